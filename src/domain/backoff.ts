@@ -1,0 +1,62 @@
+/**
+ * Backoff: how long a failed task waits before its next attempt.
+ */
+import type { Random } from "./random.ts";
+
+/** How the delay grows from failure to failure. */
+export interface RetryPolicy {
+  /** The delay after the first failure, in milliseconds, 0 to 7 days; default 1,000. */
+  readonly initialDelayMs: number;
+  /** The factor from one failure to the next, 1 to 100; default 2. */
+  readonly multiplier: number;
+  /** The longest delay, in milliseconds, 0 to 7 days; default 300,000. */
+  readonly maxDelayMs: number;
+}
+
+/** What applies where nobody said otherwise. */
+export const DEFAULT_RETRY_POLICY: RetryPolicy = Object.freeze({
+  initialDelayMs: 1000,
+  multiplier: 2,
+  maxDelayMs: 300_000,
+});
+
+const DELAY_LIMIT_MS = 7 * 24 * 3_600_000;
+const MULTIPLIER_LIMIT = 100;
+
+/** How far the jitter goes to either side. */
+const JITTER = 0.1;
+
+/**
+ * The delay before the next attempt in whole milliseconds: min(max, initial · multiplier^(failures − 1) · jitter) with
+ * jitter uniform in [0.9, 1.1). The cap comes last, so no delay exceeds it.
+ */
+export function backoffDelayMs(policy: RetryPolicy, failures: number, random: Random): number {
+  const exact = policy.initialDelayMs * policy.multiplier ** (failures - 1);
+  const jittered = exact * (1 - JITTER + 2 * JITTER * random());
+  return Math.round(Math.min(policy.maxDelayMs, jittered));
+}
+
+/**
+ * A whole policy from the parts given; the rest comes from `base`.
+ *
+ * @throws RangeError when a part is out of its range.
+ */
+export function resolveRetryPolicy(
+  parts: Partial<RetryPolicy> | undefined,
+  base: RetryPolicy = DEFAULT_RETRY_POLICY,
+): RetryPolicy {
+  const policy = {
+    initialDelayMs: parts?.initialDelayMs ?? base.initialDelayMs,
+    multiplier: parts?.multiplier ?? base.multiplier,
+    maxDelayMs: parts?.maxDelayMs ?? base.maxDelayMs,
+  };
+  checkRange(policy.initialDelayMs, "initialDelayMs", 0, DELAY_LIMIT_MS);
+  checkRange(policy.multiplier, "multiplier", 1, MULTIPLIER_LIMIT);
+  checkRange(policy.maxDelayMs, "maxDelayMs", 0, DELAY_LIMIT_MS);
+  return policy;
+}
+
+function checkRange(value: unknown, what: string, min: number, max: number): void {
+  if (typeof value === "number" && value >= min && value <= max) return;
+  throw new RangeError(`Cannot use ${value} as ${what}: a number from ${min} to ${max} is needed`);
+}

@@ -1,0 +1,87 @@
+/**
+ * Everything that can go wrong, by whose fault it is.
+ *
+ * A caller's mistake is a `TypeError` or `RangeError`, raised before any effect. The rest is here: a refusal by
+ * the queue's rules (`QueueError`), a failing environment (`StorageError`, `CorruptionError`), a handler's own
+ * verdict on its task (`PermanentError`, `RetryAfterError`), and a bug of ours (`invariant`).
+ */
+
+/** Why the queue refused. */
+export type QueueErrorCode =
+  | "task_not_found"
+  | "lease_lost"
+  | "idempotency_conflict"
+  | "run_id_conflict"
+  | "unknown_task_type"
+  | "queue_closed";
+
+/** The queue's rules forbid what was asked; nothing was changed. */
+export class QueueError extends Error {
+  override readonly name = "QueueError";
+  /** Which rule; stable, for programs. */
+  readonly code: QueueErrorCode;
+
+  constructor(code: QueueErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The environment failed: a disk that is full, a folder without permission, an fsync that did not succeed. */
+export class StorageError extends Error {
+  override readonly name: string = "StorageError";
+  /** What was being done: `open`, `append`, `sync`, `rename`, … */
+  readonly operation: string;
+  /** The file or folder concerned. */
+  readonly path: string;
+
+  constructor(operation: string, path: string, reason: string, options?: ErrorOptions) {
+    super(`Cannot ${operation} ${JSON.stringify(path)}: ${reason}`, options);
+    this.operation = operation;
+    this.path = path;
+  }
+}
+
+/** A file holds what no crash can have left there. Nothing was overwritten. */
+export class CorruptionError extends StorageError {
+  override readonly name = "CorruptionError";
+  /** Where in the file the damage begins, in bytes. */
+  readonly offset: number;
+
+  constructor(path: string, offset: number, reason: string, options?: ErrorOptions) {
+    super("read", path, `damaged at byte ${offset}: ${reason}`, options);
+    this.offset = offset;
+  }
+}
+
+/** Thrown by a handler: this task can never succeed, so it fails at once, whatever attempts remain. */
+export class PermanentError extends Error {
+  override readonly name = "PermanentError";
+}
+
+/** Thrown by a handler: try again after `delayMs` milliseconds instead of the usual backoff. */
+export class RetryAfterError extends Error {
+  override readonly name = "RetryAfterError";
+  /** Milliseconds until the next attempt, 0 or more. */
+  readonly delayMs: number;
+
+  constructor(delayMs: number, message = `retry after ${delayMs} ms`) {
+    super(message);
+    if (!Number.isFinite(delayMs) || delayMs < 0) {
+      throw new RangeError(
+        `Cannot retry after ${delayMs} ms: a finite number of at least 0 is needed`,
+      );
+    }
+    this.delayMs = delayMs;
+  }
+}
+
+/** Asserts what the code has proved. A failure is a bug in Holdfast, never the caller's fault. */
+export function invariant(condition: unknown, what: string): asserts condition {
+  if (!condition) throw new Error(`Bug in Holdfast: ${what}`);
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,117 @@
+/**
+ * The run: a task as the TaskManager and the HTTP API show it.
+ */
+import type { Task, TaskStatus } from "./task.ts";
+
+/** Every status of a run. */
+export const RUN_STATUSES = ["queued", "running", "completed", "failed", "cancelled"] as const;
+
+/** Where a run is: a task's status, with `leased` called `running`. */
+export type RunStatus = typeof RUN_STATUSES[number];
+
+/**
+ * One run of a module. The caller makes it with the first five fields; the TaskManager that it was given to keeps the
+ * others true.
+ */
+export interface Run {
+  /** Unique; 1–200 characters. */
+  readonly runId: string;
+  /** Which module runs: the task's type. */
+  readonly moduleId: string;
+  /** The module's name for people. */
+  readonly moduleName: string;
+  /** The task's payload. */
+  readonly parameters: unknown;
+  readonly createdAt: Date;
+  status: RunStatus;
+  /** When its latest execution started. */
+  startedAt: Date | null;
+  /** When it reached its final status. */
+  completedAt: Date | null;
+  /** From `startedAt` to `completedAt`, in seconds. */
+  durationSeconds: number | null;
+  /** 0 when completed, otherwise what the handler gave, or `null`. */
+  exitCode: number | null;
+  errorMessage: string | null;
+  /** What the handler returned. */
+  result: unknown;
+  /** 0–100, or `null` when none was reported. */
+  progressPercent: number | null;
+  /** Executions started. */
+  attempts: number;
+  /** 1–1000, lower runs first. */
+  priority: number;
+}
+
+/** The fields of a new run that are worth giving. */
+export type NewRun =
+  & Pick<Run, "runId" | "moduleId">
+  & Partial<Pick<Run, "moduleName" | "parameters" | "createdAt" | "priority">>;
+
+/** A queued run, with everything not given at its default. */
+export function createRun(fields: NewRun): Run {
+  return {
+    runId: fields.runId,
+    moduleId: fields.moduleId,
+    moduleName: fields.moduleName ?? fields.moduleId,
+    parameters: fields.parameters ?? {},
+    createdAt: fields.createdAt ?? new Date(),
+    status: "queued",
+    startedAt: null,
+    completedAt: null,
+    durationSeconds: null,
+    exitCode: null,
+    errorMessage: null,
+    result: null,
+    progressPercent: null,
+    attempts: 0,
+    priority: fields.priority ?? 100,
+  };
+}
+
+/** The run that shows `task`. */
+export function runOfTask(task: Task, moduleName?: string): Run {
+  const run = createRun({
+    runId: task.runId,
+    moduleId: task.type,
+    moduleName,
+    parameters: task.payload,
+    createdAt: task.createdAt,
+    priority: task.priority,
+  });
+  followTask(run, task);
+  return run;
+}
+
+/** Makes `run` say what `task` says. */
+export function followTask(run: Run, task: Task): void {
+  run.status = runStatusOf(task.status);
+  run.startedAt = task.processingStarted;
+  run.completedAt = task.finishedAt;
+  run.durationSeconds = secondsBetween(task.processingStarted, task.finishedAt);
+  run.exitCode = task.status === "completed" ? 0 : null;
+  run.errorMessage = task.errorMessage;
+  run.result = task.result;
+  run.progressPercent = task.progress;
+  run.attempts = task.attempts;
+}
+
+/** The run status that shows a task status. */
+export function runStatusOf(status: TaskStatus): RunStatus {
+  return status === "leased" ? "running" : status;
+}
+
+/** The task status behind a run status. */
+export function taskStatusOf(status: RunStatus): TaskStatus {
+  return status === "running" ? "leased" : status;
+}
+
+/** Whether a run with this status is queued or running. */
+export function isActive(status: RunStatus): boolean {
+  return status === "queued" || status === "running";
+}
+
+/** Seconds from one instant to another, or `null` when either is missing. */
+export function secondsBetween(from: Date | null, to: Date | null): number | null {
+  return from === null || to === null ? null : (to.getTime() - from.getTime()) / 1000;
+}

@@ -1,0 +1,234 @@
+/**
+ * The task: the stored unit of work, what may be asked of it, and the limits of every field.
+ *
+ * Statuses: `queued → leased → completed | failed | cancelled`; `leased → queued` by a failure with attempts left,
+ * by release or by rescue. Who moves a task is said at each status below.
+ */
+import { toJsonText } from "./json.ts";
+import type { RetryPolicy } from "./backoff.ts";
+
+/** Every status, in the order of a task's life. */
+export const TASK_STATUSES = ["queued", "leased", "completed", "failed", "cancelled"] as const;
+
+/**
+ * Where a task is.
+ *
+ * - `queued`: put there by enqueue, retry, release, rescue or a failure with attempts left; waits until it is due and
+ *   a worker claims it, or until it is cancelled.
+ * - `leased`: put there by claim; one worker holds it until `leaseUntil`; left by complete, fail, release, cancel, rescue.
+ * - `completed`: put there by the holder of the lease; final.
+ * - `failed`: put there by the holder of the lease or by rescue when attempts are used up; left only by retry.
+ * - `cancelled`: put there by cancel; left only by retry.
+ */
+export type TaskStatus = typeof TASK_STATUSES[number];
+
+/** The bounds of every field, in the units of their names. */
+export const TASK_LIMITS = Object.freeze({
+  typeMaxLength: 200,
+  runIdMaxLength: 200,
+  workerIdMaxLength: 200,
+  idempotencyKeyMaxLength: 255,
+  priorityMin: 1,
+  priorityMax: 1000,
+  priorityDefault: 100,
+  maxAttemptsMin: 1,
+  maxAttemptsMax: 100,
+  maxAttemptsDefault: 5,
+  payloadMaxBytes: 256 * 1024,
+  compatibilityMaxBytes: 4 * 1024,
+  resultMaxBytes: 1024 * 1024,
+  errorMessageMaxLength: 4000,
+  progressMessageMaxLength: 500,
+  leaseDurationMinMs: 100,
+  leaseDurationMaxMs: 24 * 3_600_000,
+  leaseDurationDefaultMs: 10_000,
+  timeoutMaxMs: 7 * 24 * 3_600_000,
+  claimMax: 1000,
+  batchMax: 100_000,
+  listMax: 1000,
+  listDefault: 100,
+});
+
+/** A task as it is stored. Instants have millisecond resolution; JSON writes them as ISO 8601 with `Z`. */
+export interface Task {
+  /** Unique for ever in this queue, ascending in order of arrival. */
+  readonly id: number;
+  /** The caller's name for it, or one made by the queue; unique. */
+  readonly runId: string;
+  /** Which handler executes it. */
+  readonly type: string;
+  /** 1–1000, lower runs first. */
+  readonly priority: number;
+  /** The handler's input, a JSON value. */
+  readonly payload: unknown;
+  /** Pairs that a worker's capabilities must contain. */
+  readonly compatibility: Readonly<Record<string, unknown>>;
+  readonly status: TaskStatus;
+  /** Executions started so far, so a crash counts too. */
+  readonly attempts: number;
+  /** Executions allowed, 1–100. */
+  readonly maxAttempts: number;
+  /** Not claimed before this instant. */
+  readonly runAfter: Date;
+  /** When the current lease ends unless renewed; `null` when not leased. */
+  readonly leaseUntil: Date | null;
+  /** When it was last claimed. */
+  readonly reservedAt: Date | null;
+  /** When its latest execution started. */
+  readonly processingStarted: Date | null;
+  /** When it reached its final status. */
+  readonly finishedAt: Date | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** The worker that holds the lease, or held the last one. */
+  readonly lockedBy: string | null;
+  /** Counts the leases of this task; only the current one may renew, complete, fail or release. */
+  readonly leaseToken: number;
+  /** Why it last failed or was cancelled. */
+  readonly errorMessage: string | null;
+  readonly idempotencyKey: string | null;
+  /** What the handler returned, a JSON value. */
+  readonly result: unknown;
+  /** 0–100, or `null` when the handler reported none. */
+  readonly progress: number | null;
+  readonly progressMessage: string | null;
+  /** Overrides the handler's and the queue's retry policy. */
+  readonly retryPolicy: RetryPolicy | null;
+  /** Overrides the handler's timeout, in milliseconds. */
+  readonly timeoutMs: number | null;
+}
+
+/** What a caller gives to enqueue. */
+export interface NewTask {
+  /** 1–200 characters; surrounding blanks are trimmed. */
+  readonly type: string;
+  /** A JSON value of at most 256 KiB; default `{}`. */
+  readonly payload?: unknown;
+  /** 1–1000, lower runs first; default 100. */
+  readonly priority?: number;
+  /** Not before this instant: a `Date`, or an ISO 8601 text with a zone; default now. */
+  readonly runAfter?: Date | string;
+  /** Same key and same type and payload give the same task; an empty key is no key. At most 255 characters. */
+  readonly idempotencyKey?: string;
+  /** Executions allowed, 1–100; default 5. */
+  readonly maxAttempts?: number;
+  /** A JSON object; only workers whose capabilities contain each pair may claim the task. Default `{}`. */
+  readonly compatibility?: Readonly<Record<string, unknown>>;
+  /** The caller's name for the run, 1–200 characters, unique; default a random UUID. */
+  readonly runId?: string;
+  /** Overrides the handler's and the queue's retry policy. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+  /** Overrides the handler's timeout: 1 ms to 7 days. */
+  readonly timeoutMs?: number;
+}
+
+/** The right to run a task: what claim gives and renew, complete, fail and release ask for. */
+export interface Lease {
+  readonly taskId: number;
+  readonly workerId: string;
+  readonly leaseToken: number;
+}
+
+/** A lease, or the claimed task itself. */
+export type LeaseLike = Lease | Pick<Task, "id" | "lockedBy" | "leaseToken">;
+
+/** The lease that `lease` stands for. */
+export function toLease(lease: LeaseLike): Lease {
+  if ("taskId" in lease) return lease;
+  return { taskId: lease.id, workerId: lease.lockedBy ?? "", leaseToken: lease.leaseToken };
+}
+
+/** Whether a task with this status will never run again unless it is retried by hand. */
+export function isFinal(status: TaskStatus): boolean {
+  return status !== "queued" && status !== "leased";
+}
+
+/** Whether `text` names a status. */
+export function isTaskStatus(text: string): text is TaskStatus {
+  return (TASK_STATUSES as readonly string[]).includes(text);
+}
+
+/**
+ * A name (task type, run id, worker id, key): trimmed, not blank, printable, at most `maxLength` characters.
+ *
+ * @throws TypeError when it is not such a text.
+ */
+export function checkName(value: unknown, what: string, maxLength: number): string {
+  if (typeof value !== "string") {
+    throw new TypeError(`Cannot use ${typeof value} as ${what}: a text is needed`);
+  }
+  const name = value.trim();
+  if (name === "") {
+    throw new TypeError(`Cannot use a blank ${what}: 1 to ${maxLength} characters are needed`);
+  }
+  if (name.length > maxLength) {
+    throw new TypeError(
+      `Cannot use a ${what} of ${name.length} characters: at most ${maxLength} are allowed`,
+    );
+  }
+  // deno-lint-ignore no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(name) || !name.isWellFormed()) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(name)} as ${what}: control characters are not allowed`,
+    );
+  }
+  return name;
+}
+
+/**
+ * An integer from `min` to `max`.
+ *
+ * @throws RangeError when it is not; TypeError when it is no number at all.
+ */
+export function checkInteger(value: unknown, what: string, min: number, max: number): number {
+  if (typeof value !== "number") {
+    throw new TypeError(
+      `Cannot use ${
+        JSON.stringify(value) ?? typeof value
+      } as ${what}: an integer from ${min} to ${max} is needed`,
+    );
+  }
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(
+      `Cannot use ${value} as ${what}: an integer from ${min} to ${max} is needed`,
+    );
+  }
+  return value;
+}
+
+/**
+ * An instant: a valid `Date`, or an ISO 8601 text that names its zone.
+ *
+ * @throws TypeError when it is neither.
+ */
+export function checkInstant(value: unknown, what: string): number {
+  const atMs = value instanceof Date
+    ? value.getTime()
+    : typeof value === "string"
+    ? parseInstant(value)
+    : NaN;
+  if (Number.isNaN(atMs)) {
+    const shown = value instanceof Date ? "an invalid Date" : JSON.stringify(value) ?? typeof value;
+    throw new TypeError(
+      `Cannot use ${shown} as ${what}: a Date or an ISO 8601 text with a zone such as 2026-01-31T12:00:00Z is needed`,
+    );
+  }
+  return atMs;
+}
+
+function parseInstant(text: string): number {
+  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i.test(text)
+    ? Date.parse(text)
+    : NaN;
+}
+
+/** The text of a compatibility or capabilities object. @throws TypeError when it is not a JSON object. */
+export function checkPairs(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: a JSON object is needed`,
+    );
+  }
+  toJsonText(value, what, TASK_LIMITS.compatibilityMaxBytes);
+  return value as Readonly<Record<string, unknown>>;
+}

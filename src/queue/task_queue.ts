@@ -1,0 +1,159 @@
+/**
+ * TaskQueue: the port that workers, managers, the server and the command line know.
+ *
+ * Every method is asynchronous although our ledger reads from memory, so that other implementations (a database for
+ * several machines, a remote server) can take its place. One contract suite runs against each implementation.
+ */
+import type { RetryPolicy } from "../domain/backoff.ts";
+import type { ClaimOrder } from "../domain/claim_order.ts";
+import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
+
+/** What enqueue answers. */
+export interface EnqueueResult {
+  readonly task: Task;
+  /** `false` when the idempotency key named a task that was there already. */
+  readonly created: boolean;
+}
+
+/** What a worker asks for. */
+export interface ClaimRequest {
+  /** The worker's id, stored in `lockedBy`; 1–200 characters. */
+  readonly workerId: string;
+  /** Only tasks of these types: those the worker has handlers for. At least one, except with `taskId`. */
+  readonly types: readonly string[];
+  /** How many tasks at most, 1–1000; default 1. */
+  readonly limit?: number;
+  /** How long the lease lasts without renewal: 100 ms to 24 h; default 10,000 ms. */
+  readonly leaseDurationMs?: number;
+  /** Which due task comes first; default `priority`. */
+  readonly strategy?: ClaimOrder;
+  /** Only tasks each of whose compatibility pairs is here; default `{}`. */
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+  /** Only this task, whatever its type and compatibility. */
+  readonly taskId?: number;
+}
+
+/** How to fail a task. */
+export interface FailOptions {
+  /** The handler's retry policy; the task's own goes before it, the queue's after it. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+}
+
+/** Which tasks to list, newest (highest id) first. */
+export interface ListRequest {
+  readonly status?: TaskStatus;
+  readonly type?: string;
+  /** How many at most, 1–1000; default 100. */
+  readonly limit?: number;
+  /** How many to pass over, 0 or more; default 0. */
+  readonly offset?: number;
+  /** Only tasks with a lower id: the last one of the page before. */
+  readonly beforeId?: number;
+}
+
+/** The queue in numbers. */
+export interface QueueStats {
+  /** Tasks in all. */
+  readonly total: number;
+  readonly byStatus: Readonly<Record<TaskStatus, number>>;
+  readonly byType: Readonly<Record<string, Readonly<Record<TaskStatus, number>>>>;
+  /** Queued tasks that wait for their `runAfter`. */
+  readonly scheduled: number;
+  /** The `createdAt` of the oldest queued task that is due. */
+  readonly oldestDueCreatedAt: Date | null;
+  /** The storage beneath, where there is one of ours. */
+  readonly storage: StorageStats | null;
+}
+
+/** The ledger's files and work since it was opened. */
+export interface StorageStats {
+  /** The queue's path, or `memory`. */
+  readonly location: string;
+  /** The sequence number of the last record. */
+  readonly sequence: number;
+  /** Bytes in the journal since the last snapshot. */
+  readonly journalBytes: number;
+  readonly snapshotBytes: number;
+  /** Torn tails that were cut on opening or after another process died. */
+  readonly tornTails: number;
+  /** Commits, records appended and fsyncs done by this process. */
+  readonly commits: number;
+  readonly syncs: number;
+}
+
+/** What a change to a task looks like to a watcher. */
+export interface TaskChange {
+  readonly taskId: number;
+  readonly runId: string;
+  readonly type: string;
+  readonly status: TaskStatus;
+  readonly attempts: number;
+  readonly leaseToken: number;
+  readonly lockedBy: string | null;
+  /** 0–100, or `null`. */
+  readonly progress: number | null;
+}
+
+/** Tasks that changed, in order; or `"reset"`: anything may have changed, look again. */
+export type TaskChanges = readonly TaskChange[] | "reset";
+
+/** What a checkpoint did. */
+export interface CheckpointReport {
+  /** The sequence number that the snapshot includes. */
+  readonly sequence: number;
+  readonly snapshotBytes: number;
+  /** Journal files that the snapshot made superfluous. */
+  readonly removedSegments: number;
+}
+
+/** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
+export interface TaskQueue {
+  /**
+   * Stores a task; resolves when it is durable.
+   *
+   * @throws TypeError, RangeError for a field out of its range.
+   * @throws QueueError `idempotency_conflict`, `run_id_conflict`.
+   * @throws StorageError when it could not be made durable.
+   */
+  enqueue(task: NewTask): Promise<EnqueueResult>;
+  /** Stores up to 100,000 tasks in one transaction: all of them, or none. */
+  enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]>;
+  /** The task with this id. */
+  get(id: number): Promise<Task | undefined>;
+  /** The task with this run id. A number is never taken for a task id here. */
+  getByRunId(runId: string): Promise<Task | undefined>;
+  /** Tasks, newest first. */
+  list(request?: ListRequest): Promise<Task[]>;
+  /** How many tasks `list` would give without limit and offset. */
+  count(request?: Pick<ListRequest, "status" | "type">): Promise<number>;
+  /** Takes due tasks under a lease; an empty array when none is due. */
+  claim(request: ClaimRequest): Promise<Task[]>;
+  /** Extends the lease to `leaseDurationMs` from now. @throws QueueError `lease_lost`, `task_not_found`. */
+  renew(lease: LeaseLike, options?: { readonly leaseDurationMs?: number }): Promise<Task>;
+  /** Reports progress, 0–100. @throws QueueError `lease_lost`, `task_not_found`. */
+  reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task>;
+  /** Finishes the task with a JSON result of at most 1 MiB. @throws QueueError `lease_lost`, `task_not_found`. */
+  complete(lease: LeaseLike, result?: unknown): Promise<Task>;
+  /**
+   * Ends the attempt. With attempts left the task is queued again after its backoff; `PermanentError` fails it at once and
+   * `RetryAfterError` sets the delay. @throws QueueError `lease_lost`, `task_not_found`.
+   */
+  fail(lease: LeaseLike, error: unknown, options?: FailOptions): Promise<Task>;
+  /** Gives the task back without using up an attempt. @throws QueueError `lease_lost`, `task_not_found`. */
+  release(lease: LeaseLike): Promise<Task>;
+  /** Cancels a queued or leased task. `false` when it is final already. @throws QueueError `task_not_found`. */
+  cancel(id: number): Promise<boolean>;
+  /** Queues a failed or cancelled task again with fresh attempts. `false` for any other. @throws QueueError `task_not_found`. */
+  retry(id: number): Promise<boolean>;
+  /** Returns tasks whose lease expired to the queue, or fails them when attempts are used up. Also done every second by itself. */
+  rescue(): Promise<Task[]>;
+  stats(): Promise<QueueStats>;
+  /** Calls `listener` after every change by any process. Returns the way to stop. */
+  watch(listener: (changes: TaskChanges) => void): () => void;
+  /** Folds the journal into the snapshot. */
+  checkpoint(): Promise<CheckpointReport>;
+  /** Resolves when everything asked for so far is durable. */
+  flush(): Promise<void>;
+  /** Flushes, makes a checkpoint if the journal is worth one, and lets go of the files. */
+  close(): Promise<void>;
+}

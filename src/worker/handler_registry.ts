@@ -1,0 +1,148 @@
+/**
+ * Handlers: the functions that execute tasks, by task type.
+ */
+import type { z } from "zod";
+import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
+import { QueueError } from "../domain/errors.ts";
+import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
+import type { LogLevel } from "./log_store.ts";
+
+/** What a running handler can see and say. */
+export interface TaskContext {
+  /** Fires when the task is cancelled, times out, loses its lease, or the worker stops. `reason` says which. */
+  readonly signal: AbortSignal;
+  /** The run's id. */
+  readonly runId: string;
+  /** Which execution this is, from 1. */
+  readonly attempt: number;
+  /** When the attempt times out, if it does. */
+  readonly deadline: Date | null;
+  /** Writes a line to the run's log. */
+  log(level: LogLevel, message: string, details?: unknown): void;
+  /** Reports progress, 0–100. */
+  progress(percent: number, message?: string): void;
+}
+
+/** Executes a task; what it returns (a JSON value) is the task's result. */
+// deno-lint-ignore no-explicit-any
+export type Handler<Payload = any> = (
+  task: Task & { readonly payload: Payload },
+  context: TaskContext,
+) => Promise<unknown> | unknown;
+
+/** How tasks of one type are executed. */
+export interface HandlerOptions {
+  /** One line for people; shown as the module's description. */
+  readonly description?: string;
+  /** Checks the payload at enqueue and again before running; default none. */
+  readonly payload?: z.ZodType;
+  /** How failures are retried, where the task does not say; default the queue's policy. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+  /** How long one attempt may take: 1 ms to 7 days; default no limit. The task's own goes before it. */
+  readonly timeoutMs?: number;
+  /** How many tasks of this type one worker runs at the same time, 1–1000; default the worker's concurrency. */
+  readonly concurrency?: number;
+  /** Replace a handler that is registered already; default false. */
+  readonly allowOverride?: boolean;
+}
+
+/** A registered handler. */
+export interface HandlerEntry {
+  readonly type: string;
+  readonly handler: Handler;
+  readonly description: string;
+  readonly payload: z.ZodType | null;
+  readonly retryPolicy: RetryPolicy | null;
+  readonly timeoutMs: number | null;
+  readonly concurrency: number | null;
+}
+
+/** Knows a handler for each task type. */
+export class HandlerRegistry {
+  readonly #entries = new Map<string, HandlerEntry>();
+
+  /**
+   * Registers the handler of a task type.
+   *
+   * @throws TypeError when the type is taken and `allowOverride` is not set, or an argument is out of its range.
+   */
+  register(type: string, handler: Handler, options: HandlerOptions = {}): this {
+    const name = checkName(type, "task type", TASK_LIMITS.typeMaxLength);
+    if (typeof handler !== "function") {
+      throw new TypeError(
+        `Cannot register ${
+          JSON.stringify(name)
+        }: its handler is a ${typeof handler}, not a function`,
+      );
+    }
+    if (this.#entries.has(name) && !options.allowOverride) {
+      throw new TypeError(
+        `Cannot register ${
+          JSON.stringify(name)
+        }: it has a handler already (allowOverride replaces it)`,
+      );
+    }
+    this.#entries.set(name, {
+      type: name,
+      handler,
+      description: options.description ?? "",
+      payload: options.payload ?? null,
+      retryPolicy: options.retryPolicy === undefined
+        ? null
+        : resolveRetryPolicy(options.retryPolicy),
+      timeoutMs: options.timeoutMs === undefined
+        ? null
+        : checkInteger(options.timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
+      concurrency: options.concurrency === undefined
+        ? null
+        : checkInteger(options.concurrency, "concurrency", 1, 1000),
+    });
+    return this;
+  }
+
+  /** The handler of `type`, if there is one. */
+  get(type: string): HandlerEntry | undefined {
+    return this.#entries.get(type);
+  }
+
+  /** Whether `type` has a handler. */
+  has(type: string): boolean {
+    return this.#entries.has(type);
+  }
+
+  /** The types that have handlers, in order of registration. */
+  types(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** The handlers, in order of registration. */
+  entries(): HandlerEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  /**
+   * Checks `payload` against the handler's schema, if it has one.
+   *
+   * @throws QueueError `unknown_task_type` when there is no such handler; TypeError with every problem when the payload is refused.
+   */
+  checkPayload(type: string, payload: unknown): unknown {
+    const entry = this.#entries.get(type);
+    if (entry === undefined) {
+      throw new QueueError(
+        "unknown_task_type",
+        `Cannot find a handler for ${JSON.stringify(type)}: known are ${
+          this.types().join(", ") || "none"
+        }`,
+      );
+    }
+    if (entry.payload === null) return payload;
+    const parsed = entry.payload.safeParse(payload);
+    if (parsed.success) return parsed.data;
+    const problems = parsed.error.issues.map((issue) =>
+      `${["payload", ...issue.path].join(".")}: ${issue.message}`
+    );
+    throw new TypeError(
+      `Cannot accept the payload of ${JSON.stringify(type)}: ${problems.join("; ")}`,
+    );
+  }
+}
