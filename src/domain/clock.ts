@@ -13,6 +13,15 @@ export interface Clock {
   setTimer(fire: () => void, delayMs: number): CancelTimer;
 }
 
+/** The time of the machine that this runs on. */
+export const systemClock: Clock = Object.freeze({
+  nowMs: () => Date.now(),
+  setTimer: (fire: () => void, delayMs: number) => {
+    const timer = setTimeout(fire, delayMs);
+    return () => clearTimeout(timer);
+  },
+});
+
 /** Resolves after `delayMs` milliseconds of `clock`, or as soon as `signal` aborts. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

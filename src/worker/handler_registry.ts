@@ -135,14 +135,19 @@ export class HandlerRegistry {
         }`,
       );
     }
-    if (entry.payload === null) return payload;
-    const parsed = entry.payload.safeParse(payload);
-    if (parsed.success) return parsed.data;
-    const problems = parsed.error.issues.map((issue) =>
-      `${["payload", ...issue.path].join(".")}: ${issue.message}`
-    );
-    throw new TypeError(
-      `Cannot accept the payload of ${JSON.stringify(type)}: ${problems.join("; ")}`,
-    );
+    return checkPayload(entry, payload);
   }
+}
+
+/** The payload as the handler's schema gives it. @throws TypeError with every problem when it is refused. */
+export function checkPayload(entry: HandlerEntry, payload: unknown): unknown {
+  if (entry.payload === null) return payload;
+  const parsed = entry.payload.safeParse(payload);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) =>
+    `${["payload", ...issue.path].join(".")}: ${issue.message}`
+  );
+  throw new TypeError(
+    `Cannot accept the payload of ${JSON.stringify(entry.type)}: ${problems.join("; ")}`,
+  );
 }

@@ -1,0 +1,525 @@
+/**
+ * The ledger: one history of rows, shared by processes, that survives them.
+ *
+ * Each process holds a replica and reads from it. A write becomes part of a batch: under the commit lock the replica
+ * catches up with the journal, the batch's operations run in one transaction, their row images are appended; then the
+ * lock is released, one fsync makes the batch durable, and every caller is answered. Nothing is answered before.
+ *
+ * Everything that awaits runs in one loop (`#drain`), one thing after the other; between two awaits the replica always
+ * stands at the journal's position.
+ */
+import type { CancelTimer, Clock } from "../domain/clock.ts";
+import { CorruptionError, messageOf, QueueError, StorageError } from "../domain/errors.ts";
+import type { Journal } from "../storage/journal.ts";
+import { writeSnapshot } from "../storage/snapshot.ts";
+import type { Lock } from "../storage/storage.ts";
+import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
+import { type Change, type Reader, type Replica, type Transaction } from "./replica.ts";
+
+/** When an acknowledged write survives a power cut: at once, or within `relaxedSyncMs` (a killed process loses nothing either way). */
+export type Durability = "full" | "relaxed";
+
+/** The ledger's times and sizes. */
+export const LEDGER_DEFAULTS = Object.freeze({
+  durability: "full" as Durability,
+  /** With relaxed durability, the longest time between a write and its fsync, in milliseconds. */
+  relaxedSyncMs: 50,
+  /** How soon, and at the latest how late, another process's commit is looked for, in milliseconds. */
+  pollMinMs: 2,
+  pollMaxMs: 20,
+  /** A checkpoint is made when the journal is larger than this and than the snapshot. */
+  checkpointMinBytes: 4 * 1024 * 1024,
+  /** On closing it is made already when the journal is larger than this and than a quarter of the snapshot. */
+  closeCheckpointMinBytes: 64 * 1024,
+});
+
+/** How a ledger is opened. */
+export interface LedgerOptions extends RecoverySource {
+  readonly clock: Clock;
+  /** Default `full`. */
+  readonly durability?: Durability;
+  /** Is told when a checkpoint that nobody asked for failed; the ledger goes on. */
+  readonly onBackgroundError: (error: Error) => void;
+}
+
+/** What changed, in order; or `"reset"`: the replica was loaded anew. */
+export type LedgerChanges = readonly Change[] | "reset";
+
+/** What the ledger has done and where it stands. */
+export interface LedgerStats {
+  readonly location: string;
+  readonly sequence: number;
+  readonly journalBytes: number;
+  readonly snapshotBytes: number;
+  readonly tornTails: number;
+  readonly commits: number;
+  readonly syncs: number;
+}
+
+/** What a checkpoint did. */
+export interface LedgerCheckpoint {
+  readonly sequence: number;
+  readonly snapshotBytes: number;
+  readonly removedSegments: number;
+}
+
+interface Operation {
+  readonly run: (transaction: Transaction) => unknown;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How an operation of a batch ended, to be told once the batch is durable. */
+type Outcome = () => void;
+
+/** Operations in one batch at most; more wait for the next. */
+const BATCH_MAX = 1000;
+
+/** A batch takes no further operation once its record is this long. */
+const BATCH_FULL_LENGTH = 8 * 1024 * 1024;
+
+const POLL_GROWTH = 1.5;
+
+/** A durable, shared set of rows. */
+export class Ledger {
+  readonly #options: LedgerOptions;
+  readonly #durability: Durability;
+  readonly #waiting: Operation[] = [];
+  readonly #jobs: (() => Promise<void>)[] = [];
+  readonly #listeners = new Set<(changes: LedgerChanges) => void>();
+  readonly #encoder = new TextEncoder();
+  #replica: Replica;
+  #journal: Journal;
+  #snapshotBytes: number;
+  #unannounced: Change[] = [];
+  #isCommitting = false;
+  #draining: Promise<void> | undefined;
+  #checkpointing: Promise<LedgerCheckpoint> | undefined;
+  #failure: Error | undefined;
+  #isClosed = false;
+  #cancelPoll: CancelTimer = () => {};
+  #cancelSync: CancelTimer | undefined;
+  #lastReported = "";
+  #pollMs: number = LEDGER_DEFAULTS.pollMinMs;
+  #tornTails = 0;
+  #commits = 0;
+  #syncs = 0;
+
+  /** Opens the ledger at its storage, recovering what a crash left. @throws CorruptionError, StorageError */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    try {
+      await options.storage.open();
+      const ledger = new Ledger(options, await recover(options));
+      await ledger.#begin();
+      return ledger;
+    } catch (error) {
+      options.storage.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: LedgerOptions, recovered: Recovered) {
+    this.#options = options;
+    this.#durability = options.durability ?? LEDGER_DEFAULTS.durability;
+    this.#replica = recovered.replica;
+    this.#journal = recovered.journal;
+    this.#snapshotBytes = recovered.snapshotBytes;
+  }
+
+  /** Runs `query` on the replica, which knows every commit that any process has made. */
+  async read<T>(query: (reader: Reader) => T): Promise<T> {
+    this.#checkOpen();
+    this.#checkHealthy();
+    if (this.#follow() === "superseded") await this.#onDrain(() => this.#reload());
+    this.#announce();
+    return query(this.#replica);
+  }
+
+  /**
+   * Runs `operation` as part of a transaction; resolves to its result when that is durable. If `operation` throws, its
+   * changes are undone and nobody else's.
+   *
+   * @throws StorageError when it could not be made durable; after a failed fsync every later write is refused.
+   */
+  write<T>(operation: (transaction: Transaction) => T): Promise<T> {
+    this.#checkOpen();
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ run: operation, resolve, reject });
+      this.#startDrain();
+    });
+  }
+
+  /** Calls `listener` after every change, by whichever process. Returns the way to stop. */
+  watch(listener: (changes: LedgerChanges) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Folds everything written so far into a new snapshot; other work goes on. Waits while another process does the same. */
+  async checkpoint(): Promise<LedgerCheckpoint> {
+    this.#checkOpen();
+    while (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
+    return await this.#checkpoint();
+  }
+
+  /** Resolves when everything written so far is durable. */
+  async flush(): Promise<void> {
+    await this.write(() => {});
+    await this.#onDrain(() => this.#sync());
+  }
+
+  stats(): LedgerStats {
+    return {
+      location: this.#options.storage.location,
+      sequence: this.#journal.sequence,
+      journalBytes: this.#journal.segmentBytes,
+      snapshotBytes: this.#snapshotBytes,
+      tornTails: this.#tornTails,
+      commits: this.#commits,
+      syncs: this.#syncs,
+    };
+  }
+
+  /** Flushes, makes a checkpoint if the journal is worth one, and lets go of everything. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#cancelPoll();
+    this.#cancelSync?.();
+    try {
+      while (this.#draining !== undefined) await this.#draining;
+      await this.#checkpointing?.catch(() => undefined);
+      if (this.#failure === undefined) await this.#onDrain(() => this.#sync());
+      if (this.#isWorthCheckpoint(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4)) {
+        await this.#checkpoint();
+      }
+    } finally {
+      this.#journal.close();
+      this.#options.storage.close();
+      this.#replica.close();
+      this.#listeners.clear();
+    }
+  }
+
+  // --- opening
+
+  async #begin(): Promise<void> {
+    try {
+      await this.#underLock(async () => {
+        this.#journal.checkEnd();
+        const newest = this.#options.schema.migrations.length;
+        if (this.#replica.version < newest) await this.#journal.rotate(this.#visitor());
+      });
+    } catch (error) {
+      this.#journal.close();
+      this.#replica.close();
+      throw error;
+    }
+    this.#unannounced = [];
+    this.#schedulePoll();
+  }
+
+  // --- the loop
+
+  #startDrain(): void {
+    this.#draining ??= this.#drain();
+  }
+
+  /** Runs what waits, one thing after the other, until nothing waits. */
+  async #drain(): Promise<void> {
+    await Promise.resolve();
+    for (;;) {
+      const job = this.#jobs.shift();
+      if (job !== undefined) await job();
+      else if (this.#waiting.length > 0) await this.#commitBatch();
+      else break;
+    }
+    this.#draining = undefined;
+  }
+
+  /** Runs `job` in the loop. */
+  #onDrain<T>(job: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#jobs.push(() => job().then(resolve, reject));
+      this.#startDrain();
+    });
+  }
+
+  async #commitBatch(): Promise<void> {
+    let batch: Operation[] = [];
+    this.#isCommitting = true;
+    try {
+      const outcomes = await this.#underLock(() => {
+        batch = this.#waiting.splice(0, BATCH_MAX);
+        return this.#execute(batch);
+      });
+      await this.#makeDurable();
+      for (const tell of outcomes) tell();
+    } catch (error) {
+      if (batch.length === 0) batch = this.#waiting.splice(0, BATCH_MAX);
+      for (const operation of batch) operation.reject(error);
+    } finally {
+      this.#isCommitting = false;
+    }
+    this.#announce();
+    this.#checkpointIfDue();
+  }
+
+  /** Runs `action` with the commit lock held, the replica caught up and the journal ready for an append. */
+  async #underLock<T>(action: () => T | Promise<T>): Promise<T> {
+    const lock = await this.#lockCaughtUp();
+    try {
+      return await action();
+    } finally {
+      lock.release();
+    }
+  }
+
+  async #lockCaughtUp(): Promise<Lock> {
+    this.#checkHealthy();
+    const { storage } = this.#options;
+    const lock = storage.tryLock("commit") ?? await storage.lock("commit");
+    try {
+      if (this.#follow() === "superseded") await this.#reload();
+      if (await this.#guard(() => this.#journal.settle(this.#visitor())) > 0) this.#tornTails++;
+      return lock;
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  // --- a batch
+
+  /** One transaction: the operations run, their images are appended. Returns how to tell each caller. */
+  #execute(batch: Operation[]): Outcome[] {
+    const outcomes: Outcome[] = [];
+    const changes: Change[] = [];
+    const images: string[] = [];
+    let length = 0;
+    this.#replica.begin();
+    try {
+      while (outcomes.length < batch.length && length < BATCH_FULL_LENGTH) {
+        const attempt = this.#attempt(batch[outcomes.length]!);
+        outcomes.push(attempt.tell);
+        if (attempt.images === "") continue;
+        append(changes, attempt.changes);
+        images.push(attempt.images);
+        length += attempt.images.length;
+      }
+      this.#waiting.unshift(...batch.splice(outcomes.length));
+      if (images.length > 0) this.#append(images);
+    } catch (error) {
+      this.#replica.rollback();
+      throw error;
+    }
+    this.#replica.commit();
+    append(this.#unannounced, changes);
+    return outcomes;
+  }
+
+  #attempt(operation: Operation): { tell: Outcome; images: string; changes: readonly Change[] } {
+    try {
+      const { result, images, changes } = this.#replica.attempt(operation.run);
+      return { tell: () => operation.resolve(result as never), images, changes };
+    } catch (error) {
+      return { tell: () => operation.reject(error), images: "", changes: [] };
+    }
+  }
+
+  #append(images: readonly string[]): void {
+    const payload = this.#encoder.encode(`[${images.join(",")}]`);
+    try {
+      this.#journal.append(payload);
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+    this.#commits++;
+  }
+
+  /** Full durability waits for the fsync; relaxed sees to it that one follows. */
+  async #makeDurable(): Promise<void> {
+    if (this.#durability === "full") return await this.#sync();
+    this.#cancelSync ??= this.#options.clock.setTimer(() => {
+      this.#cancelSync = undefined;
+      if (!this.#isClosed) this.#onDrain(() => this.#sync()).catch(this.#options.onBackgroundError);
+    }, LEDGER_DEFAULTS.relaxedSyncMs);
+  }
+
+  async #sync(): Promise<void> {
+    this.#checkHealthy();
+    if (this.#journal.durableSequence >= this.#journal.sequence) return;
+    this.#syncs++;
+    await this.#guard(() => this.#journal.sync());
+  }
+
+  // --- following the other processes
+
+  /** Applies what others have appended. Needs no lock and does not wait. */
+  #follow(): "current" | "superseded" {
+    try {
+      return this.#journal.read(this.#visitor());
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+  }
+
+  #visitor(): ReturnType<typeof replicaVisitor> {
+    return replicaVisitor(
+      this.#replica,
+      this.#options,
+      (changes) => append(this.#unannounced, changes),
+    );
+  }
+
+  /** Starts again from the newest snapshot. */
+  async #reload(): Promise<void> {
+    const recovered = await this.#guard(() => recover(this.#options));
+    this.#journal.close();
+    this.#replica.close();
+    this.#replica = recovered.replica;
+    this.#journal = recovered.journal;
+    this.#snapshotBytes = recovered.snapshotBytes;
+    this.#unannounced = [];
+    this.#tell("reset");
+  }
+
+  #schedulePoll(): void {
+    if (this.#isClosed || this.#failure !== undefined) return;
+    this.#cancelPoll = this.#options.clock.setTimer(() => this.#poll(), this.#pollMs);
+  }
+
+  #poll(): void {
+    const before = this.#journal.sequence;
+    try {
+      if (this.#follow() === "superseded") {
+        this.#onDrain(() => this.#reload()).catch(this.#options.onBackgroundError);
+      }
+    } catch (error) {
+      this.#reportOnce(error);
+    }
+    const isBusy = this.#journal.sequence !== before;
+    this.#pollMs = isBusy
+      ? LEDGER_DEFAULTS.pollMinMs
+      : Math.min(LEDGER_DEFAULTS.pollMaxMs, this.#pollMs * POLL_GROWTH);
+    this.#announce();
+    this.#schedulePoll();
+  }
+
+  /** Tells the watchers what changed; this process's own changes only once they are durable. */
+  #announce(): void {
+    if (this.#isCommitting || this.#unannounced.length === 0) return;
+    const changes = this.#unannounced;
+    this.#unannounced = [];
+    this.#tell(changes);
+  }
+
+  #tell(changes: LedgerChanges): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes);
+      } catch (error) {
+        this.#options.onBackgroundError(asError(error));
+      }
+    }
+  }
+
+  // --- checkpoints
+
+  #isWorthCheckpoint(minBytes: number, share: number): boolean {
+    return this.#failure === undefined &&
+      this.#journal.segmentBytes > Math.max(minBytes, this.#snapshotBytes * share);
+  }
+
+  #checkpointIfDue(): void {
+    if (this.#isClosed || this.#checkpointing !== undefined) return;
+    if (!this.#isWorthCheckpoint(LEDGER_DEFAULTS.checkpointMinBytes, 1)) return;
+    this.#checkpoint().catch(this.#options.onBackgroundError);
+  }
+
+  #checkpoint(): Promise<LedgerCheckpoint> {
+    this.#checkpointing ??= this.#makeCheckpoint().finally(() => this.#checkpointing = undefined);
+    return this.#checkpointing;
+  }
+
+  async #makeCheckpoint(): Promise<LedgerCheckpoint> {
+    const { storage } = this.#options;
+    const lock = await storage.lock("checkpoint");
+    try {
+      const { bytes, sequence, superseded } = await this.#onDrain(() => this.#exportAtRotation());
+      await writeSnapshot(storage, bytes);
+      this.#snapshotBytes = bytes.length;
+      for (const segment of superseded) await storage.remove(`journal-${segment}`);
+      return { sequence, snapshotBytes: bytes.length, removedSegments: superseded.length };
+    } finally {
+      lock.release();
+    }
+  }
+
+  /**
+   * Begins a new segment and exports the replica exactly there. No await stands between the release of the lock and the
+   * export, so the snapshot includes nothing that is not durable.
+   */
+  async #exportAtRotation(): Promise<
+    { bytes: Uint8Array; sequence: number; superseded: number[] }
+  > {
+    const lock = await this.#lockCaughtUp();
+    try {
+      if (this.#journal.hasRecords) await this.#guard(() => this.#journal.rotate(this.#visitor()));
+    } finally {
+      lock.release();
+    }
+    const { sequence, identity } = this.#journal;
+    const bytes = this.#replica.export({ queueId: identity.queueId, sequence });
+    return { bytes, sequence, superseded: this.#journal.supersededSegments() };
+  }
+
+  // --- health
+
+  async #guard<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+  }
+
+  /** After a failure that leaves doubt about what the disk holds, nothing more is read or written. */
+  #noteFailure(error: unknown): void {
+    if (!(error instanceof StorageError)) return;
+    const isDoubtful = error instanceof CorruptionError || error.operation === "sync" ||
+      error.operation === "truncate";
+    if (isDoubtful) this.#failure ??= error;
+  }
+
+  #reportOnce(error: unknown): void {
+    const message = messageOf(error);
+    if (message === this.#lastReported) return;
+    this.#lastReported = message;
+    this.#options.onBackgroundError(asError(error));
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new QueueError("queue_closed", "Cannot use the queue: it is closed");
+  }
+
+  #checkHealthy(): void {
+    if (this.#failure === undefined) return;
+    const reason = `an earlier failure left it in doubt, open it again (${
+      messageOf(this.#failure)
+    })`;
+    throw new StorageError("use", this.#options.storage.location, reason, { cause: this.#failure });
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+/** Appends without the limit that spreading an array into a call has. */
+function append<T>(list: T[], more: readonly T[]): void {
+  for (const item of more) list.push(item);
+}

@@ -1,0 +1,26 @@
+/**
+ * SqlEngine: the port for the SQLite that holds a replica. Synchronous, because a transaction body is.
+ */
+
+/** What a column may hold. Integers are exact up to 2^53. */
+export type SqlValue = number | string | null;
+
+/** A row, by position. */
+export type SqlRow = readonly SqlValue[];
+
+/** A SQLite database in memory. */
+export interface SqlDatabase {
+  /** Runs statements that have no parameters and give no rows. */
+  run(sql: string): void;
+  /** Runs one statement and gives its rows. The statement is kept for the next time. */
+  all(sql: string, parameters?: readonly SqlValue[]): SqlRow[];
+  /** The database as the bytes of an ordinary SQLite file. Only between transactions. */
+  export(): Uint8Array;
+  close(): void;
+}
+
+/** Makes databases. */
+export interface SqlEngine {
+  /** A database with the content of `bytes`, or an empty one. @throws Error when `bytes` are no SQLite file. */
+  open(bytes?: Uint8Array): SqlDatabase;
+}

@@ -1,0 +1,83 @@
+/**
+ * The factory: makes the TaskManager that a configuration asks for.
+ *
+ * What opens queues and prints warnings is passed in, so this file knows no platform.
+ */
+import { messageOf } from "../domain/errors.ts";
+import type { TaskQueue } from "../queue/task_queue.ts";
+import { BackgroundTaskManager } from "./background_task_manager.ts";
+import { TASK_EXECUTION_DEFAULTS, type TaskExecutionConfig } from "./config.ts";
+import { QueuedTaskManager, type QueuedTaskManagerOptions } from "./queued_task_manager.ts";
+import { RunRegistry } from "./run_registry.ts";
+
+/** What a queued manager is made of, besides its queue. */
+export interface QueuedTaskManagerParts extends QueuedTaskManagerOptions {
+  /** Knows the runs; default a new one. */
+  readonly registry?: RunRegistry;
+}
+
+/** Opens the queue at a path. */
+export interface QueueOpener {
+  /** @throws StorageError, CorruptionError when the queue cannot be opened. */
+  openQueue(path: string): Promise<TaskQueue>;
+}
+
+/** What `createTaskManager` needs from its surroundings. */
+export interface TaskManagerDeps extends QueuedTaskManagerParts, QueueOpener {
+  /** Tells people about a fallback; one line, no final line break. */
+  warn(message: string): void;
+}
+
+/** How to make a queued manager. */
+export interface CreateQueuedTaskManagerOptions extends QueuedTaskManagerParts {
+  /** The queue's file; default `data/queue.db`. */
+  readonly path?: string;
+}
+
+/**
+ * The manager that `config` asks for. When the queue cannot be opened and fallback is on, that is the in-memory one, after a
+ * warning that says why.
+ *
+ * @throws StorageError, CorruptionError, QueueError when the queue cannot be opened and fallback is off.
+ */
+export async function createTaskManager(
+  config: TaskExecutionConfig,
+  deps: TaskManagerDeps,
+): Promise<BackgroundTaskManager | QueuedTaskManager> {
+  if (config.taskBackend === "in-memory") return createBackgroundTaskManager(deps);
+  try {
+    return await createQueuedTaskManager({ ...deps, path: config.queueDbPath }, deps);
+  } catch (error) {
+    if (!config.queueFallbackEnabled) throw error;
+    deps.warn(
+      `Cannot open the task queue ${JSON.stringify(config.queueDbPath)}, so runs are kept in ` +
+        `memory and end with this process: ${messageOf(error)}`,
+    );
+    return createBackgroundTaskManager(deps);
+  }
+}
+
+/**
+ * A queued manager that already knows the active runs of its queue.
+ *
+ * @throws StorageError, CorruptionError, QueueError when the queue cannot be opened or read.
+ */
+export async function createQueuedTaskManager(
+  options: CreateQueuedTaskManagerOptions,
+  deps: QueueOpener,
+): Promise<QueuedTaskManager> {
+  const { path = TASK_EXECUTION_DEFAULTS.queueDbPath, registry, ...rest } = options;
+  const queue = await deps.openQueue(path);
+  try {
+    return await QueuedTaskManager.open(queue, registry ?? new RunRegistry(), rest);
+  } catch (error) {
+    // Why it could not be read matters more than whether it could then be closed.
+    if (options.ownsQueue ?? true) await Promise.allSettled([queue.close()]);
+    throw error;
+  }
+}
+
+function createBackgroundTaskManager(parts: QueuedTaskManagerParts): BackgroundTaskManager {
+  const { clock, registry } = parts;
+  return new BackgroundTaskManager(registry ?? new RunRegistry({ clock }), { clock });
+}

@@ -1,0 +1,363 @@
+/**
+ * QueueFollower: keeps the runs of a registry true to the tasks of a queue, whichever process changes them.
+ *
+ * A change only says that a task is stale; what its run becomes is always read from the queue. One loop does all the
+ * reading and applies what it read before it reads again, so an older state never overwrites a newer one.
+ */
+import { type Clock, sleep } from "../domain/clock.ts";
+import {
+  followTask,
+  isActive,
+  type Run,
+  runOfTask,
+  type RunStatus,
+  runStatusOf,
+} from "../domain/run.ts";
+import { isFinal, type Task, type TaskStatus } from "../domain/task.ts";
+import type { TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
+import { IdleSignal } from "./idle_signal.ts";
+import type { RunRegistry } from "./run_registry.ts";
+
+/** Tasks read from the queue at the same time. */
+const READS_AT_ONCE = 64;
+
+/** Tasks per page when all active ones are read: the most that `list` gives. */
+const PAGE_SIZE = 1000;
+
+/** How long to wait after a read failed, in milliseconds. */
+const RETRY_DELAY_MS = 1000;
+
+/** The message of a run whose task was pruned or removed before its end was seen. */
+const VANISHED = "The task was removed from the queue before its outcome could be read";
+
+/** The part of a queue that is followed. */
+export type FollowedQueue = Pick<TaskQueue, "get" | "list" | "watch">;
+
+/** How to make a follower. */
+export interface QueueFollowerOptions {
+  readonly clock: Clock;
+  /** Hears of every read that failed; it is tried again after a second. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** An active run, and what was last seen of its task. */
+interface ActiveRun {
+  readonly run: Run;
+  /** `null` until the queue has acknowledged the task. */
+  readonly taskId: number | null;
+  readonly leaseToken: number;
+}
+
+/** A task to be read again. */
+interface StaleTask {
+  readonly runId: string;
+  readonly taskId: number;
+  /** The last change seen, if there was one: all that is left when the task is gone. */
+  change: TaskChange | null;
+  /** Called once a state read after now was applied. */
+  readonly applied: (() => void)[];
+}
+
+/** Knows which runs are active, and keeps all of them true. */
+export class QueueFollower {
+  readonly #queue: FollowedQueue;
+  readonly #registry: RunRegistry;
+  readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
+  readonly #active = new Map<string, ActiveRun>();
+  readonly #refused = new WeakSet<Run>();
+  readonly #idle = new IdleSignal();
+  readonly #stopped = new AbortController();
+  readonly #unwatch: () => void;
+  readonly #loaded = Promise.withResolvers<void>();
+  #stale = new Map<string, StaleTask>();
+  #reloadWanted = true;
+  #reading = false;
+  #loop: Promise<void> = Promise.resolve();
+
+  /** Begins to follow: all active tasks of the queue are read first. */
+  constructor(queue: FollowedQueue, registry: RunRegistry, options: QueueFollowerOptions) {
+    this.#queue = queue;
+    this.#registry = registry;
+    this.#clock = options.clock;
+    this.#onError = options.onError;
+    this.#unwatch = queue.watch((changes) => this.#see(changes));
+    this.#wake();
+  }
+
+  /** The ids of the active runs, in the order in which they became known. */
+  activeIds(): string[] {
+    return [...this.#active.keys()];
+  }
+
+  /** How many runs are active. */
+  activeCount(): number {
+    return this.#active.size;
+  }
+
+  /** Whether this run is active. */
+  isActive(runId: string): boolean {
+    return this.#active.has(runId);
+  }
+
+  /** Whether the queue refused this run, so that a task with its id is another's. */
+  isRefused(runId: string): boolean {
+    const run = this.#registry.getRun(runId);
+    return run !== undefined && this.#refused.has(run);
+  }
+
+  /** Takes up a run that is about to be enqueued. */
+  begin(run: Run): void {
+    this.#registry.addRun(run);
+    this.#active.set(run.runId, { run, taskId: null, leaseToken: 0 });
+  }
+
+  /** Takes note of a task that was just stored. A run that is known already is newer than `task`, so it stays. */
+  stored(task: Task): void {
+    const active = this.#active.get(task.runId);
+    if (active !== undefined) {
+      this.#active.set(task.runId, { ...active, taskId: task.id });
+    } else if (this.#registry.getRun(task.runId) === undefined) {
+      this.#apply(task);
+      if (isShownBy(task, this.#stale.get(task.runId))) this.#stale.delete(task.runId);
+    }
+  }
+
+  /** Fails a run that the queue would not store. */
+  refuse(run: Run, errorMessage: string): void {
+    this.#refused.add(run);
+    this.#end(run, "failed", errorMessage);
+    this.#announceIdle();
+  }
+
+  /** Reads a task again; resolves when its run says what was read, or when following has stopped. */
+  refresh(runId: string, taskId: number): Promise<void> {
+    if (this.#stopped.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#markStale({ runId, taskId, change: null, applied: [resolve] });
+      this.#wake();
+    });
+  }
+
+  /** Resolves when the active tasks were read for the first time, or that has failed. */
+  loaded(): Promise<void> {
+    return this.#loaded.promise;
+  }
+
+  /** Resolves when no change waits to be applied, or a read has failed. */
+  async settled(): Promise<void> {
+    while (this.#reading) await this.#loop;
+  }
+
+  /** Resolves when no run is active, or when following has stopped. */
+  async idle(): Promise<void> {
+    while (!this.#isIdle()) await this.#idle.wait();
+  }
+
+  /** Stops following. Runs stay as they are. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#unwatch();
+    await this.settled();
+    for (const stale of this.#stale.values()) release(stale);
+    this.#stale.clear();
+    this.#loaded.resolve();
+    this.#idle.fire();
+  }
+
+  #see(changes: TaskChanges): void {
+    if (changes === "reset") {
+      this.#reloadWanted = true;
+    } else {
+      for (const change of changes) this.#seeChange(change);
+    }
+    this.#wake();
+  }
+
+  #seeChange(change: TaskChange): void {
+    const run = this.#registry.getRun(change.runId);
+    if (run === undefined || this.#reading || !this.#showsStateOf(run, change)) {
+      const { runId, taskId } = change;
+      return this.#markStale({ runId, taskId, change, applied: [] });
+    }
+    if (run.progressPercent === change.progress) return;
+    run.progressPercent = change.progress;
+    this.#registry.updateRun(run);
+  }
+
+  /** Whether `run` tells of the same attempt in the same state, so that at most its progress has changed. */
+  #showsStateOf(run: Run, change: TaskChange): boolean {
+    if (run.status !== runStatusOf(change.status) || run.attempts !== change.attempts) return false;
+    const active = this.#active.get(change.runId);
+    return active === undefined || active.leaseToken === change.leaseToken;
+  }
+
+  #markStale(task: StaleTask): void {
+    const known = this.#stale.get(task.runId);
+    if (known === undefined) {
+      this.#stale.set(task.runId, task);
+    } else {
+      known.change = task.change ?? known.change;
+      known.applied.push(...task.applied);
+    }
+  }
+
+  #wake(): void {
+    if (this.#reading || this.#stopped.signal.aborted || !this.#hasWork()) return;
+    this.#reading = true;
+    this.#loop = this.#catchUp();
+  }
+
+  #hasWork(): boolean {
+    return this.#reloadWanted || this.#stale.size > 0;
+  }
+
+  async #catchUp(): Promise<void> {
+    // Not inside the watcher's call: the queue may be in the middle of a commit, and more changes may follow at once.
+    await Promise.resolve();
+    while (this.#hasWork() && !this.#stopped.signal.aborted) {
+      try {
+        if (this.#reloadWanted) await this.#reload();
+        else await this.#readStale();
+      } catch (error) {
+        this.#retryLater(error);
+        break;
+      }
+    }
+    this.#reading = false;
+    this.#announceIdle();
+  }
+
+  #retryLater(error: unknown): void {
+    if (this.#stopped.signal.aborted) return;
+    this.#onError(error);
+    sleep(this.#clock, RETRY_DELAY_MS, this.#stopped.signal).then(() => this.#wake());
+  }
+
+  async #reload(): Promise<void> {
+    this.#reloadWanted = false;
+    const unseen = new Map(this.#active);
+    try {
+      // A task that moves from one list to the other meanwhile is announced as a change, and read again.
+      for (const status of ["queued", "leased"] as const) {
+        for await (const task of this.#listAll(status)) {
+          unseen.delete(task.runId);
+          this.#apply(task);
+        }
+      }
+    } catch (error) {
+      this.#reloadWanted = true;
+      throw error;
+    } finally {
+      this.#loaded.resolve();
+    }
+    for (const [runId, { taskId }] of unseen) {
+      if (taskId !== null) this.#markStale({ runId, taskId, change: null, applied: [] });
+    }
+  }
+
+  async *#listAll(status: TaskStatus): AsyncGenerator<Task> {
+    let beforeId: number | undefined;
+    while (true) {
+      const page = await this.#queue.list({ status, limit: PAGE_SIZE, beforeId });
+      yield* page;
+      if (page.length < PAGE_SIZE) return;
+      beforeId = page.at(-1)?.id;
+      await this.#letOthersRun();
+    }
+  }
+
+  async #readStale(): Promise<void> {
+    const batch = this.#takeStale();
+    try {
+      const tasks = await Promise.all(batch.map((stale) => this.#queue.get(stale.taskId)));
+      for (const [i, stale] of batch.entries()) this.#applyRead(stale, tasks[i]);
+    } catch (error) {
+      for (const stale of batch) this.#restore(stale);
+      throw error;
+    }
+    if (this.#stale.size > 0) await this.#letOthersRun();
+  }
+
+  #takeStale(): StaleTask[] {
+    const batch: StaleTask[] = [];
+    for (const stale of this.#stale.values()) {
+      if (batch.length === READS_AT_ONCE) break;
+      batch.push(stale);
+      this.#stale.delete(stale.runId);
+    }
+    return batch;
+  }
+
+  /** Reading from memory never leaves the microtask queue, so timers and sockets would have to wait for the last task. */
+  #letOthersRun(): Promise<void> {
+    return sleep(this.#clock, 0, this.#stopped.signal);
+  }
+
+  #applyRead(stale: StaleTask, task: Task | undefined): void {
+    if (task === undefined) this.#applyGone(stale);
+    else this.#apply(task);
+    release(stale);
+  }
+
+  /** Puts back what could not be read. */
+  #restore(stale: StaleTask): void {
+    const newer = this.#stale.get(stale.runId);
+    if (newer === undefined) this.#stale.set(stale.runId, stale);
+    else newer.applied.push(...stale.applied);
+  }
+
+  #apply(task: Task): void {
+    const run = this.#registry.getRun(task.runId) ?? this.#adopt(task);
+    if (this.#refused.has(run)) return;
+    followTask(run, task);
+    this.#registry.updateRun(run);
+    if (isFinal(task.status)) this.#active.delete(task.runId);
+    else this.#active.set(task.runId, { run, taskId: task.id, leaseToken: task.leaseToken });
+  }
+
+  #adopt(task: Task): Run {
+    const run = runOfTask(task);
+    this.#registry.addRun(run);
+    return run;
+  }
+
+  /** The task was removed before it could be read: its last change is all that is known. */
+  #applyGone(stale: StaleTask): void {
+    const run = this.#registry.getRun(stale.runId);
+    if (run === undefined || !isActive(run.status) || this.#refused.has(run)) return;
+    const last = stale.change?.status ?? "failed";
+    const status = isFinal(last) ? runStatusOf(last) : "failed";
+    this.#end(run, status, status === "completed" ? null : VANISHED);
+  }
+
+  #end(run: Run, status: RunStatus, errorMessage: string | null): void {
+    run.status = status;
+    run.exitCode = status === "completed" ? 0 : null;
+    run.errorMessage = errorMessage;
+    run.completedAt = new Date(this.#clock.nowMs());
+    this.#registry.updateRun(run);
+    this.#active.delete(run.runId);
+  }
+
+  #isIdle(): boolean {
+    if (this.#stopped.signal.aborted) return true;
+    return this.#active.size === 0 && !this.#reading && !this.#hasWork();
+  }
+
+  #announceIdle(): void {
+    if (this.#isIdle()) this.#idle.fire();
+  }
+}
+
+function release(stale: StaleTask): void {
+  for (const resolve of stale.applied) resolve();
+}
+
+/** Whether `task` is as its last change said, so that it need not be read again. */
+function isShownBy(task: Task, stale: StaleTask | undefined): boolean {
+  const change = stale?.change;
+  return !!change && stale.applied.length === 0 && change.status === task.status &&
+    change.leaseToken === task.leaseToken && change.attempts === task.attempts &&
+    change.progress === task.progress;
+}

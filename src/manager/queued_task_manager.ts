@@ -1,0 +1,424 @@
+/**
+ * QueuedTaskManager: the TaskManager on a durable queue.
+ *
+ * `startTask` answers before its task is on disk; `flush` tells when it is. The queue is the truth: runs follow it,
+ * whichever process works on them, and after a restart the active runs are the queue's.
+ */
+import type { Clock } from "../domain/clock.ts";
+import { messageOf, PermanentError, QueueError } from "../domain/errors.ts";
+import type { Run } from "../domain/run.ts";
+import {
+  checkName,
+  type NewTask,
+  type Task,
+  TASK_LIMITS,
+  type TaskStatus,
+} from "../domain/task.ts";
+import type { TaskQueue } from "../queue/task_queue.ts";
+import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
+import type { LogStore } from "../worker/log_store.ts";
+import { Worker, type WorkerOptions } from "../worker/worker.ts";
+import { QueueFollower } from "./queue_follower.ts";
+import type { RunRegistry } from "./run_registry.ts";
+import { checkNewRun, closedError, perform, resolveGraceMs, takeWork } from "./run_rules.ts";
+import { systemClock } from "./system_clock.ts";
+import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
+
+/** How to make a QueuedTaskManager. */
+export interface QueuedTaskManagerOptions {
+  /** The handlers of the embedded worker; `registerTask` adds to them. Default none. */
+  readonly handlers?: HandlerRegistry;
+  /** Options of the worker in this process, or `false` for none: other processes do the work then. */
+  readonly worker?: false | Partial<Omit<WorkerOptions, "queue" | "handlers">>;
+  /** Keeps what handlers log; default nowhere. */
+  readonly logs?: LogStore;
+  /** Time and timers; default the system's. */
+  readonly clock?: Clock;
+  /** Whether `close` also closes the queue and the logs; default true. */
+  readonly ownsQueue?: boolean;
+}
+
+/** How to schedule a task, apart from its type and payload. */
+export type ScheduleOptions = Omit<NewTask, "type" | "payload">;
+
+/** Where a task is. Everything but `status` and what was asked for is `null` when the status is `not_found`. */
+export interface TaskStatusReport {
+  readonly taskId: number | null;
+  readonly runId: string | null;
+  readonly status: TaskStatus | "not_found";
+  readonly type: string | null;
+  /** Executions started. */
+  readonly attempts: number | null;
+  /** Executions allowed. */
+  readonly maxAttempts: number | null;
+  /** Why it last failed or was cancelled, or why the queue would not store it. */
+  readonly errorMessage: string | null;
+  readonly createdAt: Date | null;
+  /** When its latest execution started. */
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  /** The worker that holds the task, or held it last. */
+  readonly lockedBy: string | null;
+  /** 0–100. */
+  readonly progress: number | null;
+  /** What the handler returned. */
+  readonly result: unknown;
+}
+
+/** A run whose task is on its way into the queue. */
+interface PendingRun {
+  readonly run: Run;
+  /** What this process has yet to take up for the run, when no registered handler does it. */
+  handler: Handler | null;
+  /** Resolves to the task's id, or to `null` when the queue refused it. */
+  stored: Promise<number | null>;
+  /** Cancelled while it was pending, so its work must not begin. */
+  cancelled: boolean;
+}
+
+/** Runs work on a durable queue. */
+export class QueuedTaskManager implements TaskManager {
+  /** Every run this manager has seen: its own, those of other processes, and those active at the start. */
+  readonly registry: RunRegistry;
+  /** The queue beneath. */
+  readonly queue: TaskQueue;
+  /** The handlers of the embedded worker. */
+  readonly handlers: HandlerRegistry;
+  readonly #options: QueuedTaskManagerOptions;
+  readonly #follower: QueueFollower;
+  readonly #pending = new Map<string, PendingRun>();
+  /** Whether the worker of this process runs registered handlers, or only the work that was given to `startTask`. */
+  readonly #embedded: boolean;
+  #worker: Worker | null = null;
+  #failure: { readonly error: unknown } | null = null;
+  #closed: Promise<void> | null = null;
+
+  /** Begins to work and to read the active runs at once; `open` also waits for the reading. */
+  constructor(queue: TaskQueue, registry: RunRegistry, options: QueuedTaskManagerOptions = {}) {
+    this.queue = queue;
+    this.registry = registry;
+    this.handlers = options.handlers ?? new HandlerRegistry();
+    this.#options = options;
+    this.#embedded = options.worker !== false;
+    this.#follower = new QueueFollower(queue, registry, {
+      clock: options.clock ?? systemClock,
+      onError: (error) => this.#failure ??= { error },
+    });
+    if (this.#embedded) this.#worker = this.#startWorker(this.handlers);
+  }
+
+  /**
+   * A manager that already knows the active runs of the queue.
+   *
+   * @throws StorageError, QueueError when they cannot be read; the queue stays open then.
+   */
+  static async open(
+    queue: TaskQueue,
+    registry: RunRegistry,
+    options: QueuedTaskManagerOptions = {},
+  ): Promise<QueuedTaskManager> {
+    const manager = new QueuedTaskManager(queue, registry, options);
+    try {
+      await manager.#follower.loaded();
+      manager.#throwFailure();
+      return manager;
+    } catch (error) {
+      await manager.#stopWorking(0);
+      throw error;
+    }
+  }
+
+  /**
+   * Registers the handler of a task type with the embedded worker.
+   *
+   * @param description One line for people.
+   * @throws TypeError when the type is taken and `allowOverride` is not set, or an argument is out of its range.
+   */
+  registerTask(
+    type: string,
+    handler: Handler,
+    description = "",
+    options: Omit<HandlerOptions, "description"> = {},
+  ): void {
+    this.handlers.register(type, handler, { ...options, description });
+  }
+
+  /**
+   * @inheritdoc
+   *
+   * The task's type is `run.moduleId`, its payload `run.parameters`. If the embedded worker has a handler for the type, that
+   * runs it; else this process does `work` under the task's lease; without `work` the task waits for a worker that has
+   * a handler. Work that throws fails its run at once; if this process dies, the task is rescued like any other.
+   *
+   * The task is on disk when `flush` resolves. If it cannot be stored, the run fails, and `flush` rejects.
+   */
+  startTask(run: Run, work?: TaskWork): string {
+    if (work !== undefined) takeWork(work);
+    this.#checkOpen("start a run");
+    checkNewRun(run, this.registry, this.#follower.isActive(run.runId));
+    const type = run.moduleId.trim();
+    this.#checkPayload(type, run.parameters);
+    const handled = this.#embedded && this.handlers.has(type);
+    const handler = handled || work === undefined ? null : handlerOf(work);
+    this.#follower.begin(run);
+    const pending: PendingRun = { run, handler, stored: NOT_STORED, cancelled: false };
+    this.#pending.set(run.runId, pending);
+    pending.stored = this.#store(pending, type);
+    return run.runId;
+  }
+
+  /** @inheritdoc Also cancels tasks of other processes: their handlers hear of it within a second. */
+  async cancelTask(runId: string): Promise<boolean> {
+    const pending = this.#pending.get(runId);
+    if (pending !== undefined) pending.cancelled = true;
+    const taskId = await this.#taskIdOf(runId);
+    if (taskId === null) return false;
+    try {
+      return await this.#cancel(runId, taskId);
+    } catch (error) {
+      if (pending !== undefined) this.#takeUp(pending, taskId);
+      throw error;
+    }
+  }
+
+  /** @inheritdoc A run is active until its task is final, so one scheduled for later is waited for. */
+  waitAll(): Promise<void> {
+    return this.#follower.idle();
+  }
+
+  /** @inheritdoc */
+  getActiveTaskCount(): number {
+    return this.#follower.activeCount();
+  }
+
+  /** @inheritdoc */
+  getActiveTaskIds(): string[] {
+    return this.#follower.activeIds();
+  }
+
+  /** @inheritdoc */
+  isTaskActive(runId: string): boolean {
+    return this.#follower.isActive(runId);
+  }
+
+  /**
+   * Stores a task and resolves to its id when it is on disk. A known idempotency key gives the id of the task that has it.
+   *
+   * @throws TypeError, RangeError for a field out of its range, or a payload that the registered handler refuses.
+   * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `queue_closed`.
+   */
+  async scheduleTask(
+    type: string,
+    payload: unknown = {},
+    options: ScheduleOptions = {},
+  ): Promise<number> {
+    this.#checkOpen("schedule a task");
+    this.#checkPayload(type, payload);
+    const { task } = await this.queue.enqueue({ ...options, type, payload });
+    this.#follower.stored(task);
+    return task.id;
+  }
+
+  /** Stores up to 100,000 tasks, all of them or none; resolves to their ids, in the same order. Errors as in `scheduleTask`. */
+  async scheduleTasks(tasks: readonly NewTask[]): Promise<number[]> {
+    this.#checkOpen("schedule tasks");
+    for (const task of tasks) this.#checkPayload(task.type, task.payload ?? {});
+    const results = await this.queue.enqueueBatch(tasks);
+    for (const { task } of results) this.#follower.stored(task);
+    return results.map(({ task }) => task.id);
+  }
+
+  /** Where a task is, by its id (a number) or its run id (a text). */
+  async getTaskStatus(idOrRunId: number | string): Promise<TaskStatusReport> {
+    const task = typeof idOrRunId === "number"
+      ? await this.queue.get(idOrRunId)
+      : await this.#taskOf(idOrRunId);
+    return task === undefined ? this.#notFound(idOrRunId) : reportOf(task);
+  }
+
+  /**
+   * Resolves when every run started so far is on disk.
+   *
+   * @throws The first error since the last `flush` that kept a run from being stored; each such run tells its own.
+   */
+  async flush(): Promise<void> {
+    await this.#allStored();
+    await this.#follower.loaded();
+    await this.queue.flush();
+    this.#throwFailure();
+  }
+
+  /**
+   * Stops claiming, lets the runs of this process go on for the grace time, and gives the rest back to the queue.
+   *
+   * @throws RangeError for a grace time out of its range; StorageError when the queue cannot be closed.
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    const graceMs = resolveGraceMs(options.graceMs);
+    await (this.#closed ??= this.#close(graceMs));
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    try {
+      await this.#allStored();
+      await this.#stopWorking(graceMs);
+    } finally {
+      if (this.#options.ownsQueue ?? true) await this.#closeQueue();
+    }
+  }
+
+  async #closeQueue(): Promise<void> {
+    try {
+      await this.queue.close();
+    } finally {
+      this.#options.logs?.close();
+    }
+  }
+
+  async #stopWorking(graceMs: number): Promise<void> {
+    try {
+      await this.#worker?.stop({ graceMs });
+      await this.#follower.settled();
+    } finally {
+      await this.#follower.stop();
+    }
+  }
+
+  async #allStored(): Promise<void> {
+    await Promise.all([...this.#pending.values()].map((pending) => pending.stored));
+  }
+
+  /** Puts a run's task into the queue and has its work taken up, unless it was cancelled meanwhile. */
+  async #store(pending: PendingRun, type: string): Promise<number | null> {
+    const task = await this.#enqueue(pending.run, type);
+    this.#pending.delete(pending.run.runId);
+    if (task === null) return null;
+    this.#follower.stored(task);
+    if (!pending.cancelled) this.#takeUp(pending, task.id);
+    return task.id;
+  }
+
+  async #enqueue(run: Run, type: string): Promise<Task | null> {
+    const { runId, parameters, priority } = run;
+    try {
+      const { task } = await this.queue.enqueue({ type, payload: parameters, priority, runId });
+      return task;
+    } catch (error) {
+      this.#failure ??= { error };
+      this.#follower.refuse(run, messageOf(error));
+      return null;
+    }
+  }
+
+  /** Lets the worker of this process do a run's own work, if it has any. */
+  #takeUp(pending: PendingRun, taskId: number): void {
+    if (pending.handler === null) return;
+    this.#worker ??= this.#startWorker(new HandlerRegistry());
+    this.#worker.adopt(taskId, pending.handler);
+    pending.handler = null;
+  }
+
+  #startWorker(handlers: HandlerRegistry): Worker {
+    const { clock, logs, worker: options } = this.#options;
+    const worker = new Worker({ clock, logs, ...options, queue: this.queue, handlers });
+    worker.start();
+    return worker;
+  }
+
+  async #cancel(runId: string, taskId: number): Promise<boolean> {
+    try {
+      const cancelled = await this.queue.cancel(taskId);
+      await this.#follower.refresh(runId, taskId);
+      return cancelled;
+    } catch (error) {
+      if (error instanceof QueueError && error.code === "task_not_found") return false;
+      throw error;
+    }
+  }
+
+  /** The id of a run's task; `null` when there is none, or when it is another's. */
+  async #taskIdOf(runId: string): Promise<number | null> {
+    const pending = this.#pending.get(runId);
+    if (pending !== undefined) return await pending.stored;
+    return (await this.#taskOf(runId))?.id ?? null;
+  }
+
+  async #taskOf(runId: string): Promise<Task | undefined> {
+    await this.#pending.get(runId)?.stored;
+    return this.#follower.isRefused(runId) ? undefined : await this.queue.getByRunId(runId);
+  }
+
+  #notFound(idOrRunId: number | string): TaskStatusReport {
+    const runId = typeof idOrRunId === "string" ? idOrRunId : null;
+    const run = runId === null ? undefined : this.registry.getRun(runId);
+    return {
+      ...NOT_FOUND,
+      taskId: typeof idOrRunId === "number" ? idOrRunId : null,
+      runId,
+      errorMessage: run?.errorMessage ?? null,
+    };
+  }
+
+  #checkPayload(type: string, payload: unknown): void {
+    const name = checkName(type, "task type", TASK_LIMITS.typeMaxLength);
+    if (this.handlers.has(name)) this.handlers.checkPayload(name, payload);
+  }
+
+  #checkOpen(what: string): void {
+    if (this.#closed !== null) throw closedError(what);
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure.error;
+  }
+}
+
+/** Does `work` for a task. It cannot be repeated as it is, so its errors are final, as they are in memory. */
+function handlerOf(work: TaskWork): Handler {
+  return async (_task, context) => {
+    try {
+      return await perform(work, context);
+    } catch (error) {
+      if (context.signal.aborted || error instanceof PermanentError) throw error;
+      throw new PermanentError(messageOf(error), { cause: error });
+    }
+  };
+}
+
+const NOT_STORED = Promise.resolve(null);
+
+const NOT_FOUND: TaskStatusReport = Object.freeze({
+  taskId: null,
+  runId: null,
+  status: "not_found",
+  type: null,
+  attempts: null,
+  maxAttempts: null,
+  errorMessage: null,
+  createdAt: null,
+  startedAt: null,
+  finishedAt: null,
+  lockedBy: null,
+  progress: null,
+  result: null,
+});
+
+function reportOf(task: Task): TaskStatusReport {
+  return {
+    taskId: task.id,
+    runId: task.runId,
+    status: task.status,
+    type: task.type,
+    attempts: task.attempts,
+    maxAttempts: task.maxAttempts,
+    errorMessage: task.errorMessage,
+    createdAt: task.createdAt,
+    startedAt: task.processingStarted,
+    finishedAt: task.finishedAt,
+    lockedBy: task.lockedBy,
+    progress: task.progress,
+    result: task.result,
+  };
+}

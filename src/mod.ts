@@ -1,0 +1,76 @@
+/**
+ * Holdfast: a durable background-task queue that needs no native code.
+ *
+ * @module
+ */
+export { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./domain/backoff.ts";
+export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
+export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
+export {
+  CorruptionError,
+  messageOf,
+  PermanentError,
+  QueueError,
+  type QueueErrorCode,
+  RetryAfterError,
+  StorageError,
+} from "./domain/errors.ts";
+export type { Random } from "./domain/random.ts";
+export {
+  createRun,
+  isActive,
+  type NewRun,
+  type Run,
+  RUN_STATUSES,
+  runOfTask,
+  type RunStatus,
+  runStatusOf,
+  taskStatusOf,
+} from "./domain/run.ts";
+export {
+  checkInstant,
+  checkInteger,
+  checkName,
+  isFinal,
+  isTaskStatus,
+  type Lease,
+  type LeaseLike,
+  type NewTask,
+  type Task,
+  TASK_LIMITS,
+  TASK_STATUSES,
+  type TaskStatus,
+} from "./domain/task.ts";
+export type { Durability } from "./ledger/ledger.ts";
+export { openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
+export type {
+  CheckpointReport,
+  ClaimRequest,
+  EnqueueResult,
+  FailOptions,
+  ListRequest,
+  QueueStats,
+  StorageStats,
+  TaskChange,
+  TaskChanges,
+  TaskQueue,
+} from "./queue/task_queue.ts";
+export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
+export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
+export type { ExecutionEnd } from "./worker/execution.ts";
+export {
+  type Handler,
+  type HandlerEntry,
+  type HandlerOptions,
+  HandlerRegistry,
+  type TaskContext,
+} from "./worker/handler_registry.ts";
+export type { LogLevel, LogLine, LogPage, LogStore } from "./worker/log_store.ts";
+export { MemoryLogStore } from "./worker/memory_log_store.ts";
+export {
+  type StopOptions,
+  Worker,
+  WORKER_DEFAULTS,
+  type WorkerEvent,
+  type WorkerOptions,
+} from "./worker/worker.ts";

@@ -1,0 +1,112 @@
+/**
+ * Opening a queue: where the ports meet the platform.
+ */
+import type { RetryPolicy } from "./domain/backoff.ts";
+import { type Clock, systemClock } from "./domain/clock.ts";
+import type { Random } from "./domain/random.ts";
+import { type Durability, Ledger } from "./ledger/ledger.ts";
+import { DenoStorage } from "./platform/deno_storage.ts";
+import { FileLogStore } from "./platform/file_log_store.ts";
+import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
+import { LedgerQueue } from "./queue/ledger_queue.ts";
+import { QUEUE_SCHEMA } from "./queue/schema.ts";
+import type { TaskQueue } from "./queue/task_queue.ts";
+import { MemoryStorage } from "./storage/memory_storage.ts";
+import type { Storage } from "./storage/storage.ts";
+import type { LogStore } from "./worker/log_store.ts";
+
+/** Where a queue is, and how it behaves. Exactly one of `path`, `memory` and `storage` is needed. */
+export interface QueueOptions {
+  /** The path of its snapshot; the other files stand beside it. Missing folders are made. */
+  readonly path?: string;
+  /** `true` keeps everything in memory, for tests and for the edge. */
+  readonly memory?: boolean;
+  /** Any other place. */
+  readonly storage?: Storage;
+  /**
+   * `full` (default): an acknowledged write survives a power cut. `relaxed`: it survives a killed process, and a power cut
+   * 50 ms later.
+   */
+  readonly durability?: Durability;
+  /** How failures are retried, where neither the task nor its handler says; default 1 s, ×2, at most 300 s. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+  /** How large a payload may be, 1 to 16 MiB in bytes; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** Default `Math.random`. */
+  readonly random?: Random;
+  /**
+   * Is told when work in the background failed (a checkpoint, a rescue, following other processes); the queue goes on
+   * where it can. Default: a line on the standard error.
+   */
+  readonly onBackgroundError?: (error: Error) => void;
+}
+
+/**
+ * Opens the queue at a path, or makes it; recovers what a crash left.
+ *
+ * @throws CorruptionError when a file is damaged; nothing is overwritten then.
+ * @throws StorageError when it cannot be read or written, or another program's database is there.
+ */
+export async function openQueue(where: string | QueueOptions): Promise<TaskQueue> {
+  const options = typeof where === "string" ? { path: where } : where;
+  const clock = options.clock ?? systemClock;
+  const onBackgroundError = options.onBackgroundError ?? reportOnStandardError;
+  const ledger = await Ledger.open({
+    storage: storageOf(options),
+    engine: await loadSqlJsEngine(),
+    schema: QUEUE_SCHEMA,
+    newQueueId: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
+    clock,
+    durability: checkDurability(options.durability),
+    onBackgroundError,
+  });
+  const { retryPolicy, payloadMaxBytes } = options;
+  try {
+    const random = options.random ?? Math.random;
+    return new LedgerQueue(ledger, {
+      clock,
+      random,
+      retryPolicy,
+      payloadMaxBytes,
+      onBackgroundError,
+    });
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
+}
+
+/** The logs of the queue at `path`: what its handlers said, one log per task. */
+export function openLogStore(path: string): LogStore {
+  return new FileLogStore(path);
+}
+
+function storageOf({ path, memory, storage }: QueueOptions): Storage {
+  const given = [path, memory || undefined, storage].filter((place) => place !== undefined);
+  if (given.length !== 1) {
+    throw new TypeError(
+      `Cannot open a queue at ${given.length} places: exactly one of path, memory and storage is needed`,
+    );
+  }
+  if (storage !== undefined) return storage;
+  if (path === undefined) return new MemoryStorage();
+  if (typeof path !== "string" || path.trim() === "") {
+    throw new TypeError("Cannot open a queue at a blank path");
+  }
+  return new DenoStorage(path);
+}
+
+function checkDurability(durability: string | undefined): Durability | undefined {
+  if (durability === undefined || durability === "full" || durability === "relaxed") {
+    return durability;
+  }
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(durability)} as durability: allowed are full, relaxed`,
+  );
+}
+
+function reportOnStandardError(error: Error): void {
+  console.error(`holdfast: ${error.message}`);
+}

@@ -1,0 +1,263 @@
+/**
+ * Storage in files, on Deno: Windows, Linux and macOS.
+ *
+ * The snapshot is the queue's own path; everything else stands beside it with a longer name. Locks have files of their
+ * own, because a lock on Windows also forbids reading.
+ */
+import { basename, dirname, join, resolve } from "node:path";
+import { messageOf, StorageError } from "../domain/errors.ts";
+import type { FileName, Lock, LockName, Storage, StorageFile } from "../storage/storage.ts";
+
+/** How often, and how long apart, a rename that another program refuses is tried again (Windows: virus scanners). */
+const RENAME_ATTEMPTS = 20;
+const RENAME_PAUSE_MS = 50;
+
+/**
+ * An fsync runs on this thread as long as it takes less than this on average: a hop to another thread and back costs as
+ * much. A slower disk gets the other thread, so that handlers go on.
+ */
+const INLINE_SYNC_MS = 0.5;
+const SYNC_SMOOTHING = 0.1;
+
+/** How long an fsync takes here, a moving average. */
+interface DiskSpeed {
+  syncMs: number;
+}
+
+const IS_WINDOWS = Deno.build.os === "windows";
+
+/** The files of the queue at a path. */
+export class DenoStorage implements Storage {
+  readonly location: string;
+  readonly #folder: string;
+  readonly #name: string;
+  readonly #lockFiles = new Map<LockName, Deno.FsFile>();
+  readonly #disk: DiskSpeed = { syncMs: INLINE_SYNC_MS };
+
+  constructor(path: string) {
+    this.location = resolve(path);
+    this.#folder = dirname(this.location);
+    this.#name = basename(this.location);
+  }
+
+  open(): Promise<void> {
+    return this.#attempt("open", this.location, async () => {
+      await Deno.mkdir(this.#folder, { recursive: true });
+      const found = await Deno.stat(this.location).catch(ignoreMissing);
+      if (found?.isDirectory) throw new Error("it is a folder, and the path of a queue is a file");
+      for (const name of ["commit", "checkpoint"] as const) {
+        this.#lockFiles.set(name, await this.#openLockFile(name));
+      }
+    });
+  }
+
+  tryLock(name: LockName): Lock | undefined {
+    const file = this.#lockFile(name);
+    return attemptNow("lock", this.#lockPath(name), () => file.tryLockSync(true))
+      ? this.#held(name, file)
+      : undefined;
+  }
+
+  async lock(name: LockName): Promise<Lock> {
+    const file = this.#lockFile(name);
+    await this.#attempt("lock", this.#lockPath(name), () => file.lock(true));
+    return this.#held(name, file);
+  }
+
+  openFile(name: FileName): StorageFile | undefined {
+    const path = this.#path(name);
+    return attemptNow("open", path, () => {
+      try {
+        return new DenoFile(path, Deno.openSync(path, { read: true, write: true }), this.#disk);
+      } catch (error) {
+        return ignoreMissing(error);
+      }
+    });
+  }
+
+  createFile(name: FileName): StorageFile {
+    const path = this.#path(name);
+    return attemptNow(
+      "create",
+      path,
+      () =>
+        new DenoFile(
+          path,
+          Deno.openSync(path, { read: true, write: true, create: true, truncate: true }),
+          this.#disk,
+        ),
+    );
+  }
+
+  readFile(name: FileName): Promise<Uint8Array | undefined> {
+    const path = this.#path(name);
+    return this.#attempt("read", path, () => Deno.readFile(path).catch(ignoreMissing));
+  }
+
+  writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
+    const path = this.#path(name);
+    return this.#attempt("write", path, async () => {
+      using file = await Deno.open(path, { write: true, create: true, truncate: true });
+      for (const chunk of chunks) {
+        for (let written = 0; written < chunk.length;) {
+          written += await file.write(chunk.subarray(written));
+        }
+      }
+      await file.sync();
+    });
+  }
+
+  rename(from: FileName, to: FileName): Promise<void> {
+    const target = this.#path(to);
+    return this.#attempt("rename", target, async () => {
+      for (let attempt = 1;; attempt++) {
+        try {
+          return await Deno.rename(this.#path(from), target);
+        } catch (error) {
+          if (!IS_WINDOWS || attempt === RENAME_ATTEMPTS) throw error;
+          await new Promise((resume) => setTimeout(resume, RENAME_PAUSE_MS));
+        }
+      }
+    });
+  }
+
+  /** NTFS journals its folders itself, and Windows gives no handle to sync one by. */
+  syncFolder(): Promise<void> {
+    return this.#attempt("sync", this.#folder, async () => {
+      if (IS_WINDOWS) return;
+      using folder = await Deno.open(this.#folder, { read: true });
+      await folder.sync();
+    });
+  }
+
+  remove(name: FileName): Promise<void> {
+    const path = this.#path(name);
+    return this.#attempt("remove", path, () => Deno.remove(path).catch(ignoreMissing));
+  }
+
+  list(): FileName[] {
+    return attemptNow(
+      "list",
+      this.#folder,
+      () =>
+        [...Deno.readDirSync(this.#folder)].flatMap((entry) => {
+          const name = entry.name === this.#name ? "snapshot" : this.#suffix(entry.name);
+          return isFileName(name) ? [name] : [];
+        }),
+    );
+  }
+
+  close(): void {
+    for (const file of this.#lockFiles.values()) file.close();
+    this.#lockFiles.clear();
+  }
+
+  #path(name: FileName): string {
+    return name === "snapshot" ? this.location : join(this.#folder, `${this.#name}.${name}`);
+  }
+
+  #lockPath(name: LockName): string {
+    return join(this.#folder, `${this.#name}.${name}.lock`);
+  }
+
+  #suffix(entry: string): string {
+    return entry.startsWith(`${this.#name}.`) ? entry.slice(this.#name.length + 1) : "";
+  }
+
+  #openLockFile(name: LockName): Promise<Deno.FsFile> {
+    return Deno.open(this.#lockPath(name), { read: true, write: true, create: true });
+  }
+
+  #lockFile(name: LockName): Deno.FsFile {
+    const file = this.#lockFiles.get(name);
+    if (file === undefined) {
+      throw new StorageError("lock", this.#lockPath(name), "the queue is not open");
+    }
+    return file;
+  }
+
+  #held(name: LockName, file: Deno.FsFile): Lock {
+    return { release: () => attemptNow("unlock", this.#lockPath(name), () => file.unlockSync()) };
+  }
+
+  async #attempt<T>(operation: string, path: string, action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      throw storageError(operation, path, error);
+    }
+  }
+}
+
+class DenoFile implements StorageFile {
+  readonly path: string;
+  readonly #file: Deno.FsFile;
+  readonly #disk: DiskSpeed;
+
+  constructor(path: string, file: Deno.FsFile, disk: DiskSpeed) {
+    this.path = path;
+    this.#file = file;
+    this.#disk = disk;
+  }
+
+  size(): number {
+    return attemptNow("read", this.path, () => this.#file.seekSync(0, Deno.SeekMode.End));
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    return attemptNow("read", this.path, () => {
+      this.#file.seekSync(offset, Deno.SeekMode.Start);
+      return this.#file.readSync(into) ?? 0;
+    });
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    attemptNow("append to", this.path, () => {
+      this.#file.seekSync(offset, Deno.SeekMode.Start);
+      for (let written = 0; written < bytes.length;) {
+        written += this.#file.writeSync(bytes.subarray(written));
+      }
+    });
+  }
+
+  truncate(size: number): void {
+    attemptNow("truncate", this.path, () => this.#file.truncateSync(size));
+  }
+
+  async sync(): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      if (this.#disk.syncMs < INLINE_SYNC_MS) this.#file.syncDataSync();
+      else await this.#file.syncData();
+    } catch (error) {
+      throw storageError("sync", this.path, error);
+    }
+    this.#disk.syncMs += (performance.now() - startedAt - this.#disk.syncMs) * SYNC_SMOOTHING;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+function isFileName(name: string): name is FileName {
+  return name === "snapshot" || name === "snapshot.new" || /^journal-\d+$/.test(name);
+}
+
+function attemptNow<T>(operation: string, path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw storageError(operation, path, error);
+  }
+}
+
+function storageError(operation: string, path: string, error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  return new StorageError(operation, path, messageOf(error), { cause: error });
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (error instanceof Deno.errors.NotFound) return undefined;
+  throw error;
+}

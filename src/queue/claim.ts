@@ -1,0 +1,191 @@
+/**
+ * Claiming: turns due tasks into leased ones.
+ *
+ * The due tasks of a type and compatibility form a lane. A claim reads the first tasks of each lane that the worker may
+ * take from, in the index of its order, merges them and leases the best: a few index searches at any backlog.
+ */
+import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
+import { canonicalJson } from "../domain/json.ts";
+import { checkInteger, checkName, checkPairs, TASK_LIMITS } from "../domain/task.ts";
+import type { Reader, Transaction } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import { drawKey, laneClock, type OperationContext } from "./operation_context.ts";
+import { LANE_TABLE, TASK_TABLE } from "./schema.ts";
+import type { ClaimRequest } from "./task_queue.ts";
+
+/** A checked `ClaimRequest`. */
+export interface PreparedClaim {
+  readonly workerId: string;
+  readonly types: readonly string[];
+  readonly limit: number;
+  readonly leaseDurationMs: number;
+  readonly order: ClaimOrder;
+  /** Each capability as canonical JSON. */
+  readonly capabilities: ReadonlyMap<string, string>;
+  readonly taskId: number | null;
+}
+
+/** Ready tasks of one type and compatibility. */
+interface Lane {
+  readonly type: string;
+  readonly compatibility: string;
+}
+
+/** A task at the front of its lane; the lowest `key` of all lanes is claimed first, then the lowest id. */
+interface Candidate {
+  readonly id: number;
+  readonly key: number;
+}
+
+/** The statements of a claim; a test reads their plans. */
+export const CLAIM_SQL = {
+  due: `SELECT id, type, compatibility, priority FROM task_queue INDEXED BY scheduled_tasks
+    WHERE status = 'queued' AND is_ready = 0 AND run_after_utc <= ? ORDER BY run_after_utc LIMIT ?`,
+  promote:
+    "UPDATE task_queue SET is_ready = 1, draw_key = ?, updated_at_utc = ? WHERE id = ? RETURNING *",
+  nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
+    WHERE is_ready = 1 AND type = ? AND compatibility > ? ORDER BY compatibility LIMIT 1`,
+  heads: {
+    fifo: `SELECT id, id FROM task_queue INDEXED BY ready_by_id
+      WHERE is_ready = 1 AND type = ? AND compatibility = ? ORDER BY id LIMIT ?`,
+    lifo: `SELECT id, -id FROM task_queue INDEXED BY ready_by_id
+      WHERE is_ready = 1 AND type = ? AND compatibility = ? ORDER BY id DESC LIMIT ?`,
+    priority: `SELECT id, priority FROM task_queue INDEXED BY ready_by_priority
+      WHERE is_ready = 1 AND type = ? AND compatibility = ? ORDER BY priority, id LIMIT ?`,
+    weighted_random: `SELECT id, draw_key FROM task_queue INDEXED BY ready_by_draw
+      WHERE is_ready = 1 AND type = ? AND compatibility = ? ORDER BY draw_key LIMIT ?`,
+  } satisfies Record<ClaimOrder, string>,
+  lease:
+    `UPDATE task_queue SET status = 'leased', is_ready = 0, attempts = attempts + 1, lease_token = lease_token + 1,
+      locked_by = ?, lease_until_utc = ?, reserved_at_utc = ?, processing_started_utc = ?, updated_at_utc = ?,
+      finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL
+    WHERE id = ? AND status = 'queued' AND run_after_utc <= ? RETURNING *`,
+} as const;
+
+/** How many tasks that became due a claim makes ready at most; the earliest first. */
+const PROMOTE_MAX = 1000;
+
+/** Checks a request, before any effect. @throws TypeError, RangeError */
+export function prepareClaim(request: ClaimRequest): PreparedClaim {
+  const { typeMaxLength, workerIdMaxLength, claimMax, leaseDurationMinMs, leaseDurationMaxMs } =
+    TASK_LIMITS;
+  const order = request.strategy ?? "priority";
+  if (!isClaimOrder(order)) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(order)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
+    );
+  }
+  if (request.taskId === undefined && request.types.length === 0) {
+    throw new TypeError("Cannot claim without task types: at least one is needed");
+  }
+  const leaseDurationMs = request.leaseDurationMs ?? TASK_LIMITS.leaseDurationDefaultMs;
+  const capabilities = checkPairs(request.capabilities ?? {}, "capabilities");
+  return {
+    workerId: checkName(request.workerId, "worker id", workerIdMaxLength),
+    types: [...new Set(request.types.map((type) => checkName(type, "task type", typeMaxLength)))],
+    limit: checkInteger(request.limit ?? 1, "limit", 1, claimMax),
+    leaseDurationMs: checkInteger(
+      leaseDurationMs,
+      "leaseDurationMs",
+      leaseDurationMinMs,
+      leaseDurationMaxMs,
+    ),
+    order,
+    capabilities: new Map(
+      Object.entries(capabilities).map(([name, value]) => [name, canonicalJson(value)]),
+    ),
+    taskId: request.taskId ?? null,
+  };
+}
+
+/** Whether a claim would find anything, or has tasks to make ready. Changes nothing. */
+export function hasClaimable(reader: Reader, claim: PreparedClaim, nowMs: number): boolean {
+  if (claim.taskId !== null) return true;
+  return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 ||
+    eligibleLanes(reader, claim).length > 0;
+}
+
+/** Leases up to `claim.limit` due tasks in its order; their rows. */
+export function claim(tx: Transaction, claim: PreparedClaim, context: OperationContext): SqlRow[] {
+  promoteDue(tx, context);
+  const ids = claim.taskId === null ? chooseTasks(tx, claim) : [claim.taskId];
+  return ids.flatMap((id) => lease(tx, id, claim, context.nowMs));
+}
+
+/** Makes tasks ready whose time has come. */
+function promoteDue(tx: Transaction, { nowMs, random }: OperationContext): void {
+  for (const [id, type, compatibility, priority] of tx.read(CLAIM_SQL.due, [nowMs, PROMOTE_MAX])) {
+    const lane = {
+      type: String(type),
+      compatibility: String(compatibility),
+      priority: Number(priority),
+    };
+    tx.change(TASK_TABLE, CLAIM_SQL.promote, [drawKey(tx, lane, random), nowMs, id!]);
+  }
+}
+
+function chooseTasks(tx: Transaction, claim: PreparedClaim): number[] {
+  const lanes = eligibleLanes(tx, claim);
+  const isWeighted = claim.order === "weighted_random";
+  const candidates: Candidate[] = [];
+  for (const lane of lanes) {
+    const clock = isWeighted ? laneClock(tx, lane.type, lane.compatibility) : 0;
+    const rows = tx.read(CLAIM_SQL.heads[claim.order], [
+      lane.type,
+      lane.compatibility,
+      claim.limit,
+    ]);
+    for (const [id, key] of rows) candidates.push({ id: Number(id), key: Number(key) - clock });
+  }
+  candidates.sort((a, b) => a.key - b.key || a.id - b.id);
+  const chosen = candidates.slice(0, claim.limit);
+  if (isWeighted && chosen.length > 0) advanceClocks(tx, lanes, chosen.at(-1)!.key);
+  return chosen.map(({ id }) => id);
+}
+
+/** The lanes with ready tasks that the worker may take from. */
+function eligibleLanes(reader: Reader, claim: PreparedClaim): Lane[] {
+  return claim.types.flatMap((type) =>
+    compatibilitiesOf(reader, type)
+      .filter((compatibility) => isCapable(claim.capabilities, compatibility))
+      .map((compatibility) => ({ type, compatibility }))
+  );
+}
+
+/** The compatibilities that ready tasks of a type have, one index search each. */
+function compatibilitiesOf(reader: Reader, type: string): string[] {
+  const found: string[] = [];
+  for (;;) {
+    const [row] = reader.read(CLAIM_SQL.nextLane, [type, found.at(-1) ?? ""]);
+    if (row === undefined) return found;
+    found.push(String(row[0]));
+  }
+}
+
+function isCapable(capabilities: ReadonlyMap<string, string>, compatibility: string): boolean {
+  if (compatibility === "{}") return true;
+  const required = Object.entries(JSON.parse(compatibility) as Record<string, unknown>);
+  return required.every(([name, value]) => capabilities.get(name) === canonicalJson(value));
+}
+
+/** Weighted random: the clocks of every lane in the race have run as far as the last that rang. */
+function advanceClocks(tx: Transaction, lanes: readonly Lane[], elapsed: number): void {
+  const put = `INSERT INTO claim_lanes (type, compatibility, clock) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET clock = excluded.clock RETURNING *`;
+  for (const { type, compatibility } of lanes) {
+    tx.change(LANE_TABLE, put, [type, compatibility, laneClock(tx, type, compatibility) + elapsed]);
+  }
+}
+
+function lease(tx: Transaction, id: number, claim: PreparedClaim, nowMs: number): SqlRow[] {
+  const untilMs = nowMs + claim.leaseDurationMs;
+  return tx.change(TASK_TABLE, CLAIM_SQL.lease, [
+    claim.workerId,
+    untilMs,
+    nowMs,
+    nowMs,
+    nowMs,
+    id,
+    nowMs,
+  ]);
+}

@@ -1,0 +1,200 @@
+/**
+ * Leases: what only the holder of the current one may do. A stale lease changes nothing.
+ */
+import { backoffDelayMs, type RetryPolicy } from "../domain/backoff.ts";
+import { messageOf, PermanentError, QueueError, RetryAfterError } from "../domain/errors.ts";
+import { checkInteger, type Lease, TASK_LIMITS } from "../domain/task.ts";
+import type { Transaction } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import { drawKey, type OperationContext } from "./operation_context.ts";
+import { TASK_TABLE } from "./schema.ts";
+import { cell, rowOfTask } from "./task_row.ts";
+
+/** What a failed attempt said. */
+export interface Failure {
+  readonly message: string;
+  readonly isPermanent: boolean;
+  /** The delay that the handler asked for. */
+  readonly retryAfterMs: number | null;
+  /** The handler's retry policy. */
+  readonly retryPolicy: RetryPolicy | null;
+}
+
+/** The failure that a thrown error stands for. */
+export function failureOf(error: unknown, retryPolicy: RetryPolicy | null): Failure {
+  return {
+    message: clip(
+      messageOf(error) || "failed without a message",
+      TASK_LIMITS.errorMessageMaxLength,
+    ),
+    isPermanent: error instanceof PermanentError,
+    retryAfterMs: error instanceof RetryAfterError ? error.delayMs : null,
+    retryPolicy,
+  };
+}
+
+/** Extends the lease to `leaseDurationMs` from now. */
+export function renew(
+  tx: Transaction,
+  lease: Lease,
+  leaseDurationMs: number,
+  { nowMs }: OperationContext,
+): SqlRow {
+  checkHeld(tx, lease, "renew");
+  const update =
+    "UPDATE task_queue SET lease_until_utc = ?, updated_at_utc = ? WHERE id = ? RETURNING *";
+  return tx.change(TASK_TABLE, update, [nowMs + leaseDurationMs, nowMs, lease.taskId])[0]!;
+}
+
+/** Stores the progress that the handler reports. */
+export function reportProgress(
+  tx: Transaction,
+  lease: Lease,
+  progress: { readonly percent: number; readonly message: string | null },
+  { nowMs }: OperationContext,
+): SqlRow {
+  checkHeld(tx, lease, "report progress of");
+  const update =
+    `UPDATE task_queue SET progress_percent = ?, progress_message = ?, updated_at_utc = ?
+    WHERE id = ? RETURNING *`;
+  const message = progress.message === null
+    ? null
+    : clip(progress.message, TASK_LIMITS.progressMessageMaxLength);
+  return tx.change(TASK_TABLE, update, [progress.percent, message, nowMs, lease.taskId])[0]!;
+}
+
+/** Finishes the task with `result`, a JSON text. */
+export function complete(
+  tx: Transaction,
+  lease: Lease,
+  result: string,
+  { nowMs }: OperationContext,
+): SqlRow {
+  checkHeld(tx, lease, "complete");
+  const update =
+    `UPDATE task_queue SET status = 'completed', result = ?, progress_percent = 100, error_message = NULL,
+      lease_until_utc = NULL, finished_at_utc = ?, updated_at_utc = ?
+    WHERE id = ? RETURNING *`;
+  return tx.change(TASK_TABLE, update, [result, nowMs, nowMs, lease.taskId])[0]!;
+}
+
+/** Ends the attempt: back to the queue after its delay, or failed when it is permanent or attempts are used up. */
+export function fail(
+  tx: Transaction,
+  lease: Lease,
+  failure: Failure,
+  context: OperationContext,
+): SqlRow {
+  const row = checkHeld(tx, lease, "fail");
+  const attempts = cell(row, "attempts") as number;
+  if (failure.isPermanent || attempts >= (cell(row, "max_attempts") as number)) {
+    return finishAsFailed(tx, lease.taskId, failure.message, context.nowMs);
+  }
+  const delayMs = failure.retryAfterMs ??
+    backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
+  return requeue(tx, row, { delayMs, attempts, message: failure.message }, context);
+}
+
+/** Gives the task back without using up the attempt. */
+export function release(tx: Transaction, lease: Lease, context: OperationContext): SqlRow {
+  const row = checkHeld(tx, lease, "release");
+  const message = cell(row, "error_message") as string | null;
+  return requeue(
+    tx,
+    row,
+    { delayMs: 0, attempts: (cell(row, "attempts") as number) - 1, message },
+    context,
+  );
+}
+
+/** Puts a task back into the queue, due after `delayMs`. */
+export function requeue(
+  tx: Transaction,
+  row: SqlRow,
+  state: { readonly delayMs: number; readonly attempts: number; readonly message: string | null },
+  { nowMs, random }: OperationContext,
+): SqlRow {
+  const update =
+    `UPDATE task_queue SET status = 'queued', attempts = ?, error_message = ?, run_after_utc = ?, is_ready = ?,
+      draw_key = ?, lease_until_utc = NULL, finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL,
+      updated_at_utc = ?
+    WHERE id = ? RETURNING *`;
+  const lane = {
+    type: cell(row, "type") as string,
+    compatibility: cell(row, "compatibility") as string,
+    priority: cell(row, "priority") as number,
+  };
+  const runAfterMs = nowMs + Math.ceil(state.delayMs);
+  const isReady = runAfterMs <= nowMs ? 1 : 0;
+  const key = drawKey(tx, lane, random);
+  const id = cell(row, "id");
+  return tx.change(TASK_TABLE, update, [
+    state.attempts,
+    state.message,
+    runAfterMs,
+    isReady,
+    key,
+    nowMs,
+    id,
+  ])[0]!;
+}
+
+/** Fails a task for good. */
+export function finishAsFailed(
+  tx: Transaction,
+  taskId: number,
+  message: string,
+  nowMs: number,
+): SqlRow {
+  const update =
+    `UPDATE task_queue SET status = 'failed', error_message = ?, lease_until_utc = NULL,
+      finished_at_utc = ?, updated_at_utc = ?
+    WHERE id = ? RETURNING *`;
+  return tx.change(TASK_TABLE, update, [message, nowMs, nowMs, taskId])[0]!;
+}
+
+/** Whole milliseconds that a lease lasts. @throws RangeError */
+export function checkLeaseDuration(leaseDurationMs: number | undefined): number {
+  const { leaseDurationDefaultMs, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
+  return checkInteger(
+    leaseDurationMs ?? leaseDurationDefaultMs,
+    "leaseDurationMs",
+    leaseDurationMinMs,
+    leaseDurationMaxMs,
+  );
+}
+
+/** `text` without NUL, which SQLite's texts end at, and at most `maxLength` characters long. */
+export function clip(text: string, maxLength: number): string {
+  return text.slice(0, maxLength).replaceAll("\0", "\ufffd").toWellFormed();
+}
+
+/** The row of a task whose current lease is `lease`. @throws QueueError `task_not_found`, `lease_lost`. */
+function checkHeld(tx: Transaction, lease: Lease, action: string): SqlRow {
+  const row = rowOfTask(tx, lease.taskId);
+  const reason = whyNotHeld(row, lease);
+  if (reason === undefined) return row;
+  throw new QueueError("lease_lost", `Cannot ${action} task ${lease.taskId}: ${reason}`);
+}
+
+function whyNotHeld(row: SqlRow, lease: Lease): string | undefined {
+  const status = cell(row, "status");
+  const token = cell(row, "lease_token");
+  const holder = cell(row, "locked_by");
+  if (status !== "leased") return `it is ${status}, not leased`;
+  if (token !== lease.leaseToken) {
+    return `lease token ${lease.leaseToken} is stale, current is ${token}`;
+  }
+  if (holder !== lease.workerId) {
+    return `its lease belongs to worker ${JSON.stringify(holder)}, not to ${
+      JSON.stringify(lease.workerId)
+    }`;
+  }
+  return undefined;
+}
+
+function policyOf(row: SqlRow, failure: Failure, context: OperationContext): RetryPolicy {
+  const own = cell(row, "retry_policy");
+  if (own !== null) return JSON.parse(own as string) as RetryPolicy;
+  return failure.retryPolicy ?? context.retryPolicy;
+}

@@ -1,0 +1,252 @@
+/**
+ * LedgerQueue: the TaskQueue whose tasks are rows of a ledger.
+ *
+ * Every argument is checked before any effect; every change is one ledger write.
+ */
+import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
+import type { CancelTimer, Clock } from "../domain/clock.ts";
+import { toJsonText } from "../domain/json.ts";
+import type { Random } from "../domain/random.ts";
+import {
+  checkInteger,
+  type LeaseLike,
+  type NewTask,
+  type Task,
+  TASK_LIMITS,
+  toLease,
+} from "../domain/task.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Transaction } from "../ledger/replica.ts";
+import { cancel, retry } from "./by_hand.ts";
+import { claim, hasClaimable, prepareClaim } from "./claim.ts";
+import { enqueue, prepareTask } from "./enqueue.ts";
+import {
+  checkLeaseDuration,
+  complete,
+  fail,
+  failureOf,
+  release,
+  renew,
+  reportProgress,
+} from "./lease.ts";
+import { count, list, prepareList, stats } from "./look.ts";
+import type { OperationContext } from "./operation_context.ts";
+import { hasExpired, rescue } from "./rescue.ts";
+import { TASK_TABLE } from "./schema.ts";
+import type {
+  CheckpointReport,
+  ClaimRequest,
+  EnqueueResult,
+  FailOptions,
+  ListRequest,
+  QueueStats,
+  TaskChanges,
+  TaskQueue,
+} from "./task_queue.ts";
+import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
+
+/** How a queue is made from a ledger. */
+export interface LedgerQueueOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes the run id of a task that came without; default a random UUID. */
+  readonly newRunId?: () => string;
+  /** Where neither the task nor its handler has one; default 1 s, ×2, 300 s. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+  /** How large a payload may be, in bytes, 1 to 16 MiB; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
+  /** Is told when a rescue that nobody asked for failed; the queue goes on. */
+  readonly onBackgroundError: (error: Error) => void;
+}
+
+/** How often expired leases are looked for. */
+const RESCUE_EVERY_MS = 1000;
+
+const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** A queue on a ledger. */
+export class LedgerQueue implements TaskQueue {
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #newRunId: () => string;
+  readonly #retryPolicy: RetryPolicy;
+  readonly #payloadMaxBytes: number;
+  readonly #onBackgroundError: (error: Error) => void;
+  #cancelRescue: CancelTimer = () => {};
+  #isClosed = false;
+
+  constructor(ledger: Ledger, options: LedgerQueueOptions) {
+    this.#ledger = ledger;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#newRunId = options.newRunId ?? (() => crypto.randomUUID());
+    this.#retryPolicy = resolveRetryPolicy(options.retryPolicy, DEFAULT_RETRY_POLICY);
+    const payloadMaxBytes = options.payloadMaxBytes ?? TASK_LIMITS.payloadMaxBytes;
+    this.#payloadMaxBytes = checkInteger(
+      payloadMaxBytes,
+      "payloadMaxBytes",
+      1,
+      PAYLOAD_LIMIT_BYTES,
+    );
+    this.#onBackgroundError = options.onBackgroundError;
+    this.#scheduleRescue();
+  }
+
+  async enqueue(task: NewTask): Promise<EnqueueResult> {
+    const [result] = await this.enqueueBatch([task]);
+    return result!;
+  }
+
+  async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
+    checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
+    const prepared = tasks.map((task) => prepareTask(task, this.#payloadMaxBytes));
+    const enqueued = await this.#write((tx, context) =>
+      prepared.map((task) => enqueue(tx, task, context))
+    );
+    return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
+  }
+
+  async get(id: number): Promise<Task | undefined> {
+    checkInteger(id, "task id", 0, Number.MAX_SAFE_INTEGER);
+    const row = await this.#ledger.read((reader) => findRow(reader, id));
+    return row && taskOfRow(row);
+  }
+
+  async getByRunId(runId: string): Promise<Task | undefined> {
+    const select = "SELECT * FROM task_queue WHERE run_id = ?";
+    const [row] = await this.#ledger.read((reader) => reader.read(select, [runId]));
+    return row && taskOfRow(row);
+  }
+
+  async list(request: ListRequest = {}): Promise<Task[]> {
+    const prepared = prepareList(request);
+    return (await this.#ledger.read((reader) => list(reader, prepared))).map(taskOfRow);
+  }
+
+  async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
+    const prepared = prepareList(request);
+    return await this.#ledger.read((reader) => count(reader, prepared));
+  }
+
+  async claim(request: ClaimRequest): Promise<Task[]> {
+    const prepared = prepareClaim(request);
+    const isWorthwhile = await this.#ledger.read((reader) =>
+      hasClaimable(reader, prepared, this.#clock.nowMs())
+    );
+    if (!isWorthwhile) return [];
+    return (await this.#write((tx, context) => claim(tx, prepared, context))).map(taskOfRow);
+  }
+
+  async renew(
+    lease: LeaseLike,
+    options: { readonly leaseDurationMs?: number } = {},
+  ): Promise<Task> {
+    const leaseDurationMs = checkLeaseDuration(options.leaseDurationMs);
+    return taskOfRow(
+      await this.#write((tx, context) => renew(tx, toLease(lease), leaseDurationMs, context)),
+    );
+  }
+
+  async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
+    if (!(percent >= 0 && percent <= 100)) {
+      throw new RangeError(`Cannot report progress ${percent}: a number from 0 to 100 is needed`);
+    }
+    const progress = { percent, message: message ?? null };
+    return taskOfRow(
+      await this.#write((tx, context) => reportProgress(tx, toLease(lease), progress, context)),
+    );
+  }
+
+  async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
+    const text = toJsonText(result, "result", TASK_LIMITS.resultMaxBytes);
+    return taskOfRow(
+      await this.#write((tx, context) => complete(tx, toLease(lease), text, context)),
+    );
+  }
+
+  async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
+    const { retryPolicy } = options;
+    const failure = failureOf(
+      error,
+      retryPolicy === undefined ? null : resolveRetryPolicy(retryPolicy, this.#retryPolicy),
+    );
+    return taskOfRow(
+      await this.#write((tx, context) => fail(tx, toLease(lease), failure, context)),
+    );
+  }
+
+  async release(lease: LeaseLike): Promise<Task> {
+    return taskOfRow(await this.#write((tx, context) => release(tx, toLease(lease), context)));
+  }
+
+  async cancel(id: number): Promise<boolean> {
+    return await this.#write((tx, context) => cancel(tx, id, context));
+  }
+
+  async retry(id: number): Promise<boolean> {
+    return await this.#write((tx, context) => retry(tx, id, context));
+  }
+
+  async rescue(): Promise<Task[]> {
+    const isWorthwhile = await this.#ledger.read((reader) =>
+      hasExpired(reader, this.#clock.nowMs())
+    );
+    if (!isWorthwhile) return [];
+    return (await this.#write((tx, context) => rescue(tx, context))).map(taskOfRow);
+  }
+
+  async stats(): Promise<QueueStats> {
+    const numbers = await this.#ledger.read((reader) => stats(reader, this.#clock.nowMs()));
+    return { ...numbers, storage: this.#ledger.stats() };
+  }
+
+  watch(listener: (changes: TaskChanges) => void): () => void {
+    return this.#ledger.watch((changes) => {
+      if (changes === "reset") return listener("reset");
+      const tasks = changes.flatMap(({ table, row }) =>
+        table === TASK_TABLE && row !== null ? [changeOfRow(row)] : []
+      );
+      if (tasks.length > 0) listener(tasks);
+    });
+  }
+
+  async checkpoint(): Promise<CheckpointReport> {
+    return await this.#ledger.checkpoint();
+  }
+
+  async flush(): Promise<void> {
+    await this.#ledger.flush();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelRescue();
+    await this.#ledger.close();
+  }
+
+  /** One ledger write; the time is taken when it runs, after whatever it waited for. */
+  #write<T>(operation: (tx: Transaction, context: OperationContext) => T): Promise<T> {
+    return this.#ledger.write((tx) =>
+      operation(tx, {
+        nowMs: this.#clock.nowMs(),
+        random: this.#random,
+        newRunId: this.#newRunId,
+        retryPolicy: this.#retryPolicy,
+      })
+    );
+  }
+
+  #scheduleRescue(): void {
+    if (this.#isClosed) return;
+    this.#cancelRescue = this.#clock.setTimer(() => {
+      this.rescue().catch((error) => this.#reportUnlessClosed(error)).finally(() =>
+        this.#scheduleRescue()
+      );
+    }, RESCUE_EVERY_MS);
+  }
+
+  #reportUnlessClosed(error: Error): void {
+    if (!this.#isClosed) this.#onBackgroundError(error);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * What an operation needs beside its transaction: the time, chance, and the queue's settings.
+ */
+import type { RetryPolicy } from "../domain/backoff.ts";
+import { drawWaitingTime } from "../domain/claim_order.ts";
+import type { Random } from "../domain/random.ts";
+import type { Reader } from "../ledger/replica.ts";
+
+/** Fixed for the length of one operation. */
+export interface OperationContext {
+  readonly nowMs: number;
+  readonly random: Random;
+  /** Makes the run id of a task that came without. */
+  readonly newRunId: () => string;
+  /** What applies where neither the task nor its handler says otherwise. */
+  readonly retryPolicy: RetryPolicy;
+}
+
+/** How far the clocks of a lane have run under weighted random. */
+export function laneClock(reader: Reader, type: string, compatibility: string): number {
+  const rows = reader.read("SELECT clock FROM claim_lanes WHERE type = ? AND compatibility = ?", [
+    type,
+    compatibility,
+  ]);
+  return Number(rows[0]?.[0] ?? 0);
+}
+
+/** The place of a task that becomes ready now in its lane's weighted random order. */
+export function drawKey(
+  reader: Reader,
+  task: { readonly type: string; readonly compatibility: string; readonly priority: number },
+  random: Random,
+): number {
+  return laneClock(reader, task.type, task.compatibility) + drawWaitingTime(task.priority, random);
+}

@@ -1,0 +1,101 @@
+/**
+ * The queue's table, with the original system's column names.
+ *
+ * Instants are integers, milliseconds since 1970-01-01 UTC. `is_ready` is 1 while a queued task is known to be due:
+ * then it stands in the three claim indexes, one per key, behind its type and compatibility (its lane). A task scheduled
+ * for later stands in `scheduled_tasks` only, so it costs a claim nothing; a claim first moves those that became due.
+ */
+import type { Schema } from "../ledger/schema.ts";
+
+/** Holds every task. */
+export const TASK_TABLE = "task_queue";
+
+/** Holds, for weighted random, how far the clocks of a lane have run (see `domain/claim_order.ts`). */
+export const LANE_TABLE = "claim_lanes";
+
+/** The columns of `task_queue`, in order: a row by position is read with these. */
+export const TASK_COLUMNS = [
+  "id",
+  "run_id",
+  "type",
+  "priority",
+  "payload",
+  "compatibility",
+  "status",
+  "attempts",
+  "max_attempts",
+  "run_after_utc",
+  "lease_until_utc",
+  "reserved_at_utc",
+  "processing_started_utc",
+  "finished_at_utc",
+  "created_at_utc",
+  "updated_at_utc",
+  "locked_by",
+  "lease_token",
+  "error_message",
+  "idempotency_key",
+  "result",
+  "progress_percent",
+  "progress_message",
+  "retry_policy",
+  "timeout_ms",
+  "is_ready",
+  "draw_key",
+] as const;
+
+/** A column of `task_queue`. */
+export type TaskColumn = typeof TASK_COLUMNS[number];
+
+const VERSION_1 = `
+  CREATE TABLE task_queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id TEXT NOT NULL UNIQUE,
+    type TEXT NOT NULL,
+    priority INTEGER NOT NULL CHECK (priority BETWEEN 1 AND 1000),
+    payload TEXT NOT NULL,
+    compatibility TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('queued', 'leased', 'completed', 'failed', 'cancelled')),
+    attempts INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL CHECK (max_attempts BETWEEN 1 AND 100),
+    run_after_utc INTEGER NOT NULL,
+    lease_until_utc INTEGER,
+    reserved_at_utc INTEGER,
+    processing_started_utc INTEGER,
+    finished_at_utc INTEGER,
+    created_at_utc INTEGER NOT NULL,
+    updated_at_utc INTEGER NOT NULL,
+    locked_by TEXT,
+    lease_token INTEGER NOT NULL,
+    error_message TEXT,
+    idempotency_key TEXT UNIQUE,
+    result TEXT,
+    progress_percent REAL,
+    progress_message TEXT,
+    retry_policy TEXT,
+    timeout_ms INTEGER,
+    is_ready INTEGER NOT NULL,
+    draw_key REAL NOT NULL
+  );
+  CREATE INDEX ready_by_priority ON task_queue (type, compatibility, priority, id) WHERE is_ready = 1;
+  CREATE INDEX ready_by_id ON task_queue (type, compatibility, id) WHERE is_ready = 1;
+  CREATE INDEX ready_by_draw ON task_queue (type, compatibility, draw_key) WHERE is_ready = 1;
+  CREATE INDEX scheduled_tasks ON task_queue (run_after_utc) WHERE status = 'queued' AND is_ready = 0;
+  CREATE INDEX leased_tasks ON task_queue (lease_until_utc) WHERE status = 'leased';
+  CREATE INDEX tasks_by_status ON task_queue (status, type, id);
+  CREATE TABLE claim_lanes (
+    type TEXT NOT NULL,
+    compatibility TEXT NOT NULL,
+    clock REAL NOT NULL,
+    PRIMARY KEY (type, compatibility)
+  ) WITHOUT ROWID
+`;
+
+/** The queue's tables and how they came about. */
+export const QUEUE_SCHEMA: Schema = Object.freeze({
+  tables: [
+    { name: TASK_TABLE, key: ["id"] },
+    { name: LANE_TABLE, key: ["type", "compatibility"] },
+  ],
+  migrations: [VERSION_1],
+});

@@ -1,0 +1,263 @@
+/**
+ * Storage in memory, for tests, for simulations and for a queue that need not outlive its process.
+ *
+ * A `MemoryDisk` is what several "processes" share; each opens its own `MemoryStorage` on it. The disk remembers what
+ * has been synced, so a power cut keeps that and nothing else.
+ */
+import { StorageError } from "../domain/errors.ts";
+import type { FileName, Lock, LockName, Storage, StorageFile } from "./storage.ts";
+
+/** A file's content: `bytes` may be longer than `size`; the first `syncedSize` bytes survive a power cut. */
+interface Inode {
+  bytes: Uint8Array;
+  size: number;
+  syncedSize: number;
+}
+
+interface Waiter {
+  readonly storage: MemoryStorage;
+  readonly grant: (lock: Lock) => void;
+}
+
+/** The disk that several `MemoryStorage`s share. */
+export class MemoryDisk {
+  #folder = new Map<FileName, Inode>();
+  #syncedFolder = new Map<FileName, Inode>();
+  readonly #holders = new Map<LockName, MemoryStorage>();
+  readonly #waiters: Record<LockName, Waiter[]> = { commit: [], checkpoint: [] };
+
+  /** Every file as it was last synced, and every name as the folder was last synced. Kill all processes first. */
+  cutPower(): void {
+    this.#folder = new Map(this.#syncedFolder);
+    for (const inode of this.#folder.values()) inode.size = inode.syncedSize;
+  }
+
+  /** A copy of what stands in a file. */
+  readBytes(name: FileName): Uint8Array | undefined {
+    const inode = this.#folder.get(name);
+    return inode?.bytes.slice(0, inode.size);
+  }
+
+  /** Puts `bytes` into a file, synced, as if they had always been there. */
+  writeBytes(name: FileName, bytes: Uint8Array): void {
+    const inode = { bytes: bytes.slice(), size: bytes.length, syncedSize: bytes.length };
+    this.#folder.set(name, inode);
+    this.#syncedFolder.set(name, inode);
+  }
+
+  /** Deletes a file as if it had never been there. */
+  removeFile(name: FileName): void {
+    this.#folder.delete(name);
+    this.#syncedFolder.delete(name);
+  }
+
+  /** The names of all files. */
+  list(): FileName[] {
+    return [...this.#folder.keys()];
+  }
+
+  /** @internal */
+  find(name: FileName): Inode | undefined {
+    return this.#folder.get(name);
+  }
+
+  /** @internal */
+  create(name: FileName): Inode {
+    const inode = { bytes: new Uint8Array(0), size: 0, syncedSize: 0 };
+    this.#folder.set(name, inode);
+    return inode;
+  }
+
+  /** @internal */
+  rename(from: FileName, to: FileName): void {
+    const inode = this.#folder.get(from);
+    if (inode === undefined) throw new StorageError("rename", from, "it does not exist");
+    this.#folder.delete(from);
+    this.#folder.set(to, inode);
+  }
+
+  /** @internal */
+  remove(name: FileName): void {
+    this.#folder.delete(name);
+  }
+
+  /** @internal */
+  syncFolder(): void {
+    this.#syncedFolder = new Map(this.#folder);
+  }
+
+  /** @internal */
+  tryLock(name: LockName, storage: MemoryStorage): Lock | undefined {
+    if (this.#holders.has(name)) return undefined;
+    this.#holders.set(name, storage);
+    return { release: () => this.#release(name, storage) };
+  }
+
+  /** @internal */
+  lock(name: LockName, storage: MemoryStorage): Promise<Lock> {
+    const lock = this.tryLock(name, storage);
+    if (lock !== undefined) return Promise.resolve(lock);
+    return new Promise((grant) => this.#waiters[name].push({ storage, grant }));
+  }
+
+  /** @internal Lets go of whatever a dead process held or waited for. */
+  releaseAll(storage: MemoryStorage): void {
+    for (const name of ["commit", "checkpoint"] as const) {
+      this.#waiters[name] = this.#waiters[name].filter((waiter) => waiter.storage !== storage);
+      this.#release(name, storage);
+    }
+  }
+
+  #release(name: LockName, storage: MemoryStorage): void {
+    if (this.#holders.get(name) !== storage) return;
+    this.#holders.delete(name);
+    const next = this.#waiters[name].shift();
+    if (next === undefined) return;
+    this.#holders.set(name, next.storage);
+    next.grant({ release: () => this.#release(name, next.storage) });
+  }
+}
+
+/** One process's view of a `MemoryDisk`. */
+export class MemoryStorage implements Storage {
+  readonly location = "memory";
+  readonly #disk: MemoryDisk;
+  #isDead = false;
+
+  constructor(disk: MemoryDisk = new MemoryDisk()) {
+    this.#disk = disk;
+  }
+
+  /** The process dies here: its locks are freed, what it wrote stays, and nothing it does has an effect any more. */
+  kill(): void {
+    this.#isDead = true;
+    this.#disk.releaseAll(this);
+  }
+
+  /** @throws StorageError when the process is dead. */
+  checkAlive(operation: string): void {
+    if (this.#isDead) throw new StorageError(operation, this.location, "the process was killed");
+  }
+
+  open(): Promise<void> {
+    return this.#do("open", () => {});
+  }
+
+  tryLock(name: LockName): Lock | undefined {
+    this.checkAlive("lock");
+    return this.#disk.tryLock(name, this);
+  }
+
+  lock(name: LockName): Promise<Lock> {
+    this.checkAlive("lock");
+    return this.#disk.lock(name, this);
+  }
+
+  openFile(name: FileName): StorageFile | undefined {
+    this.checkAlive("open");
+    const inode = this.#disk.find(name);
+    return inode && new MemoryFile(name, inode, this);
+  }
+
+  createFile(name: FileName): StorageFile {
+    this.checkAlive("create");
+    return new MemoryFile(name, this.#disk.create(name), this);
+  }
+
+  readFile(name: FileName): Promise<Uint8Array | undefined> {
+    return this.#do("read", () => this.#disk.readBytes(name));
+  }
+
+  async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
+    const file = this.createFile(name);
+    let size = 0;
+    for (const chunk of chunks) {
+      await this.#do("write", () => file.write(size, chunk));
+      size += chunk.length;
+    }
+    await file.sync();
+  }
+
+  rename(from: FileName, to: FileName): Promise<void> {
+    return this.#do("rename", () => this.#disk.rename(from, to));
+  }
+
+  syncFolder(): Promise<void> {
+    return this.#do("sync", () => this.#disk.syncFolder());
+  }
+
+  remove(name: FileName): Promise<void> {
+    return this.#do("remove", () => this.#disk.remove(name));
+  }
+
+  list(): FileName[] {
+    this.checkAlive("list");
+    return this.#disk.list();
+  }
+
+  close(): void {
+    this.#disk.releaseAll(this);
+  }
+
+  /** Does `action` on a later turn, as a disk would. */
+  async #do<T>(operation: string, action: () => T): Promise<T> {
+    await Promise.resolve();
+    this.checkAlive(operation);
+    return action();
+  }
+}
+
+class MemoryFile implements StorageFile {
+  readonly path: string;
+  readonly #inode: Inode;
+  readonly #storage: MemoryStorage;
+
+  constructor(name: FileName, inode: Inode, storage: MemoryStorage) {
+    this.path = `memory/${name}`;
+    this.#inode = inode;
+    this.#storage = storage;
+  }
+
+  size(): number {
+    this.#storage.checkAlive("size");
+    return this.#inode.size;
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    this.#storage.checkAlive("read");
+    const part = this.#inode.bytes.subarray(
+      offset,
+      Math.min(offset + into.length, this.#inode.size),
+    );
+    into.set(part);
+    return part.length;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.#storage.checkAlive("write");
+    const end = offset + bytes.length;
+    if (end > this.#inode.bytes.length) this.#grow(end);
+    this.#inode.bytes.set(bytes, offset);
+    this.#inode.size = Math.max(this.#inode.size, end);
+  }
+
+  truncate(size: number): void {
+    this.#storage.checkAlive("truncate");
+    this.#inode.size = size;
+    this.#inode.syncedSize = Math.min(this.#inode.syncedSize, size);
+  }
+
+  async sync(): Promise<void> {
+    await Promise.resolve();
+    this.#storage.checkAlive("sync");
+    this.#inode.syncedSize = this.#inode.size;
+  }
+
+  close(): void {}
+
+  #grow(needed: number): void {
+    const bytes = new Uint8Array(Math.max(needed, this.#inode.bytes.length * 2));
+    bytes.set(this.#inode.bytes.subarray(0, this.#inode.size));
+    this.#inode.bytes = bytes;
+  }
+}

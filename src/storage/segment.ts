@@ -1,0 +1,108 @@
+/**
+ * Segments: the files that make up a journal, each named by the sequence number of its first record.
+ *
+ * A segment's header is durable before any record follows it, and a segment exists only when all before it are durable
+ * and sealed. So a crash can leave a damaged end in the last segment only.
+ */
+import { CorruptionError, StorageError } from "../domain/errors.ts";
+import { crc32 } from "./crc32.ts";
+import type { FileName, Storage, StorageFile } from "./storage.ts";
+
+/** Bytes before a segment's first frame. */
+export const SEGMENT_HEADER_BYTES = 64;
+
+/** Which layout of bytes this is; another number is refused. */
+export const FORMAT_VERSION = 1;
+
+const MAGIC = new TextEncoder().encode("HOLDFAST");
+
+/** What a segment says of itself. */
+export interface SegmentHeader {
+  /** The version of the tables whose rows the records hold. */
+  readonly schemaVersion: number;
+  /** Sixteen random bytes, in hexadecimal: the same in every file of one queue. */
+  readonly queueId: string;
+  /** The sequence number of the first record. */
+  readonly firstSequence: number;
+}
+
+/** The name of the segment that begins with record `firstSequence`. */
+export function segmentName(firstSequence: number): FileName {
+  return `journal-${firstSequence}`;
+}
+
+/** The first sequence numbers of the segments there are, ascending. */
+export function listSegments(storage: Storage): number[] {
+  return storage.list()
+    .flatMap((name) => name.startsWith("journal-") ? [Number(name.slice("journal-".length))] : [])
+    .filter(Number.isSafeInteger)
+    .sort((a, b) => a - b);
+}
+
+/** Makes a segment, durable before it resolves. */
+export async function createSegment(storage: Storage, header: SegmentHeader): Promise<StorageFile> {
+  const file = storage.createFile(segmentName(header.firstSequence));
+  try {
+    file.write(0, encodeHeader(header));
+    await file.sync();
+    await storage.syncFolder();
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/**
+ * The header of a segment; `undefined` when its creation was interrupted, so that it holds nothing.
+ *
+ * @throws CorruptionError when the header is damaged and records follow it.
+ * @throws StorageError when another version of Holdfast wrote it.
+ */
+export function readSegmentHeader(
+  file: StorageFile,
+  firstSequence: number,
+): SegmentHeader | undefined {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+  const length = file.read(0, bytes);
+  const view = new DataView(bytes.buffer);
+  const isWhole = length === SEGMENT_HEADER_BYTES &&
+    view.getUint32(60) === crc32(bytes.subarray(0, 60));
+  if (!isWhole || !MAGIC.every((byte, i) => bytes[i] === byte)) {
+    if (file.size() <= SEGMENT_HEADER_BYTES) return undefined;
+    throw new CorruptionError(file.path, 0, "the segment's header does not match its checksum");
+  }
+  const formatVersion = view.getUint32(8);
+  if (formatVersion !== FORMAT_VERSION) {
+    throw new StorageError(
+      "read",
+      file.path,
+      `its format is ${formatVersion}, this version of Holdfast reads ${FORMAT_VERSION}`,
+    );
+  }
+  const header = {
+    schemaVersion: view.getUint32(12),
+    queueId: bytes.subarray(16, 32).toHex(),
+    firstSequence: Number(view.getBigUint64(32)),
+  };
+  if (header.firstSequence !== firstSequence) {
+    throw new CorruptionError(
+      file.path,
+      32,
+      `it begins with record ${header.firstSequence}, its name says ${firstSequence}`,
+    );
+  }
+  return header;
+}
+
+function encodeHeader(header: SegmentHeader): Uint8Array {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes.set(MAGIC, 0);
+  view.setUint32(8, FORMAT_VERSION);
+  view.setUint32(12, header.schemaVersion);
+  bytes.set(Uint8Array.fromHex(header.queueId), 16);
+  view.setBigUint64(32, BigInt(header.firstSequence));
+  view.setUint32(60, crc32(bytes.subarray(0, 60)));
+  return bytes;
+}

@@ -1,0 +1,55 @@
+/**
+ * Snapshots: the queue as an ordinary SQLite file, replaced in one step.
+ *
+ * A footer after SQLite's last page holds a checksum; SQLite itself looks at the pages it counts and no further. A file
+ * without a footer was written by another program and is taken as it is.
+ */
+import { CorruptionError } from "../domain/errors.ts";
+import { crc32 } from "./crc32.ts";
+import type { Storage } from "./storage.ts";
+
+/** Bytes after the last page. */
+export const FOOTER_BYTES = 16;
+
+const MAGIC = new TextEncoder().encode("HOLDFAST");
+
+/** How much is written at once; other work goes on in between. */
+const CHUNK_BYTES = 1024 * 1024;
+
+/** Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. */
+export async function writeSnapshot(storage: Storage, bytes: Uint8Array): Promise<void> {
+  await storage.writeFile("snapshot.new", chunksWithFooter(bytes));
+  await storage.rename("snapshot.new", "snapshot");
+  await storage.syncFolder();
+}
+
+/**
+ * The SQLite file that the snapshot holds, or `undefined` when there is none.
+ *
+ * @throws CorruptionError when it does not match its checksum.
+ */
+export async function readSnapshot(storage: Storage): Promise<Uint8Array | undefined> {
+  const bytes = await storage.readFile("snapshot");
+  if (bytes === undefined) return undefined;
+  const end = bytes.length - FOOTER_BYTES;
+  if (end < 0 || !MAGIC.every((byte, i) => bytes[end + i] === byte)) return bytes;
+  const footer = new DataView(bytes.buffer, bytes.byteOffset + end, FOOTER_BYTES);
+  const content = bytes.subarray(0, end);
+  if (footer.getUint32(8) !== crc32(content)) {
+    throw new CorruptionError(storage.location, end, "the snapshot does not match its checksum");
+  }
+  return content;
+}
+
+function* chunksWithFooter(bytes: Uint8Array): Iterable<Uint8Array> {
+  let crc = 0;
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+    const chunk = bytes.subarray(at, at + CHUNK_BYTES);
+    crc = crc32(chunk, crc);
+    yield chunk;
+  }
+  const footer = new Uint8Array(FOOTER_BYTES);
+  footer.set(MAGIC, 0);
+  new DataView(footer.buffer).setUint32(8, crc);
+  yield footer;
+}

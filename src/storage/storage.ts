@@ -1,0 +1,68 @@
+/**
+ * Storage: the port for the few files of a queue, in the operations that durability is made of.
+ *
+ * Small operations on an open file are synchronous: they cost a microsecond, and a commit may not be interrupted
+ * between its steps. Whatever can wait on the disk or on another process is asynchronous. Every failure is a
+ * `StorageError` that names the operation and the path; a short read is not a failure.
+ */
+
+/** The files of a queue. The implementation turns a name into a path beside the queue's. */
+export type FileName = "snapshot" | "snapshot.new" | `journal-${number}`;
+
+/**
+ * The two locks of a queue. `commit` orders commits between processes and is held for microseconds; `checkpoint` lets one
+ * process at a time replace the snapshot. Who needs both takes `checkpoint` first.
+ */
+export type LockName = "commit" | "checkpoint";
+
+/** An exclusive lock; the operating system releases it when its holder dies. */
+export interface Lock {
+  release(): void;
+}
+
+/** An open file. */
+export interface StorageFile {
+  /** The path, for messages. */
+  readonly path: string;
+  /** Its length in bytes. */
+  size(): number;
+  /** Fills `into` from `offset`; returns how many bytes there were, which may be fewer. */
+  read(offset: number, into: Uint8Array): number;
+  /** Writes all of `bytes` at `offset`. */
+  write(offset: number, bytes: Uint8Array): void;
+  /** Cuts the file to `size` bytes. */
+  truncate(size: number): void;
+  /** Waits until everything written so far is durable. A failure is never retried. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
+/** Where a queue's files are. */
+export interface Storage {
+  /** The queue's path, for messages. */
+  readonly location: string;
+  /** Makes the folder and the lock files. Called once, before anything else. */
+  open(): Promise<void>;
+  /** Takes a lock if it is free. */
+  tryLock(name: LockName): Lock | undefined;
+  /** Waits for a lock. */
+  lock(name: LockName): Promise<Lock>;
+  /** Opens a file, or gives `undefined` when it does not exist. */
+  openFile(name: FileName): StorageFile | undefined;
+  /** Opens a file, made empty and new. */
+  createFile(name: FileName): StorageFile;
+  /** The whole of a file, or `undefined` when it does not exist. */
+  readFile(name: FileName): Promise<Uint8Array | undefined>;
+  /** Makes a file of these bytes, taken one after the other; durable before it resolves. */
+  writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void>;
+  /** Gives a file another's name, replacing that one in one step. */
+  rename(from: FileName, to: FileName): Promise<void>;
+  /** Makes creations, renames and removals durable. */
+  syncFolder(): Promise<void>;
+  /** Deletes a file; harmless when it does not exist. */
+  remove(name: FileName): Promise<void>;
+  /** The names of the files there are. */
+  list(): FileName[];
+  /** Closes the lock files. */
+  close(): void;
+}

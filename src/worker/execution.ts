@@ -1,0 +1,282 @@
+/**
+ * An execution: one attempt at one task, from the handler's start until the queue knows how it ended.
+ *
+ * The handler's own promise decides, unless the execution is interrupted first: then the signal fires, the handler gets a
+ * short time to end by itself, and the interruption decides.
+ */
+import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
+import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
+import type { Task } from "../domain/task.ts";
+import type { TaskQueue } from "../queue/task_queue.ts";
+import {
+  checkPayload,
+  type Handler,
+  type HandlerEntry,
+  type TaskContext,
+} from "./handler_registry.ts";
+import type { LogLevel, LogStore } from "./log_store.ts";
+
+/** Why an execution is ended from outside. */
+export type Interruption = "cancelled" | "lease_lost" | "timeout" | "stopping";
+
+/** How an execution ended: `lost` when the lease was somebody else's, or nobody's, by then. */
+export type ExecutionEnd = "completed" | "failed" | "retried" | "released" | "cancelled" | "lost";
+
+/** What an execution needs. */
+export interface ExecutionTools {
+  readonly queue: TaskQueue;
+  readonly clock: Clock;
+  readonly logs: LogStore | null;
+  /** Is told of errors that are not the handler's. */
+  readonly onError: (message: string) => void;
+}
+
+/** How long an interrupted handler gets to end by itself. */
+const INTERRUPT_GRACE_MS = 1000;
+
+/** How often progress is stored at most; the latest report wins. */
+const PROGRESS_EVERY_MS = 250;
+
+/** How long to wait after a storage error before the outcome is reported again. */
+const REPORT_PAUSE_MS = 250;
+
+type Outcome = { readonly result: unknown } | { readonly error: unknown } | {
+  readonly interruption: Interruption;
+};
+
+interface Progress {
+  readonly percent: number;
+  readonly message: string | undefined;
+}
+
+/** One attempt at one task. */
+export class Execution {
+  readonly task: Task;
+  readonly #tools: ExecutionTools;
+  readonly #controller = new AbortController();
+  #interruption: Interruption | undefined;
+  #interrupt: (interruption: Interruption) => void = () => {};
+  #leaseUntilMs: number;
+  #isReporting = false;
+  #progress: Progress | undefined;
+  #cancelProgress: CancelTimer | undefined;
+
+  constructor(task: Task, tools: ExecutionTools) {
+    this.task = task;
+    this.#tools = tools;
+    this.#leaseUntilMs = task.leaseUntil?.getTime() ?? 0;
+  }
+
+  /** Whether the handler still runs, so that its lease must be renewed and its task watched. */
+  get isRunning(): boolean {
+    return !this.#isReporting && this.#interruption === undefined;
+  }
+
+  /** The lease now lasts until `leaseUntil`. */
+  renewed(leaseUntil: Date | null): void {
+    this.#leaseUntilMs = leaseUntil?.getTime() ?? this.#leaseUntilMs;
+  }
+
+  /** Ends the execution from outside; the first interruption counts. */
+  interrupt(interruption: Interruption): void {
+    if (this.#isReporting || this.#interruption !== undefined) return;
+    this.#interruption = interruption;
+    const name = interruption === "timeout" ? "TimeoutError" : "AbortError";
+    this.#controller.abort(new DOMException(this.#describe(interruption), name));
+    this.#interrupt(interruption);
+  }
+
+  /** Runs the handler and tells the queue how it ended. Never rejects. */
+  async run(handler: Handler, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
+    this.#log(
+      "info",
+      `attempt ${this.task.attempts} of ${this.task.maxAttempts} started by ${this.task.lockedBy}`,
+    );
+    const outcome = await this.#attempt(handler, entry);
+    this.#isReporting = true;
+    this.#cancelProgress?.();
+    return await this.#report(outcome, entry);
+  }
+
+  async #attempt(handler: Handler, entry: HandlerEntry | undefined): Promise<Outcome> {
+    const timeoutMs = this.task.timeoutMs ?? entry?.timeoutMs ?? null;
+    const { clock } = this.#tools;
+    const cancelTimeout = timeoutMs === null
+      ? undefined
+      : clock.setTimer(() => this.interrupt("timeout"), timeoutMs);
+    const deadline = timeoutMs === null ? null : new Date(clock.nowMs() + timeoutMs);
+    const interrupted = new Promise<Interruption>((resolve) => this.#interrupt = resolve);
+    const ended = this.#call(handler, entry, deadline);
+    try {
+      return await Promise.race([
+        ended,
+        interrupted.then((interruption) => this.#endAfterGrace(ended, interruption)),
+      ]);
+    } finally {
+      cancelTimeout?.();
+    }
+  }
+
+  async #call(
+    handler: Handler,
+    entry: HandlerEntry | undefined,
+    deadline: Date | null,
+  ): Promise<Outcome> {
+    try {
+      return {
+        result: (await handler(checkedTask(this.task, entry), this.#context(deadline))) ?? null,
+      };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  /** A handler that completes in time has completed, except when its time, or its lease, was over. */
+  async #endAfterGrace(ended: Promise<Outcome>, interruption: Interruption): Promise<Outcome> {
+    const giveUp = new AbortController();
+    await Promise.race([ended, sleep(this.#tools.clock, INTERRUPT_GRACE_MS, giveUp.signal)]);
+    giveUp.abort();
+    if (interruption !== "stopping") return { interruption };
+    const outcome = await Promise.race([ended, { interruption }]);
+    return "result" in outcome ? outcome : { interruption };
+  }
+
+  async #report(outcome: Outcome, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
+    if ("result" in outcome) return await this.#complete(outcome.result, entry);
+    if ("error" in outcome) return await this.#fail(outcome.error, entry);
+    switch (outcome.interruption) {
+      case "timeout":
+        return await this.#fail(new Error(this.#describe("timeout")), entry);
+      case "stopping":
+        return await this.#tell("released", () => this.#tools.queue.release(this.task));
+      case "cancelled":
+        this.#log("warn", "cancelled");
+        return "cancelled";
+      case "lease_lost":
+        this.#log("warn", "the lease was lost; the outcome of this attempt does not count");
+        return "lost";
+    }
+  }
+
+  async #complete(result: unknown, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
+    try {
+      return await this.#tell("completed", () => this.#tools.queue.complete(this.task, result));
+    } catch (error) {
+      return await this.#fail(
+        new PermanentError(`The handler's result was refused: ${messageOf(error)}`),
+        entry,
+      );
+    }
+  }
+
+  async #fail(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
+    this.#log(
+      "error",
+      messageOf(error),
+      error instanceof Error ? { stack: error.stack } : undefined,
+    );
+    const options = { retryPolicy: entry?.retryPolicy ?? undefined };
+    let end: ExecutionEnd = "failed";
+    const told = await this.#tell("failed", async () => {
+      const task = await this.#tools.queue.fail(this.task, error, options);
+      if (task.status === "queued") end = "retried";
+    });
+    return told === "failed" ? end : told;
+  }
+
+  /**
+   * Tells the queue, again after a storage error for as long as the lease lasts: the disk's failure is not the handler's.
+   * What the queue refuses for another reason than a lost lease is thrown.
+   */
+  async #tell(end: ExecutionEnd, report: () => Promise<unknown>): Promise<ExecutionEnd> {
+    for (;;) {
+      try {
+        await report();
+        return end;
+      } catch (error) {
+        if (error instanceof QueueError) return this.#lost(error);
+        if (!(error instanceof StorageError)) throw error;
+        this.#tools.onError(error.message);
+        if (this.#tools.clock.nowMs() >= this.#leaseUntilMs) return this.#lost(error);
+        await sleep(this.#tools.clock, REPORT_PAUSE_MS);
+      }
+    }
+  }
+
+  #lost(error: Error): ExecutionEnd {
+    this.#log("warn", error.message);
+    return "lost";
+  }
+
+  #context(deadline: Date | null): TaskContext {
+    return {
+      signal: this.#controller.signal,
+      runId: this.task.runId,
+      attempt: this.task.attempts,
+      deadline,
+      log: (level, message, details) => this.#log(level, message, details),
+      progress: (percent, message) => this.#reportProgress({ percent, message }),
+    };
+  }
+
+  #reportProgress(progress: Progress): void {
+    if (!(progress.percent >= 0 && progress.percent <= 100)) {
+      throw new RangeError(
+        `Cannot report progress ${progress.percent}: a number from 0 to 100 is needed`,
+      );
+    }
+    if (!this.isRunning) return;
+    this.#progress = progress;
+    if (this.#cancelProgress === undefined) this.#storeProgress();
+  }
+
+  #storeProgress(): void {
+    const progress = this.#progress;
+    this.#progress = undefined;
+    this.#cancelProgress = undefined;
+    if (progress === undefined || !this.isRunning) return;
+    this.#cancelProgress = this.#tools.clock.setTimer(
+      () => this.#storeProgress(),
+      PROGRESS_EVERY_MS,
+    );
+    this.#tools.queue.reportProgress(this.task, progress.percent, progress.message).catch(
+      (error) => {
+        if (this.isRunning) this.#tools.onError(messageOf(error));
+      },
+    );
+  }
+
+  #log(level: LogLevel, message: string, details?: unknown): void {
+    const at = new Date(this.#tools.clock.nowMs()).toISOString();
+    this.#tools.logs?.append(this.task.id, {
+      at,
+      level,
+      message,
+      attempt: this.task.attempts,
+      details,
+    });
+  }
+
+  #describe(interruption: Interruption): string {
+    switch (interruption) {
+      case "cancelled":
+        return "Cancelled by user";
+      case "lease_lost":
+        return "The lease was lost";
+      case "stopping":
+        return "The worker stops";
+      case "timeout":
+        return `Timed out in attempt ${this.task.attempts} of ${this.task.maxAttempts}`;
+    }
+  }
+}
+
+/** The task with its payload as the handler's schema gives it. @throws PermanentError when it is refused. */
+function checkedTask(task: Task, entry: HandlerEntry | undefined): Task {
+  if (entry === undefined) return task;
+  try {
+    return { ...task, payload: checkPayload(entry, task.payload) };
+  } catch (error) {
+    throw new PermanentError(messageOf(error), { cause: error });
+  }
+}

@@ -1,0 +1,360 @@
+/**
+ * The worker: claims due tasks, runs their handlers under leases, and tells the queue how each ended.
+ *
+ * A storage error is never a handler's failure and never ends the loop; a handler's error never ends the process.
+ */
+import { type CancelTimer, type Clock, sleep, systemClock } from "../domain/clock.ts";
+import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
+import { messageOf, QueueError } from "../domain/errors.ts";
+import {
+  checkInteger,
+  checkName,
+  checkPairs,
+  isFinal,
+  type Task,
+  TASK_LIMITS,
+  type TaskStatus,
+} from "../domain/task.ts";
+import type { TaskChanges, TaskQueue } from "../queue/task_queue.ts";
+import { Execution, type ExecutionEnd } from "./execution.ts";
+import type { Handler, HandlerRegistry } from "./handler_registry.ts";
+import type { LogStore } from "./log_store.ts";
+
+/** The worker's settings where nothing else is said. */
+export const WORKER_DEFAULTS = Object.freeze({
+  concurrency: 4,
+  concurrencyMax: 1000,
+  leaseDurationMs: TASK_LIMITS.leaseDurationDefaultMs,
+  pollIntervalMs: 100,
+  pollIntervalMaxMs: 60_000,
+  graceMs: 10_000,
+});
+
+/** What happened to a task, or to the worker itself (`error`). */
+export interface WorkerEvent {
+  readonly kind: "started" | ExecutionEnd | "error";
+  readonly task?: Task;
+  readonly message?: string;
+}
+
+/** How a worker works. */
+export interface WorkerOptions {
+  readonly queue: TaskQueue;
+  /** Only tasks of these types are claimed. */
+  readonly handlers: HandlerRegistry;
+  /** 1–200 characters, unique among the workers of a queue; default a random one. */
+  readonly workerId?: string;
+  /** How many tasks run at the same time, 1–1000; default 4. */
+  readonly concurrency?: number;
+  /** What this worker can do; a task's compatibility pairs must all be here. Default `{}`. */
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+  /** Which due task comes first; default `priority`. */
+  readonly strategy?: ClaimOrder;
+  /** How long a lease lasts, renewed every third of it: 100 ms to 24 h; default 10,000 ms. */
+  readonly leaseDurationMs?: number;
+  /** How often to look for tasks that became due by time alone, 1 to 60,000 ms; default 100. New tasks need no look. */
+  readonly pollIntervalMs?: number;
+  /** Keeps what handlers log; default nowhere. */
+  readonly logs?: LogStore;
+  /** Default the system's. */
+  readonly clock?: Clock;
+  /** Is told of everything that happens. */
+  readonly onEvent?: (event: WorkerEvent) => void;
+}
+
+/** How a worker stops. */
+export interface StopOptions {
+  /** How long running handlers may go on before their signal fires, in milliseconds; default 10,000. */
+  readonly graceMs?: number;
+}
+
+/** How long the loop rests after a storage error. */
+const ERROR_PAUSE_MS = 500;
+
+/** Executes the tasks of a queue. */
+export class Worker {
+  /** Who this is in `lockedBy`. */
+  readonly workerId: string;
+  readonly #queue: TaskQueue;
+  readonly #handlers: HandlerRegistry;
+  readonly #settings: WorkerSettings;
+  readonly #logs: LogStore | null;
+  readonly #clock: Clock;
+  readonly #onEvent: (event: WorkerEvent) => void;
+  readonly #running = new Map<number, Execution>();
+  readonly #ends = new Map<number, Promise<void>>();
+  readonly #adopted = new Map<number, Handler>();
+  #slotsTaken = 0;
+  #looping: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #unwatch: () => void = () => {};
+  #cancelRenewal: CancelTimer = () => {};
+  #nudge = new AbortController();
+
+  /** @throws TypeError, RangeError for an option out of its range. */
+  constructor(options: WorkerOptions) {
+    this.#settings = resolveSettings(options);
+    this.workerId = this.#settings.workerId;
+    this.#queue = options.queue;
+    this.#handlers = options.handlers;
+    this.#logs = options.logs ?? null;
+    this.#clock = options.clock ?? systemClock;
+    this.#onEvent = options.onEvent ?? (() => {});
+  }
+
+  /** How many handlers run at this moment. */
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  /** Begins to claim and run tasks. Calling it again has no effect. */
+  start(): void {
+    if (this.#looping !== undefined) return;
+    this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
+    this.#scheduleRenewal();
+    this.#looping = this.#loop();
+  }
+
+  /**
+   * Stops claiming, lets running handlers go on for the grace time, then fires their signals, gives their tasks back and
+   * resolves. Calling it again gives the same promise.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    const graceMs = options.graceMs ?? WORKER_DEFAULTS.graceMs;
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  /**
+   * Runs `handler` for this one task as soon as it is due and unleased, whatever its type; it takes no slot. The task
+   * is forgotten when it ends otherwise.
+   */
+  adopt(taskId: number, handler: Handler): void {
+    this.#adopted.set(taskId, handler);
+    this.#wake();
+  }
+
+  // --- claiming
+
+  async #loop(): Promise<void> {
+    while (this.#stopping === undefined) {
+      try {
+        const nudge = this.#nudge;
+        await this.#claimAdopted();
+        const isSatisfied = await this.#claimByType();
+        if (isSatisfied) await sleep(this.#clock, this.#settings.pollIntervalMs, nudge.signal);
+      } catch (error) {
+        if (error instanceof QueueError && error.code === "queue_closed") return;
+        this.#emitError(messageOf(error));
+        await sleep(this.#clock, ERROR_PAUSE_MS);
+      }
+    }
+  }
+
+  async #claimAdopted(): Promise<void> {
+    for (const [taskId, handler] of this.#adopted) {
+      const [task] = await this.#queue.claim({ ...this.#settings, types: [], limit: 1, taskId });
+      if (task !== undefined) {
+        this.#adopted.delete(taskId);
+        this.#execute(task, handler, false);
+      } else if (await this.#isOver(taskId)) {
+        this.#adopted.delete(taskId);
+      }
+    }
+  }
+
+  async #isOver(taskId: number): Promise<boolean> {
+    const task = await this.#queue.get(taskId);
+    return task === undefined || isFinal(task.status);
+  }
+
+  /** Claims for the free slots. `true` when there is nothing more to claim at the moment. */
+  async #claimByType(): Promise<boolean> {
+    const common = this.#handlers.entries().filter(({ concurrency }) => concurrency === null).map((
+      { type },
+    ) => type);
+    let isSatisfied = await this.#claimSome(common, this.#freeSlots());
+    for (const { type, concurrency } of this.#handlers.entries()) {
+      if (concurrency === null) continue;
+      const limit = Math.min(this.#freeSlots(), concurrency - this.#countRunning(type));
+      isSatisfied = await this.#claimSome([type], limit) && isSatisfied;
+    }
+    return isSatisfied;
+  }
+
+  /** `true` when fewer tasks were there than asked for, or none could be asked for. */
+  async #claimSome(types: string[], limit: number): Promise<boolean> {
+    if (limit <= 0 || types.length === 0 || this.#stopping !== undefined) return true;
+    const tasks = await this.#queue.claim({
+      ...this.#settings,
+      types,
+      limit: Math.min(limit, TASK_LIMITS.claimMax),
+    });
+    for (const task of tasks) this.#execute(task, this.#handlers.get(task.type)!.handler, true);
+    return tasks.length < limit;
+  }
+
+  #freeSlots(): number {
+    return this.#settings.concurrency - this.#slotsTaken;
+  }
+
+  #countRunning(type: string): number {
+    let count = 0;
+    for (const { task } of this.#running.values()) if (task.type === type) count++;
+    return count;
+  }
+
+  // --- executing
+
+  #execute(task: Task, handler: Handler, takesSlot: boolean): void {
+    const execution = new Execution(task, {
+      queue: this.#queue,
+      clock: this.#clock,
+      logs: this.#logs,
+      onError: (message) => this.#emitError(message, task),
+    });
+    this.#running.set(task.id, execution);
+    if (takesSlot) this.#slotsTaken++;
+    this.#onEvent({ kind: "started", task });
+    const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
+    const end = execution.run(handler, entry).then(
+      (kind) => this.#onEvent({ kind, task }),
+      (error) => this.#emitError(messageOf(error), task),
+    ).finally(() => {
+      this.#running.delete(task.id);
+      this.#ends.delete(task.id);
+      if (takesSlot) this.#slotsTaken--;
+      this.#wake();
+    });
+    this.#ends.set(task.id, end);
+  }
+
+  /** Renews every lease each third of its length. */
+  #scheduleRenewal(): void {
+    const { leaseDurationMs } = this.#settings;
+    this.#cancelRenewal = this.#clock.setTimer(() => {
+      for (const execution of this.#running.values()) {
+        if (execution.isRunning) this.#renew(execution);
+      }
+      this.#scheduleRenewal();
+    }, leaseDurationMs / 3);
+  }
+
+  #renew(execution: Execution): void {
+    const { leaseDurationMs } = this.#settings;
+    this.#queue.renew(execution.task, { leaseDurationMs }).then(
+      (task) => execution.renewed(task.leaseUntil),
+      (error) => {
+        if (error instanceof QueueError) execution.interrupt("lease_lost");
+        else this.#emitError(messageOf(error), execution.task);
+      },
+    );
+  }
+
+  // --- watching
+
+  #onChanges(changes: TaskChanges): void {
+    if (changes === "reset") return this.#lookAgain();
+    for (const change of changes) {
+      const execution = this.#running.get(change.taskId);
+      if (execution !== undefined) followTask(execution, change);
+      if (
+        change.status === "queued" &&
+        (this.#handlers.has(change.type) || this.#adopted.has(change.taskId))
+      ) this.#wake();
+    }
+  }
+
+  #lookAgain(): void {
+    this.#wake();
+    for (const execution of this.#running.values()) {
+      this.#queue.get(execution.task.id).then(
+        (task) =>
+          task === undefined ? execution.interrupt("lease_lost") : followTask(execution, task),
+        (error) => this.#emitError(messageOf(error), execution.task),
+      );
+    }
+  }
+
+  #wake(): void {
+    this.#nudge.abort();
+    this.#nudge = new AbortController();
+  }
+
+  // --- stopping
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#wake();
+    await this.#looping;
+    await this.#ended(graceMs);
+    for (const execution of this.#running.values()) execution.interrupt("stopping");
+    await Promise.all(this.#ends.values());
+    this.#cancelRenewal();
+    this.#unwatch();
+  }
+
+  /** Resolves when no handler runs, or after `graceMs`. */
+  async #ended(graceMs: number): Promise<void> {
+    const giveUp = new AbortController();
+    const all = Promise.all(this.#ends.values()).then(() => giveUp.abort());
+    await Promise.race([all, sleep(this.#clock, graceMs, giveUp.signal)]);
+    giveUp.abort();
+  }
+
+  #emitError(message: string, task?: Task): void {
+    this.#onEvent({ kind: "error", task, message });
+  }
+}
+
+type WorkerSettings = Required<
+  Pick<
+    WorkerOptions,
+    "workerId" | "concurrency" | "capabilities" | "strategy" | "leaseDurationMs" | "pollIntervalMs"
+  >
+>;
+
+/** Ends an execution whose lease is no longer what the queue says. */
+function followTask(
+  execution: Execution,
+  current: { readonly status: TaskStatus; readonly leaseToken: number },
+): void {
+  if (current.status === "cancelled") execution.interrupt("cancelled");
+  else if (current.status !== "leased" || current.leaseToken !== execution.task.leaseToken) {
+    execution.interrupt("lease_lost");
+  }
+}
+
+function resolveSettings(options: WorkerOptions): WorkerSettings {
+  const { leaseDurationMinMs, leaseDurationMaxMs, workerIdMaxLength } = TASK_LIMITS;
+  const defaults = WORKER_DEFAULTS;
+  const strategy = options.strategy ?? "priority";
+  if (!isClaimOrder(strategy)) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(strategy)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
+    );
+  }
+  const leaseDurationMs = options.leaseDurationMs ?? defaults.leaseDurationMs;
+  const pollIntervalMs = options.pollIntervalMs ?? defaults.pollIntervalMs;
+  return {
+    workerId: checkName(
+      options.workerId ?? `worker-${crypto.randomUUID()}`,
+      "worker id",
+      workerIdMaxLength,
+    ),
+    concurrency: checkInteger(
+      options.concurrency ?? defaults.concurrency,
+      "concurrency",
+      1,
+      defaults.concurrencyMax,
+    ),
+    capabilities: checkPairs(options.capabilities ?? {}, "capabilities"),
+    strategy,
+    leaseDurationMs: checkInteger(
+      leaseDurationMs,
+      "leaseDurationMs",
+      leaseDurationMinMs,
+      leaseDurationMaxMs,
+    ),
+    pollIntervalMs: checkInteger(pollIntervalMs, "pollIntervalMs", 1, defaults.pollIntervalMaxMs),
+  };
+}
