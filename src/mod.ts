@@ -43,6 +43,7 @@ export {
 } from "./domain/task.ts";
 export type { Durability } from "./ledger/ledger.ts";
 export { openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
+export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
 export type {
   CheckpointReport,
   ClaimRequest,

@@ -54,7 +54,7 @@ export function createRun(fields: NewRun): Run {
     runId: fields.runId,
     moduleId: fields.moduleId,
     moduleName: fields.moduleName ?? fields.moduleId,
-    parameters: fields.parameters ?? {},
+    parameters: fields.parameters === undefined ? {} : fields.parameters,
     createdAt: fields.createdAt ?? new Date(),
     status: "queued",
     startedAt: null,

@@ -217,9 +217,11 @@ export function checkInstant(value: unknown, what: string): number {
 }
 
 function parseInstant(text: string): number {
-  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i.test(text)
-    ? Date.parse(text)
-    : NaN;
+  const match = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i.exec(text);
+  if (match === null) return NaN;
+  const [year, month, day] = match.slice(1, 4).map(Number);
+  const isOnCalendar = new Date(Date.UTC(year!, month! - 1, day)).getUTCDate() === day;
+  return isOnCalendar ? Date.parse(text) : NaN;
 }
 
 /** The text of a compatibility or capabilities object. @throws TypeError when it is not a JSON object. */

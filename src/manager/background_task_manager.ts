@@ -4,7 +4,7 @@
  * A run begins one microtask after `startTask`, so cancelling it in the same breath prevents it. Its `Run` says at every
  * moment where it is; once cancelled, nothing that its work still does can change it.
  */
-import { type Clock, sleep } from "../domain/clock.ts";
+import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { type Run, secondsBetween } from "../domain/run.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
 import type { LogLevel, LogLine } from "../worker/log_store.ts";
@@ -19,7 +19,6 @@ import {
   resolveGraceMs,
   takeWork,
 } from "./run_rules.ts";
-import { systemClock } from "./system_clock.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 
 /** How to make a BackgroundTaskManager. */
@@ -129,7 +128,7 @@ export class BackgroundTaskManager implements TaskManager {
     const active = this.#active.get(runId);
     if (active === undefined) return false;
     this.#finish(active, { status: "cancelled", errorMessage });
-    active.controller.abort(new Error(errorMessage));
+    active.controller.abort(new DOMException(errorMessage, "AbortError"));
     return true;
   }
 
@@ -171,7 +170,7 @@ export class BackgroundTaskManager implements TaskManager {
   #progress(active: ActiveRun, percent: number): void {
     if (!(percent >= 0 && percent <= 100)) {
       throw new RangeError(
-        `Cannot report ${percent} as progress: a number from 0 to 100 is needed`,
+        `Cannot report progress ${percent}: a number from 0 to 100 is needed`,
       );
     }
     if (!this.#isCurrent(active)) return;

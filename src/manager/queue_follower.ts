@@ -38,6 +38,8 @@ export interface QueueFollowerOptions {
   readonly clock: Clock;
   /** Hears of every read that failed; it is tried again after a second. */
   readonly onError: (error: unknown) => void;
+  /** Hears of every task that was read, once its run says the same. */
+  readonly onTask?: (task: Task) => void;
 }
 
 /** An active run, and what was last seen of its task. */
@@ -64,6 +66,7 @@ export class QueueFollower {
   readonly #registry: RunRegistry;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
+  readonly #onTask: (task: Task) => void;
   readonly #active = new Map<string, ActiveRun>();
   readonly #refused = new WeakSet<Run>();
   readonly #idle = new IdleSignal();
@@ -81,6 +84,7 @@ export class QueueFollower {
     this.#registry = registry;
     this.#clock = options.clock;
     this.#onError = options.onError;
+    this.#onTask = options.onTask ?? (() => {});
     this.#unwatch = queue.watch((changes) => this.#see(changes));
     this.#wake();
   }
@@ -222,6 +226,8 @@ export class QueueFollower {
       } catch (error) {
         this.#retryLater(error);
         break;
+      } finally {
+        this.#loaded.resolve();
       }
     }
     this.#reading = false;
@@ -248,8 +254,6 @@ export class QueueFollower {
     } catch (error) {
       this.#reloadWanted = true;
       throw error;
-    } finally {
-      this.#loaded.resolve();
     }
     for (const [runId, { taskId }] of unseen) {
       if (taskId !== null) this.#markStale({ runId, taskId, change: null, applied: [] });
@@ -314,6 +318,7 @@ export class QueueFollower {
     this.#registry.updateRun(run);
     if (isFinal(task.status)) this.#active.delete(task.runId);
     else this.#active.set(task.runId, { run, taskId: task.id, leaseToken: task.leaseToken });
+    this.#onTask(task);
   }
 
   #adopt(task: Task): Run {

@@ -4,11 +4,12 @@
  * `startTask` answers before its task is on disk; `flush` tells when it is. The queue is the truth: runs follow it,
  * whichever process works on them, and after a restart the active runs are the queue's.
  */
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { messageOf, PermanentError, QueueError } from "../domain/errors.ts";
 import type { Run } from "../domain/run.ts";
 import {
   checkName,
+  isFinal,
   type NewTask,
   type Task,
   TASK_LIMITS,
@@ -21,7 +22,6 @@ import { Worker, type WorkerOptions } from "../worker/worker.ts";
 import { QueueFollower } from "./queue_follower.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import { checkNewRun, closedError, perform, resolveGraceMs, takeWork } from "./run_rules.ts";
-import { systemClock } from "./system_clock.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 
 /** How to make a QueuedTaskManager. */
@@ -68,8 +68,8 @@ export interface TaskStatusReport {
 /** A run whose task is on its way into the queue. */
 interface PendingRun {
   readonly run: Run;
-  /** What this process has yet to take up for the run, when no registered handler does it. */
-  handler: Handler | null;
+  /** What this process is to do for the run, when no registered handler does it. */
+  readonly handler: Handler | null;
   /** Resolves to the task's id, or to `null` when the queue refused it. */
   stored: Promise<number | null>;
   /** Cancelled while it was pending, so its work must not begin. */
@@ -87,6 +87,8 @@ export class QueuedTaskManager implements TaskManager {
   readonly #options: QueuedTaskManagerOptions;
   readonly #follower: QueueFollower;
   readonly #pending = new Map<string, PendingRun>();
+  /** Work that this process was given, by task, until the task is final. */
+  readonly #ownWork = new Map<number, Handler>();
   /** Whether the worker of this process runs registered handlers, or only the work that was given to `startTask`. */
   readonly #embedded: boolean;
   #worker: Worker | null = null;
@@ -103,6 +105,7 @@ export class QueuedTaskManager implements TaskManager {
     this.#follower = new QueueFollower(queue, registry, {
       clock: options.clock ?? systemClock,
       onError: (error) => this.#failure ??= { error },
+      onTask: (task) => this.#keepWorking(task),
     });
     if (this.#embedded) this.#worker = this.#startWorker(this.handlers);
   }
@@ -312,10 +315,20 @@ export class QueuedTaskManager implements TaskManager {
 
   /** Lets the worker of this process do a run's own work, if it has any. */
   #takeUp(pending: PendingRun, taskId: number): void {
-    if (pending.handler === null) return;
+    if (pending.handler === null || this.#ownWork.has(taskId)) return;
+    this.#ownWork.set(taskId, pending.handler);
     this.#worker ??= this.#startWorker(new HandlerRegistry());
     this.#worker.adopt(taskId, pending.handler);
-    pending.handler = null;
+  }
+
+  /** Takes up own work again that lost its lease, as after a suspend: no other process may have a handler for it. */
+  #keepWorking(task: Task): void {
+    const handler = this.#ownWork.get(task.id);
+    if (handler === undefined) return;
+    if (isFinal(task.status)) this.#ownWork.delete(task.id);
+    else if (task.status === "queued" && this.#closed === null) {
+      this.#worker?.adopt(task.id, handler);
+    }
   }
 
   #startWorker(handlers: HandlerRegistry): Worker {

@@ -4,11 +4,10 @@
  * It holds the very objects it was given, so whoever holds a run sees it change. Adding, updating and finding a run
  * cost the same at any number of runs; queries look at each run once.
  */
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, systemClock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import { isActive, type Run, type RunStatus } from "../domain/run.ts";
 import { checkInteger } from "../domain/task.ts";
-import { systemClock } from "./system_clock.ts";
 
 const RECENT_LIMIT_DEFAULT = 50;
 const RECENT_LIMIT_MAX = 1_000_000;

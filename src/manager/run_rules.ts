@@ -13,7 +13,7 @@ import type { TaskWork } from "./task_manager.ts";
 export const CANCELLED_BY_USER = "Cancelled by user";
 
 /** How long closing waits for active runs unless told otherwise, in milliseconds. */
-export const GRACE_DEFAULT_MS = 5000;
+export const GRACE_DEFAULT_MS = 10_000;
 
 /**
  * Checks that `run` can be started: its fields are in range, and nobody started a run with this id before.

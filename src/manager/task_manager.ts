@@ -39,6 +39,6 @@ export interface TaskManager {
 
 /** How to close a manager. */
 export interface CloseOptions {
-  /** How long active runs of this process may go on, in milliseconds, 0 or more; default 5,000. */
+  /** How long active runs of this process may go on, in milliseconds, 0 or more; default 10,000. */
   readonly graceMs?: number;
 }

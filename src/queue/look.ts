@@ -62,17 +62,14 @@ export function count(reader: Reader, { where, parameters }: PreparedList): numb
 /** Tasks by status and type, and what waits. */
 export function stats(reader: Reader, nowMs: number): Omit<QueueStats, "storage"> {
   const byStatus = noTasks();
-  const byType: Record<string, Record<TaskStatus, number>> = {};
+  const byType = new Map<string, Record<TaskStatus, number>>();
   let total = 0;
-  for (
-    const [status, type, n] of reader.read(
-      "SELECT status, type, count(*) FROM task_queue GROUP BY status, type",
-    )
-  ) {
-    const tasks = Number(n);
-    total += tasks;
-    byStatus[status as TaskStatus] += tasks;
-    (byType[String(type)] ??= noTasks())[status as TaskStatus] += tasks;
+  for (const [status, type, n] of reader.read("SELECT status, type, count(*) FROM task_queue GROUP BY status, type")) {
+    const ofType = byType.get(String(type)) ?? noTasks();
+    byType.set(String(type), ofType);
+    ofType[status as TaskStatus] += Number(n);
+    byStatus[status as TaskStatus] += Number(n);
+    total += Number(n);
   }
   const waiting =
     "SELECT count(*) FROM task_queue WHERE status = 'queued' AND is_ready = 0 AND run_after_utc > ?";
@@ -82,7 +79,7 @@ export function stats(reader: Reader, nowMs: number): Omit<QueueStats, "storage"
   return {
     total,
     byStatus,
-    byType,
+    byType: Object.fromEntries(byType),
     scheduled: Number(reader.read(waiting, [nowMs])[0]![0]),
     oldestDueCreatedAt: oldestDueMs === null ? null : new Date(Number(oldestDueMs)),
   };

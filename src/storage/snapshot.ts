@@ -36,7 +36,7 @@ export async function readSnapshot(storage: Storage): Promise<Uint8Array | undef
   const footer = new DataView(bytes.buffer, bytes.byteOffset + end, FOOTER_BYTES);
   const content = bytes.subarray(0, end);
   if (footer.getUint32(8) !== crc32(content)) {
-    throw new CorruptionError(storage.location, end, "the snapshot does not match its checksum");
+    throw new CorruptionError(storage.location, end, "the snapshot does not match its checksum: it is damaged, or another program changed it");
   }
   return content;
 }
