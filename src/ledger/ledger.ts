@@ -410,7 +410,7 @@ export class Ledger {
 
   /** Tells the watchers what changed; this process's own changes only once they are durable. */
   #announce(): void {
-    if (this.#isCommitting || this.#unannounced.length === 0) return;
+    if (this.#isCommitting || this.#failure !== undefined || this.#unannounced.length === 0) return;
     const changes = this.#unannounced;
     this.#unannounced = [];
     this.#tell(changes);

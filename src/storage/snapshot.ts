@@ -24,13 +24,13 @@ export async function writeSnapshot(storage: Storage, bytes: Uint8Array): Promis
 }
 
 /**
- * The SQLite file that the snapshot holds, or `undefined` when there is none.
+ * The SQLite file that the snapshot holds, or `undefined` when there is none: an empty file is none.
  *
  * @throws CorruptionError when it does not match its checksum.
  */
 export async function readSnapshot(storage: Storage): Promise<Uint8Array | undefined> {
   const bytes = await storage.readFile("snapshot");
-  if (bytes === undefined) return undefined;
+  if (bytes === undefined || bytes.length === 0) return undefined;
   const end = bytes.length - FOOTER_BYTES;
   if (end < 0 || !MAGIC.every((byte, i) => bytes[end + i] === byte)) return bytes;
   const footer = new DataView(bytes.buffer, bytes.byteOffset + end, FOOTER_BYTES);

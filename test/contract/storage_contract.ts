@@ -1,0 +1,113 @@
+/**
+ * What every Storage must do, whatever it is made of.
+ */
+import { assertEquals, assertRejects } from "@std/assert";
+import { StorageError } from "../../src/domain/errors.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+
+/** Two storages at the same place, as two processes would have them. */
+export type UseStorages = (test: (one: Storage, other: Storage) => Promise<void>) => Promise<void>;
+
+/** Registers the suite for one implementation. */
+export function storageContract(name: string, useStorages: UseStorages): void {
+  const behaviour = (what: string, test: (one: Storage, other: Storage) => Promise<void>): void => {
+    Deno.test(`${name}: ${what}`, () => useStorages(test));
+  };
+
+  behaviour("a file that does not exist is undefined, not an error", async (storage) => {
+    assertEquals(storage.openFile("journal-1"), undefined);
+    assertEquals(await storage.readFile("snapshot"), undefined);
+    await storage.remove("journal-1");
+    assertEquals(storage.list(), []);
+  });
+
+  behaviour("what one process writes the other reads", async (one, other) => {
+    const file = one.createFile("journal-7");
+    file.write(0, bytes("hello"));
+    file.write(5, bytes(" there"));
+    const seen = other.openFile("journal-7")!;
+    assertEquals(seen.size(), 11);
+    assertEquals(readText(seen, 6, 100), "there");
+    await file.sync();
+    file.truncate(5);
+    assertEquals(seen.size(), 5);
+    assertEquals(readText(seen, 0, 100), "hello");
+    assertEquals(readText(seen, 5, 10), "");
+    file.close();
+    seen.close();
+    assertEquals(other.list(), ["journal-7"]);
+  });
+
+  behaviour("createFile() empties a file that was there", async (storage) => {
+    await storage.writeFile("snapshot", [bytes("old")]);
+    const file = storage.createFile("snapshot");
+    assertEquals(file.size(), 0);
+    file.close();
+  });
+
+  behaviour(
+    "writeFile() joins its chunks and rename() replaces in one step",
+    async (one, other) => {
+      await one.writeFile("snapshot", [bytes("old")]);
+      await one.writeFile("snapshot.new", [bytes("a"), bytes("bc"), new Uint8Array(0), bytes("d")]);
+      await one.rename("snapshot.new", "snapshot");
+      await one.syncFolder();
+      assertEquals(new TextDecoder().decode(await other.readFile("snapshot")), "abcd");
+      assertEquals(other.list(), ["snapshot"]);
+    },
+  );
+
+  behaviour(
+    "rename() of a file that is not there is a StorageError that names the operation",
+    async (storage) => {
+      const error = await assertRejects(
+        () => storage.rename("snapshot.new", "snapshot"),
+        StorageError,
+      );
+      assertEquals(error.operation, "rename");
+    },
+  );
+
+  behaviour(
+    "a lock is held by one at a time, and each name is a lock of its own",
+    async (one, other) => {
+      const lock = one.tryLock("commit")!;
+      assertEquals(other.tryLock("commit"), undefined);
+      const checkpoint = other.tryLock("checkpoint")!;
+      const order: string[] = [];
+      const waiting = other.lock("commit").then((granted) => {
+        order.push("granted");
+        granted.release();
+      });
+      await Promise.resolve();
+      order.push("released");
+      lock.release();
+      await waiting;
+      checkpoint.release();
+      assertEquals(order, ["released", "granted"]);
+      one.tryLock("commit")!.release();
+    },
+  );
+
+  behaviour("an open file outlives its removal and its replacement", async (one, other) => {
+    await one.writeFile("journal-1", [bytes("kept")]);
+    const file = other.openFile("journal-1")!;
+    await one.remove("journal-1");
+    assertEquals(readText(file, 0, 10), "kept");
+    assertEquals(other.openFile("journal-1"), undefined);
+    file.close();
+  });
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function readText(
+  file: { read(offset: number, into: Uint8Array): number },
+  offset: number,
+  length: number,
+): string {
+  const into = new Uint8Array(length);
+  return new TextDecoder().decode(into.subarray(0, file.read(offset, into)));
+}

@@ -1,0 +1,134 @@
+/**
+ * Every byte of a small journal flipped, and every length it can be cut to.
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { CorruptionError } from "../../src/domain/errors.ts";
+import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
+import type { FileName } from "../../src/storage/storage.ts";
+import { addNote, openLedger, readNotes } from "../support/ledgers.ts";
+
+const TEXTS = ["one", "two", "three", "four"];
+
+Deno.test("a journal cut at any byte recovers exactly the whole records before the cut", async () => {
+  const { bytes, ends } = await journalOf(TEXTS);
+  for (let length = 0; length <= bytes.length; length++) {
+    const disk = diskWith("journal-1", bytes.subarray(0, length));
+    const whole = ends.filter((end) => end <= length).length;
+    assertEquals(await notesOn(disk), TEXTS.slice(0, whole), `cut to ${length} bytes`);
+  }
+});
+
+Deno.test("a journal with any bit of any byte flipped recovers a prefix, or is refused and left as it is", async () => {
+  const { bytes, ends } = await journalOf(TEXTS);
+  let refused = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    for (const bit of [0, 3, 7]) {
+      const damaged = bytes.slice();
+      damaged[at]! ^= 1 << bit;
+      const disk = diskWith("journal-1", damaged);
+      const before = ends.filter((end) => end <= at).length;
+      const isLast = before === TEXTS.length - 1;
+      if (at >= SEGMENT_HEADER_BYTES && isLast) {
+        assertEquals(await notesOn(disk), TEXTS.slice(0, before), `byte ${at}`);
+        continue;
+      }
+      const error = await assertRejects(() => notesOn(disk), CorruptionError);
+      assert(error.offset <= at, `damage at ${at} is reported at ${error.offset}`);
+      assertEquals(disk.readBytes("journal-1"), damaged, "nothing is overwritten");
+      refused++;
+    }
+  }
+  assertEquals(refused, 3 * ends.at(-2)!);
+});
+
+Deno.test("a journal with bytes duplicated anywhere recovers a prefix, or is refused", async () => {
+  const { bytes } = await journalOf(TEXTS);
+  for (let at = 0; at < bytes.length; at++) {
+    const damaged = new Uint8Array([...bytes.subarray(0, at + 1), ...bytes.subarray(at)]);
+    const disk = diskWith("journal-1", damaged);
+    let notes: string[] | undefined;
+    try {
+      notes = await notesOn(disk);
+    } catch (error) {
+      assert(error instanceof CorruptionError, `byte ${at}: ${error}`);
+    }
+    if (notes !== undefined) assertEquals(notes, TEXTS.slice(0, notes.length), `byte ${at}`);
+  }
+});
+
+Deno.test("a snapshot with any byte flipped or cut is refused, or holds the same rows", async () => {
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk));
+  for (const text of TEXTS) await addNote(ledger, text);
+  await ledger.checkpoint();
+  await ledger.close();
+  const bytes = disk.readBytes("snapshot")!;
+  let refused = 0;
+  for (let at = 0; at < bytes.length; at += 97) {
+    const flipped = bytes.slice();
+    flipped[at]! ^= 0x55;
+    for (const damaged of [flipped, bytes.subarray(0, at)]) {
+      disk.writeBytes("snapshot", damaged);
+      try {
+        assertEquals(await notesOn(disk), TEXTS);
+      } catch (error) {
+        assert(error instanceof CorruptionError, `byte ${at}: ${error}`);
+        refused++;
+      }
+    }
+  }
+  assert(refused >= 2 * Math.floor(bytes.length / 97) - 2, `${refused} refused`);
+});
+
+Deno.test("a journal of another queue, a gap and a missing journal's successor are refused", async () => {
+  const one = await checkpointedDisk();
+  const other = await checkpointedDisk();
+  const name = one.list().find((file) => file.startsWith("journal-"))!;
+  one.writeBytes(name, other.readBytes(name)!);
+  assertEquals((await assertRejects(() => notesOn(one), CorruptionError)).offset, 16);
+
+  const gap = await checkpointedDisk();
+  gap.removeFile("snapshot");
+  await assertRejects(() => notesOn(gap), CorruptionError, "missing");
+});
+
+/** A journal with one record for each text, each written when the one before was durable, and where each ends. */
+async function journalOf(texts: readonly string[]): Promise<{ bytes: Uint8Array; ends: number[] }> {
+  const disk = new MemoryDisk();
+  const storage = new MemoryStorage(disk);
+  const ledger = await openLedger(storage);
+  const ends: number[] = [];
+  for (const text of texts) {
+    await addNote(ledger, text);
+    ends.push(disk.readBytes("journal-1")!.length);
+  }
+  const bytes = disk.readBytes("journal-1")!;
+  await ledger.close();
+  return { bytes, ends };
+}
+
+async function checkpointedDisk(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk));
+  await addNote(ledger, "folded");
+  await ledger.checkpoint();
+  await addNote(ledger, "later");
+  await ledger.close();
+  return disk;
+}
+
+function diskWith(name: FileName, bytes: Uint8Array): MemoryDisk {
+  const disk = new MemoryDisk();
+  disk.writeBytes(name, bytes);
+  return disk;
+}
+
+async function notesOn(disk: MemoryDisk): Promise<string[]> {
+  const ledger = await openLedger(new MemoryStorage(disk));
+  try {
+    return await readNotes(ledger);
+  } finally {
+    await ledger.close();
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Queues for tests: in memory, in a temporary folder, with a clock of the test's.
+ */
+import { join } from "node:path";
+import type { Random } from "../../src/domain/random.ts";
+import { openQueue, type QueueOptions } from "../../src/open_queue.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import { FakeClock } from "./fake_clock.ts";
+
+/** A small generator of reproducible chance (mulberry32). */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Runs `test` with the path of a queue in a folder that is removed afterwards. */
+export async function withTemporaryPath(test: (path: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "holdfast test ü " });
+  try {
+    await test(join(folder, "queue.db"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs `test` with a queue and its clock; closes it afterwards. */
+export async function withQueue(
+  options: QueueOptions,
+  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
+): Promise<void> {
+  const clock = new FakeClock();
+  const queue = await openQueue({ clock, random: seededRandom(1), ...options });
+  try {
+    await test(queue, clock);
+  } finally {
+    await queue.close();
+  }
+}
+
+/** Options of a queue in memory whose background failures fail the test. */
+export const IN_MEMORY: QueueOptions = { memory: true };
