@@ -217,7 +217,8 @@ export function checkInstant(value: unknown, what: string): number {
 }
 
 function parseInstant(text: string): number {
-  const match = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i.exec(text);
+  const match = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i
+    .exec(text);
   if (match === null) return NaN;
   const [year, month, day] = match.slice(1, 4).map(Number);
   const isOnCalendar = new Date(Date.UTC(year!, month! - 1, day)).getUTCDate() === day;

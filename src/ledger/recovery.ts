@@ -80,7 +80,7 @@ async function tryRecover(source: RecoverySource): Promise<Recovered | undefined
       hasSnapshot: identity !== undefined,
     });
     if (journal?.read(replicaVisitor(replica, source, () => {})) === "current") {
-      return { replica, journal, snapshotBytes: snapshot?.length ?? 0 };
+      return { replica, journal, snapshotBytes: snapshot?.bytes.length ?? 0 };
     }
   } catch (error) {
     replica.close();

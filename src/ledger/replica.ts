@@ -5,6 +5,7 @@
  * the images of another's. Both leave the same rows.
  */
 import { CorruptionError, invariant, StorageError } from "../domain/errors.ts";
+import type { SnapshotContent } from "../storage/snapshot.ts";
 import type { Schema, TableDefinition } from "./schema.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
 
@@ -76,9 +77,9 @@ export class Replica {
   ): Replica {
     let database: SqlDatabase | undefined;
     try {
-      database = engine.open(snapshot);
+      database = engine.open(snapshot?.bytes);
       const replica = new Replica(database, schema);
-      replica.#checkSnapshot(snapshot !== undefined, path);
+      replica.#checkSnapshot(snapshot, path);
       return replica;
     } catch (error) {
       database?.close();
@@ -185,12 +186,17 @@ export class Replica {
     this.#database.close();
   }
 
-  #checkSnapshot(isSnapshot: boolean, path: string): void {
+  #checkSnapshot(snapshot: SnapshotContent | undefined, path: string): void {
     const tables = this.#database.all("SELECT name FROM sqlite_schema WHERE type = 'table'").map((
       [name],
     ) => name);
-    if (isSnapshot && !tables.includes("holdfast_meta")) {
+    if (snapshot !== undefined && !tables.includes("holdfast_meta")) {
       throw new StorageError("open", path, "it is a SQLite database of another program");
+    }
+    if (snapshot?.isVerified === false) {
+      const reason =
+        "the snapshot's checksum is missing: it was cut, or another program changed it";
+      throw new CorruptionError(path, snapshot.bytes.length, reason);
     }
     this.#database.run(META_TABLE);
     const newest = this.#schema.migrations.length;

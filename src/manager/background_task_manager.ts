@@ -60,7 +60,7 @@ export class BackgroundTaskManager implements TaskManager {
   startTask(run: Run, work?: TaskWork): string {
     takeWork(work);
     if (this.#closed) throw closedError("start a run");
-    checkNewRun(run, this.registry, this.#active.has(run.runId));
+    checkNewRun(run, this.registry, { active: this.#active.has(run.runId) });
     this.registry.addRun(run);
     const active = { run, controller: new AbortController() };
     this.#active.set(run.runId, active);

@@ -32,6 +32,8 @@ export interface QueuedTaskManagerOptions {
   readonly worker?: false | Partial<Omit<WorkerOptions, "queue" | "handlers">>;
   /** Keeps what handlers log; default nowhere. */
   readonly logs?: LogStore;
+  /** How large a run's parameters may be, in bytes: what the queue was opened with; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
   /** Time and timers; default the system's. */
   readonly clock?: Clock;
   /** Whether `close` also closes the queue and the logs; default true. */
@@ -158,7 +160,11 @@ export class QueuedTaskManager implements TaskManager {
   startTask(run: Run, work?: TaskWork): string {
     if (work !== undefined) takeWork(work);
     this.#checkOpen("start a run");
-    checkNewRun(run, this.registry, this.#follower.isActive(run.runId));
+    const { payloadMaxBytes } = this.#options;
+    checkNewRun(run, this.registry, {
+      active: this.#follower.isActive(run.runId),
+      payloadMaxBytes,
+    });
     const type = run.moduleId.trim();
     this.#checkPayload(type, run.parameters);
     const handled = this.#embedded && this.handlers.has(type);

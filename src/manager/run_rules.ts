@@ -15,13 +15,21 @@ export const CANCELLED_BY_USER = "Cancelled by user";
 /** How long closing waits for active runs unless told otherwise, in milliseconds. */
 export const GRACE_DEFAULT_MS = 10_000;
 
+/** What else decides whether a run can be started. */
+export interface NewRunRules {
+  /** Whether a run with its id is active in this manager. */
+  readonly active: boolean;
+  /** How large its parameters may be; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
+}
+
 /**
  * Checks that `run` can be started: its fields are in range, and nobody started a run with this id before.
  *
  * @throws TypeError, RangeError for a field out of its range.
  * @throws QueueError `run_id_conflict`.
  */
-export function checkNewRun(run: Run, registry: RunRegistry, active: boolean): void {
+export function checkNewRun(run: Run, registry: RunRegistry, rules: NewRunRules): void {
   if (checkName(run.runId, "run id", TASK_LIMITS.runIdMaxLength) !== run.runId) {
     throw new TypeError(
       `Cannot use ${JSON.stringify(run.runId)} as run id: surrounding blanks are not allowed`,
@@ -29,9 +37,9 @@ export function checkNewRun(run: Run, registry: RunRegistry, active: boolean): v
   }
   checkName(run.moduleId, "module id", TASK_LIMITS.typeMaxLength);
   checkInteger(run.priority, "priority", TASK_LIMITS.priorityMin, TASK_LIMITS.priorityMax);
-  toJsonText(run.parameters, "parameters", TASK_LIMITS.payloadMaxBytes);
+  toJsonText(run.parameters, "parameters", rules.payloadMaxBytes ?? TASK_LIMITS.payloadMaxBytes);
   const known = registry.getRun(run.runId) ?? run;
-  if (active || known !== run || known.status !== "queued") {
+  if (rules.active || known !== run || known.status !== "queued") {
     throw new QueueError(
       "run_id_conflict",
       `Cannot start run ${

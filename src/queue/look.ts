@@ -64,7 +64,11 @@ export function stats(reader: Reader, nowMs: number): Omit<QueueStats, "storage"
   const byStatus = noTasks();
   const byType = new Map<string, Record<TaskStatus, number>>();
   let total = 0;
-  for (const [status, type, n] of reader.read("SELECT status, type, count(*) FROM task_queue GROUP BY status, type")) {
+  for (
+    const [status, type, n] of reader.read(
+      "SELECT status, type, count(*) FROM task_queue GROUP BY status, type",
+    )
+  ) {
     const ofType = byType.get(String(type)) ?? noTasks();
     byType.set(String(type), ofType);
     ofType[status as TaskStatus] += Number(n);

@@ -1,8 +1,8 @@
 /**
  * Snapshots: the queue as an ordinary SQLite file, replaced in one step.
  *
- * A footer after SQLite's last page holds a checksum; SQLite itself looks at the pages it counts and no further. A file
- * without a footer was written by another program and is taken as it is.
+ * A footer after SQLite's last page holds a checksum; SQLite itself looks at the pages it counts and no further. A
+ * snapshot without one has been cut, or another program has written it.
  */
 import { CorruptionError } from "../domain/errors.ts";
 import { crc32 } from "./crc32.ts";
@@ -23,22 +23,36 @@ export async function writeSnapshot(storage: Storage, bytes: Uint8Array): Promis
   await storage.syncFolder();
 }
 
+/** What stands in the snapshot's place. */
+export interface SnapshotContent {
+  /** A SQLite file, if it is what it should be. */
+  readonly bytes: Uint8Array;
+  /** Whether a footer of ours vouches for the bytes. */
+  readonly isVerified: boolean;
+}
+
 /**
- * The SQLite file that the snapshot holds, or `undefined` when there is none: an empty file is none.
+ * What the snapshot holds, or `undefined` when there is none: an empty file is none.
  *
  * @throws CorruptionError when it does not match its checksum.
  */
-export async function readSnapshot(storage: Storage): Promise<Uint8Array | undefined> {
+export async function readSnapshot(storage: Storage): Promise<SnapshotContent | undefined> {
   const bytes = await storage.readFile("snapshot");
   if (bytes === undefined || bytes.length === 0) return undefined;
   const end = bytes.length - FOOTER_BYTES;
-  if (end < 0 || !MAGIC.every((byte, i) => bytes[end + i] === byte)) return bytes;
+  if (end < 0 || !MAGIC.every((byte, i) => bytes[end + i] === byte)) {
+    return { bytes, isVerified: false };
+  }
   const footer = new DataView(bytes.buffer, bytes.byteOffset + end, FOOTER_BYTES);
   const content = bytes.subarray(0, end);
   if (footer.getUint32(8) !== crc32(content)) {
-    throw new CorruptionError(storage.location, end, "the snapshot does not match its checksum: it is damaged, or another program changed it");
+    throw new CorruptionError(
+      storage.location,
+      end,
+      "the snapshot does not match its checksum: it is damaged, or another program changed it",
+    );
   }
-  return content;
+  return { bytes: content, isVerified: true };
 }
 
 function* chunksWithFooter(bytes: Uint8Array): Iterable<Uint8Array> {
