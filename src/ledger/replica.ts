@@ -72,7 +72,7 @@ export class Replica {
   static open(
     engine: SqlEngine,
     schema: Schema,
-    snapshot: Uint8Array | undefined,
+    snapshot: SnapshotContent | undefined,
     path: string,
   ): Replica {
     let database: SqlDatabase | undefined;
