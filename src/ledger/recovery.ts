@@ -2,7 +2,7 @@
  * Recovery: from files to a replica. Newest snapshot, then every later record.
  *
  * Reading needs no lock. A checkpoint elsewhere may replace the snapshot and delete segments meanwhile; then the reader
- * starts again from the newer snapshot, and the last time it holds the checkpoint lock, so that this ends.
+ * starts again, and must find a newer snapshot: segments are deleted only after that is in place.
  */
 import { CorruptionError, StorageError } from "../domain/errors.ts";
 import { Journal, type JournalVisitor } from "../storage/journal.ts";
@@ -12,9 +12,6 @@ import type { Storage } from "../storage/storage.ts";
 import { type Change, Replica } from "./replica.ts";
 import type { Schema } from "./schema.ts";
 import type { SqlEngine } from "./sql_engine.ts";
-
-/** How often a reader is overtaken by checkpoints before it makes them wait. */
-const FREE_ATTEMPTS = 3;
 
 /** What recovery needs. */
 export interface RecoverySource {
@@ -34,21 +31,18 @@ export interface Recovered {
 
 /** The queue as its files say, up to the last whole record. @throws CorruptionError, StorageError */
 export async function recover(source: RecoverySource): Promise<Recovered> {
-  for (let attempt = 0; attempt < FREE_ATTEMPTS; attempt++) {
+  let lastSequence = -1;
+  for (;;) {
     const recovered = await tryRecover(source);
-    if (recovered !== undefined) return recovered;
-  }
-  const lock = await source.storage.lock("checkpoint");
-  try {
-    const recovered = await tryRecover(source);
-    if (recovered !== undefined) return recovered;
-    throw new CorruptionError(
-      source.storage.location,
-      0,
-      "journal segments between the snapshot and the oldest one are missing",
-    );
-  } finally {
-    lock.release();
+    if ("replica" in recovered) return recovered;
+    if (recovered.snapshotSequence <= lastSequence) {
+      throw new CorruptionError(
+        source.storage.location,
+        0,
+        "journal segments that follow the snapshot are missing",
+      );
+    }
+    lastSequence = recovered.snapshotSequence;
   }
 }
 
@@ -64,32 +58,35 @@ export function replicaVisitor(
   };
 }
 
-async function tryRecover(source: RecoverySource): Promise<Recovered | undefined> {
+/** What the snapshot and the journal give, or which snapshot it was that segments are missing after. */
+async function tryRecover(
+  source: RecoverySource,
+): Promise<Recovered | { readonly snapshotSequence: number }> {
   const { storage, engine, schema } = source;
   const snapshot = await readSnapshot(storage);
   const replica = Replica.open(engine, schema, snapshot, storage.location);
   let journal: Journal | undefined;
+  let isCurrent = false;
   try {
     const identity = replica.identity;
+    const sequence = identity?.sequence ?? 0;
     journal = Journal.open(storage, {
-      sequence: identity?.sequence ?? 0,
+      sequence,
       identity: {
         queueId: identity?.queueId ?? source.newQueueId(),
         schemaVersion: schema.migrations.length,
       },
       hasSnapshot: identity !== undefined,
     });
-    if (journal?.read(replicaVisitor(replica, source, () => {})) === "current") {
-      return { replica, journal, snapshotBytes: snapshot?.bytes.length ?? 0 };
+    isCurrent = journal?.read(replicaVisitor(replica, source, () => {})) === "current";
+    if (journal === undefined || !isCurrent) return { snapshotSequence: sequence };
+    return { replica, journal, snapshotBytes: snapshot?.bytes.length ?? 0 };
+  } finally {
+    if (!isCurrent) {
+      replica.close();
+      journal?.close();
     }
-  } catch (error) {
-    replica.close();
-    journal?.close();
-    throw error;
   }
-  replica.close();
-  journal?.close();
-  return undefined;
 }
 
 function adoptSegment(

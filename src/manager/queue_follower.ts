@@ -5,6 +5,7 @@
  * reading and applies what it read before it reads again, so an older state never overwrites a newer one.
  */
 import { type Clock, sleep } from "../domain/clock.ts";
+import { QueueError } from "../domain/errors.ts";
 import {
   followTask,
   isActive,
@@ -36,7 +37,7 @@ export type FollowedQueue = Pick<TaskQueue, "get" | "list" | "watch">;
 /** How to make a follower. */
 export interface QueueFollowerOptions {
   readonly clock: Clock;
-  /** Hears of every read that failed; it is tried again after a second. */
+  /** Hears of every read that failed; it is tried again after a second, unless the queue is closed. */
   readonly onError: (error: unknown) => void;
   /** Hears of every task that was read, once its run says the same. */
   readonly onTask?: (task: Task) => void;
@@ -160,9 +161,18 @@ export class QueueFollower {
 
   /** Stops following. Runs stay as they are. */
   async stop(): Promise<void> {
+    this.#halt();
+    await this.settled();
+    this.#letGo();
+  }
+
+  #halt(): void {
     this.#stopped.abort();
     this.#unwatch();
-    await this.settled();
+  }
+
+  /** Wakes all who wait for something that will not come any more. */
+  #letGo(): void {
     for (const stale of this.#stale.values()) release(stale);
     this.#stale.clear();
     this.#loaded.resolve();
@@ -237,6 +247,10 @@ export class QueueFollower {
   #retryLater(error: unknown): void {
     if (this.#stopped.signal.aborted) return;
     this.#onError(error);
+    if (error instanceof QueueError && error.code === "queue_closed") {
+      this.#halt();
+      return this.#letGo();
+    }
     sleep(this.#clock, RETRY_DELAY_MS, this.#stopped.signal).then(() => this.#wake());
   }
 

@@ -97,19 +97,25 @@ export class QueuedTaskManager implements TaskManager {
   #failure: { readonly error: unknown } | null = null;
   #closed: Promise<void> | null = null;
 
-  /** Begins to work and to read the active runs at once; `open` also waits for the reading. */
+  /**
+   * Begins to work and to read the active runs at once; `open` also waits for the reading. Close the manager before its
+   * queue: nobody tells it when the queue is gone.
+   *
+   * @throws TypeError, RangeError for a worker's option out of its range.
+   */
   constructor(queue: TaskQueue, registry: RunRegistry, options: QueuedTaskManagerOptions = {}) {
     this.queue = queue;
     this.registry = registry;
     this.handlers = options.handlers ?? new HandlerRegistry();
     this.#options = options;
     this.#embedded = options.worker !== false;
+    if (this.#embedded) this.#worker = this.#makeWorker(this.handlers);
     this.#follower = new QueueFollower(queue, registry, {
       clock: options.clock ?? systemClock,
       onError: (error) => this.#failure ??= { error },
       onTask: (task) => this.#keepWorking(task),
     });
-    if (this.#embedded) this.#worker = this.#startWorker(this.handlers);
+    this.#worker?.start();
   }
 
   /**
@@ -231,13 +237,17 @@ export class QueuedTaskManager implements TaskManager {
   /** Stores up to 100,000 tasks, all of them or none; resolves to their ids, in the same order. Errors as in `scheduleTask`. */
   async scheduleTasks(tasks: readonly NewTask[]): Promise<number[]> {
     this.#checkOpen("schedule tasks");
-    for (const task of tasks) this.#checkPayload(task.type, task.payload ?? {});
+    for (const task of tasks) this.#checkPayload(task.type, task.payload);
     const results = await this.queue.enqueueBatch(tasks);
     for (const { task } of results) this.#follower.stored(task);
     return results.map(({ task }) => task.id);
   }
 
-  /** Where a task is, by its id (a number) or its run id (a text). */
+  /**
+   * Where a task is, by its id (a number) or its run id (a text); a number in a text is a run id.
+   *
+   * @throws RangeError for a number that is no integer of at least 0; StorageError, QueueError `queue_closed`.
+   */
   async getTaskStatus(idOrRunId: number | string): Promise<TaskStatusReport> {
     const task = typeof idOrRunId === "number"
       ? await this.queue.get(idOrRunId)
@@ -323,7 +333,8 @@ export class QueuedTaskManager implements TaskManager {
   #takeUp(pending: PendingRun, taskId: number): void {
     if (pending.handler === null || this.#ownWork.has(taskId)) return;
     this.#ownWork.set(taskId, pending.handler);
-    this.#worker ??= this.#startWorker(new HandlerRegistry());
+    this.#worker ??= this.#makeWorker(new HandlerRegistry());
+    this.#worker.start();
     this.#worker.adopt(taskId, pending.handler);
   }
 
@@ -337,11 +348,9 @@ export class QueuedTaskManager implements TaskManager {
     }
   }
 
-  #startWorker(handlers: HandlerRegistry): Worker {
+  #makeWorker(handlers: HandlerRegistry): Worker {
     const { clock, logs, worker: options } = this.#options;
-    const worker = new Worker({ clock, logs, ...options, queue: this.queue, handlers });
-    worker.start();
-    return worker;
+    return new Worker({ clock, logs, ...options, queue: this.queue, handlers });
   }
 
   async #cancel(runId: string, taskId: number): Promise<boolean> {
@@ -378,7 +387,7 @@ export class QueuedTaskManager implements TaskManager {
     };
   }
 
-  #checkPayload(type: string, payload: unknown): void {
+  #checkPayload(type: string, payload: unknown = {}): void {
     const name = checkName(type, "task type", TASK_LIMITS.typeMaxLength);
     if (this.handlers.has(name)) this.handlers.checkPayload(name, payload);
   }

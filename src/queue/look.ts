@@ -9,54 +9,99 @@ import {
   type TaskStatus,
 } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
-import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import { findRow } from "./task_row.ts";
 import type { ListRequest, QueueStats } from "./task_queue.ts";
 
 /** A checked `ListRequest`. */
 export interface PreparedList {
-  readonly where: string;
-  readonly parameters: readonly SqlValue[];
+  /** `null` for any. */
+  readonly status: TaskStatus | null;
+  readonly type: string | null;
+  readonly beforeId: number;
   readonly limit: number;
   readonly offset: number;
 }
 
+/** Tasks of one status and type; they stand together in the index `tasks_by_status`, in order of their ids. */
+interface Shelf {
+  readonly status: TaskStatus;
+  readonly type: string;
+}
+
 /** Checks a request. @throws TypeError, RangeError */
 export function prepareList(request: ListRequest): PreparedList {
-  const { status, type, beforeId } = request;
-  if (status !== undefined && !isTaskStatus(status)) {
+  const { status = null, type = null } = request;
+  if (status !== null && !isTaskStatus(status)) {
     throw new TypeError(
       `Cannot list status ${JSON.stringify(status)}: allowed are ${TASK_STATUSES.join(", ")}`,
     );
   }
-  const statuses = status === undefined ? TASK_STATUSES : [status];
-  const conditions = [`status IN (${statuses.map(() => "?").join(", ")})`];
-  const parameters: SqlValue[] = [...statuses];
-  if (type !== undefined) {
-    conditions.push("type = ?");
-    parameters.push(type);
-  }
-  if (beforeId !== undefined) {
-    conditions.push("id < ?");
-    parameters.push(checkInteger(beforeId, "beforeId", 0, Number.MAX_SAFE_INTEGER));
-  }
+  const { listDefault, listMax } = TASK_LIMITS;
   return {
-    where: conditions.join(" AND "),
-    parameters,
-    limit: checkInteger(request.limit ?? TASK_LIMITS.listDefault, "limit", 1, TASK_LIMITS.listMax),
+    status,
+    type,
+    beforeId: checkInteger(
+      request.beforeId ?? Number.MAX_SAFE_INTEGER,
+      "beforeId",
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    limit: checkInteger(request.limit ?? listDefault, "limit", 1, listMax),
     offset: checkInteger(request.offset ?? 0, "offset", 0, Number.MAX_SAFE_INTEGER),
   };
 }
 
-/** The rows asked for, newest first. */
-export function list(reader: Reader, { where, parameters, limit, offset }: PreparedList): SqlRow[] {
-  const page = `SELECT id FROM task_queue WHERE ${where} ORDER BY id DESC LIMIT ? OFFSET ?`;
-  const select = `SELECT * FROM task_queue WHERE id IN (${page}) ORDER BY id DESC`;
-  return reader.read(select, [...parameters, limit, offset]);
+/** The rows asked for, newest first: a few index searches and the rows themselves, however many tasks there are. */
+export function list(reader: Reader, request: PreparedList): SqlRow[] {
+  const { status, type, beforeId, limit, offset } = request;
+  if (status === null && type === null) {
+    const all = "SELECT * FROM task_queue WHERE id < ? ORDER BY id DESC LIMIT ? OFFSET ?";
+    return reader.read(all, [beforeId, limit, offset]);
+  }
+  const select =
+    `SELECT id FROM task_queue INDEXED BY tasks_by_status WHERE status = ? AND type = ? AND id < ?
+    ORDER BY id DESC LIMIT ?`;
+  const ids = shelves(reader, request).flatMap((shelf) =>
+    reader.read(select, [shelf.status, shelf.type, beforeId, offset + limit]).map(([id]) =>
+      Number(id)
+    )
+  );
+  ids.sort((a, b) => b - a);
+  return ids.slice(offset, offset + limit).map((id) => findRow(reader, id)!);
 }
 
 /** How many rows there are, whatever the page. */
-export function count(reader: Reader, { where, parameters }: PreparedList): number {
-  return Number(reader.read(`SELECT count(*) FROM task_queue WHERE ${where}`, parameters)[0]![0]);
+export function count(reader: Reader, request: PreparedList): number {
+  if (request.status === null && request.type === null) {
+    return Number(reader.read("SELECT count(*) FROM task_queue")[0]![0]);
+  }
+  const select = "SELECT count(*) FROM task_queue WHERE status = ? AND type = ?";
+  return shelves(reader, request).reduce(
+    (sum, { status, type }) => sum + Number(reader.read(select, [status, type])[0]![0]),
+    0,
+  );
+}
+
+/** Where the tasks stand that the request is about. */
+function shelves(reader: Reader, { status, type }: PreparedList): Shelf[] {
+  const statuses = status === null ? TASK_STATUSES : [status];
+  return statuses.flatMap((of) =>
+    (type === null ? typesOf(reader, of) : [type]).map((each) => ({ status: of, type: each }))
+  );
+}
+
+/** The types that tasks of a status have, one index search each. */
+function typesOf(reader: Reader, status: TaskStatus): string[] {
+  const select =
+    `SELECT type FROM task_queue INDEXED BY tasks_by_status WHERE status = ? AND type > ?
+    ORDER BY type LIMIT 1`;
+  const found: string[] = [];
+  for (;;) {
+    const [row] = reader.read(select, [status, found.at(-1) ?? ""]);
+    if (row === undefined) return found;
+    found.push(String(row[0]));
+  }
 }
 
 /** Tasks by status and type, and what waits. */

@@ -55,7 +55,7 @@ export class Execution {
   readonly #tools: ExecutionTools;
   readonly #controller = new AbortController();
   #interruption: Interruption | undefined;
-  #interrupt: (interruption: Interruption) => void = () => {};
+  #interrupt: () => void = () => {};
   #leaseUntilMs: number;
   #isReporting = false;
   #progress: Progress | undefined;
@@ -83,7 +83,7 @@ export class Execution {
     this.#interruption = interruption;
     const name = interruption === "timeout" ? "TimeoutError" : "AbortError";
     this.#controller.abort(new DOMException(this.#describe(interruption), name));
-    this.#interrupt(interruption);
+    this.#interrupt();
   }
 
   /** Runs the handler and tells the queue how it ended. Never rejects. */
@@ -105,13 +105,14 @@ export class Execution {
       ? undefined
       : clock.setTimer(() => this.interrupt("timeout"), timeoutMs);
     const deadline = timeoutMs === null ? null : new Date(clock.nowMs() + timeoutMs);
-    const interrupted = new Promise<Interruption>((resolve) => this.#interrupt = resolve);
+    const interrupted = new Promise<void>((resolve) => this.#interrupt = resolve);
     const ended = this.#call(handler, entry, deadline);
     try {
-      return await Promise.race([
-        ended,
-        interrupted.then((interruption) => this.#endAfterGrace(ended, interruption)),
-      ]);
+      await Promise.race([ended, interrupted]);
+      const interruption = this.#interruption;
+      return interruption === undefined
+        ? await ended
+        : await this.#endAfterGrace(ended, interruption);
     } finally {
       cancelTimeout?.();
     }

@@ -68,6 +68,9 @@ export interface StopOptions {
   readonly graceMs?: number;
 }
 
+/** How many adopted tasks are claimed together. */
+const ADOPT_MAX = 256;
+
 /** How long the loop rests after a storage error. */
 const ERROR_PAUSE_MS = 500;
 
@@ -151,16 +154,17 @@ export class Worker {
     }
   }
 
+  /** All at once, so that the claims of a group become one commit. */
   async #claimAdopted(): Promise<void> {
-    for (const [taskId, handler] of this.#adopted) {
-      const [task] = await this.#queue.claim({ ...this.#settings, types: [], limit: 1, taskId });
-      if (task !== undefined) {
-        this.#adopted.delete(taskId);
-        this.#execute(task, handler, false);
-      } else if (await this.#isOver(taskId)) {
-        this.#adopted.delete(taskId);
-      }
-    }
+    const adopted = [...this.#adopted].slice(0, ADOPT_MAX);
+    await Promise.all(adopted.map(([taskId, handler]) => this.#claimAdoptedTask(taskId, handler)));
+  }
+
+  async #claimAdoptedTask(taskId: number, handler: Handler): Promise<void> {
+    const [task] = await this.#queue.claim({ ...this.#settings, types: [], limit: 1, taskId });
+    if (task !== undefined) this.#execute(task, handler, false);
+    else if (!await this.#isOver(taskId)) return;
+    this.#adopted.delete(taskId);
   }
 
   async #isOver(taskId: number): Promise<boolean> {

@@ -1,0 +1,430 @@
+/**
+ * The contract of a TaskManager: what holds whether runs are kept in memory or on the durable queue.
+ */
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { QueueError } from "../../src/domain/errors.ts";
+import { createRun, type NewRun, type Run, secondsBetween } from "../../src/domain/run.ts";
+import type { RunRegistry } from "../../src/manager/run_registry.ts";
+import type { TaskManager } from "../../src/manager/task_manager.ts";
+import type { TaskContext } from "../../src/worker/handler_registry.ts";
+import { until } from "../manager/until.ts";
+
+/** A manager under test, without handlers for any module. */
+export interface ManagerFixture {
+  readonly manager: TaskManager & { flush(): Promise<void> };
+  readonly registry: RunRegistry;
+  close(): Promise<void>;
+}
+
+/** Registers the suite for the managers that `make` makes. */
+export function taskManagerContract(name: string, make: () => Promise<ManagerFixture>): void {
+  function test(behaviour: string, body: (fixture: ManagerFixture) => Promise<void>): void {
+    Deno.test(`${name}: ${behaviour}`, async () => {
+      const fixture = await make();
+      try {
+        await body(fixture);
+      } finally {
+        await fixture.close();
+      }
+    });
+  }
+
+  test("startTask returns the run id, and the run is active at once", async ({ manager, registry }) => {
+    const run = newRun("r1");
+    assertEquals(manager.startTask(run, () => Promise.resolve()), "r1");
+    assertEquals(run.status, "queued");
+    assert(manager.isTaskActive("r1"));
+    assertEquals(manager.getActiveTaskCount(), 1);
+    assertEquals(manager.getActiveTaskIds(), ["r1"]);
+    assertStrictEquals(registry.getRun("r1"), run);
+    await manager.waitAll();
+  });
+
+  test("a run goes from queued over running to completed", async ({ manager }) => {
+    const gate = Promise.withResolvers<unknown>();
+    const run = newRun("r1");
+    manager.startTask(run, () => gate.promise);
+    await until(() => run.status === "running", "the run to start");
+    assert(run.startedAt instanceof Date);
+    assertEquals(run.completedAt, null);
+    assertEquals(run.attempts, 1);
+    assert(manager.isTaskActive("r1"));
+    gate.resolve({ rows: 3 });
+    await manager.waitAll();
+    assertEquals(run.status, "completed");
+    assertEquals(run.exitCode, 0);
+    assertEquals(run.result, { rows: 3 });
+    assertEquals(run.errorMessage, null);
+    assert(run.completedAt instanceof Date);
+    assertEquals(run.durationSeconds, secondsBetween(run.startedAt, run.completedAt));
+    assert((run.durationSeconds ?? -1) >= 0);
+  });
+
+  test("a finished run is no longer active", async ({ manager, registry }) => {
+    manager.startTask(newRun("r1"), () => Promise.resolve("done"));
+    await manager.waitAll();
+    assert(!manager.isTaskActive("r1"));
+    assertEquals(manager.getActiveTaskCount(), 0);
+    assertEquals(manager.getActiveTaskIds(), []);
+    assertEquals(registry.getActiveRuns(), []);
+  });
+
+  test("work that rejects fails its run at once, with its message", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.reject(new Error("no such host")));
+    await manager.waitAll();
+    assertEquals(run.status, "failed");
+    assertEquals(run.errorMessage, "no such host");
+    assertEquals(run.exitCode, null);
+    assertEquals(run.result, null);
+    assertEquals(run.attempts, 1);
+    assert(run.completedAt instanceof Date);
+    assert(run.durationSeconds !== null);
+  });
+
+  test("work that throws before its first await fails its run", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => {
+      throw new Error("at once");
+    });
+    await manager.waitAll();
+    assertEquals([run.status, run.errorMessage], ["failed", "at once"]);
+  });
+
+  test("what is thrown need not be an Error", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.reject("just text"));
+    await manager.waitAll();
+    assertEquals([run.status, run.errorMessage], ["failed", "just text"]);
+  });
+
+  test("a run that fails without a message says so", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.reject(new Error()));
+    await manager.waitAll();
+    assertEquals([run.status, run.errorMessage], ["failed", "failed without a message"]);
+  });
+
+  test("work is done once, in this process, and awaited", async ({ manager }) => {
+    const steps: string[] = [];
+    const run = newRun("r1");
+    manager.startTask(run, async () => {
+      steps.push("begin");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      steps.push("end");
+    });
+    assertEquals(steps, []);
+    await manager.waitAll();
+    assertEquals(steps, ["begin", "end"]);
+    assertEquals([run.status, run.result], ["completed", null]);
+  });
+
+  test("work sees its context", async ({ manager }) => {
+    let seen: TaskContext | undefined;
+    manager.startTask(newRun("r1"), (context) => {
+      seen = context;
+      context.log("info", "hello", { n: 1 });
+      return Promise.resolve();
+    });
+    await manager.waitAll();
+    assertEquals([seen?.runId, seen?.attempt, seen?.deadline], ["r1", 1, null]);
+    assertEquals(seen?.signal.aborted, false);
+  });
+
+  test("a promise already under way is followed", async ({ manager }) => {
+    const work = Promise.withResolvers<string>();
+    const run = newRun("r1");
+    manager.startTask(run, work.promise);
+    await until(() => run.status === "running", "the run to start");
+    work.resolve("late");
+    await manager.waitAll();
+    assertEquals([run.status, run.result], ["completed", "late"]);
+  });
+
+  test("a promise that has rejected already fails its run and is never unhandled", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, Promise.reject(new Error("early")));
+    await manager.waitAll();
+    assertEquals([run.status, run.errorMessage], ["failed", "early"]);
+  });
+
+  test("the promise of a refused run is never unhandled", async ({ manager }) => {
+    const failing = Promise.reject(new Error("nobody waits for me"));
+    assertThrows(() => manager.startTask(newRun(""), failing), TypeError, "run id");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(manager.getActiveTaskCount(), 0);
+  });
+
+  test("a run cancelled before it begins never does its work", async ({ manager }) => {
+    let begun = false;
+    const run = newRun("r1");
+    manager.startTask(run, () => {
+      begun = true;
+      return Promise.resolve();
+    });
+    assertEquals(await manager.cancelTask("r1"), true);
+    assertEquals([run.status, run.errorMessage], ["cancelled", "Cancelled by user"]);
+    assertEquals([run.startedAt, run.durationSeconds, run.exitCode], [null, null, null]);
+    assert(run.completedAt instanceof Date);
+    assert(!manager.isTaskActive("r1"));
+    await manager.waitAll();
+    await manager.flush();
+    assert(!begun);
+  });
+
+  test("the promise of a run cancelled before it begins is never unhandled", async ({ manager }) => {
+    const work = Promise.withResolvers<void>();
+    const run = newRun("r1");
+    manager.startTask(run, work.promise);
+    await manager.cancelTask("r1");
+    work.reject(new Error("too late"));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals([run.status, run.errorMessage], ["cancelled", "Cancelled by user"]);
+  });
+
+  test("cancelling a running run fires its signal and ignores its result", async ({ manager }) => {
+    const { run, context, gate } = await startRunning(manager, "r1");
+    assertEquals(await manager.cancelTask("r1"), true);
+    assertEquals([run.status, run.errorMessage], ["cancelled", "Cancelled by user"]);
+    assert(!manager.isTaskActive("r1"));
+    await until(() => context.signal.aborted, "the signal");
+    const cancelledAt = run.completedAt;
+    assertEquals(run.durationSeconds, secondsBetween(run.startedAt, cancelledAt));
+    gate.resolve("too late");
+    await manager.waitAll();
+    await manager.flush();
+    assertEquals([run.status, run.result, run.exitCode], ["cancelled", null, null]);
+    assertEquals(run.completedAt, cancelledAt);
+  });
+
+  test("cancelling a running run ignores its late error and progress", async ({ manager }) => {
+    const { run, context, gate } = await startRunning(manager, "r1");
+    await manager.cancelTask("r1");
+    await until(() => context.signal.aborted, "the signal");
+    context.progress(70);
+    gate.reject(new Error("aborted"));
+    await manager.waitAll();
+    await manager.flush();
+    assertEquals([run.status, run.errorMessage], ["cancelled", "Cancelled by user"]);
+    assertEquals(run.progressPercent, null);
+  });
+
+  test("cancelTask answers false for a run it does not know", async ({ manager }) => {
+    assertEquals(await manager.cancelTask("nobody"), false);
+  });
+
+  test("cancelTask answers false for a finished run and leaves it alone", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.resolve(1));
+    await manager.waitAll();
+    const before = { ...run };
+    assertEquals(await manager.cancelTask("r1"), false);
+    assertEquals({ ...run }, before);
+  });
+
+  test("of two cancels one succeeds", async ({ manager }) => {
+    manager.startTask(newRun("r1"), () => Promise.resolve());
+    const answers = await Promise.all([manager.cancelTask("r1"), manager.cancelTask("r1")]);
+    assertEquals(answers.sort(), [false, true]);
+  });
+
+  test("cancelling one run leaves the others alone", async ({ manager }) => {
+    const runs = ["a", "b", "c"].map((id) => newRun(id));
+    for (const run of runs) manager.startTask(run, () => Promise.resolve(run.runId));
+    await manager.cancelTask("b");
+    await manager.waitAll();
+    assertEquals(runs.map((run) => run.status), ["completed", "cancelled", "completed"]);
+  });
+
+  test("a run id that looks like a number is a text like any other", async ({ manager }) => {
+    const { gate } = await startRunning(manager, "first");
+    assertEquals(await manager.cancelTask("1"), false);
+    assert(!manager.isTaskActive("1"));
+    assert(manager.isTaskActive("first"));
+    gate.resolve(null);
+  });
+
+  test("waitAll resolves at once when nothing is active", async ({ manager }) => {
+    await manager.waitAll();
+    assertEquals(manager.getActiveTaskCount(), 0);
+  });
+
+  test("waitAll also waits for runs started meanwhile", async ({ manager }) => {
+    const second = newRun("second");
+    manager.startTask(newRun("first"), () => {
+      manager.startTask(second, async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return "second";
+      });
+      return Promise.resolve();
+    });
+    await manager.waitAll();
+    assertEquals([second.status, second.result], ["completed", "second"]);
+  });
+
+  test("waitAll does not reject when runs fail, and wakes everyone who waits", async ({ manager }) => {
+    manager.startTask(newRun("bad"), () => Promise.reject(new Error("bad")));
+    manager.startTask(newRun("good"), () => Promise.resolve());
+    const answers = await Promise.allSettled([manager.waitAll(), manager.waitAll()]);
+    assertEquals(answers.map(({ status }) => status), ["fulfilled", "fulfilled"]);
+    assertEquals(manager.getActiveTaskCount(), 0);
+  });
+
+  test("a run id that is active is refused", async ({ manager, registry }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.resolve());
+    for (const again of [run, newRun("r1")]) {
+      const error = assertThrows(
+        () => manager.startTask(again, () => Promise.resolve()),
+        QueueError,
+        '"r1"',
+      );
+      assertEquals(error.code, "run_id_conflict");
+    }
+    assertStrictEquals(registry.getRun("r1"), run);
+    await manager.waitAll();
+    assertEquals(run.status, "completed");
+  });
+
+  test("a run id that was used before is refused", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.resolve("first"));
+    await manager.waitAll();
+    for (const again of [run, newRun("r1")]) {
+      const error = assertThrows(
+        () => manager.startTask(again, () => Promise.resolve("second")),
+        QueueError,
+      );
+      assertEquals(error.code, "run_id_conflict");
+    }
+    assertEquals(run.result, "first");
+  });
+
+  test("a run may be added to the registry before it is started", async ({ manager, registry }) => {
+    const run = newRun("r1");
+    registry.addRun(run);
+    assert(!manager.isTaskActive("r1"));
+    manager.startTask(run, () => Promise.resolve());
+    await manager.waitAll();
+    assertEquals(run.status, "completed");
+    assertStrictEquals(registry.getRun("r1"), run);
+  });
+
+  test("a run that cannot be used is refused before any effect", async ({ manager, registry }) => {
+    const work = (): Promise<void> => Promise.resolve();
+    const wrong: [Partial<NewRun>, typeof TypeError | typeof RangeError][] = [
+      [{ runId: "" }, TypeError],
+      [{ runId: " r1" }, TypeError],
+      [{ runId: "x".repeat(201) }, TypeError],
+      [{ moduleId: "  " }, TypeError],
+      [{ priority: 0 }, RangeError],
+      [{ parameters: { n: NaN } }, TypeError],
+      [{ parameters: { f: work } }, TypeError],
+      [{ parameters: "x".repeat(256 * 1024) }, RangeError],
+    ];
+    for (const [fields, errorClass] of wrong) {
+      assertThrows(
+        () => manager.startTask(createRun({ runId: "r1", moduleId: "m", ...fields }), work),
+        errorClass,
+        "Cannot",
+      );
+    }
+    assertEquals(manager.getActiveTaskCount(), 0);
+    assertEquals(registry.getRecentRuns(), []);
+    await manager.waitAll();
+  });
+
+  test("work that is neither a function nor a promise is refused", async ({ manager, registry }) => {
+    // @ts-expect-error A caller without types can do this.
+    assertThrows(() => manager.startTask(newRun("r1"), "work"), TypeError, "function or a promise");
+    assertEquals(registry.getRun("r1"), undefined);
+    await manager.waitAll();
+  });
+
+  test("progress reaches the run", async ({ manager }) => {
+    const { run, context, gate } = await startRunning(manager, "r1");
+    context.progress(40, "almost half");
+    await until(() => run.progressPercent === 40, "the progress");
+    gate.resolve(null);
+    await manager.waitAll();
+    assertEquals([run.status, run.progressPercent], ["completed", 100]);
+  });
+
+  test("a result that is not JSON fails the run", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.resolve({ when: new Map() }));
+    await manager.waitAll();
+    assertEquals(run.status, "failed");
+    assertEquals(run.errorMessage, "Cannot store result.when: a Map is not a JSON value");
+    assertEquals(run.attempts, 1);
+  });
+
+  test("a result is kept as JSON", async ({ manager }) => {
+    const run = newRun("r1");
+    const result = { at: new Date(0), nothing: undefined, list: [1, null] };
+    manager.startTask(run, () => Promise.resolve(result));
+    await manager.waitAll();
+    assertEquals(run.result, { at: "1970-01-01T00:00:00.000Z", list: [1, null] });
+  });
+
+  test("a hundred runs at once all complete", async ({ manager, registry }) => {
+    const runs = Array.from({ length: 100 }, (_, i) => newRun(`r${i}`));
+    for (const [i, run] of runs.entries()) manager.startTask(run, () => Promise.resolve(i));
+    assertEquals(manager.getActiveTaskCount(), 100);
+    await manager.waitAll();
+    assertEquals(runs.map((run) => run.result), runs.map((_, i) => i));
+    assertEquals(registry.getRunsByStatus("completed").length, 100);
+  });
+
+  test("a closed manager refuses runs, and waitAll still resolves", async ({ manager, registry, close }) => {
+    await close();
+    const error = assertThrows(
+      () => manager.startTask(newRun("r1"), () => Promise.resolve()),
+      QueueError,
+      "closed",
+    );
+    assertEquals(error.code, "queue_closed");
+    assertEquals(registry.getRun("r1"), undefined);
+    await manager.waitAll();
+  });
+
+  test("closing cuts off work that goes on after the grace time", async ({ manager, close }) => {
+    const { run, context, gate } = await startRunning(manager, "r1");
+    context.signal.addEventListener("abort", () => gate.reject(context.signal.reason));
+    await close();
+    assert(context.signal.aborted);
+    await manager.waitAll();
+    assertNotEquals(run.status, "completed");
+    assertEquals(run.result, null);
+  });
+}
+
+function newRun(runId: string): Run {
+  return createRun({ runId, moduleId: "report", parameters: { month: 1 } });
+}
+
+interface RunningWork {
+  readonly run: Run;
+  readonly context: TaskContext;
+  /** Ends the work. */
+  readonly gate: PromiseWithResolvers<unknown>;
+}
+
+async function startRunning(manager: TaskManager, runId: string): Promise<RunningWork> {
+  const gate = Promise.withResolvers<unknown>();
+  const begun = Promise.withResolvers<TaskContext>();
+  const run = newRun(runId);
+  manager.startTask(run, (context) => {
+    begun.resolve(context);
+    return gate.promise;
+  });
+  const context = await begun.promise;
+  await until(() => run.status === "running", "the run to start");
+  return { run, context, gate };
+}

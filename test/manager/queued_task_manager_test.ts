@@ -1,0 +1,518 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { z } from "zod";
+import { QueueError, StorageError } from "../../src/domain/errors.ts";
+import { createRun, type Run } from "../../src/domain/run.ts";
+import {
+  QueuedTaskManager,
+  type QueuedTaskManagerOptions,
+} from "../../src/manager/queued_task_manager.ts";
+import { RunRegistry } from "../../src/manager/run_registry.ts";
+import { openQueue } from "../../src/mod.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import { HandlerRegistry, type TaskContext } from "../../src/worker/handler_registry.ts";
+import type { LogStore } from "../../src/worker/log_store.ts";
+import { Worker } from "../../src/worker/worker.ts";
+import { overridden } from "./overridden_queue.ts";
+import { until } from "./until.ts";
+
+const BROKEN = new StorageError("append", "queue.log", "no space left on device");
+
+function newRun(runId: string, moduleId = "report", parameters: unknown = { month: 1 }): Run {
+  return createRun({ runId, moduleId, parameters });
+}
+
+/** Runs `body` with a queue in memory and a manager on it. */
+async function withManager(
+  body: (manager: QueuedTaskManager, queue: TaskQueue) => Promise<void>,
+  options: QueuedTaskManagerOptions = {},
+  overrides: (queue: TaskQueue) => Partial<TaskQueue> = () => ({}),
+): Promise<void> {
+  const queue = await openQueue({ memory: true });
+  const manager = await QueuedTaskManager.open(
+    overridden(queue, overrides(queue)),
+    new RunRegistry(),
+    options,
+  );
+  try {
+    await body(manager, queue);
+  } finally {
+    await manager.close({ graceMs: 0 });
+    await queue.close();
+  }
+}
+
+// --- handlers
+
+Deno.test("a scheduled task is run by its registered handler, and its run tells of it", () =>
+  withManager(async (manager) => {
+    const description = "Adds two numbers";
+    manager.registerTask("add", ({ payload }) => payload.a + payload.b, description);
+    const id = await manager.scheduleTask("add", { a: 1, b: 2 }, { runId: "sum", priority: 7 });
+    await manager.waitAll();
+    const run = manager.registry.getRun("sum");
+    assertEquals([run?.status, run?.result, run?.exitCode], ["completed", 3, 0]);
+    assertEquals([run?.moduleName, run?.parameters, run?.priority], ["add", { a: 1, b: 2 }, 7]);
+    assertEquals(manager.handlers.get("add")?.description, description);
+    const report = await manager.getTaskStatus(id);
+    assert(report.createdAt && report.startedAt && report.finishedAt && report.lockedBy);
+    assertEquals({ ...report, createdAt: 0, startedAt: 0, finishedAt: 0, lockedBy: "" }, {
+      taskId: id,
+      runId: "sum",
+      status: "completed",
+      type: "add",
+      attempts: 1,
+      maxAttempts: 5,
+      errorMessage: null,
+      createdAt: 0,
+      startedAt: 0,
+      finishedAt: 0,
+      lockedBy: "",
+      progress: 100,
+      result: 3,
+    });
+    assertEquals(await manager.getTaskStatus("sum"), report);
+  }));
+
+Deno.test("a registered handler goes before the work of startTask()", () =>
+  withManager(async (manager) => {
+    manager.registerTask("report", () => "by handler");
+    const [byFunction, byPromise, alone] = ["a", "b", "c"].map((runId) => newRun(runId));
+    let called = false;
+    manager.startTask(byFunction!, () => {
+      called = true;
+      return Promise.resolve("by work");
+    });
+    manager.startTask(byPromise!, Promise.reject(new Error("never unhandled")));
+    manager.startTask(alone!);
+    await manager.waitAll();
+    assertEquals(
+      [byFunction, byPromise, alone].map((run) => run?.result),
+      ["by handler", "by handler", "by handler"],
+    );
+    assert(!called);
+  }));
+
+Deno.test("a module id with blanks around it finds its handler", () =>
+  withManager(async (manager) => {
+    manager.registerTask("report", () => "done");
+    const run = newRun("r", " report ");
+    manager.startTask(run);
+    await manager.waitAll();
+    assertEquals(run.result, "done");
+  }));
+
+Deno.test("a handler that fails is retried, and the run follows each attempt", () =>
+  withManager(async (manager) => {
+    const run = newRun("r", "flaky");
+    const seen: (string | null)[] = [];
+    manager.registerTask(
+      "flaky",
+      async (_task, { attempt }) => {
+        await until(() => run.attempts === attempt, "the run to follow");
+        seen.push(`${run.status} ${run.attempts} ${run.errorMessage}`);
+        if (attempt === 1) throw new Error("not yet");
+        return "now";
+      },
+      "",
+      { retryPolicy: { initialDelayMs: 0 } },
+    );
+    manager.startTask(run);
+    await manager.waitAll();
+    assertEquals(seen, ["running 1 null", "running 2 not yet"]);
+    assertEquals([run.status, run.attempts, run.result], ["completed", 2, "now"]);
+    assertEquals(run.errorMessage, null);
+  }));
+
+Deno.test("a type can be registered once, unless it may be overridden", () =>
+  withManager((manager) => {
+    manager.registerTask("t", () => 1);
+    assertThrows(() => manager.registerTask("t", () => 2), TypeError, "allowOverride");
+    manager.registerTask("t", () => 3, "third", { allowOverride: true });
+    assertEquals(manager.handlers.get("t")?.description, "third");
+    return Promise.resolve();
+  }));
+
+Deno.test("a payload that the handler's schema refuses is refused before any effect", () =>
+  withManager(async (manager, queue) => {
+    manager.registerTask("mail", () => {}, "", { payload: z.object({ to: z.string() }) });
+    assertThrows(() => manager.startTask(newRun("r", "mail", { to: 7 })), TypeError, "payload.to");
+    await assertRejects(() => manager.scheduleTask(" mail ", {}), TypeError, "payload.to");
+    const batch = [{ type: "mail", payload: { to: "a" } }, { type: "mail" }];
+    await assertRejects(() => manager.scheduleTasks(batch), TypeError, "payload.to");
+    assertEquals(await queue.count(), 0);
+    assertEquals(manager.registry.getRecentRuns(), []);
+  }));
+
+Deno.test("handlers that were given are used", () => {
+  const handlers = new HandlerRegistry().register("report", () => "given");
+  return withManager(async (manager) => {
+    const run = newRun("r");
+    manager.startTask(run);
+    await manager.waitAll();
+    assertStrictEquals(manager.handlers, handlers);
+    assertEquals(run.result, "given");
+  }, { handlers });
+});
+
+// --- other processes
+
+Deno.test("a run whose task another worker does follows it", () =>
+  withManager(async (manager, queue) => {
+    const run = newRun("r");
+    manager.startTask(run);
+    await manager.flush();
+    assertEquals([run.status, manager.getActiveTaskIds()], ["queued", ["r"]]);
+    const gate = Promise.withResolvers<string>();
+    const handlers = new HandlerRegistry().register("report", (_task, context) => {
+      context.progress(25);
+      return gate.promise;
+    });
+    const other = new Worker({ queue, handlers, workerId: "other" });
+    other.start();
+    await until(() => run.progressPercent === 25, "the progress");
+    assertEquals(run.status, "running");
+    gate.resolve("elsewhere");
+    await manager.waitAll();
+    assertEquals([run.status, run.result, run.attempts], ["completed", "elsewhere", 1]);
+    assertEquals((await manager.getTaskStatus("r")).lockedBy, "other");
+    await other.stop();
+  }));
+
+Deno.test("without an embedded worker a registered handler is left to others, and work is done here", () =>
+  withManager(async (manager) => {
+    manager.registerTask("report", () => "by handler");
+    const [left, done] = [newRun("left"), newRun("done")];
+    manager.startTask(left);
+    manager.startTask(done, () => Promise.resolve("by work"));
+    await until(() => done.status === "completed", "the work");
+    assertEquals([done.result, left.status], ["by work", "queued"]);
+  }, { worker: false }));
+
+Deno.test("tasks of other processes become runs", () =>
+  withManager(async (manager, queue) => {
+    const { task } = await queue.enqueue({ type: "import", runId: "theirs", payload: { n: 1 } });
+    await until(() => manager.isTaskActive("theirs"), "the run");
+    const run = manager.registry.getRun("theirs");
+    assertEquals([run?.moduleId, run?.moduleName, run?.parameters], ["import", "import", { n: 1 }]);
+    assertEquals(await manager.cancelTask("theirs"), true);
+    assertEquals([run?.status, run?.errorMessage], ["cancelled", "Cancelled by user"]);
+    assertEquals((await queue.get(task.id))?.status, "cancelled");
+  }));
+
+Deno.test("a run that is cancelled in the queue is cancelled, and its signal fires", () =>
+  withManager(async (manager, queue) => {
+    const run = newRun("r");
+    const begun = Promise.withResolvers<TaskContext>();
+    manager.startTask(run, (context) => {
+      begun.resolve(context);
+      return new Promise((_resolve, reject) =>
+        context.signal.addEventListener("abort", () => reject(context.signal.reason))
+      );
+    });
+    const { signal } = await begun.promise;
+    const task = await queue.getByRunId("r");
+    assert(task && await queue.cancel(task.id));
+    await manager.waitAll();
+    assertEquals([run.status, run.errorMessage], ["cancelled", "Cancelled by user"]);
+    await until(() => signal.aborted, "the signal");
+  }));
+
+Deno.test("a run is done by the manager of another process that shares the file", async () => {
+  const folder = await Deno.makeTempDir();
+  const open = async (options: QueuedTaskManagerOptions): Promise<QueuedTaskManager> =>
+    await QueuedTaskManager.open(await openQueue(`${folder}/queue.db`), new RunRegistry(), options);
+  const handlers = new HandlerRegistry().register("report", (_task, { runId }) => `did ${runId}`);
+  const [asks, does] = [await open({ worker: false }), await open({ handlers })];
+  const run = newRun("r");
+  asks.startTask(run);
+  await asks.waitAll();
+  assertEquals([run.status, run.result], ["completed", "did r"]);
+  await until(() => does.registry.getRun("r")?.status === "completed", "the other registry");
+  await asks.close();
+  await does.close();
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("work whose lease was lost is done again by this process", () =>
+  withManager(
+    async (manager, queue) => {
+      const run = newRun("r");
+      const attempts: number[] = [];
+      manager.startTask(run, ({ attempt, signal }) => {
+        attempts.push(attempt);
+        if (attempt > 1) return Promise.resolve("second");
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason))
+        );
+      });
+      await until(async () => (await queue.rescue()).length > 0, "the lease to expire");
+      await manager.waitAll();
+      assertEquals(attempts, [1, 2]);
+      assertEquals([run.status, run.result, run.attempts], ["completed", "second", 2]);
+    },
+    { worker: { leaseDurationMs: 100 } },
+    () => ({ renew: () => Promise.reject(BROKEN) }),
+  ));
+
+Deno.test("parameters may be as large as the queue allows", async () => {
+  const payloadMaxBytes = 1024 * 1024;
+  const queue = await openQueue({ memory: true, payloadMaxBytes });
+  const manager = await QueuedTaskManager.open(queue, new RunRegistry(), { payloadMaxBytes });
+  const run = newRun("r", "report", "x".repeat(payloadMaxBytes - 2));
+  manager.startTask(run, () => Promise.resolve());
+  await manager.waitAll();
+  assertEquals(run.status, "completed");
+  const larger = newRun("larger", "report", "x".repeat(payloadMaxBytes));
+  assertThrows(() => manager.startTask(larger), RangeError, "parameters");
+  await manager.close();
+});
+
+Deno.test("a worker's wrong option is refused before any effect", async () => {
+  const queue = await openQueue({ memory: true });
+  let watched = false;
+  const watch = (): () => void => {
+    watched = true;
+    return () => {};
+  };
+  assertThrows(
+    () => {
+      const options = { worker: { concurrency: 0 } };
+      return new QueuedTaskManager(overridden(queue, { watch }), new RunRegistry(), options);
+    },
+    RangeError,
+    "concurrency",
+  );
+  assert(!watched);
+  await queue.close();
+});
+
+// --- a restart
+
+Deno.test("after a restart the active runs are the queue's", async () => {
+  const queue = await openQueue({ memory: true });
+  const options = { ownsQueue: false };
+  const before = await QueuedTaskManager.open(queue, new RunRegistry(), options);
+  before.startTask(newRun("waiting"));
+  before.startTask(newRun("finished"), () => Promise.resolve());
+  await before.flush();
+  await until(() => !before.isTaskActive("finished"), "the work");
+  await before.close();
+
+  const after = await QueuedTaskManager.open(queue, new RunRegistry(), options);
+  assertEquals(after.getActiveTaskIds(), ["waiting"]);
+  const run = after.registry.getRun("waiting");
+  assertEquals([run?.status, run?.parameters], ["queued", { month: 1 }]);
+  after.registerTask("report", () => "after the restart");
+  await after.waitAll();
+  assertEquals([run?.status, run?.result], ["completed", "after the restart"]);
+  await after.close();
+  await queue.close();
+});
+
+Deno.test("the constructor loads in the background, and waitAll() and flush() wait for it", async () => {
+  const queue = await openQueue({ memory: true });
+  await queue.enqueue({ type: "report", runId: "old" });
+  const handlers = new HandlerRegistry().register("report", () => "done");
+  const manager = new QueuedTaskManager(queue, new RunRegistry(), { handlers });
+  await manager.waitAll();
+  assertEquals(manager.registry.getRun("old")?.status, "completed");
+  await manager.flush();
+  await manager.close();
+});
+
+Deno.test("open() rejects when the active runs cannot be read, and leaves the queue open", async () => {
+  const queue = await openQueue({ memory: true });
+  const broken = overridden(queue, { list: () => Promise.reject(BROKEN) });
+  const error = await assertRejects(() => QueuedTaskManager.open(broken, new RunRegistry()));
+  assertStrictEquals(error, BROKEN);
+  assertEquals(await queue.count(), 0);
+  await queue.close();
+});
+
+Deno.test("a load that fails in the background surfaces in flush()", async () => {
+  const queue = await openQueue({ memory: true });
+  const broken = overridden(queue, { list: () => Promise.reject(BROKEN) });
+  const manager = new QueuedTaskManager(broken, new RunRegistry());
+  assertStrictEquals(await assertRejects(() => manager.flush()), BROKEN);
+  await manager.close();
+});
+
+// --- storing
+
+Deno.test("flush() waits until every run is stored", async () => {
+  const gate = Promise.withResolvers<void>();
+  await withManager(
+    async (manager, queue) => {
+      manager.startTask(newRun("r"));
+      assert(manager.isTaskActive("r"));
+      const flushed = manager.flush().then(() => queue.getByRunId("r"));
+      const status = manager.getTaskStatus("r");
+      assertEquals(await queue.count(), 0);
+      gate.resolve();
+      assertEquals((await flushed)?.status, "queued");
+      assertEquals((await status).status, "queued");
+    },
+    {},
+    (queue) => ({ enqueue: (task) => gate.promise.then(() => queue.enqueue(task)) }),
+  );
+});
+
+Deno.test("a run that cannot be stored fails, and flush() rejects once", () =>
+  withManager(
+    async (manager) => {
+      const run = newRun("r");
+      let called = false;
+      manager.startTask(run, () => {
+        called = true;
+        return Promise.resolve();
+      });
+      assert(manager.isTaskActive("r"));
+      await manager.waitAll();
+      assertEquals([run.status, run.errorMessage], ["failed", BROKEN.message]);
+      assert(run.completedAt instanceof Date);
+      assertStrictEquals(await assertRejects(() => manager.flush()), BROKEN);
+      await manager.flush();
+      assert(!called);
+      assertEquals(await manager.cancelTask("r"), false);
+      const { status, runId, taskId, errorMessage } = await manager.getTaskStatus("r");
+      assertEquals([status, runId, taskId, errorMessage], ["not_found", "r", null, BROKEN.message]);
+    },
+    {},
+    () => ({ enqueue: () => Promise.reject(BROKEN) }),
+  ));
+
+Deno.test("a run with the id of an old task fails, and the old task is left alone", async () => {
+  const queue = await openQueue({ memory: true });
+  const { task } = await queue.enqueue({ type: "report", runId: "r" });
+  const manager = new QueuedTaskManager(queue, new RunRegistry(), { worker: false });
+  const run = newRun("r");
+  manager.startTask(run, () => Promise.resolve("must not run"));
+  const error = await assertRejects(() => manager.flush(), QueueError);
+  assertEquals(error.code, "run_id_conflict");
+  assertEquals(await manager.cancelTask("r"), false);
+  assertEquals((await manager.getTaskStatus("r")).status, "not_found");
+  assertEquals((await queue.get(task.id))?.status, "queued");
+  assertEquals([run.status, run.errorMessage], ["failed", error.message]);
+  await manager.close();
+});
+
+Deno.test("scheduleTasks() stores all, in order, and makes runs of them", () =>
+  withManager(async (manager, queue) => {
+    const runIds = Array.from({ length: 200 }, (_, i) => `r${i}`);
+    const ids = await manager.scheduleTasks(runIds.map((runId) => ({ type: "later", runId })));
+    assertEquals(ids, [...ids].sort((a, b) => a - b));
+    assertEquals((await queue.get(ids[7]!))?.runId, "r7");
+    assertEquals(manager.getActiveTaskIds(), runIds);
+  }));
+
+Deno.test("the same idempotency key gives the same task", () =>
+  withManager(async (manager) => {
+    const options = { idempotencyKey: "k" };
+    const first = await manager.scheduleTask("later", { n: 1 }, options);
+    assertEquals(await manager.scheduleTask("later", { n: 1 }, options), first);
+    const error = await assertRejects(
+      () => manager.scheduleTask("later", { n: 2 }, options),
+      QueueError,
+    );
+    assertEquals(error.code, "idempotency_conflict");
+    assertEquals(manager.getActiveTaskCount(), 1);
+  }));
+
+Deno.test("a numeric run id does not answer for the task with this number", () =>
+  withManager(async (manager) => {
+    const id = await manager.scheduleTask("later", {}, { runId: "text" });
+    assertEquals((await manager.getTaskStatus(id)).runId, "text");
+    assertEquals((await manager.getTaskStatus(String(id))).status, "not_found");
+    const unknown = await manager.getTaskStatus(id + 1);
+    assertEquals([unknown.status, unknown.taskId, unknown.runId], ["not_found", id + 1, null]);
+    assertEquals(await manager.cancelTask(String(id)), false);
+  }));
+
+// --- cancelling
+
+Deno.test("when cancelling a pending run fails, its work is done after all", () =>
+  withManager(
+    async (manager) => {
+      const run = newRun("r");
+      manager.startTask(run, () => Promise.resolve("done"));
+      assertStrictEquals(await assertRejects(() => manager.cancelTask("r")), BROKEN);
+      await manager.waitAll();
+      assertEquals([run.status, run.result], ["completed", "done"]);
+    },
+    {},
+    () => ({ cancel: () => Promise.reject(BROKEN) }),
+  ));
+
+Deno.test("cancelling a task that was pruned meanwhile answers false", () =>
+  withManager(
+    async (manager) => {
+      await manager.scheduleTask("later", {}, { runId: "r" });
+      assertEquals(await manager.cancelTask("r"), false);
+    },
+    {},
+    () => ({ cancel: () => Promise.reject(new QueueError("task_not_found", "gone")) }),
+  ));
+
+// --- closing
+
+Deno.test("close() gives unfinished work back to the queue without using up an attempt", async () => {
+  const queue = await openQueue({ memory: true });
+  const manager = await QueuedTaskManager.open(queue, new RunRegistry(), { ownsQueue: false });
+  const begun = Promise.withResolvers<TaskContext>();
+  manager.startTask(newRun("r"), (context) => {
+    begun.resolve(context);
+    return new Promise((_resolve, reject) =>
+      context.signal.addEventListener("abort", () => reject(context.signal.reason))
+    );
+  });
+  const { signal } = await begun.promise;
+  await manager.close({ graceMs: 0 });
+  assert(signal.aborted);
+  const task = await queue.getByRunId("r");
+  assertEquals([task?.status, task?.attempts], ["queued", 0]);
+  await queue.close();
+});
+
+Deno.test("close() waits for work within the grace time", async () => {
+  const queue = await openQueue({ memory: true });
+  const manager = await QueuedTaskManager.open(queue, new RunRegistry(), { ownsQueue: false });
+  const run = newRun("r");
+  const gate = Promise.withResolvers<string>();
+  const begun = Promise.withResolvers<void>();
+  manager.startTask(run, () => {
+    begun.resolve();
+    return gate.promise;
+  });
+  await begun.promise;
+  const closed = manager.close({ graceMs: 5000 });
+  gate.resolve("in time");
+  await closed;
+  assertEquals([run.status, run.result], ["completed", "in time"]);
+  await queue.close();
+});
+
+Deno.test("close() closes the queue and the logs, once", async () => {
+  let closedLogs = 0;
+  const logs: LogStore = {
+    append: () => {},
+    read: () => Promise.resolve({ lines: [], nextOffset: 0 }),
+    close: () => closedLogs++,
+  };
+  const queue = await openQueue({ memory: true });
+  const manager = await QueuedTaskManager.open(queue, new RunRegistry(), { logs });
+  manager.startTask(newRun("r"));
+  const waiting = manager.waitAll();
+  await Promise.all([manager.close(), manager.close()]);
+  await waiting;
+  assertEquals(closedLogs, 1);
+  for (
+    const refused of [
+      (): Promise<unknown> => queue.count(),
+      (): Promise<unknown> => manager.scheduleTask("t"),
+      (): Promise<unknown> => manager.scheduleTasks([]),
+    ]
+  ) {
+    assertEquals((await assertRejects(refused, QueueError)).code, "queue_closed");
+  }
+  await assertRejects(() => manager.close({ graceMs: -1 }), RangeError, "graceMs");
+});

@@ -1,0 +1,119 @@
+/**
+ * What the programs under test have in common: they report on standard output, one JSON document a line, and are told
+ * what to do on standard input. The end of the input tells a program to end, so none outlives its test.
+ */
+
+/** What a program reports. Instants are wall-clock milliseconds, which all processes share. */
+export type Report =
+  | { readonly kind: "ready" }
+  | Started
+  | Ran
+  | Ended
+  | Aborted
+  | Refused
+  | Acknowledged
+  | Enqueued
+  | { readonly kind: "checkpoint_begun" }
+  | { readonly kind: "checkpoint_done" };
+
+/** A handler begins. */
+export interface Started {
+  readonly kind: "started";
+  readonly taskId: number;
+  readonly leaseToken: number;
+  readonly attempt: number;
+  readonly atMs: number;
+}
+
+/** A handler has run from `startedAtMs` to `endedAtMs`, under a lease until `leaseUntilMs` or, renewed, later. */
+export interface Ran {
+  readonly kind: "ran";
+  readonly taskId: number;
+  readonly leaseToken: number;
+  readonly leaseUntilMs: number;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+}
+
+/** The worker has told the queue how an attempt ended. */
+export interface Ended {
+  readonly kind: "ended";
+  readonly taskId: number;
+  readonly leaseToken: number;
+  readonly end: string;
+}
+
+/** A handler's signal has fired. */
+export interface Aborted {
+  readonly kind: "aborted";
+  readonly taskId: number;
+  readonly atMs: number;
+  readonly reason: string;
+}
+
+/** What became of a result that came too late: the refusal's code, or `null` when it was taken. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly taskId: number;
+  readonly code: string | null;
+}
+
+/** An awaited enqueue has resolved. */
+export interface Acknowledged {
+  readonly kind: "acknowledged";
+  readonly id: number;
+  readonly runId: string;
+}
+
+/** What enqueueing under idempotency keys came to. */
+export interface Enqueued {
+  readonly kind: "enqueued";
+  readonly tasks: readonly {
+    readonly key: string;
+    readonly id: number;
+    readonly created: boolean;
+  }[];
+}
+
+const encoder = new TextEncoder();
+
+/** Reports at once: when this returns, the line is in the pipe, and `kill -9` cannot take it back. */
+export function report(line: Report): void {
+  const bytes = encoder.encode(`${JSON.stringify(line)}\n`);
+  for (let written = 0; written < bytes.length;) {
+    written += Deno.stdout.writeSync(bytes.subarray(written));
+  }
+}
+
+/** What the test says on standard input. */
+export class Instructions {
+  /** Resolves when the input ends. */
+  readonly end: Promise<void>;
+  readonly #heard = new Set<string>();
+  #more = Promise.withResolvers<void>();
+
+  constructor() {
+    this.end = this.#listen();
+  }
+
+  /** Resolves when the test has said `word`. */
+  async heard(word: string): Promise<void> {
+    while (!this.#heard.has(word)) await this.#more.promise;
+  }
+
+  /** For a program that never ends by itself. */
+  exitAtEnd(): void {
+    this.end.then(() => Deno.exit(0));
+  }
+
+  async #listen(): Promise<void> {
+    let rest = "";
+    for await (const part of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + part).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) this.#heard.add(line);
+      this.#more.resolve();
+      this.#more = Promise.withResolvers();
+    }
+  }
+}
