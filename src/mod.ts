@@ -3,6 +3,11 @@
  *
  * @module
  */
+export {
+  createQueuedTaskManager,
+  createTaskManager,
+  type CreateTaskManagerOptions,
+} from "./create_task_manager.ts";
 export { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./domain/backoff.ts";
 export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
@@ -42,7 +47,27 @@ export {
   type TaskStatus,
 } from "./domain/task.ts";
 export type { Durability } from "./ledger/ledger.ts";
-export { openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
+export {
+  BackgroundTaskManager,
+  type BackgroundTaskManagerOptions,
+} from "./manager/background_task_manager.ts";
+export {
+  resolveTaskExecutionConfig,
+  TASK_BACKENDS,
+  TASK_EXECUTION_DEFAULTS,
+  type TaskBackend,
+  type TaskExecutionConfig,
+} from "./manager/config.ts";
+export type { CreateQueuedTaskManagerOptions, QueuedTaskManagerParts } from "./manager/factory.ts";
+export {
+  QueuedTaskManager,
+  type QueuedTaskManagerOptions,
+  type ScheduleOptions,
+  type TaskStatusReport,
+} from "./manager/queued_task_manager.ts";
+export { RunRegistry, type RunRegistryOptions } from "./manager/run_registry.ts";
+export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager.ts";
+export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
 export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
 export type {
   CheckpointReport,

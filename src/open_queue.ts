@@ -5,7 +5,8 @@ import type { RetryPolicy } from "./domain/backoff.ts";
 import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Random } from "./domain/random.ts";
 import { type Durability, Ledger } from "./ledger/ledger.ts";
-import { DenoStorage } from "./platform/deno_storage.ts";
+import { DenoStorage, queueKey } from "./platform/deno_storage.ts";
+import { warnOnStandardError } from "./platform/environment.ts";
 import { FileLogStore } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import { LedgerQueue } from "./queue/ledger_queue.ts";
@@ -41,6 +42,8 @@ export interface QueueOptions {
    * where it can. Default: a line on the standard error.
    */
   readonly onBackgroundError?: (error: Error) => void;
+  /** Is told when the queue is closed. */
+  readonly onClosed?: () => void;
 }
 
 /**
@@ -52,7 +55,8 @@ export interface QueueOptions {
 export async function openQueue(where: string | QueueOptions): Promise<TaskQueue> {
   const options = typeof where === "string" ? { path: where } : where;
   const clock = options.clock ?? systemClock;
-  const onBackgroundError = options.onBackgroundError ?? reportOnStandardError;
+  const onBackgroundError = options.onBackgroundError ??
+    (({ message }) => warnOnStandardError(message));
   const ledger = await Ledger.open({
     storage: storageOf(options),
     engine: await loadSqlJsEngine(),
@@ -62,7 +66,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
     durability: checkDurability(options.durability),
     onBackgroundError,
   });
-  const { retryPolicy, payloadMaxBytes } = options;
+  const { retryPolicy, payloadMaxBytes, onClosed } = options;
   try {
     const random = options.random ?? Math.random;
     return new LedgerQueue(ledger, {
@@ -71,11 +75,28 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
       retryPolicy,
       payloadMaxBytes,
       onBackgroundError,
+      onClosed,
     });
   } catch (error) {
     await ledger.close();
     throw error;
   }
+}
+
+const shared = new Map<string, Promise<TaskQueue>>();
+
+/**
+ * The queue at a path, one in this process: opened by the first caller, the same object for all later ones, opened anew
+ * once it was closed. Closing it closes it for all.
+ *
+ * @throws CorruptionError, StorageError as `openQueue` does; the next call tries again.
+ */
+export function getOrCreateQueue(path: string): Promise<TaskQueue> {
+  const key = queueKey(path);
+  const opened = shared.get(key) ?? openQueue({ path, onClosed: () => shared.delete(key) });
+  shared.set(key, opened);
+  opened.catch(() => shared.delete(key));
+  return opened;
 }
 
 /** The logs of the queue at `path`: what its handlers said, one log per task. */
@@ -105,8 +126,4 @@ function checkDurability(durability: string | undefined): Durability | undefined
   throw new TypeError(
     `Cannot use ${JSON.stringify(durability)} as durability: allowed are full, relaxed`,
   );
-}
-
-function reportOnStandardError(error: Error): void {
-  console.error(`holdfast: ${error.message}`);
 }

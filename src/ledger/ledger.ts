@@ -14,7 +14,7 @@ import type { Journal } from "../storage/journal.ts";
 import { writeSnapshot } from "../storage/snapshot.ts";
 import type { Lock } from "../storage/storage.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
-import { type Change, type Reader, type Replica, type Transaction } from "./replica.ts";
+import type { Change, Reader, Replica, Transaction } from "./replica.ts";
 
 /** When an acknowledged write survives a power cut: at once, or within `relaxedSyncMs` (a killed process loses nothing either way). */
 export type Durability = "full" | "relaxed";

@@ -44,6 +44,9 @@ const ENVIRONMENT = z.object({
   QUEUE_FALLBACK_ENABLED: variable(flag("QUEUE_FALLBACK_ENABLED")),
 });
 
+/** The environment variables that are looked at. */
+export const TASK_EXECUTION_VARIABLES = Object.freeze(Object.keys(ENVIRONMENT.shape));
+
 /**
  * The configuration from options, then environment, then defaults.
  *

@@ -26,6 +26,12 @@ interface DiskSpeed {
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
+/** The same text for every way to write the path of a queue. */
+export function queueKey(path: string): string {
+  const whole = resolve(path);
+  return IS_WINDOWS ? whole.toLowerCase() : whole;
+}
+
 /** The files of the queue at a path. */
 export class DenoStorage implements Storage {
   readonly location: string;

@@ -57,6 +57,8 @@ export interface LedgerQueueOptions {
   readonly payloadMaxBytes?: number;
   /** Is told when a rescue that nobody asked for failed; the queue goes on. */
   readonly onBackgroundError: (error: Error) => void;
+  /** Is told when the queue is closed. */
+  readonly onClosed?: () => void;
 }
 
 /** How often expired leases are looked for. */
@@ -73,6 +75,7 @@ export class LedgerQueue implements TaskQueue {
   readonly #retryPolicy: RetryPolicy;
   readonly #payloadMaxBytes: number;
   readonly #onBackgroundError: (error: Error) => void;
+  readonly #onClosed: () => void;
   #cancelRescue: CancelTimer = () => {};
   #isClosed = false;
 
@@ -90,6 +93,7 @@ export class LedgerQueue implements TaskQueue {
       PAYLOAD_LIMIT_BYTES,
     );
     this.#onBackgroundError = options.onBackgroundError;
+    this.#onClosed = options.onClosed ?? (() => {});
     this.#scheduleRescue();
   }
 
@@ -220,8 +224,10 @@ export class LedgerQueue implements TaskQueue {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancelRescue();
+    this.#onClosed();
     await this.#ledger.close();
   }
 

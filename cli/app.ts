@@ -1,0 +1,95 @@
+/**
+ * What all commands share: the global options, the session they make, and how its exit code comes out.
+ */
+import type { Command } from "@commander-js/extra-typings";
+import { messageOf, openQueue, type Task, type TaskQueue } from "../src/mod.ts";
+import { NotFoundError, OpenError, UsageError } from "./exit.ts";
+import type { CliIo } from "./io.ts";
+
+/** Options that every command has, before or after its name. */
+export type GlobalOptions = { db?: string; json?: true };
+
+/** The command line before its commands are added. */
+export type Program = Command<[], GlobalOptions>;
+
+/** How a command refers to a task. */
+export const ID_HELP = "a task id, or a run id (run:… forces a run id)";
+
+const DEFAULT_DB_PATH = "data/queue.db";
+
+/** One invocation: where it works and how it answers. */
+export interface Session {
+  readonly io: CliIo;
+  /** The queue's path. */
+  readonly dbPath: string;
+  /** Answer with one JSON document on standard output. */
+  readonly json: boolean;
+}
+
+/** Runs the work of the command that was chosen and keeps its exit code. */
+export interface App {
+  run(globals: GlobalOptions, work: (session: Session) => Promise<number>): Promise<void>;
+}
+
+/** The session that the global options ask for. @throws UsageError when `--db` is empty. */
+export function createSession(io: CliIo, globals: GlobalOptions): Session {
+  if (globals.db?.trim() === "") throw new UsageError("--db needs the path of a queue");
+  return {
+    io,
+    dbPath: globals.db ?? (io.environment("QUEUE_DB_PATH") || DEFAULT_DB_PATH),
+    json: globals.json ?? false,
+  };
+}
+
+/** Opens the session's queue, does `work`, and closes the queue. @throws OpenError when it cannot be opened. */
+export async function withQueue<T>(
+  session: Session,
+  work: (queue: TaskQueue) => Promise<T>,
+): Promise<T> {
+  const queue = await openSessionQueue(session);
+  try {
+    return await work(queue);
+  } finally {
+    await queue.close();
+  }
+}
+
+async function openSessionQueue(session: Session): Promise<TaskQueue> {
+  try {
+    return await openQueue(session.dbPath);
+  } catch (thrown) {
+    throw new OpenError(messageOf(thrown), { cause: thrown });
+  }
+}
+
+/**
+ * The task that `reference` names: digits are a task id, `run:…` and everything else a run id.
+ *
+ * @throws NotFoundError when there is none.
+ */
+export async function findTask(queue: TaskQueue, reference: string): Promise<Task> {
+  const task = /^\d+$/.test(reference)
+    ? await getById(queue, Number(reference))
+    : await queue.getByRunId(reference.replace(/^run:/, ""));
+  if (task === undefined) throw new NotFoundError(`there is no task ${JSON.stringify(reference)}`);
+  return task;
+}
+
+async function getById(queue: TaskQueue, id: number): Promise<Task | undefined> {
+  return Number.isSafeInteger(id) ? await queue.get(id) : undefined;
+}
+
+/** Answers with a JSON document. */
+export function writeJson(session: Session, document: unknown): void {
+  session.io.writeOut(JSON.stringify(document, null, 2) + "\n");
+}
+
+/** Answers with a line for people and nothing with `--json`. */
+export function writeLine(session: Session, text: string): void {
+  if (!session.json) session.io.writeOut(text + "\n");
+}
+
+/** Says something that is not the answer. */
+export function writeNote(session: Session, text: string): void {
+  session.io.writeErr(text + "\n");
+}

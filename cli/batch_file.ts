@@ -1,0 +1,50 @@
+/**
+ * Batch files: one task as a JSON object per line (NDJSON), fields in snake_case; blank lines are passed over.
+ */
+import { z } from "zod";
+import type { NewTask } from "../src/mod.ts";
+import { UsageError } from "./exit.ts";
+import { instant } from "./options.ts";
+import { parseJson } from "./task_options.ts";
+
+const batchLine = z.strictObject({
+  type: z.string(),
+  payload: z.unknown().optional(),
+  priority: z.number().optional(),
+  run_after: z.string().optional(),
+  idempotency_key: z.string().optional(),
+  max_attempts: z.number().optional(),
+  compatibility: z.record(z.string(), z.unknown()).optional(),
+  run_id: z.string().optional(),
+  timeout_ms: z.number().optional(),
+});
+
+/** The tasks that a batch file asks for. @throws UsageError with the line and every problem in it. */
+export function parseBatch(text: string): NewTask[] {
+  return text.split(/\r?\n/).flatMap((line, index) =>
+    line.trim() === "" ? [] : [parseLine(line, `line ${index + 1}`)]
+  );
+}
+
+function parseLine(line: string, where: string): NewTask {
+  const parsed = batchLine.safeParse(parseJson(line, where));
+  if (parsed.success) return toNewTask(parsed.data);
+  const problems = parsed.error.issues.map((issue) =>
+    issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`
+  );
+  throw new UsageError(`${where}: ${problems.join("; ")}`);
+}
+
+function toNewTask(line: z.infer<typeof batchLine>): NewTask {
+  return {
+    type: line.type,
+    payload: line.payload,
+    priority: line.priority,
+    runAfter: line.run_after === undefined ? undefined : instant(line.run_after),
+    idempotencyKey: line.idempotency_key,
+    maxAttempts: line.max_attempts,
+    compatibility: line.compatibility,
+    runId: line.run_id,
+    timeoutMs: line.timeout_ms,
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * `holdfast list`: tasks, newest first.
+ */
+import { Option } from "@commander-js/extra-typings";
+import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../../src/mod.ts";
+import { taskJson } from "../../server/json.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withQueue,
+  writeJson,
+  writeLine,
+  writeNote,
+} from "../app.ts";
+import { EXIT } from "../exit.ts";
+import { integerFrom } from "../options.ts";
+import { taskLines, taskTable } from "../task_text.ts";
+
+interface ListOptions {
+  readonly status?: TaskStatus;
+  readonly type?: string;
+  readonly limit: number;
+}
+
+/** Adds the command. */
+export function addListCommand(program: Program, app: App): void {
+  program.command("list")
+    .description("list tasks, newest first")
+    .addOption(new Option("--status <status>", "only these").choices(TASK_STATUSES))
+    .option("--type <type>", "only tasks of this type")
+    .option(
+      "--limit <n>",
+      `how many at most (default: ${TASK_LIMITS.listDefault})`,
+      integerFrom(1, TASK_LIMITS.listMax),
+      TASK_LIMITS.listDefault,
+    )
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => list(session, options))
+    );
+}
+
+function list(session: Session, options: ListOptions): Promise<number> {
+  return withQueue(session, async (queue) => {
+    const tasks = await queue.list(options);
+    const total = await queue.count(options);
+    if (session.json) {
+      writeJson(session, { tasks: tasks.map(taskJson), total });
+    } else if (tasks.length > 0) {
+      writeLine(session, session.io.outIsTerminal ? taskTable(tasks) : taskLines(tasks));
+    }
+    if (tasks.length < total) writeNote(session, `${tasks.length} of ${total} tasks`);
+    if (total === 0) writeNote(session, "no tasks");
+    return EXIT.done;
+  });
+}

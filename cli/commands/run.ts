@@ -1,0 +1,148 @@
+/**
+ * `holdfast run TYPE`: stores a task, follows its log and progress until it is final, and ends by its outcome.
+ */
+import {
+  type HandlerRegistry,
+  isFinal,
+  type LogStore,
+  type Task,
+  type TaskQueue,
+  type WorkerEvent,
+} from "../../src/mod.ts";
+import { taskJson } from "../../server/json.ts";
+import {
+  type App,
+  findTask,
+  type Program,
+  type Session,
+  writeJson,
+  writeLine,
+  writeNote,
+} from "../app.ts";
+import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
+import { checkedInput, EXIT } from "../exit.ts";
+import { followTask } from "../follow.ts";
+import { listenForInterrupts } from "../interrupt.ts";
+import { type Progress, startProgress } from "../progress.ts";
+import { addTaskOptions, newTaskOf, type TaskOptions } from "../task_options.ts";
+import { logText, printable } from "../task_text.ts";
+import { eventText } from "../worker_report.ts";
+
+type RunOptions = TaskOptions & { handlers?: string };
+
+/** Who waits longer than this is told that no worker has taken the task, in milliseconds. */
+const LONELY_AFTER_MS = 3000;
+
+/** Adds the command. Exit code 1: the task failed or was cancelled. */
+export function addRunCommand(program: Program, app: App): void {
+  addTaskOptions(program.command("run").argument("<type>", "which handler executes it"))
+    .description("store a task, follow it to its end, and exit by its outcome")
+    .option("--handlers <file>", "execute this task in this process, with this handler file")
+    .action((type, options, command) =>
+      app.run(command.optsWithGlobals(), (session) => run(session, type, options))
+    );
+}
+
+async function run(session: Session, type: string, options: RunOptions): Promise<number> {
+  const newTask = await newTaskOf(session, type, options);
+  const handlers = options.handlers === undefined
+    ? undefined
+    : await loadHandlerFile(options.handlers);
+  await checkedInput(() => handlers?.checkPayload(type.trim(), newTask.payload ?? {}));
+  const interrupts = listenForInterrupts(session.io);
+  try {
+    return await withQueueAndLogs(session, async (queue, logs) => {
+      const { task, created } = await checkedInput(() => queue.enqueue(newTask));
+      writeNote(
+        session,
+        `task ${task.id} ${created ? "is queued" : "was there already"} (run ${task.runId})`,
+      );
+      const progress = startProgress(session.io, { total: 100, unit: "%" });
+      const following = { queue, logs, progress, taskId: task.id, signal: interrupts.signal };
+      try {
+        if (handlers === undefined) await follow(following);
+        else await executeHere(following, handlers);
+      } finally {
+        progress.stop();
+      }
+      return answer(session, await findTask(queue, String(task.id)));
+    });
+  } finally {
+    interrupts.dispose();
+  }
+}
+
+interface Following {
+  readonly queue: TaskQueue;
+  readonly logs: LogStore;
+  readonly progress: Progress;
+  readonly taskId: number;
+  readonly signal: AbortSignal;
+}
+
+/** Follows the task while a worker in this process executes it, and nothing else. */
+async function executeHere(following: Following, handlers: HandlerRegistry): Promise<void> {
+  const { queue, logs, progress, taskId } = following;
+  const settings = {
+    queue: onlyTask(queue, taskId),
+    handlers,
+    logs,
+    concurrency: 1,
+    graceMs: 0,
+    onEvent: (event: WorkerEvent): void => {
+      if (event.kind === "error") progress.line(eventText(event));
+    },
+  };
+  await withWorker(settings, () => follow(following));
+}
+
+/** The same queue, out of which a worker gets this task and no other. */
+function onlyTask(queue: TaskQueue, taskId: number): TaskQueue {
+  return new Proxy(queue, {
+    get(target, name): unknown {
+      if (name === "claim") {
+        const claim: TaskQueue["claim"] = (request) => target.claim({ ...request, taskId });
+        return claim;
+      }
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === "function" ? member.bind(target) : member;
+    },
+  });
+}
+
+async function follow({ progress, ...rest }: Following): Promise<void> {
+  const lonely = setTimeout(() => {
+    progress.line(`task ${rest.taskId} waits: no worker has taken it yet`);
+  }, LONELY_AFTER_MS);
+  try {
+    await followTask({
+      ...rest,
+      onLine: (line) => progress.line(logText(line)),
+      onTask: (task) => {
+        if (task.status !== "queued") clearTimeout(lonely);
+        if (task.progress !== null) progress.update(task.progress, noteOf(task));
+      },
+    });
+  } finally {
+    clearTimeout(lonely);
+  }
+}
+
+function noteOf(task: Task): string | undefined {
+  return task.progressMessage === null ? undefined : printable(task.progressMessage);
+}
+
+function answer(session: Session, task: Task): number {
+  if (!isFinal(task.status)) {
+    writeNote(session, `holdfast: interrupted; task ${task.id} stays ${task.status}`);
+    return EXIT.interrupted;
+  }
+  if (session.json) writeJson(session, taskJson(task));
+  if (task.status === "completed") {
+    writeLine(session, JSON.stringify(task.result));
+    return EXIT.done;
+  }
+  const reason = task.errorMessage === null ? "" : `: ${printable(task.errorMessage)}`;
+  writeNote(session, `holdfast: task ${task.id} is ${task.status}${reason}`);
+  return EXIT.no;
+}

@@ -1,0 +1,121 @@
+/**
+ * `holdfast serve`: the HTTP interface, with a worker in the same process.
+ */
+import { HandlerRegistry, messageOf, type TaskQueue } from "../../src/mod.ts";
+import { createApp } from "../../server/app.ts";
+import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
+import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { aborted, delay, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
+import { integerFrom } from "../options.ts";
+import { WorkerReport } from "../worker_report.ts";
+
+const DEFAULT_HOST = "127.0.0.1";
+const DEFAULT_PORT = 8787;
+
+interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly handlers?: string;
+  /** False when `--no-worker` was given. */
+  readonly worker: boolean;
+}
+
+/** Adds the command. */
+export function addServeCommand(program: Program, app: App): void {
+  program.command("serve")
+    .description("serve HTTP, and execute tasks with the same handlers")
+    .option("--host <host>", "the loopback address to listen on", DEFAULT_HOST)
+    .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
+    .option("--handlers <file>", "a module whose exports are handlers")
+    .option("--no-worker", "execute nothing in this process")
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => serve(session, options))
+    );
+}
+
+async function serve(session: Session, options: ServeOptions): Promise<number> {
+  checkLoopback(options.host);
+  const handlers = options.handlers === undefined
+    ? new HandlerRegistry()
+    : await loadHandlerFile(options.handlers);
+  const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
+  const report = new WorkerReport(session);
+  try {
+    return await withQueueAndLogs(session, async (queue, logs) => {
+      const listen = (): Promise<string> =>
+        listenUntil(interrupts.signal, { session, queue, handlers, address: options });
+      if (!options.worker || handlers.types().length === 0) {
+        const url = await listen();
+        if (session.json) writeJson(session, { url, worker: null });
+        return EXIT.done;
+      }
+      const settings = { queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS };
+      const { url, workerId } = await withWorker(settings, async ({ workerId }) => ({
+        url: await listen(),
+        workerId,
+      }));
+      if (session.json) writeJson(session, { url, worker: report.summary(workerId) });
+      else writeNote(session, report.summaryText(workerId));
+      return EXIT.done;
+    });
+  } finally {
+    interrupts.dispose();
+  }
+}
+
+/** @throws UsageError for an address that other machines can reach. */
+function checkLoopback(host: string): void {
+  if (/^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)) return;
+  throw new UsageError(
+    `Cannot listen on ${
+      JSON.stringify(host)
+    }: without access tokens only a loopback address is allowed (127.0.0.1, ::1, localhost)`,
+  );
+}
+
+interface Listening {
+  readonly session: Session;
+  readonly queue: TaskQueue;
+  readonly handlers: HandlerRegistry;
+  readonly address: { readonly host: string; readonly port: number };
+}
+
+/** Serves until `signal` aborts and resolves to the URL it served; running requests may finish for the grace time. */
+async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
+  const { session, queue, handlers, address } = listening;
+  const app = createApp({
+    queue,
+    handlers,
+    onError: (cause) => writeNote(session, `holdfast: ${messageOf(cause)}`),
+  });
+  const closing = new AbortController();
+  const server = startServer(address, closing.signal, app.fetch);
+  const url = `http://${server.addr.hostname.replace(/^(.*:.*)$/, "[$1]")}:${server.addr.port}`;
+  writeNote(session, `listening on ${url}`);
+  await aborted(signal);
+  if (!await endsWithinGrace(server.shutdown())) closing.abort();
+  await server.finished;
+  return url;
+}
+
+async function endsWithinGrace(shutdown: Promise<void>): Promise<boolean> {
+  const timely = new AbortController();
+  const end = shutdown.then(() => timely.abort());
+  await Promise.race([end, delay(GRACE_MS, timely.signal)]);
+  return timely.signal.aborted;
+}
+
+function startServer(
+  { host, port }: Listening["address"],
+  signal: AbortSignal,
+  handler: (request: Request) => Response | Promise<Response>,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve({ hostname: host, port, signal, onListen: () => {} }, handler);
+  } catch (thrown) {
+    throw new UsageError(`Cannot listen on ${host}:${port}: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}

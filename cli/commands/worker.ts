@@ -1,0 +1,99 @@
+/**
+ * `holdfast worker`: executes tasks until it is interrupted, or until there are none left.
+ */
+import { Option } from "@commander-js/extra-typings";
+import {
+  CLAIM_ORDERS,
+  type ClaimOrder,
+  TASK_LIMITS,
+  type TaskQueue,
+  type Worker,
+} from "../../src/mod.ts";
+import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
+import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
+import { EXIT } from "../exit.ts";
+import { aborted, delay, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
+import { integerFrom } from "../options.ts";
+import { WorkerReport } from "../worker_report.ts";
+
+/** How often `--until-empty` looks whether anything is left, in milliseconds. */
+const EMPTY_CHECK_INTERVAL_MS = 200;
+
+interface WorkerCommandOptions {
+  readonly handlers: string;
+  readonly concurrency?: number;
+  readonly strategy?: ClaimOrder;
+  readonly workerId?: string;
+  readonly untilEmpty?: true;
+  readonly leaseMs?: number;
+}
+
+/** Adds the command. */
+export function addWorkerCommand(program: Program, app: App): void {
+  const { leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
+  program.command("worker")
+    .description(
+      `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
+    )
+    .requiredOption("--handlers <file>", "a module whose exports are handlers")
+    .option("--concurrency <n>", "how many tasks at a time (default: 4)", integerFrom(1, 1000))
+    .addOption(
+      new Option("--strategy <order>", "which due task comes first (default: priority)")
+        .choices(CLAIM_ORDERS),
+    )
+    .option("--worker-id <id>", "the worker's name (default: a random one)")
+    .option("--until-empty", "end when no task of its types is queued or leased")
+    .option(
+      "--lease-ms <n>",
+      `how long a lease lasts without renewal (default: ${TASK_LIMITS.leaseDurationDefaultMs})`,
+      integerFrom(leaseDurationMinMs, leaseDurationMaxMs),
+    )
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => work(session, options))
+    );
+}
+
+async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
+  const handlers = await loadHandlerFile(options.handlers);
+  const { concurrency, strategy, workerId, untilEmpty, leaseMs: leaseDurationMs } = options;
+  const { signal, dispose } = listenForInterrupts(session.io, STOPPING_NOTE);
+  const report = new WorkerReport(session);
+  const { onEvent } = report;
+  const settings = { handlers, concurrency, strategy, workerId, leaseDurationMs, onEvent };
+  try {
+    return await withQueueAndLogs(session, async (queue, logs) => {
+      const workToTheEnd = async (worker: Worker): Promise<string> => {
+        const types = handlers.types();
+        writeNote(session, `worker ${worker.workerId} executes ${types.join(", ")}`);
+        await (untilEmpty ? empty(queue, types, signal) : aborted(signal));
+        return worker.workerId;
+      };
+      const id = await withWorker({ ...settings, queue, logs, graceMs: GRACE_MS }, workToTheEnd);
+      if (session.json) writeJson(session, report.summary(id));
+      else writeNote(session, report.summaryText(id));
+      return EXIT.done;
+    });
+  } finally {
+    dispose();
+  }
+}
+
+/** Resolves when no task of these types is queued or leased, or when `signal` aborts. */
+async function empty(
+  queue: TaskQueue,
+  types: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted && await isAnyOpen(queue, types)) {
+    await delay(EMPTY_CHECK_INTERVAL_MS, signal);
+  }
+}
+
+async function isAnyOpen(queue: TaskQueue, types: readonly string[]): Promise<boolean> {
+  for (const type of types) {
+    for (const status of ["queued", "leased"] as const) {
+      if ((await queue.list({ type, status, limit: 1 })).length > 0) return true;
+    }
+  }
+  return false;
+}

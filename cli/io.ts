@@ -1,0 +1,74 @@
+/**
+ * What the command line touches of the world outside: streams, environment, files, signals.
+ *
+ * Commands get a `CliIo`, so tests run them in-process with captured streams. `systemIo` is the real one.
+ */
+
+/** The command line's surroundings. */
+export interface CliIo {
+  /** Writes to standard output: the answer. */
+  writeOut(text: string): void;
+  /** Writes to standard error: everything that is not the answer. */
+  writeErr(text: string): void;
+  /** The text of the file at `path`; `-` is standard input. */
+  readText(path: string): Promise<string>;
+  /** An environment variable; `undefined` when it is not set. */
+  environment(name: string): string | undefined;
+  /** Whether a person reads standard output. */
+  readonly outIsTerminal: boolean;
+  /** Whether a person reads standard error. */
+  readonly errIsTerminal: boolean;
+  /** Calls `listener` whenever the process is asked to stop. Returns the way to stop listening. */
+  onInterrupt(listener: () => void): () => void;
+  /** Ends the process at once. */
+  exitNow(code: number): void;
+}
+
+/** The process's own streams, environment, files and signals. */
+export function systemIo(): CliIo {
+  return {
+    writeOut: writerTo(Deno.stdout),
+    writeErr: writerTo(Deno.stderr),
+    readText: (path) => path === "-" ? readStandardInput() : Deno.readTextFile(path),
+    environment: (name) => Deno.env.get(name),
+    outIsTerminal: Deno.stdout.isTerminal(),
+    errIsTerminal: Deno.stderr.isTerminal(),
+    onInterrupt: onSignals,
+    exitNow: (code) => Deno.exit(code),
+  };
+}
+
+interface OutputStream {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** Writes whole texts. When the reader has gone (`holdfast list | head -1`), what remains has nowhere to go. */
+function writerTo(stream: OutputStream): (text: string) => void {
+  const encoder = new TextEncoder();
+  let readerGone = false;
+  return (text) => {
+    let rest = encoder.encode(text);
+    while (rest.length > 0 && !readerGone) {
+      try {
+        rest = rest.subarray(stream.writeSync(rest));
+      } catch (thrown) {
+        if (!(thrown instanceof Deno.errors.BrokenPipe)) throw thrown;
+        readerGone = true;
+      }
+    }
+  };
+}
+
+function readStandardInput(): Promise<string> {
+  return new Response(Deno.stdin.readable).text();
+}
+
+function onSignals(listener: () => void): () => void {
+  const signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) Deno.addSignalListener(signal, listener);
+  return () => {
+    for (const signal of signals) Deno.removeSignalListener(signal, listener);
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * holdfast: the command line.
+ *
+ * Every command answers on standard output, says everything else on standard error, and ends with one of the exit codes
+ * of `exit.ts`. An error is one line, never a stack trace.
+ */
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { messageOf } from "../src/mod.ts";
+import { type App, createSession, type Program } from "./app.ts";
+import { addCancelCommand } from "./commands/cancel.ts";
+import { addCheckpointCommand } from "./commands/checkpoint.ts";
+import { addEnqueueCommand } from "./commands/enqueue.ts";
+import { addListCommand } from "./commands/list.ts";
+import { addLogsCommand } from "./commands/logs.ts";
+import { addRetryCommand } from "./commands/retry.ts";
+import { addRunCommand } from "./commands/run.ts";
+import { addServeCommand } from "./commands/serve.ts";
+import { addShowCommand } from "./commands/show.ts";
+import { addStatsCommand } from "./commands/stats.ts";
+import { addWorkerCommand } from "./commands/worker.ts";
+import { EXIT, exitCodeOf } from "./exit.ts";
+import { type CliIo, systemIo } from "./io.ts";
+import { printable } from "./task_text.ts";
+
+/** Runs `holdfast` with these arguments (without the program's name) and gives its exit code. */
+export async function main(args: readonly string[], io: CliIo = systemIo()): Promise<number> {
+  let exitCode: number = EXIT.done;
+  const app: App = {
+    run: async (globals, work) => {
+      exitCode = await work(createSession(io, globals));
+    },
+  };
+  try {
+    await createProgram(io, app).parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
+    io.writeErr(errorLine(messageOf(thrown)));
+    return exitCodeOf(thrown);
+  }
+}
+
+function createProgram(io: CliIo, app: App): Program {
+  const program: Program = new Command("holdfast")
+    .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
+    .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
+    .option("--json", "answer with one JSON document on standard output")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => io.writeOut(text),
+      writeErr: (text) => io.writeErr(text),
+      outputError: (text, write) => write(errorLine(text.replace(/^error: /, ""))),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride();
+  addCommands(program, app);
+  return program;
+}
+
+function addCommands(program: Program, app: App): void {
+  addServeCommand(program, app);
+  addWorkerCommand(program, app);
+  addEnqueueCommand(program, app);
+  addRunCommand(program, app);
+  addListCommand(program, app);
+  addShowCommand(program, app);
+  addCancelCommand(program, app);
+  addRetryCommand(program, app);
+  addLogsCommand(program, app);
+  addStatsCommand(program, app);
+  addCheckpointCommand(program, app);
+}
+
+function errorLine(message: string): string {
+  return `holdfast: ${printable(message.trim().replace(/\s*\n\s*/g, " "))}\n`;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,29 @@
+/**
+ * Readers of option values: each turns a text into a value or says what it needs.
+ */
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** A reader of integers from `min` to `max`. */
+export function integerFrom(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`An integer from ${min} to ${max} is needed.`);
+  };
+}
+
+/** A reader of instants: `+10s`, `+5m`, `+2h`, `+1d`, `+500ms` from now; any other text is left to the queue. */
+export function instant(text: string): Date | string {
+  const match = /^\+(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  if (match === null) return text;
+  const [, amount, unit] = match;
+  return new Date(Date.now() + Math.round(Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN)));
+}

@@ -1,0 +1,92 @@
+/**
+ * The options that describe a new task, shared by `enqueue` and `run`.
+ */
+import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
+import { messageOf, type NewTask, TASK_LIMITS } from "../src/mod.ts";
+import type { Session } from "./app.ts";
+import { UsageError } from "./exit.ts";
+import { instant, integerFrom } from "./options.ts";
+
+/** What the options gave. */
+export type TaskOptions = {
+  payload?: string;
+  payloadFile?: string;
+  priority?: number;
+  runAfter?: Date | string;
+  key?: string;
+  maxAttempts?: number;
+  runId?: string;
+};
+
+/** Adds the options to a command that has none yet. */
+export function addTaskOptions<Args extends unknown[], Globals extends OptionValues>(
+  command: Command<Args, Record<never, never>, Globals>,
+): Command<Args, TaskOptions, Globals> {
+  const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
+  return command
+    .addOption(
+      new Option("--payload <json>", "the handler's input (default: {})").conflicts("payloadFile"),
+    )
+    .option("--payload-file <file>", "a file that holds the payload, - for standard input")
+    .option(
+      "--priority <n>",
+      `${priorityMin} to ${priorityMax}, lower runs first (default: ${TASK_LIMITS.priorityDefault})`,
+      integerFrom(priorityMin, priorityMax),
+    )
+    .option(
+      "--run-after <when>",
+      "not before: ISO 8601 with a zone, or +10s, +5m, +2h, +1d",
+      instant,
+    )
+    .option("--key <key>", "idempotency key: the same key and content give the same task")
+    .option(
+      "--max-attempts <n>",
+      `executions allowed (default: ${TASK_LIMITS.maxAttemptsDefault})`,
+      integerFrom(maxAttemptsMin, maxAttemptsMax),
+    )
+    .option("--run-id <id>", "the run's name (default: a random one)");
+}
+
+/** The task that the options describe. @throws UsageError when the payload cannot be read. */
+export async function newTaskOf(
+  session: Session,
+  type: string,
+  options: TaskOptions,
+): Promise<NewTask> {
+  return {
+    type,
+    payload: await readPayload(session, options),
+    priority: options.priority,
+    runAfter: options.runAfter,
+    idempotencyKey: options.key,
+    maxAttempts: options.maxAttempts,
+    runId: options.runId,
+  };
+}
+
+async function readPayload(session: Session, options: TaskOptions): Promise<unknown> {
+  const { payload, payloadFile } = options;
+  if (payload !== undefined) return parseJson(payload, "--payload");
+  if (payloadFile === undefined) return undefined;
+  return parseJson(await readInput(session, payloadFile), payloadFile);
+}
+
+/** The text of a file that the user named. @throws UsageError when it cannot be read. */
+export async function readInput(session: Session, path: string): Promise<string> {
+  try {
+    return (await session.io.readText(path)).replace(/^\uFEFF/, "");
+  } catch (thrown) {
+    throw new UsageError(`Cannot read ${JSON.stringify(path)}: ${messageOf(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}
+
+/** The JSON value of a text that the user gave in `where`. @throws UsageError when it is no JSON. */
+export function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw new UsageError(`${where} is no JSON: ${messageOf(thrown)}`, { cause: thrown });
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * `loadHandlers`: what a handler file may export, and that a wrong one registers nothing.
+ */
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { relative } from "node:path";
+import { HandlerRegistry, loadHandlers } from "../../src/mod.ts";
+import { HANDLERS, Scratch } from "./cli_harness.ts";
+
+/** Writes a handler file and gives its path. */
+async function handlerFile(scratch: Scratch, text: string, name = "handlers.ts"): Promise<string> {
+  await Deno.writeTextFile(scratch.path(name), text);
+  return scratch.path(name);
+}
+
+Deno.test("loadHandlers() registers functions by name and entries with their options", async () => {
+  const registry = await loadHandlers(HANDLERS);
+  assertEquals(registry.types().sort(), ["broken", "echo", "endless", "strict.number"]);
+  assertEquals(registry.get("strict.number")?.description, "wants a number");
+  assertEquals(registry.get("strict.number")?.payload?.safeParse({ n: "1" }).success, false);
+});
+
+Deno.test("loadHandlers() takes every option of an entry", async () => {
+  await using scratch = new Scratch();
+  const file = await handlerFile(
+    scratch,
+    `export const a = { type: "b", handler: () => 1, description: "d", timeoutMs: 5,
+      concurrency: 2, retryPolicy: { initialDelayMs: 7 } };`,
+  );
+  const entry = (await loadHandlers(file)).get("b");
+  assertEquals(
+    [entry?.description, entry?.timeoutMs, entry?.concurrency, entry?.retryPolicy?.initialDelayMs],
+    ["d", 5, 2, 7],
+  );
+});
+
+Deno.test("loadHandlers() takes relative paths, blanks, other alphabets, # and %", async () => {
+  await using scratch = new Scratch();
+  const file = await handlerFile(scratch, "export function a() {}", "händler #1 100%25 ж.js");
+  assertEquals((await loadHandlers(file)).types(), ["a"]);
+  assertEquals((await loadHandlers(relative(Deno.cwd(), file))).types(), ["a"]);
+});
+
+Deno.test("loadHandlers() adds to the registry that it is given", async () => {
+  const registry = new HandlerRegistry().register("mine", () => 1);
+  assertEquals(await loadHandlers(HANDLERS, registry), registry);
+  assertEquals(registry.types().length, 5);
+});
+
+const WRONG: Readonly<Record<string, readonly [string, string]>> = {
+  "an export that is no handler": ["export const limit = 5;", 'export "limit": a function'],
+  "an object without a handler": ["export const a = { type: 'x' };", 'export "a": a function'],
+  "an unknown field": [
+    "export const a = { handler() {}, timeout: 5 };",
+    'export "a": it has an unknown field "timeout"',
+  ],
+  "a handler that is no function": ["export const a = { handler: 5 };", 'export "a": Cannot'],
+  "a timeout out of range": ["export const a = { handler() {}, timeoutMs: 0 };", "timeoutMs"],
+  "a type that is no text": ["export const a = { handler() {}, type: 5 };", 'export "a": Cannot'],
+  "one type twice": [
+    "export function a() {} export const b = { type: 'a', handler() {} };",
+    'export "b": Cannot register "a"',
+  ],
+  "a type that is taken": ["export function mine() {}", 'export "mine": type "mine" has a handler'],
+  "a syntax error": ["export function (", "Cannot load handlers from"],
+  "an error while loading": ["throw new Error('not today');", "not today"],
+};
+
+for (const [what, [text, reason]] of Object.entries(WRONG)) {
+  Deno.test(`loadHandlers() registers nothing from a file with ${what}`, async () => {
+    await using scratch = new Scratch();
+    const registry = new HandlerRegistry().register("mine", () => 1);
+    const file = await handlerFile(scratch, `export function good() {}\n${text}`);
+    const error = await assertRejects(() => loadHandlers(file, registry), TypeError, reason);
+    assertStringIncludes(error.message, `Cannot load handlers from ${JSON.stringify(file)}`);
+    assertEquals(registry.types(), ["mine"]);
+  });
+}
+
+Deno.test("loadHandlers() refuses a file that exports nothing", async () => {
+  await using scratch = new Scratch();
+  const file = await handlerFile(scratch, "const a = 1;");
+  await assertRejects(() => loadHandlers(file), TypeError, "it exports nothing");
+});
+
+for (const name of ["missing.ts", "."]) {
+  Deno.test(`loadHandlers() refuses ${JSON.stringify(name)}, which is no file`, async () => {
+    await using scratch = new Scratch();
+    await assertRejects(
+      () => loadHandlers(scratch.path(name)),
+      TypeError,
+      "Cannot load handlers from",
+    );
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * The command line as a real process: exit codes, pipes and signals.
+ */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { HANDLERS, holdfastProcess, Scratch } from "./cli_harness.ts";
+
+async function outputOf(args: readonly string[]): Promise<[number, string, string]> {
+  const { code, stdout, stderr } = await holdfastProcess(args).output();
+  const decoder = new TextDecoder();
+  return [code, decoder.decode(stdout), decoder.decode(stderr)];
+}
+
+/** What a process writes, as it comes. */
+class Listener {
+  /** Resolves when the process has closed the stream. */
+  readonly ended: Promise<void>;
+  #seen = "";
+  #more = Promise.withResolvers<void>();
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.ended = this.#read(stream);
+  }
+
+  /** Resolves when the process has written `text`; fails when it ends without. */
+  async until(text: string): Promise<void> {
+    const end = this.ended.then(() => "ended");
+    while (!this.#seen.includes(text)) {
+      const event = await Promise.race([this.#more.promise, end]);
+      if (event === "ended") assertStringIncludes(this.#seen, text);
+    }
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+      this.#seen += part;
+      this.#more.resolve();
+      this.#more = Promise.withResolvers();
+    }
+  }
+}
+
+Deno.test("a process ends with the command's exit code", async () => {
+  await using scratch = new Scratch();
+  assertEquals((await outputOf(["--db", scratch.db, "enqueue", "echo"]))[0], 0);
+  assertEquals((await outputOf(["--db", scratch.db, "retry", "1"]))[0], 1);
+  assertEquals((await outputOf(["--db", scratch.db, "nonsense"]))[0], 2);
+  assertEquals((await outputOf(["--db", scratch.db, "show", "7"]))[0], 3);
+  const [code, out, err] = await outputOf(["--db", scratch.folder, "list", "--json"]);
+  assertEquals([code, out], [4, ""]);
+  assertMatch(err, /^holdfast: [^\n]+\n$/);
+});
+
+Deno.test("a process reads a batch from its standard input", async () => {
+  await using scratch = new Scratch();
+  const child = holdfastProcess(["--db", scratch.db, "enqueue", "--batch", "-", "--json"], {
+    stdin: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode('{"type":"a"}\r\n{"type":"ü"}\r\n'));
+  await writer.close();
+  const { code, stdout } = await child.output();
+  assertEquals([code, JSON.parse(new TextDecoder().decode(stdout)).created], [0, 2]);
+  assertEquals((await scratch.json(["show", "2"])).doc.type, "ü");
+});
+
+Deno.test("a reader that has seen enough is no error", async () => {
+  await using scratch = new Scratch();
+  const lines = Array.from({ length: 1000 }, () => `{"type":"${"x".repeat(200)}"}`).join("\n");
+  await scratch.run(["enqueue", "--batch", "-"], { files: { "-": lines } });
+  const child = holdfastProcess(["--db", scratch.db, "list", "--limit", "1000"]).spawn();
+  const reader = child.stdout.getReader();
+  assertEquals((await reader.read()).done, false);
+  await reader.cancel();
+  const err = await new Response(child.stderr).text();
+  assertEquals([(await child.status).code, err], [0, ""]);
+});
+
+/** A signal sent by a program ends a process on Windows; it cannot be caught there. */
+const ignore = Deno.build.os === "windows";
+
+Deno.test({
+  name: "a worker process stops with 0 at the first SIGTERM",
+  ignore,
+  fn: async () => {
+    await using scratch = new Scratch();
+    await scratch.run(["enqueue", "echo"]);
+    const args = ["--db", scratch.db, "worker", "--handlers", HANDLERS];
+    const child = holdfastProcess(args, { stdout: "null" }).spawn();
+    const err = new Listener(child.stderr);
+    await err.until("completed task 1");
+    child.kill("SIGTERM");
+    await err.until("has stopped: 1 completed");
+    assertEquals((await child.status).code, 0);
+    await err.ended;
+  },
+});
+
+Deno.test({
+  name: "a worker process ends with 130 at the second SIGINT",
+  ignore,
+  fn: async () => {
+    await using scratch = new Scratch();
+    await scratch.run(["enqueue", "endless"]);
+    const args = ["--db", scratch.db, "worker", "--handlers", HANDLERS];
+    const child = holdfastProcess(args, { stdout: "null" }).spawn();
+    const err = new Listener(child.stderr);
+    const interrupt = new AbortController();
+    const following = scratch.run(["logs", "1", "-f", "--json"], {
+      interrupt: interrupt.signal,
+      onErr: (text) => text.includes("handler started") && interrupt.abort(),
+    });
+    assertEquals((await following).code, 130);
+    child.kill("SIGINT");
+    await err.until("interrupt again to end at once");
+    child.kill("SIGINT");
+    assertEquals((await child.status).code, 130);
+    await err.ended;
+  },
+});
+
+Deno.test({
+  name: "run as a process ends with 130 at SIGINT and gives the task back",
+  ignore,
+  fn: async () => {
+    await using scratch = new Scratch();
+    const args = ["--db", scratch.db, "run", "endless", "--handlers", HANDLERS];
+    const child = holdfastProcess(args, { stdout: "null" }).spawn();
+    const err = new Listener(child.stderr);
+    await err.until("info  handler started");
+    child.kill("SIGINT");
+    assertEquals((await child.status).code, 130);
+    await err.ended;
+    assertEquals((await scratch.json(["show", "1"])).doc.status, "queued");
+  },
+});
+
+Deno.test({
+  name: "serve as a process stops with 0 at SIGTERM",
+  ignore,
+  fn: async () => {
+    await using scratch = new Scratch();
+    const args = ["--db", scratch.db, "serve", "--port", "0"];
+    const child = holdfastProcess(args, { stdout: "null" }).spawn();
+    const err = new Listener(child.stderr);
+    await err.until("listening on http://127.0.0.1:");
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 0);
+    await err.ended;
+  },
+});
