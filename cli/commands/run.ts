@@ -5,6 +5,7 @@ import {
   type HandlerRegistry,
   isFinal,
   type LogStore,
+  type NewTask,
   type Task,
   type TaskQueue,
   type WorkerEvent,
@@ -49,27 +50,28 @@ async function run(session: Session, type: string, options: RunOptions): Promise
     ? undefined
     : await loadHandlerFile(options.handlers);
   await checkedInput(() => handlers?.checkPayload(type.trim(), newTask.payload ?? {}));
-  const interrupts = listenForInterrupts(session.io);
+  const { signal, dispose } = listenForInterrupts(session.io);
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
-      const { task, created } = await checkedInput(() => queue.enqueue(newTask));
-      writeNote(
-        session,
-        `task ${task.id} ${created ? "is queued" : "was there already"} (run ${task.runId})`,
-      );
+      const { id: taskId } = await store(session, queue, newTask);
       const progress = startProgress(session.io, { total: 100, unit: "%" });
-      const following = { queue, logs, progress, taskId: task.id, signal: interrupts.signal };
       try {
-        if (handlers === undefined) await follow(following);
-        else await executeHere(following, handlers);
+        await followOrExecute({ queue, logs, progress, taskId, signal }, handlers);
       } finally {
         progress.stop();
       }
-      return answer(session, await findTask(queue, String(task.id)));
+      return answer(session, await findTask(queue, String(taskId)));
     });
   } finally {
-    interrupts.dispose();
+    dispose();
   }
+}
+
+async function store(session: Session, queue: TaskQueue, newTask: NewTask): Promise<Task> {
+  const { task, created } = await checkedInput(() => queue.enqueue(newTask));
+  const what = created ? "is queued" : "was there already";
+  writeNote(session, `task ${task.id} ${what} (run ${task.runId})`);
+  return task;
 }
 
 interface Following {
@@ -80,20 +82,21 @@ interface Following {
   readonly signal: AbortSignal;
 }
 
-/** Follows the task while a worker in this process executes it, and nothing else. */
-async function executeHere(following: Following, handlers: HandlerRegistry): Promise<void> {
+/** Follows the task; with handlers a worker in this process executes it meanwhile, and nothing else. */
+async function followOrExecute(
+  following: Following,
+  handlers: HandlerRegistry | undefined,
+): Promise<void> {
+  if (handlers === undefined) return await follow(following);
   const { queue, logs, progress, taskId } = following;
-  const settings = {
-    queue: onlyTask(queue, taskId),
-    handlers,
-    logs,
-    concurrency: 1,
-    graceMs: 0,
-    onEvent: (event: WorkerEvent): void => {
-      if (event.kind === "error") progress.line(eventText(event));
-    },
+  const onEvent = (event: WorkerEvent): void => {
+    if (event.kind === "error") progress.line(eventText(event));
   };
-  await withWorker(settings, () => follow(following));
+  const settings = { handlers, logs, onEvent, concurrency: 1, graceMs: 0 };
+  await withWorker(
+    { ...settings, queue: onlyTask(queue, taskId) },
+    () => follow(following),
+  );
 }
 
 /** The same queue, out of which a worker gets this task and no other. */

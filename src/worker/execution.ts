@@ -88,10 +88,6 @@ export class Execution {
 
   /** Runs the handler and tells the queue how it ended. Never rejects. */
   async run(handler: Handler, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
-    this.#log(
-      "info",
-      `attempt ${this.task.attempts} of ${this.task.maxAttempts} started by ${this.task.lockedBy}`,
-    );
     const outcome = await this.#attempt(handler, entry);
     this.#isReporting = true;
     this.#cancelProgress?.();

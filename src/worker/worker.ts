@@ -84,8 +84,10 @@ export class Worker {
   readonly #logs: LogStore | null;
   readonly #clock: Clock;
   readonly #onEvent: (event: WorkerEvent) => void;
-  readonly #running = new Map<number, Execution>();
-  readonly #ends = new Map<number, Promise<void>>();
+  /** What runs, with the promise of its end. */
+  readonly #running = new Map<Execution, Promise<void>>();
+  /** The latest execution of each task that runs: one that lost its lease may still be ending beside its successor. */
+  readonly #latest = new Map<number, Execution>();
   readonly #adopted = new Map<number, Handler>();
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
@@ -204,7 +206,7 @@ export class Worker {
 
   #countRunning(type: string): number {
     let count = 0;
-    for (const { task } of this.#running.values()) if (task.type === type) count++;
+    for (const { task } of this.#running.keys()) if (task.type === type) count++;
     return count;
   }
 
@@ -217,7 +219,7 @@ export class Worker {
       logs: this.#logs,
       onError: (message) => this.#emitError(message, task),
     });
-    this.#running.set(task.id, execution);
+    this.#latest.set(task.id, execution);
     if (takesSlot) this.#slotsTaken++;
     this.#onEvent({ kind: "started", task });
     const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
@@ -225,19 +227,19 @@ export class Worker {
       (kind) => this.#onEvent({ kind, task }),
       (error) => this.#emitError(messageOf(error), task),
     ).finally(() => {
-      this.#running.delete(task.id);
-      this.#ends.delete(task.id);
+      this.#running.delete(execution);
+      if (this.#latest.get(task.id) === execution) this.#latest.delete(task.id);
       if (takesSlot) this.#slotsTaken--;
       this.#wake();
     });
-    this.#ends.set(task.id, end);
+    this.#running.set(execution, end);
   }
 
   /** Renews every lease each third of its length. */
   #scheduleRenewal(): void {
     const { leaseDurationMs } = this.#settings;
     this.#cancelRenewal = this.#clock.setTimer(() => {
-      for (const execution of this.#running.values()) {
+      for (const execution of this.#running.keys()) {
         if (execution.isRunning) this.#renew(execution);
       }
       this.#scheduleRenewal();
@@ -260,7 +262,7 @@ export class Worker {
   #onChanges(changes: TaskChanges): void {
     if (changes === "reset") return this.#lookAgain();
     for (const change of changes) {
-      const execution = this.#running.get(change.taskId);
+      const execution = this.#latest.get(change.taskId);
       if (execution !== undefined) followTask(execution, change);
       if (
         change.status === "queued" &&
@@ -271,7 +273,7 @@ export class Worker {
 
   #lookAgain(): void {
     this.#wake();
-    for (const execution of this.#running.values()) {
+    for (const execution of this.#latest.values()) {
       this.#queue.get(execution.task.id).then(
         (task) =>
           task === undefined ? execution.interrupt("lease_lost") : followTask(execution, task),
@@ -291,8 +293,8 @@ export class Worker {
     this.#wake();
     await this.#looping;
     await this.#ended(graceMs);
-    for (const execution of this.#running.values()) execution.interrupt("stopping");
-    await Promise.all(this.#ends.values());
+    for (const execution of this.#running.keys()) execution.interrupt("stopping");
+    await Promise.all(this.#running.values());
     this.#cancelRenewal();
     this.#unwatch();
   }
@@ -300,7 +302,7 @@ export class Worker {
   /** Resolves when no handler runs, or after `graceMs`. */
   async #ended(graceMs: number): Promise<void> {
     const giveUp = new AbortController();
-    const all = Promise.all(this.#ends.values()).then(() => giveUp.abort());
+    const all = Promise.all(this.#running.values()).then(() => giveUp.abort());
     await Promise.race([all, sleep(this.#clock, graceMs, giveUp.signal)]);
     giveUp.abort();
   }

@@ -1,6 +1,7 @@
 /**
  * A clock that stands still until it is told to advance.
  */
+import { setImmediate } from "node:timers";
 import type { CancelTimer, Clock } from "../../src/domain/clock.ts";
 
 interface Timer {
@@ -51,5 +52,5 @@ const STEPS = 50;
 
 /** Lets everything run that needs no timer. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 3; turn++) await new Promise((resume) => setTimeout(resume, 0));
+  for (let turn = 0; turn < 5; turn++) await new Promise((resume) => setImmediate(resume));
 }

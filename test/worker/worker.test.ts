@@ -1,0 +1,433 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { z } from "zod";
+import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
+import type { Task } from "../../src/domain/task.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import { MemoryStorage } from "../../src/storage/memory_storage.ts";
+import {
+  type Handler,
+  type HandlerOptions,
+  HandlerRegistry,
+  type TaskContext,
+} from "../../src/worker/handler_registry.ts";
+import { MemoryLogStore } from "../../src/worker/memory_log_store.ts";
+import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/worker.ts";
+import { type FakeClock, settle } from "../support/fake_clock.ts";
+import { FaultyStorage } from "../support/faulty_storage.ts";
+import { withQueue } from "../support/queues.ts";
+
+interface Bench {
+  readonly queue: TaskQueue;
+  readonly clock: FakeClock;
+  readonly worker: Worker;
+  readonly storage: FaultyStorage;
+  readonly logs: MemoryLogStore;
+  readonly events: WorkerEvent[];
+  /** Enqueues a task of type `t` and waits until the worker has nothing more to do at this moment. */
+  run(payload?: unknown): Promise<Task>;
+  task(id: number): Promise<Task>;
+}
+
+/** A started worker with one handler for type `t`. */
+async function withWorker(
+  handler: Handler,
+  options: HandlerOptions & { readonly worker?: Partial<WorkerOptions> },
+  test: (bench: Bench) => Promise<void>,
+): Promise<void> {
+  const storage = new FaultyStorage(new MemoryStorage());
+  const { worker: workerOptions, ...handlerOptions } = options;
+  await withQueue({ storage, onBackgroundError: () => {} }, async (queue, clock) => {
+    const handlers = new HandlerRegistry().register("t", handler, handlerOptions);
+    const logs = new MemoryLogStore();
+    const events: WorkerEvent[] = [];
+    const onEvent = (event: WorkerEvent): void => void events.push(event);
+    const worker = new Worker({
+      queue,
+      handlers,
+      clock,
+      logs,
+      workerId: "w",
+      onEvent,
+      ...workerOptions,
+    });
+    worker.start();
+    const task = async (id: number): Promise<Task> => (await queue.get(id))!;
+    const run = async (payload?: unknown): Promise<Task> => {
+      const { task: added } = await queue.enqueue({ type: "t", payload });
+      await settle();
+      return await task(added.id);
+    };
+    try {
+      await test({ queue, clock, worker, storage, logs, events, run, task });
+    } finally {
+      storage.fault = () => undefined;
+      const stopped = worker.stop({ graceMs: 0 });
+      await clock.advance(2000);
+      await stopped;
+    }
+  });
+}
+
+/** A handler that waits until a test lets it go on, or its signal fires. */
+function gate(): { handler: Handler; contexts: TaskContext[]; open(result?: unknown): void } {
+  const contexts: TaskContext[] = [];
+  const waiting: ((result: unknown) => void)[] = [];
+  return {
+    contexts,
+    open: (result) => waiting.splice(0).forEach((go) => go(result)),
+    handler: (_task, context) => {
+      contexts.push(context);
+      return new Promise((resolve, reject) => {
+        waiting.push(resolve);
+        context.signal.addEventListener("abort", () => reject(context.signal.reason));
+      });
+    },
+  };
+}
+
+Deno.test("a worker runs a task and stores what its handler returns, async or not", async () => {
+  await withWorker((task) => ({ doubled: task.payload.n * 2 }), {}, async ({ run }) => {
+    const done = await run({ n: 21 });
+    assertEquals([done.status, done.result, done.attempts, done.lockedBy], [
+      "completed",
+      { doubled: 42 },
+      1,
+      "w",
+    ]);
+  });
+  await withWorker(() => Promise.resolve(undefined), {}, async ({ run }) => {
+    assertEquals((await run()).result, null);
+  });
+});
+
+Deno.test("a worker never claims a type it has no handler for", async () => {
+  await withWorker(() => 1, {}, async ({ queue, clock, run }) => {
+    await queue.enqueue({ type: "other" });
+    await clock.advance(5000);
+    assertEquals((await run()).status, "completed");
+    assertEquals((await queue.get(1))!.status, "queued");
+  });
+});
+
+Deno.test("a worker runs as many tasks at once as its concurrency says, and a handler as many as its own says", async () => {
+  const { handler, contexts, open } = gate();
+  await withWorker(handler, { worker: { concurrency: 3 } }, async ({ queue, worker }) => {
+    await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "t" })));
+    await settle();
+    assertEquals([worker.runningCount, await queue.count({ status: "leased" })], [3, 3]);
+    open();
+    await settle();
+    assertEquals([contexts.length, await queue.count({ status: "completed" })], [5, 3]);
+    open();
+  });
+  const limited = gate();
+  await withWorker(
+    limited.handler,
+    { concurrency: 2, worker: { concurrency: 9 } },
+    async ({ queue, worker }) => {
+      await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "t" })));
+      await settle();
+      assertEquals(worker.runningCount, 2);
+      limited.open();
+      await settle();
+      assertEquals(worker.runningCount, 2);
+    },
+  );
+});
+
+Deno.test("a handler's error is retried after its backoff, with the message kept and logged", async () => {
+  let calls = 0;
+  const handler = (): string => {
+    if (++calls < 3) throw new Error(`failure ${calls}`);
+    return "third time lucky";
+  };
+  await withWorker(
+    handler,
+    { retryPolicy: { initialDelayMs: 1000, multiplier: 1 } },
+    async ({ run, clock, task, logs }) => {
+      const failed = await run();
+      assertEquals([failed.status, failed.errorMessage, failed.attempts], [
+        "queued",
+        "failure 1",
+        1,
+      ]);
+      await clock.advance(3000);
+      const done = await task(failed.id);
+      assertEquals([done.status, done.result, done.attempts], ["completed", "third time lucky", 3]);
+      const { lines } = await logs.read(failed.id, 0);
+      assertEquals(lines.map(({ level, message }) => `${level} ${message}`), [
+        "error failure 1",
+        "error failure 2",
+      ]);
+    },
+  );
+});
+
+Deno.test("PermanentError and RetryAfterError mean what they say", async () => {
+  await withWorker(() => Promise.reject(new PermanentError("no use")), {}, async ({ run }) => {
+    const failed = await run();
+    assertEquals([failed.status, failed.attempts, failed.errorMessage], ["failed", 1, "no use"]);
+  });
+  await withWorker(
+    () => Promise.reject(new RetryAfterError(60_000)),
+    {},
+    async ({ run, clock }) => {
+      const later = await run();
+      assertEquals([later.status, later.runAfter], ["queued", new Date(clock.nowMs() + 60_000)]);
+    },
+  );
+});
+
+Deno.test("a payload that its schema refuses, or a result that is no JSON, fails the task at once", async () => {
+  const payload = z.object({ n: z.number() });
+  await withWorker(() => "never called", { payload }, async ({ run }) => {
+    const failed = await run({ n: "one" });
+    assertEquals([failed.status, failed.attempts], ["failed", 1]);
+    assert(failed.errorMessage!.includes("payload.n"), failed.errorMessage!);
+  });
+  await withWorker(() => new Map(), {}, async ({ run }) => {
+    const failed = await run();
+    assertEquals(failed.status, "failed");
+    assert(failed.errorMessage!.includes("Map"), failed.errorMessage!);
+  });
+});
+
+Deno.test("the lease of a running task is renewed for as long as its handler runs", async () => {
+  const { handler, contexts, open } = gate();
+  await withWorker(handler, { worker: { leaseDurationMs: 3000 } }, async ({ run, clock, task }) => {
+    const { id } = await run();
+    for (let second = 0; second < 30; second++) await clock.advance(1000);
+    assertEquals([(await task(id)).attempts, contexts.length], [1, 1]);
+    open("at last");
+    await settle();
+    assertEquals((await task(id)).status, "completed");
+  });
+});
+
+Deno.test("cancel fires the handler's signal, and its late result is refused", async () => {
+  const { handler, contexts } = gate();
+  await withWorker(handler, {}, async ({ queue, run, task, events }) => {
+    const { id } = await run();
+    await queue.cancel(id);
+    await settle();
+    assertEquals(contexts[0]!.signal.aborted, true);
+    assertEquals(contexts[0]!.signal.reason.message, "Cancelled by user");
+    assertEquals((await task(id)).status, "cancelled");
+    assertEquals(events.at(-1)!.kind, "cancelled");
+  });
+  let finish: (result: unknown) => void = () => {};
+  await withWorker(
+    () => new Promise((resolve) => finish = resolve),
+    {},
+    async ({ queue, run, task }) => {
+      const { id } = await run();
+      await queue.cancel(id);
+      await settle();
+      finish("too late");
+      await settle();
+      assertEquals([(await task(id)).status, (await task(id)).result], ["cancelled", null]);
+    },
+  );
+});
+
+Deno.test("a handler whose lease was lost is interrupted, its outcome does not count, and its successor keeps its own lease", async () => {
+  const { handler, contexts, open } = gate();
+  await withWorker(handler, {}, async ({ queue, run, clock, task, events, storage }) => {
+    const { id } = await run();
+    storage.fault = (point) => point === "write" ? { message: "ENOSPC" } : undefined;
+    await clock.advance(10_500);
+    assertEquals(contexts[0]!.signal.aborted, false);
+    storage.fault = () => undefined;
+    await queue.rescue();
+    await settle();
+    assertEquals(contexts[0]!.signal.reason.message, "The lease was lost");
+    await clock.advance(500);
+    assertEquals(events.filter(({ kind }) => kind === "lost").length, 1);
+    assertEquals([(await task(id)).status, (await task(id)).attempts], ["leased", 2]);
+    for (let second = 0; second < 30; second++) await clock.advance(1000);
+    assertEquals([(await task(id)).status, (await task(id)).attempts], ["leased", 2]);
+    open("second");
+    await settle();
+    assertEquals([(await task(id)).status, (await task(id)).result], ["completed", "second"]);
+  });
+});
+
+Deno.test("a handler that outlives its timeout is interrupted, and the attempt fails as a timeout", async () => {
+  for (const isPolite of [true, false]) {
+    const handler: Handler = (_task, { signal }) =>
+      new Promise((resolve) => {
+        if (isPolite) signal.addEventListener("abort", () => resolve("ended early"));
+      });
+    await withWorker(
+      handler,
+      { timeoutMs: 5000, retryPolicy: { initialDelayMs: 60_000 } },
+      async ({ run, clock, task }) => {
+        const { id } = await run();
+        await clock.advance(4900);
+        assertEquals((await task(id)).status, "leased");
+        await clock.advance(1300);
+        const failed = await task(id);
+        assertEquals([failed.status, failed.errorMessage], [
+          "queued",
+          "Timed out in attempt 1 of 5",
+        ]);
+      },
+    );
+  }
+});
+
+Deno.test("context tells the run, the attempt and the deadline; progress and log lines are kept", async () => {
+  let context: TaskContext | undefined;
+  const handler: Handler = async (_task, given) => {
+    context = given;
+    given.log("info", "half-way", { step: 1 });
+    given.progress(50, "half");
+    await settle();
+    assertThrows(() => given.progress(101), RangeError);
+    return "ok";
+  };
+  await withWorker(handler, { timeoutMs: 60_000 }, async ({ queue, clock, task, logs }) => {
+    const seen: (number | null)[] = [];
+    queue.watch((changes) => {
+      if (changes !== "reset") { for (const { progress } of changes) seen.push(progress); }
+    });
+    const { task: added } = await queue.enqueue({ type: "t", runId: "run-x" });
+    await clock.advance(300);
+    assertEquals([context!.runId, context!.attempt], ["run-x", 1]);
+    assert(context!.deadline! instanceof Date);
+    assertEquals((await task(added.id)).status, "completed");
+    assert(seen.includes(50), `${seen}`);
+    const { lines, nextOffset } = await logs.read(added.id, 0);
+    assertEquals(lines.map(({ message, details, attempt }) => ({ message, details, attempt })), [
+      { message: "half-way", details: { step: 1 }, attempt: 1 },
+    ]);
+    assertEquals((await logs.read(added.id, nextOffset)).lines, []);
+  });
+});
+
+Deno.test("stop() waits for handlers within the grace time", async () => {
+  const { handler, open } = gate();
+  await withWorker(handler, {}, async ({ worker, run, task, clock }) => {
+    const { id } = await run();
+    const stopped = worker.stop({ graceMs: 60_000 });
+    await clock.advance(1000);
+    open("finished in time");
+    await stopped;
+    assertEquals([(await task(id)).status, (await task(id)).result], [
+      "completed",
+      "finished in time",
+    ]);
+  });
+});
+
+Deno.test("stop() after the grace time interrupts handlers and gives their tasks back without using up an attempt", async () => {
+  const { handler, contexts } = gate();
+  await withWorker(handler, {}, async ({ worker, run, task, clock }) => {
+    const { id } = await run();
+    const stopped = worker.stop({ graceMs: 500 });
+    await clock.advance(2000);
+    await stopped;
+    assertEquals(contexts[0]!.signal.reason.message, "The worker stops");
+    const released = await task(id);
+    assertEquals([released.status, released.attempts, released.errorMessage], ["queued", 0, null]);
+  });
+});
+
+Deno.test("a stopped worker claims nothing, and stopping twice is stopping once", async () => {
+  await withWorker(() => 1, {}, async ({ worker, run, clock, task }) => {
+    await Promise.all([worker.stop(), worker.stop()]);
+    const { id } = await run();
+    await clock.advance(5000);
+    assertEquals((await task(id)).status, "queued");
+  });
+});
+
+Deno.test("a storage error is not the handler's failure and does not end the loop", async () => {
+  const { handler, open } = gate();
+  await withWorker(handler, {}, async ({ run, task, clock, storage, events }) => {
+    const { id } = await run();
+    storage.fault = (point) =>
+      point === "write" ? { message: "No space left on device" } : undefined;
+    open("kept");
+    await clock.advance(2000);
+    assertEquals((await task(id)).status, "leased");
+    assert(
+      events.some(({ kind, message }) => kind === "error" && message!.includes("No space left")),
+    );
+    storage.fault = () => undefined;
+    await clock.advance(1000);
+    const done = await task(id);
+    assertEquals([done.status, done.result, done.attempts], ["completed", "kept", 1]);
+    const next = await run();
+    open();
+    await settle();
+    assertEquals((await task(next.id)).status, "completed");
+  });
+});
+
+Deno.test("adopt() runs a handler for one task whatever its type, beside the slots", async () => {
+  const { handler, open } = gate();
+  await withWorker(
+    handler,
+    { worker: { concurrency: 1 } },
+    async ({ queue, worker, run, task, clock }) => {
+      await run();
+      const { task: own } = await queue.enqueue({
+        type: "nobody's",
+        runAfter: new Date(clock.nowMs() + 1000),
+      });
+      worker.adopt(own.id, () => "by hand");
+      await settle();
+      assertEquals((await task(own.id)).status, "queued");
+      await clock.advance(1200);
+      assertEquals([(await task(own.id)).status, (await task(own.id)).result], [
+        "completed",
+        "by hand",
+      ]);
+      const { task: gone } = await queue.enqueue({ type: "nobody's" });
+      await queue.cancel(gone.id);
+      worker.adopt(gone.id, () => "never");
+      await clock.advance(300);
+      assertEquals((await task(gone.id)).status, "cancelled");
+      open();
+    },
+  );
+});
+
+Deno.test("a scheduled task starts when its time has come", async () => {
+  await withWorker(() => "now", {}, async ({ queue, clock, task }) => {
+    const { task: later } = await queue.enqueue({
+      type: "t",
+      runAfter: new Date(clock.nowMs() + 2000),
+    });
+    await clock.advance(1900);
+    assertEquals((await task(later.id)).status, "queued");
+    await clock.advance(400);
+    assertEquals((await task(later.id)).status, "completed");
+  });
+});
+
+Deno.test("worker options and registrations out of range are refused with the value and what is allowed", async () => {
+  const handlers = new HandlerRegistry().register("t", () => 1);
+  await withQueue({ memory: true }, (queue) => {
+    const bad: [Partial<WorkerOptions>, string][] = [
+      [{ concurrency: 0 }, "from 1 to 1000"],
+      [{ workerId: " " }, "worker id"],
+      [{ leaseDurationMs: 99 }, "from 100 to"],
+      [{ strategy: "best" as never }, "fifo, lifo, weighted_random, priority"],
+      [{ capabilities: [] as never }, "JSON object"],
+      [{ pollIntervalMs: 0 }, "pollIntervalMs"],
+    ];
+    for (const [options, message] of bad) {
+      assertThrows(() => new Worker({ queue, handlers, ...options }), Error, message);
+    }
+    return Promise.resolve();
+  });
+  assertThrows(() => handlers.register("t", () => 2), TypeError, "allowOverride");
+  handlers.register("t", () => 2, { allowOverride: true });
+  assertThrows(() => handlers.register("u", "no function" as never), TypeError, "not a function");
+  assertEquals(
+    assertThrows(() => handlers.checkPayload("v", {}), QueueError).code,
+    "unknown_task_type",
+  );
+});
