@@ -83,7 +83,7 @@ export type {
 } from "./queue/task_queue.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
 export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
-export type { ExecutionEnd } from "./worker/execution.ts";
+export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
   type Handler,
   type HandlerEntry,

@@ -81,7 +81,11 @@ export function invariant(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(`Bug in Holdfast: ${what}`);
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown; never throws itself. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "something that has no message was thrown";
+  }
 }

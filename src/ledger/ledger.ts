@@ -173,7 +173,7 @@ export class Ledger {
       location: this.#options.storage.location,
       sequence: this.#journal.sequence,
       journalBytes: this.#journal.segmentBytes,
-      snapshotBytes: this.#snapshotBytes,
+      snapshotBytes: this.#measureSnapshot(),
       tornTails: this.#tornTails,
       commits: this.#commits,
       syncs: this.#syncs,
@@ -203,6 +203,10 @@ export class Ledger {
 
   // --- opening
 
+  /**
+   * Makes the files ready. What was read is made durable before anything is appended: each record says how far the journal
+   * was durable, which is what tells damage from a torn tail.
+   */
   async #begin(): Promise<void> {
     try {
       await this.#underLock(async () => {
@@ -210,6 +214,7 @@ export class Ledger {
         const newest = this.#options.schema.migrations.length;
         if (this.#replica.version < newest) await this.#journal.rotate(this.#visitor());
       });
+      await this.#sync();
     } catch (error) {
       this.#journal.close();
       this.#replica.close();
@@ -428,6 +433,14 @@ export class Ledger {
 
   // --- checkpoints
 
+  /** The snapshot's size; another process may have replaced it. */
+  #measureSnapshot(): number {
+    const file = this.#options.storage.openFile("snapshot");
+    this.#snapshotBytes = file?.size() ?? 0;
+    file?.close();
+    return this.#snapshotBytes;
+  }
+
   #isWorthCheckpoint(minBytes: number, share: number): boolean {
     return this.#failure === undefined &&
       this.#journal.segmentBytes > Math.max(minBytes, this.#snapshotBytes * share);
@@ -450,9 +463,12 @@ export class Ledger {
     try {
       const { bytes, sequence, superseded } = await this.#onDrain(() => this.#exportAtRotation());
       await writeSnapshot(storage, bytes);
-      this.#snapshotBytes = bytes.length;
       for (const segment of superseded) await storage.remove(`journal-${segment}`);
-      return { sequence, snapshotBytes: bytes.length, removedSegments: superseded.length };
+      return {
+        sequence,
+        snapshotBytes: this.#measureSnapshot(),
+        removedSegments: superseded.length,
+      };
     } finally {
       lock.release();
     }

@@ -298,6 +298,7 @@ export class Journal {
       this.#visitFrame(file, frame, visitor);
       at += frameBytes(frame);
       this.#sequence = frame.sequence;
+      this.#durableSequence = Math.max(this.#durableSequence, frame.durableSequence);
       this.#offset += frameBytes(frame);
     }
     return at;

@@ -22,6 +22,12 @@ export type Interruption = "cancelled" | "lease_lost" | "timeout" | "stopping";
 /** How an execution ended: `lost` when the lease was somebody else's, or nobody's, by then. */
 export type ExecutionEnd = "completed" | "failed" | "retried" | "released" | "cancelled" | "lost";
 
+/** How an execution ended, and why. */
+export interface ExecutionReport {
+  readonly kind: ExecutionEnd;
+  readonly message?: string;
+}
+
 /** What an execution needs. */
 export interface ExecutionTools {
   readonly queue: TaskQueue;
@@ -67,8 +73,12 @@ export class Execution {
     this.#leaseUntilMs = task.leaseUntil?.getTime() ?? 0;
   }
 
-  /** Whether the handler still runs, so that its lease must be renewed and its task watched. */
-  get isRunning(): boolean {
+  /** Whether the lease is still needed, so that it must be renewed. */
+  get needsLease(): boolean {
+    return this.#interruption !== "cancelled" && this.#interruption !== "lease_lost";
+  }
+
+  get #isRunning(): boolean {
     return !this.#isReporting && this.#interruption === undefined;
   }
 
@@ -86,8 +96,8 @@ export class Execution {
     this.#interrupt();
   }
 
-  /** Runs the handler and tells the queue how it ended. Never rejects. */
-  async run(handler: Handler, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
+  /** Runs the handler and tells the queue how it ended. */
+  async run(handler: Handler, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     const outcome = await this.#attempt(handler, entry);
     this.#isReporting = true;
     this.#cancelProgress?.();
@@ -138,26 +148,32 @@ export class Execution {
     return "result" in outcome ? outcome : { interruption };
   }
 
-  async #report(outcome: Outcome, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
+  async #report(outcome: Outcome, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     if ("result" in outcome) return await this.#complete(outcome.result, entry);
     if ("error" in outcome) return await this.#fail(outcome.error, entry);
+    const message = this.#describe(outcome.interruption);
     switch (outcome.interruption) {
       case "timeout":
-        return await this.#fail(new Error(this.#describe("timeout")), entry);
+        return await this.#fail(new Error(message), entry);
       case "stopping":
-        return await this.#tell("released", () => this.#tools.queue.release(this.task));
+        return await this.#tell(async () => {
+          await this.#tools.queue.release(this.task);
+          return { kind: "released" };
+        });
       case "cancelled":
-        this.#log("warn", "cancelled");
-        return "cancelled";
+        this.#log("warn", message);
+        return { kind: "cancelled" };
       case "lease_lost":
-        this.#log("warn", "the lease was lost; the outcome of this attempt does not count");
-        return "lost";
+        return this.#lost(message);
     }
   }
 
-  async #complete(result: unknown, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
+  async #complete(result: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     try {
-      return await this.#tell("completed", () => this.#tools.queue.complete(this.task, result));
+      return await this.#tell(async () => {
+        await this.#tools.queue.complete(this.task, result);
+        return { kind: "completed" };
+      });
     } catch (error) {
       return await this.#fail(
         new PermanentError(`The handler's result was refused: ${messageOf(error)}`),
@@ -166,43 +182,37 @@ export class Execution {
     }
   }
 
-  async #fail(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionEnd> {
-    this.#log(
-      "error",
-      messageOf(error),
-      error instanceof Error ? { stack: error.stack } : undefined,
-    );
+  async #fail(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+    const message = messageOf(error);
+    this.#log("error", message, error instanceof Error ? { stack: error.stack } : undefined);
     const options = { retryPolicy: entry?.retryPolicy ?? undefined };
-    let end: ExecutionEnd = "failed";
-    const told = await this.#tell("failed", async () => {
+    return await this.#tell(async () => {
       const task = await this.#tools.queue.fail(this.task, error, options);
-      if (task.status === "queued") end = "retried";
+      return { kind: task.status === "queued" ? "retried" : "failed", message };
     });
-    return told === "failed" ? end : told;
   }
 
   /**
    * Tells the queue, again after a storage error for as long as the lease lasts: the disk's failure is not the handler's.
    * What the queue refuses for another reason than a lost lease is thrown.
    */
-  async #tell(end: ExecutionEnd, report: () => Promise<unknown>): Promise<ExecutionEnd> {
+  async #tell(report: () => Promise<ExecutionReport>): Promise<ExecutionReport> {
     for (;;) {
       try {
-        await report();
-        return end;
+        return await report();
       } catch (error) {
-        if (error instanceof QueueError) return this.#lost(error);
+        if (error instanceof QueueError) return this.#lost(error.message);
         if (!(error instanceof StorageError)) throw error;
         this.#tools.onError(error.message);
-        if (this.#tools.clock.nowMs() >= this.#leaseUntilMs) return this.#lost(error);
+        if (this.#tools.clock.nowMs() >= this.#leaseUntilMs) return this.#lost(error.message);
         await sleep(this.#tools.clock, REPORT_PAUSE_MS);
       }
     }
   }
 
-  #lost(error: Error): ExecutionEnd {
-    this.#log("warn", error.message);
-    return "lost";
+  #lost(message: string): ExecutionReport {
+    this.#log("warn", `${message}; the outcome of this attempt does not count`);
+    return { kind: "lost", message };
   }
 
   #context(deadline: Date | null): TaskContext {
@@ -222,7 +232,7 @@ export class Execution {
         `Cannot report progress ${progress.percent}: a number from 0 to 100 is needed`,
       );
     }
-    if (!this.isRunning) return;
+    if (!this.#isRunning) return;
     this.#progress = progress;
     if (this.#cancelProgress === undefined) this.#storeProgress();
   }
@@ -231,27 +241,32 @@ export class Execution {
     const progress = this.#progress;
     this.#progress = undefined;
     this.#cancelProgress = undefined;
-    if (progress === undefined || !this.isRunning) return;
+    if (progress === undefined || !this.#isRunning) return;
     this.#cancelProgress = this.#tools.clock.setTimer(
       () => this.#storeProgress(),
       PROGRESS_EVERY_MS,
     );
     this.#tools.queue.reportProgress(this.task, progress.percent, progress.message).catch(
       (error) => {
-        if (this.isRunning) this.#tools.onError(messageOf(error));
+        if (this.#isRunning) this.#tools.onError(messageOf(error));
       },
     );
   }
 
+  /** A log that cannot be written is not the handler's failure. */
   #log(level: LogLevel, message: string, details?: unknown): void {
     const at = new Date(this.#tools.clock.nowMs()).toISOString();
-    this.#tools.logs?.append(this.task.id, {
-      at,
-      level,
-      message,
-      attempt: this.task.attempts,
-      details,
-    });
+    try {
+      this.#tools.logs?.append(this.task.id, {
+        at,
+        level,
+        message,
+        attempt: this.task.attempts,
+        details,
+      });
+    } catch (error) {
+      this.#tools.onError(messageOf(error));
+    }
   }
 
   #describe(interruption: Interruption): string {

@@ -224,7 +224,7 @@ export class Worker {
     this.#onEvent({ kind: "started", task });
     const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
     const end = execution.run(handler, entry).then(
-      (kind) => this.#onEvent({ kind, task }),
+      (report) => this.#onEvent({ ...report, task }),
       (error) => this.#emitError(messageOf(error), task),
     ).finally(() => {
       this.#running.delete(execution);
@@ -240,7 +240,7 @@ export class Worker {
     const { leaseDurationMs } = this.#settings;
     this.#cancelRenewal = this.#clock.setTimer(() => {
       for (const execution of this.#running.keys()) {
-        if (execution.isRunning) this.#renew(execution);
+        if (execution.needsLease) this.#renew(execution);
       }
       this.#scheduleRenewal();
     }, leaseDurationMs / 3);

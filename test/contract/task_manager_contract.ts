@@ -13,7 +13,7 @@ import { createRun, type NewRun, type Run, secondsBetween } from "../../src/doma
 import type { RunRegistry } from "../../src/manager/run_registry.ts";
 import type { TaskManager } from "../../src/manager/task_manager.ts";
 import type { TaskContext } from "../../src/worker/handler_registry.ts";
-import { until } from "../manager/until.ts";
+import { until } from "../support/until.ts";
 
 /** A manager under test, without handlers for any module. */
 export interface ManagerFixture {

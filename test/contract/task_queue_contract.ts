@@ -7,6 +7,7 @@ import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { QueueOptions } from "../../src/open_queue.ts";
 import type { ClaimRequest, TaskChange, TaskQueue } from "../../src/queue/task_queue.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
+import { until } from "../support/until.ts";
 
 /** Runs a test with a fresh queue whose time is `clock`'s. */
 export type UseQueue = (
@@ -488,6 +489,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       await clock.advance(9_999);
       assertEquals((await queue.get(task.id))!.status, "leased");
       await clock.advance(2_000);
+      await until(async () => (await queue.get(task.id))!.status === "queued", "the rescue");
       const rescued = (await queue.get(task.id))!;
       assertEquals([rescued.status, rescued.attempts], ["queued", 1]);
       assertEquals(
@@ -496,6 +498,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       );
       await claim(queue, { workerId: "w2" });
       await clock.advance(12_000);
+      await until(async () => (await queue.get(task.id))!.status === "failed", "the second rescue");
       const poison = (await queue.get(task.id))!;
       assertEquals([poison.status, poison.attempts], ["failed", 2]);
       assertEquals(poison.errorMessage, 'Worker "w2" stopped renewing its lease in attempt 2 of 2');

@@ -42,6 +42,23 @@ Deno.test("a journal with any bit of any byte flipped recovers a prefix, or is r
   assertEquals(refused, 3 * ends.at(-2)!);
 });
 
+Deno.test("damage among the records of processes that wrote one each is no torn tail", async () => {
+  const disk = new MemoryDisk();
+  for (const text of TEXTS) {
+    const storage = new MemoryStorage(disk);
+    await addNote(await openLedger(storage), text);
+    storage.kill();
+  }
+  const damaged = disk.readBytes("journal-1")!;
+  damaged[SEGMENT_HEADER_BYTES + 20]! ^= 1;
+  disk.writeBytes("journal-1", damaged);
+  assertEquals(
+    (await assertRejects(() => notesOn(disk), CorruptionError)).offset,
+    SEGMENT_HEADER_BYTES,
+  );
+  assertEquals(disk.readBytes("journal-1"), damaged);
+});
+
 Deno.test("a journal with bytes duplicated anywhere recovers a prefix, or is refused", async () => {
   const { bytes } = await journalOf(TEXTS);
   for (let at = 0; at < bytes.length; at++) {

@@ -6,7 +6,7 @@ import { QueueFollower } from "../../src/manager/queue_follower.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { ScriptedQueue } from "./scripted_queue.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 interface Fixture {
   readonly queue: ScriptedQueue;

@@ -13,7 +13,7 @@ import { HandlerRegistry, type TaskContext } from "../../src/worker/handler_regi
 import type { LogStore } from "../../src/worker/log_store.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { overridden } from "./overridden_queue.ts";
-import { until } from "./until.ts";
+import { until } from "../support/until.ts";
 
 const BROKEN = new StorageError("append", "queue.log", "no space left on device");
 
