@@ -2,7 +2,7 @@
  * What all commands share: the global options, the session they make, and how its exit code comes out.
  */
 import type { Command } from "@commander-js/extra-typings";
-import { messageOf, openQueue, type Task, type TaskQueue } from "../src/mod.ts";
+import { messageOf, openQueue, type QueueOptions, type Task, type TaskQueue } from "../src/mod.ts";
 import { NotFoundError, OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 
@@ -41,12 +41,24 @@ export function createSession(io: CliIo, globals: GlobalOptions): Session {
   };
 }
 
-/** Opens the session's queue, does `work`, and closes the queue. @throws OpenError when it cannot be opened. */
-export async function withQueue<T>(
+/** Opens the session's queue, or makes it, does `work`, and closes the queue. @throws OpenError when it cannot be opened. */
+export function withQueue<T>(session: Session, work: (queue: TaskQueue) => Promise<T>): Promise<T> {
+  return withOpenQueue({ path: session.dbPath }, work);
+}
+
+/** The same for a queue that must be there: a mistyped path makes no new one. @throws OpenError */
+export function withExistingQueue<T>(
   session: Session,
   work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
-  const queue = await openSessionQueue(session);
+  return withOpenQueue({ path: session.dbPath, mustExist: true }, work);
+}
+
+async function withOpenQueue<T>(
+  options: QueueOptions,
+  work: (queue: TaskQueue) => Promise<T>,
+): Promise<T> {
+  const queue = await openSessionQueue(options);
   try {
     return await work(queue);
   } finally {
@@ -54,9 +66,9 @@ export async function withQueue<T>(
   }
 }
 
-async function openSessionQueue(session: Session): Promise<TaskQueue> {
+async function openSessionQueue(options: QueueOptions): Promise<TaskQueue> {
   try {
-    return await openQueue(session.dbPath);
+    return await openQueue(options);
   } catch (thrown) {
     throw new OpenError(messageOf(thrown), { cause: thrown });
   }

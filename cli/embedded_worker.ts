@@ -5,6 +5,7 @@ import {
   type HandlerRegistry,
   loadHandlers,
   type LogStore,
+  messageOf,
   openLogStore,
   type TaskQueue,
   Worker,
@@ -23,26 +24,39 @@ export interface WorkerSettings extends WorkerOptions {
   readonly graceMs: number;
 }
 
-/** Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. */
+/**
+ * Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. A
+ * promise that a handler left unawaited does not end the process when it rejects.
+ */
 export async function withWorker<T>(
   { graceMs, ...options }: WorkerSettings,
   work: (worker: Worker) => Promise<T>,
 ): Promise<T> {
   const worker = await checkedInput(() => new Worker(options));
+  const surviveStrayRejections = (event: PromiseRejectionEvent): void => {
+    event.preventDefault();
+    options.onEvent?.({
+      kind: "error",
+      message: `a handler left a rejection behind: ${messageOf(event.reason)}`,
+    });
+  };
+  globalThis.addEventListener("unhandledrejection", surviveStrayRejections);
   worker.start();
   try {
     return await work(worker);
   } finally {
     await worker.stop({ graceMs });
+    globalThis.removeEventListener("unhandledrejection", surviveStrayRejections);
   }
 }
 
-/** Opens the session's queue and its logs, does `work`, and closes both. */
+/** Opens the session's queue (by `open`: making it, or not) and its logs, does `work`, and closes both. */
 export function withQueueAndLogs<T>(
   session: Session,
   work: (queue: TaskQueue, logs: LogStore) => Promise<T>,
+  open: typeof withQueue = withQueue,
 ): Promise<T> {
-  return withQueue(session, async (queue) => {
+  return open(session, async (queue) => {
     const logs = openLogStore(session.dbPath);
     try {
       return await work(queue, logs);

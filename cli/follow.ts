@@ -1,9 +1,16 @@
 /**
  * Following a task: its log lines and its progress, from any process, until it is final.
  */
-import { isFinal, type LogLine, type LogStore, type Task, type TaskQueue } from "../src/mod.ts";
+import {
+  isFinal,
+  type LogLine,
+  type LogStore,
+  sleep,
+  systemClock,
+  type Task,
+  type TaskQueue,
+} from "../src/mod.ts";
 import { NotFoundError } from "./exit.ts";
-import { delay } from "./interrupt.ts";
 
 /** Another process's log lines are looked for this often, in milliseconds. */
 const POLL_INTERVAL_MS = 200;
@@ -40,7 +47,7 @@ export async function followTask(request: FollowRequest): Promise<Task> {
       offset = await passLines(request, offset);
       request.onTask?.(task);
       if (isFinal(task.status) || signal.aborted) return task;
-      await delay(POLL_INTERVAL_MS, AbortSignal.any([signal, change.signal]));
+      await sleep(systemClock, POLL_INTERVAL_MS, AbortSignal.any([signal, change.signal]));
     }
   } finally {
     unwatch();

@@ -31,20 +31,6 @@ export function listenForInterrupts(io: CliIo, note?: string): Interrupts {
   return { signal: controller.signal, dispose };
 }
 
-/** Resolves after `delayMs` milliseconds, or as soon as `signal` aborts. */
-export function delay(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const wake = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", wake);
-      resolve();
-    };
-    const timer = setTimeout(wake, delayMs);
-    signal.addEventListener("abort", wake, { once: true });
-  });
-}
-
 /** Resolves when `signal` aborts. */
 export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

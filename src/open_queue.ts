@@ -20,6 +20,8 @@ import type { LogStore } from "./worker/log_store.ts";
 export interface QueueOptions {
   /** The path of its snapshot; the other files stand beside it. Missing folders are made. */
   readonly path?: string;
+  /** Whether to refuse a path at which there is no queue yet, instead of making one; default false. */
+  readonly mustExist?: boolean;
   /** `true` keeps everything in memory, for tests and for the edge. */
   readonly memory?: boolean;
   /** Any other place. */
@@ -104,7 +106,7 @@ export function openLogStore(path: string): LogStore {
   return new FileLogStore(path);
 }
 
-function storageOf({ path, memory, storage }: QueueOptions): Storage {
+function storageOf({ path, mustExist, memory, storage }: QueueOptions): Storage {
   const given = [path, memory || undefined, storage].filter((place) => place !== undefined);
   if (given.length !== 1) {
     throw new TypeError(
@@ -116,7 +118,7 @@ function storageOf({ path, memory, storage }: QueueOptions): Storage {
   if (typeof path !== "string" || path.trim() === "") {
     throw new TypeError("Cannot open a queue at a blank path");
   }
-  return new DenoStorage(path);
+  return new DenoStorage(path, { mustExist });
 }
 
 function checkDurability(durability: string | undefined): Durability | undefined {

@@ -1,7 +1,14 @@
 /**
  * `holdfast checkpoint`: folds the journal into the snapshot, which any SQLite tool can read.
  */
-import { type App, type Program, type Session, withQueue, writeJson, writeLine } from "../app.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withExistingQueue,
+  writeJson,
+  writeLine,
+} from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { bytesText } from "../task_text.ts";
 
@@ -13,7 +20,7 @@ export function addCheckpointCommand(program: Program, app: App): void {
 }
 
 function checkpoint(session: Session): Promise<number> {
-  return withQueue(session, async (queue) => {
+  return withExistingQueue(session, async (queue) => {
     const report = await queue.checkpoint();
     if (session.json) {
       writeJson(session, {

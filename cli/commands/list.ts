@@ -8,7 +8,7 @@ import {
   type App,
   type Program,
   type Session,
-  withQueue,
+  withExistingQueue,
   writeJson,
   writeLine,
   writeNote,
@@ -41,7 +41,7 @@ export function addListCommand(program: Program, app: App): void {
 }
 
 function list(session: Session, options: ListOptions): Promise<number> {
-  return withQueue(session, async (queue) => {
+  return withExistingQueue(session, async (queue) => {
     const tasks = await queue.list(options);
     const total = await queue.count(options);
     if (session.json) {

@@ -8,6 +8,7 @@ import {
   ID_HELP,
   type Program,
   type Session,
+  withExistingQueue,
   writeJson,
   writeLine,
   writeNote,
@@ -39,7 +40,7 @@ function printLogs(session: Session, reference: string): Promise<number> {
     for (const line of lines) writeLine(session, logText(line));
     if (session.json) writeJson(session, logJson(task, lines));
     return EXIT.done;
-  });
+  }, withExistingQueue);
 }
 
 /** With `--json` the lines appear on standard error as they come, and as one document at the end. */
@@ -56,7 +57,7 @@ async function followLogs(session: Session, reference: string): Promise<number> 
       await followTask({ queue, logs, taskId: task.id, signal: interrupts.signal, onLine });
       if (session.json) writeJson(session, logJson(task, lines));
       return interrupts.signal.aborted ? EXIT.interrupted : EXIT.done;
-    });
+    }, withExistingQueue);
   } finally {
     interrupts.dispose();
   }

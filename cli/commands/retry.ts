@@ -8,7 +8,7 @@ import {
   ID_HELP,
   type Program,
   type Session,
-  withQueue,
+  withExistingQueue,
   writeJson,
   writeLine,
 } from "../app.ts";
@@ -25,7 +25,7 @@ export function addRetryCommand(program: Program, app: App): void {
 }
 
 function retry(session: Session, reference: string): Promise<number> {
-  return withQueue(session, async (queue) => {
+  return withExistingQueue(session, async (queue) => {
     const { id } = await findTask(queue, reference);
     const retried = await queue.retry(id);
     const task = await findTask(queue, String(id));

@@ -1,12 +1,12 @@
 /**
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
-import { HandlerRegistry, messageOf, type TaskQueue } from "../../src/mod.ts";
+import { HandlerRegistry, messageOf, sleep, systemClock, type TaskQueue } from "../../src/mod.ts";
 import { createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { aborted, delay, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
+import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
 
@@ -102,7 +102,7 @@ async function listenUntil(signal: AbortSignal, listening: Listening): Promise<s
 async function endsWithinGrace(shutdown: Promise<void>): Promise<boolean> {
   const timely = new AbortController();
   const end = shutdown.then(() => timely.abort());
-  await Promise.race([end, delay(GRACE_MS, timely.signal)]);
+  await Promise.race([end, sleep(systemClock, GRACE_MS, timely.signal)]);
   return timely.signal.aborted;
 }
 

@@ -8,7 +8,7 @@ import {
   ID_HELP,
   type Program,
   type Session,
-  withQueue,
+  withExistingQueue,
   writeJson,
   writeLine,
 } from "../app.ts";
@@ -26,7 +26,7 @@ export function addShowCommand(program: Program, app: App): void {
 }
 
 function show(session: Session, reference: string): Promise<number> {
-  return withQueue(session, async (queue) => {
+  return withExistingQueue(session, async (queue) => {
     const task = await findTask(queue, reference);
     if (session.json) writeJson(session, taskJson(task));
     writeLine(session, taskPage(task));

@@ -3,7 +3,14 @@
  */
 import { type QueueStats, TASK_STATUSES } from "../../src/mod.ts";
 import { statsJson } from "../../server/json.ts";
-import { type App, type Program, type Session, withQueue, writeJson, writeLine } from "../app.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withExistingQueue,
+  writeJson,
+  writeLine,
+} from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { bytesText, tableOf } from "../task_text.ts";
 
@@ -15,7 +22,7 @@ export function addStatsCommand(program: Program, app: App): void {
 }
 
 function stats(session: Session): Promise<number> {
-  return withQueue(session, async (queue) => {
+  return withExistingQueue(session, async (queue) => {
     const numbers = await queue.stats();
     if (session.json) writeJson(session, statsJson(numbers));
     writeLine(session, statsText(numbers, session.io.outIsTerminal));

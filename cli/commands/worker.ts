@@ -5,6 +5,8 @@ import { Option } from "@commander-js/extra-typings";
 import {
   CLAIM_ORDERS,
   type ClaimOrder,
+  sleep,
+  systemClock,
   TASK_LIMITS,
   type TaskQueue,
   type Worker,
@@ -12,7 +14,7 @@ import {
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
 import { EXIT } from "../exit.ts";
-import { aborted, delay, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
+import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
 
@@ -85,7 +87,7 @@ async function empty(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted && await isAnyOpen(queue, types)) {
-    await delay(EMPTY_CHECK_INTERVAL_MS, signal);
+    await sleep(systemClock, EMPTY_CHECK_INTERVAL_MS, signal);
   }
 }
 

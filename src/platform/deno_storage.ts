@@ -35,22 +35,26 @@ export function queueKey(path: string): string {
 /** The files of the queue at a path. */
 export class DenoStorage implements Storage {
   readonly location: string;
+  readonly #mustExist: boolean;
   readonly #folder: string;
   readonly #name: string;
   readonly #lockFiles = new Map<LockName, Deno.FsFile>();
   readonly #disk: DiskSpeed = { syncMs: INLINE_SYNC_MS };
 
-  constructor(path: string) {
+  /** @param options.mustExist Whether `open` refuses to begin a new queue; default false. */
+  constructor(path: string, options: { readonly mustExist?: boolean } = {}) {
     this.location = resolve(path);
+    this.#mustExist = options.mustExist ?? false;
     this.#folder = dirname(this.location);
     this.#name = basename(this.location);
   }
 
   open(): Promise<void> {
     return this.#attempt("open", this.location, async () => {
-      await Deno.mkdir(this.#folder, { recursive: true });
       const found = await Deno.stat(this.location).catch(ignoreMissing);
       if (found?.isDirectory) throw new Error("it is a folder, and the path of a queue is a file");
+      if (this.#mustExist && found === undefined) await this.#checkJournal();
+      await Deno.mkdir(this.#folder, { recursive: true });
       for (const name of ["commit", "checkpoint"] as const) {
         this.#lockFiles.set(name, await this.#openLockFile(name));
       }
@@ -156,6 +160,12 @@ export class DenoStorage implements Storage {
   close(): void {
     for (const file of this.#lockFiles.values()) file.close();
     this.#lockFiles.clear();
+  }
+
+  /** A queue without a snapshot yet has a journal. */
+  async #checkJournal(): Promise<void> {
+    const folder = await Deno.stat(this.#folder).catch(ignoreMissing);
+    if (folder === undefined || this.list().length === 0) throw new Error("there is no queue");
   }
 
   #path(name: FileName): string {

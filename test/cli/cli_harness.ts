@@ -90,6 +90,11 @@ export class Scratch implements AsyncDisposable {
     return { ...outcome, doc: JSON.parse(outcome.out) };
   }
 
+  /** Makes the queue, with nothing in it. */
+  async makeQueue(): Promise<void> {
+    await this.run(["enqueue", "--batch", "-"], { files: { "-": "" } });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.folder, { recursive: true });
   }

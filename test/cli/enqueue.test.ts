@@ -145,6 +145,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
 for (const [what, args] of Object.entries(REFUSED)) {
   Deno.test(`enqueue refuses ${what} with 2 and changes nothing`, async () => {
     await using scratch = new Scratch();
+    await scratch.makeQueue();
     const files = { "300KiB": JSON.stringify("x".repeat(300 * 1024)), batch: '{"type":"t"}' };
     const { code, out, err } = await scratch.run([...args, "--json"], { files });
     assertEquals([code, out], [2, ""]);
@@ -184,6 +185,7 @@ const BAD_LINES: Readonly<Record<string, readonly [string, string]>> = {
 for (const [what, [line, message]] of Object.entries(BAD_LINES)) {
   Deno.test(`enqueue --batch stores nothing when a line ${what}`, async () => {
     await using scratch = new Scratch();
+    await scratch.makeQueue();
     const files = { batch: `{"type":"t"}\n${line}\n` };
     const { code, out, err } = await scratch.run(["enqueue", "--batch", "batch"], { files });
     assertEquals([code, out], [2, ""]);

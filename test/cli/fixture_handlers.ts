@@ -40,3 +40,10 @@ export function endless(_task: Task, context: TaskContext): Promise<never> {
     }, { once: true });
   });
 }
+
+/** Leaves a promise behind that rejects while nobody awaits it. */
+export async function stray(): Promise<string> {
+  Promise.reject(new Error("nobody awaits this"));
+  await new Promise((resume) => setTimeout(resume, 10));
+  return "finished all the same";
+}

@@ -14,7 +14,7 @@ async function handlerFile(scratch: Scratch, text: string, name = "handlers.ts")
 
 Deno.test("loadHandlers() registers functions by name and entries with their options", async () => {
   const registry = await loadHandlers(HANDLERS);
-  assertEquals(registry.types().sort(), ["broken", "echo", "endless", "strict.number"]);
+  assertEquals(registry.types().sort(), ["broken", "echo", "endless", "stray", "strict.number"]);
   assertEquals(registry.get("strict.number")?.description, "wants a number");
   assertEquals(registry.get("strict.number")?.payload?.safeParse({ n: "1" }).success, false);
 });
@@ -43,7 +43,7 @@ Deno.test("loadHandlers() takes relative paths, blanks, other alphabets, # and %
 Deno.test("loadHandlers() adds to the registry that it is given", async () => {
   const registry = new HandlerRegistry().register("mine", () => 1);
   assertEquals(await loadHandlers(HANDLERS, registry), registry);
-  assertEquals(registry.types().length, 5);
+  assertEquals(registry.types().length, 6);
 });
 
 const WRONG: Readonly<Record<string, readonly [string, string]>> = {

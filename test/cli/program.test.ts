@@ -43,13 +43,26 @@ Deno.test("the queue is --db, before or after the command, else QUEUE_DB_PATH", 
   assertEquals(await total(["--db", scratch.db, "list"]), 1);
   assertEquals(await total(["list", "--db", scratch.db]), 1);
   assertEquals(await total(["list"], { QUEUE_DB_PATH: scratch.db }), 1);
-  const other = scratch.path("other.db");
-  assertEquals(await total(["list", "--db", other], { QUEUE_DB_PATH: scratch.db }), 0);
+  const other = ["list", "--db", scratch.path("other.db")];
+  assertEquals((await holdfast(other, { environment: { QUEUE_DB_PATH: scratch.db } })).code, 4);
 });
 
 Deno.test("an empty --db ends with 2", async () => {
   const { code, err } = await holdfast(["--db", "", "list"]);
   assertEquals([code, err], [2, "holdfast: --db needs the path of a queue\n"]);
+});
+
+Deno.test("a command that only looks ends with 4 where there is no queue, and makes none", async () => {
+  await using scratch = new Scratch();
+  for (
+    const command of [["list"], ["show", "1"], ["cancel", "1"], ["retry", "1"], ["logs", "1"], [
+      "stats",
+    ], ["checkpoint"]]
+  ) {
+    const { code, err } = await scratch.run(command);
+    assertEquals(code, 4, command.join(" "));
+    assertMatch(err, /^holdfast: Cannot open [^\n]+: there is no queue\n$/);
+  }
 });
 
 Deno.test("a folder as --db ends with 4, and is left alone", async () => {

@@ -28,6 +28,13 @@ Deno.test("run ends with 1 when the task fails, and says why in one line", async
   assertStringIncludes(err, "holdfast: task 1 is failed: it is\\x0abroken\n");
 });
 
+Deno.test("run survives a promise that the handler left unawaited", async () => {
+  await using scratch = new Scratch();
+  const { code, out, err } = await scratch.run(["run", "stray", "--handlers", HANDLERS]);
+  assertEquals([code, out], [0, '"finished all the same"\n']);
+  assertStringIncludes(err, "a handler left a rejection behind: nobody awaits this");
+});
+
 Deno.test("run executes no other task", async () => {
   await using scratch = new Scratch();
   await scratch.run(["enqueue", "echo", "--priority", "1"]);
@@ -51,7 +58,7 @@ for (
     const { code, out, err } = await scratch.run([...args, "--json"]);
     assertEquals([code, out], [2, ""]);
     assertMatch(err, /^holdfast: [^\n]+\n$/);
-    assertEquals((await scratch.json(["list"])).doc.total, 0);
+    assertEquals((await scratch.run(["list"])).code, 4, "not even a queue was made");
   });
 }
 

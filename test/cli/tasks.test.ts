@@ -32,6 +32,7 @@ Deno.test("list writes a line per task into a pipe and a table on a terminal", a
 
 Deno.test("list says on standard error that there is nothing, or more", async () => {
   await using scratch = new Scratch();
+  await scratch.makeQueue();
   assertEquals(await scratch.run(["list"]), { code: 0, out: "", err: "no tasks\n" });
   for (const type of ["a", "b"]) await scratch.run(["enqueue", type]);
   assertEquals((await scratch.run(["list", "--limit", "1"])).err, "1 of 2 tasks\n");
@@ -67,6 +68,7 @@ for (const command of ["show", "cancel", "retry", "logs"]) {
   for (const id of ["7", "nobody", "run:7", "99999999999999999999"]) {
     Deno.test(`${command} ${id} ends with 3 when there is no such task`, async () => {
       await using scratch = new Scratch();
+      await scratch.makeQueue();
       const { code, out, err } = await scratch.run([command, id, "--json"]);
       assertEquals([code, out], [3, ""]);
       assertMatch(err, /^holdfast: [^\n]+\n$/);
