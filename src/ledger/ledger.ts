@@ -9,8 +9,15 @@
  * stands at the journal's position.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
-import { CorruptionError, messageOf, QueueError, StorageError } from "../domain/errors.ts";
+import {
+  CorruptionError,
+  invariant,
+  messageOf,
+  QueueError,
+  StorageError,
+} from "../domain/errors.ts";
 import type { Journal } from "../storage/journal.ts";
+import { segmentName } from "../storage/segment.ts";
 import { writeSnapshot } from "../storage/snapshot.ts";
 import type { Lock } from "../storage/storage.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
@@ -38,7 +45,7 @@ export interface LedgerOptions extends RecoverySource {
   readonly clock: Clock;
   /** Default `full`. */
   readonly durability?: Durability;
-  /** Is told when a checkpoint that nobody asked for failed; the ledger goes on. */
+  /** Is told when work that nobody waits for failed (a checkpoint, following others); what it throws is dropped. */
   readonly onBackgroundError: (error: Error) => void;
 }
 
@@ -69,6 +76,13 @@ interface Operation {
   readonly reject: (error: unknown) => void;
 }
 
+/** What a snapshot is made of. */
+interface Exported {
+  readonly bytes: Uint8Array;
+  readonly sequence: number;
+  readonly superseded: readonly number[];
+}
+
 /** How an operation of a batch ended, to be told once the batch is durable. */
 type Outcome = () => void;
 
@@ -94,9 +108,10 @@ export class Ledger {
   #unannounced: Change[] = [];
   #isCommitting = false;
   #draining: Promise<void> | undefined;
-  #checkpointing: Promise<LedgerCheckpoint> | undefined;
+  #checkpointing: Promise<LedgerCheckpoint | undefined> | undefined;
   #failure: Error | undefined;
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
+  #isReloadWanted = false;
   #cancelPoll: CancelTimer = () => {};
   #cancelSync: CancelTimer | undefined;
   #lastReported = "";
@@ -157,9 +172,13 @@ export class Ledger {
 
   /** Folds everything written so far into a new snapshot; other work goes on. Waits while another process does the same. */
   async checkpoint(): Promise<LedgerCheckpoint> {
-    this.#checkOpen();
     while (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
-    return await this.#checkpoint();
+    this.#checkOpen();
+    const report = await this.#oneAtATime(async () => {
+      return await this.#makeCheckpoint(await this.#options.storage.lock("checkpoint"), () => true);
+    });
+    invariant(report !== undefined, "a checkpoint that was asked for was not made");
+    return report;
   }
 
   /** Resolves when everything written so far is durable. */
@@ -173,7 +192,7 @@ export class Ledger {
       location: this.#options.storage.location,
       sequence: this.#journal.sequence,
       journalBytes: this.#journal.segmentBytes,
-      snapshotBytes: this.#measureSnapshot(),
+      snapshotBytes: this.#options.storage.fileSize("snapshot") ?? 0,
       tornTails: this.#tornTails,
       commits: this.#commits,
       syncs: this.#syncs,
@@ -181,19 +200,22 @@ export class Ledger {
   }
 
   /** Flushes, makes a checkpoint if the journal is worth one, and lets go of everything. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#cancelPoll();
-    this.#cancelSync?.();
     try {
       while (this.#draining !== undefined) await this.#draining;
-      await this.#checkpointing?.catch(() => undefined);
+      while (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
       if (this.#failure === undefined) await this.#onDrain(() => this.#sync());
-      if (this.#isWorthCheckpoint(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4)) {
-        await this.#checkpoint();
-      }
+      await this.#checkpointIf(() =>
+        this.#outgrows(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4)
+      );
     } finally {
+      this.#cancelSync?.();
       this.#journal.close();
       this.#options.storage.close();
       this.#replica.close();
@@ -233,13 +255,16 @@ export class Ledger {
   /** Runs what waits, one thing after the other, until nothing waits. */
   async #drain(): Promise<void> {
     await Promise.resolve();
-    for (;;) {
-      const job = this.#jobs.shift();
-      if (job !== undefined) await job();
-      else if (this.#waiting.length > 0) await this.#commitBatch();
-      else break;
+    try {
+      for (;;) {
+        const job = this.#jobs.shift();
+        if (job !== undefined) await job();
+        else if (this.#waiting.length > 0) await this.#commitBatch();
+        else break;
+      }
+    } finally {
+      this.#draining = undefined;
     }
-    this.#draining = undefined;
   }
 
   /** Runs `job` in the loop. */
@@ -348,7 +373,7 @@ export class Ledger {
     if (this.#durability === "full") return await this.#sync();
     this.#cancelSync ??= this.#options.clock.setTimer(() => {
       this.#cancelSync = undefined;
-      if (!this.#isClosed) this.#onDrain(() => this.#sync()).catch(this.#options.onBackgroundError);
+      if (!this.#isClosed) this.#onDrain(() => this.#sync()).catch((error) => this.#report(error));
     }, LEDGER_DEFAULTS.relaxedSyncMs);
   }
 
@@ -399,18 +424,23 @@ export class Ledger {
   #poll(): void {
     const before = this.#journal.sequence;
     try {
-      if (this.#follow() === "superseded") {
-        this.#onDrain(() => this.#reload()).catch(this.#options.onBackgroundError);
-      }
+      if (this.#follow() === "superseded") this.#reloadLater();
     } catch (error) {
       this.#reportOnce(error);
     }
     const isBusy = this.#journal.sequence !== before;
-    this.#pollMs = isBusy
-      ? LEDGER_DEFAULTS.pollMinMs
-      : Math.min(LEDGER_DEFAULTS.pollMaxMs, this.#pollMs * POLL_GROWTH);
+    const { pollMinMs, pollMaxMs } = LEDGER_DEFAULTS;
+    this.#pollMs = isBusy ? pollMinMs : Math.min(pollMaxMs, this.#pollMs * POLL_GROWTH);
     this.#announce();
     this.#schedulePoll();
+  }
+
+  #reloadLater(): void {
+    if (this.#isReloadWanted) return;
+    this.#isReloadWanted = true;
+    this.#onDrain(() => this.#reload()).catch((error) => this.#reportOnce(error)).finally(() => {
+      this.#isReloadWanted = false;
+    });
   }
 
   /** Tells the watchers what changed; this process's own changes only once they are durable. */
@@ -426,49 +456,53 @@ export class Ledger {
       try {
         listener(changes);
       } catch (error) {
-        this.#options.onBackgroundError(asError(error));
+        this.#report(error);
       }
     }
   }
 
   // --- checkpoints
 
-  /** The snapshot's size; another process may have replaced it. */
-  #measureSnapshot(): number {
-    const file = this.#options.storage.openFile("snapshot");
-    this.#snapshotBytes = file?.size() ?? 0;
-    file?.close();
-    return this.#snapshotBytes;
-  }
-
-  #isWorthCheckpoint(minBytes: number, share: number): boolean {
+  /** Whether the journal is larger than `minBytes` and than this share of the snapshot. */
+  #outgrows(minBytes: number, share: number): boolean {
     return this.#failure === undefined &&
       this.#journal.segmentBytes > Math.max(minBytes, this.#snapshotBytes * share);
   }
 
   #checkpointIfDue(): void {
-    if (this.#isClosed || this.#checkpointing !== undefined) return;
-    if (!this.#isWorthCheckpoint(LEDGER_DEFAULTS.checkpointMinBytes, 1)) return;
-    this.#checkpoint().catch(this.#options.onBackgroundError);
+    const isDue = (): boolean => this.#outgrows(LEDGER_DEFAULTS.checkpointMinBytes, 1);
+    if (!this.#isClosed && isDue()) this.#checkpointIf(isDue).catch((error) => this.#report(error));
   }
 
-  #checkpoint(): Promise<LedgerCheckpoint> {
-    this.#checkpointing ??= this.#makeCheckpoint().finally(() => this.#checkpointing = undefined);
+  /** Makes a checkpoint unless somebody is making one, or has just made the journal small. */
+  async #checkpointIf(isWanted: () => boolean): Promise<void> {
+    if (this.#checkpointing !== undefined || !isWanted()) return;
+    await this.#oneAtATime(async () => {
+      const lock = this.#options.storage.tryLock("checkpoint");
+      return lock && await this.#makeCheckpoint(lock, isWanted);
+    });
+  }
+
+  #oneAtATime(
+    make: () => Promise<LedgerCheckpoint | undefined>,
+  ): Promise<LedgerCheckpoint | undefined> {
+    this.#checkpointing = make().finally(() => this.#checkpointing = undefined);
     return this.#checkpointing;
   }
 
-  async #makeCheckpoint(): Promise<LedgerCheckpoint> {
+  /** Replaces the snapshot, then removes the segments that it includes; releases `lock`. */
+  async #makeCheckpoint(
+    lock: Lock,
+    isWanted: () => boolean,
+  ): Promise<LedgerCheckpoint | undefined> {
     const { storage } = this.#options;
-    const lock = await storage.lock("checkpoint");
     try {
-      const { bytes, sequence, superseded } = await this.#onDrain(() => this.#exportAtRotation());
-      await writeSnapshot(storage, bytes);
-      for (const segment of superseded) await storage.remove(`journal-${segment}`);
-      return {
-        sequence,
-        snapshotBytes: this.#measureSnapshot(),
-        removedSegments: superseded.length,
-      };
+      const exported = await this.#onDrain(() => this.#exportAtRotation(isWanted));
+      if (exported === undefined) return undefined;
+      const { bytes, sequence, superseded } = exported;
+      this.#snapshotBytes = await writeSnapshot(storage, bytes);
+      for (const segment of superseded) await storage.remove(segmentName(segment));
+      return { sequence, snapshotBytes: this.#snapshotBytes, removedSegments: superseded.length };
     } finally {
       lock.release();
     }
@@ -478,11 +512,10 @@ export class Ledger {
    * Begins a new segment and exports the replica exactly there. No await stands between the release of the lock and the
    * export, so the snapshot includes nothing that is not durable.
    */
-  async #exportAtRotation(): Promise<
-    { bytes: Uint8Array; sequence: number; superseded: number[] }
-  > {
+  async #exportAtRotation(isWanted: () => boolean): Promise<Exported | undefined> {
     const lock = await this.#lockCaughtUp();
     try {
+      if (!isWanted()) return undefined;
       if (this.#journal.hasRecords) await this.#guard(() => this.#journal.rotate(this.#visitor()));
     } finally {
       lock.release();
@@ -515,7 +548,20 @@ export class Ledger {
     const message = messageOf(error);
     if (message === this.#lastReported) return;
     this.#lastReported = message;
-    this.#options.onBackgroundError(asError(error));
+    this.#report(error);
+  }
+
+  /** A listener that throws here has nobody left to tell. */
+  #report(error: unknown): void {
+    try {
+      this.#options.onBackgroundError(asError(error));
+    } catch {
+      this.#lastReported = messageOf(error);
+    }
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   #checkOpen(): void {

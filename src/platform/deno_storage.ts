@@ -26,31 +26,49 @@ interface DiskSpeed {
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
+/** Windows and macOS usually take names that differ in case for the same file. */
+const IGNORES_CASE = IS_WINDOWS || Deno.build.os === "darwin";
+
+/** The form in which two names of the same file are equal. */
+function foldCase(name: string): string {
+  return IGNORES_CASE ? name.toLowerCase() : name;
+}
+
 /** The same text for every way to write the path of a queue. */
 export function queueKey(path: string): string {
-  const whole = resolve(path);
-  return IS_WINDOWS ? whole.toLowerCase() : whole;
+  return foldCase(resolve(path));
 }
 
 /** The files of the queue at a path. */
 export class DenoStorage implements Storage {
-  readonly location: string;
   readonly #mustExist: boolean;
-  readonly #folder: string;
-  readonly #name: string;
+  #location: string;
   readonly #lockFiles = new Map<LockName, Deno.FsFile>();
   readonly #disk: DiskSpeed = { syncMs: INLINE_SYNC_MS };
 
   /** @param options.mustExist Whether `open` refuses to begin a new queue; default false. */
   constructor(path: string, options: { readonly mustExist?: boolean } = {}) {
-    this.location = resolve(path);
+    this.#location = resolve(path);
     this.#mustExist = options.mustExist ?? false;
-    this.#folder = dirname(this.location);
-    this.#name = basename(this.location);
   }
 
+  get location(): string {
+    return this.#location;
+  }
+
+  get #folder(): string {
+    return dirname(this.#location);
+  }
+
+  get #name(): string {
+    return basename(this.#location);
+  }
+
+  /** A link to a queue means the queue it leads to: all who open it must find the same files beside it. */
   open(): Promise<void> {
     return this.#attempt("open", this.location, async () => {
+      const entry = await Deno.lstat(this.location).catch(ignoreMissing);
+      if (entry?.isSymlink) this.#location = await Deno.realPath(this.location);
       const found = await Deno.stat(this.location).catch(ignoreMissing);
       if (found?.isDirectory) throw new Error("it is a folder, and the path of a queue is a file");
       if (this.#mustExist && found === undefined) await this.#checkJournal();
@@ -145,16 +163,20 @@ export class DenoStorage implements Storage {
     return this.#attempt("remove", path, () => Deno.remove(path).catch(ignoreMissing));
   }
 
+  fileSize(name: FileName): number | undefined {
+    const path = this.#path(name);
+    return attemptNow("size", path, () => {
+      try {
+        return Deno.statSync(path).size;
+      } catch (error) {
+        return ignoreMissing(error);
+      }
+    });
+  }
+
   list(): FileName[] {
-    return attemptNow(
-      "list",
-      this.#folder,
-      () =>
-        [...Deno.readDirSync(this.#folder)].flatMap((entry) => {
-          const name = entry.name === this.#name ? "snapshot" : this.#suffix(entry.name);
-          return isFileName(name) ? [name] : [];
-        }),
-    );
+    const entries = attemptNow("list", this.#folder, () => [...Deno.readDirSync(this.#folder)]);
+    return entries.map(({ name }) => this.#nameOf(name)).filter(isFileName);
   }
 
   close(): void {
@@ -176,8 +198,11 @@ export class DenoStorage implements Storage {
     return join(this.#folder, `${this.#name}.${name}.lock`);
   }
 
-  #suffix(entry: string): string {
-    return entry.startsWith(`${this.#name}.`) ? entry.slice(this.#name.length + 1) : "";
+  /** What stands in a folder entry of this queue; anything else gives no file's name. */
+  #nameOf(entry: string): string {
+    const [folded, own] = [foldCase(entry), foldCase(this.#name)];
+    if (folded === own) return "snapshot";
+    return folded.startsWith(`${own}.`) ? folded.slice(own.length + 1) : "";
   }
 
   #openLockFile(name: LockName): Promise<Deno.FsFile> {

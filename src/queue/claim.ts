@@ -59,7 +59,7 @@ export const CLAIM_SQL = {
     `UPDATE task_queue SET status = 'leased', is_ready = 0, attempts = attempts + 1, lease_token = lease_token + 1,
       locked_by = ?, lease_until_utc = ?, reserved_at_utc = ?, processing_started_utc = ?, updated_at_utc = ?,
       finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL
-    WHERE id = ? AND status = 'queued' AND run_after_utc <= ? RETURNING *`,
+    WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`,
 } as const;
 
 /** How many tasks that became due a claim makes ready at most; the earliest first. */

@@ -74,6 +74,7 @@ export class Journal {
   #durableSequence: number;
   #isSealed = false;
   #isAnnounced = false;
+  #isCreationDurable = false;
 
   /**
    * A journal positioned before the first record that `start` does not include, or `undefined` when that record has
@@ -135,14 +136,17 @@ export class Journal {
    */
   async settle(visitor: JournalVisitor): Promise<number> {
     if (this.#file !== undefined && this.#isAnnounced && !this.#isSealed) {
+      await this.#finishCreation(this.#file);
       return this.#cutTornTail(this.#file);
     }
+    if (this.#isSealed) await this.sync();
     const next = this.#isSealed ? this.#sequence + 1 : this.#firstSequence;
     this.#checkLastSegment(next);
     this.#closeFile();
     const header = { ...this.#identity, firstSequence: next };
     this.#enter(next, await createSegment(this.#storage, header));
     this.#isAnnounced = true;
+    this.#isCreationDurable = true;
     visitor.segment(header);
     return 0;
   }
@@ -270,6 +274,7 @@ export class Journal {
     this.#durableSequence = Math.max(this.#durableSequence, firstSequence - 1);
     this.#isSealed = false;
     this.#isAnnounced = false;
+    this.#isCreationDurable = false;
   }
 
   #readFrames(visitor: JournalVisitor): void {
@@ -315,6 +320,17 @@ export class Journal {
         throw new CorruptionError(file.path, this.#offset, reason, { cause: error });
       }
     }
+  }
+
+  /**
+   * Makes the creation of an empty segment durable, which another process may have died in the middle of. A segment with
+   * records has had that done.
+   */
+  async #finishCreation(file: StorageFile): Promise<void> {
+    if (this.#isCreationDurable || this.hasRecords) return;
+    await file.sync();
+    await this.#storage.syncFolder();
+    this.#isCreationDurable = true;
   }
 
   /** Cuts what stands behind the last whole frame, if no crash of ours can have made it otherwise. */

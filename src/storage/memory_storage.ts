@@ -63,6 +63,11 @@ export class MemoryDisk {
 
   /** @internal */
   create(name: FileName): Inode {
+    const known = this.#folder.get(name);
+    if (known !== undefined) {
+      known.size = known.syncedSize = 0;
+      return known;
+    }
     const inode = { bytes: new Uint8Array(0), size: 0, syncedSize: 0 };
     this.#folder.set(name, inode);
     return inode;
@@ -188,6 +193,11 @@ export class MemoryStorage implements Storage {
 
   remove(name: FileName): Promise<void> {
     return this.#do("remove", () => this.#disk.remove(name));
+  }
+
+  fileSize(name: FileName): number | undefined {
+    this.checkAlive("size");
+    return this.#disk.find(name)?.size;
   }
 
   list(): FileName[] {

@@ -16,11 +16,12 @@ const MAGIC = new TextEncoder().encode("HOLDFAST");
 /** How much is written at once; other work goes on in between. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. */
-export async function writeSnapshot(storage: Storage, bytes: Uint8Array): Promise<void> {
+/** Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. Resolves to its size. */
+export async function writeSnapshot(storage: Storage, bytes: Uint8Array): Promise<number> {
   await storage.writeFile("snapshot.new", chunksWithFooter(bytes));
   await storage.rename("snapshot.new", "snapshot");
   await storage.syncFolder();
+  return bytes.length + FOOTER_BYTES;
 }
 
 /** What stands in the snapshot's place. */

@@ -61,6 +61,8 @@ export interface Storage {
   syncFolder(): Promise<void>;
   /** Deletes a file; harmless when it does not exist. */
   remove(name: FileName): Promise<void>;
+  /** A file's length in bytes, or `undefined` when it does not exist. */
+  fileSize(name: FileName): number | undefined;
   /** The names of the files there are. */
   list(): FileName[];
   /** Closes the lock files. */

@@ -15,7 +15,7 @@ import {
   TASK_LIMITS,
   type TaskStatus,
 } from "../domain/task.ts";
-import type { TaskChanges, TaskQueue } from "../queue/task_queue.ts";
+import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { Execution, type ExecutionEnd } from "./execution.ts";
 import type { Handler, HandlerRegistry } from "./handler_registry.ts";
 import type { LogStore } from "./log_store.ts";
@@ -89,6 +89,9 @@ export class Worker {
   /** The latest execution of each task that runs: one that lost its lease may still be ending beside its successor. */
   readonly #latest = new Map<number, Execution>();
   readonly #adopted = new Map<number, Handler>();
+  /** What happened to tasks while a claim was under way: one of them may be ours by now. */
+  readonly #early = new Map<number, TaskChange>();
+  #claimsUnderWay = 0;
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -112,9 +115,9 @@ export class Worker {
     return this.#running.size;
   }
 
-  /** Begins to claim and run tasks. Calling it again has no effect. */
+  /** Begins to claim and run tasks. Calling it again has no effect; a stopped worker stays stopped. */
   start(): void {
-    if (this.#looping !== undefined) return;
+    if (this.#looping !== undefined || this.#stopping !== undefined) return;
     this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
     this.#scheduleRenewal();
     this.#looping = this.#loop();
@@ -163,10 +166,11 @@ export class Worker {
   }
 
   async #claimAdoptedTask(taskId: number, handler: Handler): Promise<void> {
-    const [task] = await this.#queue.claim({ ...this.#settings, types: [], limit: 1, taskId });
-    if (task !== undefined) this.#execute(task, handler, false);
-    else if (!await this.#isOver(taskId)) return;
-    this.#adopted.delete(taskId);
+    const claimed = await this.#claim(
+      { types: [], limit: 1, taskId },
+      (task) => this.#execute(task, handler, false),
+    );
+    if (claimed > 0 || await this.#isOver(taskId)) this.#adopted.delete(taskId);
   }
 
   async #isOver(taskId: number): Promise<boolean> {
@@ -191,13 +195,25 @@ export class Worker {
   /** `true` when fewer tasks were there than asked for, or none could be asked for. */
   async #claimSome(types: string[], limit: number): Promise<boolean> {
     if (limit <= 0 || types.length === 0 || this.#stopping !== undefined) return true;
-    const tasks = await this.#queue.claim({
-      ...this.#settings,
-      types,
-      limit: Math.min(limit, TASK_LIMITS.claimMax),
-    });
-    for (const task of tasks) this.#execute(task, this.#handlers.get(task.type)!.handler, true);
-    return tasks.length < limit;
+    const request = { types, limit: Math.min(limit, TASK_LIMITS.claimMax) };
+    const execute = (task: Task): void =>
+      this.#execute(task, this.#handlers.get(task.type)!.handler, true);
+    return await this.#claim(request, execute) < limit;
+  }
+
+  /** Claims, and executes each task that it gets. Changes that arrive meanwhile are kept for the executions to come. */
+  async #claim(
+    request: Pick<ClaimRequest, "types" | "limit" | "taskId">,
+    execute: (task: Task) => void,
+  ): Promise<number> {
+    this.#claimsUnderWay++;
+    try {
+      const tasks = await this.#queue.claim({ ...this.#settings, ...request });
+      for (const task of tasks) execute(task);
+      return tasks.length;
+    } finally {
+      if (--this.#claimsUnderWay === 0) this.#early.clear();
+    }
   }
 
   #freeSlots(): number {
@@ -221,10 +237,10 @@ export class Worker {
     });
     this.#latest.set(task.id, execution);
     if (takesSlot) this.#slotsTaken++;
-    this.#onEvent({ kind: "started", task });
+    this.#emit({ kind: "started", task });
     const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
     const end = execution.run(handler, entry).then(
-      (report) => this.#onEvent({ ...report, task }),
+      (report) => this.#emit({ ...report, task }),
       (error) => this.#emitError(messageOf(error), task),
     ).finally(() => {
       this.#running.delete(execution);
@@ -233,6 +249,8 @@ export class Worker {
       this.#wake();
     });
     this.#running.set(execution, end);
+    const early = this.#early.get(task.id);
+    if (early !== undefined) followTask(execution, early);
   }
 
   /** Renews every lease each third of its length. */
@@ -251,7 +269,7 @@ export class Worker {
     this.#queue.renew(execution.task, { leaseDurationMs }).then(
       (task) => execution.renewed(task.leaseUntil),
       (error) => {
-        if (error instanceof QueueError) execution.interrupt("lease_lost");
+        if (error instanceof QueueError) this.#lookAt(execution);
         else this.#emitError(messageOf(error), execution.task);
       },
     );
@@ -264,6 +282,7 @@ export class Worker {
     for (const change of changes) {
       const execution = this.#latest.get(change.taskId);
       if (execution !== undefined) followTask(execution, change);
+      if (this.#claimsUnderWay > 0) this.#early.set(change.taskId, change);
       if (
         change.status === "queued" &&
         (this.#handlers.has(change.type) || this.#adopted.has(change.taskId))
@@ -273,13 +292,16 @@ export class Worker {
 
   #lookAgain(): void {
     this.#wake();
-    for (const execution of this.#latest.values()) {
-      this.#queue.get(execution.task.id).then(
-        (task) =>
-          task === undefined ? execution.interrupt("lease_lost") : followTask(execution, task),
-        (error) => this.#emitError(messageOf(error), execution.task),
-      );
-    }
+    for (const execution of this.#latest.values()) this.#lookAt(execution);
+  }
+
+  /** Ends an execution whose lease is no longer what the queue says. */
+  #lookAt(execution: Execution): void {
+    this.#queue.get(execution.task.id).then(
+      (task) =>
+        task === undefined ? execution.interrupt("lease_lost") : followTask(execution, task),
+      (error) => this.#emitError(messageOf(error), execution.task),
+    );
   }
 
   #wake(): void {
@@ -307,8 +329,17 @@ export class Worker {
     giveUp.abort();
   }
 
+  /** A listener that throws is told so; if it throws at that too, nobody is left to tell. */
+  #emit(event: WorkerEvent): void {
+    try {
+      this.#onEvent(event);
+    } catch (error) {
+      if (event.kind !== "error") this.#emitError(`onEvent threw: ${messageOf(error)}`, event.task);
+    }
+  }
+
   #emitError(message: string, task?: Task): void {
-    this.#onEvent({ kind: "error", task, message });
+    this.#emit({ kind: "error", task, message });
   }
 }
 
@@ -319,15 +350,16 @@ type WorkerSettings = Required<
   >
 >;
 
-/** Ends an execution whose lease is no longer what the queue says. */
+/** Interrupts an execution when `current` says that its lease has ended. News from before its lease says nothing. */
 function followTask(
   execution: Execution,
   current: { readonly status: TaskStatus; readonly leaseToken: number },
 ): void {
-  if (current.status === "cancelled") execution.interrupt("cancelled");
-  else if (current.status !== "leased" || current.leaseToken !== execution.task.leaseToken) {
-    execution.interrupt("lease_lost");
-  }
+  const { leaseToken } = execution.task;
+  if (current.leaseToken < leaseToken) return;
+  if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");
+  else if (current.status === "cancelled") execution.interrupt("cancelled");
+  else if (current.status !== "leased") execution.interrupt("lease_lost");
 }
 
 function resolveSettings(options: WorkerOptions): WorkerSettings {

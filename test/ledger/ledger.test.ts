@@ -232,7 +232,7 @@ Deno.test("two checkpointers at once take turns", async () => {
   for (const ledger of [one, other, third]) await ledger.close();
 });
 
-Deno.test("a process killed at any storage call, at rest or in a checkpoint, leaves a ledger that opens with all that was acknowledged", async () => {
+Deno.test("a process killed at any storage call leaves a ledger in which others acknowledge and lose nothing, also by a power cut", async () => {
   let kills = 0;
   for (const isPowerCut of [false, true]) {
     for (let call = 1;; call++) {
@@ -247,15 +247,19 @@ Deno.test("a process killed at any storage call, at rest or in a checkpoint, lea
       const acknowledged: string[] = [];
       const isKilled = await scenario(storage, acknowledged).then(() => false, () => true);
       dying.kill();
+      const survivor = new MemoryStorage(disk);
+      const surviving = await openLedger(survivor);
+      await addNote(surviving, "by the survivor");
+      survivor.kill();
       if (isPowerCut) disk.cutPower();
       const again = await openLedger(new MemoryStorage(disk));
       const notes = await readNotes(again);
       assertEquals(notes.slice(0, acknowledged.length), acknowledged, `killed at call ${call}`);
+      assertEquals(notes.at(-1), "by the survivor", `killed at call ${call}`);
       assert(
-        notes.length <= acknowledged.length + 1,
+        notes.length <= acknowledged.length + 2,
         "at most the one that was not answered is there too",
       );
-      await addNote(again, "life goes on");
       await again.close();
       if (!isKilled) break;
       kills++;
@@ -354,6 +358,21 @@ Deno.test("open() refuses another program's database and leaves it alone", async
     "not a SQLite database",
   );
   assertEquals(disk.list(), ["snapshot"]);
+});
+
+Deno.test("a checkpoint asked for before close() is made or refused, never half made", async () => {
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk));
+  await addNote(ledger, "kept");
+  const [first, second] = [ledger.checkpoint(), ledger.checkpoint()];
+  const closes = [ledger.close(), ledger.close()];
+  assertEquals(closes[0], closes[1]);
+  assertEquals((await first).removedSegments, 1);
+  assertEquals((await assertRejects(() => second, QueueError)).code, "queue_closed");
+  await Promise.all(closes);
+  const again = await openLedger(new MemoryStorage(disk));
+  assertEquals(await readNotes(again), ["kept"]);
+  await again.close();
 });
 
 Deno.test("a closed ledger refuses everything, and closing again is harmless", async () => {

@@ -23,6 +23,8 @@ export class FaultyStorage implements Storage {
     point: FaultPoint,
     name: string,
   ) => { readonly message: string; readonly part?: number } | undefined = () => undefined;
+  /** Is waited for before each fsync of a file. */
+  beforeSync: () => Promise<void> = () => Promise.resolve();
   /** How often each call was made. */
   readonly calls = new Map<FaultPoint, number>();
   readonly #inner: Storage;
@@ -87,6 +89,10 @@ export class FaultyStorage implements Storage {
     return this.#inner.remove(name);
   }
 
+  fileSize(name: FileName): number | undefined {
+    return this.#inner.fileSize(name);
+  }
+
   list(): FileName[] {
     return this.#inner.list();
   }
@@ -119,6 +125,7 @@ export class FaultyStorage implements Storage {
       },
       sync: async () => {
         this.check("sync", file.path);
+        await this.beforeSync();
         await file.sync();
       },
       close: () => file.close(),

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { openQueue } from "../../src/open_queue.ts";
+import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import {
   type Handler,
   type HandlerOptions,
@@ -228,6 +229,42 @@ Deno.test("cancel fires the handler's signal, and its late result is refused", a
       assertEquals([(await task(id)).status, (await task(id)).result], ["cancelled", null]);
     },
   );
+});
+
+Deno.test("a cancel that arrives while the claim is being made durable reaches the handler", async () => {
+  const disk = new MemoryDisk();
+  const storage = new FaultyStorage(new MemoryStorage(disk));
+  const other = await openQueue({ storage: new MemoryStorage(disk) });
+  const { handler, contexts } = gate();
+  await withQueue({ storage }, async (queue, clock) => {
+    const { task } = await queue.enqueue({ type: "t" });
+    const held = Promise.withResolvers<void>();
+    storage.beforeSync = () => held.promise;
+    const handlers = new HandlerRegistry().register("t", handler);
+    const events: WorkerEvent[] = [];
+    const worker = new Worker({ queue, handlers, clock, onEvent: (event) => events.push(event) });
+    worker.start();
+    await settle();
+    assertEquals((await other.get(task.id))!.status, "leased");
+    await other.cancel(task.id);
+    await clock.advance(100);
+    storage.beforeSync = () => Promise.resolve();
+    held.resolve();
+    await clock.advance(100);
+    assertEquals(contexts.map(({ signal }) => signal.reason?.message), ["Cancelled by user"]);
+    assertEquals(events.map(({ kind }) => kind), ["started", "cancelled"]);
+    await worker.stop();
+  });
+  await other.close();
+});
+
+Deno.test("a listener that throws disturbs neither the worker nor its tasks", async () => {
+  const onEvent = ({ kind }: WorkerEvent): void => {
+    throw new Error(`no ${kind} please`);
+  };
+  await withWorker(() => "done", { worker: { onEvent } }, async ({ run }) => {
+    for (let i = 0; i < 3; i++) assertEquals((await run()).status, "completed");
+  });
 });
 
 Deno.test("a handler whose lease was lost is interrupted, its outcome does not count, and its successor keeps its own lease", async () => {
