@@ -16,10 +16,20 @@ const MAGIC = new TextEncoder().encode("HOLDFAST");
 /** How much is written at once; other work goes on in between. */
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. Resolves to its size. */
+/**
+ * Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. Resolves to its size.
+ *
+ * @throws StorageError; what was written is removed again if it can be, so that a full disk has room for the journal.
+ */
 export async function writeSnapshot(storage: Storage, bytes: Uint8Array): Promise<number> {
-  await storage.writeFile("snapshot.new", chunksWithFooter(bytes));
-  await storage.rename("snapshot.new", "snapshot");
+  try {
+    await storage.writeFile("snapshot.new", chunksWithFooter(bytes));
+    await storage.rename("snapshot.new", "snapshot");
+  } catch (error) {
+    // Why it could not be written matters more than whether the rest of it could be removed.
+    await Promise.allSettled([storage.remove("snapshot.new")]);
+    throw error;
+  }
   await storage.syncFolder();
   return bytes.length + FOOTER_BYTES;
 }
