@@ -21,7 +21,13 @@ import { segmentName } from "../storage/segment.ts";
 import { writeSnapshot } from "../storage/snapshot.ts";
 import type { Lock } from "../storage/storage.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
-import type { Change, Reader, Replica, Transaction } from "./replica.ts";
+import {
+  type Change,
+  type Reader,
+  type Replica,
+  type Transaction,
+  TransactionLostError,
+} from "./replica.ts";
 
 /** When an acknowledged write survives a power cut: at once, or within `relaxedSyncMs` (a killed process loses nothing either way). */
 export type Durability = "full" | "relaxed";
@@ -340,12 +346,23 @@ export class Ledger {
       this.#waiting.unshift(...batch.splice(outcomes.length));
       if (images.length > 0) this.#append(images);
     } catch (error) {
-      this.#replica.rollback();
+      if (error instanceof TransactionLostError) this.#failure ??= error;
+      else this.#replica.rollback();
       throw error;
     }
-    this.#replica.commit();
+    this.#commitReplica();
     append(this.#unannounced, changes);
     return outcomes;
+  }
+
+  /** The record is written: a replica that cannot follow is of no use any more. */
+  #commitReplica(): void {
+    try {
+      this.#replica.commit();
+    } catch (error) {
+      this.#failure ??= asError(error);
+      throw error;
+    }
   }
 
   #attempt(operation: Operation): { tell: Outcome; images: string; changes: readonly Change[] } {
@@ -353,6 +370,7 @@ export class Ledger {
       const { result, images, changes } = this.#replica.attempt(operation.run);
       return { tell: () => operation.resolve(result as never), images, changes };
     } catch (error) {
+      if (error instanceof TransactionLostError) throw error;
       return { tell: () => operation.reject(error), images: "", changes: [] };
     }
   }

@@ -4,7 +4,7 @@
  * It changes in two ways only: by a transaction of this process, whose changed rows are noted as images, and by applying
  * the images of another's. Both leave the same rows.
  */
-import { CorruptionError, invariant, StorageError } from "../domain/errors.ts";
+import { CorruptionError, invariant, messageOf, StorageError } from "../domain/errors.ts";
 import type { SnapshotContent } from "../storage/snapshot.ts";
 import type { Schema, TableDefinition } from "./schema.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
@@ -44,6 +44,11 @@ export interface Attempt<T> {
 
 /** The longest record that one operation may make; with UTF-8's three bytes a character it stays below a frame's limit. */
 const OPERATION_MAX_LENGTH = 64 * 1024 * 1024;
+
+/** The whole transaction is gone, so the replica's state is unknown: the ledger must be opened again. */
+export class TransactionLostError extends Error {
+  override readonly name = "TransactionLostError";
+}
 
 /** What a snapshot says of itself. */
 export interface SnapshotIdentity {
@@ -149,9 +154,18 @@ export class Replica {
       this.#database.all("RELEASE operation");
       return { result, changes, images };
     } catch (error) {
+      this.#undoOperation(error);
+      throw error;
+    }
+  }
+
+  /** SQLite itself ends a transaction when memory runs out; then there is no savepoint to go back to. */
+  #undoOperation(cause: unknown): void {
+    try {
       this.#database.all("ROLLBACK TO operation");
       this.#database.all("RELEASE operation");
-      throw error;
+    } catch {
+      throw new TransactionLostError(messageOf(cause), { cause });
     }
   }
 

@@ -384,3 +384,24 @@ Deno.test("a closed ledger refuses everything, and closing again is harmless", a
   assertEquals((await assertRejects(() => readNotes(ledger), QueueError)).code, "queue_closed");
   assertEquals((await assertRejects(() => addNote(ledger, "no"), QueueError)).code, "queue_closed");
 });
+
+Deno.test("an operation that loses the whole transaction refuses its batch and all that follows", async () => {
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk));
+  await addNote(ledger, "kept");
+  const journal = disk.readBytes("journal-1");
+  const results = await Promise.allSettled([
+    addNote(ledger, "undone with the rest"),
+    ledger.write((tx) => {
+      tx.read("ROLLBACK");
+      throw new Error("out of memory");
+    }),
+  ]);
+  assertEquals(results.map(({ status }) => status), ["rejected", "rejected"]);
+  assertEquals(disk.readBytes("journal-1"), journal);
+  await assertRejects(() => addNote(ledger, "refused"), StorageError, "open it again");
+  await ledger.close();
+  const again = await openLedger(new MemoryStorage(disk));
+  assertEquals(await readNotes(again), ["kept"]);
+  await again.close();
+});
