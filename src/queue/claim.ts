@@ -100,9 +100,15 @@ export function prepareClaim(request: ClaimRequest): PreparedClaim {
 
 /** Whether a claim would find anything, or has tasks to make ready. Changes nothing. */
 export function hasClaimable(reader: Reader, claim: PreparedClaim, nowMs: number): boolean {
-  if (claim.taskId !== null) return true;
+  if (claim.taskId !== null) return isClaimable(reader, claim.taskId, nowMs);
   return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 ||
     eligibleLanes(reader, claim).length > 0;
+}
+
+function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
+  const select = `SELECT 1 FROM task_queue
+    WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?)`;
+  return reader.read(select, [taskId, nowMs]).length > 0;
 }
 
 /** Leases up to `claim.limit` due tasks in its order; their rows. */

@@ -159,10 +159,13 @@ export class Worker {
     }
   }
 
-  /** All at once, so that the claims of a group become one commit. */
+  /** Many at once, so that the claims of a group become one commit. */
   async #claimAdopted(): Promise<void> {
-    const adopted = [...this.#adopted].slice(0, ADOPT_MAX);
-    await Promise.all(adopted.map(([taskId, handler]) => this.#claimAdoptedTask(taskId, handler)));
+    const adopted = [...this.#adopted];
+    for (let at = 0; at < adopted.length && this.#stopping === undefined; at += ADOPT_MAX) {
+      const group = adopted.slice(at, at + ADOPT_MAX);
+      await Promise.all(group.map(([taskId, handler]) => this.#claimAdoptedTask(taskId, handler)));
+    }
   }
 
   async #claimAdoptedTask(taskId: number, handler: Handler): Promise<void> {
