@@ -7,12 +7,11 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { messageOf } from "../src/mod.ts";
 import { type App, createSession, type Program } from "./app.ts";
-import { addCancelCommand } from "./commands/cancel.ts";
+import { addByHandCommands } from "./commands/by_hand.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addLogsCommand } from "./commands/logs.ts";
-import { addRetryCommand } from "./commands/retry.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
@@ -65,8 +64,7 @@ function addCommands(program: Program, app: App): void {
   addRunCommand(program, app);
   addListCommand(program, app);
   addShowCommand(program, app);
-  addCancelCommand(program, app);
-  addRetryCommand(program, app);
+  addByHandCommands(program, app);
   addLogsCommand(program, app);
   addStatsCommand(program, app);
   addCheckpointCommand(program, app);

@@ -5,7 +5,7 @@
  * token is never part of it: who knows it could finish the task.
  */
 import { z } from "@hono/zod-openapi";
-import type { HandlerEntry, QueueStats, Run, StorageStats, Task } from "../src/mod.ts";
+import type { HandlerEntry, LedgerStats, QueueStats, Run, Task } from "../src/mod.ts";
 import type { ModuleSchema, RunSchema, StatsSchema, StorageSchema, TaskSchema } from "./schemas.ts";
 
 /** A task with the Python system's names. */
@@ -81,7 +81,7 @@ export function statsJson(stats: QueueStats): z.infer<typeof StatsSchema> {
   };
 }
 
-function storageJson(storage: StorageStats): z.infer<typeof StorageSchema> {
+function storageJson(storage: LedgerStats): z.infer<typeof StorageSchema> {
   return {
     location: storage.location,
     sequence: storage.sequence,

@@ -46,7 +46,7 @@ export {
   TASK_STATUSES,
   type TaskStatus,
 } from "./domain/task.ts";
-export type { Durability } from "./ledger/ledger.ts";
+export type { Durability, LedgerCheckpoint, LedgerStats } from "./ledger/ledger.ts";
 export {
   BackgroundTaskManager,
   type BackgroundTaskManagerOptions,
@@ -70,13 +70,11 @@ export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager
 export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
 export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
 export type {
-  CheckpointReport,
   ClaimRequest,
   EnqueueResult,
   FailOptions,
   ListRequest,
   QueueStats,
-  StorageStats,
   TaskChange,
   TaskChanges,
   TaskQueue,

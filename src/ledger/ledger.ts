@@ -58,21 +58,30 @@ export interface LedgerOptions extends RecoverySource {
 /** What changed, in order; or `"reset"`: the replica was loaded anew. */
 export type LedgerChanges = readonly Change[] | "reset";
 
-/** What the ledger has done and where it stands. */
+/** A ledger's files, and its work since this process opened it. */
 export interface LedgerStats {
+  /** The queue's path, or `memory`. */
   readonly location: string;
+  /** The sequence number of the last record. */
   readonly sequence: number;
+  /** Bytes in the journal since the last snapshot. */
   readonly journalBytes: number;
+  /** The snapshot's size; 0 before the first. */
   readonly snapshotBytes: number;
+  /** Torn tails that were cut, on opening or after another process died. */
   readonly tornTails: number;
+  /** Records that this process appended. */
   readonly commits: number;
+  /** fsyncs of the journal that this process asked for. */
   readonly syncs: number;
 }
 
 /** What a checkpoint did. */
 export interface LedgerCheckpoint {
+  /** The sequence number that the snapshot includes. */
   readonly sequence: number;
   readonly snapshotBytes: number;
+  /** Journal files that the snapshot made superfluous. */
   readonly removedSegments: number;
 }
 

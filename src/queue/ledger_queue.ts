@@ -15,7 +15,7 @@ import {
   TASK_LIMITS,
   toLease,
 } from "../domain/task.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { Ledger, LedgerCheckpoint } from "../ledger/ledger.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import { cancel, retry } from "./by_hand.ts";
 import { claim, hasClaimable, prepareClaim } from "./claim.ts";
@@ -34,7 +34,6 @@ import type { OperationContext } from "./operation_context.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type {
-  CheckpointReport,
   ClaimRequest,
   EnqueueResult,
   FailOptions,
@@ -215,7 +214,7 @@ export class LedgerQueue implements TaskQueue {
     });
   }
 
-  async checkpoint(): Promise<CheckpointReport> {
+  async checkpoint(): Promise<LedgerCheckpoint> {
     return await this.#ledger.checkpoint();
   }
 

@@ -6,6 +6,7 @@
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
+import type { LedgerCheckpoint, LedgerStats } from "../ledger/ledger.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
 /** What enqueue answers. */
@@ -62,23 +63,7 @@ export interface QueueStats {
   /** The `createdAt` of the oldest queued task that is due. */
   readonly oldestDueCreatedAt: Date | null;
   /** The storage beneath, where there is one of ours. */
-  readonly storage: StorageStats | null;
-}
-
-/** The ledger's files and work since it was opened. */
-export interface StorageStats {
-  /** The queue's path, or `memory`. */
-  readonly location: string;
-  /** The sequence number of the last record. */
-  readonly sequence: number;
-  /** Bytes in the journal since the last snapshot. */
-  readonly journalBytes: number;
-  readonly snapshotBytes: number;
-  /** Torn tails that were cut on opening or after another process died. */
-  readonly tornTails: number;
-  /** Commits, records appended and fsyncs done by this process. */
-  readonly commits: number;
-  readonly syncs: number;
+  readonly storage: LedgerStats | null;
 }
 
 /** What a change to a task looks like to a watcher. */
@@ -96,15 +81,6 @@ export interface TaskChange {
 
 /** Tasks that changed, in order; or `"reset"`: anything may have changed, look again. */
 export type TaskChanges = readonly TaskChange[] | "reset";
-
-/** What a checkpoint did. */
-export interface CheckpointReport {
-  /** The sequence number that the snapshot includes. */
-  readonly sequence: number;
-  readonly snapshotBytes: number;
-  /** Journal files that the snapshot made superfluous. */
-  readonly removedSegments: number;
-}
 
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
 export interface TaskQueue {
@@ -151,7 +127,7 @@ export interface TaskQueue {
   /** Calls `listener` after every change by any process. Returns the way to stop. */
   watch(listener: (changes: TaskChanges) => void): () => void;
   /** Folds the journal into the snapshot. */
-  checkpoint(): Promise<CheckpointReport>;
+  checkpoint(): Promise<LedgerCheckpoint>;
   /** Resolves when everything asked for so far is durable. */
   flush(): Promise<void>;
   /** Flushes, makes a checkpoint if the journal is worth one, and lets go of the files. */

@@ -4,7 +4,7 @@ import { BackgroundTaskManager } from "../../src/manager/background_task_manager
 import { RunRegistry } from "../../src/manager/run_registry.ts";
 import type { TaskContext } from "../../src/worker/handler_registry.ts";
 import type { LogLine } from "../../src/worker/log_store.ts";
-import { ManualClock } from "./manual_clock.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 
 function newRun(runId: string): Run {
   return createRun({ runId, moduleId: "m" });
@@ -19,7 +19,7 @@ Deno.test("startTask() without work is refused before any effect", () => {
 });
 
 Deno.test("a run is stamped with the clock's time", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const manager = new BackgroundTaskManager(new RunRegistry({ clock }), { clock });
   const run = newRun("r");
   const begun = Promise.withResolvers<void>();
@@ -28,9 +28,9 @@ Deno.test("a run is stamped with the clock's time", async () => {
     begun.resolve();
     return gate.promise;
   });
-  clock.advance(1000);
+  clock.jump(1000);
   await begun.promise;
-  clock.advance(2500);
+  clock.jump(2500);
   gate.resolve();
   await manager.waitAll();
   const startMs = Date.UTC(2026, 0, 1);
@@ -40,7 +40,7 @@ Deno.test("a run is stamped with the clock's time", async () => {
 });
 
 Deno.test("what work logs reaches onLog", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const lines: [string, LogLine][] = [];
   const manager = new BackgroundTaskManager(new RunRegistry(), {
     clock,
@@ -98,7 +98,7 @@ Deno.test("the signal's reason says that the user cancelled", async () => {
 });
 
 Deno.test("close() waits for active runs within the grace time", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const manager = new BackgroundTaskManager(new RunRegistry(), { clock });
   const gate = Promise.withResolvers<string>();
   const run = newRun("r");
@@ -111,12 +111,12 @@ Deno.test("close() waits for active runs within the grace time", async () => {
 });
 
 Deno.test("close() cancels what is active after the grace time, and says so", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const manager = new BackgroundTaskManager(new RunRegistry(), { clock });
   const run = newRun("r");
   manager.startTask(run, () => new Promise(() => {}));
   const closed = manager.close({ graceMs: 300 });
-  clock.advance(300);
+  clock.jump(300);
   await closed;
   assertEquals(run.status, "cancelled");
   assertEquals(run.errorMessage, "Cancelled when the task manager was closed after 300 ms");

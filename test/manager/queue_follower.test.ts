@@ -4,7 +4,7 @@ import { QueueError } from "../../src/domain/errors.ts";
 import { createRun } from "../../src/domain/run.ts";
 import { QueueFollower } from "../../src/manager/queue_follower.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
-import { ManualClock } from "./manual_clock.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { ScriptedQueue } from "./scripted_queue.ts";
 import { until } from "../support/until.ts";
 
@@ -235,7 +235,7 @@ Deno.test("a refused run fails and does not follow the task that has its id", as
 });
 
 Deno.test("a read that fails is reported and tried again after a second", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const fixture = await followEmpty(clock);
   const { queue, follower, errors } = fixture;
   const broken = new Error("disk");
@@ -246,7 +246,7 @@ Deno.test("a read that fails is reported and tried again after a second", async 
   assertEquals(errors, [broken]);
   assertEquals(statusOf(fixture, "r1"), undefined);
   queue.beforeRead = () => Promise.resolve();
-  clock.advance(1000);
+  clock.jump(1000);
   await refreshed;
   assertEquals(statusOf(fixture, "r1"), "queued");
   assertEquals(errors.length, 1);
@@ -254,7 +254,7 @@ Deno.test("a read that fails is reported and tried again after a second", async 
 });
 
 Deno.test("what changes while a read fails is not lost", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const fixture = await followEmpty(clock);
   const { queue, follower } = fixture;
   const gate = Promise.withResolvers<void>();
@@ -273,7 +273,7 @@ Deno.test("what changes while a read fails is not lost", async () => {
 });
 
 Deno.test("a load that fails is reported and tried again after a second", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const queue = new ScriptedQueue();
   queue.put(1, "queued");
   queue.beforeRead = () => Promise.reject(new Error("disk"));
@@ -282,7 +282,7 @@ Deno.test("a load that fails is reported and tried again after a second", async 
   await follower.settled();
   assertEquals([errors.length, follower.activeCount()], [1, 0]);
   queue.beforeRead = () => Promise.resolve();
-  clock.advance(1000);
+  clock.jump(1000);
   await until(() => follower.isActive("r1"), "the second load");
   assertEquals(follower.activeIds(), ["r1"]);
   assertEquals(errors.length, 1);
@@ -318,7 +318,7 @@ Deno.test("many changes at once are all applied", async () => {
 });
 
 Deno.test("a queue that is closed is not read again", async () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const { queue, follower, errors } = await followEmpty(clock);
   follower.begin(createRun({ runId: "never stored", moduleId: "m" }));
   queue.beforeRead = () => Promise.reject(new QueueError("queue_closed", "closed"));

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import { QueueError } from "../../src/domain/errors.ts";
 import { createRun, type Run } from "../../src/domain/run.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
-import { ManualClock } from "./manual_clock.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -68,7 +68,7 @@ Deno.test("getRecentRuns() gives the newest first, fifty unless told otherwise",
 });
 
 Deno.test("cleanupOldRuns() forgets finished runs only, after thirty days unless told otherwise", () => {
-  const clock = new ManualClock();
+  const clock = new FakeClock();
   const registry = new RunRegistry({ clock });
   const finishedDaysAgo = (runId: string, days: number): void => {
     const run = runAt(runId, clock.nowMs() - 90 * DAY_MS);

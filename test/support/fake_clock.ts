@@ -36,14 +36,25 @@ export class FakeClock implements Clock {
     const untilMs = this.#nowMs + ms;
     const stepMs = Math.max(1, Math.ceil(ms / STEPS));
     while (this.#nowMs < untilMs) {
-      this.#nowMs = Math.min(untilMs, this.#nowMs + stepMs);
-      const due = [...this.#timers].filter(({ atMs }) => atMs <= this.#nowMs).sort((a, b) =>
-        a.atMs - b.atMs
-      );
-      for (const timer of due) if (this.#timers.delete(timer)) timer.fire();
-      if (due.length > 0) await settle();
+      const fired = this.jump(Math.min(stepMs, untilMs - this.#nowMs));
+      if (fired > 0) await settle();
     }
     await settle();
+  }
+
+  /** Moves on by `ms` at once and fires each timer whose time has come, in order; how many there were. */
+  jump(ms: number): number {
+    this.#nowMs += ms;
+    const due = [...this.#timers].filter(({ atMs }) => atMs <= this.#nowMs).sort((a, b) =>
+      a.atMs - b.atMs
+    );
+    for (const timer of due) if (this.#timers.delete(timer)) timer.fire();
+    return due.length;
+  }
+
+  /** How many timers have yet to fire. */
+  get pendingTimers(): number {
+    return this.#timers.size;
   }
 }
 

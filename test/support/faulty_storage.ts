@@ -1,55 +1,89 @@
 /**
- * A storage that counts its calls and fails where a test says so.
+ * A storage that counts its calls and fails where a test says so, and knows what is still open or held.
  */
 import { StorageError } from "../../src/domain/errors.ts";
 import type { FileName, Lock, LockName, Storage, StorageFile } from "../../src/storage/storage.ts";
 
-/** The calls that can fail. */
-export type FaultPoint =
-  | "write"
-  | "sync"
-  | "truncate"
-  | "create"
-  | "rename"
-  | "remove"
-  | "syncFolder"
-  | "writeFile"
-  | "readFile";
+/** The calls that change something, and reading a whole file: those that can fail unless a test asks for more. */
+export const USUAL_POINTS = [
+  "write",
+  "sync",
+  "truncate",
+  "create",
+  "rename",
+  "remove",
+  "syncFolder",
+  "writeFile",
+  "readFile",
+] as const;
+
+/** Every call that can fail. */
+export const EVERY_POINT = [
+  ...USUAL_POINTS,
+  "open",
+  "tryLock",
+  "lock",
+  "unlock",
+  "openFile",
+  "read",
+  "size",
+  "fileSize",
+  "list",
+] as const;
+
+/** A call that can fail. */
+export type FaultPoint = typeof EVERY_POINT[number];
+
+/** How a call fails. */
+export interface Fault {
+  readonly message: string;
+  /** This many bytes of a write still get through; a read is cut to this many, and does not fail. */
+  readonly part?: number;
+}
 
 /** Passes everything on to another storage. */
 export class FaultyStorage implements Storage {
-  /** Throws to make a call fail; `part` of a write is the number of bytes that still get through. */
-  fault: (
-    point: FaultPoint,
-    name: string,
-  ) => { readonly message: string; readonly part?: number } | undefined = () => undefined;
+  /** Says whether a call fails, and how. */
+  fault: (point: FaultPoint, name: string) => Fault | undefined = () => undefined;
   /** Is waited for before each fsync of a file. */
   beforeSync: () => Promise<void> = () => Promise.resolve();
   /** How often each call was made. */
   readonly calls = new Map<FaultPoint, number>();
+  /** How many files are open. */
+  openFiles = 0;
+  /** How many locks are held. */
+  heldLocks = 0;
   readonly #inner: Storage;
+  readonly #points: ReadonlySet<FaultPoint>;
 
-  constructor(inner: Storage) {
+  constructor(inner: Storage, points: readonly FaultPoint[] = USUAL_POINTS) {
     this.#inner = inner;
+    this.#points = new Set(points);
   }
 
   get location(): string {
     return this.#inner.location;
   }
 
-  open(): Promise<void> {
+  // deno-lint-ignore require-await
+  async open(): Promise<void> {
+    this.check("open", this.location);
     return this.#inner.open();
   }
 
   tryLock(name: LockName): Lock | undefined {
-    return this.#inner.tryLock(name);
+    this.check("tryLock", name);
+    const lock = this.#inner.tryLock(name);
+    return lock && this.#hold(name, lock);
   }
 
-  lock(name: LockName): Promise<Lock> {
-    return this.#inner.lock(name);
+  async lock(name: LockName): Promise<Lock> {
+    this.check("lock", name);
+    return this.#hold(name, await this.#inner.lock(name));
   }
 
   openFile(name: FileName): StorageFile | undefined {
+    this.check("openFile", name);
     const file = this.#inner.openFile(name);
     return file && this.#wrap(file);
   }
@@ -90,10 +124,12 @@ export class FaultyStorage implements Storage {
   }
 
   fileSize(name: FileName): number | undefined {
+    this.check("fileSize", name);
     return this.#inner.fileSize(name);
   }
 
   list(): FileName[] {
+    this.check("list", this.location);
     return this.#inner.list();
   }
 
@@ -108,16 +144,36 @@ export class FaultyStorage implements Storage {
 
   /** Counts a call, and fails it if the test says so. */
   check(point: FaultPoint, name: string): void {
-    this.calls.set(point, this.count(point) + 1);
-    const fault = this.fault(point, name);
+    const fault = this.#meet(point, name);
     if (fault !== undefined) throw new StorageError(point, name, fault.message);
   }
 
+  #meet(point: FaultPoint, name: string): Fault | undefined {
+    if (!this.#points.has(point)) return undefined;
+    this.calls.set(point, this.count(point) + 1);
+    return this.fault(point, name);
+  }
+
+  #hold(name: LockName, lock: Lock): Lock {
+    this.heldLocks++;
+    return {
+      release: () => {
+        this.check("unlock", name);
+        lock.release();
+        this.heldLocks--;
+      },
+    };
+  }
+
   #wrap(file: StorageFile): StorageFile {
+    this.openFiles++;
     return {
       path: file.path,
-      size: () => file.size(),
-      read: (offset, into) => file.read(offset, into),
+      size: () => {
+        this.check("size", file.path);
+        return file.size();
+      },
+      read: (offset, into) => this.#read(file, offset, into),
       write: (offset, bytes) => this.#write(file, offset, bytes),
       truncate: (size) => {
         this.check("truncate", file.path);
@@ -128,13 +184,22 @@ export class FaultyStorage implements Storage {
         await this.beforeSync();
         await file.sync();
       },
-      close: () => file.close(),
+      close: () => {
+        file.close();
+        this.openFiles--;
+      },
     };
   }
 
+  #read(file: StorageFile, offset: number, into: Uint8Array): number {
+    const fault = this.#meet("read", file.path);
+    if (fault === undefined) return file.read(offset, into);
+    if (fault.part !== undefined) return file.read(offset, into.subarray(0, fault.part));
+    throw new StorageError("read", file.path, fault.message);
+  }
+
   #write(file: StorageFile, offset: number, bytes: Uint8Array): void {
-    this.calls.set("write", this.count("write") + 1);
-    const fault = this.fault("write", file.path);
+    const fault = this.#meet("write", file.path);
     if (fault === undefined) return file.write(offset, bytes);
     if (fault.part !== undefined) file.write(offset, bytes.subarray(0, fault.part));
     throw new StorageError("append to", file.path, fault.message);
