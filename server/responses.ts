@@ -2,7 +2,7 @@
  * The responses that a route documents.
  */
 import type { z } from "@hono/zod-openapi";
-import type { ErrorStatus } from "./errors.ts";
+import type { ErrorStatus } from "./error_codes.ts";
 import { ErrorSchema } from "./schemas.ts";
 
 /** A JSON response of a route. */

@@ -6,7 +6,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import { RUN_STATUSES, TASK_LIMITS, TASK_STATUSES } from "../src/mod.ts";
-import { ERROR_CODES } from "./errors.ts";
+import { ERROR_CODES } from "./error_codes.ts";
 
 /** Runs on one page, at most and by default. */
 const RUN_PAGE_LIMITS = Object.freeze({

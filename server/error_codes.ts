@@ -1,0 +1,33 @@
+/**
+ * The error codes of the API.
+ */
+
+/** Every error code, with the HTTP status it comes with. */
+export const ERROR_STATUSES = Object.freeze(
+  {
+    MALFORMED_JSON: 400,
+    NOT_FOUND: 404,
+    MODULE_NOT_FOUND: 404,
+    RUN_NOT_FOUND: 404,
+    TASK_NOT_FOUND: 404,
+    METHOD_NOT_ALLOWED: 405,
+    RUN_FINISHED: 409,
+    IDEMPOTENCY_CONFLICT: 409,
+    RUN_ID_CONFLICT: 409,
+    LEASE_LOST: 409,
+    PAYLOAD_TOO_LARGE: 413,
+    UNSUPPORTED_MEDIA_TYPE: 415,
+    VALIDATION_ERROR: 422,
+    INTERNAL_ERROR: 500,
+    QUEUE_UNAVAILABLE: 503,
+  } as const,
+);
+
+/** What went wrong; stable, for programs. */
+export type ErrorCode = keyof typeof ERROR_STATUSES;
+
+/** Every error code, for the schema. */
+export const ERROR_CODES = Object.keys(ERROR_STATUSES) as ErrorCode[];
+
+/** The statuses an error may have. */
+export type ErrorStatus = typeof ERROR_STATUSES[ErrorCode];
