@@ -6,7 +6,7 @@ import { assertEquals } from "@std/assert";
 import { z } from "zod";
 import { HandlerRegistry, openQueue, type Task, type TaskQueue } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
-import type { ErrorCode } from "../../server/errors.ts";
+import type { ErrorCode } from "../../server/error_codes.ts";
 import { ErrorSchema } from "../../server/schemas.ts";
 
 /** The clock of every app under test. */
