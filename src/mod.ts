@@ -46,7 +46,8 @@ export {
   TASK_STATUSES,
   type TaskStatus,
 } from "./domain/task.ts";
-export type { Durability, LedgerCheckpoint, LedgerStats } from "./ledger/ledger.ts";
+export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
+export type { Durability, LedgerStats } from "./ledger/ledger.ts";
 export {
   BackgroundTaskManager,
   type BackgroundTaskManagerOptions,

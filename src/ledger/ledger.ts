@@ -9,25 +9,14 @@
  * stands at the journal's position.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
-import {
-  CorruptionError,
-  invariant,
-  messageOf,
-  QueueError,
-  StorageError,
-} from "../domain/errors.ts";
+import { CorruptionError, messageOf, QueueError, StorageError } from "../domain/errors.ts";
 import type { Journal } from "../storage/journal.ts";
-import { segmentName } from "../storage/segment.ts";
-import { writeSnapshot } from "../storage/snapshot.ts";
 import type { Lock } from "../storage/storage.ts";
+import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
+import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
+import { Checkpointer, type ExportedReplica, type LedgerCheckpoint } from "./checkpointer.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
-import {
-  type Change,
-  type Reader,
-  type Replica,
-  type Transaction,
-  TransactionLostError,
-} from "./replica.ts";
+import { type Reader, type Replica, type Transaction, TransactionLostError } from "./replica.ts";
 
 /** When an acknowledged write survives a power cut: at once, or within `relaxedSyncMs` (a killed process loses nothing either way). */
 export type Durability = "full" | "relaxed";
@@ -55,9 +44,6 @@ export interface LedgerOptions extends RecoverySource {
   readonly onBackgroundError: (error: Error) => void;
 }
 
-/** What changed, in order; or `"reset"`: the replica was loaded anew. */
-export type LedgerChanges = readonly Change[] | "reset";
-
 /** A ledger's files, and its work since this process opened it. */
 export interface LedgerStats {
   /** The queue's path, or `memory`. */
@@ -76,37 +62,6 @@ export interface LedgerStats {
   readonly syncs: number;
 }
 
-/** What a checkpoint did. */
-export interface LedgerCheckpoint {
-  /** The sequence number that the snapshot includes. */
-  readonly sequence: number;
-  readonly snapshotBytes: number;
-  /** Journal files that the snapshot made superfluous. */
-  readonly removedSegments: number;
-}
-
-interface Operation {
-  readonly run: (transaction: Transaction) => unknown;
-  readonly resolve: (result: never) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** What a snapshot is made of. */
-interface Exported {
-  readonly bytes: Uint8Array;
-  readonly sequence: number;
-  readonly superseded: readonly number[];
-}
-
-/** How an operation of a batch ended, to be told once the batch is durable. */
-type Outcome = () => void;
-
-/** Operations in one batch at most; more wait for the next. */
-const BATCH_MAX = 1000;
-
-/** A batch takes no further operation once its record is this long. */
-const BATCH_FULL_LENGTH = 8 * 1024 * 1024;
-
 const POLL_GROWTH = 1.5;
 
 /** A durable, shared set of rows. */
@@ -115,15 +70,13 @@ export class Ledger {
   readonly #durability: Durability;
   readonly #waiting: Operation[] = [];
   readonly #jobs: (() => Promise<void>)[] = [];
-  readonly #listeners = new Set<(changes: LedgerChanges) => void>();
-  readonly #encoder = new TextEncoder();
+  readonly #feed = new ChangeFeed((error) => this.#report(error));
+  readonly #checkpointer: Checkpointer;
   #replica: Replica;
   #journal: Journal;
   #snapshotBytes: number;
-  #unannounced: Change[] = [];
   #isCommitting = false;
   #draining: Promise<void> | undefined;
-  #checkpointing: Promise<LedgerCheckpoint | undefined> | undefined;
   #failure: Error | undefined;
   #closing: Promise<void> | undefined;
   #isReloadWanted = false;
@@ -154,6 +107,9 @@ export class Ledger {
     this.#replica = recovered.replica;
     this.#journal = recovered.journal;
     this.#snapshotBytes = recovered.snapshotBytes;
+    this.#checkpointer = new Checkpointer(options.storage, (isWanted) => {
+      return this.#onDrain(() => this.#exportAtRotation(isWanted));
+    });
   }
 
   /** Runs `query` on the replica, which knows every commit that any process has made. */
@@ -181,18 +137,15 @@ export class Ledger {
 
   /** Calls `listener` after every change, by whichever process. Returns the way to stop. */
   watch(listener: (changes: LedgerChanges) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#feed.watch(listener);
   }
 
   /** Folds everything written so far into a new snapshot; other work goes on. Waits while another process does the same. */
   async checkpoint(): Promise<LedgerCheckpoint> {
-    while (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
+    while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
     this.#checkOpen();
-    const report = await this.#oneAtATime(async () => {
-      return await this.#makeCheckpoint(await this.#options.storage.lock("checkpoint"), () => true);
-    });
-    invariant(report !== undefined, "a checkpoint that was asked for was not made");
+    const report = await this.#checkpointer.make();
+    this.#snapshotBytes = report.snapshotBytes;
     return report;
   }
 
@@ -224,7 +177,7 @@ export class Ledger {
     this.#cancelPoll();
     try {
       while (this.#draining !== undefined) await this.#draining;
-      while (this.#checkpointing !== undefined) await this.#checkpointing.catch(() => undefined);
+      while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
       if (this.#failure === undefined) await this.#onDrain(() => this.#sync());
       await this.#checkpointIf(() =>
         this.#outgrows(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4)
@@ -234,7 +187,7 @@ export class Ledger {
       this.#journal.close();
       this.#options.storage.close();
       this.#replica.close();
-      this.#listeners.clear();
+      this.#feed.close();
     }
   }
 
@@ -257,7 +210,7 @@ export class Ledger {
       this.#replica.close();
       throw error;
     }
-    this.#unannounced = [];
+    this.#feed.forget();
     this.#schedulePoll();
   }
 
@@ -336,32 +289,37 @@ export class Ledger {
 
   // --- a batch
 
-  /** One transaction: the operations run, their images are appended. Returns how to tell each caller. */
-  #execute(batch: Operation[]): Outcome[] {
-    const outcomes: Outcome[] = [];
-    const changes: Change[] = [];
-    const images: string[] = [];
-    let length = 0;
+  /** One transaction: the operations run, their record is appended. Returns how to tell each caller. */
+  #execute(batch: Operation[]): readonly Outcome[] {
     this.#replica.begin();
+    const { outcomes, changes } = this.#runAndAppend(batch);
+    this.#commitReplica();
+    this.#feed.note(changes);
+    return outcomes;
+  }
+
+  /** When the append fails, memory is as it was before, like the journal. */
+  #runAndAppend(batch: Operation[]): BatchResult {
     try {
-      while (outcomes.length < batch.length && length < BATCH_FULL_LENGTH) {
-        const attempt = this.#attempt(batch[outcomes.length]!);
-        outcomes.push(attempt.tell);
-        if (attempt.images === "") continue;
-        append(changes, attempt.changes);
-        images.push(attempt.images);
-        length += attempt.images.length;
-      }
-      this.#waiting.unshift(...batch.splice(outcomes.length));
-      if (images.length > 0) this.#append(images);
+      const result = runBatch(this.#replica, batch);
+      this.#waiting.unshift(...batch.splice(result.outcomes.length));
+      if (result.record !== null) this.#append(result.record);
+      return result;
     } catch (error) {
       if (error instanceof TransactionLostError) this.#failure ??= error;
       else this.#replica.rollback();
       throw error;
     }
-    this.#commitReplica();
-    append(this.#unannounced, changes);
-    return outcomes;
+  }
+
+  #append(record: Uint8Array): void {
+    try {
+      this.#journal.append(record);
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+    this.#commits++;
   }
 
   /** The record is written: a replica that cannot follow is of no use any more. */
@@ -372,27 +330,6 @@ export class Ledger {
       this.#failure ??= asError(error);
       throw error;
     }
-  }
-
-  #attempt(operation: Operation): { tell: Outcome; images: string; changes: readonly Change[] } {
-    try {
-      const { result, images, changes } = this.#replica.attempt(operation.run);
-      return { tell: () => operation.resolve(result as never), images, changes };
-    } catch (error) {
-      if (error instanceof TransactionLostError) throw error;
-      return { tell: () => operation.reject(error), images: "", changes: [] };
-    }
-  }
-
-  #append(images: readonly string[]): void {
-    const payload = this.#encoder.encode(`[${images.join(",")}]`);
-    try {
-      this.#journal.append(payload);
-    } catch (error) {
-      this.#noteFailure(error);
-      throw error;
-    }
-    this.#commits++;
   }
 
   /** Full durability waits for the fsync; relaxed sees to it that one follows. */
@@ -424,11 +361,7 @@ export class Ledger {
   }
 
   #visitor(): ReturnType<typeof replicaVisitor> {
-    return replicaVisitor(
-      this.#replica,
-      this.#options,
-      (changes) => append(this.#unannounced, changes),
-    );
+    return replicaVisitor(this.#replica, this.#options, (changes) => this.#feed.note(changes));
   }
 
   /** Starts again from the newest snapshot. */
@@ -439,8 +372,7 @@ export class Ledger {
     this.#replica = recovered.replica;
     this.#journal = recovered.journal;
     this.#snapshotBytes = recovered.snapshotBytes;
-    this.#unannounced = [];
-    this.#tell("reset");
+    this.#feed.tellReset();
   }
 
   #schedulePoll(): void {
@@ -472,20 +404,7 @@ export class Ledger {
 
   /** Tells the watchers what changed; this process's own changes only once they are durable. */
   #announce(): void {
-    if (this.#isCommitting || this.#failure !== undefined || this.#unannounced.length === 0) return;
-    const changes = this.#unannounced;
-    this.#unannounced = [];
-    this.#tell(changes);
-  }
-
-  #tell(changes: LedgerChanges): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(changes);
-      } catch (error) {
-        this.#report(error);
-      }
-    }
+    if (!this.#isCommitting && this.#failure === undefined) this.#feed.tell();
   }
 
   // --- checkpoints
@@ -498,48 +417,19 @@ export class Ledger {
 
   #checkpointIfDue(): void {
     const isDue = (): boolean => this.#outgrows(LEDGER_DEFAULTS.checkpointMinBytes, 1);
-    if (!this.#isClosed && isDue()) this.#checkpointIf(isDue).catch((error) => this.#report(error));
+    if (!this.#isClosed) this.#checkpointIf(isDue).catch((error) => this.#report(error));
   }
 
-  /** Makes a checkpoint unless somebody is making one, or has just made the journal small. */
   async #checkpointIf(isWanted: () => boolean): Promise<void> {
-    if (this.#checkpointing !== undefined || !isWanted()) return;
-    await this.#oneAtATime(async () => {
-      const lock = this.#options.storage.tryLock("checkpoint");
-      return lock && await this.#makeCheckpoint(lock, isWanted);
-    });
-  }
-
-  #oneAtATime(
-    make: () => Promise<LedgerCheckpoint | undefined>,
-  ): Promise<LedgerCheckpoint | undefined> {
-    this.#checkpointing = make().finally(() => this.#checkpointing = undefined);
-    return this.#checkpointing;
-  }
-
-  /** Replaces the snapshot, then removes the segments that it includes; releases `lock`. */
-  async #makeCheckpoint(
-    lock: Lock,
-    isWanted: () => boolean,
-  ): Promise<LedgerCheckpoint | undefined> {
-    const { storage } = this.#options;
-    try {
-      const exported = await this.#onDrain(() => this.#exportAtRotation(isWanted));
-      if (exported === undefined) return undefined;
-      const { bytes, sequence, superseded } = exported;
-      this.#snapshotBytes = await writeSnapshot(storage, bytes);
-      for (const segment of superseded) await storage.remove(segmentName(segment));
-      return { sequence, snapshotBytes: this.#snapshotBytes, removedSegments: superseded.length };
-    } finally {
-      lock.release();
-    }
+    const report = await this.#checkpointer.makeIf(isWanted);
+    if (report !== undefined) this.#snapshotBytes = report.snapshotBytes;
   }
 
   /**
    * Begins a new segment and exports the replica exactly there. No await stands between the release of the lock and the
    * export, so the snapshot includes nothing that is not durable.
    */
-  async #exportAtRotation(isWanted: () => boolean): Promise<Exported | undefined> {
+  async #exportAtRotation(isWanted: () => boolean): Promise<ExportedReplica | undefined> {
     const lock = await this.#lockCaughtUp();
     try {
       if (!isWanted()) return undefined;
@@ -606,9 +496,4 @@ export class Ledger {
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
-}
-
-/** Appends without the limit that spreading an array into a call has. */
-function append<T>(list: T[], more: readonly T[]): void {
-  for (const item of more) list.push(item);
 }

@@ -15,7 +15,8 @@ import {
   TASK_LIMITS,
   toLease,
 } from "../domain/task.ts";
-import type { Ledger, LedgerCheckpoint } from "../ledger/ledger.ts";
+import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import { cancel, retry } from "./by_hand.ts";
 import { claim, hasClaimable, prepareClaim } from "./claim.ts";

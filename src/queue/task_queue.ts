@@ -6,7 +6,8 @@
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
-import type { LedgerCheckpoint, LedgerStats } from "../ledger/ledger.ts";
+import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
+import type { LedgerStats } from "../ledger/ledger.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
 /** What enqueue answers. */

@@ -1,0 +1,93 @@
+/**
+ * Checkpoints: fold the journal into a new snapshot, one at a time, in this process and among all.
+ *
+ * The snapshot is in place, durably, before a segment that it includes is removed.
+ */
+import { invariant } from "../domain/errors.ts";
+import { segmentName } from "../storage/segment.ts";
+import { writeSnapshot } from "../storage/snapshot.ts";
+import type { Lock, Storage } from "../storage/storage.ts";
+
+/** What a checkpoint did. */
+export interface LedgerCheckpoint {
+  /** The sequence number that the snapshot includes. */
+  readonly sequence: number;
+  readonly snapshotBytes: number;
+  /** Journal files that the snapshot made superfluous. */
+  readonly removedSegments: number;
+}
+
+/** What a snapshot is made of. */
+export interface ExportedReplica {
+  /** A SQLite file. */
+  readonly bytes: Uint8Array;
+  /** The last record that it includes, which is durable. */
+  readonly sequence: number;
+  /** The segments, by their first records, that it makes superfluous. */
+  readonly superseded: readonly number[];
+}
+
+/** Exports the replica, unless `isWanted` says no once it has caught up. */
+export type ExportReplica = (isWanted: () => boolean) => Promise<ExportedReplica | undefined>;
+
+/** Makes the checkpoints of one process. */
+export class Checkpointer {
+  readonly #storage: Storage;
+  readonly #exportReplica: ExportReplica;
+  #current: Promise<LedgerCheckpoint | undefined> | undefined;
+
+  constructor(storage: Storage, exportReplica: ExportReplica) {
+    this.#storage = storage;
+    this.#exportReplica = exportReplica;
+  }
+
+  /** Whether a checkpoint is being made here. */
+  get isBusy(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** Resolves when the checkpoint that is being made has ended, one way or the other; another may have begun. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#current]);
+  }
+
+  /** Makes a checkpoint; waits while another process makes one. None may be under way here. @throws StorageError */
+  async make(): Promise<LedgerCheckpoint> {
+    invariant(!this.isBusy, "two checkpoints at once in one process");
+    const report = await this.#alone(async () => {
+      return await this.#make(await this.#storage.lock("checkpoint"), () => true);
+    });
+    invariant(report !== undefined, "a checkpoint that was asked for was not made");
+    return report;
+  }
+
+  /** Makes a checkpoint unless somebody is making one, or has just made it unnecessary. @throws StorageError */
+  async makeIf(isWanted: () => boolean): Promise<LedgerCheckpoint | undefined> {
+    if (this.isBusy || !isWanted()) return undefined;
+    return await this.#alone(async () => {
+      const lock = this.#storage.tryLock("checkpoint");
+      return lock && await this.#make(lock, isWanted);
+    });
+  }
+
+  #alone(
+    make: () => Promise<LedgerCheckpoint | undefined>,
+  ): Promise<LedgerCheckpoint | undefined> {
+    this.#current = make().finally(() => this.#current = undefined);
+    return this.#current;
+  }
+
+  /** Replaces the snapshot, then removes the segments that it includes; releases `lock`. */
+  async #make(lock: Lock, isWanted: () => boolean): Promise<LedgerCheckpoint | undefined> {
+    try {
+      const exported = await this.#exportReplica(isWanted);
+      if (exported === undefined) return undefined;
+      const { bytes, sequence, superseded } = exported;
+      const snapshotBytes = await writeSnapshot(this.#storage, bytes);
+      for (const segment of superseded) await this.#storage.remove(segmentName(segment));
+      return { sequence, snapshotBytes, removedSegments: superseded.length };
+    } finally {
+      lock.release();
+    }
+  }
+}
