@@ -28,7 +28,7 @@ export const LEDGER_DEFAULTS = Object.freeze({
   relaxedSyncMs: 50,
   /** How soon, and at the latest how late, another process's commit is looked for, in milliseconds. */
   pollMinMs: 2,
-  pollMaxMs: 20,
+  pollMaxMs: 30,
   /** A checkpoint is made when the journal is larger than this and than the snapshot. */
   checkpointMinBytes: 4 * 1024 * 1024,
   /** On closing it is made already when the journal is larger than this and than a quarter of the snapshot. */
@@ -353,6 +353,7 @@ export class Ledger {
   /** Applies what others have appended. Needs no lock and does not wait. */
   #follow(): "current" | "superseded" {
     try {
+      if (!this.#journal.mayHaveMore) return "current";
       return this.#journal.read(this.#visitor());
     } catch (error) {
       this.#noteFailure(error);

@@ -12,6 +12,8 @@ import type { SqlRow } from "../ledger/sql_engine.ts";
 import { drawKey, laneClock, type OperationContext } from "./operation_context.ts";
 import { LANE_TABLE, TASK_TABLE } from "./schema.ts";
 import type { ClaimRequest } from "./task_queue.ts";
+import { cell } from "./task_row.ts";
+import { noteTransition, waitMsOf } from "./transition_log.ts";
 
 /** A checked `ClaimRequest`. */
 export interface PreparedClaim {
@@ -75,14 +77,15 @@ export function prepareClaim(request: ClaimRequest): PreparedClaim {
       `Cannot use ${JSON.stringify(order)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
     );
   }
-  if (request.taskId === undefined && request.types.length === 0) {
+  const types = request.types ?? [];
+  if (request.taskId === undefined && types.length === 0) {
     throw new TypeError("Cannot claim without task types: at least one is needed");
   }
   const leaseDurationMs = request.leaseDurationMs ?? TASK_LIMITS.leaseDurationDefaultMs;
   const capabilities = checkPairs(request.capabilities ?? {}, "capabilities");
   return {
     workerId: checkName(request.workerId, "worker id", workerIdMaxLength),
-    types: [...new Set(request.types.map((type) => checkName(type, "task type", typeMaxLength)))],
+    types: [...new Set(types.map((type) => checkName(type, "task type", typeMaxLength)))],
     limit: checkInteger(request.limit ?? 1, "limit", 1, claimMax),
     leaseDurationMs: checkInteger(
       leaseDurationMs,
@@ -185,7 +188,7 @@ function advanceClocks(tx: Transaction, lanes: readonly Lane[], elapsed: number)
 
 function lease(tx: Transaction, id: number, claim: PreparedClaim, nowMs: number): SqlRow[] {
   const untilMs = nowMs + claim.leaseDurationMs;
-  return tx.change(TASK_TABLE, CLAIM_SQL.lease, [
+  const rows = tx.change(TASK_TABLE, CLAIM_SQL.lease, [
     claim.workerId,
     untilMs,
     nowMs,
@@ -194,4 +197,12 @@ function lease(tx: Transaction, id: number, claim: PreparedClaim, nowMs: number)
     id,
     nowMs,
   ]);
+  for (const row of rows) {
+    noteTransition(tx, { id, nowMs }, "leased", {
+      worker: claim.workerId,
+      attempt: cell(row, "attempts") as number,
+      durationMs: waitMsOf(row, nowMs),
+    });
+  }
+  return rows;
 }

@@ -116,6 +116,12 @@ export class Journal {
     return this.#offset - SEGMENT_HEADER_BYTES;
   }
 
+  /** Whether a look by `read` may be worth while; costs next to nothing when it is not. */
+  get mayHaveMore(): boolean {
+    return this.#file === undefined || !this.#isAnnounced || this.#isSealed ||
+      this.#file.size() !== this.#offset;
+  }
+
   /** Visits every whole record not visited yet. Needs no lock. */
   read(visitor: JournalVisitor): ReadOutcome {
     for (;;) {
