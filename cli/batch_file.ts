@@ -2,7 +2,7 @@
  * Batch files: one task as a JSON object per line (NDJSON), fields in snake_case; blank lines are passed over.
  */
 import { z } from "zod";
-import type { NewTask } from "../src/mod.ts";
+import { checkNewTask, messageOf, type NewTask } from "../src/mod.ts";
 import { UsageError } from "./exit.ts";
 import { instant } from "./options.ts";
 import { parseJson } from "./task_options.ts";
@@ -14,7 +14,7 @@ const batchLine = z.strictObject({
   run_after: z.string().optional(),
   idempotency_key: z.string().optional(),
   max_attempts: z.number().optional(),
-  compatibility: z.record(z.string(), z.unknown()).optional(),
+  compatibility: z.custom<Record<string, unknown>>((value) => typeof value === "object").optional(),
   run_id: z.string().optional(),
   timeout_ms: z.number().optional(),
 });
@@ -28,11 +28,20 @@ export function parseBatch(text: string): NewTask[] {
 
 function parseLine(line: string, where: string): NewTask {
   const parsed = batchLine.safeParse(parseJson(line, where));
-  if (parsed.success) return toNewTask(parsed.data);
+  if (parsed.success) return checkedTask(toNewTask(parsed.data), where);
   const problems = parsed.error.issues.map((issue) =>
     issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`
   );
   throw new UsageError(`${where}: ${problems.join("; ")}`);
+}
+
+function checkedTask(task: NewTask, where: string): NewTask {
+  try {
+    checkNewTask(task);
+    return task;
+  } catch (thrown) {
+    throw new UsageError(`${where}: ${messageOf(thrown)}`, { cause: thrown });
+  }
 }
 
 function toNewTask(line: z.infer<typeof batchLine>): NewTask {

@@ -7,12 +7,16 @@ import {
   type LogStore,
   messageOf,
   openLogStore,
-  type TaskQueue,
+  type OperatedQueue,
   Worker,
   type WorkerOptions,
 } from "../src/mod.ts";
 import { type Session, withQueue } from "./app.ts";
 import { checkedInput } from "./exit.ts";
+
+/** What `--handlers` takes. */
+export const HANDLERS_HELP =
+  "a module whose exports are handlers, or a list of them in .json, .yaml or .toml";
 
 /** The handlers of the file that the user named. @throws UsageError when it cannot be loaded. */
 export function loadHandlerFile(file: string): Promise<HandlerRegistry> {
@@ -53,7 +57,7 @@ export async function withWorker<T>(
 /** Opens the session's queue (by `open`: making it, or not) and its logs, does `work`, and closes both. */
 export function withQueueAndLogs<T>(
   session: Session,
-  work: (queue: TaskQueue, logs: LogStore) => Promise<T>,
+  work: (queue: OperatedQueue, logs: LogStore) => Promise<T>,
   open: typeof withQueue = withQueue,
 ): Promise<T> {
   return open(session, async (queue) => {

@@ -10,8 +10,11 @@ import { type App, createSession, type Program } from "./app.ts";
 import { addByHandCommands } from "./commands/by_hand.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";
+import { addExplainCommand } from "./commands/explain.ts";
+import { addHealthCommand } from "./commands/health.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addLogsCommand } from "./commands/logs.ts";
+import { addPruneCommand } from "./commands/prune.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
@@ -65,8 +68,11 @@ function addCommands(program: Program, app: App): void {
   addListCommand(program, app);
   addShowCommand(program, app);
   addByHandCommands(program, app);
+  addExplainCommand(program, app);
   addLogsCommand(program, app);
   addStatsCommand(program, app);
+  addHealthCommand(program, app);
+  addPruneCommand(program, app);
   addCheckpointCommand(program, app);
 }
 

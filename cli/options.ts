@@ -20,10 +20,33 @@ export function integerFrom(min: number, max: number): (text: string) => number 
   };
 }
 
+/** A reader of durations in milliseconds: `500ms`, `10s`, `5m`, `2h`, `30d`. */
+export function duration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  if (match === null) {
+    throw new InvalidArgumentError("A duration such as 30d, 12h or 5m is needed.");
+  }
+  const [, amount, unit] = match;
+  return Math.round(Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN));
+}
+
 /** A reader of instants: `+10s`, `+5m`, `+2h`, `+1d`, `+500ms` from now; any other text is left to the queue. */
 export function instant(text: string): Date | string {
   const match = /^\+(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   if (match === null) return text;
   const [, amount, unit] = match;
   return new Date(Date.now() + Math.round(Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN)));
+}
+
+/** A reader of JSON objects. */
+export function jsonObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      return value as Record<string, unknown>;
+    }
+  } catch {
+    // Refused below, like any other text that is no JSON object.
+  }
+  throw new InvalidArgumentError('A JSON object such as {"gpu":true} is needed.');
 }

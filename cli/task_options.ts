@@ -2,9 +2,9 @@
  * The options that describe a new task, shared by `enqueue` and `run`.
  */
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
-import { messageOf, type NewTask, TASK_LIMITS } from "../src/mod.ts";
+import { checkNewTask, messageOf, type NewTask, TASK_LIMITS } from "../src/mod.ts";
 import type { Session } from "./app.ts";
-import { UsageError } from "./exit.ts";
+import { checkedInput, UsageError } from "./exit.ts";
 import { instant, integerFrom } from "./options.ts";
 
 /** What the options gave. */
@@ -47,13 +47,13 @@ export function addTaskOptions<Args extends unknown[], Globals extends OptionVal
     .option("--run-id <id>", "the run's name (default: a random one)");
 }
 
-/** The task that the options describe. @throws UsageError when the payload cannot be read. */
+/** The task that the options describe. @throws UsageError when the payload cannot be read, or a field is refused. */
 export async function newTaskOf(
   session: Session,
   type: string,
   options: TaskOptions,
 ): Promise<NewTask> {
-  return {
+  const task = {
     type,
     payload: await readPayload(session, options),
     priority: options.priority,
@@ -62,6 +62,8 @@ export async function newTaskOf(
     maxAttempts: options.maxAttempts,
     runId: options.runId,
   };
+  await checkedInput(() => checkNewTask(task));
+  return task;
 }
 
 async function readPayload(session: Session, options: TaskOptions): Promise<unknown> {

@@ -1,14 +1,14 @@
 /**
  * The HTTP application: a function of `Request`, so it can be served, tested without a socket, or mounted under a prefix.
  *
- * It touches nothing outside `/api`, so a host application keeps its other paths to itself.
+ * It touches nothing outside `/api` and `/metrics`, so a host application keeps its other paths to itself.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { HttpError, respondWithError, validationError } from "./errors.ts";
 import { type AppOptions, resolveAppOptions } from "./options.ts";
-import { addHealthRoute } from "./routes/health.ts";
+import { addHealthRoutes } from "./routes/health.ts";
 import { addModuleRoutes } from "./routes/modules.ts";
 import { addQueueRoutes } from "./routes/queue.ts";
 import { addRunRoutes } from "./routes/runs.ts";
@@ -48,15 +48,17 @@ export function createApp(options: AppOptions): OpenAPIHono {
     addSecurityHeaders(c);
     return respondWithError(c, notFound(c), resolved);
   });
-  app.use("/api/*", async (c, next) => {
-    addSecurityHeaders(c);
-    await next();
-  });
+  for (const path of ["/api/*", "/metrics"]) {
+    app.use(path, async (c, next) => {
+      addSecurityHeaders(c);
+      await next();
+    });
+  }
   app.use("/api/*", limitBody(resolved.bodyMaxBytes));
   addModuleRoutes(app, resolved);
   addRunRoutes(app, resolved);
   addQueueRoutes(app, resolved);
-  addHealthRoute(app, resolved);
+  addHealthRoutes(app, resolved);
   refuseTheRest(app);
   return app;
 }

@@ -3,8 +3,23 @@
  * fault it is.
  */
 import type { EnqueueResult, NewTask } from "../src/mod.ts";
-import { enqueueErrorOf, validationError } from "./errors.ts";
+import type { z } from "@hono/zod-openapi";
+import { enqueueErrorOf, HttpError, validationError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
+
+/** @throws HttpError `VALIDATION_ERROR`. */
+async function checkValue(schema: z.ZodType, value: unknown, field: string): Promise<void> {
+  try {
+    const checked = await schema.safeParseAsync(value);
+    if (!checked.success) throw validationError(checked.error, [field]);
+  } catch (thrown) {
+    // A recursive schema on a deeply nested value uses up the stack.
+    if (!(thrown instanceof RangeError)) throw thrown;
+    throw new HttpError("VALIDATION_ERROR", `Cannot accept ${field}: it is nested too deeply`, {
+      problems: [{ field, message: "Nested too deeply" }],
+    });
+  }
+}
 
 /** When and how often a task runs, as a body says it. */
 export interface SchedulingBody {
@@ -39,9 +54,8 @@ export async function enqueueChecked(
   payloadField: "parameters" | "payload",
   options: ResolvedAppOptions,
 ): Promise<EnqueueResult> {
-  const schema = options.handlers.get(task.type)?.payload;
-  const checked = await schema?.safeParseAsync(task.payload);
-  if (checked?.success === false) throw validationError(checked.error, [payloadField]);
+  const schema = options.handlers.get(task.type)?.payload ?? null;
+  if (schema !== null) await checkValue(schema, task.payload, payloadField);
   try {
     return await options.queue.enqueue(task);
   } catch (thrown) {

@@ -20,6 +20,7 @@ export const ERROR_STATUSES = Object.freeze(
     VALIDATION_ERROR: 422,
     INTERNAL_ERROR: 500,
     QUEUE_UNAVAILABLE: 503,
+    QUEUE_UNHEALTHY: 503,
   } as const,
 );
 

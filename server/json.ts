@@ -5,8 +5,25 @@
  * token is never part of it: who knows it could finish the task.
  */
 import { z } from "@hono/zod-openapi";
-import type { HandlerEntry, LedgerStats, QueueStats, Run, Task } from "../src/mod.ts";
-import type { ModuleSchema, RunSchema, StatsSchema, StorageSchema, TaskSchema } from "./schemas.ts";
+import {
+  type Explanation,
+  type HandlerEntry,
+  type HealthReason,
+  type LedgerStats,
+  type QueueStats,
+  type Run,
+  runStatusOf,
+  type Task,
+} from "../src/mod.ts";
+import type {
+  ExplanationSchema,
+  HealthSchema,
+  ModuleSchema,
+  RunSchema,
+  StatsSchema,
+  StorageSchema,
+  TaskSchema,
+} from "./schemas.ts";
 
 /** A task with the Python system's names. */
 export function taskJson(task: Task): z.infer<typeof TaskSchema> {
@@ -55,6 +72,25 @@ export function runJson(run: Run): z.infer<typeof RunSchema> {
     attempts: run.attempts,
     priority: run.priority,
   };
+}
+
+/** Why a run is where it is. */
+export function explanationJson(explanation: Explanation): z.infer<typeof ExplanationSchema> {
+  return {
+    run_id: explanation.runId,
+    task_id: explanation.taskId,
+    status: runStatusOf(explanation.status),
+    reason: explanation.reason,
+    summary: explanation.summary,
+    data: { ...explanation.data },
+  };
+}
+
+/** What is not as it should be. */
+export function healthReasonsJson(
+  reasons: readonly HealthReason[],
+): z.infer<typeof HealthSchema>["reasons"] {
+  return reasons.map(({ code, severity, message }) => ({ code, severity, message }));
 }
 
 /** A module: what a handler says of itself. Its schema describes the input, before defaults and conversions. */

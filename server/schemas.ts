@@ -5,7 +5,13 @@
  * names its field. Bodies are strict: a misspelt field is refused, not ignored.
  */
 import { z } from "@hono/zod-openapi";
-import { RUN_STATUSES, TASK_LIMITS, TASK_STATUSES } from "../src/mod.ts";
+import {
+  EXPLANATION_REASONS,
+  HEALTH_CODES,
+  RUN_STATUSES,
+  TASK_LIMITS,
+  TASK_STATUSES,
+} from "../src/mod.ts";
 import { ERROR_CODES } from "./error_codes.ts";
 
 /** Runs on one page, at most and by default. */
@@ -35,6 +41,15 @@ function printable(schema: z.ZodString, maxLength: number): z.ZodString {
     // deno-lint-ignore no-control-regex
     .regex(/^[^\u0000-\u001f\u007f]*$/, "Control characters are not allowed")
     .refine((text) => text.isWellFormed(), "A lone surrogate is not allowed");
+}
+
+/** A JSON object, with every name in it: zod's own objects pass over `__proto__`. */
+function jsonObject(): z.ZodType<Record<string, unknown>> {
+  const isObject = (value: unknown): boolean =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  return z.custom<Record<string, unknown>>(isObject, "An object is needed").openapi({
+    type: "object",
+  });
 }
 
 /** An integer in a path or query: decimal digits only. */
@@ -165,7 +180,7 @@ export const EnqueueBody = z.strictObject({
     example: EXAMPLE_PAYLOAD,
   }),
   ...schedulingFields,
-  compatibility: z.record(z.string(), z.unknown()).optional().openapi({
+  compatibility: jsonObject().optional().openapi({
     description: "Only workers whose capabilities contain each pair may claim the task",
     example: { region: "eu" },
   }),
@@ -289,10 +304,18 @@ export const StatsSchema = z.object({
   storage: z.union([StorageSchema, z.null()]),
 }).openapi("QueueStats");
 
-/** A healthy answer. */
+/** Something that is not as it should be. */
+const healthReasonSchema = z.object({
+  code: z.enum(HEALTH_CODES).openapi({ example: "oldest_due_waits" }),
+  severity: z.enum(["degraded", "unhealthy"]).openapi({ example: "degraded" }),
+  message: z.string().openapi({ example: "A task has been due for 6 min 3 s" }),
+}).openapi("HealthReason");
+
+/** The queue works, perhaps not as well as it should. */
 export const HealthSchema = z.object({
-  status: z.literal("healthy"),
+  status: z.enum(["healthy", "degraded"]).openapi({ example: "healthy" }),
   version: z.string().optional().openapi({ example: "0.1.0" }),
+  reasons: z.array(healthReasonSchema).openapi({ description: "Empty when healthy" }),
   queue: z.object({ total: countSchema.openapi({ example: 1 }), by_status: countsSchema }),
 }).openapi("Health");
 
@@ -300,4 +323,23 @@ export const HealthSchema = z.object({
 export const UnhealthySchema = ErrorSchema.extend({
   status: z.literal("unhealthy"),
   version: z.string().optional().openapi({ example: "0.1.0" }),
+  reasons: z.array(healthReasonSchema).optional().openapi({
+    description: "Given when the queue answers",
+  }),
 }).openapi("Unhealthy");
+
+/** Why a run is where it is. */
+export const ExplanationSchema = z.object({
+  run_id: z.string().openapi({ example: EXAMPLE_RUN_ID }),
+  task_id: z.number().int().openapi({ example: 1 }),
+  status: z.enum(RUN_STATUSES).openapi({ example: "queued" }),
+  reason: z.enum(EXPLANATION_REASONS).openapi({ example: "no_handler" }),
+  summary: z.string().openapi({
+    description: "One sentence, for people",
+    example: 'Task 1 is due, but no live worker has a handler for "email" (of 2)',
+  }),
+  data: z.record(z.string(), z.unknown()).openapi({
+    description: "What the sentence says, for programs; its fields depend on the reason",
+    example: { type: "email" },
+  }),
+}).openapi("Explanation");

@@ -15,14 +15,51 @@ import {
   type QueuedTaskManagerParts,
 } from "./manager/factory.ts";
 import type { QueuedTaskManager } from "./manager/queued_task_manager.ts";
+import type { RunHistorySettings } from "./manager/run_history.ts";
+import { RunRegistry, type RunRegistryOptions } from "./manager/run_registry.ts";
 import { openLogStore, openQueue } from "./open_queue.ts";
+import { DiskHistoryFile } from "./platform/disk_history_file.ts";
 import { readEnvironment, warnOnStandardError } from "./platform/environment.ts";
+
+/** How to open a registry. */
+export interface OpenRunRegistryOptions extends RunRegistryOptions, RunHistorySettings {
+  /**
+   * The file that its runs are kept in, for one process at a time; missing folders are made. It is replaced atomically, at
+   * most once in `historyDelayMs`, and when the registry is flushed or its manager closed. Default: runs are kept in
+   * memory only.
+   */
+  readonly historyPath?: string;
+}
 
 /** Which manager, and what it is made of. */
 export interface CreateTaskManagerOptions
   extends Partial<TaskExecutionConfig>, QueuedTaskManagerParts {
-  /** Is told when the queue could not be opened and the in-memory manager takes its place; default the standard error. */
+  /**
+   * Keeps the registry's runs in this file; see `openRunRegistry`, which takes more options. Not together with `registry`.
+   * Default: in memory only.
+   */
+  readonly historyPath?: string;
+  /**
+   * Is told in one line when the queue cannot be opened and the in-memory manager takes its place, and when the history
+   * file is damaged or cannot be used; default the standard error.
+   */
   readonly warn?: (message: string) => void;
+}
+
+/**
+ * A registry, with the runs of its history file if it has one. A file that is damaged is no error: a warning says what is
+ * wrong and where it is kept; the runs that are left are there. One that cannot be read is left alone.
+ *
+ * @throws TypeError, RangeError for an option out of its range.
+ */
+export async function openRunRegistry(options: OpenRunRegistryOptions = {}): Promise<RunRegistry> {
+  const { historyPath, onHistoryProblem = warnOnStandardError } = options;
+  if (historyPath === undefined) return new RunRegistry(options);
+  if (typeof historyPath !== "string" || historyPath.trim() === "") {
+    throw new TypeError("Cannot keep a run history at a blank path");
+  }
+  const history = new DiskHistoryFile(historyPath);
+  return await RunRegistry.open({ ...options, history, onHistoryProblem });
 }
 
 /**
@@ -32,17 +69,34 @@ export interface CreateTaskManagerOptions
  * @throws TypeError for a setting that is not allowed.
  * @throws StorageError, CorruptionError when the queue cannot be opened and fallback is off.
  */
-export function createTaskManager(
+export async function createTaskManager(
   options: CreateTaskManagerOptions = {},
 ): Promise<BackgroundTaskManager | QueuedTaskManager> {
   const { taskBackend, queueDbPath, queueFallbackEnabled, warn = warnOnStandardError, ...parts } =
     options;
   const given = { taskBackend, queueDbPath, queueFallbackEnabled };
   const config = resolveTaskExecutionConfig(given, readEnvironment(TASK_EXECUTION_VARIABLES));
-  return create(config, { logs: openLogStore(config.queueDbPath), ...parts, openQueue, warn });
+  const registry = await registryOf(options, warn);
+  const logs = openLogStore(config.queueDbPath);
+  return await create(config, { logs, ...parts, registry, openQueue, warn });
 }
 
-/** A manager on the queue at `path` (default `data/queue.db`). @throws StorageError, CorruptionError */
+async function registryOf(
+  { registry, historyPath, clock }: CreateTaskManagerOptions,
+  warn: (message: string) => void,
+): Promise<RunRegistry> {
+  if (registry === undefined) {
+    return await openRunRegistry({ historyPath, clock, onHistoryProblem: warn });
+  }
+  if (historyPath === undefined) return registry;
+  throw new TypeError("Cannot use historyPath together with a registry: it has its own history");
+}
+
+/**
+ * A manager on the queue at `path`, with handlers' logs beside it unless `logs` says otherwise.
+ *
+ * @throws StorageError, CorruptionError when the queue cannot be opened or read.
+ */
 export function createQueuedTaskManager(
   options: CreateQueuedTaskManagerOptions = {},
 ): Promise<QueuedTaskManager> {

@@ -7,6 +7,8 @@ export {
   createQueuedTaskManager,
   createTaskManager,
   type CreateTaskManagerOptions,
+  openRunRegistry,
+  type OpenRunRegistryOptions,
 } from "./create_task_manager.ts";
 export { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./domain/backoff.ts";
 export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
@@ -44,6 +46,7 @@ export {
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,
+  type TaskLimits,
   type TaskStatus,
 } from "./domain/task.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
@@ -66,10 +69,41 @@ export {
   type ScheduleOptions,
   type TaskStatusReport,
 } from "./manager/queued_task_manager.ts";
-export { RunRegistry, type RunRegistryOptions } from "./manager/run_registry.ts";
+export type { HistoryFile } from "./manager/history_file.ts";
+export { RUN_HISTORY_DEFAULTS, type RunHistorySettings } from "./manager/run_history.ts";
+export {
+  type OpenRegistryOptions,
+  RunRegistry,
+  type RunRegistryOptions,
+} from "./manager/run_registry.ts";
 export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager.ts";
 export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
+export { isolated } from "./platform/deno_threads.ts";
 export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
+export { HEALTH_THRESHOLDS } from "./queue/health.ts";
+export { METRICS_LIMITS } from "./queue/metrics.ts";
+export {
+  type DurationSummary,
+  type Explanation,
+  EXPLANATION_REASONS,
+  type ExplanationReason,
+  HEALTH_CODES,
+  type HealthReason,
+  type MetricsRequest,
+  type OperatedQueue,
+  type PruneReport,
+  type PruneRequest,
+  type QueueHealth,
+  type QueueMetrics,
+  type QueueOperations,
+  type Verdict,
+  type WindowMetrics,
+  type WorkerBeat,
+  type WorkerRecord,
+  type WorkerState,
+} from "./queue/operations.ts";
+export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
+export { checkNewTask } from "./queue/enqueue.ts";
 export type {
   ClaimRequest,
   EnqueueResult,
@@ -80,6 +114,8 @@ export type {
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
+export type { TaskTransition, TransitionKind } from "./queue/task_transition.ts";
+export { WORKER_AGES } from "./queue/workers.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
 export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
@@ -90,12 +126,32 @@ export {
   HandlerRegistry,
   type TaskContext,
 } from "./worker/handler_registry.ts";
+export {
+  type HandlerPermissions,
+  type HandlerSource,
+  type Isolation,
+  ISOLATIONS,
+  PERMISSION_NAMES,
+} from "./worker/isolated_handler.ts";
 export type { LogLevel, LogLine, LogPage, LogStore } from "./worker/log_store.ts";
+export type { WorkerQueue } from "./worker/heartbeat.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
 export {
   type StopOptions,
   Worker,
   WORKER_DEFAULTS,
+  type WorkerDefaults,
   type WorkerEvent,
   type WorkerOptions,
 } from "./worker/worker.ts";
+export {
+  resolveWorkerConfig,
+  WORKER_CONFIG_VARIABLES,
+  type WorkerConfig,
+  type WorkerConfigSources,
+} from "./worker/worker_config.ts";
+export {
+  type IntegrationCheck,
+  type IntegrationReport,
+  validateQueueIntegration,
+} from "./validate_queue_integration.ts";

@@ -10,21 +10,21 @@ import { warnOnStandardError } from "./platform/environment.ts";
 import { FileLogStore } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import { LedgerQueue } from "./queue/ledger_queue.ts";
+import type { OperatedQueue } from "./queue/operations.ts";
 import { QUEUE_SCHEMA } from "./queue/schema.ts";
-import type { TaskQueue } from "./queue/task_queue.ts";
 import { MemoryStorage } from "./storage/memory_storage.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { LogStore } from "./worker/log_store.ts";
 
 /** Where a queue is, and how it behaves. Exactly one of `path`, `memory` and `storage` is needed. */
 export interface QueueOptions {
-  /** The path of its snapshot; the other files stand beside it. Missing folders are made. */
+  /** The path of its snapshot; the other files stand beside it. Missing folders are made. Default none. */
   readonly path?: string;
   /** Whether to refuse a path at which there is no queue yet, instead of making one; default false. */
   readonly mustExist?: boolean;
-  /** `true` keeps everything in memory, for tests and for the edge. */
+  /** `true` keeps everything in memory, for tests and for the edge; default false. */
   readonly memory?: boolean;
-  /** Any other place. */
+  /** Any other place; default none. */
   readonly storage?: Storage;
   /**
    * `full` (default): an acknowledged write survives a power cut. `relaxed`: it survives a killed process, and a power cut
@@ -44,7 +44,7 @@ export interface QueueOptions {
    * where it can. Default: a line on the standard error.
    */
   readonly onBackgroundError?: (error: Error) => void;
-  /** Is told when the queue is closed. */
+  /** Is told when the queue is closed; default nobody. */
   readonly onClosed?: () => void;
 }
 
@@ -54,7 +54,7 @@ export interface QueueOptions {
  * @throws CorruptionError when a file is damaged; nothing is overwritten then.
  * @throws StorageError when it cannot be read or written, or another program's database is there.
  */
-export async function openQueue(where: string | QueueOptions): Promise<TaskQueue> {
+export async function openQueue(where: string | QueueOptions): Promise<OperatedQueue> {
   const options = typeof where === "string" ? { path: where } : where;
   const clock = options.clock ?? systemClock;
   const onBackgroundError = options.onBackgroundError ??
@@ -85,7 +85,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
   }
 }
 
-const shared = new Map<string, Promise<TaskQueue>>();
+const shared = new Map<string, Promise<OperatedQueue>>();
 
 /**
  * The queue at a path, one in this process: opened by the first caller, the same object for all later ones, opened anew
@@ -93,7 +93,7 @@ const shared = new Map<string, Promise<TaskQueue>>();
  *
  * @throws CorruptionError, StorageError as `openQueue` does; the next call tries again.
  */
-export function getOrCreateQueue(path: string): Promise<TaskQueue> {
+export function getOrCreateQueue(path: string): Promise<OperatedQueue> {
   const key = queueKey(path);
   const opened = shared.get(key) ?? openQueue({ path, onClosed: () => shared.delete(key) });
   shared.set(key, opened);

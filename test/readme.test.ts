@@ -1,5 +1,5 @@
 /**
- * The README's code is run as it is printed.
+ * The code in the README and in docs/ is run as it is printed.
  */
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
@@ -8,33 +8,32 @@ import { withTemporaryPath } from "./support/queues.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-Deno.test("every TypeScript block of the README runs", async () => {
-  const blocks = await blocksOf("ts");
-  assert(blocks.length >= 2, `${blocks.length} blocks`);
+Deno.test("every TypeScript block of the README and of docs/ runs", async () => {
+  const blocks: string[] = [];
+  for (const page of await pages()) blocks.push(...await blocksOf("ts", page));
+  assert(blocks.length >= 7, `${blocks.length} blocks`);
   await withTemporaryPath(async (path) => {
-    for (const [i, block] of blocks.entries()) {
-      const file = join(dirname(path), `block ${i}.ts`);
+    const files = await Promise.all(blocks.map(async (block, n) => {
+      // Each finds an empty folder, so that none depends on another.
+      const folder = join(dirname(path), String(n));
+      await Deno.mkdir(folder);
+      const file = join(folder, "block.ts");
       await Deno.writeTextFile(file, block.replaceAll('"./', `"${pathToFileURL(ROOT)}`));
-      await run(
-        [
-          "run",
-          "--quiet",
-          "--check",
-          `--config=${join(ROOT, "deno.json")}`,
-          "--allow-read",
-          "--allow-write",
-          "--allow-env",
-          file,
-        ],
-        path,
-      );
+      return file;
+    }));
+    const config = `--config=${join(ROOT, "deno.json")}`;
+    await run(["check", "--quiet", config, ...files], path);
+    const permissions = ["--allow-read", "--allow-write", "--allow-env"];
+    for (const file of files) {
+      const queuePath = join(dirname(file), "queue.db");
+      await run(["run", "--quiet", "--no-check", config, ...permissions, file], queuePath);
     }
   });
 });
 
 Deno.test("every command of the README's command line block works, in that order", async () => {
-  const commands = (await blocksOf("sh")).flatMap((block) => block.split("\n")).filter((line) =>
-    line.startsWith("deno task")
+  const commands = (await blocksOf("sh", "README.md")).flatMap((block) => block.split("\n")).filter(
+    (line) => line.startsWith("deno task"),
   );
   assert(commands.length >= 5, `${commands.length} commands`);
   await withTemporaryPath(async (path) => {
@@ -47,9 +46,18 @@ Deno.test("every command of the README's command line block works, in that order
   });
 });
 
-/** The code blocks of one language. */
-async function blocksOf(language: string): Promise<string[]> {
-  const text = (await Deno.readTextFile(join(ROOT, "README.md"))).replaceAll("\r\n", "\n");
+/** The README and the pages of docs/. */
+async function pages(): Promise<string[]> {
+  const found = ["README.md"];
+  for await (const { name } of Deno.readDir(join(ROOT, "docs"))) {
+    if (name.endsWith(".md")) found.push(join("docs", name));
+  }
+  return found.sort();
+}
+
+/** The code blocks of one language on a page. */
+async function blocksOf(language: string, page: string): Promise<string[]> {
+  const text = (await Deno.readTextFile(join(ROOT, page))).replaceAll("\r\n", "\n");
   return [...text.matchAll(/```(\w+)[^\n]*\n([\s\S]*?)```/g)]
     .filter(([, name]) => name === language)
     .map(([, , block]) => block!);

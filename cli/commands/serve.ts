@@ -1,10 +1,21 @@
 /**
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
-import { HandlerRegistry, messageOf, sleep, systemClock, type TaskQueue } from "../../src/mod.ts";
+import {
+  HandlerRegistry,
+  messageOf,
+  type OperatedQueue,
+  sleep,
+  systemClock,
+} from "../../src/mod.ts";
 import { createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
-import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
+import {
+  HANDLERS_HELP,
+  loadHandlerFile,
+  withQueueAndLogs,
+  withWorker,
+} from "../embedded_worker.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
@@ -27,7 +38,7 @@ export function addServeCommand(program: Program, app: App): void {
     .description("serve HTTP, and execute tasks with the same handlers")
     .option("--host <host>", "the loopback address to listen on", DEFAULT_HOST)
     .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
-    .option("--handlers <file>", "a module whose exports are handlers")
+    .option("--handlers <file>", HANDLERS_HELP)
     .option("--no-worker", "execute nothing in this process")
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => serve(session, options))
@@ -76,7 +87,7 @@ function checkLoopback(host: string): void {
 
 interface Listening {
   readonly session: Session;
-  readonly queue: TaskQueue;
+  readonly queue: OperatedQueue;
   readonly handlers: HandlerRegistry;
   readonly address: { readonly host: string; readonly port: number };
 }

@@ -5,17 +5,26 @@ import { Option } from "@commander-js/extra-typings";
 import {
   CLAIM_ORDERS,
   type ClaimOrder,
+  readWorkerConfig,
   sleep,
   systemClock,
   TASK_LIMITS,
   type TaskQueue,
   type Worker,
+  WORKER_CONFIG_VARIABLES,
+  type WorkerConfig,
 } from "../../src/mod.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
-import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
-import { EXIT } from "../exit.ts";
+import {
+  HANDLERS_HELP,
+  loadHandlerFile,
+  withQueueAndLogs,
+  withWorker,
+} from "../embedded_worker.ts";
+import { checkedInput, EXIT } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
-import { integerFrom } from "../options.ts";
+import { LOG_LEVELS, type LogLevelName, withLogOutput } from "../log_output.ts";
+import { integerFrom, jsonObject } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
 
 /** How often `--until-empty` looks whether anything is left, in milliseconds. */
@@ -28,6 +37,9 @@ interface WorkerCommandOptions {
   readonly workerId?: string;
   readonly untilEmpty?: true;
   readonly leaseMs?: number;
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+  readonly config?: string;
+  readonly logLevel?: LogLevelName;
 }
 
 /** Adds the command. */
@@ -37,7 +49,11 @@ export function addWorkerCommand(program: Program, app: App): void {
     .description(
       `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
     )
-    .requiredOption("--handlers <file>", "a module whose exports are handlers")
+    .requiredOption("--handlers <file>", HANDLERS_HELP)
+    .option(
+      "--config <file>",
+      "settings in .json, .yaml or .toml; HOLDFAST_… variables go before it, options before both",
+    )
     .option("--concurrency <n>", "how many tasks at a time (default: 4)", integerFrom(1, 1000))
     .addOption(
       new Option("--strategy <order>", "which due task comes first (default: priority)")
@@ -50,18 +66,30 @@ export function addWorkerCommand(program: Program, app: App): void {
       `how long a lease lasts without renewal (default: ${TASK_LIMITS.leaseDurationDefaultMs})`,
       integerFrom(leaseDurationMinMs, leaseDurationMaxMs),
     )
+    .option(
+      "--capabilities <json>",
+      "what this worker can do; a task's compatibility pairs must all be here (default: {})",
+      jsonObject,
+    )
+    .addOption(
+      new Option("--log-level <level>", "write the library's own log to standard error")
+        .choices(LOG_LEVELS),
+    )
     .action((options, command) =>
-      app.run(command.optsWithGlobals(), (session) => work(session, options))
+      app.run(
+        command.optsWithGlobals(),
+        (session) => withLogOutput(session, options.logLevel, () => work(session, options)),
+      )
     );
 }
 
 async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
+  const { untilEmpty } = options;
+  const config = await checkedInput(() => configOf(session, options));
   const handlers = await loadHandlerFile(options.handlers);
-  const { concurrency, strategy, workerId, untilEmpty, leaseMs: leaseDurationMs } = options;
   const { signal, dispose } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
-  const { onEvent } = report;
-  const settings = { handlers, concurrency, strategy, workerId, leaseDurationMs, onEvent };
+  const settings = { ...config, handlers, onEvent: report.onEvent };
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
       const workToTheEnd = async (worker: Worker): Promise<string> => {
@@ -78,6 +106,18 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   } finally {
     dispose();
   }
+}
+
+function configOf(session: Session, options: WorkerCommandOptions): Promise<WorkerConfig> {
+  const { config: file, concurrency, strategy, workerId, leaseMs: leaseDurationMs, capabilities } =
+    options;
+  return readWorkerConfig({
+    options: { concurrency, strategy, workerId, leaseDurationMs, capabilities },
+    file,
+    env: Object.fromEntries(
+      WORKER_CONFIG_VARIABLES.map((name) => [name, session.io.environment(name)]),
+    ),
+  });
 }
 
 /** Resolves when no task of these types is queued or leased, or when `signal` aborts. */

@@ -1,36 +1,61 @@
 /**
- * Health: whether the queue answers.
+ * Health: whether the queue answers, and how it is. Metrics for Prometheus.
  */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { errorJson, queueUnavailable, reportError } from "../errors.ts";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { errorJson, HttpError, queueUnavailable, reportError } from "../errors.ts";
+import { healthReasonsJson } from "../json.ts";
+import { METRICS_WINDOW_MS, prometheusText } from "../metrics_text.ts";
 import type { ResolvedAppOptions } from "../options.ts";
-import { jsonResponse } from "../responses.ts";
+import { errorResponses, jsonResponse } from "../responses.ts";
 import { HealthSchema, UnhealthySchema } from "../schemas.ts";
 
 const getHealth = createRoute({
   method: "get",
   path: "/api/health",
-  summary: "Say whether the queue answers",
+  summary: "Say how the queue is",
   responses: {
-    200: jsonResponse(HealthSchema, "It does"),
-    503: jsonResponse(UnhealthySchema, "It does not"),
+    200: jsonResponse(HealthSchema, "Healthy, or degraded and why"),
+    503: jsonResponse(UnhealthySchema, "Unhealthy and why, or the queue does not answer"),
   },
 });
 
-/** Adds `/api/health`. */
-export function addHealthRoute(app: OpenAPIHono, options: ResolvedAppOptions): void {
+const getMetrics = createRoute({
+  method: "get",
+  path: "/metrics",
+  summary: "Metrics in the text format of Prometheus",
+  responses: {
+    200: { description: "The metrics", content: { "text/plain": { schema: z.string() } } },
+    ...errorResponses(503),
+  },
+});
+
+/** Adds `/api/health` and `/metrics`. */
+export function addHealthRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   const { queue, version, nowMs } = options;
 
   app.openapi(getHealth, async (c) => {
     try {
+      const { verdict, reasons } = await queue.health();
       const { total, byStatus } = await queue.stats();
-      const counts = { total, by_status: { ...byStatus } };
-      return c.json({ status: "healthy" as const, version, queue: counts }, 200);
+      const known = { version, reasons: healthReasonsJson(reasons) };
+      if (verdict !== "unhealthy") {
+        const counts = { total, by_status: { ...byStatus } };
+        return c.json({ status: verdict, ...known, queue: counts }, 200);
+      }
+      const detail = reasons.map(({ message }) => message).join("; ");
+      const error = errorJson(new HttpError("QUEUE_UNHEALTHY", detail), nowMs());
+      return c.json({ status: verdict, ...known, ...error }, 503);
     } catch (thrown) {
       const error = queueUnavailable(thrown);
       reportError(error, options);
       const body = { status: "unhealthy" as const, version, ...errorJson(error, nowMs()) };
       return c.json(body, 503, { ...error.headers });
     }
+  });
+
+  app.openapi(getMetrics, async (c) => {
+    const metrics = await queue.metrics({ windowMs: METRICS_WINDOW_MS });
+    const text = prometheusText(metrics, await queue.health());
+    return c.text(text, 200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
   });
 }

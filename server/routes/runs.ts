@@ -4,10 +4,10 @@
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { type Run, runOfTask, type Task, taskStatusOf } from "../../src/mod.ts";
 import { HttpError } from "../errors.ts";
-import { runJson } from "../json.ts";
+import { explanationJson, runJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import { errorResponses, jsonResponse } from "../responses.ts";
-import { RunPageSchema, RunParams, RunQuery, RunSchema } from "../schemas.ts";
+import { ExplanationSchema, RunPageSchema, RunParams, RunQuery, RunSchema } from "../schemas.ts";
 
 const listRuns = createRoute({
   method: "get",
@@ -49,6 +49,14 @@ const deleteRun = createRoute({
   responses: cancelResponses,
 });
 
+const explainRun = createRoute({
+  method: "get",
+  path: "/api/runs/{id}/explain",
+  summary: "Say why a run is where it is",
+  request: { params: RunParams },
+  responses: { 200: jsonResponse(ExplanationSchema, "Why"), ...errorResponses(404, 422, 503) },
+});
+
 /** Adds the routes under `/api/runs`. */
 export function addRunRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   app.openapi(listRuns, async (c) => {
@@ -65,6 +73,13 @@ export function addRunRoutes(app: OpenAPIHono, options: ResolvedAppOptions): voi
   app.openapi(getRun, async (c) => {
     const task = await requireTask(options, c.req.valid("param").id);
     return c.json(runJson(runOfTask(task)), 200);
+  });
+
+  app.openapi(explainRun, async (c) => {
+    const { id } = c.req.valid("param");
+    const explanation = await options.queue.explain(id);
+    if (explanation === undefined) throw runNotFound(id);
+    return c.json(explanationJson(explanation), 200);
   });
 
   app.openapi(
@@ -91,5 +106,9 @@ async function cancel(options: ResolvedAppOptions, runId: string): Promise<Run> 
 async function requireTask({ queue }: ResolvedAppOptions, runId: string): Promise<Task> {
   const task = await queue.getByRunId(runId);
   if (task !== undefined) return task;
-  throw new HttpError("RUN_NOT_FOUND", `Cannot find run ${JSON.stringify(runId)}`);
+  throw runNotFound(runId);
+}
+
+function runNotFound(runId: string): HttpError {
+  return new HttpError("RUN_NOT_FOUND", `Cannot find run ${JSON.stringify(runId)}`);
 }

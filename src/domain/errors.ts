@@ -17,10 +17,12 @@ export type QueueErrorCode =
 
 /** The queue's rules forbid what was asked; nothing was changed. */
 export class QueueError extends Error {
+  /** `QueueError`. */
   override readonly name = "QueueError";
   /** Which rule; stable, for programs. */
   readonly code: QueueErrorCode;
 
+  /** A refusal by the rule `code`. */
   constructor(code: QueueErrorCode, message: string) {
     super(message);
     this.code = code;
@@ -29,12 +31,14 @@ export class QueueError extends Error {
 
 /** The environment failed: a disk that is full, a folder without permission, an fsync that did not succeed. */
 export class StorageError extends Error {
+  /** `StorageError`, or the name of the class below it. */
   override readonly name: string = "StorageError";
   /** What was being done: `open`, `append`, `sync`, `rename`, … */
   readonly operation: string;
   /** The file or folder concerned. */
   readonly path: string;
 
+  /** `operation` on `path` failed; its message is made of the three. */
   constructor(operation: string, path: string, reason: string, options?: ErrorOptions) {
     super(`Cannot ${operation} ${JSON.stringify(path)}: ${reason}`, options);
     this.operation = operation;
@@ -44,10 +48,12 @@ export class StorageError extends Error {
 
 /** A file holds what no crash can have left there. Nothing was overwritten. */
 export class CorruptionError extends StorageError {
+  /** `CorruptionError`. */
   override readonly name = "CorruptionError";
   /** Where in the file the damage begins, in bytes. */
   readonly offset: number;
 
+  /** The file at `path` is damaged from `offset` on. */
   constructor(path: string, offset: number, reason: string, options?: ErrorOptions) {
     super("read", path, `damaged at byte ${offset}: ${reason}`, options);
     this.offset = offset;
@@ -56,20 +62,26 @@ export class CorruptionError extends StorageError {
 
 /** Thrown by a handler: this task can never succeed, so it fails at once, whatever attempts remain. */
 export class PermanentError extends Error {
+  /** `PermanentError`. */
   override readonly name = "PermanentError";
 }
 
+/** A year. */
+const RETRY_AFTER_MAX_MS = 365 * 24 * 3_600_000;
+
 /** Thrown by a handler: try again after `delayMs` milliseconds instead of the usual backoff. */
 export class RetryAfterError extends Error {
+  /** `RetryAfterError`. */
   override readonly name = "RetryAfterError";
-  /** Milliseconds until the next attempt, 0 or more. */
+  /** Milliseconds until the next attempt, 0 to a year. */
   readonly delayMs: number;
 
+  /** Tries again after `delayMs` milliseconds. @throws RangeError when that is negative, or more than a year. */
   constructor(delayMs: number, message = `retry after ${delayMs} ms`) {
     super(message);
-    if (!Number.isFinite(delayMs) || delayMs < 0) {
+    if (!(delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS)) {
       throw new RangeError(
-        `Cannot retry after ${delayMs} ms: a finite number of at least 0 is needed`,
+        `Cannot retry after ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
       );
     }
     this.delayMs = delayMs;

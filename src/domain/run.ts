@@ -22,7 +22,9 @@ export interface Run {
   readonly moduleName: string;
   /** The task's payload. */
   readonly parameters: unknown;
+  /** When its caller made it. */
   readonly createdAt: Date;
+  /** Where it is. */
   status: RunStatus;
   /** When its latest execution started. */
   startedAt: Date | null;
@@ -32,6 +34,7 @@ export interface Run {
   durationSeconds: number | null;
   /** 0 when completed, otherwise what the handler gave, or `null`. */
   exitCode: number | null;
+  /** Why it failed or was cancelled, or why its last attempt failed. */
   errorMessage: string | null;
   /** What the handler returned. */
   result: unknown;

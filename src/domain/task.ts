@@ -22,8 +22,58 @@ export const TASK_STATUSES = ["queued", "leased", "completed", "failed", "cancel
  */
 export type TaskStatus = typeof TASK_STATUSES[number];
 
-/** The bounds of every field, in the units of their names. */
-export const TASK_LIMITS = Object.freeze({
+/** The bounds of every field of a task, in the units of their names. */
+export interface TaskLimits {
+  /** Characters of a type. */
+  readonly typeMaxLength: number;
+  /** Characters of a run id. */
+  readonly runIdMaxLength: number;
+  /** Characters of a worker id. */
+  readonly workerIdMaxLength: number;
+  /** Characters of an idempotency key. */
+  readonly idempotencyKeyMaxLength: number;
+  /** The priority that runs first. */
+  readonly priorityMin: number;
+  /** The priority that runs last. */
+  readonly priorityMax: number;
+  /** The priority of a task that was given none. */
+  readonly priorityDefault: number;
+  /** Fewest executions that can be allowed. */
+  readonly maxAttemptsMin: number;
+  /** Most executions that can be allowed. */
+  readonly maxAttemptsMax: number;
+  /** Executions allowed when nothing is said. */
+  readonly maxAttemptsDefault: number;
+  /** Bytes of a payload as JSON, unless the queue was opened with another limit. */
+  readonly payloadMaxBytes: number;
+  /** Bytes of a compatibility object as JSON. */
+  readonly compatibilityMaxBytes: number;
+  /** Bytes of a result as JSON. */
+  readonly resultMaxBytes: number;
+  /** Characters of an error message that are kept. */
+  readonly errorMessageMaxLength: number;
+  /** Characters of a progress message that are kept. */
+  readonly progressMessageMaxLength: number;
+  /** The shortest lease, in milliseconds. */
+  readonly leaseDurationMinMs: number;
+  /** The longest lease, in milliseconds. */
+  readonly leaseDurationMaxMs: number;
+  /** The lease when nothing is said, in milliseconds. */
+  readonly leaseDurationDefaultMs: number;
+  /** The longest timeout, in milliseconds. */
+  readonly timeoutMaxMs: number;
+  /** Tasks that can be claimed at once. */
+  readonly claimMax: number;
+  /** Tasks that can be enqueued at once. */
+  readonly batchMax: number;
+  /** Tasks that one page can list. */
+  readonly listMax: number;
+  /** Tasks that one page lists when nothing is said. */
+  readonly listDefault: number;
+}
+
+/** The bounds that apply. */
+export const TASK_LIMITS: TaskLimits = Object.freeze({
   typeMaxLength: 200,
   runIdMaxLength: 200,
   workerIdMaxLength: 200,
@@ -63,6 +113,7 @@ export interface Task {
   readonly payload: unknown;
   /** Pairs that a worker's capabilities must contain. */
   readonly compatibility: Readonly<Record<string, unknown>>;
+  /** Where it is; see `TaskStatus`. */
   readonly status: TaskStatus;
   /** Executions started so far, so a crash counts too. */
   readonly attempts: number;
@@ -78,7 +129,9 @@ export interface Task {
   readonly processingStarted: Date | null;
   /** When it reached its final status. */
   readonly finishedAt: Date | null;
+  /** When it was stored. */
   readonly createdAt: Date;
+  /** When it last changed. */
   readonly updatedAt: Date;
   /** The worker that holds the lease, or held the last one. */
   readonly lockedBy: string | null;
@@ -86,11 +139,13 @@ export interface Task {
   readonly leaseToken: number;
   /** Why it last failed or was cancelled. */
   readonly errorMessage: string | null;
+  /** The key that it was stored with, if there was one. */
   readonly idempotencyKey: string | null;
   /** What the handler returned, a JSON value. */
   readonly result: unknown;
   /** 0–100, or `null` when the handler reported none. */
   readonly progress: number | null;
+  /** What the handler said about its progress, at most 500 characters. */
   readonly progressMessage: string | null;
   /** Overrides the handler's and the queue's retry policy. */
   readonly retryPolicy: RetryPolicy | null;
@@ -108,7 +163,7 @@ export interface NewTask {
   readonly priority?: number;
   /** Not before this instant: a `Date`, or an ISO 8601 text with a zone; default now. */
   readonly runAfter?: Date | string;
-  /** Same key and same type and payload give the same task; an empty key is no key. At most 255 characters. */
+  /** Same key and same type and payload give the same task; an empty key is no key. At most 255 characters; default none. */
   readonly idempotencyKey?: string;
   /** Executions allowed, 1–100; default 5. */
   readonly maxAttempts?: number;
@@ -116,16 +171,19 @@ export interface NewTask {
   readonly compatibility?: Readonly<Record<string, unknown>>;
   /** The caller's name for the run, 1–200 characters, unique; default a random UUID. */
   readonly runId?: string;
-  /** Overrides the handler's and the queue's retry policy. */
+  /** How failures are retried; default the handler's policy, then the queue's. */
   readonly retryPolicy?: Partial<RetryPolicy>;
-  /** Overrides the handler's timeout: 1 ms to 7 days. */
+  /** How long one attempt may take, 1 ms to 7 days in milliseconds; default the handler's timeout, then no limit. */
   readonly timeoutMs?: number;
 }
 
 /** The right to run a task: what claim gives and renew, complete, fail and release ask for. */
 export interface Lease {
+  /** The id of the task. */
   readonly taskId: number;
+  /** The worker that claimed it. */
   readonly workerId: string;
+  /** Which of the task's leases this is, from 1. */
   readonly leaseToken: number;
 }
 
@@ -232,6 +290,8 @@ export function checkPairs(value: unknown, what: string): Readonly<Record<string
       `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: a JSON object is needed`,
     );
   }
-  toJsonText(value, what, TASK_LIMITS.compatibilityMaxBytes);
+  if (!toJsonText(value, what, TASK_LIMITS.compatibilityMaxBytes).startsWith("{")) {
+    throw new TypeError(`Cannot use a value that is no JSON object as ${what}`);
+  }
   return value as Readonly<Record<string, unknown>>;
 }

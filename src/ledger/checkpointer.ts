@@ -12,6 +12,7 @@ import type { Lock, Storage } from "../storage/storage.ts";
 export interface LedgerCheckpoint {
   /** The sequence number that the snapshot includes. */
   readonly sequence: number;
+  /** The size of the snapshot. */
   readonly snapshotBytes: number;
   /** Journal files that the snapshot made superfluous. */
   readonly removedSegments: number;

@@ -15,6 +15,7 @@ import type { Lock } from "../storage/storage.ts";
 import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
 import { Checkpointer, type ExportedReplica, type LedgerCheckpoint } from "./checkpointer.ts";
+import { verifyReplica } from "./verify.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
 import { type Reader, type Replica, type Transaction, TransactionLostError } from "./replica.ts";
 
@@ -60,6 +61,14 @@ export interface LedgerStats {
   readonly commits: number;
   /** fsyncs of the journal that this process asked for. */
   readonly syncs: number;
+}
+
+/** A whole ledger. */
+export interface LedgerExport {
+  /** A SQLite file. */
+  readonly bytes: Uint8Array;
+  /** The last record that it includes. */
+  readonly sequence: number;
 }
 
 const POLL_GROWTH = 1.5;
@@ -153,6 +162,28 @@ export class Ledger {
   async flush(): Promise<void> {
     await this.write(() => {});
     await this.#onDrain(() => this.#sync());
+  }
+
+  /** Everything written so far, durable, as the bytes of a SQLite file; other work goes on. */
+  async exportDurable(): Promise<LedgerExport> {
+    this.#checkOpen();
+    return await this.#onDrain(async () => {
+      if (this.#follow() === "superseded") await this.#reload();
+      await this.#sync();
+      const { sequence, identity } = this.#journal;
+      return { bytes: this.#replica.export({ queueId: identity.queueId, sequence }), sequence };
+    });
+  }
+
+  /** Reads the files anew and compares them with memory; gives what is wrong. Changes nothing. */
+  async verify(): Promise<string[]> {
+    this.#checkOpen();
+    return await this.#onDrain(async () => {
+      await this.#sync();
+      return await verifyReplica(this.#replica, this.#options, () => {
+        return this.#follow() === "current" ? this.#journal.sequence : undefined;
+      });
+    });
   }
 
   stats(): LedgerStats {

@@ -16,6 +16,7 @@ import {
   closedError,
   failureMessage,
   perform,
+  PROCESS_ENDED,
   resolveGraceMs,
   takeWork,
 } from "./run_rules.ts";
@@ -50,13 +51,15 @@ export class BackgroundTaskManager implements TaskManager {
   readonly #idle = new IdleSignal();
   #closed = false;
 
+  /** Runs that an earlier process left active in the registry's history are failed: their work ended with it. */
   constructor(registry: RunRegistry, options: BackgroundTaskManagerOptions = {}) {
     this.registry = registry;
     this.#clock = options.clock ?? systemClock;
     this.#onLog = options.onLog;
+    for (const run of registry.getInterruptedRuns()) this.#failInterrupted(run);
   }
 
-  /** @inheritdoc Without `work` there is nothing that could run: a TypeError. */
+  /** Starts a run, as `TaskManager` says. @throws TypeError without `work`: there is nothing that could run. */
   startTask(run: Run, work?: TaskWork): string {
     takeWork(work);
     if (this.#closed) throw closedError("start a run");
@@ -68,27 +71,27 @@ export class BackgroundTaskManager implements TaskManager {
     return run.runId;
   }
 
-  /** @inheritdoc */
+  /** Cancels an active run; `false` when there is none with this id. */
   cancelTask(runId: string): Promise<boolean> {
     return Promise.resolve(this.#cancel(runId, CANCELLED_BY_USER));
   }
 
-  /** @inheritdoc */
+  /** Resolves when no run is active. */
   async waitAll(): Promise<void> {
     while (this.#active.size > 0) await this.#idle.wait();
   }
 
-  /** @inheritdoc */
+  /** How many runs are active. */
   getActiveTaskCount(): number {
     return this.#active.size;
   }
 
-  /** @inheritdoc */
+  /** The ids of the active runs, in the order in which they were started. */
   getActiveTaskIds(): string[] {
     return [...this.#active.keys()];
   }
 
-  /** @inheritdoc */
+  /** Whether a run with this id is active. */
   isTaskActive(runId: string): boolean {
     return this.#active.has(runId);
   }
@@ -99,9 +102,10 @@ export class BackgroundTaskManager implements TaskManager {
   }
 
   /**
-   * Refuses new runs, lets the active ones go on for the grace time, then cancels the rest.
+   * Refuses new runs, lets the active ones go on for the grace time, then cancels the rest, and has the registry write its
+   * history.
    *
-   * @throws RangeError for a grace time out of its range.
+   * @throws RangeError for a grace time out of its range; StorageError when the history cannot be written.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const graceMs = resolveGraceMs(options.graceMs);
@@ -112,6 +116,14 @@ export class BackgroundTaskManager implements TaskManager {
     for (const runId of this.getActiveTaskIds()) {
       this.#cancel(runId, `Cancelled when the task manager was closed after ${graceMs} ms`);
     }
+    await this.registry.flush();
+  }
+
+  #failInterrupted(run: Run): void {
+    run.status = "failed";
+    run.errorMessage = PROCESS_ENDED;
+    run.completedAt = this.#now();
+    this.registry.updateRun(run);
   }
 
   async #execute(active: ActiveRun, work: TaskWork): Promise<void> {

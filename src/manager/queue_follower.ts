@@ -18,6 +18,7 @@ import { isFinal, type Task, type TaskStatus } from "../domain/task.ts";
 import type { TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { IdleSignal } from "./idle_signal.ts";
 import type { RunRegistry } from "./run_registry.ts";
+import { PROCESS_ENDED } from "./run_rules.ts";
 
 /** Tasks read from the queue at the same time. */
 const READS_AT_ONCE = 64;
@@ -32,7 +33,7 @@ const RETRY_DELAY_MS = 1000;
 const VANISHED = "The task was removed from the queue before its outcome could be read";
 
 /** The part of a queue that is followed. */
-export type FollowedQueue = Pick<TaskQueue, "get" | "list" | "watch">;
+export type FollowedQueue = Pick<TaskQueue, "get" | "getByRunId" | "list" | "watch">;
 
 /** How to make a follower. */
 export interface QueueFollowerOptions {
@@ -74,6 +75,8 @@ export class QueueFollower {
   readonly #stopped = new AbortController();
   readonly #unwatch: () => void;
   readonly #loaded = Promise.withResolvers<void>();
+  /** Runs of an earlier process, active when it last wrote its history. */
+  readonly #interrupted: Run[];
   #stale = new Map<string, StaleTask>();
   #reloadWanted = true;
   #reading = false;
@@ -86,6 +89,7 @@ export class QueueFollower {
     this.#clock = options.clock;
     this.#onError = options.onError;
     this.#onTask = options.onTask ?? (() => {});
+    this.#interrupted = registry.getInterruptedRuns();
     this.#unwatch = queue.watch((changes) => this.#see(changes));
     this.#wake();
   }
@@ -265,12 +269,28 @@ export class QueueFollower {
           this.#apply(task);
         }
       }
+      await this.#readInterrupted();
     } catch (error) {
       this.#reloadWanted = true;
       throw error;
     }
     for (const [runId, { taskId }] of unseen) {
       if (taskId !== null) this.#markStale({ runId, taskId, change: null, applied: [] });
+    }
+  }
+
+  /** What became of the runs of an earlier process whose tasks are active no more. */
+  async #readInterrupted(): Promise<void> {
+    for (let read = 1;; read++) {
+      const run = this.#interrupted.at(-1);
+      if (run === undefined) return;
+      if (isActive(run.status) && !this.#active.has(run.runId)) {
+        const task = await this.#queue.getByRunId(run.runId);
+        if (task === undefined) this.#end(run, "failed", PROCESS_ENDED);
+        else this.#apply(task);
+      }
+      this.#interrupted.pop();
+      if (read % READS_AT_ONCE === 0) await this.#letOthersRun();
     }
   }
 

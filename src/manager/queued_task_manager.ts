@@ -28,7 +28,10 @@ import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 export interface QueuedTaskManagerOptions {
   /** The handlers of the embedded worker; `registerTask` adds to them. Default none. */
   readonly handlers?: HandlerRegistry;
-  /** Options of the worker in this process, or `false` for none: other processes do the work then. */
+  /**
+   * Options of the worker in this process, or `false` for none: other processes run the handlers then, and this one only what
+   * is given to `startTask`. Default a worker with the defaults of `Worker`.
+   */
   readonly worker?: false | Partial<Omit<WorkerOptions, "queue" | "handlers">>;
   /** Keeps what handlers log; default nowhere. */
   readonly logs?: LogStore;
@@ -45,9 +48,13 @@ export type ScheduleOptions = Omit<NewTask, "type" | "payload">;
 
 /** Where a task is. Everything but `status` and what was asked for is `null` when the status is `not_found`. */
 export interface TaskStatusReport {
+  /** The id of the task. */
   readonly taskId: number | null;
+  /** The id of its run. */
   readonly runId: string | null;
+  /** Where it is. */
   readonly status: TaskStatus | "not_found";
+  /** Its type: the module's id. */
   readonly type: string | null;
   /** Executions started. */
   readonly attempts: number | null;
@@ -55,9 +62,11 @@ export interface TaskStatusReport {
   readonly maxAttempts: number | null;
   /** Why it last failed or was cancelled, or why the queue would not store it. */
   readonly errorMessage: string | null;
+  /** When it was stored. */
   readonly createdAt: Date | null;
   /** When its latest execution started. */
   readonly startedAt: Date | null;
+  /** When it reached its final status. */
   readonly finishedAt: Date | null;
   /** The worker that holds the task, or held it last. */
   readonly lockedBy: string | null;
@@ -155,7 +164,7 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   /**
-   * @inheritdoc
+   * Starts a run, as `TaskManager` says.
    *
    * The task's type is `run.moduleId`, its payload `run.parameters`. If the embedded worker has a handler for the type, that
    * runs it; else this process does `work` under the task's lease; without `work` the task waits for a worker that has
@@ -182,7 +191,7 @@ export class QueuedTaskManager implements TaskManager {
     return run.runId;
   }
 
-  /** @inheritdoc Also cancels tasks of other processes: their handlers hear of it within a second. */
+  /** Cancels an active run, also one of another process: its handler hears of it within a second. */
   async cancelTask(runId: string): Promise<boolean> {
     const pending = this.#pending.get(runId);
     if (pending !== undefined) pending.cancelled = true;
@@ -196,22 +205,22 @@ export class QueuedTaskManager implements TaskManager {
     }
   }
 
-  /** @inheritdoc A run is active until its task is final, so one scheduled for later is waited for. */
+  /** Resolves when no run is active. It is active until its task is final, so one scheduled for later is waited for. */
   waitAll(): Promise<void> {
     return this.#follower.idle();
   }
 
-  /** @inheritdoc */
+  /** How many runs are active, those of other processes included. */
   getActiveTaskCount(): number {
     return this.#follower.activeCount();
   }
 
-  /** @inheritdoc */
+  /** The ids of the active runs, in the order in which this manager came to know them. */
   getActiveTaskIds(): string[] {
     return this.#follower.activeIds();
   }
 
-  /** @inheritdoc */
+  /** Whether a run with this id is active. */
   isTaskActive(runId: string): boolean {
     return this.#follower.isActive(runId);
   }
@@ -268,9 +277,11 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   /**
-   * Stops claiming, lets the runs of this process go on for the grace time, and gives the rest back to the queue.
+   * Stops claiming, lets the runs of this process go on for the grace time, gives the rest back to the queue, and has the
+   * registry write its history.
    *
-   * @throws RangeError for a grace time out of its range; StorageError when the queue cannot be closed.
+   * @throws RangeError for a grace time out of its range; StorageError when the queue cannot be closed, or the history
+   * cannot be written.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const graceMs = resolveGraceMs(options.graceMs);
@@ -281,6 +292,7 @@ export class QueuedTaskManager implements TaskManager {
     try {
       await this.#allStored();
       await this.#stopWorking(graceMs);
+      await this.registry.flush();
     } finally {
       if (this.#options.ownsQueue ?? true) await this.#closeQueue();
     }

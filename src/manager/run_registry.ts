@@ -1,5 +1,5 @@
 /**
- * RunRegistry: the runs that a TaskManager knows, in memory.
+ * RunRegistry: the runs that a TaskManager knows, in memory and, if wanted, in a history file.
  *
  * It holds the very objects it was given, so whoever holds a run sees it change. Adding, updating and finding a run
  * cost the same at any number of runs; queries look at each run once.
@@ -8,6 +8,8 @@ import { type Clock, systemClock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import { isActive, type Run, type RunStatus } from "../domain/run.ts";
 import { checkInteger } from "../domain/task.ts";
+import type { HistoryFile } from "./history_file.ts";
+import { RunHistory, type RunHistorySettings } from "./run_history.ts";
 
 const RECENT_LIMIT_DEFAULT = 50;
 const RECENT_LIMIT_MAX = 1_000_000;
@@ -20,13 +22,38 @@ export interface RunRegistryOptions {
   readonly clock?: Clock;
 }
 
+/** How to open a registry with a history. */
+export interface OpenRegistryOptions extends RunRegistryOptions, RunHistorySettings {
+  /** Where its runs are kept; this process alone may use the file. */
+  readonly history: HistoryFile;
+}
+
 /** Knows each run by its id. */
 export class RunRegistry {
   readonly #runs = new Map<string, Run>();
   readonly #clock: Clock;
+  #history: RunHistory | null = null;
+  readonly #interrupted: Run[] = [];
 
+  /** A registry that keeps nothing when this process ends; `open` makes one that does. */
   constructor(options: RunRegistryOptions = {}) {
     this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * A registry with the runs of its history file, which is written anew after changes: at most once in `historyDelayMs`,
+   * and when `flush` is called. A damaged file is no error: what is left of it is read, and the rest is kept aside.
+   *
+   * @throws TypeError, RangeError for an option out of its range.
+   */
+  static async open(options: OpenRegistryOptions): Promise<RunRegistry> {
+    const registry = new RunRegistry(options);
+    const clock = registry.#clock;
+    const runs = (): Iterable<Run> => registry.#runs.values();
+    const history = new RunHistory(options.history, { ...options, clock, runs });
+    for (const run of await history.load()) registry.#remember(run);
+    registry.#history = history;
+    return registry;
   }
 
   /**
@@ -43,6 +70,7 @@ export class RunRegistry {
       );
     }
     this.#runs.set(run.runId, run);
+    this.#history?.changed();
   }
 
   /**
@@ -58,6 +86,7 @@ export class RunRegistry {
       );
     }
     this.#runs.set(run.runId, run);
+    this.#history?.changed();
   }
 
   /** The run with this id. */
@@ -95,7 +124,7 @@ export class RunRegistry {
   }
 
   /**
-   * Forgets runs that finished more than `days` days ago; active runs always stay.
+   * Forgets runs that finished more than `days` days ago, also in the history file; active runs always stay.
    *
    * @param days 0 or more, fractions allowed; default 30.
    * @returns How many were forgotten.
@@ -110,7 +139,27 @@ export class RunRegistry {
       !isActive(run.status) && (run.completedAt ?? run.createdAt).getTime() < beforeMs
     );
     for (const run of old) this.#runs.delete(run.runId);
+    if (old.length > 0) this.#history?.changed();
     return old.length;
+  }
+
+  /**
+   * The runs that were active when an earlier process last wrote the history, and still are: whoever takes the registry
+   * over has to find out what became of them. The managers do, when they are made.
+   */
+  getInterruptedRuns(): Run[] {
+    return this.#interrupted.filter((run) => isActive(run.status));
+  }
+
+  /** Resolves when every change so far is in the history file, if there is one. @throws StorageError */
+  async flush(): Promise<void> {
+    await this.#history?.flush();
+  }
+
+  #remember(run: Run): void {
+    if (this.#runs.has(run.runId)) return;
+    this.#runs.set(run.runId, run);
+    if (isActive(run.status)) this.#interrupted.push(run);
   }
 
   #select(wanted: (run: Run) => boolean): Run[] {

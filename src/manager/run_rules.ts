@@ -12,6 +12,9 @@ import type { TaskWork } from "./task_manager.ts";
 /** The message of a run that was cancelled. */
 export const CANCELLED_BY_USER = "Cancelled by user";
 
+/** The message of a run that was active when its process ended, and of which nothing else is known. */
+export const PROCESS_ENDED = "The process ended before this run did";
+
 /** How long closing waits for active runs unless told otherwise, in milliseconds. */
 export const GRACE_DEFAULT_MS = 10_000;
 

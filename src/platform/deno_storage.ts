@@ -7,10 +7,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, StorageError } from "../domain/errors.ts";
 import type { FileName, Lock, LockName, Storage, StorageFile } from "../storage/storage.ts";
-
-/** How often, and how long apart, a rename that another program refuses is tried again (Windows: virus scanners). */
-const RENAME_ATTEMPTS = 20;
-const RENAME_PAUSE_MS = 50;
+import { renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
 
 /**
  * An fsync runs on this thread as long as it takes less than this on average: a hop to another thread and back costs as
@@ -39,16 +36,31 @@ export function queueKey(path: string): string {
   return foldCase(resolve(path));
 }
 
+/**
+ * How a process takes part in a queue: `shared` with others, `exclusive` when nobody else may have it open, or `unseen`,
+ * so that neither matters.
+ */
+export type Presence = "shared" | "exclusive" | "unseen";
+
 /** The files of the queue at a path. */
 export class DenoStorage implements Storage {
   readonly #mustExist: boolean;
+  readonly #presence: Presence;
+  #presenceFile: Deno.FsFile | undefined;
   #location: string;
   readonly #lockFiles = new Map<LockName, Deno.FsFile>();
   readonly #disk: DiskSpeed = { syncMs: INLINE_SYNC_MS };
 
-  /** @param options.mustExist Whether `open` refuses to begin a new queue; default false. */
-  constructor(path: string, options: { readonly mustExist?: boolean } = {}) {
+  /**
+   * @param options.mustExist Whether `open` refuses to begin a new queue; default false.
+   * @param options.presence How this process takes part; default `shared`.
+   */
+  constructor(
+    path: string,
+    options: { readonly mustExist?: boolean; readonly presence?: Presence } = {},
+  ) {
     this.#location = resolve(path);
+    this.#presence = options.presence ?? "shared";
     this.#mustExist = options.mustExist ?? false;
   }
 
@@ -73,6 +85,8 @@ export class DenoStorage implements Storage {
       if (found?.isDirectory) throw new Error("it is a folder, and the path of a queue is a file");
       if (this.#mustExist && found === undefined) await this.#checkJournal();
       await Deno.mkdir(this.#folder, { recursive: true });
+      if (found === undefined) await this.#holdPlace();
+      await this.#enter();
       for (const name of ["commit", "checkpoint"] as const) {
         this.#lockFiles.set(name, await this.#openLockFile(name));
       }
@@ -119,43 +133,27 @@ export class DenoStorage implements Storage {
 
   readFile(name: FileName): Promise<Uint8Array | undefined> {
     const path = this.#path(name);
-    return this.#attempt("read", path, () => Deno.readFile(path).catch(ignoreMissing));
+    return this.#attempt("read", path, async () => {
+      const bytes = await Deno.readFile(path).catch(ignoreMissing);
+      return bytes?.length === 0 ? undefined : bytes;
+    });
   }
 
   writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     const path = this.#path(name);
     return this.#attempt("write", path, async () => {
       using file = await Deno.open(path, { write: true, create: true, truncate: true });
-      for (const chunk of chunks) {
-        for (let written = 0; written < chunk.length;) {
-          written += await file.write(chunk.subarray(written));
-        }
-      }
-      await file.sync();
+      await writeDurably(file, chunks);
     });
   }
 
   rename(from: FileName, to: FileName): Promise<void> {
     const target = this.#path(to);
-    return this.#attempt("rename", target, async () => {
-      for (let attempt = 1;; attempt++) {
-        try {
-          return await Deno.rename(this.#path(from), target);
-        } catch (error) {
-          if (!IS_WINDOWS || attempt === RENAME_ATTEMPTS) throw error;
-          await new Promise((resume) => setTimeout(resume, RENAME_PAUSE_MS));
-        }
-      }
-    });
+    return this.#attempt("rename", target, () => renameOver(this.#path(from), target));
   }
 
-  /** NTFS journals its folders itself, and Windows gives no handle to sync one by. */
   syncFolder(): Promise<void> {
-    return this.#attempt("sync", this.#folder, async () => {
-      if (IS_WINDOWS) return;
-      using folder = await Deno.open(this.#folder, { read: true });
-      await folder.sync();
-    });
+    return this.#attempt("sync", this.#folder, () => syncFolder(this.#folder));
   }
 
   remove(name: FileName): Promise<void> {
@@ -176,18 +174,36 @@ export class DenoStorage implements Storage {
 
   list(): FileName[] {
     const entries = attemptNow("list", this.#folder, () => [...Deno.readDirSync(this.#folder)]);
-    return entries.map(({ name }) => this.#nameOf(name)).filter(isFileName);
+    const names = entries.map(({ name }) => this.#nameOf(name)).filter(isFileName);
+    return names.filter((name) => name !== "snapshot" || this.fileSize(name) !== 0);
   }
 
   close(): void {
     for (const file of this.#lockFiles.values()) file.close();
     this.#lockFiles.clear();
+    this.#presenceFile?.close();
+    this.#presenceFile = undefined;
+  }
+
+  /** Until there is a snapshot an empty file stands in its place, which counts as none: nobody else makes a folder there. */
+  async #holdPlace(): Promise<void> {
+    (await Deno.open(this.#location, { write: true, create: true })).close();
   }
 
   /** A queue without a snapshot yet has a journal. */
   async #checkJournal(): Promise<void> {
     const folder = await Deno.stat(this.#folder).catch(ignoreMissing);
     if (folder === undefined || this.list().length === 0) throw new Error("there is no queue");
+  }
+
+  /** All who have the queue open hold a lock together; who must be alone asks for it alone. */
+  async #enter(): Promise<void> {
+    if (this.#presence === "unseen") return;
+    const path = join(this.#folder, `${this.#name}.open.lock`);
+    const file = await Deno.open(path, { read: true, write: true, create: true });
+    this.#presenceFile = file;
+    if (this.#presence === "shared") await file.lock(false);
+    else if (!file.tryLockSync(true)) throw new Error("it is open, here or in another process");
   }
 
   #path(name: FileName): string {

@@ -64,7 +64,7 @@ export const CLAIM_SQL = {
     WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`,
 } as const;
 
-/** How many tasks that became due a claim makes ready at most; the earliest first. */
+/** How many tasks that became due one transaction makes ready at most; the earliest first. */
 const PROMOTE_MAX = 1000;
 
 /** Checks a request, before any effect. @throws TypeError, RangeError */
@@ -114,16 +114,24 @@ function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
   return reader.read(select, [taskId, nowMs]).length > 0;
 }
 
-/** Leases up to `claim.limit` due tasks in its order; their rows. */
-export function claim(tx: Transaction, claim: PreparedClaim, context: OperationContext): SqlRow[] {
-  promoteDue(tx, context);
+/**
+ * Leases up to `claim.limit` due tasks in its order; their rows. `undefined` when more tasks have become due than one
+ * transaction makes ready: then some are now, and the caller asks again.
+ */
+export function claim(
+  tx: Transaction,
+  claim: PreparedClaim,
+  context: OperationContext,
+): SqlRow[] | undefined {
+  if (promoteDue(tx, context) === PROMOTE_MAX) return undefined;
   const ids = claim.taskId === null ? chooseTasks(tx, claim) : [claim.taskId];
   return ids.flatMap((id) => lease(tx, id, claim, context.nowMs));
 }
 
-/** Makes tasks ready whose time has come. */
-function promoteDue(tx: Transaction, { nowMs, random }: OperationContext): void {
-  for (const [id, type, compatibility, priority] of tx.read(CLAIM_SQL.due, [nowMs, PROMOTE_MAX])) {
+/** Makes tasks ready whose time has come; how many. */
+function promoteDue(tx: Transaction, { nowMs, random }: OperationContext): number {
+  const due = tx.read(CLAIM_SQL.due, [nowMs, PROMOTE_MAX]);
+  for (const [id, type, compatibility, priority] of due) {
     const lane = {
       type: String(type),
       compatibility: String(compatibility),
@@ -131,6 +139,7 @@ function promoteDue(tx: Transaction, { nowMs, random }: OperationContext): void 
     };
     tx.change(TASK_TABLE, CLAIM_SQL.promote, [drawKey(tx, lane, random), nowMs, id!]);
   }
+  return due.length;
 }
 
 function chooseTasks(tx: Transaction, claim: PreparedClaim): number[] {

@@ -17,6 +17,7 @@ import type { SqlRow } from "../ledger/sql_engine.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { TASK_TABLE } from "./schema.ts";
 import { cell } from "./task_row.ts";
+import { noteEnqueued } from "./transition_log.ts";
 
 /** A checked `NewTask`, in the forms of its columns. */
 export interface PreparedTask {
@@ -82,11 +83,35 @@ export function prepareTask(task: NewTask, payloadMaxBytes: number): PreparedTas
 }
 
 /**
- * Inserts a task, or finds the one that has its idempotency key.
+ * Checks a task as `enqueue` will, without a queue; its payload may have `payloadMaxBytes` bytes, by default 256 KiB.
+ *
+ * @throws TypeError, RangeError for a field out of its range.
+ */
+export function checkNewTask(
+  task: NewTask,
+  payloadMaxBytes: number = TASK_LIMITS.payloadMaxBytes,
+): void {
+  prepareTask(task, payloadMaxBytes);
+}
+
+/**
+ * Inserts each task, or finds the one that has its idempotency key.
  *
  * @throws QueueError `idempotency_conflict`, `run_id_conflict`.
  */
-export function enqueue(tx: Transaction, task: PreparedTask, context: OperationContext): Enqueued {
+export function enqueueAll(
+  tx: Transaction,
+  tasks: readonly PreparedTask[],
+  context: OperationContext,
+): Enqueued[] {
+  const enqueued = tasks.map((task) => enqueue(tx, task, context));
+  // Ids grow within a transaction, so those between the first new one and the last are all new.
+  const created = enqueued.filter(({ created }) => created);
+  if (created.length > 0) noteEnqueued(tx, idOf(created[0]!), idOf(created.at(-1)!));
+  return enqueued;
+}
+
+function enqueue(tx: Transaction, task: PreparedTask, context: OperationContext): Enqueued {
   const existing = findByKey(tx, task);
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
@@ -109,6 +134,10 @@ export function enqueue(tx: Transaction, task: PreparedTask, context: OperationC
     drawKey(tx, task, random),
   ]);
   return { row: row!, created: true };
+}
+
+function idOf({ row }: Enqueued): number {
+  return cell(row, "id") as number;
 }
 
 function findByKey(tx: Transaction, task: PreparedTask): SqlRow | undefined {

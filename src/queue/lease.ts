@@ -9,6 +9,7 @@ import type { SqlRow } from "../ledger/sql_engine.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { TASK_TABLE } from "./schema.ts";
 import { cell, rowOfTask } from "./task_row.ts";
+import { noteTransition, runMsOf } from "./transition_log.ts";
 
 /** What a failed attempt said. */
 export interface Failure {
@@ -70,11 +71,13 @@ export function complete(
   result: string,
   { nowMs }: OperationContext,
 ): SqlRow {
-  checkHeld(tx, lease, "complete");
+  const row = checkHeld(tx, lease, "complete");
   const update =
     `UPDATE task_queue SET status = 'completed', result = ?, progress_percent = 100, error_message = NULL,
       lease_until_utc = NULL, finished_at_utc = ?, updated_at_utc = ?
     WHERE id = ? RETURNING *`;
+  const durationMs = runMsOf(row, nowMs);
+  noteTransition(tx, { id: lease.taskId, nowMs }, "completed", { durationMs });
   return tx.change(TASK_TABLE, update, [result, nowMs, nowMs, lease.taskId])[0]!;
 }
 
@@ -88,10 +91,16 @@ export function fail(
   const row = checkHeld(tx, lease, "fail");
   const attempts = cell(row, "attempts") as number;
   if (failure.isPermanent || attempts >= (cell(row, "max_attempts") as number)) {
-    return finishAsFailed(tx, lease.taskId, failure.message, context.nowMs);
+    return finishAsFailed(tx, row, failure.message, context.nowMs);
   }
   const delayMs = failure.retryAfterMs ??
     backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
+  noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "retried", {
+    attempt: attempts,
+    error: failure.message,
+    delayMs: Math.ceil(delayMs),
+    durationMs: runMsOf(row, context.nowMs),
+  });
   return requeue(tx, row, { delayMs, attempts, message: failure.message }, context);
 }
 
@@ -99,6 +108,10 @@ export function fail(
 export function release(tx: Transaction, lease: Lease, context: OperationContext): SqlRow {
   const row = checkHeld(tx, lease, "release");
   const message = cell(row, "error_message") as string | null;
+  noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "released", {
+    worker: lease.workerId,
+    durationMs: runMsOf(row, context.nowMs),
+  });
   return requeue(
     tx,
     row,
@@ -139,13 +152,19 @@ export function requeue(
   ])[0]!;
 }
 
-/** Fails a task for good. */
+/** Fails a leased task for good. */
 export function finishAsFailed(
   tx: Transaction,
-  taskId: number,
+  row: SqlRow,
   message: string,
   nowMs: number,
 ): SqlRow {
+  const taskId = cell(row, "id") as number;
+  noteTransition(tx, { id: taskId, nowMs }, "failed", {
+    attempt: cell(row, "attempts") as number,
+    error: message,
+    durationMs: runMsOf(row, nowMs),
+  });
   const update =
     `UPDATE task_queue SET status = 'failed', error_message = ?, lease_until_utc = NULL,
       finished_at_utc = ?, updated_at_utc = ?

@@ -20,7 +20,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import { cancel, retry } from "./by_hand.ts";
 import { claim, hasClaimable, prepareClaim } from "./claim.ts";
-import { enqueue, prepareTask } from "./enqueue.ts";
+import { enqueueAll, prepareTask } from "./enqueue.ts";
 import {
   checkLeaseDuration,
   complete,
@@ -30,8 +30,23 @@ import {
   renew,
   reportProgress,
 } from "./lease.ts";
+import { explain } from "./explain.ts";
+import { judge } from "./health.ts";
 import { count, list, prepareList, stats } from "./look.ts";
+import { checkWindow, measure } from "./metrics.ts";
 import type { OperationContext } from "./operation_context.ts";
+import type {
+  Explanation,
+  MetricsRequest,
+  OperatedQueue,
+  PruneReport,
+  PruneRequest,
+  QueueHealth,
+  QueueMetrics,
+  WorkerBeat,
+  WorkerRecord,
+} from "./operations.ts";
+import { preparePrune, type PrunableStatus, prune, PRUNE_MAX, pruneBound } from "./prune.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type {
@@ -41,9 +56,11 @@ import type {
   ListRequest,
   QueueStats,
   TaskChanges,
-  TaskQueue,
 } from "./task_queue.ts";
+import type { TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
+import { transitionsOf } from "./transition_log.ts";
+import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
 /** How a queue is made from a ledger. */
 export interface LedgerQueueOptions {
@@ -57,6 +74,8 @@ export interface LedgerQueueOptions {
   readonly payloadMaxBytes?: number;
   /** Is told when a rescue that nobody asked for failed; the queue goes on. */
   readonly onBackgroundError: (error: Error) => void;
+  /** Is told which tasks were pruned, once that is durable; what it throws is a background error. */
+  readonly onPruned?: (taskIds: readonly number[]) => void;
   /** Is told when the queue is closed. */
   readonly onClosed?: () => void;
 }
@@ -67,7 +86,7 @@ const RESCUE_EVERY_MS = 1000;
 const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** A queue on a ledger. */
-export class LedgerQueue implements TaskQueue {
+export class LedgerQueue implements OperatedQueue {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -75,6 +94,7 @@ export class LedgerQueue implements TaskQueue {
   readonly #retryPolicy: RetryPolicy;
   readonly #payloadMaxBytes: number;
   readonly #onBackgroundError: (error: Error) => void;
+  readonly #onPruned: (taskIds: readonly number[]) => void;
   readonly #onClosed: () => void;
   #cancelRescue: CancelTimer = () => {};
   #isClosed = false;
@@ -93,6 +113,7 @@ export class LedgerQueue implements TaskQueue {
       PAYLOAD_LIMIT_BYTES,
     );
     this.#onBackgroundError = options.onBackgroundError;
+    this.#onPruned = options.onPruned ?? (() => {});
     this.#onClosed = options.onClosed ?? (() => {});
     this.#scheduleRescue();
   }
@@ -105,9 +126,7 @@ export class LedgerQueue implements TaskQueue {
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
     checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
     const prepared = tasks.map((task) => prepareTask(task, this.#payloadMaxBytes));
-    const enqueued = await this.#write((tx, context) =>
-      prepared.map((task) => enqueue(tx, task, context))
-    );
+    const enqueued = await this.#write((tx, context) => enqueueAll(tx, prepared, context));
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
 
@@ -139,7 +158,10 @@ export class LedgerQueue implements TaskQueue {
       hasClaimable(reader, prepared, this.#clock.nowMs())
     );
     if (!isWorthwhile) return [];
-    return (await this.#write((tx, context) => claim(tx, prepared, context))).map(taskOfRow);
+    for (;;) {
+      const rows = await this.#write((tx, context) => claim(tx, prepared, context));
+      if (rows !== undefined) return rows.map(taskOfRow);
+    }
   }
 
   async renew(
@@ -217,6 +239,78 @@ export class LedgerQueue implements TaskQueue {
 
   async checkpoint(): Promise<LedgerCheckpoint> {
     return await this.#ledger.checkpoint();
+  }
+
+  async heartbeat(worker: WorkerBeat): Promise<void> {
+    const prepared = prepareBeat(worker);
+    await this.#write((tx, { nowMs }) => beat(tx, prepared, nowMs));
+  }
+
+  async retireWorker(workerId: string): Promise<void> {
+    await this.#write((tx) => retireWorker(tx, workerId));
+  }
+
+  async listWorkers(): Promise<WorkerRecord[]> {
+    return await this.#ledger.read((reader) => listWorkers(reader, this.#clock.nowMs()));
+  }
+
+  async transitions(taskId: number): Promise<TaskTransition[]> {
+    checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
+    return await this.#ledger.read((reader) => transitionsOf(reader, taskId));
+  }
+
+  async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
+    if (typeof idOrRunId === "number") {
+      checkInteger(idOrRunId, "task id", 0, Number.MAX_SAFE_INTEGER);
+    }
+    return await this.#ledger.read((reader) => explain(reader, idOrRunId, this.#clock.nowMs()));
+  }
+
+  async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
+    const windowMs = checkWindow(request);
+    const numbers = await this.#ledger.read((reader) =>
+      measure(reader, windowMs, this.#clock.nowMs())
+    );
+    return { ...numbers, storage: this.#ledger.stats() };
+  }
+
+  async health(): Promise<QueueHealth> {
+    return await this.#ledger.read((reader) =>
+      judge(reader, this.#ledger.stats(), this.#clock.nowMs())
+    );
+  }
+
+  async prune(request: PruneRequest): Promise<PruneReport> {
+    const { statuses, keep, olderThanMs } = preparePrune(request);
+    const beforeMs = this.#clock.nowMs() - olderThanMs;
+    const byStatus = { completed: 0, failed: 0, cancelled: 0 };
+    for (const status of statuses) {
+      byStatus[status] = await this.#pruneStatus(status, { keep, beforeMs });
+    }
+    return { pruned: byStatus.completed + byStatus.failed + byStatus.cancelled, byStatus };
+  }
+
+  /** One transaction after the other, so that other work goes on in between. */
+  async #pruneStatus(
+    status: PrunableStatus,
+    { keep, beforeMs }: { readonly keep: number; readonly beforeMs: number },
+  ): Promise<number> {
+    const bound = await this.#ledger.read((reader) => pruneBound(reader, status, keep));
+    if (bound === undefined) return 0;
+    for (let pruned = 0;;) {
+      const ids = await this.#write((tx) => prune(tx, status, { bound, beforeMs }));
+      if (ids.length > 0) this.#tellPruned(ids);
+      pruned += ids.length;
+      if (ids.length < PRUNE_MAX) return pruned;
+    }
+  }
+
+  #tellPruned(ids: readonly number[]): void {
+    try {
+      this.#onPruned(ids);
+    } catch (error) {
+      this.#onBackgroundError(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   async flush(): Promise<void> {

@@ -7,6 +7,7 @@ import type { SqlRow } from "../ledger/sql_engine.ts";
 import { finishAsFailed, requeue } from "./lease.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { cell } from "./task_row.ts";
+import { noteTransition, runMsOf } from "./transition_log.ts";
 
 /** How many tasks one rescue takes at most; the earliest expired first. */
 const RESCUE_MAX = 1000;
@@ -34,7 +35,12 @@ function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): Sq
   const message =
     `Worker ${worker} stopped renewing its lease in attempt ${attempts} of ${maxAttempts}`;
   if (attempts >= maxAttempts) {
-    return finishAsFailed(tx, cell(row, "id") as number, message, context.nowMs);
+    return finishAsFailed(tx, row, message, context.nowMs);
   }
+  noteTransition(tx, { id: cell(row, "id") as number, nowMs: context.nowMs }, "rescued", {
+    worker: cell(row, "locked_by") as string,
+    attempt: attempts,
+    durationMs: runMsOf(row, context.nowMs),
+  });
   return requeue(tx, row, { delayMs: 0, attempts, message }, context);
 }

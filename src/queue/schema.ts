@@ -13,6 +13,12 @@ export const TASK_TABLE = "task_queue";
 /** Holds, for weighted random, how far the clocks of a lane have run (see `domain/claim_order.ts`). */
 export const LANE_TABLE = "claim_lanes";
 
+/** Holds one row for each transition of each task; they go when the task goes. */
+export const LOG_TABLE = "task_logs";
+
+/** Holds the workers that have sent a heartbeat lately. */
+export const WORKER_TABLE = "workers";
+
 /** The columns of `task_queue`, in order: a row by position is read with these. */
 export const TASK_COLUMNS = [
   "id",
@@ -91,11 +97,37 @@ const VERSION_1 = `
   ) WITHOUT ROWID
 `;
 
+/** `duration_ms` is how long the task waited (`leased`) or ran (what ends an attempt). */
+const VERSION_2 = `
+  CREATE TABLE task_logs (
+    log_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    task_id INTEGER NOT NULL,
+    at_utc INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    message TEXT NOT NULL,
+    details TEXT,
+    duration_ms INTEGER
+  );
+  CREATE INDEX task_logs_by_task ON task_logs (task_id);
+  CREATE TABLE workers (
+    worker_id TEXT PRIMARY KEY,
+    capabilities TEXT NOT NULL,
+    types TEXT NOT NULL,
+    concurrency INTEGER NOT NULL,
+    started_at_utc INTEGER NOT NULL,
+    heartbeat_utc INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX workers_by_heartbeat ON workers (heartbeat_utc);
+  CREATE INDEX finished_tasks ON task_queue (status, finished_at_utc) WHERE finished_at_utc IS NOT NULL
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
     { name: TASK_TABLE, key: ["id"] },
     { name: LANE_TABLE, key: ["type", "compatibility"] },
+    { name: LOG_TABLE, key: ["log_id"] },
+    { name: WORKER_TABLE, key: ["worker_id"] },
   ],
-  migrations: [VERSION_1],
+  migrations: [VERSION_1, VERSION_2],
 });

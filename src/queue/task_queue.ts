@@ -12,6 +12,7 @@ import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
 /** What enqueue answers. */
 export interface EnqueueResult {
+  /** The task as it is stored. */
   readonly task: Task;
   /** `false` when the idempotency key named a task that was there already. */
   readonly created: boolean;
@@ -31,25 +32,27 @@ export interface ClaimRequest {
   readonly strategy?: ClaimOrder;
   /** Only tasks each of whose compatibility pairs is here; default `{}`. */
   readonly capabilities?: Readonly<Record<string, unknown>>;
-  /** Only this task, whatever its type and compatibility. */
+  /** Only this task, whatever its type and compatibility; default any. */
   readonly taskId?: number;
 }
 
 /** How to fail a task. */
 export interface FailOptions {
-  /** The handler's retry policy; the task's own goes before it, the queue's after it. */
+  /** The handler's retry policy; the task's own goes before it. Default the queue's. */
   readonly retryPolicy?: Partial<RetryPolicy>;
 }
 
 /** Which tasks to list, newest (highest id) first. */
 export interface ListRequest {
+  /** Only tasks with this status; default all. */
   readonly status?: TaskStatus;
+  /** Only tasks of this type; default all. */
   readonly type?: string;
   /** How many at most, 1–1000; default 100. */
   readonly limit?: number;
   /** How many to pass over, 0 or more; default 0. */
   readonly offset?: number;
-  /** Only tasks with a lower id: the last one of the page before. */
+  /** Only tasks with a lower id: the last one of the page before; default all. */
   readonly beforeId?: number;
 }
 
@@ -57,7 +60,9 @@ export interface ListRequest {
 export interface QueueStats {
   /** Tasks in all. */
   readonly total: number;
+  /** How many tasks have each status. */
   readonly byStatus: Readonly<Record<TaskStatus, number>>;
+  /** The same for each type. */
   readonly byType: Readonly<Record<string, Readonly<Record<TaskStatus, number>>>>;
   /** Queued tasks that wait for their `runAfter`. */
   readonly scheduled: number;
@@ -69,12 +74,19 @@ export interface QueueStats {
 
 /** What a change to a task looks like to a watcher. */
 export interface TaskChange {
+  /** The id of the task. */
   readonly taskId: number;
+  /** Its run id. */
   readonly runId: string;
+  /** Its type. */
   readonly type: string;
+  /** Its status since this change. */
   readonly status: TaskStatus;
+  /** Executions started so far. */
   readonly attempts: number;
+  /** Counts the leases of this task. */
   readonly leaseToken: number;
+  /** The worker that holds the lease, or held the last one. */
   readonly lockedBy: string | null;
   /** 0–100, or `null`. */
   readonly progress: number | null;
@@ -124,6 +136,7 @@ export interface TaskQueue {
   retry(id: number): Promise<boolean>;
   /** Returns tasks whose lease expired to the queue, or fails them when attempts are used up. Also done every second by itself. */
   rescue(): Promise<Task[]>;
+  /** The queue in numbers. */
   stats(): Promise<QueueStats>;
   /** Calls `listener` after every change by any process. Returns the way to stop. */
   watch(listener: (changes: TaskChanges) => void): () => void;

@@ -22,6 +22,7 @@ import {
   type SegmentHeader,
   segmentName,
 } from "./segment.ts";
+import { readAt } from "./read_at.ts";
 import type { Storage, StorageFile } from "./storage.ts";
 
 /** How much of a segment is read at once. */
@@ -400,17 +401,6 @@ function readWindow(file: StorageFile, offset: number, size: number): Uint8Array
   if (header === undefined) return window;
   const needed = FRAME_HEADER_BYTES + header.payloadBytes;
   return needed <= window.length ? window : readAt(file, offset, Math.min(needed, size - offset));
-}
-
-function readAt(file: StorageFile, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let filled = 0;
-  while (filled < length) {
-    const read = file.read(offset + filled, bytes.subarray(filled));
-    if (read === 0) break;
-    filled += read;
-  }
-  return bytes.subarray(0, filled);
 }
 
 /**

@@ -125,10 +125,12 @@ export class MemoryDisk {
 
 /** One process's view of a `MemoryDisk`. */
 export class MemoryStorage implements Storage {
+  /** `memory`. */
   readonly location = "memory";
   readonly #disk: MemoryDisk;
   #isDead = false;
 
+  /** Processes that share a disk share a queue; default a disk of its own. */
   constructor(disk: MemoryDisk = new MemoryDisk()) {
     this.#disk = disk;
   }
@@ -139,7 +141,7 @@ export class MemoryStorage implements Storage {
     this.#disk.releaseAll(this);
   }
 
-  /** @throws StorageError when the process is dead. */
+  /** Asserts that the process lives. @throws StorageError when it is dead. */
   checkAlive(operation: string): void {
     if (this.#isDead) throw new StorageError(operation, this.location, "the process was killed");
   }

@@ -6,6 +6,7 @@
  */
 import { CorruptionError, StorageError } from "../domain/errors.ts";
 import { crc32 } from "./crc32.ts";
+import { readAt } from "./read_at.ts";
 import type { FileName, Storage, StorageFile } from "./storage.ts";
 
 /** Bytes before a segment's first frame. */
@@ -63,10 +64,9 @@ export function readSegmentHeader(
   file: StorageFile,
   firstSequence: number,
 ): SegmentHeader | undefined {
-  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
-  const length = file.read(0, bytes);
-  const view = new DataView(bytes.buffer);
-  const isWhole = length === SEGMENT_HEADER_BYTES &&
+  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const isWhole = bytes.length === SEGMENT_HEADER_BYTES &&
     view.getUint32(60) === crc32(bytes.subarray(0, 60));
   if (!isWhole || !MAGIC.every((byte, i) => bytes[i] === byte)) {
     if (file.size() <= SEGMENT_HEADER_BYTES) return undefined;

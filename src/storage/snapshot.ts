@@ -13,6 +13,9 @@ export const FOOTER_BYTES = 16;
 
 const MAGIC = new TextEncoder().encode("HOLDFAST");
 
+/** In the place of a snapshot's four zeros: a copy of a queue, not a part of one. */
+const BACKUP_MARK = new TextEncoder().encode("BKUP");
+
 /** How much is written at once; other work goes on in between. */
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -50,6 +53,17 @@ export interface SnapshotContent {
 export async function readSnapshot(storage: Storage): Promise<SnapshotContent | undefined> {
   const bytes = await storage.readFile("snapshot");
   if (bytes === undefined || bytes.length === 0) return undefined;
+  return checkSnapshot(bytes, storage.location);
+}
+
+/** Whether these last 16 bytes of a file say that it is a backup. */
+export function isBackupFooter(footer: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => footer[i] === byte) &&
+    BACKUP_MARK.every((byte, i) => footer[12 + i] === byte);
+}
+
+/** What a snapshot's or a backup's file holds. @throws CorruptionError when it does not match its checksum. */
+export function checkSnapshot(bytes: Uint8Array, path: string): SnapshotContent {
   const end = bytes.length - FOOTER_BYTES;
   if (end < 0 || !MAGIC.every((byte, i) => bytes[end + i] === byte)) {
     return { bytes, isVerified: false };
@@ -58,7 +72,7 @@ export async function readSnapshot(storage: Storage): Promise<SnapshotContent | 
   const content = bytes.subarray(0, end);
   if (footer.getUint32(8) !== crc32(content)) {
     throw new CorruptionError(
-      storage.location,
+      path,
       end,
       "the snapshot does not match its checksum: it is damaged, or another program changed it",
     );
@@ -66,7 +80,11 @@ export async function readSnapshot(storage: Storage): Promise<SnapshotContent | 
   return { bytes: content, isVerified: true };
 }
 
-function* chunksWithFooter(bytes: Uint8Array): Iterable<Uint8Array> {
+/** A SQLite file and its footer, in the chunks in which it is written. */
+export function* chunksWithFooter(
+  bytes: Uint8Array,
+  kind: "snapshot" | "backup" = "snapshot",
+): Iterable<Uint8Array> {
   let crc = 0;
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
     const chunk = bytes.subarray(at, at + CHUNK_BYTES);
@@ -76,5 +94,6 @@ function* chunksWithFooter(bytes: Uint8Array): Iterable<Uint8Array> {
   const footer = new Uint8Array(FOOTER_BYTES);
   footer.set(MAGIC, 0);
   new DataView(footer.buffer).setUint32(8, crc);
+  if (kind === "backup") footer.set(BACKUP_MARK, 12);
   yield footer;
 }

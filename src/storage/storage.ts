@@ -17,6 +17,7 @@ export type LockName = "commit" | "checkpoint";
 
 /** An exclusive lock; the operating system releases it when its holder dies. */
 export interface Lock {
+  /** Lets the next one have it. */
   release(): void;
 }
 
@@ -34,6 +35,7 @@ export interface StorageFile {
   truncate(size: number): void;
   /** Waits until everything written so far is durable. A failure is never retried. */
   sync(): Promise<void>;
+  /** Lets go of the file. */
   close(): void;
 }
 

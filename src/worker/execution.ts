@@ -8,6 +8,7 @@ import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
 import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
+import { checkPercent } from "./check_percent.ts";
 import {
   checkPayload,
   type Handler,
@@ -24,7 +25,9 @@ export type ExecutionEnd = "completed" | "failed" | "retried" | "released" | "ca
 
 /** How an execution ended, and why. */
 export interface ExecutionReport {
+  /** How it ended. */
   readonly kind: ExecutionEnd;
+  /** Why, when it did not complete. */
   readonly message?: string;
 }
 
@@ -38,7 +41,7 @@ export interface ExecutionTools {
 }
 
 /** How long an interrupted handler gets to end by itself. */
-const INTERRUPT_GRACE_MS = 1000;
+export const INTERRUPT_GRACE_MS = 1000;
 
 /** How often progress is stored at most; the latest report wins. */
 const PROGRESS_EVERY_MS = 250;
@@ -227,11 +230,7 @@ export class Execution {
   }
 
   #reportProgress(progress: Progress): void {
-    if (!(progress.percent >= 0 && progress.percent <= 100)) {
-      throw new RangeError(
-        `Cannot report progress ${progress.percent}: a number from 0 to 100 is needed`,
-      );
-    }
+    checkPercent(progress.percent);
     if (!this.#isRunning) return;
     this.#progress = progress;
     if (this.#cancelProgress === undefined) this.#storeProgress();

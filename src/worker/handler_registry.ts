@@ -23,7 +23,16 @@ export interface TaskContext {
   progress(percent: number, message?: string): void;
 }
 
-/** Executes a task; what it returns (a JSON value) is the task's result. */
+/**
+ * Executes a task; what it returns (a JSON value) is the task's result.
+ *
+ * It runs on the worker's own thread, unless it was made by `isolated()`. While it blocks that thread (long synchronous
+ * work) nothing else in the process runs: no lease is renewed, no signal fires, no timeout ends it, no other task goes on.
+ * Once the lease (10 s by default) is over, another process that has the queue open gives the task to another worker, as
+ * a further attempt, while the blocked one still runs; the outcome of the blocked one is then refused (`lost`). With no
+ * other process there is nobody to take the lease away, and the outcome counts. A handler that awaits something at least
+ * every few seconds keeps its lease.
+ */
 // deno-lint-ignore no-explicit-any
 export type Handler<Payload = any> = (
   task: Task & { readonly payload: Payload },
@@ -32,8 +41,10 @@ export type Handler<Payload = any> = (
 
 /** How tasks of one type are executed. */
 export interface HandlerOptions {
-  /** One line for people; shown as the module's description. */
+  /** One line for people; shown as the module's description. Default none. */
   readonly description?: string;
+  /** Which version of the handler this is, up to 100 characters, for people; default none. */
+  readonly version?: string;
   /** Checks the payload at enqueue and again before running; default none. */
   readonly payload?: z.ZodType;
   /** How failures are retried, where the task does not say; default the queue's policy. */
@@ -48,14 +59,25 @@ export interface HandlerOptions {
 
 /** A registered handler. */
 export interface HandlerEntry {
+  /** The task type. */
   readonly type: string;
+  /** The function that executes its tasks. */
   readonly handler: Handler;
+  /** One line for people, or `""`. */
   readonly description: string;
+  /** Which version this is, or `null`. */
+  readonly version: string | null;
+  /** Checks payloads. */
   readonly payload: z.ZodType | null;
+  /** How failures are retried; `null` for the queue's policy. */
   readonly retryPolicy: RetryPolicy | null;
+  /** How long one attempt may take, in milliseconds; `null` for no limit. */
   readonly timeoutMs: number | null;
+  /** How many run at the same time in one worker; `null` for the worker's concurrency. */
   readonly concurrency: number | null;
 }
+
+const VERSION_MAX_LENGTH = 100;
 
 /** Knows a handler for each task type. */
 export class HandlerRegistry {
@@ -86,6 +108,9 @@ export class HandlerRegistry {
       type: name,
       handler,
       description: options.description ?? "",
+      version: options.version === undefined
+        ? null
+        : checkName(options.version, "version", VERSION_MAX_LENGTH),
       payload: options.payload ?? null,
       retryPolicy: options.retryPolicy === undefined
         ? null
@@ -140,7 +165,10 @@ export class HandlerRegistry {
 }
 
 /** The payload as the handler's schema gives it. @throws TypeError with every problem when it is refused. */
-export function checkPayload(entry: HandlerEntry, payload: unknown): unknown {
+export function checkPayload(
+  entry: Pick<HandlerEntry, "type" | "payload">,
+  payload: unknown,
+): unknown {
   if (entry.payload === null) return payload;
   const parsed = entry.payload.safeParse(payload);
   if (parsed.success) return parsed.data;

@@ -12,7 +12,9 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 export interface LogLine {
   /** When it was written, ISO 8601 with `Z`. */
   readonly at: string;
+  /** How serious it is. */
   readonly level: LogLevel;
+  /** What was said. */
   readonly message: string;
   /** Which execution wrote it, from 1. */
   readonly attempt: number;
@@ -22,6 +24,7 @@ export interface LogLine {
 
 /** A part of a log, and where the next part begins. */
 export interface LogPage {
+  /** Its lines, in the order in which they were written. */
   readonly lines: LogLine[];
   /** Give this to `read` to go on. */
   readonly nextOffset: number;

@@ -15,13 +15,31 @@ import {
   TASK_LIMITS,
   type TaskStatus,
 } from "../domain/task.ts";
-import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
+import type { ClaimRequest, TaskChange, TaskChanges } from "../queue/task_queue.ts";
 import { Execution, type ExecutionEnd } from "./execution.ts";
 import type { Handler, HandlerRegistry } from "./handler_registry.ts";
+import { Heartbeat, type WorkerQueue } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
+import { logClaim, logEvent, logStart, logStop } from "./worker_log.ts";
+
+/** The kinds of a worker's settings. */
+export interface WorkerDefaults {
+  /** Tasks at the same time. */
+  readonly concurrency: number;
+  /** The most tasks at the same time that can be asked for. */
+  readonly concurrencyMax: number;
+  /** How long a lease lasts, in milliseconds. */
+  readonly leaseDurationMs: number;
+  /** How often to look for tasks that became due by time alone, in milliseconds. */
+  readonly pollIntervalMs: number;
+  /** The longest such interval that can be asked for, in milliseconds. */
+  readonly pollIntervalMaxMs: number;
+  /** How long running handlers may go on when the worker stops, in milliseconds. */
+  readonly graceMs: number;
+}
 
 /** The worker's settings where nothing else is said. */
-export const WORKER_DEFAULTS = Object.freeze({
+export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
   concurrency: 4,
   concurrencyMax: 1000,
   leaseDurationMs: TASK_LIMITS.leaseDurationDefaultMs,
@@ -32,14 +50,18 @@ export const WORKER_DEFAULTS = Object.freeze({
 
 /** What happened to a task, or to the worker itself (`error`). */
 export interface WorkerEvent {
+  /** What happened. */
   readonly kind: "started" | ExecutionEnd | "error";
+  /** The task concerned, if it was one. */
   readonly task?: Task;
+  /** Why, for people. */
   readonly message?: string;
 }
 
 /** How a worker works. */
 export interface WorkerOptions {
-  readonly queue: TaskQueue;
+  /** Where its tasks come from, and where it says that it lives if the queue keeps a list of its workers. */
+  readonly queue: WorkerQueue;
   /** Only tasks of these types are claimed. */
   readonly handlers: HandlerRegistry;
   /** 1–200 characters, unique among the workers of a queue; default a random one. */
@@ -58,7 +80,7 @@ export interface WorkerOptions {
   readonly logs?: LogStore;
   /** Default the system's. */
   readonly clock?: Clock;
-  /** Is told of everything that happens. */
+  /** Is told of everything that happens; default nobody. */
   readonly onEvent?: (event: WorkerEvent) => void;
 }
 
@@ -78,7 +100,7 @@ const ERROR_PAUSE_MS = 500;
 export class Worker {
   /** Who this is in `lockedBy`. */
   readonly workerId: string;
-  readonly #queue: TaskQueue;
+  readonly #queue: WorkerQueue;
   readonly #handlers: HandlerRegistry;
   readonly #settings: WorkerSettings;
   readonly #logs: LogStore | null;
@@ -96,10 +118,11 @@ export class Worker {
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #unwatch: () => void = () => {};
+  #heartbeat: Heartbeat | undefined;
   #cancelRenewal: CancelTimer = () => {};
   #nudge = new AbortController();
 
-  /** @throws TypeError, RangeError for an option out of its range. */
+  /** A worker that does nothing before `start`. @throws TypeError, RangeError for an option out of its range. */
   constructor(options: WorkerOptions) {
     this.#settings = resolveSettings(options);
     this.workerId = this.#settings.workerId;
@@ -120,7 +143,9 @@ export class Worker {
     if (this.#looping !== undefined || this.#stopping !== undefined) return;
     this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
     this.#scheduleRenewal();
+    this.#heartbeat = this.#startHeartbeat();
     this.#looping = this.#loop();
+    logStart(this.workerId, { ...this.#settings, types: this.#handlers.types() });
   }
 
   /**
@@ -212,6 +237,7 @@ export class Worker {
     this.#claimsUnderWay++;
     try {
       const tasks = await this.#queue.claim({ ...this.#settings, ...request });
+      logClaim(this.workerId, tasks);
       for (const task of tasks) execute(task);
       return tasks.length;
     } finally {
@@ -254,6 +280,16 @@ export class Worker {
     this.#running.set(execution, end);
     const early = this.#early.get(task.id);
     if (early !== undefined) followTask(execution, early);
+  }
+
+  #startHeartbeat(): Heartbeat {
+    const { workerId, capabilities, concurrency } = this.#settings;
+    return new Heartbeat({
+      queue: this.#queue,
+      clock: this.#clock,
+      beat: () => ({ workerId, capabilities, types: this.#handlers.types(), concurrency }),
+      onError: (error) => this.#emitError(`Cannot send a heartbeat: ${messageOf(error)}`),
+    });
   }
 
   /** Renews every lease each third of its length. */
@@ -322,6 +358,8 @@ export class Worker {
     await Promise.all(this.#running.values());
     this.#cancelRenewal();
     this.#unwatch();
+    await this.#heartbeat?.stop();
+    logStop(this.workerId);
   }
 
   /** Resolves when no handler runs, or after `graceMs`. */
@@ -334,6 +372,7 @@ export class Worker {
 
   /** A listener that throws is told so; if it throws at that too, nobody is left to tell. */
   #emit(event: WorkerEvent): void {
+    logEvent(this.workerId, event);
     try {
       this.#onEvent(event);
     } catch (error) {

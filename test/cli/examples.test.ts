@@ -84,3 +84,14 @@ Deno.test("makeThumbnail() keeps at least one pixel of a long picture", () => {
   assertEquals(makeThumbnail(png, 10).height, 1);
   assert(makeThumbnail(png, 10).width === 10);
 });
+
+Deno.test("digits computes in a thread of its own, as examples/handlers.yaml says", async () => {
+  await using scratch = new Scratch();
+  const list = fileURLToPath(new URL("../../examples/handlers.yaml", import.meta.url));
+  const run = (payload: unknown): Promise<{ doc: Json }> =>
+    scratch.json(["run", "digits", "--payload", JSON.stringify(payload), "--handlers", list]);
+  assertEquals((await run({ count: 20 })).doc.result, { digits: "31415926535897932384" });
+  const refused = (await run({ count: 0 })).doc;
+  assertEquals([refused.status, refused.attempts], ["failed", 1]);
+  assertMatch(refused.error_message, /payload\.count/);
+});

@@ -55,9 +55,18 @@ Deno.test("an empty --db ends with 2", async () => {
 Deno.test("a command that only looks ends with 4 where there is no queue, and makes none", async () => {
   await using scratch = new Scratch();
   for (
-    const command of [["list"], ["show", "1"], ["cancel", "1"], ["retry", "1"], ["logs", "1"], [
-      "stats",
-    ], ["checkpoint"]]
+    const command of [
+      ["list"],
+      ["show", "1"],
+      ["cancel", "1"],
+      ["retry", "1"],
+      ["logs", "1"],
+      ["explain", "1"],
+      ["stats"],
+      ["health"],
+      ["prune", "--keep", "1"],
+      ["checkpoint"],
+    ]
   ) {
     const { code, err } = await scratch.run(command);
     assertEquals(code, 4, command.join(" "));

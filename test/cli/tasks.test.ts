@@ -64,7 +64,7 @@ Deno.test("show writes one field a line, and stored text cannot command the term
   assertMatch(out, /^error +it is\\x0abroken$/m);
 });
 
-for (const command of ["show", "cancel", "retry", "logs"]) {
+for (const command of ["show", "cancel", "retry", "explain", "logs"]) {
   for (const id of ["7", "nobody", "run:7", "99999999999999999999"]) {
     Deno.test(`${command} ${id} ends with 3 when there is no such task`, async () => {
       await using scratch = new Scratch();

@@ -46,7 +46,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     await manager.waitAll();
   });
 
-  test("a run goes from queued over running to completed", async ({ manager }) => {
+  test("✗ none were set: a run goes from queued over running to completed, with times, exit code and result", async ({ manager }) => {
     const gate = Promise.withResolvers<unknown>();
     const run = newRun("r1");
     manager.startTask(run, () => gate.promise);
@@ -111,7 +111,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals([run.status, run.errorMessage], ["failed", "failed without a message"]);
   });
 
-  test("work is done once, in this process, and awaited", async ({ manager }) => {
+  test("✗ the original ignored it: work is done once, in this process, and awaited", async ({ manager }) => {
     const steps: string[] = [];
     const run = newRun("r1");
     manager.startTask(run, async () => {
@@ -161,7 +161,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(manager.getActiveTaskCount(), 0);
   });
 
-  test("a run cancelled before it begins never does its work", async ({ manager }) => {
+  test("✗ cancel before the first tick leaked: a run cancelled before it begins never does its work", async ({ manager }) => {
     let begun = false;
     const run = newRun("r1");
     manager.startTask(run, () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { QueueError, StorageError } from "../../src/domain/errors.ts";
+import { PermanentError, QueueError, StorageError } from "../../src/domain/errors.ts";
 import { createRun, type Run } from "../../src/domain/run.ts";
 import {
   QueuedTaskManager,
@@ -154,9 +154,33 @@ Deno.test("handlers that were given are used", () => {
   }, { handlers });
 });
 
+Deno.test("✗ async handlers were never awaited: the run ends when the handler's promise does", () =>
+  withManager(async (manager) => {
+    const gate = Promise.withResolvers<string>();
+    const begun = Promise.withResolvers<void>();
+    manager.registerTask("slow", async () => {
+      begun.resolve();
+      return { said: await gate.promise };
+    });
+    manager.registerTask("broken", async () => {
+      await gate.promise;
+      throw new PermanentError("after its await");
+    });
+    const [slow, broken] = [newRun("s", "slow"), newRun("b", "broken")];
+    manager.startTask(slow);
+    manager.startTask(broken);
+    await begun.promise;
+    await until(() => slow.status === "running", "the handler to start");
+    assert(manager.isTaskActive("s"));
+    gate.resolve("awaited");
+    await manager.waitAll();
+    assertEquals([slow.status, slow.result], ["completed", { said: "awaited" }]);
+    assertEquals([broken.status, broken.errorMessage], ["failed", "after its await"]);
+  }));
+
 // --- other processes
 
-Deno.test("a run whose task another worker does follows it", () =>
+Deno.test("✗ stayed QUEUED for ever: a run whose task another worker does follows it", () =>
   withManager(async (manager, queue) => {
     const run = newRun("r");
     manager.startTask(run);
@@ -217,7 +241,7 @@ Deno.test("a run that is cancelled in the queue is cancelled, and its signal fir
     await until(() => signal.aborted, "the signal");
   }));
 
-Deno.test("a run is done by the manager of another process that shares the file", async () => {
+Deno.test("✗ stayed QUEUED for ever: a run done by the manager of another queue on the same file follows it", async () => {
   const folder = await Deno.makeTempDir();
   const open = async (options: QueuedTaskManagerOptions): Promise<QueuedTaskManager> =>
     await QueuedTaskManager.open(await openQueue(`${folder}/queue.db`), new RunRegistry(), options);

@@ -22,6 +22,12 @@ export class ScriptedQueue implements FollowedQueue {
     return task;
   }
 
+  async getByRunId(runId: string): Promise<Task | undefined> {
+    const task = [...this.tasks.values()].find((known) => known.runId === runId);
+    await this.beforeRead();
+    return task;
+  }
+
   async list({ status, limit = 100, beforeId = Infinity }: ListRequest = {}): Promise<Task[]> {
     this.reads.list++;
     const page = [...this.tasks.values()]

@@ -62,6 +62,11 @@ export class Program implements AsyncDisposable {
     this.#status = this.#follow();
   }
 
+  /** Everything that it has reported so far. */
+  get everyReport(): readonly Report[] {
+    return this.#reports;
+  }
+
   /** Everything of this kind that it has reported so far. */
   reports<Kind extends Report["kind"]>(kind: Kind): ReportOf<Kind>[] {
     return this.#reports.filter((line): line is ReportOf<Kind> => line.kind === kind);
@@ -97,6 +102,15 @@ export class Program implements AsyncDisposable {
   /** Says `word` on its input. */
   async say(word: string): Promise<void> {
     await this.#input.write(new TextEncoder().encode(`${word}\n`));
+  }
+
+  /** Stops it where it is, lock held or not, until `resume`. Not on Windows. */
+  suspend(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child.kill("SIGCONT");
   }
 
   /** Ends its input, and waits until it has ended by itself, successfully and without a complaint. */

@@ -292,6 +292,8 @@ Deno.test("the app's own OpenAPI document names every route, mounted too", () =>
       "get /tasks/api/queue/tasks/{id}",
       "get /tasks/api/runs",
       "get /tasks/api/runs/{id}",
+      "get /tasks/api/runs/{id}/explain",
+      "get /tasks/metrics",
       "post /tasks/api/modules/{id}/run",
       "post /tasks/api/queue/enqueue",
       "post /tasks/api/runs/{id}/cancel",

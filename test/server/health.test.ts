@@ -1,7 +1,14 @@
-import { assertEquals } from "@std/assert";
-import { StorageError } from "../../src/mod.ts";
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { assert, assertEquals } from "@std/assert";
+import {
+  type HealthReason,
+  openQueue,
+  type OperatedQueue,
+  type QueueHealth,
+  StorageError,
+} from "../../src/mod.ts";
 import { HealthSchema, UnhealthySchema } from "../../server/schemas.ts";
-import { failingQueue, NOW, read, withApp } from "./fixture.ts";
+import { claimOne, failingQueue, NOW, read, readError, withApp } from "./fixture.ts";
 
 Deno.test("GET /api/health answers 200 with the version and the counts", () =>
   withApp(async ({ app, queue }) => {
@@ -9,6 +16,7 @@ Deno.test("GET /api/health answers 200 with the version and the counts", () =>
     assertEquals(await read(await app.request("/api/health"), 200, HealthSchema), {
       status: "healthy",
       version: "1.2.3",
+      reasons: [],
       queue: {
         total: 1,
         by_status: { queued: 1, leased: 0, completed: 0, failed: 0, cancelled: 0 },
@@ -46,3 +54,88 @@ Deno.test("GET /api/health answers 503 once the queue is closed", () =>
     const body = await read(await app.request("/api/health"), 503, UnhealthySchema);
     assertEquals(body.status, "unhealthy");
   }));
+
+Deno.test("GET /api/health answers 200 and the reasons when the queue is degraded", () =>
+  withJudgedQueue("degraded", async (app) => {
+    const body = await read(await app.request("/api/health"), 200, HealthSchema);
+    assertEquals([body.status, body.reasons], ["degraded", [reason("degraded")]]);
+  }));
+
+Deno.test("GET /api/health answers 503 and the reasons when the queue is unhealthy", () =>
+  withJudgedQueue("unhealthy", async (app) => {
+    const body = await read(await app.request("/api/health"), 503, UnhealthySchema);
+    assertEquals(body, {
+      status: "unhealthy",
+      reasons: [reason("unhealthy")],
+      detail: "A task waits",
+      error_code: "QUEUE_UNHEALTHY",
+      timestamp: NOW,
+    });
+  }));
+
+Deno.test("GET /metrics answers in the text format of Prometheus", () =>
+  withApp(async ({ app, queue }) => {
+    await queue.enqueueBatch([{ type: "t" }, { type: 'quo"te\\' }]);
+    await queue.heartbeat({ workerId: "w1", types: ["t"], capabilities: {}, concurrency: 1 });
+    await queue.complete(await claimOne(queue, "t"));
+    const response = await app.request("/metrics");
+    assertEquals(
+      [response.status, response.headers.get("Content-Type")],
+      [200, "text/plain; version=0.0.4; charset=utf-8"],
+    );
+    assertEquals(response.headers.get("X-Content-Type-Options"), "nosniff");
+    const lines = (await response.text()).split("\n");
+    for (
+      const line of [
+        "# TYPE holdfast_tasks gauge",
+        'holdfast_tasks{type="t",status="completed"} 1',
+        'holdfast_tasks{type="quo\\"te\\\\",status="queued"} 1',
+        "holdfast_tasks_due 1",
+        'holdfast_workers{state="active"} 1',
+        'holdfast_window_transitions{kind="completed"} 1',
+        'holdfast_health{verdict="healthy"} 1',
+        "# TYPE holdfast_commits_total counter",
+      ]
+    ) {
+      assert(lines.includes(line), `${line} is missing`);
+    }
+    const sample = /^[a-z_]+(\{([a-z]+="([^"\\]|\\.)*",?)+\})? \d+(\.\d+)?(e-\d+)?$/;
+    const strange = lines.filter((line) => !/^# (HELP|TYPE) /.test(line) && !sample.test(line));
+    assertEquals(strange, [""]);
+  }));
+
+Deno.test("GET /metrics answers 503 without internals when the queue does not answer", () =>
+  withApp(async ({ app }) => {
+    await readError(await app.request("/metrics"), 503, "QUEUE_UNAVAILABLE");
+  }, { queue: failingQueue(new StorageError("read", "/secret/path", "disk on fire")) }));
+
+type Severity = HealthReason["severity"];
+
+function reason(severity: Severity): HealthReason {
+  return { code: "oldest_due_waits", severity, message: "A task waits" };
+}
+
+/** An app whose queue has this verdict. */
+async function withJudgedQueue(
+  verdict: Severity,
+  test: (app: OpenAPIHono) => Promise<void>,
+): Promise<void> {
+  const queue = await openQueue({ memory: true });
+  const reasons = [reason(verdict)];
+  const health = (): Promise<QueueHealth> => Promise.resolve({ verdict, reasons, at: new Date(0) });
+  try {
+    await withApp(({ app }) => test(app), { queue: judged(queue, health) });
+  } finally {
+    await queue.close();
+  }
+}
+
+function judged(queue: OperatedQueue, health: OperatedQueue["health"]): OperatedQueue {
+  return new Proxy(queue, {
+    get(target, name): unknown {
+      if (name === "health") return health;
+      const own: unknown = Reflect.get(target, name);
+      return typeof own === "function" ? own.bind(target) : own;
+    },
+  });
+}

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assert, assertEquals } from "@std/assert";
 import type { TaskQueue } from "../../src/mod.ts";
-import { RunPageSchema, RunSchema } from "../../server/schemas.ts";
+import { ExplanationSchema, RunPageSchema, RunSchema } from "../../server/schemas.ts";
 import { claimOne, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 /** The run ids on the page that `query` asks for, and the total. */
@@ -192,3 +192,29 @@ for (const [method, suffix] of [["POST", "/cancel"], ["DELETE", ""]] as const) {
       await readError(response, 404, "RUN_NOT_FOUND");
     }));
 }
+
+Deno.test("GET /api/runs/{id}/explain says why a run is where it is", () =>
+  withApp(async ({ app, queue }) => {
+    await queue.enqueue({ type: "email", runId: "r1" });
+    const path = "/api/runs/r1/explain";
+    const waiting = await read(await app.request(path), 200, ExplanationSchema);
+    assertEquals([waiting.run_id, waiting.task_id, waiting.status, waiting.reason], [
+      "r1",
+      1,
+      "queued",
+      "no_worker",
+    ]);
+    await claimOne(queue, "email");
+    const running = await read(await app.request(path), 200, ExplanationSchema);
+    assertEquals([running.status, running.reason, running.data.worker_id], [
+      "running",
+      "leased",
+      "w1",
+    ]);
+  }));
+
+Deno.test("GET /api/runs/{id}/explain refuses an unknown run, also one named like a task id", () =>
+  withApp(async ({ app, queue }) => {
+    await queue.enqueue({ type: "email" });
+    await readError(await app.request("/api/runs/1/explain"), 404, "RUN_NOT_FOUND");
+  }));

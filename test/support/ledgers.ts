@@ -7,6 +7,7 @@ import type { Schema } from "../../src/ledger/schema.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { FakeClock } from "./fake_clock.ts";
+import { OrderMonitor, watchLedger } from "./order_monitor.ts";
 
 /** One table: an id and a text. */
 export const NOTES: Schema = {
@@ -22,13 +23,14 @@ export interface TestLedgerOptions {
   readonly onBackgroundError?: (error: Error) => void;
 }
 
-/** A ledger of notes on `storage`. */
+/** A ledger of notes on `storage`, watched for what it does too early. */
 export async function openLedger(
   storage: Storage,
   options: TestLedgerOptions = {},
 ): Promise<Ledger> {
-  return await Ledger.open({
-    storage,
+  const monitor = new OrderMonitor(storage);
+  const ledger = await Ledger.open({
+    storage: monitor,
     engine: await loadSqlJsEngine(),
     schema: options.schema ?? NOTES,
     clock: options.clock ?? new FakeClock(),
@@ -38,6 +40,7 @@ export async function openLedger(
       throw error;
     }),
   });
+  return options.durability === "relaxed" ? ledger : watchLedger(ledger, monitor);
 }
 
 /** Adds a note; resolves to its id. */

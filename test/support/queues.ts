@@ -4,8 +4,10 @@
 import { join } from "node:path";
 import type { Random } from "../../src/domain/random.ts";
 import { openQueue, type QueueOptions } from "../../src/open_queue.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { OperatedQueue } from "../../src/queue/operations.ts";
+import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "./fake_clock.ts";
+import { OrderMonitor } from "./order_monitor.ts";
 
 /** A small generator of reproducible chance (mulberry32). */
 export function seededRandom(seed: number): Random {
@@ -28,18 +30,26 @@ export async function withTemporaryPath(test: (path: string) => Promise<void>): 
   }
 }
 
-/** Runs `test` with a queue and its clock; closes it afterwards. */
+/**
+ * Runs `test` with a queue and its clock; closes it afterwards. Without a path
+ * its storage is watched for what comes too early.
+ */
 export async function withQueue(
   options: QueueOptions,
-  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
+  test: (queue: OperatedQueue, clock: FakeClock) => Promise<void>,
 ): Promise<void> {
   const clock = new FakeClock();
-  const queue = await openQueue({ clock, random: seededRandom(1), ...options });
+  const monitor = options.path === undefined
+    ? new OrderMonitor(options.storage ?? new MemoryStorage())
+    : undefined;
+  const place = monitor && { memory: false, storage: monitor };
+  const queue = await openQueue({ clock, random: seededRandom(1), ...options, ...place });
   try {
     await test(queue, clock);
   } finally {
     await queue.close();
   }
+  monitor?.check();
 }
 
 /** Options of a queue in memory whose background failures fail the test. */

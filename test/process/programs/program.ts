@@ -11,10 +11,14 @@ export type Report =
   | Ended
   | Aborted
   | Refused
+  | Claimed
+  | Finished
   | Acknowledged
   | Enqueued
   | { readonly kind: "checkpoint_begun" }
-  | { readonly kind: "checkpoint_done" };
+  | { readonly kind: "checkpoint_done" }
+  | { readonly kind: "snapshot_read" }
+  | { readonly kind: "seen"; readonly tasks: number };
 
 /** A handler begins. */
 export interface Started {
@@ -63,6 +67,25 @@ export interface Acknowledged {
   readonly kind: "acknowledged";
   readonly id: number;
   readonly runId: string;
+  /** The idempotency key, where there was one: then the run id may be another's. */
+  readonly key?: string;
+}
+
+/** An awaited claim has resolved: the task is leased from `fromMs` until `untilMs`, never renewed. */
+export interface Claimed {
+  readonly kind: "claimed";
+  readonly taskId: number;
+  readonly leaseToken: number;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** An awaited completion, or a cancel of a task that was not final, has resolved. */
+export interface Finished {
+  readonly kind: "completed" | "cancelled";
+  readonly taskId: number;
+  /** Of the lease that a completion ended. */
+  readonly leaseToken?: number;
 }
 
 /** What enqueueing under idempotency keys came to. */

@@ -1,0 +1,33 @@
+/**
+ * `holdfast health`: how the queue is, and why. Exit code 1: it is unhealthy.
+ */
+import { healthReasonsJson } from "../../server/json.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withExistingQueue,
+  writeJson,
+  writeLine,
+} from "../app.ts";
+import { EXIT } from "../exit.ts";
+import { printable } from "../task_text.ts";
+
+/** Adds the command. */
+export function addHealthCommand(program: Program, app: App): void {
+  program.command("health")
+    .description("say how the queue is, and why; ends with 1 when it is unhealthy")
+    .action((_options, command) => app.run(command.optsWithGlobals(), health));
+}
+
+function health(session: Session): Promise<number> {
+  return withExistingQueue(session, async (queue) => {
+    const { verdict, reasons } = await queue.health();
+    if (session.json) writeJson(session, { status: verdict, reasons: healthReasonsJson(reasons) });
+    writeLine(session, verdict);
+    for (const { severity, code, message } of reasons) {
+      writeLine(session, `${severity}: ${printable(message)} (${code})`);
+    }
+    return verdict === "unhealthy" ? EXIT.no : EXIT.done;
+  });
+}

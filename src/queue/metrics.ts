@@ -1,0 +1,156 @@
+/**
+ * Metrics: how the queue goes, now and over a window.
+ *
+ * What happened in the window is read from the transition log. Its ids grow with time, so its beginning is found by
+ * bisection; no index on the time is needed, and a transition costs nothing for it.
+ */
+import { checkInteger, type TaskStatus } from "../domain/task.ts";
+import type { Reader } from "../ledger/replica.ts";
+import { stats } from "./look.ts";
+import type { DurationSummary, MetricsRequest, QueueMetrics, WindowMetrics } from "./operations.ts";
+import type { TransitionKind } from "./task_transition.ts";
+import { countByState, listWorkers } from "./workers.ts";
+
+/** The window's length where nobody says otherwise, and its bounds. */
+export const METRICS_LIMITS: {
+  readonly windowDefaultMs: number;
+  readonly windowMinMs: number;
+  readonly windowMaxMs: number;
+  readonly transitionsMax: number;
+} = Object.freeze({
+  windowDefaultMs: 3_600_000,
+  windowMinMs: 1000,
+  windowMaxMs: 7 * 24 * 3_600_000,
+  /** How many transitions are looked at; of more, the latest. */
+  transitionsMax: 100_000,
+});
+
+/** The statements; a test reads their plans. */
+export const METRICS_SQL = {
+  lastLog: "SELECT max(log_id) FROM task_logs",
+  logFrom: "SELECT log_id, at_utc FROM task_logs WHERE log_id >= ? ORDER BY log_id LIMIT 1",
+  window: "SELECT message, duration_ms, at_utc FROM task_logs WHERE log_id >= ? ORDER BY log_id",
+  oldestDue: `SELECT min(max(created_at_utc, run_after_utc)) FROM task_queue
+    WHERE status = 'queued' AND run_after_utc <= ?`,
+} as const;
+
+/** The window asked for, in milliseconds. @throws TypeError, RangeError */
+export function checkWindow(request: MetricsRequest): number {
+  const { windowDefaultMs, windowMinMs, windowMaxMs } = METRICS_LIMITS;
+  return checkInteger(request.windowMs ?? windowDefaultMs, "windowMs", windowMinMs, windowMaxMs);
+}
+
+/** Everything that can be measured in the replica. */
+export function measure(
+  reader: Reader,
+  windowMs: number,
+  nowMs: number,
+): Omit<QueueMetrics, "storage"> {
+  const { byStatus, byType, scheduled } = stats(reader, nowMs);
+  return {
+    at: new Date(nowMs),
+    byStatus,
+    byType,
+    scheduled,
+    due: dueCount(byStatus, scheduled),
+    oldestDueAgeMs: oldestDueAgeMs(reader, nowMs),
+    window: measureWindow(reader, windowMs, nowMs),
+    workers: countByState(listWorkers(reader, nowMs)),
+  };
+}
+
+/** How long the oldest task that could run has been due. */
+export function oldestDueAgeMs(reader: Reader, nowMs: number): number | null {
+  const dueAtMs = reader.read(METRICS_SQL.oldestDue, [nowMs])[0]![0]!;
+  return dueAtMs === null ? null : nowMs - Number(dueAtMs);
+}
+
+/** What happened since `windowMs` ago. */
+export function measureWindow(reader: Reader, windowMs: number, nowMs: number): WindowMetrics {
+  const sinceMs = nowMs - windowMs;
+  const lastId = Number(reader.read(METRICS_SQL.lastLog)[0]![0] ?? 0);
+  const wantedId = firstLogSince(reader, sinceMs, lastId);
+  const firstId = Math.max(wantedId, lastId - METRICS_LIMITS.transitionsMax + 1);
+  const counts = noTransitions();
+  const waits: number[] = [];
+  const runs: number[] = [];
+  let firstAtMs = nowMs;
+  for (const [kind, durationMs, atMs] of reader.read(METRICS_SQL.window, [firstId])) {
+    if (Number(atMs) < sinceMs) continue;
+    firstAtMs = Math.min(firstAtMs, Number(atMs));
+    counts[kind as TransitionKind]++;
+    if (durationMs !== null) (kind === "leased" ? waits : runs).push(Number(durationMs));
+  }
+  const isTruncated = firstId > wantedId;
+  return {
+    ...ratesOf(counts, isTruncated ? Math.max(1, nowMs - firstAtMs) : windowMs),
+    isTruncated,
+    waitMs: summarize(waits),
+    runMs: summarize(runs),
+  };
+}
+
+/** The distribution of durations; percentiles by nearest rank: the smallest value that p % of all do not exceed. */
+export function summarize(durationsMs: readonly number[]): DurationSummary {
+  const sorted = Float64Array.from(durationsMs).sort();
+  const rank = (percent: number): number | null =>
+    sorted[Math.ceil(sorted.length * percent / 100) - 1] ?? null;
+  return {
+    count: sorted.length,
+    p50: rank(50),
+    p95: rank(95),
+    p99: rank(99),
+    max: rank(100),
+  };
+}
+
+function ratesOf(
+  counts: Record<TransitionKind, number>,
+  windowMs: number,
+): Omit<WindowMetrics, "isTruncated" | "waitMs" | "runMs"> {
+  const { completed, failed, retried, rescued } = counts;
+  const finished = completed + failed;
+  return {
+    windowMs,
+    ...counts,
+    throughputPerSecond: finished / windowMs * 1000,
+    successRate: share(completed, finished),
+    failureRate: share(failed, finished),
+    retryRate: share(retried + rescued, finished + retried + rescued),
+  };
+}
+
+function share(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole;
+}
+
+/** The first row at or after `sinceMs`, by bisection; where clocks disagree it may be off by as much as they do. */
+function firstLogSince(reader: Reader, sinceMs: number, lastId: number): number {
+  let low = 1;
+  let high = lastId + 1;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const [row] = reader.read(METRICS_SQL.logFrom, [middle]);
+    if (row === undefined || Number(row[1]) >= sinceMs) high = middle;
+    else low = Number(row[0]) + 1;
+  }
+  return low;
+}
+
+function dueCount(byStatus: Readonly<Record<TaskStatus, number>>, scheduled: number): number {
+  return byStatus.queued - scheduled;
+}
+
+function noTransitions(): Record<TransitionKind, number> {
+  return {
+    enqueued: 0,
+    leased: 0,
+    completed: 0,
+    retried: 0,
+    failed: 0,
+    released: 0,
+    rescued: 0,
+    cancelled: 0,
+    requeued: 0,
+  };
+}

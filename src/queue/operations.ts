@@ -1,0 +1,240 @@
+/**
+ * QueueOperations: what those who run a queue need beside those who use it. Who works on it, why a task is where it is,
+ * how it goes, and what keeps it small and safe.
+ */
+import type { TaskStatus } from "../domain/task.ts";
+import type { LedgerStats } from "../ledger/ledger.ts";
+import type { TaskQueue } from "./task_queue.ts";
+import type { TaskTransition } from "./task_transition.ts";
+
+/** What a worker says of itself with each heartbeat. */
+export interface WorkerBeat {
+  /** 1–200 characters, unique among the workers of a queue. */
+  readonly workerId: string;
+  /** What it can do; a JSON object of at most 4 KiB. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** The task types that it has handlers for, at most 1,000. */
+  readonly types: readonly string[];
+  /** How many tasks it runs at the same time, 1–1000. */
+  readonly concurrency: number;
+}
+
+/**
+ * How a worker is, by the age of its last heartbeat: `active` up to 60 s, `limbo` up to 300 s, `stale` after that. One
+ * that was silent for a day is forgotten.
+ */
+export type WorkerState = "active" | "limbo" | "stale";
+
+/** A worker that has sent heartbeats. */
+export interface WorkerRecord extends WorkerBeat {
+  /** How it is, by the age of its last heartbeat. */
+  readonly state: WorkerState;
+  /** When its first heartbeat came, or the first after it was retired. */
+  readonly startedAt: Date;
+  /** When its last heartbeat came. */
+  readonly heartbeatAt: Date;
+  /** How many tasks it holds leases of. */
+  readonly leasedTasks: number;
+}
+
+/**
+ * Why a task is where it is.
+ *
+ * - `scheduled`, `waiting_for_retry`: its time has not come.
+ * - `no_worker`: no live worker at all. `no_handler`: none has a handler for its type. `no_capable_worker`: none of those
+ *   has the capabilities that it needs.
+ * - `behind_others`: other tasks come first. `workers_busy`: it is next, and nobody has a free slot. `next`: it is next.
+ * - `leased`: a worker holds it. `lease_expired`: the worker fell silent, and the task will be rescued.
+ * - `completed`, `failed`, `cancelled`: it is over.
+ */
+export type ExplanationReason = typeof EXPLANATION_REASONS[number];
+
+/** Every reason why a task is where it is, the first question first. */
+export const EXPLANATION_REASONS = [
+  "scheduled",
+  "waiting_for_retry",
+  "no_worker",
+  "no_handler",
+  "no_capable_worker",
+  "behind_others",
+  "workers_busy",
+  "next",
+  "leased",
+  "lease_expired",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
+
+/** Why a task is where it is. */
+export interface Explanation {
+  /** The task's id. */
+  readonly taskId: number;
+  /** The task's run id. */
+  readonly runId: string;
+  /** Where it is. */
+  readonly status: TaskStatus;
+  /** Why, for programs. */
+  readonly reason: ExplanationReason;
+  /** Why, in one sentence without a final period. */
+  readonly summary: string;
+  /** What the sentence says, as JSON: instants in ISO 8601, names in snake_case. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What to measure. */
+export interface MetricsRequest {
+  /** How far to look back, in milliseconds, 1,000 to 7 days; default one hour. */
+  readonly windowMs?: number;
+}
+
+/** How some durations are distributed, in milliseconds; `null` where there is none. Percentiles by nearest rank. */
+export interface DurationSummary {
+  /** How many there are. */
+  readonly count: number;
+  /** Half of them are no longer. */
+  readonly p50: number | null;
+  /** 95 of 100 are no longer. */
+  readonly p95: number | null;
+  /** 99 of 100 are no longer. */
+  readonly p99: number | null;
+  /** The longest. */
+  readonly max: number | null;
+}
+
+/** What happened within the window. */
+export interface WindowMetrics {
+  /** How far was looked back, in milliseconds; less than asked for when `isTruncated`. */
+  readonly windowMs: number;
+  /** Whether more than 100,000 transitions happened, of which the latest were counted. */
+  readonly isTruncated: boolean;
+  /** Transitions of each kind. */
+  readonly enqueued: number;
+  /** Leases given. */
+  readonly leased: number;
+  /** Tasks completed. */
+  readonly completed: number;
+  /** Tasks failed for good. */
+  readonly failed: number;
+  /** Attempts that failed and will be followed by another. */
+  readonly retried: number;
+  /** Tasks taken from silent workers. */
+  readonly rescued: number;
+  /** Tasks given back. */
+  readonly released: number;
+  /** Tasks cancelled. */
+  readonly cancelled: number;
+  /** Tasks queued again by hand. */
+  readonly requeued: number;
+  /** Tasks finished (completed or failed) a second. */
+  readonly throughputPerSecond: number;
+  /** Completed / (completed + failed); `null` when nothing finished. */
+  readonly successRate: number | null;
+  /** Failed / (completed + failed); `null` when nothing finished. */
+  readonly failureRate: number | null;
+  /** Attempts that another had to follow (retried, rescued) / all attempts that ended; `null` when none did. */
+  readonly retryRate: number | null;
+  /** From when a task was due until it was leased. */
+  readonly waitMs: DurationSummary;
+  /** From when an attempt began until it ended in any way. */
+  readonly runMs: DurationSummary;
+}
+
+/** How the queue goes. */
+export interface QueueMetrics {
+  /** When this was measured. */
+  readonly at: Date;
+  /** How many tasks have each status. */
+  readonly byStatus: Readonly<Record<TaskStatus, number>>;
+  /** The same for each type. */
+  readonly byType: Readonly<Record<string, Readonly<Record<TaskStatus, number>>>>;
+  /** Queued tasks whose time has not come. */
+  readonly scheduled: number;
+  /** Queued tasks that could run. */
+  readonly due: number;
+  /** How long the oldest of them has been due, in milliseconds. */
+  readonly oldestDueAgeMs: number | null;
+  /** What happened lately. */
+  readonly window: WindowMetrics;
+  /** How many workers are in each state. */
+  readonly workers: Readonly<Record<WorkerState, number>>;
+  /** The storage beneath, where there is one of ours. */
+  readonly storage: LedgerStats | null;
+}
+
+/** How a queue is. */
+export type Verdict = "healthy" | "degraded" | "unhealthy";
+
+/** Everything that can be wrong with a queue; `HEALTH_THRESHOLDS` says when. */
+export const HEALTH_CODES = [
+  "no_active_worker",
+  "oldest_due_waits",
+  "failure_rate",
+  "expired_leases",
+  "silent_workers",
+  "journal_large",
+] as const;
+
+/** Something that is not as it should be. */
+export interface HealthReason {
+  /** What, for programs. */
+  readonly code: typeof HEALTH_CODES[number];
+  /** How bad it is. */
+  readonly severity: "degraded" | "unhealthy";
+  /** For people, one sentence without a final period. */
+  readonly message: string;
+}
+
+/** How a queue is, and why. */
+export interface QueueHealth {
+  /** The worst severity among the reasons; `healthy` without any. */
+  readonly verdict: Verdict;
+  /** Empty when healthy. */
+  readonly reasons: readonly HealthReason[];
+  /** When this was judged. */
+  readonly at: Date;
+}
+
+/**
+ * Which finished tasks to delete. At least one of `olderThanMs` and `keep` is needed; with both, a task goes only when
+ * both say so.
+ */
+export interface PruneRequest {
+  /** Only tasks that finished longer ago than this, in milliseconds, 0 or more; default any. */
+  readonly olderThanMs?: number;
+  /** How many of each status stay, those that finished last, 0 or more; default none. */
+  readonly keep?: number;
+  /** Only these final statuses; default all three. */
+  readonly statuses?: readonly ("completed" | "failed" | "cancelled")[];
+}
+
+/** What was deleted. */
+export interface PruneReport {
+  /** Tasks, with their transitions, logs and idempotency keys. */
+  readonly pruned: number;
+  /** The same by status. */
+  readonly byStatus: Readonly<Record<"completed" | "failed" | "cancelled", number>>;
+}
+
+/** Running a queue. Every method rejects with `queue_closed` once the queue is closed. */
+export interface QueueOperations {
+  /** Notes that a worker lives; durable once it resolves. @throws TypeError, RangeError */
+  heartbeat(worker: WorkerBeat): Promise<void>;
+  /** Forgets a worker that has stopped; harmless when it is unknown. */
+  retireWorker(workerId: string): Promise<void>;
+  /** The workers that sent a heartbeat within the last day, the latest heartbeat first. */
+  listWorkers(): Promise<WorkerRecord[]>;
+  /** Everything that happened to a task, in order; nothing for an unknown one. */
+  transitions(taskId: number): Promise<TaskTransition[]>;
+  /** Why a task (a number is its id, a text its run id) is where it is; `undefined` when there is none. */
+  explain(idOrRunId: number | string): Promise<Explanation | undefined>;
+  /** How the queue goes. @throws RangeError */
+  metrics(request?: MetricsRequest): Promise<QueueMetrics>;
+  /** How the queue is, by `HEALTH_THRESHOLDS`. */
+  health(): Promise<QueueHealth>;
+  /** Deletes finished tasks for good, in transactions of at most 500. Nothing is ever pruned unasked. @throws TypeError, RangeError */
+  prune(request: PruneRequest): Promise<PruneReport>;
+}
+
+/** A queue, and how to run it. */
+export interface OperatedQueue extends TaskQueue, QueueOperations {}

@@ -1,0 +1,44 @@
+/**
+ * Transitions: what can happen to a task, as `transitions()` tells it and the table `task_logs` keeps it.
+ */
+
+/**
+ * What happened.
+ *
+ * - `enqueued`: it was stored. `leased`: a worker took it. `completed`: its handler returned.
+ * - `retried`: an attempt failed and another follows. `failed`: none follows. `rescued`: its worker fell silent, and it
+ *   was queued again.
+ * - `released`: its worker gave it back. `cancelled`, `requeued`: a person cancelled it, queued it again.
+ */
+export type TransitionKind =
+  | "enqueued"
+  | "leased"
+  | "completed"
+  | "retried"
+  | "failed"
+  | "released"
+  | "rescued"
+  | "cancelled"
+  | "requeued";
+
+/** One step of a task's life. */
+export interface TaskTransition {
+  /** The id of the task. */
+  readonly taskId: number;
+  /** When it happened. */
+  readonly at: Date;
+  /** `warn` for what went wrong and is mended, `error` for a task that failed for good. */
+  readonly level: "info" | "warn" | "error";
+  /** What happened. */
+  readonly kind: TransitionKind;
+  /** The worker that took it or lost it. */
+  readonly worker: string | null;
+  /** Which attempt began or ended. */
+  readonly attempt: number | null;
+  /** Why the attempt failed; at most 500 characters. */
+  readonly error: string | null;
+  /** How long the next attempt had to wait, in milliseconds. */
+  readonly delayMs: number | null;
+  /** How long it waited since it was due (`leased`), or ran (what ends an attempt), in milliseconds. */
+  readonly durationMs: number | null;
+}

@@ -1,0 +1,111 @@
+/**
+ * The transition log: one row for each time that a task moved, in the transaction that moved it.
+ *
+ * A row is small, because it is written with every transition: a word for what happened, the few values that the task's
+ * own row will not keep, and how long the task waited or ran before.
+ */
+import type { Reader, Transaction } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import { LOG_TABLE } from "./schema.ts";
+import { cell } from "./task_row.ts";
+import type { TaskTransition, TransitionKind } from "./task_transition.ts";
+
+/** What a row says beside the task, the time and the kind. */
+export interface TransitionNote {
+  readonly worker?: string;
+  /** Which attempt it was. */
+  readonly attempt?: number;
+  /** What the attempt failed of. */
+  readonly error?: string;
+  /** How long the next attempt has to wait. */
+  readonly delayMs?: number;
+  /** How long the task waited until it was leased, or ran until its attempt ended. */
+  readonly durationMs?: number;
+}
+
+/** How much of an error's message a row keeps; the task's row keeps all of the last one. */
+const ERROR_MAX_LENGTH = 500;
+
+const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object.freeze({
+  enqueued: "info",
+  leased: "info",
+  completed: "info",
+  released: "info",
+  cancelled: "info",
+  requeued: "info",
+  retried: "warn",
+  rescued: "warn",
+  failed: "error",
+});
+
+/** The statements; a test reads their plans. */
+export const TRANSITION_SQL = {
+  note: `INSERT INTO task_logs (task_id, at_utc, level, message, details, duration_ms)
+    VALUES (?, ?, ?, ?, ?, ?) RETURNING *`,
+  enqueued: `INSERT INTO task_logs (task_id, at_utc, level, message)
+    SELECT id, created_at_utc, 'info', 'enqueued' FROM task_queue WHERE id BETWEEN ? AND ? RETURNING *`,
+  ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id",
+  last: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id DESC LIMIT 1",
+} as const;
+
+/** Notes what happened to a task. */
+export function noteTransition(
+  tx: Transaction,
+  task: { readonly id: number; readonly nowMs: number },
+  kind: TransitionKind,
+  note: TransitionNote = {},
+): void {
+  const parameters = [task.id, task.nowMs, LEVELS[kind], kind, detailsOf(note)];
+  tx.change(LOG_TABLE, TRANSITION_SQL.note, [...parameters, note.durationMs ?? null]);
+}
+
+/** Notes that tasks were enqueued: all from one id to another, new in this transaction. */
+export function noteEnqueued(tx: Transaction, firstId: number, lastId: number): void {
+  tx.change(LOG_TABLE, TRANSITION_SQL.enqueued, [firstId, lastId]);
+}
+
+/** How long a task has been running, from its row. */
+export function runMsOf(row: SqlRow, nowMs: number): number {
+  return Math.max(0, nowMs - Number(cell(row, "processing_started_utc")));
+}
+
+/** How long a task has been due, from its row. */
+export function waitMsOf(row: SqlRow, nowMs: number): number {
+  const dueAtMs = Math.max(
+    Number(cell(row, "created_at_utc")),
+    Number(cell(row, "run_after_utc")),
+  );
+  return Math.max(0, nowMs - dueAtMs);
+}
+
+/** Everything that happened to a task, in order. */
+export function transitionsOf(reader: Reader, taskId: number): TaskTransition[] {
+  return reader.read(TRANSITION_SQL.ofTask, [taskId]).map(transitionOfRow);
+}
+
+/** What happened to a task last. */
+export function lastTransitionOf(reader: Reader, taskId: number): TaskTransition | undefined {
+  return reader.read(TRANSITION_SQL.last, [taskId]).map(transitionOfRow)[0];
+}
+
+function transitionOfRow(row: SqlRow): TaskTransition {
+  const [, taskId, atMs, level, kind, text, durationMs] = row;
+  const details = text === null ? {} : JSON.parse(String(text)) as Record<string, unknown>;
+  return {
+    taskId: Number(taskId),
+    at: new Date(Number(atMs)),
+    level: level as TaskTransition["level"],
+    kind: kind as TransitionKind,
+    worker: (details.worker ?? null) as string | null,
+    attempt: (details.attempt ?? null) as number | null,
+    error: (details.error ?? null) as string | null,
+    delayMs: (details.delay_ms ?? null) as number | null,
+    durationMs: durationMs as number | null,
+  };
+}
+
+function detailsOf({ worker, attempt, error, delayMs }: TransitionNote): string | null {
+  if (worker === undefined && attempt === undefined && error === undefined) return null;
+  const clipped = error?.slice(0, ERROR_MAX_LENGTH).toWellFormed();
+  return JSON.stringify({ worker, attempt, error: clipped, delay_ms: delayMs });
+}

@@ -1,0 +1,60 @@
+/**
+ * Heartbeats: a worker says that it lives, at its start and every 15 s, and takes its name off the list when it stops.
+ *
+ * The list is for people and for `explain`; nothing depends on it, so a heartbeat that fails is told and forgotten.
+ */
+import type { CancelTimer, Clock } from "../domain/clock.ts";
+import { QueueError } from "../domain/errors.ts";
+import type { QueueOperations, WorkerBeat } from "../queue/operations.ts";
+import type { TaskQueue } from "../queue/task_queue.ts";
+
+/** How often a worker says that it lives. */
+export const HEARTBEAT_INTERVAL_MS = 15_000;
+
+/** A queue that may keep a list of its workers. */
+export type WorkerQueue = TaskQueue & Partial<Pick<QueueOperations, "heartbeat" | "retireWorker">>;
+
+/** What heartbeats need. */
+export interface HeartbeatTools {
+  readonly queue: WorkerQueue;
+  readonly clock: Clock;
+  /** What to say at this moment. */
+  readonly beat: () => WorkerBeat;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The heartbeats of one worker. */
+export class Heartbeat {
+  readonly #tools: HeartbeatTools;
+  #cancelNext: CancelTimer = () => {};
+  #beating: Promise<void> = Promise.resolve();
+
+  /** Begins at once. */
+  constructor(tools: HeartbeatTools) {
+    this.#tools = tools;
+    this.#beat();
+  }
+
+  /** Ends the heartbeats and takes the worker off the list. Never rejects. */
+  async stop(): Promise<void> {
+    this.#cancelNext();
+    await this.#beating;
+    const { queue, beat } = this.#tools;
+    await this.#try(() => queue.retireWorker?.(beat().workerId));
+  }
+
+  #beat(): void {
+    const { queue, clock, beat } = this.#tools;
+    this.#beating = this.#try(() => queue.heartbeat?.(beat()));
+    this.#cancelNext = clock.setTimer(() => this.#beat(), HEARTBEAT_INTERVAL_MS);
+  }
+
+  async #try(work: () => Promise<void> | undefined): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const isClosed = error instanceof QueueError && error.code === "queue_closed";
+      if (!isClosed) this.#tools.onError(error);
+    }
+  }
+}

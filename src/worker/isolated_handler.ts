@@ -1,0 +1,206 @@
+/**
+ * Isolation: a handler that runs in a thread of its own, so that nothing it does keeps the worker from renewing its lease.
+ *
+ * One thread per attempt, gone when the attempt ends. An interruption escalates: the handler's signal fires, it gets the
+ * grace time to end by itself, then its thread is terminated.
+ */
+import { z } from "zod";
+import type { CancelTimer, Clock } from "../domain/clock.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { Task } from "../domain/task.ts";
+import { INTERRUPT_GRACE_MS } from "./execution.ts";
+import type { Handler, TaskContext } from "./handler_registry.ts";
+import { errorOf, type FromThread, type ToThread } from "./thread_messages.ts";
+
+/** Where a handler runs: on the worker's own thread (`none`), or in a thread of its own (`worker`). */
+export const ISOLATIONS = ["none", "worker"] as const;
+
+/** Where a handler runs. */
+export type Isolation = typeof ISOLATIONS[number];
+
+/** What can be allowed to a thread. */
+export const PERMISSION_NAMES = [
+  "env",
+  "ffi",
+  "import",
+  "net",
+  "read",
+  "run",
+  "sys",
+  "write",
+] as const;
+
+/**
+ * What a handler's thread may do: everything the process may (`inherit`), nothing, or a list of what is allowed: `true`,
+ * `inherit`, or the hosts, paths, programs or variables; what is not named is denied. Never more than the process itself.
+ */
+export type HandlerPermissions =
+  | "inherit"
+  | "none"
+  | Readonly<
+    Partial<Record<typeof PERMISSION_NAMES[number], boolean | "inherit" | readonly string[]>>
+  >;
+
+/** Where the code of an isolated handler is. */
+export interface HandlerSource {
+  /** The module's URL, absolute. */
+  readonly module: string;
+  /** Which of its exports: a function, or an object with a `handler`. */
+  readonly function: string;
+  /** What the thread may do; default `inherit`. */
+  readonly permissions?: HandlerPermissions;
+  /**
+   * Whether the thread checks the payload against the `payload` schema of the export, for a module that the worker itself
+   * has not loaded; default false.
+   */
+  readonly checksPayload?: boolean;
+}
+
+/** Is told what a thread does. */
+export interface ThreadListener {
+  onMessage(message: unknown): void;
+  /** The thread has ended without being terminated: it threw, could not be loaded, or closed itself. */
+  onEnd(reason: string): void;
+}
+
+/** A thread that has loaded, or is loading, a handler's module. */
+export interface HandlerThread {
+  /** Kept until the thread is ready for it. @throws what says that the message cannot be cloned. */
+  post(message: ToThread): void;
+  /** Ends the thread at once, whatever it does; its listener hears nothing more. */
+  terminate(): void;
+}
+
+/** The port for threads: each serves one attempt by `serveHandler`. */
+export interface HandlerThreads {
+  /** @throws when the platform refuses the thread. */
+  start(source: HandlerSource, listener: ThreadListener): HandlerThread;
+}
+
+/** What isolation needs. */
+export interface IsolationTools {
+  readonly threads: HandlerThreads;
+  readonly clock: Clock;
+}
+
+/** A handler that runs the one at `source` in a new thread for each attempt. */
+export function isolatedHandler(source: HandlerSource, tools: IsolationTools): Handler {
+  return (task, context) => new IsolatedAttempt(context, tools).run(source, task);
+}
+
+/** Loads the handler in a thread and lets go of it. @throws Error with what is wrong. */
+export async function checkSource(source: HandlerSource, threads: HandlerThreads): Promise<void> {
+  const loaded = Promise.withResolvers<void>();
+  const thread = threads.start(source, {
+    onMessage: (message) => {
+      const told = readMessage(message);
+      if (told?.kind === "thrown") return loaded.reject(errorOf(told.thrown));
+      if (told?.kind !== "loaded") return;
+      if (told.problem === null) loaded.resolve();
+      else loaded.reject(new TypeError(told.problem));
+    },
+    onEnd: (reason) => loaded.reject(new TypeError(reason)),
+  });
+  try {
+    await loaded.promise;
+  } finally {
+    thread.terminate();
+  }
+}
+
+class IsolatedAttempt {
+  readonly #context: TaskContext;
+  readonly #tools: IsolationTools;
+  readonly #outcome = Promise.withResolvers<unknown>();
+  #cancelKill: CancelTimer = () => {};
+
+  constructor(context: TaskContext, tools: IsolationTools) {
+    this.#context = context;
+    this.#tools = tools;
+  }
+
+  async run(source: HandlerSource, task: Task): Promise<unknown> {
+    const { signal, runId, attempt, deadline } = this.#context;
+    const { reject } = this.#outcome;
+    const thread = this.#tools.threads.start(source, {
+      onMessage: (message) => this.#onMessage(message),
+      onEnd: (reason) => reject(new Error(`The handler's thread ended: ${reason}`)),
+    });
+    const escalate = (): void => this.#escalate(thread);
+    signal.addEventListener("abort", escalate, { once: true });
+    try {
+      thread.post({ kind: "run", task, runId, attempt, deadline });
+      return await this.#outcome.promise;
+    } finally {
+      signal.removeEventListener("abort", escalate);
+      this.#cancelKill();
+      thread.terminate();
+    }
+  }
+
+  #escalate(thread: HandlerThread): void {
+    const { reason } = this.#context.signal;
+    const name = reason instanceof Error ? reason.name : "AbortError";
+    thread.post({ kind: "abort", name, message: messageOf(reason) });
+    this.#cancelKill = this.#tools.clock.setTimer(() => {
+      thread.terminate();
+      const why = `${messageOf(reason)}; the handler went on for ${INTERRUPT_GRACE_MS} ms`;
+      this.#outcome.reject(new Error(`The handler's thread was terminated: ${why}`));
+    }, INTERRUPT_GRACE_MS);
+  }
+
+  /** What the handler's code makes its thread say is not trusted: it is read, and an error in it is the handler's. */
+  #onMessage(message: unknown): void {
+    const told = readMessage(message);
+    try {
+      if (told !== undefined) this.#hear(told);
+    } catch (error) {
+      this.#outcome.reject(error);
+    }
+  }
+
+  #hear(message: FromThread): void {
+    switch (message.kind) {
+      case "loaded":
+        if (message.problem !== null) this.#outcome.reject(new Error(message.problem));
+        return;
+      case "log":
+        return this.#context.log(message.level, message.message, message.details);
+      case "progress":
+        return this.#context.progress(message.percent, message.message);
+      case "result":
+        return this.#outcome.resolve(message.result);
+      case "thrown":
+        return this.#outcome.reject(errorOf(message.thrown));
+    }
+  }
+}
+
+const FROM_THREAD = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("loaded"), problem: z.string().nullable() }),
+  z.object({
+    kind: z.literal("log"),
+    level: z.enum(["debug", "info", "warn", "error"]).catch("info"),
+    message: z.coerce.string(),
+    details: z.unknown().optional(),
+  }),
+  z.object({
+    kind: z.literal("progress"),
+    percent: z.number(),
+    message: z.coerce.string().optional(),
+  }),
+  z.object({ kind: z.literal("result"), result: z.unknown() }),
+  z.object({
+    kind: z.literal("thrown"),
+    thrown: z.object({
+      name: z.string(),
+      message: z.string(),
+      stack: z.string().optional(),
+      delayMs: z.number().optional(),
+    }),
+  }),
+]);
+
+function readMessage(message: unknown): FromThread | undefined {
+  return FROM_THREAD.safeParse(message).data;
+}

@@ -1,0 +1,53 @@
+/**
+ * What zod found wrong, in one line: where, the value that is wrong, and what is allowed.
+ */
+import { z } from "zod";
+
+/** How much of a wrong value is shown. */
+const SHOWN_MAX_LENGTH = 80;
+
+/** An object with these fields and no others. */
+export function onlyFields<Shape extends z.ZodRawShape>(
+  shape: Shape,
+): z.ZodObject<Shape, z.core.$strict> {
+  const known = Object.keys(shape).join(", ");
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === "unrecognized_keys"
+        ? `unknown are ${
+          issue.keys.map((key) => JSON.stringify(key)).join(", ")
+        }, known are ${known}`
+        : "an object is needed",
+  });
+}
+
+/** Every problem of a value that a schema refused. */
+export function describeProblems(error: z.ZodError, value: unknown): string {
+  return error.issues.map((issue) => describe(issue, value)).join("; ");
+}
+
+function describe(issue: z.core.$ZodIssue, value: unknown): string {
+  const where = issue.path.map(String).join(".");
+  const wrong = valueAt(value, issue.path);
+  const found = wrong === undefined ? "" : ` ${shown(wrong)}:`;
+  const message = issue.code === "invalid_value"
+    ? `allowed are ${issue.values.map((allowed) => JSON.stringify(allowed)).join(", ")}`
+    : issue.message;
+  const text = issue.code === "unrecognized_keys" ? message : `${found} ${message}`.trim();
+  return where === "" ? text : `${where}: ${text}`;
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) =>
+      typeof inner === "object" && inner !== null
+        ? (inner as Record<PropertyKey, unknown>)[key]
+        : undefined,
+    value,
+  );
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > SHOWN_MAX_LENGTH ? `${text.slice(0, SHOWN_MAX_LENGTH)}…` : text;
+}

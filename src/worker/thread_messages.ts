@@ -1,0 +1,68 @@
+/**
+ * What a worker and a handler's thread say to each other. Everything here survives structured cloning.
+ */
+import { messageOf, PermanentError, RetryAfterError } from "../domain/errors.ts";
+import type { Task } from "../domain/task.ts";
+import type { LogLevel } from "./log_store.ts";
+
+/** The worker's side. */
+export type ToThread =
+  | {
+    readonly kind: "run";
+    readonly task: Task;
+    readonly runId: string;
+    readonly attempt: number;
+    readonly deadline: Date | null;
+  }
+  | { readonly kind: "abort"; readonly name: string; readonly message: string };
+
+/** The thread's side: it has loaded its module (or says what is wrong), what the handler says, and how it ended. */
+export type FromThread =
+  | { readonly kind: "loaded"; readonly problem: string | null }
+  | {
+    readonly kind: "log";
+    readonly level: LogLevel;
+    readonly message: string;
+    readonly details?: unknown;
+  }
+  | { readonly kind: "progress"; readonly percent: number; readonly message?: string }
+  | { readonly kind: "result"; readonly result: unknown }
+  | { readonly kind: "thrown"; readonly thrown: ThrownImage };
+
+/** An error as it crosses between threads: cloning would lose its class. */
+export interface ThrownImage {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+  /** For a `RetryAfterError`. */
+  readonly delayMs?: number;
+}
+
+/** The image of anything that was thrown. */
+export function imageOf(thrown: unknown): ThrownImage {
+  const message = messageOf(thrown);
+  if (!(thrown instanceof Error)) return { name: "Error", message };
+  const { stack } = thrown;
+  if (thrown instanceof PermanentError) return { name: "PermanentError", message, stack };
+  const delayMs = "delayMs" in thrown && typeof thrown.delayMs === "number"
+    ? thrown.delayMs
+    : undefined;
+  return { name: String(thrown.name), message, stack, delayMs };
+}
+
+/** The error that `image` was made of. By its name, as the thread may have loaded another copy of Holdfast. */
+export function errorOf(image: ThrownImage): Error {
+  const error = newErrorOf(image);
+  if (image.stack !== undefined) error.stack = image.stack;
+  return error;
+}
+
+function newErrorOf({ name, message, delayMs }: ThrownImage): Error {
+  if (name === "PermanentError") return new PermanentError(message);
+  if (name === "RetryAfterError" && delayMs !== undefined && delayMs >= 0) {
+    return new RetryAfterError(delayMs, message);
+  }
+  const error = new Error(message);
+  if (name !== "RetryAfterError") error.name = name;
+  return error;
+}

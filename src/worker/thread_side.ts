@@ -1,0 +1,146 @@
+/**
+ * The handler's side of isolation: what runs in the thread beside the handler's module.
+ *
+ * Nothing that the handler does here is lost on the worker: what it throws, also later and unawaited, is told.
+ */
+import { messageOf, PermanentError } from "../domain/errors.ts";
+import { checkPercent } from "./check_percent.ts";
+import { checkPayload, type Handler, type TaskContext } from "./handler_registry.ts";
+import type { LogLevel } from "./log_store.ts";
+import { type FromThread, imageOf, type ToThread } from "./thread_messages.ts";
+
+/** The part of a thread's global scope that is needed. */
+export interface ThreadScope {
+  postMessage(message: FromThread): void;
+  addEventListener(
+    type: "message" | "error" | "unhandledrejection",
+    listener: (event: ThreadEvent) => void,
+  ): void;
+}
+
+/** The parts of a message, an error and an unhandled rejection that are needed. */
+export interface ThreadEvent {
+  readonly data?: unknown;
+  readonly error?: unknown;
+  readonly reason?: unknown;
+  preventDefault(): void;
+}
+
+/** What the module exports under the name that was given. */
+interface Export {
+  readonly handler: Handler;
+  /** Refuses a payload, or gives it as the handler's schema does. */
+  readonly check: (payload: unknown) => unknown;
+}
+
+/** Serves one attempt: waits for `run`, calls the handler `name` of `module`, and tells how it ended. */
+export function serveHandler(
+  scope: ThreadScope,
+  module: Readonly<Record<string, unknown>>,
+  { name, checksPayload }: { readonly name: string; readonly checksPayload: boolean },
+): void {
+  const tell = (thrown: unknown): void =>
+    scope.postMessage({ kind: "thrown", thrown: imageOf(thrown) });
+  const tellStray = (thrown: unknown, event: ThreadEvent): void => {
+    event.preventDefault();
+    tell(thrown);
+  };
+  scope.addEventListener("error", (event) => tellStray(event.error, event));
+  scope.addEventListener("unhandledrejection", (event) => tellStray(event.reason, event));
+  const found = findExport(module, name);
+  if (typeof found === "string") return scope.postMessage({ kind: "loaded", problem: found });
+  const controller = new AbortController();
+  scope.addEventListener("message", ({ data }) => {
+    const message = data as ToThread;
+    if (message.kind === "run") {
+      const context = contextOf(message, controller.signal, scope);
+      const task = (): typeof message.task =>
+        checksPayload
+          ? { ...message.task, payload: found.check(message.task.payload) }
+          : message.task;
+      run(() => found.handler(task(), context), scope).catch(tell);
+    } else if (message.kind === "abort") {
+      controller.abort(new DOMException(message.message, message.name));
+    }
+  });
+  scope.postMessage({ kind: "loaded", problem: null });
+}
+
+/** The export's handler, or what is wrong with it. */
+function findExport(module: Readonly<Record<string, unknown>>, name: string): Export | string {
+  if (!Object.hasOwn(module, name)) {
+    return `it exports no ${JSON.stringify(name)}, only ${
+      Object.keys(module).join(", ") || "nothing"
+    }`;
+  }
+  const value = module[name];
+  if (typeof value === "function") {
+    return {
+      handler: value as Handler,
+      check: (payload) => payload,
+    };
+  }
+  if (typeof value === "object" && value !== null && "handler" in value) {
+    const entry = value as {
+      handler: Handler;
+      payload?: Parameters<typeof checkPayload>[0]["payload"];
+    };
+    if (typeof entry.handler === "function") {
+      const schema = { type: name, payload: entry.payload ?? null };
+      return {
+        handler: entry.handler,
+        check: (payload) => permanently(() => checkPayload(schema, payload)),
+      };
+    }
+  }
+  return `its export ${JSON.stringify(name)} is no function and no object with a "handler"`;
+}
+
+/** Trying again would not help a payload that is refused. */
+function permanently<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    throw new PermanentError(messageOf(thrown), { cause: thrown });
+  }
+}
+
+/** @throws what the handler throws, and PermanentError for a result that cannot leave the thread. */
+async function run(handler: () => unknown, scope: ThreadScope): Promise<void> {
+  const result = await handler() ?? null;
+  try {
+    scope.postMessage({ kind: "result", result });
+  } catch (thrown) {
+    throw new PermanentError(`The handler's result was refused: ${messageOf(thrown)}`);
+  }
+}
+
+function contextOf(
+  { runId, attempt, deadline }: Extract<ToThread, { kind: "run" }>,
+  signal: AbortSignal,
+  scope: ThreadScope,
+): TaskContext {
+  return {
+    signal,
+    runId,
+    attempt,
+    deadline,
+    log: (level, message, details) => log(scope, level, { message, details }),
+    progress: (percent, message) => {
+      scope.postMessage({ kind: "progress", percent: checkPercent(percent), message });
+    },
+  };
+}
+
+/** Details that cannot leave the thread do not fail the handler. */
+function log(
+  scope: ThreadScope,
+  level: LogLevel,
+  { message, details }: { readonly message: string; readonly details: unknown },
+): void {
+  try {
+    scope.postMessage({ kind: "log", level, message, details });
+  } catch (thrown) {
+    scope.postMessage({ kind: "log", level, message, details: `not JSON: ${messageOf(thrown)}` });
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * A worker's configuration, from options, environment and file: the first that says something counts.
+ */
+import { z } from "zod";
+import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
+import { TASK_LIMITS } from "../domain/task.ts";
+import { describeProblems, onlyFields } from "./problems.ts";
+import { WORKER_DEFAULTS } from "./worker.ts";
+
+/** What can be configured from outside; the same as in `WorkerOptions`. */
+export interface WorkerConfig {
+  /** 1–200 characters, unique among the workers of a queue; default a random one. Environment: `HOLDFAST_WORKER_ID`. */
+  readonly workerId: string | undefined;
+  /** Which due task comes first; default `priority`. Environment: `HOLDFAST_SCHEDULING_STRATEGY`. */
+  readonly strategy: ClaimOrder;
+  /** How long a lease lasts without renewal: 100 ms to 24 h; default 10,000 ms. Environment: `HOLDFAST_LEASE_DURATION_MS`. */
+  readonly leaseDurationMs: number;
+  /** How many tasks run at the same time, 1–1000; default 4. Environment: `HOLDFAST_CONCURRENCY`. */
+  readonly concurrency: number;
+  /** What this worker can do, a JSON object; default `{}`. Environment: `HOLDFAST_CAPABILITIES`, as JSON. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** How often to look for tasks that became due by time alone, 1 to 60,000 ms; default 100. Environment: `HOLDFAST_POLL_INTERVAL_MS`. */
+  readonly pollIntervalMs: number;
+}
+
+/** Where a worker's configuration may come from. */
+export interface WorkerConfigSources {
+  /** Goes before everything else. */
+  readonly options?: Partial<WorkerConfig>;
+  /** Environment variables; an empty one counts as unset. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The content of a file, and its name for messages. Its fields are those of the options in snake_case. */
+  readonly file?: { readonly name: string; readonly content: unknown };
+}
+
+const { workerIdMaxLength, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
+const { concurrencyMax, pollIntervalMaxMs } = WORKER_DEFAULTS;
+const ID_ALLOWED = `a text of 1 to ${workerIdMaxLength} characters is needed`;
+const PAIRS_ALLOWED = "a JSON object is needed";
+
+const FIELDS = {
+  worker_id: z.string(ID_ALLOWED).trim().min(1, ID_ALLOWED).max(workerIdMaxLength, ID_ALLOWED),
+  scheduling_strategy: z.enum(CLAIM_ORDERS),
+  lease_duration_ms: integer(leaseDurationMinMs, leaseDurationMaxMs),
+  concurrency: integer(1, concurrencyMax),
+  capabilities: z.record(z.string(), z.unknown(), PAIRS_ALLOWED),
+  poll_interval_ms: integer(1, pollIntervalMaxMs),
+};
+
+const SETTINGS = onlyFields(FIELDS).partial();
+
+type Settings = z.output<typeof SETTINGS>;
+
+const PREFIX = "HOLDFAST_";
+
+/** The environment variable of each field. */
+const VARIABLES = Object.keys(FIELDS).map((field) =>
+  [field, `${PREFIX}${field.toUpperCase()}`] as const
+);
+
+/** The environment variables that are looked at. */
+export const WORKER_CONFIG_VARIABLES: readonly string[] = Object.freeze(
+  VARIABLES.map(([, variable]) => variable),
+);
+
+/**
+ * The configuration from options, then environment, then file, then defaults.
+ *
+ * @throws TypeError that tells of every wrong setting of the first source that has one: its name, its value, and what is
+ * allowed.
+ */
+export function resolveWorkerConfig(
+  { options = {}, env = {}, file }: WorkerConfigSources = {},
+): WorkerConfig {
+  const given = check(SETTINGS, fromOptions(options), "the worker's options");
+  const variables = fromEnvironment(env);
+  const written = file === undefined ? {} : check(SETTINGS, file.content, file.name);
+  const settings: Settings = { ...written, ...defined(variables), ...defined(given) };
+  return {
+    workerId: settings.worker_id,
+    strategy: settings.scheduling_strategy ?? "priority",
+    leaseDurationMs: settings.lease_duration_ms ?? WORKER_DEFAULTS.leaseDurationMs,
+    concurrency: settings.concurrency ?? WORKER_DEFAULTS.concurrency,
+    capabilities: settings.capabilities ?? {},
+    pollIntervalMs: settings.poll_interval_ms ?? WORKER_DEFAULTS.pollIntervalMs,
+  };
+}
+
+function fromOptions(options: Partial<WorkerConfig>): Record<string, unknown> {
+  const { workerId, strategy, leaseDurationMs, concurrency, capabilities, pollIntervalMs } =
+    options;
+  return defined({
+    worker_id: workerId,
+    scheduling_strategy: strategy,
+    lease_duration_ms: leaseDurationMs,
+    concurrency,
+    capabilities,
+    poll_interval_ms: pollIntervalMs,
+  });
+}
+
+/** The settings in the environment; what is wrong is called by its variable. */
+function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Settings {
+  const problems: string[] = [];
+  const settings: Record<string, unknown> = {};
+  for (const [field, variable] of VARIABLES) {
+    const text = env[variable]?.trim();
+    if (text === undefined || text === "") continue;
+    const parsed = FIELDS[field as keyof typeof FIELDS].safeParse(readVariable(field, text));
+    if (parsed.success) settings[field] = parsed.data;
+    else {
+      const wrong = { [variable]: text };
+      const issues = parsed.error.issues.map((issue) => ({ ...issue, path: [variable] }));
+      problems.push(describeProblems(new z.ZodError(issues), wrong));
+    }
+  }
+  if (problems.length > 0) throw refusal("the environment", problems.join("; "));
+  return settings;
+}
+
+/** The value that a variable's text stands for; the text itself when it stands for none. */
+function readVariable(field: string, text: string): unknown {
+  if (field.endsWith("_ms") || field === "concurrency") {
+    return /^[+-]?\d+$/.test(text) ? Number(text) : text;
+  }
+  if (field !== "capabilities") return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function check<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  source: string,
+): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw refusal(source, describeProblems(parsed.error, value));
+}
+
+function refusal(source: string, problems: string): TypeError {
+  return new TypeError(`Cannot configure the worker from ${source}: ${problems}`);
+}
+
+function defined<T extends object>(settings: T): T {
+  const entries = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as T;
+}
+
+function integer(min: number, max: number): z.ZodType<number> {
+  const allowed = `an integer from ${min} to ${max} is needed`;
+  return z.int(allowed).min(min, allowed).max(max, allowed);
+}

@@ -1,0 +1,62 @@
+/**
+ * The worker's structured log, in the category `holdfast`, `worker`. Nothing is written, and next to nothing is spent,
+ * unless the application configures LogTape.
+ */
+import { getLogger } from "@logtape/logtape";
+import type { Task } from "../domain/task.ts";
+import type { WorkerEvent } from "./worker.ts";
+
+const logger = getLogger(["holdfast", "worker"]);
+
+const LEVELS = {
+  started: "debug",
+  completed: "info",
+  released: "info",
+  cancelled: "info",
+  retried: "warn",
+  lost: "warn",
+  failed: "error",
+  error: "error",
+} as const satisfies Record<WorkerEvent["kind"], "debug" | "info" | "warn" | "error">;
+
+const TEXTS: Readonly<Record<WorkerEvent["kind"], string>> = {
+  started: "Task {task} started",
+  completed: "Task {task} completed",
+  released: "Task {task} was given back",
+  cancelled: "Task {task} was cancelled",
+  retried: "Task {task} failed and will be tried again: {reason}",
+  lost: "The outcome of task {task} does not count: {reason}",
+  failed: "Task {task} failed: {reason}",
+  error: "{reason}",
+};
+
+/** A worker with these settings begins. */
+export function logStart(worker: string, settings: Readonly<Record<string, unknown>>): void {
+  logger.info("Worker {worker} started", () => ({ worker, ...settings }));
+}
+
+/** A worker has ended. */
+export function logStop(worker: string): void {
+  logger.info("Worker {worker} stopped", { worker });
+}
+
+/** A worker has claimed tasks. */
+export function logClaim(worker: string, tasks: readonly Task[]): void {
+  if (tasks.length === 0) return;
+  logger.debug(
+    "Worker {worker} claimed {count} tasks",
+    () => ({ worker, count: tasks.length, tasks: tasks.map(({ id }) => id) }),
+  );
+}
+
+/** Something happened to a task, or to the worker. */
+export function logEvent(worker: string, { kind, task, message }: WorkerEvent): void {
+  logger[LEVELS[kind]](TEXTS[kind], () => ({
+    worker,
+    task: task?.id,
+    run: task?.runId,
+    type: task?.type,
+    attempt: task?.attempts,
+    reason: message,
+  }));
+}

@@ -1,0 +1,65 @@
+/**
+ * `holdfast explain | health | prune`: running a queue from the command line.
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { Scratch } from "./cli_harness.ts";
+
+Deno.test("explain says why in one line, and as JSON", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "a", "--run-id", "r-1"]);
+  const { code, out } = await scratch.run(["explain", "r-1"]);
+  assertEquals(code, 0);
+  assertMatch(out, /^Task 1 is due, but no worker lives: [^\n]+\n$/);
+  const { doc } = await scratch.json(["explain", "1"]);
+  assertEquals([doc.run_id, doc.task_id, doc.status, doc.reason, doc.data], [
+    "r-1",
+    1,
+    "queued",
+    "no_worker",
+    { type: "a" },
+  ]);
+});
+
+Deno.test("health says the verdict", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "a"]);
+  assertEquals((await scratch.run(["health"])).out, "healthy\n");
+  const { code, doc } = await scratch.json(["health"]);
+  assertEquals([code, doc], [0, { status: "healthy", reasons: [] }]);
+});
+
+Deno.test("prune deletes finished tasks by age and count", async () => {
+  await using scratch = new Scratch();
+  for (const id of ["1", "2", "3"]) {
+    await scratch.run(["enqueue", "a"]);
+    await scratch.run(["cancel", id]);
+  }
+  assertEquals((await scratch.json(["prune", "--older-than", "1h"])).doc.pruned, 0);
+  assertEquals((await scratch.json(["prune", "--keep", "0", "--status", "failed"])).doc.pruned, 0);
+  const { code, doc } = await scratch.json(["prune", "--keep", "2"]);
+  assertEquals([code, doc], [0, {
+    pruned: 1,
+    by_status: { completed: 0, failed: 0, cancelled: 1 },
+  }]);
+  const { out } = await scratch.run(["prune", "--keep", "0"]);
+  assertEquals(out, "2 tasks deleted: 0 completed, 0 failed, 2 cancelled\n");
+});
+
+Deno.test("prune without a limit, or with a wrong one, ends with 2 and deletes nothing", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "a"]);
+  await scratch.run(["cancel", "1"]);
+  for (
+    const args of [[], ["--keep", "-1"], ["--older-than", "soon"], [
+      "--keep",
+      "0",
+      "--status",
+      "queued",
+    ]]
+  ) {
+    const { code, out, err } = await scratch.run(["prune", ...args]);
+    assertEquals([code, out], [2, ""], args.join(" "));
+    assertMatch(err, /^holdfast: [^\n]+\n$/);
+  }
+  assertEquals((await scratch.json(["list"])).doc.total, 1);
+});

@@ -1,0 +1,46 @@
+/**
+ * The operations of a queue, and the plans of their statements.
+ */
+import { assert } from "@std/assert";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { EXPLAIN_SQL } from "../../src/queue/explain.ts";
+import { METRICS_SQL } from "../../src/queue/metrics.ts";
+import { PRUNE_SQL } from "../../src/queue/prune.ts";
+import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { TRANSITION_SQL } from "../../src/queue/transition_log.ts";
+import { WORKER_SQL } from "../../src/queue/workers.ts";
+import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
+import { withQueue, withTemporaryPath } from "../support/queues.ts";
+
+queueOperationsContract(
+  "queue in memory",
+  (options, test) => withQueue({ memory: true, ...options }, test),
+);
+queueOperationsContract(
+  "queue in files",
+  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
+);
+
+Deno.test("no statement about one task, one worker or a prune scans or sorts", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.join(";"));
+  const statements = [
+    ...Object.values(TRANSITION_SQL),
+    ...Object.values(PRUNE_SQL),
+    ...Object.values(EXPLAIN_SQL),
+    WORKER_SQL.beat,
+    WORKER_SQL.retire,
+    WORKER_SQL.silent,
+    METRICS_SQL.lastLog,
+    METRICS_SQL.logFrom,
+    METRICS_SQL.window,
+  ];
+  for (const sql of statements) {
+    for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {
+      const step = String(row[3]);
+      assert(step.startsWith("SEARCH"), `${step} in the plan of ${sql}`);
+      assert(!step.includes("TEMP B-TREE"), `${step} in the plan of ${sql}`);
+    }
+  }
+  database.close();
+});

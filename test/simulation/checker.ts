@@ -1,0 +1,448 @@
+/**
+ * The checker: compares what callers were told with what they were told before.
+ *
+ * It knows the queue's promises and nothing of how they are kept. A statement counts from the moment its caller was
+ * answered; what was asked and never answered may have happened or not, at any time since.
+ */
+import { QueueError, StorageError } from "../../src/domain/errors.ts";
+import type { NewTask, Task, TaskStatus } from "../../src/domain/task.ts";
+import type { EnqueueResult } from "../../src/queue/task_queue.ts";
+import type { EventLog } from "./event_log.ts";
+import {
+  describe,
+  isFinalStatus,
+  type LeaseFacts,
+  markerOf,
+  type Span,
+  type Submission,
+  type TaskFacts,
+} from "./facts.ts";
+import type { ProcessId } from "./scheduler.ts";
+
+/** A call that somebody made. */
+export interface Call {
+  readonly process: ProcessId;
+  readonly name: string;
+  readonly span: Span;
+}
+
+/** A lease that is presented with a call. */
+export interface Presented {
+  readonly taskId: number;
+  readonly token: number;
+}
+
+/** What must hold beyond what every history obeys. */
+export interface CheckerOptions {
+  /** Whether all clocks show the same time, so that it can be said when a lease expires. */
+  readonly areClocksEqual: boolean;
+}
+
+/** Remembers what callers were told. */
+export class Checker {
+  readonly #log: EventLog;
+  readonly #options: CheckerOptions;
+  readonly #submissions = new Map<string, Submission[]>();
+  readonly #runIds = new Map<string, number>();
+  readonly #tasks = new Map<number, TaskFacts>();
+  readonly #idsByRunId = new Map<string, number>();
+  readonly #idsByKey = new Map<string, number>();
+  readonly #createdKeys = new Set<string>();
+  /** What was refused, and the queue said that nothing of it was written. */
+  readonly #undone = new Set<string>();
+  readonly #retries = new Map<number, Span[]>();
+  readonly #cancels = new Map<number, Span[]>();
+  readonly #openCalls = new Set<Call>();
+  #moment = 0;
+  #batches = 0;
+  #latestClockMs = -Infinity;
+
+  constructor(log: EventLog, options: CheckerOptions) {
+    this.#log = log;
+    this.#options = options;
+  }
+
+  /** The ids of the tasks that were acknowledged. */
+  get knownIds(): number[] {
+    return [...this.#tasks.keys()];
+  }
+
+  /** How many calls have not been answered. */
+  get openCallCount(): number {
+    return this.#openCalls.size;
+  }
+
+  /** Some process's clock showed this. */
+  noteClock(nowMs: number): void {
+    if (nowMs > this.#latestClockMs) this.#latestClockMs = nowMs;
+  }
+
+  // --- calls
+
+  /** Somebody asks for something. */
+  begin(process: ProcessId, name: string): Call {
+    const call = { process, name, span: { from: ++this.#moment, to: Infinity } };
+    this.#openCalls.add(call);
+    return call;
+  }
+
+  /** The caller has been answered. */
+  end(call: Call): void {
+    call.span.to = ++this.#moment;
+    this.#openCalls.delete(call);
+  }
+
+  /** A process is no more: its calls will not be answered. */
+  forget(process: ProcessId): void {
+    for (const call of this.#openCalls) {
+      if (call.process === process) this.#openCalls.delete(call);
+    }
+  }
+
+  /** The names of calls that are still open. */
+  describeOpenCalls(): string {
+    return [...this.#openCalls].map(({ process, name }) => `p${process} ${name}`).join(", ");
+  }
+
+  /** A call was refused; whether it may be. */
+  refused(call: Call, error: unknown, options: { readonly isClosing: boolean }): void {
+    const reason = whyNotAllowed(error, options.isClosing);
+    if (reason !== undefined) this.#violate(call, reason);
+    else if (error instanceof StorageError) this.#log.count("storage errors");
+    else if (error instanceof QueueError) this.#log.count(`refused: ${error.code}`);
+  }
+
+  // --- submitting
+
+  /** Somebody asks to enqueue these. */
+  submit(tasks: readonly NewTask[]): Submission[] {
+    const batch = ++this.#batches;
+    return tasks.map((task) => {
+      const submission = { marker: markerOf(task.payload), task, batch };
+      const others = this.#submissions.get(submission.marker) ?? [];
+      this.#submissions.set(submission.marker, [...others, submission]);
+      if (task.runId !== undefined) {
+        this.#runIds.set(task.runId, (this.#runIds.get(task.runId) ?? 0) + 1);
+      }
+      return submission;
+    });
+  }
+
+  /** Enqueueing was acknowledged. */
+  enqueued(
+    call: Call,
+    submissions: readonly Submission[],
+    results: readonly EnqueueResult[],
+  ): void {
+    submissions.forEach(({ task: submitted, marker }, i) => {
+      const { task, created } = results[i]!;
+      this.observe(call, task, { isDurable: true });
+      if (markerOf(task.payload) !== marker) {
+        this.#violate(call, `${marker} was enqueued, the answer is ${markerOf(task.payload)}`);
+      }
+      const key = submitted.idempotencyKey;
+      if (key !== undefined) return this.#enqueuedKey(call, key, { id: task.id, created });
+      if (!created) this.#violate(call, `${describe(task)} was there already, without a key`);
+      if (submitted.runId !== undefined && task.runId !== submitted.runId) {
+        this.#violate(call, `run ${submitted.runId} was enqueued as ${task.runId}`);
+      }
+    });
+  }
+
+  /** Enqueueing was refused by the queue's rules. */
+  enqueueRefused(call: Call, submissions: readonly Submission[], error: unknown): void {
+    if (isRefusedForGood(error)) { for (const { marker } of submissions) this.#undone.add(marker); }
+    if (!(error instanceof QueueError)) return;
+    const tasks = submissions.map(({ task }) => task);
+    const mayConflict = tasks.some(({ idempotencyKey, runId }) =>
+      error.code === "idempotency_conflict"
+        ? idempotencyKey !== undefined
+        : runId !== undefined && (this.#runIds.get(runId) ?? 0) > 1
+    );
+    if (error.code !== "queue_closed" && !mayConflict) {
+      this.#violate(call, `refused without a reason: ${error.message}`);
+    }
+  }
+
+  #enqueuedKey(call: Call, key: string, told: { id: number; created: boolean }): void {
+    const known = this.#idsByKey.get(key);
+    if (known !== undefined && known !== told.id) {
+      this.#violate(call, `key ${key} names task ${told.id}, before it was ${known}`);
+    }
+    this.#idsByKey.set(key, told.id);
+    if (!told.created) return;
+    if (this.#createdKeys.has(key)) this.#violate(call, `key ${key} was created twice`);
+    this.#createdKeys.add(key);
+  }
+
+  // --- observing
+
+  /** A caller was shown a task. What a durable answer says will stay so. */
+  observe(call: Call, task: Task, { isDurable }: { readonly isDurable: boolean }): void {
+    this.#checkSubmitted(call, task);
+    if (task.attempts < 0 || task.attempts > task.maxAttempts) {
+      this.#violate(call, `${describe(task)} has too many attempts`);
+    }
+    const facts = this.#tasks.get(task.id);
+    const knownId = this.#idsByRunId.get(task.runId);
+    if (knownId !== undefined && knownId !== task.id) {
+      this.#violate(call, `run ${task.runId} is task ${task.id}, before it was ${knownId}`);
+    }
+    if (facts === undefined) {
+      if (isDurable) this.#learn(call, task);
+      return;
+    }
+    if (facts.runId !== task.runId) {
+      this.#violate(call, `task ${task.id} is run ${task.runId}, before it was ${facts.runId}`);
+    }
+    this.#checkLater(call, task, facts);
+  }
+
+  /** A caller asked for a task and was told that there is none. */
+  notFound(call: Call, taskId: number): void {
+    const facts = this.#tasks.get(taskId);
+    if (facts !== undefined && facts.toldAt < call.span.from) {
+      this.#violate(call, `acknowledged task ${taskId} (${facts.runId}) is missing`);
+    }
+  }
+
+  /** A caller was shown every task there is. */
+  listed(call: Call, tasks: readonly Task[]): void {
+    const shown = new Map(tasks.map((task) => [task.id, task]));
+    if (shown.size !== tasks.length) this.#violate(call, "a task was listed twice");
+    for (const task of tasks) this.observe(call, task, { isDurable: false });
+    for (const id of this.#tasks.keys()) if (!shown.has(id)) this.notFound(call, id);
+    this.#checkBatches(call, tasks);
+    const keys = tasks.flatMap(({ idempotencyKey }) => idempotencyKey ?? []);
+    if (new Set(keys).size !== keys.length) this.#violate(call, "a key names two tasks");
+  }
+
+  #learn(call: Call, task: Task): void {
+    this.#idsByRunId.set(task.runId, task.id);
+    this.#tasks.set(task.id, {
+      id: task.id,
+      runId: task.runId,
+      toldAt: call.span.to,
+      leases: new Map(),
+      final: undefined,
+    });
+  }
+
+  #checkSubmitted(call: Call, task: Task): void {
+    const submissions = this.#submissions.get(markerOf(task.payload)) ?? [];
+    const isSubmitted = submissions.some(({ task: { type, payload, runId, ...rest } }) =>
+      type === task.type && JSON.stringify(payload) === JSON.stringify(task.payload) &&
+      (runId ?? task.runId) === task.runId && (rest.maxAttempts ?? 5) === task.maxAttempts &&
+      (rest.priority ?? 100) === task.priority &&
+      (rest.idempotencyKey ?? null) === task.idempotencyKey
+    );
+    if (this.#undone.has(markerOf(task.payload)) && task.idempotencyKey === null) {
+      this.#violate(call, `${describe(task)} is there, its enqueueing was undone`);
+    }
+    if (!isSubmitted) this.#violate(call, `${describe(task)} is nothing that was submitted`);
+  }
+
+  /** Compares with what was told before the call began. */
+  #checkLater(call: Call, task: Task, facts: TaskFacts): void {
+    for (const { token, claimed } of facts.leases.values()) {
+      if (claimed.to < call.span.from && task.leaseToken < token) {
+        this.#violate(call, `${describe(task)}: lease ${token} is forgotten`);
+      }
+    }
+    const { final } = facts;
+    if (final === undefined || final.told.to > call.span.from) return;
+    if (this.#mayBeRetriedSince(task.id, final.told)) return;
+    if (task.status !== final.status) {
+      this.#violate(call, `${describe(task)} was ${final.status} for good`);
+    } else if (final.status === "completed" && JSON.stringify(task.result) !== final.result) {
+      this.#violate(call, `${describe(task)} has another result`);
+    }
+  }
+
+  #checkBatches(call: Call, tasks: readonly Task[]): void {
+    const shown = new Set(tasks.map(({ payload }) => markerOf(payload)));
+    const sizes = new Map<number, { total: number; shown: number }>();
+    for (const [{ batch, task, marker }] of this.#submissions.values() as Iterable<[Submission]>) {
+      if (task.idempotencyKey !== undefined) continue;
+      const size = sizes.get(batch) ?? { total: 0, shown: 0 };
+      sizes.set(batch, size);
+      size.total++;
+      if (shown.has(marker)) size.shown++;
+    }
+    for (const { total, shown: count } of sizes.values()) {
+      if (count !== 0 && count !== total) this.#violate(call, `${count} of a batch of ${total}`);
+    }
+  }
+
+  // --- leases
+
+  /** A claim was acknowledged. */
+  claimed(call: Call, task: Task, workerId: string): void {
+    this.observe(call, task, { isDurable: true });
+    this.#log.count("claims");
+    if (task.status !== "leased" || task.lockedBy !== workerId) {
+      this.#violate(call, `${describe(task)} was claimed by ${workerId}`);
+    }
+    const { leases } = this.#tasks.get(task.id)!;
+    if (leases.has(task.leaseToken)) {
+      this.#violate(call, `${describe(task)}: its lease was given twice`);
+    }
+    const before = [...leases.values()].findLast(({ token }) => token < task.leaseToken);
+    if (before !== undefined) this.#checkExpired(call, task.id, before);
+    leases.set(task.leaseToken, {
+      token: task.leaseToken,
+      workerId,
+      claimed: call.span,
+      untilMs: [{ toldAt: call.span.to, untilMs: task.leaseUntil!.getTime() }],
+      isEndAsked: false,
+      endedAt: undefined,
+    });
+  }
+
+  /** Somebody presents a lease with something that ends it. */
+  endAsked({ taskId, token }: Presented): void {
+    const lease = this.#tasks.get(taskId)?.leases.get(token);
+    if (lease !== undefined) lease.isEndAsked = true;
+  }
+
+  /** Something that only the holder of the current lease may do was acknowledged. */
+  heldBy(call: Call, { taskId, token }: Presented, task: Task): void {
+    this.observe(call, task, { isDurable: true });
+    const facts = this.#tasks.get(taskId)!;
+    const { from } = call.span;
+    const newer = [...facts.leases.values()].find((lease) =>
+      lease.token > token && lease.claimed.to < from
+    );
+    if (newer !== undefined) {
+      this.#violate(call, `stale lease ${token} of task ${taskId} was accepted`);
+    }
+    const lease = facts.leases.get(token);
+    if (lease?.endedAt !== undefined && lease.endedAt < from) {
+      this.#violate(call, `lease ${token} of task ${taskId} was over and was accepted`);
+    }
+    const cancelled = (this.#cancels.get(taskId) ?? []).some(({ from: asked, to }) =>
+      lease !== undefined && lease.claimed.to < asked && to < from
+    );
+    if (cancelled && facts.final?.status === "cancelled") {
+      this.#violate(call, `lease ${token} of cancelled task ${taskId} was accepted`);
+    }
+  }
+
+  /** A lease was renewed. */
+  renewed(call: Call, presented: Presented, task: Task): void {
+    this.heldBy(call, presented, task);
+    if (task.status !== "leased") this.#violate(call, `${describe(task)} was renewed`);
+    const lease = this.#tasks.get(presented.taskId)?.leases.get(presented.token);
+    if (lease === undefined) return;
+    lease.untilMs = [
+      ...lease.untilMs.filter(({ toldAt }) => toldAt > call.span.from),
+      { toldAt: call.span.to, untilMs: task.leaseUntil!.getTime() },
+    ];
+  }
+
+  /** A lease was ended by its holder. */
+  ended(call: Call, presented: Presented, task: Task): void {
+    this.heldBy(call, presented, task);
+    const lease = this.#tasks.get(presented.taskId)?.leases.get(presented.token);
+    if (lease !== undefined) lease.endedAt = call.span.to;
+    if (task.status === "leased") this.#violate(call, `${describe(task)} was ended`);
+    if (isFinalStatus(task.status)) this.#finished(call, task.id, task);
+  }
+
+  /** Somebody was told that a lease is lost; there must be a reason. */
+  leaseLost(call: Call, { taskId, token }: Presented): void {
+    if (!this.#options.areClocksEqual) return;
+    const lease = this.#tasks.get(taskId)?.leases.get(token);
+    if (lease === undefined || lease.isEndAsked || this.#mayBeCancelledSince(taskId, lease)) return;
+    if (this.#hasExpired(lease)) return;
+    this.#violate(call, `lease ${token} of task ${taskId} was lost before it expired`);
+  }
+
+  #checkExpired(call: Call, taskId: number, lease: LeaseFacts): void {
+    if (!this.#options.areClocksEqual || lease.isEndAsked) return;
+    if (this.#mayBeCancelledSince(taskId, lease) || this.#hasExpired(lease)) return;
+    this.#violate(call, `task ${taskId} was claimed again while lease ${lease.token} was live`);
+  }
+
+  #hasExpired({ untilMs }: LeaseFacts): boolean {
+    return this.#latestClockMs >= Math.min(...untilMs.map((told) => told.untilMs));
+  }
+
+  // --- ends
+
+  /** A task was rescued. */
+  rescued(call: Call, task: Task): void {
+    this.observe(call, task, { isDurable: true });
+    this.#log.count("rescues told");
+    if (isFinalStatus(task.status)) this.#finished(call, task.id, task);
+  }
+
+  /** Somebody asks to cancel a task, or to retry it. */
+  asked(what: "cancel" | "retry", call: Call, taskId: number): void {
+    const spans = what === "cancel" ? this.#cancels : this.#retries;
+    spans.set(taskId, [...(spans.get(taskId) ?? []), call.span]);
+  }
+
+  /** A task was cancelled. */
+  cancelled(call: Call, taskId: number): void {
+    this.#finished(call, taskId, { status: "cancelled", result: null });
+  }
+
+  /** A task was queued again. */
+  retried(call: Call, taskId: number): void {
+    const final = this.#tasks.get(taskId)?.final;
+    if (final?.status === "completed" && final.told.to < call.span.from) {
+      this.#violate(call, `completed task ${taskId} was queued again`);
+    }
+  }
+
+  /** Whether anybody has asked to retry a task. */
+  wasRetryAsked(taskId: number): boolean {
+    return this.#retries.has(taskId);
+  }
+
+  #finished(
+    call: Call,
+    taskId: number,
+    { status, result }: { readonly status: TaskStatus; readonly result: unknown },
+  ): void {
+    this.#log.count(`told ${status}`);
+    const facts = this.#tasks.get(taskId);
+    if (facts === undefined) return;
+    const { final } = facts;
+    if (final !== undefined && !this.#mayBeRetriedSince(taskId, final.told)) {
+      this.#violate(call, `task ${taskId} is ${status}, it was ${final.status} for good`);
+    }
+    facts.final = { status, result: JSON.stringify(result), told: call.span };
+  }
+
+  #mayBeRetriedSince(taskId: number, { from }: Span): boolean {
+    return (this.#retries.get(taskId) ?? []).some(({ to }) => to >= from);
+  }
+
+  #mayBeCancelledSince(taskId: number, { claimed }: LeaseFacts): boolean {
+    return (this.#cancels.get(taskId) ?? []).some(({ to }) => to >= claimed.from);
+  }
+
+  #violate({ process, name }: Call, what: string): void {
+    this.#log.violate(`p${process} ${name}: ${what}`);
+  }
+}
+
+/** Whether an error says that nothing was written: the append failed and was undone. */
+function isRefusedForGood(error: unknown): boolean {
+  return error instanceof StorageError && error.operation === "append to";
+}
+
+/** Why an error tells of a bug; `undefined` when it is one of those that the simulation has brought about. */
+export function whyNotAllowed(error: unknown, isClosing: boolean): string | undefined {
+  if (error instanceof QueueError) {
+    return error.code === "queue_closed" && !isClosing ? `refused: ${error.message}` : undefined;
+  }
+  if (error instanceof StorageError) {
+    return error.message.includes("injected") && error.name !== "CorruptionError"
+      ? undefined
+      : `unexpected ${error.name}: ${error.message}`;
+  }
+  return `unexpected ${error instanceof Error ? error.stack : String(error)}`;
+}

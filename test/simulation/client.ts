@@ -1,0 +1,146 @@
+/**
+ * A client: asks a process's queue for something, by chance.
+ */
+import { PermanentError } from "../../src/domain/errors.ts";
+import type { NewTask, Task } from "../../src/domain/task.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { Chance } from "./chance.ts";
+import type { SimulatedProcess } from "./simulated_process.ts";
+import { CAPABILITIES, TASK_TYPES, type TaskSource } from "./task_source.ts";
+
+/** What a client can ask for. */
+type Request =
+  | "enqueue"
+  | "enqueue batch"
+  | "claim"
+  | "use lease"
+  | "cancel"
+  | "retry"
+  | "get"
+  | "list"
+  | "rescue"
+  | "stats"
+  | "checkpoint"
+  | "flush";
+
+const REQUESTS: Readonly<Record<Request, number>> = {
+  "enqueue": 10,
+  "enqueue batch": 2,
+  "claim": 6,
+  "use lease": 8,
+  "cancel": 2,
+  "retry": 1.5,
+  "get": 2,
+  "list": 0.7,
+  "rescue": 1,
+  "stats": 0.5,
+  "checkpoint": 2,
+  "flush": 0.7,
+};
+
+/** What a client knows. */
+export interface ClientKnowledge {
+  readonly source: TaskSource;
+  readonly nowMs: number;
+  readonly leaseDurationMs: number;
+  readonly knownIds: readonly number[];
+}
+
+/** Asks for something. The answer goes to the checker. */
+export function ask(process: SimulatedProcess, know: ClientKnowledge, chance: Chance): void {
+  const queue = process.queue;
+  if (queue === undefined) return;
+  const known = know.knownIds;
+  const request = chance.weighted(REQUESTS);
+  switch (request) {
+    case "enqueue":
+      return ignore(enqueue(queue, know.source.make(chance, know.nowMs), chance));
+    case "enqueue batch": {
+      const tasks = Array.from(
+        { length: 1 + chance.below(6) },
+        () => know.source.make(chance, know.nowMs),
+      );
+      return ignore(queue.enqueueBatch(tasks));
+    }
+    case "claim":
+      return ignore(claim(process, queue, { chance, know }));
+    case "use lease":
+      return ignore(useLease(process, queue, { chance, know }));
+    case "cancel":
+      return ignore(known.length > 0 ? queue.cancel(chance.pick(known)) : queue.stats());
+    case "retry":
+      return ignore(known.length > 0 ? queue.retry(chance.pick(known)) : queue.stats());
+    case "get":
+      return ignore(known.length > 0 ? queue.get(chance.pick(known)) : queue.get(1));
+    case "list":
+      return ignore(queue.list());
+    case "rescue":
+      return ignore(queue.rescue());
+    case "stats":
+      return ignore(queue.stats());
+    case "checkpoint":
+      return ignore(queue.checkpoint());
+    case "flush":
+      return ignore(queue.flush());
+  }
+}
+
+/** A producer that got no good answer asks again, where a key makes that harmless. */
+async function enqueue(queue: TaskQueue, task: NewTask, chance: Chance): Promise<void> {
+  try {
+    await queue.enqueue(task);
+  } catch (error) {
+    if (task.idempotencyKey === undefined || !chance.happens(0.7)) throw error;
+    await queue.enqueue(task);
+  }
+}
+
+interface Situation {
+  readonly chance: Chance;
+  readonly know: ClientKnowledge;
+}
+
+async function claim(
+  process: SimulatedProcess,
+  queue: TaskQueue,
+  { chance, know }: Situation,
+): Promise<void> {
+  const tasks = await queue.claim({
+    workerId: `client-${process.id}`,
+    types: TASK_TYPES.slice(0, 1 + chance.below(TASK_TYPES.length)),
+    limit: 1 + chance.below(4),
+    leaseDurationMs: know.leaseDurationMs,
+    strategy: chance.pick(["fifo", "lifo", "priority", "weighted_random"]),
+    capabilities: chance.happens(0.5) ? CAPABILITIES : undefined,
+  });
+  process.held.push(...tasks);
+}
+
+/** Uses a lease, which may be stale. */
+async function useLease(
+  process: SimulatedProcess,
+  queue: TaskQueue,
+  { chance, know: { leaseDurationMs } }: Situation,
+): Promise<Task | void> {
+  if (process.held.length === 0) return;
+  const lease = chance.pick(process.held);
+  switch (chance.weighted({ complete: 4, fail: 2, release: 1, renew: 2, progress: 1 })) {
+    case "complete":
+      return await queue.complete(lease, { by: process.id, of: lease.leaseToken });
+    case "fail": {
+      const error = chance.happens(0.2) ? new PermanentError("never") : new Error("not now");
+      return await queue.fail(lease, error, { retryPolicy: { initialDelayMs: 10 } });
+    }
+    case "release":
+      return await queue.release(lease);
+    case "renew":
+      return await queue.renew(lease, { leaseDurationMs });
+    case "progress":
+      return await queue.reportProgress(lease, 50, "half");
+  }
+}
+
+/** The checker has been told already. */
+function ignore(asked: Promise<unknown>): void {
+  asked.catch(() => {});
+}

@@ -1,0 +1,279 @@
+/**
+ * A queue that tells the checker of every call: what was asked, what was answered, and when.
+ *
+ * Workers and clients of a simulation use it in the place of the real one. A dead process's callers are never answered.
+ */
+import { QueueError } from "../../src/domain/errors.ts";
+import { type LeaseLike, type NewTask, type Task, toLease } from "../../src/domain/task.ts";
+import type { LedgerCheckpoint } from "../../src/ledger/checkpointer.ts";
+import type {
+  ClaimRequest,
+  EnqueueResult,
+  FailOptions,
+  ListRequest,
+  QueueStats,
+  TaskChanges,
+  TaskQueue,
+} from "../../src/queue/task_queue.ts";
+import type { Call, Checker, Presented } from "./checker.ts";
+import type { ProcessId } from "./scheduler.ts";
+
+/** The process that a queue is used in. */
+export interface CallingProcess {
+  readonly id: ProcessId;
+  readonly isDead: boolean;
+  readonly isClosing: boolean;
+  /** A call was answered; `isWrite` when the answer promises something. */
+  onAnswer(call: Call, isWrite: boolean): void;
+  /** A call was refused. */
+  onRefusal(call: Call, error: unknown): void;
+}
+
+/** What an answer means to the checker. */
+interface Meaning<T> {
+  readonly isWrite: boolean;
+  readonly told: (call: Call, result: T) => void;
+  readonly refused?: (call: Call, error: unknown) => void;
+}
+
+/** Passes every call on to `inner`, and tells the checker of those that it knows. */
+export function recordQueue(
+  inner: TaskQueue,
+  checker: Checker,
+  process: CallingProcess,
+): TaskQueue {
+  const recorded = new RecordedQueue(inner, checker, process);
+  return new Proxy(inner, {
+    get: (_, name) => {
+      const owner = name in recorded ? recorded : inner;
+      const member: unknown = Reflect.get(owner, name);
+      return typeof member === "function" ? member.bind(owner) : member;
+    },
+  });
+}
+
+class RecordedQueue implements Partial<TaskQueue> {
+  readonly #inner: TaskQueue;
+  readonly #checker: Checker;
+  readonly #process: CallingProcess;
+
+  constructor(inner: TaskQueue, checker: Checker, process: CallingProcess) {
+    this.#inner = inner;
+    this.#checker = checker;
+    this.#process = process;
+  }
+
+  async enqueue(task: NewTask): Promise<EnqueueResult> {
+    const [submission] = this.#checker.submit([task]);
+    return await this.#call("enqueue", () => this.#inner.enqueue(task), {
+      isWrite: true,
+      told: (call, result) => this.#checker.enqueued(call, [submission!], [result]),
+      refused: (call, error) => this.#checker.enqueueRefused(call, [submission!], error),
+    });
+  }
+
+  async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
+    const submissions = this.#checker.submit(tasks);
+    return await this.#call("enqueueBatch", () => this.#inner.enqueueBatch(tasks), {
+      isWrite: true,
+      told: (call, results) => this.#checker.enqueued(call, submissions, results),
+      refused: (call, error) => this.#checker.enqueueRefused(call, submissions, error),
+    });
+  }
+
+  async get(id: number): Promise<Task | undefined> {
+    return await this.#call("get", () => this.#inner.get(id), {
+      isWrite: false,
+      told: (call, task) => this.#saw(call, task, () => this.#checker.notFound(call, id)),
+    });
+  }
+
+  async getByRunId(runId: string): Promise<Task | undefined> {
+    return await this.#call("getByRunId", () => this.#inner.getByRunId(runId), {
+      isWrite: false,
+      told: (call, task) => this.#saw(call, task, () => {}),
+    });
+  }
+
+  /** Without a request it lists every task, and is checked to. */
+  async list(request?: ListRequest): Promise<Task[]> {
+    const list = (): Promise<Task[]> => this.#inner.list(request ?? { limit: 1000 });
+    return await this.#call("list", list, {
+      isWrite: false,
+      told: (call, tasks) => {
+        if (request === undefined) this.#checker.listed(call, tasks);
+        else for (const task of tasks) this.#checker.observe(call, task, { isDurable: false });
+      },
+    });
+  }
+
+  count(request?: Pick<ListRequest, "status" | "type">): Promise<number> {
+    return this.#call("count", () => this.#inner.count(request), NO_MEANING);
+  }
+
+  async claim(request: ClaimRequest): Promise<Task[]> {
+    return await this.#call("claim", () => this.#inner.claim(request), {
+      isWrite: true,
+      told: (call, tasks) => {
+        for (const task of tasks) this.#checker.claimed(call, task, request.workerId);
+      },
+    });
+  }
+
+  renew(lease: LeaseLike, options?: { readonly leaseDurationMs?: number }): Promise<Task> {
+    return this.#present("renew", lease, () => this.#inner.renew(lease, options), {
+      told: (call, presented, task) => this.#checker.renewed(call, presented, task),
+    });
+  }
+
+  reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
+    const report = (): Promise<Task> => this.#inner.reportProgress(lease, percent, message);
+    return this.#present("reportProgress", lease, report, {
+      told: (call, presented, task) => this.#checker.heldBy(call, presented, task),
+    });
+  }
+
+  complete(lease: LeaseLike, result?: unknown): Promise<Task> {
+    return this.#end("complete", lease, () => this.#inner.complete(lease, result));
+  }
+
+  fail(lease: LeaseLike, error: unknown, options?: FailOptions): Promise<Task> {
+    return this.#end("fail", lease, () => this.#inner.fail(lease, error, options));
+  }
+
+  release(lease: LeaseLike): Promise<Task> {
+    return this.#end("release", lease, () => this.#inner.release(lease));
+  }
+
+  async cancel(id: number): Promise<boolean> {
+    return await this.#byHand("cancel", id, () => this.#inner.cancel(id), (call, isDone) => {
+      if (isDone) this.#checker.cancelled(call, id);
+    });
+  }
+
+  async retry(id: number): Promise<boolean> {
+    return await this.#byHand("retry", id, () => this.#inner.retry(id), (call, isDone) => {
+      if (isDone) this.#checker.retried(call, id);
+    });
+  }
+
+  async rescue(): Promise<Task[]> {
+    return await this.#call("rescue", () => this.#inner.rescue(), {
+      isWrite: true,
+      told: (call, tasks) => {
+        for (const task of tasks) this.#checker.rescued(call, task);
+      },
+    });
+  }
+
+  stats(): Promise<QueueStats> {
+    return this.#call("stats", () => this.#inner.stats(), NO_MEANING);
+  }
+
+  watch(listener: (changes: TaskChanges) => void): () => void {
+    return this.#inner.watch((changes) => {
+      if (!this.#process.isDead) listener(changes);
+    });
+  }
+
+  checkpoint(): Promise<LedgerCheckpoint> {
+    return this.#call("checkpoint", () => this.#inner.checkpoint(), NO_MEANING);
+  }
+
+  flush(): Promise<void> {
+    return this.#call("flush", () => this.#inner.flush(), NO_MEANING);
+  }
+
+  close(): Promise<void> {
+    return this.#call("close", () => this.#inner.close(), NO_MEANING);
+  }
+
+  #saw(call: Call, task: Task | undefined, onMissing: () => void): void {
+    if (task === undefined) onMissing();
+    else this.#checker.observe(call, task, { isDurable: false });
+  }
+
+  /** A call that ends a lease. */
+  #end(name: string, lease: LeaseLike, invoke: () => Promise<Task>): Promise<Task> {
+    this.#checker.endAsked(presentedBy(lease));
+    return this.#present(name, lease, invoke, {
+      told: (call, presented, task) => this.#checker.ended(call, presented, task),
+    });
+  }
+
+  /** A call that presents a lease. */
+  async #present(
+    name: string,
+    lease: LeaseLike,
+    invoke: () => Promise<Task>,
+    { told }: { told: (call: Call, presented: Presented, task: Task) => void },
+  ): Promise<Task> {
+    const presented = presentedBy(lease);
+    return await this.#call(name, invoke, {
+      isWrite: true,
+      told: (call, task) => told(call, presented, task),
+      refused: (call, error) => {
+        if (!(error instanceof QueueError)) return;
+        if (error.code === "lease_lost") this.#checker.leaseLost(call, presented);
+        if (error.code === "task_not_found") this.#checker.notFound(call, presented.taskId);
+      },
+    });
+  }
+
+  async #byHand(
+    name: "cancel" | "retry",
+    taskId: number,
+    invoke: () => Promise<boolean>,
+    told: (call: Call, isDone: boolean) => void,
+  ): Promise<boolean> {
+    return await this.#call(name, invoke, {
+      isWrite: true,
+      told,
+      refused: (call, error) => {
+        if (error instanceof QueueError && error.code === "task_not_found") {
+          this.#checker.notFound(call, taskId);
+        }
+      },
+    }, (call) => this.#checker.asked(name, call, taskId));
+  }
+
+  async #call<T>(
+    name: string,
+    invoke: () => Promise<T>,
+    meaning: Meaning<T>,
+    onBegin: (call: Call) => void = () => {},
+  ): Promise<T> {
+    if (this.#process.isDead) await NEVER;
+    const call = this.#checker.begin(this.#process.id, name);
+    onBegin(call);
+    try {
+      const result = await invoke();
+      await this.#answer(call);
+      meaning.told(call, result);
+      this.#process.onAnswer(call, meaning.isWrite);
+      return result;
+    } catch (error) {
+      await this.#answer(call);
+      this.#checker.refused(call, error, this.#process);
+      meaning.refused?.(call, error);
+      this.#process.onRefusal(call, error);
+      throw error;
+    }
+  }
+
+  /** Nobody hears a dead process's answers. */
+  async #answer(call: Call): Promise<void> {
+    if (this.#process.isDead) await NEVER;
+    this.#checker.end(call);
+  }
+}
+
+/** The end of a dead process. */
+const NEVER = new Promise<never>(() => {});
+
+const NO_MEANING: Meaning<unknown> = { isWrite: false, told: () => {} };
+
+function presentedBy(lease: LeaseLike): Presented {
+  const { taskId, leaseToken } = toLease(lease);
+  return { taskId, token: leaseToken };
+}

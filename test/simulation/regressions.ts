@@ -1,0 +1,15 @@
+/**
+ * Scripts that found something once. Each runs in every test run.
+ */
+
+/** A seed, and what it found. */
+export interface Regression {
+  readonly seed: number;
+  readonly found: string;
+}
+
+/** The seeds, oldest first. */
+export const REGRESSIONS: readonly Regression[] = [
+  { seed: 4, found: "a short read of a segment's header was taken for damage" },
+  { seed: 66, found: "close() called again resolved before the first had closed anything" },
+];

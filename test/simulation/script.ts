@@ -1,0 +1,107 @@
+/**
+ * Scripts: what is done to the processes of a simulation, step by step, all of it from one seed.
+ *
+ * Each step has a seed of its own, so that leaving one out changes the others as little as possible.
+ */
+import type { Durability } from "../../src/ledger/ledger.ts";
+import { Chance } from "./chance.ts";
+
+/** The circumstances of a simulation. */
+export interface Setup {
+  readonly durability: Durability;
+  readonly processMax: number;
+  /** How far clocks may be apart, in milliseconds. */
+  readonly skewMaxMs: number;
+  readonly leaseDurationMs: number;
+  readonly shortReadProbability: number;
+  /** Whether a failed fsync forgets what it did not write. */
+  readonly forgetsFailedSyncs: boolean;
+  /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
+  readonly pretendsToSync?: boolean;
+  /** Broken on purpose: who asks for a lock gets it. */
+  readonly locksAreIgnored?: boolean;
+}
+
+/**
+ * - `go on`: a few of those that wait go on. `pass time`: the clock advances.
+ * - `call`: a client asks the queue for something. `work`: a worker starts.
+ * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
+ * - `cut power`, `cut power later`: at once, or in the instant of the next acknowledgement.
+ * - `fail`, `heal`: a storage call to come fails; nothing fails any more.
+ * - `stall`: a process stands still for a while. `jump`: its clock does.
+ * - `look`: a process's rows are compared with what they must be at its place in the journal.
+ */
+export type StepKind =
+  | "go on"
+  | "pass time"
+  | "call"
+  | "work"
+  | "start"
+  | "kill"
+  | "kill later"
+  | "close"
+  | "cut power"
+  | "cut power later"
+  | "fail"
+  | "heal"
+  | "stall"
+  | "jump"
+  | "look";
+
+/** One thing to do. */
+export interface Step {
+  readonly kind: StepKind;
+  readonly seed: number;
+}
+
+/** All there is to a simulation. */
+export interface Script {
+  readonly seed: number;
+  readonly setup: Setup;
+  readonly steps: readonly Step[];
+}
+
+/** The script of a seed. */
+export function scriptOf(seed: number): Script {
+  const chance = new Chance(seed);
+  const durability = chance.happens(0.9) ? "full" : "relaxed";
+  const setup = {
+    durability,
+    processMax: 1 + chance.below(3),
+    skewMaxMs: chance.happens(0.4) ? 0 : chance.pick([1000, 30_000, 180_000]),
+    leaseDurationMs: chance.pick([150, 600, 3000]),
+    shortReadProbability: chance.happens(0.5) ? 0 : 0.02,
+    forgetsFailedSyncs: chance.happens(0.3),
+  } satisfies Setup;
+  const weights = weightsFor(setup, chance);
+  const count = chance.pick([40, 100, 100, 200, 400]);
+  const steps = Array.from(
+    { length: count },
+    () => ({ kind: chance.weighted<StepKind>(weights), seed: chance.seed() }),
+  );
+  return { seed, setup, steps };
+}
+
+/** How often each step is taken. Some kinds of trouble are left out of some seeds, so that others have time to unfold. */
+function weightsFor(setup: Setup, chance: Chance): Record<StepKind, number> {
+  const sometimes = (probability: number, weight: number): number =>
+    chance.happens(probability) ? weight : 0;
+  const cutsPower = setup.durability === "full" && chance.happens(0.7);
+  return {
+    "go on": chance.pick([15, 30, 50]),
+    "pass time": 12,
+    "call": 30,
+    "work": sometimes(0.7, 1.5),
+    "start": 3,
+    "kill": sometimes(0.5, 0.4),
+    "kill later": sometimes(0.7, 1.2),
+    "close": sometimes(0.6, 0.5),
+    "cut power": cutsPower ? 0.4 : 0,
+    "cut power later": cutsPower ? 0.3 : 0,
+    "fail": sometimes(0.5, 1),
+    "heal": 0.7,
+    "stall": sometimes(0.5, 0.7),
+    "jump": setup.skewMaxMs > 0 ? 0.7 : 0,
+    "look": 0.7,
+  };
+}

@@ -1,0 +1,311 @@
+/**
+ * A simulated process: the real ledger, queue and worker on a simulated disk, with a clock of its own.
+ */
+import type { CancelTimer, Clock } from "../../src/domain/clock.ts";
+import { messageOf } from "../../src/domain/errors.ts";
+import type { Task } from "../../src/domain/task.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
+import type { SqlEngine } from "../../src/ledger/sql_engine.ts";
+import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { Worker } from "../../src/worker/worker.ts";
+import { OrderMonitor, watchLedger } from "../support/order_monitor.ts";
+import { Chance } from "./chance.ts";
+import { type Call, type Checker, whyNotAllowed } from "./checker.ts";
+import type { SimulatedDisk } from "./disk.ts";
+import type { EventLog } from "./event_log.ts";
+import type { LockTable } from "./locks.ts";
+import { type CallingProcess, recordQueue } from "./recorded_queue.ts";
+import type { ProcessId, Scheduler } from "./scheduler.ts";
+import type { Setup } from "./script.ts";
+import { SimulatedStorage } from "./simulated_storage.ts";
+import { EngineWatch } from "./engine_watch.ts";
+import { CAPABILITIES, handlersFor } from "./task_source.ts";
+
+/** What all processes of a simulation share. */
+export interface World {
+  readonly scheduler: Scheduler;
+  readonly disk: SimulatedDisk;
+  readonly locks: LockTable;
+  readonly checker: Checker;
+  readonly log: EventLog;
+  readonly engine: SqlEngine;
+  /** Is told of every answer, before its caller goes on. */
+  readonly onAnswer: (isWrite: boolean) => void;
+}
+
+/** How a process differs from others. */
+export interface ProcessOptions {
+  readonly seed: number;
+  /** How far its clock is ahead of the true time. */
+  readonly clockOffsetMs: number;
+  readonly setup: Setup;
+}
+
+/** What a process's worker does. */
+export interface WorkerSettings {
+  readonly types: readonly string[];
+  /** Whether it has what some tasks need. */
+  readonly isCapable: boolean;
+  readonly pollIntervalMs?: number;
+}
+
+/** Where a process is in its life. */
+export type ProcessState = "opening" | "open" | "closing" | "closed" | "dead";
+
+/** A clock that shows another time than the true one, and knows what has been set on it. */
+class SkewedClock implements Clock {
+  readonly #world: World;
+  readonly #owner: SimulatedProcess;
+  readonly #timers = new Set<() => void>();
+
+  constructor(world: World, owner: SimulatedProcess) {
+    this.#world = world;
+    this.#owner = owner;
+  }
+
+  /** How many timers are set. */
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  nowMs(): number {
+    const nowMs = Math.floor(this.#world.scheduler.nowMs + this.#owner.clockOffsetMs);
+    this.#world.checker.noteClock(nowMs);
+    return nowMs;
+  }
+
+  setTimer(fire: () => void, delayMs: number): CancelTimer {
+    this.#timers.add(fire);
+    const cancel = this.#world.scheduler.setTimer(this.#owner.id, () => {
+      this.#timers.delete(fire);
+      fire();
+    }, delayMs);
+    return () => {
+      this.#timers.delete(fire);
+      cancel();
+    };
+  }
+}
+
+/** One process. */
+export class SimulatedProcess implements CallingProcess {
+  readonly id: ProcessId;
+  readonly storage: SimulatedStorage;
+  /** How far its clock is ahead of the true time. */
+  clockOffsetMs: number;
+  /** Tasks claimed by hand. */
+  readonly held: Task[] = [];
+  readonly #world: World;
+  readonly #options: ProcessOptions;
+  readonly #engine: EngineWatch;
+  readonly #monitor: OrderMonitor;
+  readonly #clock: SkewedClock;
+  /** What handlers set on their clock is theirs. */
+  readonly #handlerClock: SkewedClock;
+  #state: ProcessState = "opening";
+  #isDoubtful = false;
+  #ledger: Ledger | undefined;
+  #queue: TaskQueue | undefined;
+  #worker: Worker | undefined;
+  #runIds = 0;
+
+  constructor(id: ProcessId, world: World, options: ProcessOptions) {
+    this.id = id;
+    this.#world = world;
+    this.#options = options;
+    this.#engine = new EngineWatch(world.engine);
+    this.clockOffsetMs = options.clockOffsetMs;
+    this.#clock = new SkewedClock(world, this);
+    this.#handlerClock = new SkewedClock(world, this);
+    this.storage = new SimulatedStorage({
+      owner: id,
+      disk: world.disk,
+      locks: world.locks,
+      scheduler: world.scheduler,
+      chance: new Chance(options.seed),
+      shortReadProbability: options.setup.shortReadProbability,
+      forgetsFailedSyncs: options.setup.forgetsFailedSyncs,
+      pretendsToSync: options.setup.pretendsToSync ?? false,
+      onDeath: () => this.#onDeath(),
+      onMisuse: (what) => world.log.violate(`p${id}: ${what}`),
+      onCount: (what) => world.log.count(what),
+    });
+    this.#monitor = new OrderMonitor(this.storage, {
+      peek: (name) => this.storage.peek(name),
+      onViolation: (what) => world.log.violate(`p${id}: too early: ${what}`),
+    });
+  }
+
+  get state(): ProcessState {
+    return this.#state;
+  }
+
+  get isDead(): boolean {
+    return this.#state === "dead";
+  }
+
+  get isClosing(): boolean {
+    return this.#state === "closing" || this.#state === "closed";
+  }
+
+  /** Whether an injected failure has left its ledger refusing to go on. */
+  get isDoubtful(): boolean {
+    return this.#isDoubtful;
+  }
+
+  /** Its queue while it is open. */
+  get queue(): TaskQueue | undefined {
+    return this.#state === "open" ? this.#queue : undefined;
+  }
+
+  /** Its ledger while it is open. */
+  get ledger(): Ledger | undefined {
+    return this.#state === "open" ? this.#ledger : undefined;
+  }
+
+  /** Its worker, if it has one. */
+  get worker(): Worker | undefined {
+    return this.#worker;
+  }
+
+  /** Opens the queue. */
+  async open(): Promise<void> {
+    const call = this.#world.checker.begin(this.id, "open");
+    try {
+      const ledger = await this.#openLedger();
+      if (this.isDead) return;
+      this.#world.checker.end(call);
+      this.#ledger = ledger;
+      this.#queue = recordQueue(this.#newQueue(ledger), this.#world.checker, this);
+      this.#state = "open";
+      this.#world.log.count("opened");
+      this.#note("opened");
+    } catch (error) {
+      if (this.isDead) return;
+      this.#world.checker.end(call);
+      this.#note(`could not open: ${error}`);
+      this.#world.checker.refused(call, error, { isClosing: false });
+      this.#closed("opening failed");
+    }
+  }
+
+  /** Starts a worker for these types. */
+  startWorker(
+    chance: Chance,
+    { types, isCapable, pollIntervalMs }: WorkerSettings,
+  ): void {
+    const queue = this.queue;
+    if (queue === undefined || this.#worker !== undefined) return;
+    this.#worker = new Worker({
+      queue,
+      handlers: handlersFor(types, this.#handlerClock),
+      workerId: `worker-${this.id}`,
+      concurrency: 1 + chance.below(3),
+      capabilities: isCapable ? CAPABILITIES : {},
+      strategy: chance.pick(["fifo", "lifo", "priority", "weighted_random"]),
+      leaseDurationMs: this.#options.setup.leaseDurationMs,
+      pollIntervalMs,
+      clock: this.#clock,
+      onEvent: ({ kind, task, message }) => {
+        this.#world.log.count(`execution ${kind}`);
+        this.#note(`worker ${kind} ${task?.id ?? ""} ${message ?? ""}`);
+      },
+    });
+    this.#worker.start();
+  }
+
+  /** Stops the worker and closes the queue; afterwards nothing of it may be left. */
+  async close(graceMs: number): Promise<void> {
+    const queue = this.queue;
+    if (queue === undefined) return;
+    const call = this.#world.checker.begin(this.id, "stop and close");
+    try {
+      await this.#worker?.stop({ graceMs });
+      this.#state = this.isDead ? "dead" : "closing";
+      await queue.close();
+    } catch (error) {
+      this.#note(`closing failed: ${error}`);
+    }
+    if (this.isDead) return;
+    this.#world.checker.end(call);
+    this.#world.log.count("closed");
+    this.#closed("closing");
+  }
+
+  /** The process dies. */
+  kill(): void {
+    if (this.#state !== "closed") this.storage.kill();
+  }
+
+  /** Frees what JavaScript does not. */
+  dispose(): void {
+    this.#engine.closeAll();
+  }
+
+  onAnswer(call: Call, isWrite: boolean): void {
+    this.#note(`${call.name} answered`);
+    this.#world.log.count(isWrite ? "acknowledged" : "answered");
+    this.#world.onAnswer(isWrite);
+  }
+
+  onRefusal(call: Call, error: unknown): void {
+    this.#note(`${call.name} refused: ${messageOf(error)}`);
+    if (messageOf(error).includes("open it again")) this.#isDoubtful = true;
+  }
+
+  #openLedger(): Promise<Ledger> {
+    return Ledger.open({
+      storage: this.#monitor,
+      engine: this.#engine,
+      schema: QUEUE_SCHEMA,
+      newQueueId: () => this.id.toString(16).padStart(32, "0"),
+      clock: this.#clock,
+      durability: this.#options.setup.durability,
+      onBackgroundError: (error) => this.#onBackgroundError(error),
+    });
+  }
+
+  #newQueue(ledger: Ledger): LedgerQueue {
+    const isFull = this.#options.setup.durability === "full";
+    return new LedgerQueue(isFull ? watchLedger(ledger, this.#monitor) : ledger, {
+      clock: this.#clock,
+      random: new Chance(this.#options.seed + 1).next,
+      newRunId: () => `made-${this.id}-${++this.#runIds}`,
+      retryPolicy: { initialDelayMs: 20, maxDelayMs: 500 },
+      onBackgroundError: (error) => this.#onBackgroundError(error),
+    });
+  }
+
+  #onBackgroundError(error: Error): void {
+    if (this.isDead) return;
+    this.#note(`background: ${error.message}`);
+    this.#world.log.count("background errors");
+    const reason = whyNotAllowed(error, this.isClosing);
+    if (reason !== undefined) this.#world.log.violate(`p${this.id} background: ${reason}`);
+  }
+
+  #onDeath(): void {
+    this.#state = "dead";
+    this.#note("dies");
+    this.#world.scheduler.drop(this.id);
+    this.#world.checker.forget(this.id);
+  }
+
+  #closed(what: string): void {
+    this.#state = "closed";
+    const left = {
+      files: this.storage.openFileCount,
+      timers: this.#clock.timerCount,
+      databases: this.#engine.openCount,
+    };
+    for (const [kind, count] of Object.entries(left)) {
+      if (count > 0) this.#world.log.violate(`p${this.id}: ${what} left ${count} ${kind} open`);
+    }
+  }
+
+  #note(what: string): void {
+    this.#world.log.note(`${this.#world.scheduler.nowMs} p${this.id} ${what}`);
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * One process's view of a simulated disk.
+ *
+ * Every call may be its last. What waits (fsync, rename, …) takes two turns of the scheduler, one to have its effect and one
+ * to say so; what does not wait happens at once. A dead process's calls have no effect and never answer.
+ */
+import { StorageError } from "../../src/domain/errors.ts";
+import type { FileName, Lock, LockName, Storage, StorageFile } from "../../src/storage/storage.ts";
+import type { Chance } from "./chance.ts";
+import type { Inode, SimulatedDisk } from "./disk.ts";
+import { FaultPlan, type Operation } from "./faults.ts";
+import type { LockTable } from "./locks.ts";
+import type { ProcessId, Scheduler } from "./scheduler.ts";
+
+/** What a storage belongs to. */
+export interface StorageSurroundings {
+  readonly owner: ProcessId;
+  readonly disk: SimulatedDisk;
+  readonly locks: LockTable;
+  readonly scheduler: Scheduler;
+  readonly chance: Chance;
+  /** How likely a read gives less than there is. */
+  readonly shortReadProbability: number;
+  /** Whether a failed fsync forgets what it did not write. */
+  readonly forgetsFailedSyncs: boolean;
+  /** Whether an fsync has no effect. */
+  readonly pretendsToSync: boolean;
+  /** The process has died in a storage call. */
+  readonly onDeath: () => void;
+  /** A storage or file was misused. */
+  readonly onMisuse: (what: string) => void;
+  /** Counts what was tried. */
+  readonly onCount: (what: string) => void;
+}
+
+/** A never-ending wait, for the dead. */
+const NEVER = new Promise<never>(() => {});
+
+/** The files of a queue, for one process. */
+export class SimulatedStorage implements Storage {
+  readonly location = "simulated";
+  readonly faults = new FaultPlan();
+  readonly #around: StorageSurroundings;
+  #isDead = false;
+  #isClosed = false;
+  #openFiles = 0;
+
+  constructor(around: StorageSurroundings) {
+    this.#around = around;
+  }
+
+  /** How many files are open. */
+  get openFileCount(): number {
+    return this.#openFiles;
+  }
+
+  /** The process dies: its locks are freed, nothing it does has an effect any more. */
+  kill(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.#around.locks.releaseAll(this.#around.owner);
+    this.#around.onDeath();
+  }
+
+  /** A file's bytes, for a monitor: no call of the process. */
+  peek(name: FileName): Uint8Array | undefined {
+    return this.#around.disk.find(name)?.now.bytes();
+  }
+
+  open(): Promise<void> {
+    return this.#later("open", () => {});
+  }
+
+  tryLock(name: LockName): Lock | undefined {
+    this.#enter("lock");
+    this.#checkNotHeld(name);
+    return this.#around.locks.tryTake(name, this.#around.owner);
+  }
+
+  async lock(name: LockName): Promise<Lock> {
+    this.#enter("lock");
+    this.#checkNotHeld(name);
+    const lock = await this.#around.locks.take(name, this.#around.owner);
+    return this.#isDead ? await NEVER : lock;
+  }
+
+  openFile(name: FileName): StorageFile | undefined {
+    this.#attempt("openFile", name);
+    const inode = this.#around.disk.find(name);
+    return inode && this.#opened(name, inode);
+  }
+
+  createFile(name: FileName): StorageFile {
+    this.#attempt("create", name);
+    return this.#opened(name, this.#around.disk.create(name));
+  }
+
+  readFile(name: FileName): Promise<Uint8Array | undefined> {
+    return this.#later("readFile", () => this.#around.disk.find(name)?.now.bytes().slice());
+  }
+
+  async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
+    const file = this.createFile(name);
+    try {
+      let size = 0;
+      for (const chunk of chunks) {
+        await this.#later("write", () => file.write(size, chunk));
+        size += chunk.length;
+      }
+      await file.sync();
+    } finally {
+      file.close();
+    }
+  }
+
+  rename(from: FileName, to: FileName): Promise<void> {
+    return this.#later("rename", () => this.#around.disk.rename(from, to));
+  }
+
+  syncFolder(): Promise<void> {
+    const { disk } = this.#around;
+    const count = disk.pendingCount;
+    return this.#later("syncFolder", () => disk.syncFolder(count));
+  }
+
+  remove(name: FileName): Promise<void> {
+    return this.#later("remove", () => this.#around.disk.remove(name));
+  }
+
+  fileSize(name: FileName): number | undefined {
+    this.#attempt("size", name);
+    return this.#around.disk.find(name)?.now.size;
+  }
+
+  list(): FileName[] {
+    this.#attempt("list", this.location);
+    return this.#around.disk.list();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (!this.#isDead) this.#around.locks.releaseAll(this.#around.owner);
+  }
+
+  #opened(name: FileName, inode: Inode): StorageFile {
+    this.#openFiles++;
+    let isOpen = true;
+    let toldFailures = inode.syncFailures;
+    const use = (operation: Operation): void => {
+      if (!isOpen) this.#around.onMisuse(`${operation} a file that is closed: ${name}`);
+      this.#attempt(operation, name);
+    };
+    return {
+      path: `simulated/${name}`,
+      size: () => {
+        use("size");
+        return inode.now.size;
+      },
+      read: (offset, into) => {
+        use("read");
+        return this.#read(inode, offset, into);
+      },
+      write: (offset, bytes) => {
+        if (!isOpen) this.#around.onMisuse(`write to a file that is closed: ${name}`);
+        this.#write(inode, { name, offset, bytes: bytes.slice() });
+      },
+      truncate: (size) => {
+        use("truncate");
+        inode.edit({ kind: "truncate", size });
+      },
+      sync: () => {
+        if (!isOpen) this.#around.onMisuse(`sync a file that is closed: ${name}`);
+        return this.#sync(inode, () => {
+          const isToldFailure = inode.syncFailures > toldFailures;
+          toldFailures = inode.syncFailures;
+          return isToldFailure;
+        });
+      },
+      close: () => {
+        if (isOpen) this.#openFiles--;
+        isOpen = false;
+      },
+    };
+  }
+
+  #read(inode: Inode, offset: number, into: Uint8Array): number {
+    const { chance, shortReadProbability } = this.#around;
+    const bytes = inode.now.bytes().subarray(offset, offset + into.length);
+    const isShort = bytes.length > 1 && chance.happens(shortReadProbability);
+    const part = isShort ? bytes.subarray(0, 1 + chance.below(bytes.length - 1)) : bytes;
+    if (isShort) this.#around.onCount("short reads");
+    into.set(part);
+    return part.length;
+  }
+
+  /** A write that fails, or that its process does not survive, may have got through in part. */
+  #write(
+    inode: Inode,
+    { name, offset, bytes }: { name: string; offset: number; bytes: Uint8Array },
+  ): void {
+    const wasDead = this.#isDead;
+    try {
+      this.#attempt("append to", name);
+    } catch (error) {
+      const part = bytes.subarray(0, this.#around.chance.below(bytes.length + 1));
+      if (!wasDead) inode.edit({ kind: "write", offset, bytes: part });
+      throw error;
+    }
+    inode.edit({ kind: "write", offset, bytes });
+  }
+
+  /** What was written before the call is durable after it. `isToldFailure` says whether somebody else's fsync failed. */
+  #sync(inode: Inode, isToldFailure: () => boolean): Promise<void> {
+    const until = inode.pending.at(-1);
+    const { chance, forgetsFailedSyncs, pretendsToSync } = this.#around;
+    const sync = (): void => {
+      if (isToldFailure()) throw new StorageError("sync", this.location, "injected EIO of another");
+      if (!pretendsToSync) inode.sync(until);
+    };
+    return this.#later("sync", sync, () => {
+      if (forgetsFailedSyncs) inode.failSync(chance);
+      isToldFailure();
+    });
+  }
+
+  async #later<T>(operation: Operation, act: () => T, onFault?: () => void): Promise<T> {
+    this.#enter(operation);
+    await this.#turn();
+    const reason = this.faults.next(operation);
+    if (reason !== undefined) {
+      onFault?.();
+      this.#around.onCount(`failed ${operation}`);
+      throw new StorageError(
+        operation === "syncFolder" ? "sync" : operation,
+        this.location,
+        reason,
+      );
+    }
+    const result = act();
+    if (this.faults.isDeathAt(operation)) this.#die(operation);
+    await this.#turn();
+    return result;
+  }
+
+  async #turn(): Promise<void> {
+    await this.#around.scheduler.turn(this.#around.owner);
+    if (this.#isDead) await NEVER;
+  }
+
+  #attempt(operation: Operation, name: string): void {
+    this.#enter(operation);
+    const reason = this.faults.next(operation);
+    if (reason === undefined) return;
+    this.#around.onCount(`failed ${operation}`);
+    throw new StorageError(operation, name, reason);
+  }
+
+  #enter(operation: Operation): void {
+    if (!this.#isDead && this.#isClosed) this.#around.onMisuse(`${operation} after close`);
+    if (!this.#isDead && this.faults.isDeathAt(operation)) this.#die(operation);
+    if (this.#isDead) throw new StorageError(operation, this.location, "the process is dead");
+  }
+
+  #die(operation: Operation): void {
+    const holdsLock = this.#around.locks.holder("commit") === this.#around.owner;
+    this.#around.onCount(`killed in ${operation}`);
+    this.#around.onCount(holdsLock ? "killed with the lock" : "killed without the lock");
+    this.kill();
+  }
+
+  #checkNotHeld(name: LockName): void {
+    if (this.#around.locks.holder(name) !== this.#around.owner) return;
+    this.#around.onMisuse(`takes the ${name} lock that it holds already`);
+  }
+}

@@ -1,0 +1,382 @@
+/**
+ * A simulation: runs a script, then lets every fault stop, and checks that what was promised holds.
+ */
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { Chance } from "./chance.ts";
+import { Checker } from "./checker.ts";
+import { ask } from "./client.ts";
+import { SimulatedDisk } from "./disk.ts";
+import { type Counts, EventLog } from "./event_log.ts";
+import { isFinalStatus } from "./facts.ts";
+import { randomDeath, randomFault } from "./faults.ts";
+import { chainAt, checkReplay, dumpRows, type Sighting } from "./journal_replay.ts";
+import { LockTable } from "./locks.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { Script, Step } from "./script.ts";
+import { SimulatedProcess, type World } from "./simulated_process.ts";
+import { TASK_TYPES, TaskSource } from "./task_source.ts";
+
+/** What came of a simulation. */
+export interface Outcome {
+  readonly violations: readonly string[];
+  readonly counts: Counts;
+  /** The same whenever the same script runs. */
+  readonly hash: number;
+}
+
+/** How often those that wait may go on after all faults have stopped; more is a hang. */
+const CALM_TURNS_MAX = 20_000;
+
+/** How many of those that wait go on until it is looked again whether every task has ended. */
+const DRAIN_TURNS = 100;
+
+/** How long it may take until every task has ended, after all faults have stopped. */
+const DRAIN_MAX_MS = 30 * 60_000;
+
+/** Runs a script. `onLine` is told every event, for reading along. */
+export async function simulate(script: Script, onLine?: (line: string) => void): Promise<Outcome> {
+  const simulation = new Simulation(script, new EventLog(onLine));
+  return await simulation.run();
+}
+
+class Simulation {
+  readonly #script: Script;
+  readonly #log: EventLog;
+  readonly #scheduler = new Scheduler();
+  readonly #disk = new SimulatedDisk();
+  readonly #locks: LockTable;
+  readonly #checker: Checker;
+  readonly #chance: Chance;
+  readonly #source = new TaskSource();
+  readonly #sightings: Sighting[] = [];
+  readonly #everyProcess: SimulatedProcess[] = [];
+  #world!: World;
+  #cutOnAnswer: Chance | undefined;
+
+  constructor(script: Script, log: EventLog) {
+    this.#script = script;
+    this.#log = log;
+    this.#chance = new Chance(script.seed + 1);
+    this.#locks = new LockTable(this.#scheduler, {
+      chance: new Chance(script.seed + 2),
+      areIgnored: script.setup.locksAreIgnored ?? false,
+    });
+    this.#checker = new Checker(log, { areClocksEqual: script.setup.skewMaxMs === 0 });
+  }
+
+  async run(): Promise<Outcome> {
+    const onRejection = (event: PromiseRejectionEvent): void => {
+      event.preventDefault();
+      this.#log.violate(`a promise was rejected and nobody noticed: ${event.reason?.stack}`);
+    };
+    globalThis.addEventListener("unhandledrejection", onRejection);
+    this.#world = {
+      scheduler: this.#scheduler,
+      disk: this.#disk,
+      locks: this.#locks,
+      checker: this.#checker,
+      log: this.#log,
+      engine: await loadSqlJsEngine(),
+      onAnswer: (isWrite) => this.#onAnswer(isWrite),
+    };
+    try {
+      await this.#runSteps();
+      if (this.#isSound) await this.#calmDown();
+      if (this.#isSound) await this.#finish();
+    } finally {
+      for (const process of this.#everyProcess) process.kill();
+      for (const process of this.#everyProcess) process.dispose();
+      globalThis.removeEventListener("unhandledrejection", onRejection);
+    }
+    const { violations, counts, hash } = this.#log;
+    return { violations, counts, hash };
+  }
+
+  get #isSound(): boolean {
+    return this.#log.violations.length === 0;
+  }
+
+  get #live(): SimulatedProcess[] {
+    return this.#everyProcess.filter(({ state }) => state !== "dead" && state !== "closed");
+  }
+
+  get #open(): SimulatedProcess[] {
+    return this.#everyProcess.filter(({ state }) => state === "open");
+  }
+
+  // --- the script
+
+  async #runSteps(): Promise<void> {
+    for (const step of this.#script.steps) {
+      await this.#take(step);
+      if (!this.#isSound) return;
+    }
+  }
+
+  async #take({ kind, seed }: Step): Promise<void> {
+    const chance = new Chance(seed);
+    this.#log.count(`step: ${kind}`);
+    switch (kind) {
+      case "go on":
+        return await this.#goOn(chance, 1 + chance.below(8));
+      case "pass time":
+        this.#scheduler.pass(chance.pick([1, 3, 10, 30, 300, 2000]));
+        return await this.#goOn(chance, 3);
+      case "call":
+        return this.#call(chance);
+      case "work":
+        return this.#pickOpen(chance)?.startWorker(chance, {
+          types: TASK_TYPES.slice(chance.below(TASK_TYPES.length)),
+          isCapable: chance.happens(0.5),
+        });
+      case "start":
+        return this.#start(chance);
+      case "kill":
+        return this.#kill(chance);
+      case "kill later":
+        return this.#pickLive(chance)?.storage.faults.dieAt(randomDeath(chance));
+      case "close":
+        return this.#close(chance);
+      case "cut power":
+        return this.#cutPower(chance);
+      case "cut power later":
+        this.#cutOnAnswer = chance;
+        return;
+      case "fail":
+        return this.#pickLive(chance)?.storage.faults.set(randomFault(chance));
+      case "heal":
+        for (const process of this.#live) process.storage.faults.clear();
+        return;
+      case "stall": {
+        const process = this.#pickLive(chance);
+        if (process) this.#scheduler.stall(process.id, chance.pick([20, 500, 4000]));
+        return;
+      }
+      case "jump": {
+        const process = this.#pickLive(chance);
+        if (process) process.clockOffsetMs = this.#skew(chance);
+        return;
+      }
+      case "look":
+        return this.#look(this.#pickOpen(chance));
+    }
+  }
+
+  async #goOn(chance: Chance, turns: number): Promise<void> {
+    for (let turn = 0; turn < turns; turn++) {
+      if (!(await this.#scheduler.step(chance))) return;
+    }
+  }
+
+  #call(chance: Chance): void {
+    const process = this.#pickOpen(chance);
+    if (process === undefined) return this.#start(chance);
+    ask(process, {
+      source: this.#source,
+      nowMs: this.#scheduler.nowMs,
+      leaseDurationMs: this.#script.setup.leaseDurationMs,
+      knownIds: this.#checker.knownIds,
+    }, chance);
+  }
+
+  #start(chance: Chance): void {
+    if (this.#live.length >= this.#script.setup.processMax) return;
+    const process = this.#addProcess(chance, this.#skew(chance));
+    if (this.#script.steps.some(({ kind }) => kind === "kill later") && chance.happens(0.25)) {
+      process.storage.faults.dieAt({
+        operation: "any",
+        after: chance.below(chance.pick([10, 30])),
+      });
+    }
+  }
+
+  #addProcess(chance: Chance, clockOffsetMs: number): SimulatedProcess {
+    const process = new SimulatedProcess(this.#everyProcess.length + 1, this.#world, {
+      seed: chance.seed(),
+      clockOffsetMs,
+      setup: this.#script.setup,
+    });
+    this.#everyProcess.push(process);
+    process.open();
+    return process;
+  }
+
+  #kill(chance: Chance): void {
+    const process = this.#pickLive(chance);
+    if (process === undefined) return;
+    this.#log.count("killed between calls");
+    process.kill();
+  }
+
+  /** One that is in doubt goes first: it is good for nothing else. */
+  #close(chance: Chance): void {
+    const process = this.#open.find(({ isDoubtful }) => isDoubtful) ?? this.#pickOpen(chance);
+    process?.close(chance.pick([0, 100, 3000]));
+  }
+
+  #cutPower(chance: Chance): void {
+    this.#log.note("power cut");
+    this.#log.count("power cuts");
+    for (const process of this.#live) process.kill();
+    this.#disk.cutPower(chance);
+  }
+
+  #onAnswer(isWrite: boolean): void {
+    const chance = this.#cutOnAnswer;
+    if (!isWrite || chance === undefined) return;
+    this.#cutOnAnswer = undefined;
+    this.#log.count("power cuts at an acknowledgement");
+    this.#cutPower(chance);
+  }
+
+  #skew(chance: Chance): number {
+    const { skewMaxMs } = this.#script.setup;
+    return skewMaxMs === 0 ? 0 : chance.below(2 * skewMaxMs) - skewMaxMs;
+  }
+
+  #pickOpen(chance: Chance): SimulatedProcess | undefined {
+    return this.#open.length > 0 ? chance.pick(this.#open) : undefined;
+  }
+
+  #pickLive(chance: Chance): SimulatedProcess | undefined {
+    return this.#live.length > 0 ? chance.pick(this.#live) : undefined;
+  }
+
+  /** Remembers a process's rows, and where in the journal it stood. */
+  #look(process: SimulatedProcess | undefined): void {
+    const ledger = process?.ledger;
+    ledger?.read((reader) => {
+      const { sequence } = ledger.stats();
+      const sighting = { sequence, chain: chainAt(this.#disk, sequence), rows: dumpRows(reader) };
+      const other = this.#sightings.find((one) =>
+        one.sequence === sequence && one.chain === sighting.chain
+      );
+      this.#log.count("replicas looked at");
+      if (other === undefined) this.#sightings.push(sighting);
+      else if (other.rows !== sighting.rows) {
+        this.#log.violate(`p${process!.id} saw other rows after record ${sequence} than another`);
+      }
+    }).catch(() => {});
+  }
+
+  // --- the end
+
+  /** All faults stop; every call must be answered. */
+  async #calmDown(): Promise<void> {
+    this.#log.note("calm");
+    this.#cutOnAnswer = undefined;
+    this.#scheduler.endStalls();
+    for (const process of this.#live) process.storage.faults.clear();
+    const settled = await this.#until(() => this.#checker.openCallCount === 0);
+    if (!settled) this.#log.violate(`no answer: ${this.#checker.describeOpenCalls()}`);
+    this.#log.count("settled");
+  }
+
+  /** Everybody goes, one way or another; a new process finds what was promised, and finishes the work. */
+  async #finish(): Promise<void> {
+    await this.#endProcesses();
+    if (!this.#isSound) return;
+    const process = this.#addProcess(this.#chance, 0);
+    await this.#until(() => process.state !== "opening");
+    if (process.queue === undefined) return this.#log.violate("it does not open again");
+    await this.#answerOf(process.queue.list());
+    if (this.#isSound) await this.#drain(process);
+    if (this.#isSound) await this.#closeAndReplay(process);
+  }
+
+  async #endProcesses(): Promise<void> {
+    const end = this.#chance.weighted({ leave: 1, kill: 2, close: 2, cut: 3 });
+    if (end === "kill") { for (const process of this.#live) process.kill(); }
+    if (end === "cut") {
+      if (this.#script.setup.durability === "full") this.#cutPower(this.#chance);
+    }
+    if (end === "leave" || end === "close") {
+      for (const process of this.#open) if (process.isDoubtful) process.kill();
+    }
+    if (end !== "close") return;
+    for (const process of this.#open) process.close(100);
+    if (!(await this.#until(() => this.#live.length === 0))) {
+      this.#log.violate(`no end: ${this.#checker.describeOpenCalls()}`);
+    }
+  }
+
+  /** A worker that can do everything brings every task to its end. */
+  async #drain(process: SimulatedProcess): Promise<void> {
+    process.startWorker(this.#chance, { types: TASK_TYPES, isCapable: true, pollIntervalMs: 500 });
+    const deadlineMs = this.#scheduler.nowMs + DRAIN_MAX_MS;
+    while (await this.#hasUnfinished(process)) {
+      if (!this.#isSound) return;
+      if (this.#scheduler.nowMs > deadlineMs) return await this.#nameUnfinished(process);
+      await this.#until(() => !this.#isSound, DRAIN_TURNS);
+    }
+    this.#log.count("drained");
+  }
+
+  async #hasUnfinished(process: SimulatedProcess): Promise<boolean> {
+    const { queue } = process;
+    if (queue === undefined) return true;
+    const queued = await this.#answerOf(queue.count({ status: "queued" }));
+    return queued !== 0 || await this.#answerOf(queue.count({ status: "leased" })) !== 0;
+  }
+
+  async #nameUnfinished(process: SimulatedProcess): Promise<void> {
+    const tasks = await this.#answerOf(process.queue?.list());
+    const task = tasks?.find(({ status }) => !isFinalStatus(status));
+    this.#log.violate(`a task never ends: ${JSON.stringify(task)}`);
+  }
+
+  async #closeAndReplay(process: SimulatedProcess): Promise<void> {
+    await this.#answerOf(process.queue!.list());
+    for (const other of this.#live) if (other !== process) other.kill();
+    if (this.#chance.happens(0.3)) await this.#answerOf(process.queue!.checkpoint());
+    this.#look(process);
+    process.close(0);
+    await this.#until(() => process.state === "closed");
+    if (process.state !== "closed") return this.#log.violate("the last process does not close");
+    await this.#lookAgain();
+    checkReplay(this.#sightings, {
+      disk: this.#disk,
+      engine: this.#world.engine,
+      log: this.#log,
+      areClocksEqual: this.#script.setup.skewMaxMs === 0,
+      wasRetryAsked: (taskId) => this.#checker.wasRetryAsked(taskId),
+    });
+  }
+
+  /** What the files say when they are opened once more. */
+  async #lookAgain(): Promise<void> {
+    const process = this.#addProcess(this.#chance, 0);
+    await this.#until(() => process.state !== "opening");
+    await this.#answerOf(process.queue?.list());
+    this.#look(process);
+    process.kill();
+  }
+
+  /** What `asked` resolves to; `undefined` when it is refused. */
+  async #answerOf<T>(asked: Promise<T> | undefined): Promise<T | undefined> {
+    let isSettled = false;
+    const answered = asked?.catch(() => undefined).finally(() => isSettled = true);
+    if (await this.#until(() => isSettled)) return await answered;
+    this.#log.violate("no answer in the end");
+  }
+
+  /** Lets everything go on until `condition` holds, skipping time in which nothing happens. */
+  async #until(condition: () => boolean, turns = CALM_TURNS_MAX): Promise<boolean> {
+    for (let turn = 0; turn < turns; turn++) {
+      if (condition()) return true;
+      if (await this.#scheduler.step(this.#chance)) continue;
+      const waitMs = this.#scheduler.untilNextTimer();
+      if (waitMs === undefined) return condition();
+      this.#scheduler.pass(Math.max(waitMs, this.#idleStepMs()));
+    }
+    return condition();
+  }
+
+  /** Time may pass quickly while no handler runs and no lease is held. */
+  #idleStepMs(): number {
+    const isBusy = this.#everyProcess.some((process) =>
+      process.state === "open" && (process.worker?.runningCount ?? 0) > 0
+    );
+    return isBusy || this.#checker.openCallCount > 0 ? 1 : 500;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The tasks of a simulation, and the handlers that do what a task's payload says.
+ */
+import { type Clock, sleep } from "../../src/domain/clock.ts";
+import { PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
+import type { NewTask, Task } from "../../src/domain/task.ts";
+import { HandlerRegistry, type TaskContext } from "../../src/worker/handler_registry.ts";
+import type { Chance } from "./chance.ts";
+
+/** What an execution does. */
+type Behaviour =
+  | "succeed"
+  | "fail"
+  | "refuse"
+  | "ask for later"
+  | "take long"
+  | "hang"
+  | "heed"
+  | "report";
+
+interface Payload {
+  readonly marker: string;
+  readonly behaviour: Behaviour;
+  readonly durationMs: number;
+  readonly padding?: string;
+}
+
+/** The task types that there are. */
+export const TASK_TYPES = ["alpha", "beta", "gamma"] as const;
+
+/** What some tasks need and some workers have. */
+export const CAPABILITIES = { zone: "north" } as const;
+
+const BEHAVIOURS: Readonly<Record<Behaviour, number>> = {
+  "succeed": 8,
+  "fail": 3,
+  "refuse": 1,
+  "ask for later": 1,
+  "take long": 2,
+  "hang": 1,
+  "heed": 1,
+  "report": 2,
+};
+
+/** Makes tasks, each with a marker of its own. */
+export class TaskSource {
+  #made = 0;
+
+  /** A task by chance. Those with the same key ask, with few exceptions, for the same thing. */
+  make(chance: Chance, nowMs: number): NewTask {
+    const number = ++this.#made;
+    if (chance.happens(0.2)) return keyedTask(chance, number);
+    const runId = chance.happens(0.85) ? `run-${number}` : undefined;
+    return {
+      type: chance.pick(TASK_TYPES),
+      payload: randomPayload(chance, `task-${number}`),
+      runId,
+      priority: 1 + chance.below(3),
+      maxAttempts: 1 + chance.below(4),
+      runAfter: chance.happens(0.15) ? new Date(nowMs + chance.below(2000)) : undefined,
+      compatibility: chance.happens(0.1) ? CAPABILITIES : undefined,
+      timeoutMs: chance.happens(0.1) ? 1 + chance.below(500) : undefined,
+      retryPolicy: { initialDelayMs: chance.pick([0, 10, 100]), maxDelayMs: 500 },
+    };
+  }
+}
+
+function keyedTask(chance: Chance, number: number): NewTask {
+  const key = `key-${chance.below(5)}`;
+  const content = chance.happens(0.1) ? "other" : "usual";
+  return {
+    type: "alpha",
+    payload: { marker: `${key} ${content}`, behaviour: "succeed", durationMs: 5 },
+    runId: chance.happens(0.5) ? `run-${number}` : undefined,
+    idempotencyKey: key,
+    maxAttempts: 3,
+  };
+}
+
+function randomPayload(chance: Chance, marker: string): Payload {
+  return {
+    marker,
+    behaviour: chance.weighted(BEHAVIOURS),
+    durationMs: chance.pick([0, 1, 20, 200, 2000]),
+    padding: chance.happens(0.2) ? "·".repeat(chance.below(1500)) : undefined,
+  };
+}
+
+/** The handlers of these types, in a process with this clock. */
+export function handlersFor(types: readonly string[], clock: Clock): HandlerRegistry {
+  const registry = new HandlerRegistry();
+  for (const type of types) {
+    registry.register(
+      type,
+      (task: Task, context) => behave(task.payload as Payload, context, clock),
+      {
+        retryPolicy: { initialDelayMs: 10, maxDelayMs: 500 },
+      },
+    );
+  }
+  return registry;
+}
+
+async function behave(
+  { behaviour, durationMs }: Payload,
+  context: TaskContext,
+  clock: Clock,
+): Promise<unknown> {
+  switch (behaviour) {
+    case "succeed":
+      return { attempt: context.attempt };
+    case "fail":
+      throw new Error("as its payload says");
+    case "refuse":
+      throw new PermanentError("as its payload says");
+    case "ask for later":
+      throw new RetryAfterError(durationMs);
+    case "take long":
+    case "heed":
+      await sleep(clock, durationMs, context.signal);
+      context.signal.throwIfAborted();
+      return "done";
+    case "hang":
+      await sleep(clock, 5 * durationMs);
+      return "late";
+    case "report":
+      context.progress(10, "begun");
+      await sleep(clock, durationMs);
+      context.progress(90);
+      return null;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * A worker's heartbeats: at its start, every 15 s, never its end.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { openQueue } from "../../src/open_queue.ts";
+import type { OperatedQueue } from "../../src/queue/operations.ts";
+import { MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { HandlerRegistry } from "../../src/worker/handler_registry.ts";
+import { Worker, type WorkerEvent } from "../../src/worker/worker.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
+import { FaultyStorage } from "../support/faulty_storage.ts";
+
+interface Bench {
+  readonly queue: OperatedQueue;
+  readonly clock: FakeClock;
+  readonly storage: FaultyStorage;
+  readonly worker: Worker;
+  readonly events: WorkerEvent[];
+}
+
+async function withWorker(test: (bench: Bench) => Promise<void>): Promise<void> {
+  const clock = new FakeClock();
+  const storage = new FaultyStorage(new MemoryStorage());
+  const queue = await openQueue({ storage, clock, onBackgroundError: () => {} });
+  const events: WorkerEvent[] = [];
+  const worker = new Worker({
+    queue,
+    clock,
+    handlers: new HandlerRegistry().register("b", () => 1).register("a", () => 1),
+    workerId: "w",
+    concurrency: 3,
+    capabilities: { gpu: true },
+    onEvent: (event) => events.push(event),
+  });
+  worker.start();
+  try {
+    await settle();
+    await test({ queue, clock, storage, worker, events });
+  } finally {
+    storage.fault = () => undefined;
+    const stopped = worker.stop({ graceMs: 0 });
+    await clock.advance(2000);
+    await stopped;
+    await queue.close();
+  }
+}
+
+Deno.test("a worker is on the list with what it can do from its start to its end", async () => {
+  await withWorker(async ({ queue, clock, worker }) => {
+    const [record, ...others] = await queue.listWorkers();
+    assertEquals(others, []);
+    assertEquals([record!.workerId, record!.types, record!.concurrency, record!.capabilities], [
+      "w",
+      ["a", "b"],
+      3,
+      { gpu: true },
+    ]);
+    const stopped = worker.stop();
+    await clock.advance(100);
+    await stopped;
+    assertEquals(await queue.listWorkers(), []);
+  });
+});
+
+Deno.test("a worker's heartbeat is never older than 15 s while it lives", async () => {
+  await withWorker(async ({ queue, clock }) => {
+    for (let second = 0; second < 120; second += 5) {
+      await clock.advance(5000);
+      const { heartbeatAt, state } = (await queue.listWorkers())[0]!;
+      const ageMs = clock.nowMs() - heartbeatAt.getTime();
+      assert(ageMs <= 15_500, `${ageMs} ms`);
+      assertEquals(state, "active");
+    }
+  });
+});
+
+Deno.test("a heartbeat that fails is told, and ends neither the loop nor the heartbeats", async () => {
+  await withWorker(async ({ queue, clock, storage, events }) => {
+    storage.fault = (point) => point === "write" ? { message: "ENOSPC" } : undefined;
+    await clock.advance(16_000);
+    assert(events.some(({ message }) => message?.startsWith("Cannot send a heartbeat: ")));
+    storage.fault = () => undefined;
+    await clock.advance(16_000);
+    const { task } = await queue.enqueue({ type: "a" });
+    await clock.advance(1000);
+    assertEquals((await queue.get(task.id))!.status, "completed");
+    const { heartbeatAt } = (await queue.listWorkers())[0]!;
+    assert(clock.nowMs() - heartbeatAt.getTime() < 15_000);
+  });
+});

@@ -1,0 +1,117 @@
+/**
+ * Handlers that run in threads of their own, and what they do to them.
+ */
+import { z } from "zod";
+import { PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
+import type { Task } from "../../src/domain/task.ts";
+import type { HandlerModuleEntry } from "../../src/platform/load_handlers.ts";
+import type { TaskContext } from "../../src/worker/handler_registry.ts";
+
+/** Says everything that a handler can say. */
+export async function talk(task: Task, context: TaskContext): Promise<unknown> {
+  context.log("info", "talking", { payload: task.payload });
+  context.log("warn", "a function is no JSON", () => {});
+  context.progress(50, "half");
+  let refusal = "none";
+  try {
+    context.progress(101);
+  } catch (error) {
+    refusal = String(error);
+  }
+  await Promise.resolve();
+  const { runId, attempt, deadline } = context;
+  return { runId, attempt, deadline: deadline?.toISOString() ?? null, refusal };
+}
+
+/** Blocks its thread for `ms` milliseconds. */
+export function block({ payload }: Task & { readonly payload: { ms: number } }): string {
+  const untilMs = performance.now() + payload.ms;
+  while (performance.now() < untilMs);
+  return "unblocked";
+}
+
+/** Blocks its thread for ever. */
+export function blockForEver(_task: Task, context: TaskContext): never {
+  context.log("info", "blocking");
+  for (;;);
+}
+
+/** Waits until it is told to stop, and says why. */
+export function waitForAbort(_task: Task, { signal, log }: TaskContext): Promise<never> {
+  log("info", "waiting");
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => {
+      log("info", `${signal.reason.name}: ${signal.reason.message}`);
+      reject(signal.reason);
+    });
+  });
+}
+
+/** Fails as the payload says. */
+export function fail({ payload }: Task & { readonly payload: { how: string } }): unknown {
+  switch (payload.how) {
+    case "error":
+      throw new RangeError("out of range");
+    case "permanent":
+      throw new PermanentError("no use");
+    case "later":
+      throw new RetryAfterError(60_000, "busy");
+    case "no error":
+      throw "just a text";
+    case "exit":
+      Deno.exit(3);
+    // falls through
+    case "close":
+      self.close();
+      return new Promise(() => {});
+    case "stray rejection":
+      Promise.reject(new Error("nobody awaits this"));
+      return new Promise(() => {});
+    case "stray error":
+      setTimeout(() => {
+        throw new Error("nobody catches this");
+      });
+      return new Promise(() => {});
+    case "no clone":
+      return { callback: () => {} };
+    case "no JSON":
+      return new Map();
+    case "strange messages": {
+      const { postMessage } = self as unknown as { postMessage(message: unknown): void };
+      postMessage("hello");
+      postMessage({ kind: "unknown" });
+      postMessage({ kind: "progress", percent: 1000 });
+      return new Promise(() => {});
+    }
+  }
+}
+
+/** Wants a number. */
+export const strict: HandlerModuleEntry = {
+  payload: z.strictObject({ n: z.number() }),
+  handler: (task) => task.payload.n,
+};
+
+/** Tries what permissions can deny. */
+export async function tryEverything(): Promise<unknown> {
+  const attempts = {
+    read: () => Deno.readTextFile(new URL(import.meta.url)),
+    write: () => Deno.remove(Deno.makeTempFileSync()),
+    net: () => Deno.listen({ port: 0, hostname: "127.0.0.1" }).close(),
+    env: () => Deno.env.get("PATH"),
+    run: () => new Deno.Command(Deno.execPath(), { args: ["--version"] }).outputSync(),
+  };
+  const allowed: string[] = [];
+  for (const [name, attempt] of Object.entries(attempts)) {
+    try {
+      await attempt();
+      allowed.push(name);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    }
+  }
+  return allowed;
+}
+
+/** Is no handler. */
+export const limit = 5;
