@@ -7,6 +7,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { messageOf } from "../src/mod.ts";
 import { type App, createSession, type Program } from "./app.ts";
+import { addBackupCommands } from "./commands/backups.ts";
 import { addByHandCommands } from "./commands/by_hand.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";
@@ -15,6 +16,7 @@ import { addHealthCommand } from "./commands/health.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addPruneCommand } from "./commands/prune.ts";
+import { addRepairCommands } from "./commands/repair.ts";
 import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
@@ -74,6 +76,8 @@ function addCommands(program: Program, app: App): void {
   addHealthCommand(program, app);
   addPruneCommand(program, app);
   addCheckpointCommand(program, app);
+  addBackupCommands(program, app);
+  addRepairCommands(program, app);
 }
 
 function errorLine(message: string): string {

@@ -4,6 +4,14 @@
  * @module
  */
 export {
+  type BackupFile,
+  cleanupBackups,
+  listBackups,
+  restoreBackup,
+  type RestoreOptions,
+  type RestoreReport,
+} from "./backups.ts";
+export {
   createQueuedTaskManager,
   createTaskManager,
   type CreateTaskManagerOptions,
@@ -51,6 +59,7 @@ export {
 } from "./domain/task.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
 export type { Durability, LedgerStats } from "./ledger/ledger.ts";
+export type { LostPart } from "./ledger/salvage.ts";
 export {
   BackgroundTaskManager,
   type BackgroundTaskManagerOptions,
@@ -83,12 +92,14 @@ export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.
 export { HEALTH_THRESHOLDS } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
+  type BackupReport,
   type DurationSummary,
   type Explanation,
   EXPLANATION_REASONS,
   type ExplanationReason,
   HEALTH_CODES,
   type HealthReason,
+  type IntegrityReport,
   type MetricsRequest,
   type OperatedQueue,
   type PruneReport,
@@ -116,6 +127,7 @@ export type {
 } from "./queue/task_queue.ts";
 export type { TaskTransition, TransitionKind } from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
+export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
 export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";

@@ -1,6 +1,7 @@
 /**
  * Opening a queue: where the ports meet the platform.
  */
+import { writeBackup } from "./backups.ts";
 import type { RetryPolicy } from "./domain/backoff.ts";
 import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Random } from "./domain/random.ts";
@@ -68,7 +69,7 @@ export async function openQueue(where: string | QueueOptions): Promise<OperatedQ
     durability: checkDurability(options.durability),
     onBackgroundError,
   });
-  const { retryPolicy, payloadMaxBytes, onClosed } = options;
+  const { path, retryPolicy, payloadMaxBytes, onClosed } = options;
   try {
     const random = options.random ?? Math.random;
     return new LedgerQueue(ledger, {
@@ -77,6 +78,8 @@ export async function openQueue(where: string | QueueOptions): Promise<OperatedQ
       retryPolicy,
       payloadMaxBytes,
       onBackgroundError,
+      writeBackup,
+      onPruned: path === undefined ? undefined : (ids) => new FileLogStore(path).remove(ids),
       onClosed,
     });
   } catch (error) {

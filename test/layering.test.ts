@@ -40,7 +40,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/storage": [],
   "src/ledger": [],
   "src/queue": [],
-  "src/worker": ["zod", "@logtape/logtape"],
+  "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],

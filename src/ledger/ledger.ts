@@ -179,6 +179,7 @@ export class Ledger {
   async verify(): Promise<string[]> {
     this.#checkOpen();
     return await this.#onDrain(async () => {
+      if (this.#follow() === "superseded") await this.#reload();
       await this.#sync();
       return await verifyReplica(this.#replica, this.#options, () => {
         return this.#follow() === "current" ? this.#journal.sequence : undefined;

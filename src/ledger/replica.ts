@@ -213,6 +213,14 @@ export class Replica {
       throw new CorruptionError(path, snapshot.bytes.length, reason);
     }
     this.#database.run(META_TABLE);
+    const identity = this.identity;
+    if (identity !== undefined && !isIdentity(identity)) {
+      throw new CorruptionError(
+        path,
+        0,
+        "it does not say whose it is and which records it includes",
+      );
+    }
     const newest = this.#schema.migrations.length;
     if (this.version > newest) {
       throw new StorageError(
@@ -266,6 +274,10 @@ export class Replica {
     this.#statements.set(table, statements);
     return statements;
   }
+}
+
+function isIdentity({ queueId, sequence }: SnapshotIdentity): boolean {
+  return /^[0-9a-f]{32}$/.test(queueId) && Number.isSafeInteger(sequence) && sequence >= 0;
 }
 
 /** The changes as JSON, without the brackets around a record. @throws RangeError */

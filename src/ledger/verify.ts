@@ -33,7 +33,7 @@ export async function verifyReplica(
       return [...problems, messageOf(error)];
     }
   }
-  return problems;
+  return [...problems, "memory could not be compared with the files: others write all the time"];
 }
 
 /** What SQLite finds wrong within a database. */

@@ -94,16 +94,25 @@ export class DenoStorage implements Storage {
   }
 
   tryLock(name: LockName): Lock | undefined {
-    const file = this.#lockFile(name);
-    return attemptNow("lock", this.#lockPath(name), () => file.tryLockSync(true))
-      ? this.#held(name, file)
-      : undefined;
+    return attemptNow("lock", this.#lockPath(name), () => {
+      for (;;) {
+        const file = this.#lockFile(name);
+        if (!file.tryLockSync(true)) return undefined;
+        if (!isDeleted(file)) return this.#held(name, file);
+        this.#reopenLockFile(name);
+      }
+    });
   }
 
   async lock(name: LockName): Promise<Lock> {
-    const file = this.#lockFile(name);
-    await this.#attempt("lock", this.#lockPath(name), () => file.lock(true));
-    return this.#held(name, file);
+    return await this.#attempt("lock", this.#lockPath(name), async () => {
+      for (;;) {
+        const file = this.#lockFile(name);
+        await file.lock(true);
+        if (!isDeleted(file)) return this.#held(name, file);
+        this.#reopenLockFile(name);
+      }
+    });
   }
 
   openFile(name: FileName): StorageFile | undefined {
@@ -221,6 +230,14 @@ export class DenoStorage implements Storage {
     return folded.startsWith(`${own}.`) ? folded.slice(own.length + 1) : "";
   }
 
+  /** Somebody deleted the lock file or put another in its place: a lock on it would keep nobody out any more. */
+  #reopenLockFile(name: LockName): void {
+    this.#lockFile(name).close();
+    this.#lockFiles.delete(name);
+    const path = this.#lockPath(name);
+    this.#lockFiles.set(name, Deno.openSync(path, { read: true, write: true, create: true }));
+  }
+
   #openLockFile(name: LockName): Promise<Deno.FsFile> {
     return Deno.open(this.#lockPath(name), { read: true, write: true, create: true });
   }
@@ -297,8 +314,15 @@ class DenoFile implements StorageFile {
   }
 }
 
+/** On Windows no file is deleted as long as it is open. */
+function isDeleted(file: Deno.FsFile): boolean {
+  return file.statSync().nlink === 0;
+}
+
 function isFileName(name: string): name is FileName {
-  return name === "snapshot" || name === "snapshot.new" || /^journal-\d+$/.test(name);
+  if (name === "snapshot" || name === "snapshot.new") return true;
+  const [, sequence] = /^journal-([1-9]\d*)$/.exec(name) ?? [];
+  return Number.isSafeInteger(Number(sequence));
 }
 
 function attemptNow<T>(operation: string, path: string, action: () => T): T {

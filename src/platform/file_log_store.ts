@@ -46,6 +46,19 @@ export class FileLogStore implements LogStore {
     }
   }
 
+  /** Deletes the logs of tasks; harmless where there is none. @throws StorageError */
+  remove(taskIds: readonly number[]): void {
+    for (const taskId of taskIds) {
+      const path = this.#path(taskId);
+      try {
+        Deno.removeSync(path);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) continue;
+        throw new StorageError("remove", path, messageOf(error), { cause: error });
+      }
+    }
+  }
+
   close(): void {}
 
   #path(taskId: number): string {

@@ -107,7 +107,10 @@ export function enqueueAll(
   const enqueued = tasks.map((task) => enqueue(tx, task, context));
   // Ids grow within a transaction, so those between the first new one and the last are all new.
   const created = enqueued.filter(({ created }) => created);
-  if (created.length > 0) noteEnqueued(tx, idOf(created[0]!), idOf(created.at(-1)!));
+  if (created.length > 0) {
+    const [firstId, lastId] = [idOf(created[0]!), idOf(created.at(-1)!)];
+    noteEnqueued(tx, { firstId, lastId, nowMs: context.nowMs });
+  }
   return enqueued;
 }
 

@@ -12,7 +12,8 @@ import { listWorkers } from "./workers.ts";
 /**
  * When a queue is no longer healthy.
  *
- * - `no_active_worker`: a task has been due for longer than `noWorkerMs` and no worker is active: unhealthy.
+ * - `no_active_worker`: a task has been due for longer than `noWorkerMs`, no worker is active and none holds a lease:
+ *   unhealthy.
  * - `oldest_due_waits`: a task has been due for longer than `dueDegradedMs`: degraded; `dueUnhealthyMs`: unhealthy.
  * - `failure_rate`: of at least `failureMinFinished` tasks that finished within `failureWindowMs`, more than the share
  *   `failureDegraded` failed: degraded; `failureUnhealthy`: unhealthy.
@@ -43,6 +44,10 @@ export const HEALTH_THRESHOLDS: {
   journalBytes: 64 * 1024 * 1024,
 });
 
+/** Whether a lease is held. */
+const HELD_SQL = `SELECT 1 FROM task_queue INDEXED BY leased_tasks
+  WHERE status = 'leased' AND lease_until_utc > ? LIMIT 1`;
+
 /** Judges the queue. */
 export function judge(
   reader: Reader,
@@ -51,7 +56,7 @@ export function judge(
 ): QueueHealth {
   const workers = listWorkers(reader, nowMs);
   const reasons = [
-    ...backlogReasons(oldestDueAgeMs(reader, nowMs), workers),
+    ...backlogReasons(oldestDueAgeMs(reader, nowMs), isAnyoneWorking(reader, workers, nowMs)),
     ...failureReasons(reader, nowMs),
     ...expiredReasons(reader, nowMs),
     ...silenceReasons(workers),
@@ -62,11 +67,21 @@ export function judge(
   return { verdict, reasons, at: new Date(nowMs) };
 }
 
-function backlogReasons(ageMs: number | null, workers: readonly WorkerRecord[]): HealthReason[] {
+/** A worker that holds a lease works, also when it sends no heartbeats. */
+function isAnyoneWorking(
+  reader: Reader,
+  workers: readonly WorkerRecord[],
+  nowMs: number,
+): boolean {
+  return workers.some(({ state }) => state === "active") ||
+    reader.read(HELD_SQL, [nowMs]).length > 0;
+}
+
+function backlogReasons(ageMs: number | null, isAnyoneWorking: boolean): HealthReason[] {
   const { noWorkerMs, dueDegradedMs, dueUnhealthyMs } = HEALTH_THRESHOLDS;
   if (ageMs === null || ageMs <= noWorkerMs) return [];
   const waits = `A task has been due for ${durationText(ageMs)}`;
-  if (!workers.some(({ state }) => state === "active")) {
+  if (!isAnyoneWorking) {
     const message = `${waits} and no worker is active`;
     return [{ code: "no_active_worker", severity: "unhealthy", message }];
   }

@@ -5,6 +5,7 @@
  */
 import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
+import { StorageError } from "../domain/errors.ts";
 import { toJsonText } from "../domain/json.ts";
 import type { Random } from "../domain/random.ts";
 import {
@@ -16,7 +17,7 @@ import {
   toLease,
 } from "../domain/task.ts";
 import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
-import type { Ledger } from "../ledger/ledger.ts";
+import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import { cancel, retry } from "./by_hand.ts";
 import { claim, hasClaimable, prepareClaim } from "./claim.ts";
@@ -32,11 +33,14 @@ import {
 } from "./lease.ts";
 import { explain } from "./explain.ts";
 import { judge } from "./health.ts";
+import { impossibleRows } from "./integrity.ts";
 import { count, list, prepareList, stats } from "./look.ts";
 import { checkWindow, measure } from "./metrics.ts";
 import type { OperationContext } from "./operation_context.ts";
 import type {
+  BackupReport,
   Explanation,
+  IntegrityReport,
   MetricsRequest,
   OperatedQueue,
   PruneReport,
@@ -74,6 +78,8 @@ export interface LedgerQueueOptions {
   readonly payloadMaxBytes?: number;
   /** Is told when a rescue that nobody asked for failed; the queue goes on. */
   readonly onBackgroundError: (error: Error) => void;
+  /** Writes and verifies a backup file; without it `backup` is refused. */
+  readonly writeBackup?: (path: string, content: LedgerExport) => Promise<BackupReport>;
   /** Is told which tasks were pruned, once that is durable; what it throws is a background error. */
   readonly onPruned?: (taskIds: readonly number[]) => void;
   /** Is told when the queue is closed. */
@@ -94,6 +100,7 @@ export class LedgerQueue implements OperatedQueue {
   readonly #retryPolicy: RetryPolicy;
   readonly #payloadMaxBytes: number;
   readonly #onBackgroundError: (error: Error) => void;
+  readonly #writeBackup: LedgerQueueOptions["writeBackup"];
   readonly #onPruned: (taskIds: readonly number[]) => void;
   readonly #onClosed: () => void;
   #cancelRescue: CancelTimer = () => {};
@@ -113,6 +120,7 @@ export class LedgerQueue implements OperatedQueue {
       PAYLOAD_LIMIT_BYTES,
     );
     this.#onBackgroundError = options.onBackgroundError;
+    this.#writeBackup = options.writeBackup;
     this.#onPruned = options.onPruned ?? (() => {});
     this.#onClosed = options.onClosed ?? (() => {});
     this.#scheduleRescue();
@@ -313,15 +321,28 @@ export class LedgerQueue implements OperatedQueue {
     }
   }
 
+  async backup(path: string): Promise<BackupReport> {
+    const write = this.#writeBackup;
+    if (write === undefined) throw new StorageError("back up to", path, "there are no files here");
+    return await write(path, await this.#ledger.exportDurable());
+  }
+
+  async integrityCheck(): Promise<IntegrityReport> {
+    const storage = await this.#ledger.verify();
+    const problems = [...storage, ...await this.#ledger.read(impossibleRows)];
+    return { ok: problems.length === 0, problems };
+  }
+
   async flush(): Promise<void> {
     await this.#ledger.flush();
   }
 
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#cancelRescue();
-    this.#onClosed();
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#cancelRescue();
+      this.#onClosed();
+    }
     await this.#ledger.close();
   }
 

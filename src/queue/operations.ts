@@ -216,6 +216,26 @@ export interface PruneReport {
   readonly byStatus: Readonly<Record<"completed" | "failed" | "cancelled", number>>;
 }
 
+/** A backup that was made and verified. */
+export interface BackupReport {
+  /** Where it is. */
+  readonly path: string;
+  /** Its size. */
+  readonly bytes: number;
+  /** The last record that it includes. */
+  readonly sequence: number;
+  /** How many tasks it holds. */
+  readonly tasks: number;
+}
+
+/** What a check of the whole queue came to. */
+export interface IntegrityReport {
+  /** Whether nothing is wrong. */
+  readonly ok: boolean;
+  /** What is wrong, one sentence each. */
+  readonly problems: readonly string[];
+}
+
 /** Running a queue. Every method rejects with `queue_closed` once the queue is closed. */
 export interface QueueOperations {
   /** Notes that a worker lives; durable once it resolves. @throws TypeError, RangeError */
@@ -234,6 +254,13 @@ export interface QueueOperations {
   health(): Promise<QueueHealth>;
   /** Deletes finished tasks for good, in transactions of at most 500. Nothing is ever pruned unasked. @throws TypeError, RangeError */
   prune(request: PruneRequest): Promise<PruneReport>;
+  /**
+   * Writes everything so far into one new file, while other work goes on, and verifies it: `restoreBackup` brings it back.
+   * A file that is there already is never overwritten. @throws StorageError
+   */
+  backup(path: string): Promise<BackupReport>;
+  /** Reads the files anew, compares them with memory, and looks for rows that cannot be. Takes seconds at 100,000 tasks. */
+  integrityCheck(): Promise<IntegrityReport>;
 }
 
 /** A queue, and how to run it. */

@@ -60,7 +60,16 @@ export function noteTransition(
 }
 
 /** Notes that tasks were enqueued: all from one id to another, new in this transaction. */
-export function noteEnqueued(tx: Transaction, firstId: number, lastId: number): void {
+export function noteEnqueued(
+  tx: Transaction,
+  { firstId, lastId, nowMs }: {
+    readonly firstId: number;
+    readonly lastId: number;
+    readonly nowMs: number;
+  },
+): void {
+  // SELECT and RETURNING together need a temporary table, which one row is not worth.
+  if (firstId === lastId) return noteTransition(tx, { id: firstId, nowMs }, "enqueued");
   tx.change(LOG_TABLE, TRANSITION_SQL.enqueued, [firstId, lastId]);
 }
 

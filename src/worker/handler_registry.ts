@@ -28,10 +28,12 @@ export interface TaskContext {
  *
  * It runs on the worker's own thread, unless it was made by `isolated()`. While it blocks that thread (long synchronous
  * work) nothing else in the process runs: no lease is renewed, no signal fires, no timeout ends it, no other task goes on.
- * Once the lease (10 s by default) is over, another process that has the queue open gives the task to another worker, as
- * a further attempt, while the blocked one still runs; the outcome of the blocked one is then refused (`lost`). With no
- * other process there is nobody to take the lease away, and the outcome counts. A handler that awaits something at least
- * every few seconds keeps its lease.
+ * When a lease (10 s by default) runs out meanwhile, its task goes to whoever looks first: to another process that has the
+ * queue open, within seconds, or else back to the queue as soon as the thread is free. That holds for the blocking
+ * handler's task and for all others that the process is running. Each then has a further attempt; the earlier one's signal
+ * fires once the thread is free, and its outcome is refused (`lost`). Only where no other process has the queue open, and
+ * the handler ends without awaiting anything after the block, does its outcome count. A handler that awaits something at
+ * least once a second or so keeps all leases.
  */
 // deno-lint-ignore no-explicit-any
 export type Handler<Payload = any> = (
@@ -39,7 +41,11 @@ export type Handler<Payload = any> = (
   context: TaskContext,
 ) => Promise<unknown> | unknown;
 
-/** How tasks of one type are executed. */
+/**
+ * How tasks of one type are executed. Where they are executed is the handler's own: one made by `isolated()`, or listed
+ * with isolation `worker` in a handler file, has a thread to itself; any other shares the worker's, see `Handler` for what
+ * happens when it blocks it.
+ */
 export interface HandlerOptions {
   /** One line for people; shown as the module's description. Default none. */
   readonly description?: string;

@@ -16,7 +16,8 @@ import {
   type TaskStatus,
 } from "../domain/task.ts";
 import type { ClaimRequest, TaskChange, TaskChanges } from "../queue/task_queue.ts";
-import { Execution, type ExecutionEnd } from "./execution.ts";
+import { inAttemptSpan } from "./attempt_span.ts";
+import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.ts";
 import type { Handler, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat, type WorkerQueue } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
@@ -268,7 +269,8 @@ export class Worker {
     if (takesSlot) this.#slotsTaken++;
     this.#emit({ kind: "started", task });
     const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
-    const end = execution.run(handler, entry).then(
+    const work = (): Promise<ExecutionReport> => execution.run(handler, entry);
+    const end = inAttemptSpan(this.workerId, task, work).then(
       (report) => this.#emit({ ...report, task }),
       (error) => this.#emitError(messageOf(error), task),
     ).finally(() => {

@@ -63,3 +63,43 @@ Deno.test("prune without a limit, or with a wrong one, ends with 2 and deletes n
   }
   assertEquals((await scratch.json(["list"])).doc.total, 1);
 });
+
+Deno.test("backup, restore and check work together, and nothing is overwritten", async () => {
+  await using scratch = new Scratch();
+  const copy = scratch.path("copy.bak");
+  for (const type of ["a", "b"]) await scratch.run(["enqueue", type]);
+  const made = await scratch.json(["backup", copy]);
+  assertEquals([made.code, made.doc.path, made.doc.tasks], [0, copy, 2]);
+  const again = await scratch.run(["backup", copy]);
+  assertEquals([again.code, again.out], [4, ""]);
+  await scratch.run(["enqueue", "c"]);
+  const restored = await scratch.json(["restore", copy]);
+  assertEquals([restored.code, restored.doc.tasks], [0, 2]);
+  assertMatch(restored.doc.kept_in, /queue\.db\.replaced-/);
+  assertEquals((await scratch.json(["list"])).doc.total, 2);
+  const { code, doc } = await scratch.json(["check"]);
+  assertEquals([code, doc.success, doc.errors], [0, true, []]);
+});
+
+Deno.test("check ends with 4 on a damaged queue, and repair and restore bring back the rest", async () => {
+  await using scratch = new Scratch();
+  for (const type of ["a", "b", "c"]) await scratch.run(["enqueue", type]);
+  const journal = `${scratch.db}.journal-1`;
+  const bytes = await Deno.readFile(journal);
+  bytes[100]! ^= 0xff;
+  await Deno.writeFile(journal, bytes);
+  const checked = await scratch.json(["check"]);
+  assertEquals([checked.code, checked.doc.success], [4, false]);
+  const repaired = await scratch.json(["repair"]);
+  assertEquals([repaired.code, repaired.doc.tasks, repaired.doc.lost.length], [0, 2, 1]);
+  assertEquals((await scratch.run(["restore", repaired.doc.path])).code, 0);
+  assertEquals((await scratch.json(["list"])).doc.total, 2);
+  assertEquals((await scratch.run(["check"])).code, 0);
+});
+
+Deno.test("restore ends with 4 when there is no such backup", async () => {
+  await using scratch = new Scratch();
+  const { code, out, err } = await scratch.run(["restore", scratch.path("none")]);
+  assertEquals([code, out], [4, ""]);
+  assertMatch(err, /^holdfast: Cannot read [^\n]+\n$/);
+});

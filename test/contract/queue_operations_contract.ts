@@ -393,6 +393,15 @@ export function queueOperationsContract(name: string, useQueue: UseOperatedQueue
   );
   judges(
     ["degraded", "oldest_due_waits"],
+    "a task due for over five minutes although a silent worker holds a lease",
+    async (queue, clock) => {
+      await queue.enqueueBatch([{ type: "t" }, { type: "t" }]);
+      clock.jump(300_001);
+      await claim(queue);
+    },
+  );
+  judges(
+    ["degraded", "oldest_due_waits"],
     "a task due for over five minutes",
     async (queue, clock) => {
       await queue.enqueue({ type: "t" });

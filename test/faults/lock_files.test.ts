@@ -25,16 +25,13 @@ const MISDEEDS: Record<string, (lockFile: string) => Promise<void>> = {
   },
 };
 
-/** Deleted or replaced, a lock file is no longer the one that the other process locks. */
-const KNOWN_BUGS = ["deleted", "replaced", "folder"];
-
 /** Windows does not let go of a file that is open. */
 const IS_WINDOWS = Deno.build.os === "windows";
 
 for (const [misdeed, commit] of Object.entries(MISDEEDS)) {
   Deno.test({
     name: `lock files that are ${misdeed} while the queue is open lose nothing`,
-    ignore: KNOWN_BUGS.includes(misdeed) || IS_WINDOWS,
+    ignore: IS_WINDOWS,
     sanitizeOps: true,
     sanitizeResources: true,
     fn: () => withTemporaryPath((path) => loseNothing(path, commit)),
@@ -43,7 +40,7 @@ for (const [misdeed, commit] of Object.entries(MISDEEDS)) {
 
 Deno.test({
   name: "a queue whose whole folder is deleted while it is open acknowledges nothing more",
-  ignore: KNOWN_BUGS.includes("folder") || IS_WINDOWS,
+  ignore: IS_WINDOWS,
   sanitizeOps: true,
   sanitizeResources: true,
   fn: () =>

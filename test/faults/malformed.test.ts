@@ -26,10 +26,9 @@ const SOON_MS = 10_000;
 const SEED = 20_260_101;
 
 /** Leaks are failures in all of these tests. */
-function test(name: string, run: (path: string) => Promise<void>, isKnownBug = false): void {
+function test(name: string, run: (path: string) => Promise<void>): void {
   Deno.test({
     name,
-    ignore: isKnownBug,
     sanitizeOps: true,
     sanitizeResources: true,
     fn: () => withTemporaryPath(run),
@@ -89,10 +88,10 @@ test("a long tail of anything is judged soon, and cut only when no record in it 
   for (const [name, tail] of Object.entries(tails)) {
     await makeQueue(path);
     const [journal] = await journalsOf(path);
-    const whole = await Deno.readFile(journal!);
+    const whole = await contentsOf(path);
     await Deno.writeFile(journal!, tail, { append: true });
     assertEquals(await runIdsAt(path), ["in the journal", "in the snapshot"], name);
-    assertEquals(await Deno.readFile(journal!), whole, name);
+    assertEquals(await contentsOf(path), whole, name);
     await Promise.all([path, journal!].map((file) => Deno.remove(file)));
   }
 });
@@ -139,7 +138,7 @@ test("any byte flipped where two processes' records alternate gives a prefix, or
   const random = seededRandom(SEED);
   let refused = 0;
   let cut = 0;
-  for (let at = 0; at < whole.length; at += 1 + Math.floor(random() * 12)) {
+  for (let at = 0; at < whole.length; at += 1 + Math.floor(random() * 24)) {
     const damaged = whole.slice();
     damaged[at]! ^= 1 << Math.floor(random() * 8);
     await Deno.writeFile(journal, damaged);
@@ -186,7 +185,6 @@ test(
       await refuses(path, CorruptionError);
     }
   },
-  true,
 );
 
 test("a journal of another queue is refused and left alone", async (path) => {
@@ -289,7 +287,6 @@ test(
       }
     }
   },
-  true,
 );
 
 test("a stray segment with a number of its own is refused or superseded, never taken in", async (path) => {

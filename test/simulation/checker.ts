@@ -410,10 +410,15 @@ export class Checker {
     const facts = this.#tasks.get(taskId);
     if (facts === undefined) return;
     const { final } = facts;
-    if (final !== undefined && !this.#mayBeRetriedSince(taskId, final.told)) {
+    if (final === undefined) {
+      facts.final = { status, result: JSON.stringify(result), told: call.span };
+      return;
+    }
+    const isEarlier = call.span.from < final.told.from;
+    if (!this.#mayBeRetriedSince(taskId, isEarlier ? call.span : final.told)) {
       this.#violate(call, `task ${taskId} is ${status}, it was ${final.status} for good`);
     }
-    facts.final = { status, result: JSON.stringify(result), told: call.span };
+    if (!isEarlier) facts.final = { status, result: JSON.stringify(result), told: call.span };
   }
 
   #mayBeRetriedSince(taskId: number, { from }: Span): boolean {

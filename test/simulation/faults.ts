@@ -89,7 +89,7 @@ const NEEDS_SPACE: readonly string[] = ["create", "append to", "write", "rename"
 export function randomFault(chance: Chance): Fault {
   return {
     operation: chance.pick(OPERATIONS),
-    after: chance.below(chance.pick([1, 5, 30])),
+    after: chance.below(chance.pick([1, 1, 4, 20])),
     isLasting: chance.happens(0.3),
     code: chance.pick(["EIO", "EIO", "ENOSPC"]),
   };

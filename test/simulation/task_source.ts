@@ -82,7 +82,9 @@ function randomPayload(chance: Chance, marker: string): Payload {
     marker,
     behaviour: chance.weighted(BEHAVIOURS),
     durationMs: chance.pick([0, 1, 20, 200, 2000]),
-    padding: chance.happens(0.2) ? "·".repeat(chance.below(1500)) : undefined,
+    padding: chance.happens(0.25)
+      ? "·".repeat(chance.below(chance.pick([300, 1500, 1500, 20_000])))
+      : undefined,
   };
 }
 

@@ -1,0 +1,55 @@
+/**
+ * `holdfast backup PATH` and `holdfast restore PATH`: a whole queue into one file and back.
+ */
+import { restoreBackup } from "../../src/mod.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withExistingQueue,
+  writeJson,
+  writeLine,
+} from "../app.ts";
+import { EXIT } from "../exit.ts";
+import { bytesText } from "../task_text.ts";
+
+interface RestoreOptions {
+  readonly force?: true;
+}
+
+/** Adds the commands. Exit code 4: the file is there already, the backup is damaged, the queue is open. */
+export function addBackupCommands(program: Program, app: App): void {
+  program.command("backup")
+    .description("write the whole queue into a new file and verify it; the queue may be in use")
+    .argument("<path>", "the new file; one that is there is never overwritten")
+    .action((path, _options, command) =>
+      app.run(command.optsWithGlobals(), (session) => backup(session, path))
+    );
+  program.command("restore")
+    .description("put a backup in the queue's place; copies of its files are kept beside it")
+    .argument("<path>", "a file that `backup` or `repair` has written")
+    .option("--force", "also when the queue is open somewhere: what is written there is lost")
+    .action((path, options, command) =>
+      app.run(command.optsWithGlobals(), (session) => restore(session, path, options))
+    );
+}
+
+function backup(session: Session, path: string): Promise<number> {
+  return withExistingQueue(session, async (queue) => {
+    const { bytes, sequence, tasks } = await queue.backup(path);
+    if (session.json) writeJson(session, { path, bytes, sequence, tasks });
+    writeLine(
+      session,
+      `${path} holds ${tasks} tasks, everything up to record ${sequence} (${bytesText(bytes)})`,
+    );
+    return EXIT.done;
+  });
+}
+
+async function restore(session: Session, from: string, options: RestoreOptions): Promise<number> {
+  const { path, tasks, keptIn } = await restoreBackup(from, session.dbPath, options);
+  if (session.json) writeJson(session, { path, tasks, kept_in: keptIn });
+  writeLine(session, `${path} holds ${tasks} tasks`);
+  if (keptIn !== null) writeLine(session, `what was there before is in ${keptIn}`);
+  return EXIT.done;
+}

@@ -1,0 +1,205 @@
+/**
+ * Salvaging: whatever can still be read of a damaged ledger.
+ *
+ * A record holds whole rows, so one that follows a lost one can be applied all the same; a row that only lost records
+ * knew is lost with them, and one that they changed is as it was before. The files are only read.
+ */
+import { CorruptionError, messageOf, StorageError } from "../domain/errors.ts";
+import { decodeFrame, frameBytes } from "../storage/frame.ts";
+import {
+  listSegments,
+  readSegmentHeader,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
+} from "../storage/segment.ts";
+import { FOOTER_BYTES, readSnapshot } from "../storage/snapshot.ts";
+import type { Storage, StorageFile } from "../storage/storage.ts";
+import type { RecoverySource } from "./recovery.ts";
+import { Replica } from "./replica.ts";
+import { integrityProblems } from "./verify.ts";
+
+/** A part of a file that could not be used. */
+export interface LostPart {
+  /** The file. */
+  readonly path: string;
+  /** Where the part begins, in bytes. */
+  readonly offset: number;
+  /** How long it is. */
+  readonly bytes: number;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
+/** What was salvaged. */
+export interface Salvaged {
+  /** The rows. */
+  readonly replica: Replica;
+  /** The last record that was found. */
+  readonly sequence: number;
+  /** How many records were applied to the snapshot. */
+  readonly records: number;
+  /** What could not be used, in order. */
+  readonly lost: readonly LostPart[];
+}
+
+/** Reads what can be read. @throws StorageError when a file cannot be read at all, or a newer version wrote it. */
+export async function salvage(source: RecoverySource): Promise<Salvaged> {
+  const lost: LostPart[] = [];
+  const replica = await openSnapshot(source, lost);
+  const start = replica.identity?.sequence ?? 0;
+  const salvager = new JournalSalvager(replica, { source, lost, sequence: start });
+  try {
+    for (const first of listSegments(source.storage)) salvager.readSegment(first);
+    replica.migrate(source.schema.migrations.length);
+  } catch (error) {
+    replica.close();
+    throw error;
+  }
+  return { replica, sequence: salvager.sequence, records: salvager.records, lost };
+}
+
+/** The snapshot's rows, also when its checksum is wrong but its pages are whole; else an empty replica. */
+async function openSnapshot(source: RecoverySource, lost: LostPart[]): Promise<Replica> {
+  const { storage, engine, schema } = source;
+  const path = storage.location;
+  try {
+    return Replica.open(engine, schema, await readSnapshot(storage), path);
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    const bytes = await storage.readFile("snapshot") ?? new Uint8Array(0);
+    const pages = openUnverified(source, bytes);
+    const loss = { path, offset: error.offset, bytes: pages === undefined ? bytes.length : 0 };
+    lost.push({ ...loss, reason: error.message });
+    return pages ?? Replica.open(engine, schema, undefined, path);
+  }
+}
+
+function openUnverified(
+  { storage, engine, schema }: RecoverySource,
+  bytes: Uint8Array,
+): Replica | undefined {
+  for (const content of [bytes.subarray(0, Math.max(0, bytes.length - FOOTER_BYTES)), bytes]) {
+    try {
+      const snapshot = { bytes: content, isVerified: true };
+      const replica = Replica.open(engine, schema, snapshot, storage.location);
+      if (integrityProblems(replica).length === 0) return replica;
+      replica.close();
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+class JournalSalvager {
+  readonly #replica: Replica;
+  readonly #storage: Storage;
+  readonly #newestVersion: number;
+  readonly #lost: LostPart[];
+  /** The last record that was found. */
+  sequence: number;
+  /** How many records were applied. */
+  records = 0;
+
+  constructor(
+    replica: Replica,
+    { source, lost, sequence }: {
+      readonly source: RecoverySource;
+      readonly lost: LostPart[];
+      readonly sequence: number;
+    },
+  ) {
+    this.#replica = replica;
+    this.#storage = source.storage;
+    this.#newestVersion = source.schema.migrations.length;
+    this.#lost = lost;
+    this.sequence = sequence;
+  }
+
+  readSegment(firstSequence: number): void {
+    const file = this.#storage.openFile(segmentName(firstSequence));
+    if (file === undefined) return;
+    try {
+      this.#adoptVersion(file, firstSequence);
+      this.#readFrames(file);
+    } finally {
+      file.close();
+    }
+  }
+
+  /** A damaged header says nothing of its records' version: that of the rows so far is likely. */
+  #adoptVersion(file: StorageFile, firstSequence: number): void {
+    try {
+      const version = readSegmentHeader(file, firstSequence)?.schemaVersion ??
+        this.#replica.version;
+      if (version > this.#newestVersion) {
+        throw new StorageError(
+          "read",
+          file.path,
+          `a newer Holdfast wrote schema version ${version}`,
+        );
+      }
+      this.#replica.migrate(version);
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error;
+      this.#lose(file, { from: 0, to: SEGMENT_HEADER_BYTES }, messageOf(error));
+    }
+    if (this.#replica.version === 0) this.#replica.migrate(this.#newestVersion);
+  }
+
+  #readFrames(file: StorageFile): void {
+    const bytes = wholeOf(file);
+    let at = SEGMENT_HEADER_BYTES;
+    let lostFrom: number | undefined;
+    while (at < bytes.length) {
+      const frame = decodeFrame(bytes, at);
+      if (frame === undefined) {
+        lostFrom ??= at;
+        at++;
+        continue;
+      }
+      if (lostFrom !== undefined) this.#lose(file, { from: lostFrom, to: at }, "no whole record");
+      lostFrom = undefined;
+      if (frame.kind === "commit" && frame.sequence > this.sequence) {
+        this.#apply(file, { from: at, to: at + frameBytes(frame) }, frame.payload);
+      }
+      this.sequence = Math.max(this.sequence, frame.sequence);
+      at += frameBytes(frame);
+    }
+    if (lostFrom !== undefined) {
+      this.#lose(file, { from: lostFrom, to: bytes.length }, "no whole record");
+    }
+  }
+
+  #apply(
+    file: StorageFile,
+    place: { readonly from: number; readonly to: number },
+    payload: Uint8Array,
+  ): void {
+    try {
+      this.#replica.apply(payload);
+      this.records++;
+    } catch (error) {
+      this.#lose(file, place, `it cannot be applied: ${messageOf(error)}`);
+    }
+  }
+
+  #lose(
+    { path }: StorageFile,
+    { from, to }: { readonly from: number; readonly to: number },
+    reason: string,
+  ): void {
+    this.#lost.push({ path, offset: from, bytes: to - from, reason });
+  }
+}
+
+function wholeOf(file: StorageFile): Uint8Array {
+  const bytes = new Uint8Array(file.size());
+  let filled = 0;
+  while (filled < bytes.length) {
+    const read = file.read(filled, bytes.subarray(filled));
+    if (read === 0) break;
+    filled += read;
+  }
+  return bytes.subarray(0, filled);
+}

@@ -1,0 +1,40 @@
+/**
+ * Queues that an older Holdfast has written.
+ */
+import { assertEquals } from "@std/assert";
+import { openQueue } from "../../src/mod.ts";
+import { QUEUE_SCHEMA, TASK_TABLE } from "../../src/queue/schema.ts";
+import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { openLedger } from "../support/ledgers.ts";
+
+const VERSION_1 = {
+  tables: QUEUE_SCHEMA.tables.slice(0, 2),
+  migrations: QUEUE_SCHEMA.migrations.slice(0, 1),
+};
+
+const INSERT = `INSERT INTO task_queue (run_id, type, priority, payload, compatibility, status,
+    attempts, max_attempts, run_after_utc, created_at_utc, updated_at_utc, lease_token, is_ready, draw_key)
+  VALUES (?, 't', 100, '{}', '{}', 'queued', 0, 5, 0, 0, 0, 0, 1, 0) RETURNING *`;
+
+for (const hasSnapshot of [false, true]) {
+  Deno.test(`a queue of schema version 1 ${hasSnapshot ? "with" : "without"} a snapshot goes on as the newest`, async () => {
+    const disk = new MemoryDisk();
+    const old = await openLedger(new MemoryStorage(disk), { schema: VERSION_1 });
+    await old.write((tx) => tx.change(TASK_TABLE, INSERT, ["r1"]));
+    if (hasSnapshot) await old.checkpoint();
+    await old.write((tx) => tx.change(TASK_TABLE, INSERT, ["r2"]));
+    await old.close();
+    for (const round of [1, 2]) {
+      const queue = await openQueue({ storage: new MemoryStorage(disk) });
+      const [task] = await queue.claim({ workerId: "w", types: ["t"] });
+      await queue.complete(task!);
+      assertEquals((await queue.transitions(round)).map(({ kind }) => kind), [
+        "leased",
+        "completed",
+      ]);
+      assertEquals(await queue.integrityCheck(), { ok: true, problems: [] });
+      if (round === 1) await queue.checkpoint();
+      await queue.close();
+    }
+  });
+}

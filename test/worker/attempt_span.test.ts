@@ -1,0 +1,74 @@
+/**
+ * A span per attempt, as an application that sets up tracing sees it.
+ */
+import { type Span, SpanStatusCode, trace, type Tracer } from "@opentelemetry/api";
+import { assertEquals } from "@std/assert";
+import { HandlerRegistry, openQueue, PermanentError, Worker } from "../../src/mod.ts";
+import { until } from "../support/until.ts";
+
+interface Recorded {
+  readonly name: string;
+  readonly attributes: Record<string, unknown>;
+  status: number;
+  isEnded: boolean;
+}
+
+Deno.test("each attempt is a span with its task, run, worker and outcome", async () => {
+  const spans: Recorded[] = [];
+  trace.setGlobalTracerProvider({ getTracer: () => recorder(spans) });
+  try {
+    await runTwoTasks();
+  } finally {
+    trace.disable();
+  }
+  assertEquals(spans.map(({ name, status, isEnded }) => [name, status, isEnded]), [
+    ["process good", SpanStatusCode.UNSET, true],
+    ["process bad", SpanStatusCode.ERROR, true],
+  ]);
+  assertEquals(spans[0]!.attributes, {
+    "messaging.system": "holdfast",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": "good",
+    "messaging.message.id": "run-good",
+    "messaging.client.id": "w",
+    "holdfast.task.id": 1,
+    "holdfast.task.attempt": 1,
+    "holdfast.task.outcome": "completed",
+  });
+  assertEquals(spans[1]!.attributes["holdfast.task.outcome"], "failed");
+});
+
+/** A tracer that keeps what is said of its spans. */
+function recorder(spans: Recorded[]): Tracer {
+  const begin = (name: string, attributes: Record<string, unknown>): Span => {
+    const recorded: Recorded = { name, attributes: { ...attributes }, status: 0, isEnded: false };
+    spans.push(recorded);
+    const span = {
+      setAttribute: (key: string, value: unknown) => void (recorded.attributes[key] = value),
+      setStatus: ({ code }: { code: number }) => void (recorded.status = code),
+      end: () => void (recorded.isEnded = true),
+    };
+    return span as unknown as Span;
+  };
+  const startActiveSpan = (
+    name: string,
+    { attributes }: { attributes: Record<string, unknown> },
+    work: (span: Span) => unknown,
+  ): unknown => work(begin(name, attributes));
+  return { startActiveSpan } as unknown as Tracer;
+}
+
+async function runTwoTasks(): Promise<void> {
+  const queue = await openQueue({ memory: true });
+  const handlers = new HandlerRegistry()
+    .register("good", () => 1)
+    .register("bad", () => Promise.reject(new PermanentError("no use")));
+  const worker = new Worker({ queue, handlers, workerId: "w" });
+  worker.start();
+  for (const type of ["good", "bad"]) {
+    const { task } = await queue.enqueue({ type, runId: `run-${type}` });
+    await until(async () => !["queued", "leased"].includes((await queue.get(task.id))!.status));
+  }
+  await worker.stop();
+  await queue.close();
+}
