@@ -225,10 +225,7 @@ export class Ledger {
 
   // --- opening
 
-  /**
-   * Makes the files ready. What was read is made durable before anything is appended: each record says how far the journal
-   * was durable, which is what tells damage from a torn tail.
-   */
+  /** Makes the files ready: settled, whole, and at the newest schema. */
   async #begin(): Promise<void> {
     try {
       await this.#underLock(async () => {
@@ -236,7 +233,6 @@ export class Ledger {
         const newest = this.#options.schema.migrations.length;
         if (this.#replica.version < newest) await this.#journal.rotate(this.#visitor());
       });
-      await this.#sync();
     } catch (error) {
       this.#journal.close();
       this.#replica.close();

@@ -75,7 +75,9 @@ export class Journal {
   #durableSequence: number;
   #isSealed = false;
   #isAnnounced = false;
-  #isCreationDurable = false;
+  /** Records that have been read and not been said to be durable; kept until this process has made them so. */
+  #unproven: { readonly sequence: number; readonly offset: number }[] = [];
+  #isUndoubted = false;
 
   /**
    * A journal positioned before the first record that `start` does not include, or `undefined` when that record has
@@ -143,9 +145,10 @@ export class Journal {
    */
   async settle(visitor: JournalVisitor): Promise<number> {
     if (this.#file !== undefined && this.#isAnnounced && !this.#isSealed) {
-      await this.#finishCreation(this.#file);
+      await this.#settleDoubts(this.#file);
       return this.#cutTornTail(this.#file);
     }
+    if (this.#isSealed && this.#file !== undefined) await this.#settleDoubts(this.#file);
     if (this.#isSealed) await this.sync();
     const next = this.#isSealed ? this.#sequence + 1 : this.#firstSequence;
     this.#checkLastSegment(next);
@@ -153,7 +156,7 @@ export class Journal {
     const header = { ...this.#identity, firstSequence: next };
     this.#enter(next, await createSegment(this.#storage, header));
     this.#isAnnounced = true;
-    this.#isCreationDurable = true;
+    this.#isUndoubted = true;
     visitor.segment(header);
     return 0;
   }
@@ -281,7 +284,8 @@ export class Journal {
     this.#durableSequence = Math.max(this.#durableSequence, firstSequence - 1);
     this.#isSealed = false;
     this.#isAnnounced = false;
-    this.#isCreationDurable = false;
+    this.#isUndoubted = false;
+    this.#unproven = [];
   }
 
   #readFrames(visitor: JournalVisitor): void {
@@ -311,8 +315,13 @@ export class Journal {
       at += frameBytes(frame);
       this.#sequence = frame.sequence;
       this.#durableSequence = Math.max(this.#durableSequence, frame.durableSequence);
+      if (!this.#isUndoubted) {
+        this.#unproven.push({ sequence: frame.sequence, offset: this.#offset });
+      }
       this.#offset += frameBytes(frame);
     }
+    const durable = this.#durableSequence;
+    this.#unproven = this.#unproven.filter(({ sequence }) => sequence > durable);
     return at;
   }
 
@@ -330,14 +339,21 @@ export class Journal {
   }
 
   /**
-   * Makes the creation of an empty segment durable, which another process may have died in the middle of. A segment with
-   * records has had that done.
+   * Before the first append through this file: makes durable what others have left in doubt, the creation of an empty
+   * segment or records that nobody says are durable. It is written once more, because a failed fsync of theirs may have
+   * made the system take it for written.
    */
-  async #finishCreation(file: StorageFile): Promise<void> {
-    if (this.#isCreationDurable || this.hasRecords) return;
-    await file.sync();
-    await this.#storage.syncFolder();
-    this.#isCreationDurable = true;
+  async #settleDoubts(file: StorageFile): Promise<void> {
+    if (this.#isUndoubted) return;
+    const from = this.hasRecords ? this.#unproven[0]?.offset ?? this.#offset : 0;
+    if (from < this.#offset) {
+      file.write(from, readAt(file, from, this.#offset - from));
+      await file.sync();
+    }
+    if (!this.hasRecords) await this.#storage.syncFolder();
+    this.#durableSequence = this.#sequence;
+    this.#isUndoubted = true;
+    this.#unproven = [];
   }
 
   /** Cuts what stands behind the last whole frame, if no crash of ours can have made it otherwise. */

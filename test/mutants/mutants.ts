@@ -137,8 +137,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "forget the folder fsync of a creation that another process left",
     file: "src/storage/journal.ts",
-    find: "    await this.#storage.syncFolder();\n    this.#isCreationDurable = true;\n",
-    replace: "    this.#isCreationDurable = true;\n",
+    find: "    if (!this.hasRecords) await this.#storage.syncFolder();\n",
+    replace: "",
     tests: LEDGER,
   },
   {
@@ -174,22 +174,23 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "begin the next segment before the seal is durable",
     file: "src/storage/journal.ts",
-    find: "    if (this.#isSealed) await this.sync();\n",
-    replace: "",
+    find:
+      "undefined) await this.#settleDoubts(this.#file);\n    if (this.#isSealed) await this.sync();\n",
+    replace: "undefined) this.#isUndoubted = true;\n",
     tests: LEDGER,
   },
   {
     name: "leave an interrupted creation of a segment unfinished",
     file: "src/storage/journal.ts",
-    find: "      await this.#finishCreation(this.#file);\n",
+    find: "      await this.#settleDoubts(this.#file);\n",
     replace: "",
     tests: LEDGER,
   },
   {
     name: "write before what was read is durable",
-    file: "src/ledger/ledger.ts",
-    find: "      await this.#sync();\n    } catch (error) {\n      this.#journal.close();\n",
-    replace: "    } catch (error) {\n      this.#journal.close();\n",
+    file: "src/storage/journal.ts",
+    find: "      await file.sync();\n    }\n    if (!this.hasRecords)",
+    replace: "    }\n    if (!this.hasRecords)",
     tests: LEDGER,
   },
   {

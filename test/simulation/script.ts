@@ -26,7 +26,7 @@ export interface Setup {
  * - `go on`: a few of those that wait go on. `pass time`: the clock advances.
  * - `call`: a client asks the queue for something. `work`: a worker starts.
  * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
- * - `cut power`, `cut power later`: at once, or in the instant of the next acknowledgement.
+ * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement or of a storage call.
  * - `fail`, `heal`: a storage call to come fails; nothing fails any more.
  * - `stall`: a process stands still for a while. `jump`: its clock does.
  * - `look`: a process's rows are compared with what they must be at its place in the journal.
@@ -97,7 +97,7 @@ function weightsFor(setup: Setup, chance: Chance): Record<StepKind, number> {
     "kill later": sometimes(0.7, 1.2),
     "close": sometimes(0.6, 0.5),
     "cut power": cutsPower ? 0.4 : 0,
-    "cut power later": cutsPower ? 0.3 : 0,
+    "cut power later": cutsPower ? 0.7 : 0,
     "fail": sometimes(0.6, 2),
     "heal": 0.5,
     "stall": sometimes(0.5, 0.7),

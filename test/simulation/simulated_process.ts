@@ -95,6 +95,8 @@ export class SimulatedProcess implements CallingProcess {
   readonly storage: SimulatedStorage;
   /** How far its clock is ahead of the true time. */
   clockOffsetMs: number;
+  /** Is told when it dies, while what it was doing is still under way. */
+  onDeath: () => void = () => {};
   /** Tasks claimed by hand. */
   readonly held: Task[] = [];
   readonly #world: World;
@@ -291,6 +293,7 @@ export class SimulatedProcess implements CallingProcess {
     this.#note("dies");
     this.#world.scheduler.drop(this.id);
     this.#world.checker.forget(this.id);
+    this.onDeath();
   }
 
   #closed(what: string): void {

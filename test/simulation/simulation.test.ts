@@ -65,6 +65,7 @@ const MUST_HAPPEN = [
   "killed in syncFolder",
   "power cuts",
   "power cuts at an acknowledgement",
+  "power cuts in a storage call",
   "failed append to",
   "failed sync",
   "failed rename",

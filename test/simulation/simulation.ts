@@ -140,8 +140,7 @@ class Simulation {
       case "cut power":
         return this.#cutPower(chance);
       case "cut power later":
-        this.#cutOnAnswer = chance;
-        return;
+        return this.#cutPowerLater(chance);
       case "fail":
         return this.#pickLive(chance)?.storage.faults.set(randomFault(chance));
       case "heal":
@@ -219,6 +218,21 @@ class Simulation {
     this.#log.count("power cuts");
     for (const process of this.#live) process.kill();
     this.#disk.cutPower(chance);
+  }
+
+  /** In the instant of an acknowledgement, or in the middle of a storage call. */
+  #cutPowerLater(chance: Chance): void {
+    const process = this.#pickLive(chance);
+    if (process === undefined || chance.happens(0.4)) {
+      this.#cutOnAnswer = chance;
+      return;
+    }
+    process.storage.faults.dieAt(randomDeath(chance));
+    process.onDeath = () => {
+      process.onDeath = () => {};
+      this.#log.count("power cuts in a storage call");
+      queueMicrotask(() => this.#cutPower(chance));
+    };
   }
 
   #onAnswer(isWrite: boolean): void {
@@ -354,8 +368,9 @@ class Simulation {
 
   /** What `asked` resolves to; `undefined` when it is refused. */
   async #answerOf<T>(asked: Promise<T> | undefined): Promise<T | undefined> {
+    if (asked === undefined) return void this.#log.violate("a queue is not open in the end");
     let isSettled = false;
-    const answered = asked?.catch(() => undefined).finally(() => isSettled = true);
+    const answered = asked.catch(() => undefined).finally(() => isSettled = true);
     if (await this.#until(() => isSettled)) return await answered;
     this.#log.violate("no answer in the end");
   }
