@@ -10,6 +10,8 @@ export interface Regression {
 
 /** The seeds, oldest first. */
 export const REGRESSIONS: readonly Regression[] = [
-  { seed: 4, found: "a short read of a segment's header was taken for damage" },
-  { seed: 66, found: "close() called again resolved before the first had closed anything" },
+  { seed: 1, found: "a short read of a segment's header was taken for damage" },
+  { seed: 131, found: "close() called again resolved before the first had closed anything" },
+  { seed: 603, found: "records that a failed fsync had forgotten were built upon as durable" },
+  { seed: 677, found: "a segment's header that a failed fsync had forgotten, likewise" },
 ];

@@ -280,7 +280,10 @@ class Simulation {
     this.#log.note("calm");
     this.#cutOnAnswer = undefined;
     this.#scheduler.endStalls();
-    for (const process of this.#live) process.storage.faults.clear();
+    for (const process of this.#live) {
+      process.storage.faults.clear();
+      process.onDeath = () => {};
+    }
     const settled = await this.#until(() => this.#checker.openCallCount === 0);
     if (!settled) this.#log.violate(`no answer: ${this.#checker.describeOpenCalls()}`);
     this.#log.count("settled");
