@@ -30,8 +30,8 @@ const CALM_TURNS_MAX = 20_000;
 /** How many of those that wait go on until it is looked again whether every task has ended. */
 const DRAIN_TURNS = 100;
 
-/** How often it is looked before it is said that a task never ends. */
-const DRAIN_LOOKS_MAX = 500;
+/** How long it may take until every task has ended, after all faults have stopped. */
+const DRAIN_MAX_MS = 30 * 60_000;
 
 /** Runs a script. `onLine` is told every event, for reading along. */
 export async function simulate(script: Script, onLine?: (line: string) => void): Promise<Outcome> {
@@ -320,10 +320,10 @@ class Simulation {
   /** A worker that can do everything brings every task to its end. */
   async #drain(process: SimulatedProcess): Promise<void> {
     process.startWorker(this.#chance, { types: TASK_TYPES, isCapable: true, pollIntervalMs: 500 });
-    let looks = 0;
+    const deadlineMs = this.#scheduler.nowMs + DRAIN_MAX_MS;
     while (await this.#hasUnfinished(process)) {
       if (!this.#isSound) return;
-      if (++looks > DRAIN_LOOKS_MAX) return await this.#nameUnfinished(process);
+      if (this.#scheduler.nowMs > deadlineMs) return await this.#nameUnfinished(process);
       await this.#until(() => !this.#isSound, DRAIN_TURNS);
     }
     this.#log.count("drained");
