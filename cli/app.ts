@@ -2,14 +2,7 @@
  * What all commands share: the global options, the session they make, and how its exit code comes out.
  */
 import type { Command } from "@commander-js/extra-typings";
-import {
-  messageOf,
-  openQueue,
-  type OperatedQueue,
-  type QueueOptions,
-  type Task,
-  type TaskQueue,
-} from "../src/mod.ts";
+import { messageOf, openQueue, type QueueOptions, type Task, type TaskQueue } from "../src/mod.ts";
 import { NotFoundError, OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 
@@ -51,7 +44,7 @@ export function createSession(io: CliIo, globals: GlobalOptions): Session {
 /** Opens the session's queue, or makes it, does `work`, and closes the queue. @throws OpenError when it cannot be opened. */
 export function withQueue<T>(
   session: Session,
-  work: (queue: OperatedQueue) => Promise<T>,
+  work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   return withOpenQueue({ path: session.dbPath }, work);
 }
@@ -59,14 +52,14 @@ export function withQueue<T>(
 /** The same for a queue that must be there: a mistyped path makes no new one. @throws OpenError */
 export function withExistingQueue<T>(
   session: Session,
-  work: (queue: OperatedQueue) => Promise<T>,
+  work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   return withOpenQueue({ path: session.dbPath, mustExist: true }, work);
 }
 
 async function withOpenQueue<T>(
   options: QueueOptions,
-  work: (queue: OperatedQueue) => Promise<T>,
+  work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   const queue = await openSessionQueue(options);
   try {
@@ -76,7 +69,7 @@ async function withOpenQueue<T>(
   }
 }
 
-async function openSessionQueue(options: QueueOptions): Promise<OperatedQueue> {
+async function openSessionQueue(options: QueueOptions): Promise<TaskQueue> {
   try {
     return await openQueue(options);
   } catch (thrown) {

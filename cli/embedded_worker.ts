@@ -7,7 +7,7 @@ import {
   type LogStore,
   messageOf,
   openLogStore,
-  type OperatedQueue,
+  type TaskQueue,
   Worker,
   type WorkerOptions,
 } from "../src/mod.ts";
@@ -57,7 +57,7 @@ export async function withWorker<T>(
 /** Opens the session's queue (by `open`: making it, or not) and its logs, does `work`, and closes both. */
 export function withQueueAndLogs<T>(
   session: Session,
-  work: (queue: OperatedQueue, logs: LogStore) => Promise<T>,
+  work: (queue: TaskQueue, logs: LogStore) => Promise<T>,
   open: typeof withQueue = withQueue,
 ): Promise<T> {
   return open(session, async (queue) => {

@@ -1,12 +1,12 @@
 /**
  * What the HTTP application is given, resolved and checked once.
  */
-import { HandlerRegistry, type OperatedQueue } from "../src/mod.ts";
+import { HandlerRegistry, type TaskQueue } from "../src/mod.ts";
 
 /** What `createApp` takes. */
 export interface AppOptions {
   /** The queue that the routes read and write. Whoever opened it closes it. */
-  readonly queue: OperatedQueue;
+  readonly queue: TaskQueue;
   /** The modules: every registered task type is one. Read at each request; default none. */
   readonly handlers?: HandlerRegistry;
   /** The version that `/api/health` names; default none. */

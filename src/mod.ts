@@ -101,7 +101,6 @@ export {
   type HealthReason,
   type IntegrityReport,
   type MetricsRequest,
-  type OperatedQueue,
   type PruneReport,
   type PruneRequest,
   type QueueHealth,
@@ -146,7 +145,6 @@ export {
   PERMISSION_NAMES,
 } from "./worker/isolated_handler.ts";
 export type { LogLevel, LogLine, LogPage, LogStore } from "./worker/log_store.ts";
-export type { WorkerQueue } from "./worker/heartbeat.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
 export {
   type StopOptions,

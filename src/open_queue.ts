@@ -11,7 +11,7 @@ import { warnOnStandardError } from "./platform/environment.ts";
 import { FileLogStore } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import { LedgerQueue } from "./queue/ledger_queue.ts";
-import type { OperatedQueue } from "./queue/operations.ts";
+import type { TaskQueue } from "./queue/task_queue.ts";
 import { QUEUE_SCHEMA } from "./queue/schema.ts";
 import { MemoryStorage } from "./storage/memory_storage.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -55,7 +55,7 @@ export interface QueueOptions {
  * @throws CorruptionError when a file is damaged; nothing is overwritten then.
  * @throws StorageError when it cannot be read or written, or another program's database is there.
  */
-export async function openQueue(where: string | QueueOptions): Promise<OperatedQueue> {
+export async function openQueue(where: string | QueueOptions): Promise<TaskQueue> {
   const options = typeof where === "string" ? { path: where } : where;
   const clock = options.clock ?? systemClock;
   const onBackgroundError = options.onBackgroundError ??
@@ -88,7 +88,7 @@ export async function openQueue(where: string | QueueOptions): Promise<OperatedQ
   }
 }
 
-const shared = new Map<string, Promise<OperatedQueue>>();
+const shared = new Map<string, Promise<TaskQueue>>();
 
 /**
  * The queue at a path, one in this process: opened by the first caller, the same object for all later ones, opened anew
@@ -96,7 +96,7 @@ const shared = new Map<string, Promise<OperatedQueue>>();
  *
  * @throws CorruptionError, StorageError as `openQueue` does; the next call tries again.
  */
-export function getOrCreateQueue(path: string): Promise<OperatedQueue> {
+export function getOrCreateQueue(path: string): Promise<TaskQueue> {
   const key = queueKey(path);
   const opened = shared.get(key) ?? openQueue({ path, onClosed: () => shared.delete(key) });
   shared.set(key, opened);

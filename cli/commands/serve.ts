@@ -1,13 +1,7 @@
 /**
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
-import {
-  HandlerRegistry,
-  messageOf,
-  type OperatedQueue,
-  sleep,
-  systemClock,
-} from "../../src/mod.ts";
+import { HandlerRegistry, messageOf, sleep, systemClock, type TaskQueue } from "../../src/mod.ts";
 import { createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
@@ -87,7 +81,7 @@ function checkLoopback(host: string): void {
 
 interface Listening {
   readonly session: Session;
-  readonly queue: OperatedQueue;
+  readonly queue: TaskQueue;
   readonly handlers: HandlerRegistry;
   readonly address: { readonly host: string; readonly port: number };
 }

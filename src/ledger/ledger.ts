@@ -283,12 +283,23 @@ export class Ledger {
       for (const tell of outcomes) tell();
     } catch (error) {
       if (batch.length === 0) batch = this.#waiting.splice(0, BATCH_MAX);
-      for (const operation of batch) operation.reject(error);
+      const reason = await this.#settleRefusal(error);
+      for (const operation of batch) operation.reject(reason);
     } finally {
       this.#isCommitting = false;
     }
     this.#announce();
     this.#checkpointIfDue();
+  }
+
+  /** What was refused must not come back after a power cut: that it was undone is made durable first. */
+  async #settleRefusal(error: unknown): Promise<unknown> {
+    try {
+      if (this.#failure === undefined) await this.#sync();
+      return error;
+    } catch (worse) {
+      return worse;
+    }
   }
 
   /** Runs `action` with the commit lock held, the replica caught up and the journal ready for an append. */
@@ -371,7 +382,7 @@ export class Ledger {
 
   async #sync(): Promise<void> {
     this.#checkHealthy();
-    if (this.#journal.durableSequence >= this.#journal.sequence) return;
+    if (this.#journal.isDurable) return;
     this.#syncs++;
     await this.#guard(() => this.#journal.sync());
   }

@@ -42,7 +42,6 @@ import type {
   Explanation,
   IntegrityReport,
   MetricsRequest,
-  OperatedQueue,
   PruneReport,
   PruneRequest,
   QueueHealth,
@@ -50,9 +49,6 @@ import type {
   WorkerBeat,
   WorkerRecord,
 } from "./operations.ts";
-import { preparePrune, type PrunableStatus, prune, PRUNE_MAX, pruneBound } from "./prune.ts";
-import { hasExpired, rescue } from "./rescue.ts";
-import { TASK_TABLE } from "./schema.ts";
 import type {
   ClaimRequest,
   EnqueueResult,
@@ -60,7 +56,11 @@ import type {
   ListRequest,
   QueueStats,
   TaskChanges,
+  TaskQueue,
 } from "./task_queue.ts";
+import { preparePrune, type PrunableStatus, prune, PRUNE_MAX, pruneBound } from "./prune.ts";
+import { hasExpired, rescue } from "./rescue.ts";
+import { TASK_TABLE } from "./schema.ts";
 import type { TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
 import { transitionsOf } from "./transition_log.ts";
@@ -92,7 +92,7 @@ const RESCUE_EVERY_MS = 1000;
 const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** A queue on a ledger. */
-export class LedgerQueue implements OperatedQueue {
+export class LedgerQueue implements TaskQueue {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
   readonly #random: Random;

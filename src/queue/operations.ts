@@ -4,7 +4,6 @@
  */
 import type { TaskStatus } from "../domain/task.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
-import type { TaskQueue } from "./task_queue.ts";
 import type { TaskTransition } from "./task_transition.ts";
 
 /** What a worker says of itself with each heartbeat. */
@@ -262,6 +261,3 @@ export interface QueueOperations {
   /** Reads the files anew, compares them with memory, and looks for rows that cannot be. Takes seconds at 100,000 tasks. */
   integrityCheck(): Promise<IntegrityReport>;
 }
-
-/** A queue, and how to run it. */
-export interface OperatedQueue extends TaskQueue, QueueOperations {}

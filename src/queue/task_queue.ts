@@ -8,6 +8,7 @@ import type { RetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
 import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
+import type { QueueOperations } from "./operations.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
 /** What enqueue answers. */
@@ -96,7 +97,7 @@ export interface TaskChange {
 export type TaskChanges = readonly TaskChange[] | "reset";
 
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
-export interface TaskQueue {
+export interface TaskQueue extends QueueOperations {
   /**
    * Stores a task; resolves when it is durable.
    *

@@ -78,6 +78,8 @@ export class Journal {
   /** Records that have been read and not been said to be durable; kept until this process has made them so. */
   #unproven: { readonly sequence: number; readonly offset: number }[] = [];
   #isUndoubted = false;
+  /** Whether bytes were cut, and a power cut may still bring them back. */
+  #isCutUnsynced = false;
 
   /**
    * A journal positioned before the first record that `start` does not include, or `undefined` when that record has
@@ -107,6 +109,11 @@ export class Journal {
   /** The last record known to be durable. */
   get durableSequence(): number {
     return this.#durableSequence;
+  }
+
+  /** Whether nothing is left for `sync` to do. */
+  get isDurable(): boolean {
+    return this.#durableSequence >= this.#sequence && !this.#isCutUnsynced;
   }
 
   /** What this queue's files have in common. */
@@ -146,7 +153,9 @@ export class Journal {
   async settle(visitor: JournalVisitor): Promise<number> {
     if (this.#file !== undefined && this.#isAnnounced && !this.#isSealed) {
       await this.#settleDoubts(this.#file);
-      return this.#cutTornTail(this.#file);
+      const cutBytes = this.#cutTornTail(this.#file);
+      if (this.#isCutUnsynced) await this.sync();
+      return cutBytes;
     }
     if (this.#isSealed && this.#file !== undefined) await this.#settleDoubts(this.#file);
     if (this.#isSealed) await this.sync();
@@ -186,12 +195,13 @@ export class Journal {
     return this.#appendFrame("commit", payload);
   }
 
-  /** Waits until everything appended or read so far is durable. @throws StorageError */
+  /** Waits until everything appended, read or cut so far is durable. @throws StorageError */
   async sync(): Promise<void> {
     const file = this.#file;
     const sequence = this.#sequence;
-    if (file === undefined || sequence <= this.#durableSequence) return;
+    if (file === undefined || this.isDurable) return;
     this.#fileBeingSynced = file;
+    this.#isCutUnsynced = false;
     try {
       await file.sync();
     } finally {
@@ -285,6 +295,7 @@ export class Journal {
     this.#isSealed = false;
     this.#isAnnounced = false;
     this.#isUndoubted = false;
+    this.#isCutUnsynced = false;
     this.#unproven = [];
   }
 
@@ -376,8 +387,14 @@ export class Journal {
         `record ${this.#sequence + 1} is damaged, later ones are whole`,
       );
     }
-    file.truncate(this.#offset);
+    this.#cut(file);
     return tailBytes;
+  }
+
+  /** Until the cut is durable, a power cut could put the old bytes behind new ones. */
+  #cut(file: StorageFile): void {
+    file.truncate(this.#offset);
+    this.#isCutUnsynced = true;
   }
 
   #checkLastSegment(firstSequence: number): void {
@@ -399,7 +416,7 @@ export class Journal {
     try {
       file.write(this.#offset, bytes);
     } catch (error) {
-      file.truncate(this.#offset);
+      this.#cut(file);
       throw error instanceof StorageError
         ? error
         : new StorageError("append to", file.path, "the write failed", { cause: error });

@@ -5,18 +5,15 @@
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
-import type { QueueOperations, WorkerBeat } from "../queue/operations.ts";
+import type { WorkerBeat } from "../queue/operations.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 
 /** How often a worker says that it lives. */
 export const HEARTBEAT_INTERVAL_MS = 15_000;
 
-/** A queue that may keep a list of its workers. */
-export type WorkerQueue = TaskQueue & Partial<Pick<QueueOperations, "heartbeat" | "retireWorker">>;
-
 /** What heartbeats need. */
 export interface HeartbeatTools {
-  readonly queue: WorkerQueue;
+  readonly queue: TaskQueue;
   readonly clock: Clock;
   /** What to say at this moment. */
   readonly beat: () => WorkerBeat;
@@ -40,16 +37,16 @@ export class Heartbeat {
     this.#cancelNext();
     await this.#beating;
     const { queue, beat } = this.#tools;
-    await this.#try(() => queue.retireWorker?.(beat().workerId));
+    await this.#try(() => queue.retireWorker(beat().workerId));
   }
 
   #beat(): void {
     const { queue, clock, beat } = this.#tools;
-    this.#beating = this.#try(() => queue.heartbeat?.(beat()));
+    this.#beating = this.#try(() => queue.heartbeat(beat()));
     this.#cancelNext = clock.setTimer(() => this.#beat(), HEARTBEAT_INTERVAL_MS);
   }
 
-  async #try(work: () => Promise<void> | undefined): Promise<void> {
+  async #try(work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {

@@ -15,11 +15,11 @@ import {
   TASK_LIMITS,
   type TaskStatus,
 } from "../domain/task.ts";
-import type { ClaimRequest, TaskChange, TaskChanges } from "../queue/task_queue.ts";
+import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.ts";
 import type { Handler, HandlerRegistry } from "./handler_registry.ts";
-import { Heartbeat, type WorkerQueue } from "./heartbeat.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
 import { logClaim, logEvent, logStart, logStop } from "./worker_log.ts";
 
@@ -61,8 +61,8 @@ export interface WorkerEvent {
 
 /** How a worker works. */
 export interface WorkerOptions {
-  /** Where its tasks come from, and where it says that it lives if the queue keeps a list of its workers. */
-  readonly queue: WorkerQueue;
+  /** Where its tasks come from, and where it says that it lives. */
+  readonly queue: TaskQueue;
   /** Only tasks of these types are claimed. */
   readonly handlers: HandlerRegistry;
   /** 1–200 characters, unique among the workers of a queue; default a random one. */
@@ -101,7 +101,7 @@ const ERROR_PAUSE_MS = 500;
 export class Worker {
   /** Who this is in `lockedBy`. */
   readonly workerId: string;
-  readonly #queue: WorkerQueue;
+  readonly #queue: TaskQueue;
   readonly #handlers: HandlerRegistry;
   readonly #settings: WorkerSettings;
   readonly #logs: LogStore | null;

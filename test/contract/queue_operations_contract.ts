@@ -1,32 +1,28 @@
 /**
- * What every OperatedQueue must do beside what a TaskQueue must.
+ * What every TaskQueue must do for those who operate it.
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { QueueOptions } from "../../src/open_queue.ts";
-import type {
-  Explanation,
-  ExplanationReason,
-  OperatedQueue,
-  WorkerBeat,
-} from "../../src/queue/operations.ts";
+import type { Explanation, ExplanationReason, WorkerBeat } from "../../src/queue/operations.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 
 /** Runs a test with a fresh queue whose time is `clock`'s. */
-export type UseOperatedQueue = (
+export type UseClockedQueue = (
   options: Pick<QueueOptions, "retryPolicy">,
-  test: (queue: OperatedQueue, clock: FakeClock) => Promise<void>,
+  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
 ) => Promise<void>;
 
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 1, maxDelayMs: 1000 };
 
 /** Registers the suite for one implementation. */
-export function queueOperationsContract(name: string, useQueue: UseOperatedQueue): void {
+export function queueOperationsContract(name: string, useQueue: UseClockedQueue): void {
   const behaviour = (
     what: string,
-    test: (queue: OperatedQueue, clock: FakeClock) => Promise<void>,
+    test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
   ): void => {
     Deno.test(`${name}: ${what}`, () => useQueue({ retryPolicy: FIXED_RETRY }, test));
   };
@@ -170,7 +166,7 @@ export function queueOperationsContract(name: string, useQueue: UseOperatedQueue
   const explains = (
     reason: ExplanationReason,
     summary: RegExp,
-    prepare: (queue: OperatedQueue, clock: FakeClock) => Promise<number>,
+    prepare: (queue: TaskQueue, clock: FakeClock) => Promise<number>,
   ): void => {
     behaviour(`explain() says why: ${reason}`, async (queue, clock) => {
       const id = await prepare(queue, clock);
@@ -371,7 +367,7 @@ export function queueOperationsContract(name: string, useQueue: UseOperatedQueue
   const judges = (
     expected: readonly [verdict: string, code: string],
     what: string,
-    prepare: (queue: OperatedQueue, clock: FakeClock) => Promise<void>,
+    prepare: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
   ): void => {
     behaviour(`health() is ${expected[0]}: ${what}`, async (queue, clock) => {
       await prepare(queue, clock);
@@ -497,12 +493,12 @@ function worker(fields: Partial<WorkerBeat> = {}): WorkerBeat {
   return { workerId: "w1", capabilities: {}, types: ["t"], concurrency: 4, ...fields };
 }
 
-async function add(queue: OperatedQueue, fields: Partial<NewTask> = {}): Promise<number> {
+async function add(queue: TaskQueue, fields: Partial<NewTask> = {}): Promise<number> {
   return (await queue.enqueue({ type: "t", ...fields })).task.id;
 }
 
 /** The next due task of type `t`, leased by `w1`. */
-async function claim(queue: OperatedQueue, leaseDurationMs?: number): Promise<Task | undefined> {
+async function claim(queue: TaskQueue, leaseDurationMs?: number): Promise<Task | undefined> {
   return (await queue.claim({ workerId: "w1", types: ["t"], leaseDurationMs }))[0];
 }
 

@@ -4,13 +4,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assertEquals } from "@std/assert";
 import { z } from "zod";
-import {
-  HandlerRegistry,
-  openQueue,
-  type OperatedQueue,
-  type Task,
-  type TaskQueue,
-} from "../../src/mod.ts";
+import { HandlerRegistry, openQueue, type Task, type TaskQueue } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import type { ErrorCode } from "../../server/error_codes.ts";
 import { ErrorSchema } from "../../server/schemas.ts";
@@ -21,7 +15,7 @@ export const NOW = "2026-01-31T12:00:00.000Z";
 /** What a test is given. */
 export interface Fixture {
   readonly app: OpenAPIHono;
-  readonly queue: OperatedQueue;
+  readonly queue: TaskQueue;
   /** What `onError` was told. */
   readonly reported: unknown[];
 }
@@ -102,6 +96,6 @@ export async function claimOne(queue: TaskQueue, type: string): Promise<Task> {
 }
 
 /** A queue each of whose methods rejects with `error`. */
-export function failingQueue(error: unknown): OperatedQueue {
-  return new Proxy({} as OperatedQueue, { get: () => () => Promise.reject(error) });
+export function failingQueue(error: unknown): TaskQueue {
+  return new Proxy({} as TaskQueue, { get: () => () => Promise.reject(error) });
 }

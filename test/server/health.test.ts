@@ -3,9 +3,9 @@ import { assert, assertEquals } from "@std/assert";
 import {
   type HealthReason,
   openQueue,
-  type OperatedQueue,
   type QueueHealth,
   StorageError,
+  type TaskQueue,
 } from "../../src/mod.ts";
 import { HealthSchema, UnhealthySchema } from "../../server/schemas.ts";
 import { claimOne, failingQueue, NOW, read, readError, withApp } from "./fixture.ts";
@@ -130,7 +130,7 @@ async function withJudgedQueue(
   }
 }
 
-function judged(queue: OperatedQueue, health: OperatedQueue["health"]): OperatedQueue {
+function judged(queue: TaskQueue, health: TaskQueue["health"]): TaskQueue {
   return new Proxy(queue, {
     get(target, name): unknown {
       if (name === "health") return health;

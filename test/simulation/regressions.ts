@@ -14,4 +14,5 @@ export const REGRESSIONS: readonly Regression[] = [
   { seed: 131, found: "close() called again resolved before the first had closed anything" },
   { seed: 603, found: "records that a failed fsync had forgotten were built upon as durable" },
   { seed: 677, found: "a segment's header that a failed fsync had forgotten, likewise" },
+  { seed: 400654, found: "what a failed append left, and was cut, came back after a power cut" },
 ];

@@ -202,7 +202,8 @@ export class SimulatedStorage implements Storage {
     try {
       this.#attempt("append to", name);
     } catch (error) {
-      const part = bytes.subarray(0, this.#around.chance.below(bytes.length + 1));
+      const { chance } = this.#around;
+      const part = chance.happens(0.25) ? bytes : bytes.subarray(0, chance.below(bytes.length));
       if (!wasDead) inode.edit({ kind: "write", offset, bytes: part });
       throw error;
     }

@@ -3,7 +3,7 @@
  *
  * - a record is durable before anybody is told of it (`watchLedger`);
  * - a segment's header and name are durable before its first record is written;
- * - a segment is sealed and durable before the next one is created;
+ * - a segment is sealed and durable before the next one is created, and is never made anew;
  * - a snapshot is durable before it gets its name, and has it durably before any segment that it includes is removed.
  */
 import type { Ledger } from "../../src/ledger/ledger.ts";
@@ -188,7 +188,12 @@ export class OrderMonitor implements Storage {
   /** A segment that is there already was begun by somebody for whom this held. */
   #checkPredecessor(name: FileName): void {
     const sequence = sequenceOf(name);
-    if (sequence === undefined || this.#peek(name) !== undefined) return;
+    if (sequence === undefined) return;
+    const known = this.#peek(name);
+    if (known !== undefined) {
+      if (known.length > SEGMENT_HEADER_BYTES) this.violate(`${name} is emptied, it has records`);
+      return;
+    }
     const previous = Math.max(0, ...this.#segments().filter((other) => other < sequence));
     if (previous === 0) return;
     const previousName: FileName = `journal-${previous}`;

@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { openQueue } from "../../src/open_queue.ts";
-import type { OperatedQueue } from "../../src/queue/operations.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { HandlerRegistry } from "../../src/worker/handler_registry.ts";
 import { Worker, type WorkerEvent } from "../../src/worker/worker.ts";
@@ -11,7 +11,7 @@ import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 
 interface Bench {
-  readonly queue: OperatedQueue;
+  readonly queue: TaskQueue;
   readonly clock: FakeClock;
   readonly storage: FaultyStorage;
   readonly worker: Worker;
