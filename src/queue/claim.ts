@@ -42,7 +42,8 @@ interface Candidate {
 /** The statements of a claim; a test reads their plans. */
 export const CLAIM_SQL = {
   due: `SELECT id, type, compatibility, priority FROM task_queue INDEXED BY scheduled_tasks
-    WHERE status = 'queued' AND is_ready = 0 AND run_after_utc <= ? ORDER BY run_after_utc LIMIT ?`,
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= ?
+    ORDER BY run_after_utc LIMIT ?`,
   promote:
     "UPDATE task_queue SET is_ready = 1, draw_key = ?, updated_at_utc = ? WHERE id = ? RETURNING *",
   nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
@@ -61,7 +62,7 @@ export const CLAIM_SQL = {
     `UPDATE task_queue SET status = 'leased', is_ready = 0, attempts = attempts + 1, lease_token = lease_token + 1,
       locked_by = ?, lease_until_utc = ?, reserved_at_utc = ?, processing_started_utc = ?, updated_at_utc = ?,
       finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL
-    WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`,
+    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`,
 } as const;
 
 /** How many tasks that became due one transaction makes ready at most; the earliest first. */
@@ -110,7 +111,7 @@ export function hasClaimable(reader: Reader, claim: PreparedClaim, nowMs: number
 
 function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
   const select = `SELECT 1 FROM task_queue
-    WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?)`;
+    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`;
   return reader.read(select, [taskId, nowMs]).length > 0;
 }
 

@@ -31,6 +31,7 @@ import {
   renew,
   reportProgress,
 } from "./lease.ts";
+import { parentResults } from "./dependencies.ts";
 import { explain } from "./explain.ts";
 import { judge } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
@@ -54,6 +55,7 @@ import type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChanges,
   TaskQueue,
@@ -61,8 +63,9 @@ import type {
 import { preparePrune, type PrunableStatus, prune, PRUNE_MAX, pruneBound } from "./prune.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
+import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { TaskTransition } from "./task_transition.ts";
-import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
+import { changeOfRow, findRow, rowOfTask, taskOfRow } from "./task_row.ts";
 import { transitionsOf } from "./transition_log.ts";
 import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
@@ -155,6 +158,14 @@ export class LedgerQueue implements TaskQueue {
     return (await this.#ledger.read((reader) => list(reader, prepared))).map(taskOfRow);
   }
 
+  async parentResults(taskId: number): Promise<ParentResult[]> {
+    checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
+    return await this.#ledger.read((reader) => {
+      rowOfTask(reader, taskId);
+      return parentResults(reader, taskId);
+    });
+  }
+
   async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
     const prepared = prepareList(request);
     return await this.#ledger.read((reader) => count(reader, prepared));
@@ -224,10 +235,15 @@ export class LedgerQueue implements TaskQueue {
 
   async rescue(): Promise<Task[]> {
     const isWorthwhile = await this.#ledger.read((reader) =>
-      hasExpired(reader, this.#clock.nowMs())
+      hasExpired(reader, this.#clock.nowMs()) || isUnsettled(reader)
     );
     if (!isWorthwhile) return [];
-    return (await this.#write((tx, context) => rescue(tx, context))).map(taskOfRow);
+    const rescued = await this.#write((tx, context) => {
+      const rows = rescue(tx, context);
+      settleDeferred(tx, context);
+      return rows;
+    });
+    return rescued.map(taskOfRow);
   }
 
   async stats(): Promise<QueueStats> {

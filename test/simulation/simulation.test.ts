@@ -76,6 +76,10 @@ const MUST_HAPPEN = [
   "rescues told",
   "refused: lease_lost",
   "refused: idempotency_conflict",
+  "step: relate",
+  "children started",
+  "children ended by a parent",
+  "children brought back by a parent",
   "prefixes compared",
   "drained",
 ];

@@ -4,7 +4,7 @@
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { Chance } from "./chance.ts";
 import { Checker } from "./checker.ts";
-import { ask } from "./client.ts";
+import { ask, type ClientKnowledge, relate } from "./client.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type Counts, EventLog } from "./event_log.ts";
 import { isFinalStatus } from "./facts.ts";
@@ -125,6 +125,11 @@ class Simulation {
         return await this.#goOn(chance, 3);
       case "call":
         return this.#call(chance);
+      case "relate": {
+        const process = this.#pickOpen(chance);
+        if (process !== undefined) relate(process, this.#knowledge(), chance);
+        return;
+      }
       case "work":
         return this.#pickOpen(chance)?.startWorker(chance, {
           types: TASK_TYPES.slice(chance.below(TASK_TYPES.length)),
@@ -171,12 +176,16 @@ class Simulation {
   #call(chance: Chance): void {
     const process = this.#pickOpen(chance);
     if (process === undefined) return this.#start(chance);
-    ask(process, {
+    ask(process, this.#knowledge(), chance);
+  }
+
+  #knowledge(): ClientKnowledge {
+    return {
       source: this.#source,
       nowMs: this.#scheduler.nowMs,
       leaseDurationMs: this.#script.setup.leaseDurationMs,
       knownIds: this.#checker.knownIds,
-    }, chance);
+    };
   }
 
   #start(chance: Chance): void {
