@@ -14,7 +14,7 @@ const RESCUE_MAX = 1000;
 
 /** Expired leases; a test reads its plan. */
 export const EXPIRED_SQL = `SELECT * FROM task_queue INDEXED BY leased_tasks
-  WHERE status = 'leased' AND lease_until_utc <= ? ORDER BY lease_until_utc LIMIT ?`;
+  WHERE status = 'leased' AND lease_until_utc <= +? ORDER BY lease_until_utc LIMIT +?`;
 
 /** Whether a lease has expired. */
 export function hasExpired(reader: Reader, nowMs: number): boolean {
