@@ -89,7 +89,7 @@ export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager
 export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
 export { isolated } from "./platform/deno_threads.ts";
 export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
-export { HEALTH_THRESHOLDS } from "./queue/health.ts";
+export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
   type BackupReport,
@@ -128,7 +128,14 @@ export type { TaskTransition, TransitionKind } from "./queue/task_transition.ts"
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
-export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
+export type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "./storage/storage.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
   type Handler,

@@ -39,7 +39,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/domain": [],
   "src/storage": [],
   "src/ledger": [],
-  "src/queue": [],
+  "src/queue": ["@logtape/logtape"],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],

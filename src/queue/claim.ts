@@ -41,6 +41,8 @@ interface Candidate {
 
 /** The statements of a claim; a test reads their plans. */
 export const CLAIM_SQL = {
+  nextDue: `SELECT run_after_utc FROM task_queue INDEXED BY scheduled_tasks
+    WHERE status = 'queued' AND is_ready = 0 AND run_after_utc > ? ORDER BY run_after_utc LIMIT 1`,
   due: `SELECT id, type, compatibility, priority FROM task_queue INDEXED BY scheduled_tasks
     WHERE status = 'queued' AND is_ready = 0 AND run_after_utc <= ? ORDER BY run_after_utc LIMIT ?`,
   promote:
@@ -106,6 +108,12 @@ export function hasClaimable(reader: Reader, claim: PreparedClaim, nowMs: number
   if (claim.taskId !== null) return isClaimable(reader, claim.taskId, nowMs);
   return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 ||
     eligibleLanes(reader, claim).length > 0;
+}
+
+/** When the first scheduled task becomes due, in milliseconds; `undefined` without any. */
+export function nextDueMs(reader: Reader, nowMs: number): number | undefined {
+  const [first] = reader.read(CLAIM_SQL.nextDue, [nowMs]);
+  return first && Number(first[0]);
 }
 
 function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {

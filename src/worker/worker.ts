@@ -31,7 +31,7 @@ export interface WorkerDefaults {
   readonly concurrencyMax: number;
   /** How long a lease lasts, in milliseconds. */
   readonly leaseDurationMs: number;
-  /** How often to look for tasks that became due by time alone, in milliseconds. */
+  /** How often to look for due tasks at least, in milliseconds. */
   readonly pollIntervalMs: number;
   /** The longest such interval that can be asked for, in milliseconds. */
   readonly pollIntervalMaxMs: number;
@@ -44,7 +44,7 @@ export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
   concurrency: 4,
   concurrencyMax: 1000,
   leaseDurationMs: TASK_LIMITS.leaseDurationDefaultMs,
-  pollIntervalMs: 100,
+  pollIntervalMs: 1000,
   pollIntervalMaxMs: 60_000,
   graceMs: 10_000,
 });
@@ -75,7 +75,10 @@ export interface WorkerOptions {
   readonly strategy?: ClaimOrder;
   /** How long a lease lasts, renewed every third of it: 100 ms to 24 h; default 10,000 ms. */
   readonly leaseDurationMs?: number;
-  /** How often to look for tasks that became due by time alone, 1 to 60,000 ms; default 100. New tasks need no look. */
+  /**
+   * How often to look for due tasks at least, 1 to 60,000 ms; default 1000. New tasks and those whose time comes are
+   * noticed anyway; this bounds what a clock that jumps can cost.
+   */
   readonly pollIntervalMs?: number;
   /** Keeps what handlers log; default nowhere. */
   readonly logs?: LogStore;
@@ -176,13 +179,21 @@ export class Worker {
         const nudge = this.#nudge;
         await this.#claimAdopted();
         const isSatisfied = await this.#claimByType();
-        if (isSatisfied) await sleep(this.#clock, this.#settings.pollIntervalMs, nudge.signal);
+        if (isSatisfied) await sleep(this.#clock, await this.#restMs(), nudge.signal);
       } catch (error) {
         if (error instanceof QueueError && error.code === "queue_closed") return;
         this.#emitError(messageOf(error));
         await sleep(this.#clock, ERROR_PAUSE_MS);
       }
     }
+  }
+
+  /** Until the next task becomes due, or it is time to look anyway. */
+  async #restMs(): Promise<number> {
+    const { pollIntervalMs } = this.#settings;
+    const dueAt = await this.#queue.nextDueAt();
+    if (dueAt === null) return pollIntervalMs;
+    return Math.min(pollIntervalMs, Math.max(1, dueAt.getTime() - this.#clock.nowMs()));
   }
 
   /** Many at once, so that the claims of a group become one commit. */
