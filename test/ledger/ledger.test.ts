@@ -8,6 +8,9 @@ import { FakeClock } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { addNote, NOTES, openLedger, readNotes } from "../support/ledgers.ts";
 
+/** More than there are storage calls in the scenario whose process is killed at each. */
+const KILLS_MAX = 200;
+
 Deno.test("write() resolves when the note survives a power cut", async () => {
   const disk = new MemoryDisk();
   const storage = new MemoryStorage(disk);
@@ -236,6 +239,7 @@ Deno.test("a process killed at any storage call leaves a ledger in which others 
   let kills = 0;
   for (const isPowerCut of [false, true]) {
     for (let call = 1;; call++) {
+      assert(call < KILLS_MAX, `after ${call} calls the scenario has not come to its end`);
       const disk = new MemoryDisk();
       const dying = new MemoryStorage(disk);
       const storage = new FaultyStorage(dying);
