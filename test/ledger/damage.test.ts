@@ -74,6 +74,19 @@ Deno.test("a journal with bytes duplicated anywhere recovers a prefix, or is ref
   }
 });
 
+Deno.test("a whole record that stands twice, is left out or has changed places is refused", async () => {
+  const { bytes, ends } = await journalOf(TEXTS);
+  const starts = [SEGMENT_HEADER_BYTES, ...ends];
+  const record = (nth: number): Uint8Array => bytes.subarray(starts[nth], starts[nth + 1]);
+  const header = bytes.subarray(0, SEGMENT_HEADER_BYTES);
+  for (const order of [[0, 0, 1, 2, 3], [0, 1, 2, 3, 3], [0, 2, 3], [1, 2, 3], [0, 2, 1, 3]]) {
+    const damaged = new Uint8Array([...header, ...order.flatMap((nth) => [...record(nth)])]);
+    const disk = diskWith("journal-1", damaged);
+    await assertRejects(() => notesOn(disk), CorruptionError, "stands where");
+    assertEquals(disk.readBytes("journal-1"), damaged, "nothing is overwritten");
+  }
+});
+
 Deno.test("a snapshot with a byte flipped, or cut, is refused", async () => {
   const disk = new MemoryDisk();
   const ledger = await openLedger(new MemoryStorage(disk));
