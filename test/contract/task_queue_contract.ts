@@ -312,6 +312,19 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
     assertEquals(await claim(queue, { types: [], taskId: 99 }), []);
   });
 
+  behaviour("claim() gives a task to one of two that ask for it at once", async (queue) => {
+    await queue.enqueue({ type: "t" });
+    for (const request of [{ types: [], taskId: 1 }, { types: ["t"] }]) {
+      const claims = await Promise.all(
+        ["w1", "w2"].map((workerId) => claim(queue, { ...request, workerId })),
+      );
+      assertEquals(claims.map((tasks) => tasks.length), [1, 0]);
+      const task = claims[0]![0]!;
+      assertEquals(await queue.get(1), task);
+      await queue.release(task);
+    }
+  });
+
   behaviour("claim() refuses bad requests", async (queue) => {
     await assertRejects(() => claim(queue, { types: [] }), TypeError, "at least one");
     await assertRejects(() => claim(queue, { workerId: " " }), TypeError, "worker id");

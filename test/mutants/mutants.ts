@@ -336,7 +336,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/storage/journal.ts",
     find: "    if (this.#sequence >= this.#start.sequence) return;\n",
     replace: "    if (this.#sequence >= 0) return;\n",
-    tests: ["test/faults/malformed.test.ts"],
+    tests: LEDGER,
   },
   {
     name: "read a segment that has another's name",
@@ -385,7 +385,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/ledger/checkpointer.ts",
     find: 'await this.#storage.lock("checkpoint"), () => true',
     replace: "{ release: () => {} }, () => true",
-    tests: LEDGER,
+    tests: ["test/ledger/ledger.test.ts"],
   },
   {
     name: "never fsync what relaxed durability acknowledged",

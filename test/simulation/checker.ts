@@ -99,6 +99,13 @@ export class Checker {
     }
   }
 
+  /** Whether a process is in the middle of one of these calls. */
+  isUnderWay(process: ProcessId, names: readonly string[]): boolean {
+    return [...this.#openCalls].some((call) => {
+      return call.process === process && names.includes(call.name);
+    });
+  }
+
   /** The names of calls that are still open. */
   describeOpenCalls(): string {
     return [...this.#openCalls].map(({ process, name }) => `p${process} ${name}`).join(", ");
@@ -180,6 +187,7 @@ export class Checker {
   /** A caller was shown a task. What a durable answer says will stay so. */
   observe(call: Call, task: Task, { isDurable }: { readonly isDurable: boolean }): void {
     this.#checkSubmitted(call, task);
+    this.#checkAuthor(call, task);
     if (task.attempts < 0 || task.attempts > task.maxAttempts) {
       this.#violate(call, `${describe(task)} has too many attempts`);
     }
@@ -242,6 +250,17 @@ export class Checker {
     if (!isSubmitted) this.#violate(call, `${describe(task)} is nothing that was submitted`);
   }
 
+  /** A result is that of the current lease, if it says whose it is. */
+  #checkAuthor(call: Call, task: Task): void {
+    if (task.status !== "completed" || task.result === null) return;
+    const { of: token } = task.result as { readonly of?: number };
+    if (token === undefined) return;
+    this.#log.count("authors checked");
+    if (token !== task.leaseToken) {
+      this.#violate(call, `${describe(task)} has the result of lease ${token}`);
+    }
+  }
+
   /** Compares with what was told before the call began. */
   #checkLater(call: Call, task: Task, facts: TaskFacts): void {
     for (const { token, claimed } of facts.leases.values()) {
@@ -288,7 +307,10 @@ export class Checker {
       this.#violate(call, `${describe(task)}: its lease was given twice`);
     }
     const before = [...leases.values()].findLast(({ token }) => token < task.leaseToken);
-    if (before !== undefined) this.#checkExpired(call, task.id, before);
+    if (before !== undefined) {
+      this.#log.count("leases after another");
+      this.#checkExpired(call, task.id, before);
+    }
     leases.set(task.leaseToken, {
       token: task.leaseToken,
       workerId,
@@ -343,6 +365,7 @@ export class Checker {
   /** A lease was ended by its holder. */
   ended(call: Call, presented: Presented, task: Task): void {
     this.heldBy(call, presented, task);
+    this.#countRace(call, presented.taskId, "lost to a holder");
     const lease = this.#tasks.get(presented.taskId)?.leases.get(presented.token);
     if (lease !== undefined) lease.endedAt = call.span.to;
     if (task.status === "leased") this.#violate(call, `${describe(task)} was ended`);
@@ -351,6 +374,7 @@ export class Checker {
 
   /** Somebody was told that a lease is lost; there must be a reason. */
   leaseLost(call: Call, { taskId, token }: Presented): void {
+    this.#countRace(call, taskId, "beat a holder");
     if (!this.#options.areClocksEqual) return;
     const lease = this.#tasks.get(taskId)?.leases.get(token);
     if (lease === undefined || lease.isEndAsked || this.#mayBeCancelledSince(taskId, lease)) return;
@@ -360,7 +384,9 @@ export class Checker {
 
   #checkExpired(call: Call, taskId: number, lease: LeaseFacts): void {
     if (!this.#options.areClocksEqual || lease.isEndAsked) return;
-    if (this.#mayBeCancelledSince(taskId, lease) || this.#hasExpired(lease)) return;
+    if (this.#mayBeCancelledSince(taskId, lease)) return;
+    this.#log.count("expiries checked");
+    if (this.#hasExpired(lease)) return;
     this.#violate(call, `task ${taskId} was claimed again while lease ${lease.token} was live`);
   }
 
@@ -419,6 +445,15 @@ export class Checker {
       this.#violate(call, `task ${taskId} is ${status}, it was ${final.status} for good`);
     }
     if (!isEarlier) facts.final = { status, result: JSON.stringify(result), told: call.span };
+  }
+
+  /** Counts the cancels that were under way at the same time as a call of the holder. */
+  #countRace({ span: { from } }: Call, taskId: number, how: string): void {
+    const cancels = this.#cancels.get(taskId) ?? [];
+    const isRace = cancels.some((asked) =>
+      asked.from > from || (asked.to > from && asked.to < Infinity)
+    );
+    if (isRace) this.#log.count(`cancel ${how}`);
   }
 
   #mayBeRetriedSince(taskId: number, { from }: Span): boolean {

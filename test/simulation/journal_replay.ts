@@ -62,6 +62,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
   try {
     replica.migrate(QUEUE_SCHEMA.migrations.length);
     let chain = 0;
+    let last = { sequence: 0, chain };
     for (const frame of framesOf(disk)) {
       if (frame.kind === "commit") audit.check(replica.apply(frame.payload));
       chain = crc32(frame.payload, chain) ^ frame.sequence;
@@ -70,7 +71,12 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
       );
       if (seen.length > 0) compare(dumpRows(replica), seen, { sequence: frame.sequence, log });
       log.count("records replayed");
+      last = { sequence: frame.sequence, chain };
     }
+    const isEndSeen = sightings.some(({ sequence, chain }) =>
+      sequence === last.sequence && chain === last.chain
+    );
+    if (!isEndSeen) log.violate("nobody saw the rows that the journal ends with");
   } finally {
     replica.close();
   }
@@ -175,13 +181,21 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
       return after.attempts === before.attempts ? undefined : "its attempts changed";
     case "leased failed":
     case "leased queued":
-      return whyNotRescued(before, after);
+      return whyNotRescued(before, after) ?? whyNotFailed(before, after);
     case "failed queued":
     case "cancelled queued":
       return rules.wasRetryAsked && after.attempts === 0 ? undefined : "nobody asked to retry it";
     default:
       return "no rule allows it";
   }
+}
+
+/** Clients say with which lease they fail a task. */
+function whyNotFailed(before: Task, after: Task): string | undefined {
+  if (after.errorMessage === before.errorMessage) return undefined;
+  const [, token] = /^not now (\d+)$/.exec(after.errorMessage ?? "") ?? [];
+  if (token === undefined || Number(token) === before.leaseToken) return undefined;
+  return `lease ${token} failed it`;
 }
 
 function whyNotRescued(before: Task, after: Task): string | undefined {
