@@ -53,6 +53,8 @@ export class Checker {
   readonly #retries = new Map<number, Span[]>();
   readonly #cancels = new Map<number, Span[]>();
   readonly #openCalls = new Set<Call>();
+  /** Whether anybody has asked to delete finished tasks: those may be missing, and their keys free again. */
+  #isPruned = false;
   #moment = 0;
   #batches = 0;
   #latestClockMs = -Infinity;
@@ -173,12 +175,14 @@ export class Checker {
 
   #enqueuedKey(call: Call, key: string, told: { id: number; created: boolean }): void {
     const known = this.#idsByKey.get(key);
-    if (known !== undefined && known !== told.id) {
+    if (known !== undefined && known !== told.id && !this.#isPruned) {
       this.#violate(call, `key ${key} names task ${told.id}, before it was ${known}`);
     }
     this.#idsByKey.set(key, told.id);
     if (!told.created) return;
-    if (this.#createdKeys.has(key)) this.#violate(call, `key ${key} was created twice`);
+    if (this.#createdKeys.has(key) && !this.#isPruned) {
+      this.#violate(call, `key ${key} was created twice`);
+    }
     this.#createdKeys.add(key);
   }
 
@@ -193,7 +197,7 @@ export class Checker {
     }
     const facts = this.#tasks.get(task.id);
     const knownId = this.#idsByRunId.get(task.runId);
-    if (knownId !== undefined && knownId !== task.id) {
+    if (knownId !== undefined && knownId !== task.id && !this.#isPruned) {
       this.#violate(call, `run ${task.runId} is task ${task.id}, before it was ${knownId}`);
     }
     if (facts === undefined) {
@@ -209,6 +213,7 @@ export class Checker {
   /** A caller asked for a task and was told that there is none. */
   notFound(call: Call, taskId: number): void {
     const facts = this.#tasks.get(taskId);
+    if (this.#isPruned) return this.#log.count("missing where tasks are pruned");
     if (facts !== undefined && facts.toldAt < call.span.from) {
       this.#violate(call, `acknowledged task ${taskId} (${facts.runId}) is missing`);
     }
@@ -279,6 +284,7 @@ export class Checker {
   }
 
   #checkBatches(call: Call, tasks: readonly Task[]): void {
+    if (this.#isPruned) return;
     const shown = new Set(tasks.map(({ payload }) => markerOf(payload)));
     const sizes = new Map<number, { total: number; shown: number }>();
     for (const [{ batch, task, marker }] of this.#submissions.values() as Iterable<[Submission]>) {
@@ -420,6 +426,16 @@ export class Checker {
     if (final?.status === "completed" && final.told.to < call.span.from) {
       this.#violate(call, `completed task ${taskId} was queued again`);
     }
+  }
+
+  /** Somebody asks to delete finished tasks. */
+  pruneAsked(): void {
+    this.#isPruned = true;
+  }
+
+  /** Whether anybody has asked to delete finished tasks. */
+  get wasPruneAsked(): boolean {
+    return this.#isPruned;
   }
 
   /** Whether anybody has asked to retry a task. */

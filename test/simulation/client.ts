@@ -23,7 +23,8 @@ type Request =
   | "checkpoint"
   | "flush"
   | "race"
-  | "overtake";
+  | "overtake"
+  | "prune";
 
 const REQUESTS: Readonly<Record<Request, number>> = {
   "enqueue": 10,
@@ -40,6 +41,7 @@ const REQUESTS: Readonly<Record<Request, number>> = {
   "flush": 0.7,
   "race": 1.5,
   "overtake": 0.3,
+  "prune": 1,
 };
 
 /** What a client knows. */
@@ -48,6 +50,8 @@ export interface ClientKnowledge {
   readonly nowMs: number;
   readonly leaseDurationMs: number;
   readonly knownIds: readonly number[];
+  /** Whether finished tasks may be deleted. */
+  readonly isPruned: boolean;
   /** The other processes that have the queue open. */
   readonly others: readonly SimulatedProcess[];
   /** Makes a process stand still for a while. */
@@ -94,6 +98,8 @@ export function ask(process: SimulatedProcess, know: ClientKnowledge, chance: Ch
       return race(process, queue, { chance, know });
     case "overtake":
       return ignore(overtake(queue, { chance, know }));
+    case "prune":
+      return ignore(know.isPruned ? queue.prune({ keep: chance.below(6) }) : queue.stats());
   }
 }
 

@@ -20,6 +20,8 @@ export interface Setup {
   readonly syncTurnsMax: number;
   /** Whether tasks are so large that the journal outgrows the snapshot by itself. */
   readonly isBulky: boolean;
+  /** Whether clients prune finished tasks. */
+  readonly isPruned: boolean;
   /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
   readonly pretendsToSync?: boolean;
   /** Broken on purpose: who asks for a lock gets it. */
@@ -78,6 +80,7 @@ export function scriptOf(seed: number): Script {
     shortReadProbability: chance.happens(0.5) ? 0 : 0.02,
     forgetsFailedSyncs: chance.happens(0.3),
     syncTurnsMax: chance.happens(0.7) ? 0 : chance.pick([4, 30]),
+    isPruned: chance.happens(0.2),
     isBulky: chance.happens(0.02),
   } satisfies Setup;
   const weights = weightsFor(setup, chance);

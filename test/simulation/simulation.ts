@@ -191,6 +191,7 @@ class Simulation {
       nowMs: this.#scheduler.nowMs,
       leaseDurationMs: this.#script.setup.leaseDurationMs,
       knownIds: this.#checker.knownIds,
+      isPruned: this.#script.setup.isPruned,
       others: this.#open.filter((other) => other !== process),
       stall: (other, durationMs) => this.#stall(other, durationMs),
     }, chance);
@@ -414,6 +415,8 @@ class Simulation {
       log: this.#log,
       areClocksEqual: this.#script.setup.skewMaxMs === 0,
       wasRetryAsked: (taskId) => this.#checker.wasRetryAsked(taskId),
+      wasPruneAsked: this.#checker.wasPruneAsked,
+      knownIds: this.#checker.knownIds,
     });
   }
 
