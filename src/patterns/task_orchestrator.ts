@@ -6,6 +6,7 @@
  */
 import type { Clock } from "../domain/clock.ts";
 import { createRun } from "../domain/run.ts";
+import type { RunRegistry } from "../manager/run_registry.ts";
 import type { CloseOptions, TaskManager } from "../manager/task_manager.ts";
 import { ConcurrentModules, type ConcurrentOutcome } from "./concurrent_executor.ts";
 import {
@@ -21,7 +22,7 @@ import { checkPattern, PatternAdvisor, type TaskPattern } from "./pattern_adviso
 import { PeriodicTasks } from "./periodic_task_manager.ts";
 import type { Processes, ProgramRequest } from "./processes.ts";
 import { ResourcePool } from "./resource_pool.ts";
-import { runAsTask } from "./run_as_task.ts";
+import { type ProgramResult, runAsTask } from "./run_as_task.ts";
 
 /** How a script is to be executed. Which options are given decides the pattern, unless `pattern` does. */
 export interface ExecuteOptions extends ScriptOptions {
@@ -61,6 +62,8 @@ export type ExecuteResult =
 
 /** A task manager that can be flushed and closed, as both are. */
 export type OwnedTaskManager = TaskManager & {
+  /** Knows the runs. */
+  readonly registry: RunRegistry;
   /** Resolves when every run started so far is as durable as the manager can make it. */
   flush(): Promise<void>;
   /** Ends it. */
@@ -87,6 +90,8 @@ export class Orchestrator {
   readonly pool: ResourcePool;
   readonly #parts: OrchestratorParts;
   readonly #concurrent: ConcurrentModules;
+  /** Fire-and-forget scripts that have not ended: a task manager does not wait for what it has cancelled. */
+  readonly #started = new Set<Promise<unknown>>();
   #manager: Promise<OwnedTaskManager> | undefined;
   #isClosed = false;
 
@@ -137,13 +142,14 @@ export class Orchestrator {
   }
 
   /** The task manager that keeps fire-and-forget runs: made now, when none has been needed yet. */
-  taskManager(): Promise<TaskManager> {
+  taskManager(): Promise<OwnedTaskManager> {
     if (this.#isClosed) throw new Error("Cannot make a task manager: the orchestrator is closed");
     return this.#ownedManager();
   }
 
   /**
-   * Stops the periodic tasks, lets what is in the pool end, and closes the task manager.
+   * Stops the periodic tasks, lets what is in the pool end, and closes the task manager; resolves when no script that it
+   * started runs any more.
    *
    * @throws RangeError, StorageError as the manager's `close`.
    */
@@ -152,6 +158,7 @@ export class Orchestrator {
     await this.periodic.stop();
     await this.pool.cleanup();
     await (await this.#manager)?.close(options);
+    await Promise.allSettled(this.#started);
   }
 
   #ownedManager(): Promise<OwnedTaskManager> {
@@ -201,15 +208,30 @@ export class Orchestrator {
     const runId = options.runId ?? crypto.randomUUID();
     const run = createRun({ runId, moduleId: options.moduleId ?? nameOf(script), parameters });
     const manager = await this.#ownedManager();
-    manager.startTask(run, async (context) => {
-      if (mode === "dry-run") return await executeModule(processes, request, { mode });
+    manager.startTask(run, (context) => {
+      if (mode === "dry-run") return dryRun(processes, request);
       const either = signal ? AbortSignal.any([signal, context.signal]) : context.signal;
       const log: typeof context.log = (...line) => context.log(...line);
-      return await runAsTask(processes, request, { signal: either, log });
+      return this.#untilEnded(runAsTask(processes, request, { signal: either, log }));
     });
     await manager.flush();
     return runId;
   }
+
+  async #untilEnded<T>(work: Promise<T>): Promise<T> {
+    this.#started.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#started.delete(work);
+    }
+  }
+}
+
+/** What a run leaves that runs nothing. */
+async function dryRun(processes: Processes, request: ProgramRequest): Promise<ProgramResult> {
+  const { exitCode, stdout } = await executeModule(processes, request, { mode: "dry-run" });
+  return { exit_code: exitCode, stdout_tail: stdout.trimEnd() };
 }
 
 function missing(pattern: TaskPattern, option: string): TypeError {
