@@ -35,7 +35,7 @@ function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): Sq
   const message =
     `Worker ${worker} stopped renewing its lease in attempt ${attempts} of ${maxAttempts}`;
   if (attempts >= maxAttempts) {
-    return finishAsFailed(tx, row, message, context.nowMs);
+    return finishAsFailed(tx, row, { message, result: null }, context.nowMs);
   }
   noteTransition(tx, { id: cell(row, "id") as number, nowMs: context.nowMs }, "rescued", {
     worker: cell(row, "locked_by") as string,
