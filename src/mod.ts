@@ -165,7 +165,13 @@ export type {
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
-export type { TaskTransition, TransitionKind } from "./queue/task_transition.ts";
+export type {
+  HistoryEntry,
+  HistoryPage,
+  HistoryRequest,
+  TaskTransition,
+  TransitionKind,
+} from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
