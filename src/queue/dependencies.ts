@@ -53,9 +53,9 @@ export const DEPENDENCY_SQL = {
     WHERE dependency.child_id = ?`,
   openChildren:
     `SELECT child_id, on_failure FROM task_dependencies INDEXED BY dependencies_by_parent
-    WHERE parent_id = ? AND state = 'open' LIMIT ?`,
+    WHERE parent_id = ? AND state = 'open' LIMIT +?`,
   closedChildren: `SELECT child_id, state FROM task_dependencies INDEXED BY dependencies_by_parent
-    WHERE parent_id = ? AND state IN ('met', 'felled') LIMIT ?`,
+    WHERE parent_id = ? AND state IN ('met', 'felled') LIMIT +?`,
 } as const;
 
 /** Notes that a task waits for another. */

@@ -11,7 +11,7 @@ import { cell } from "./task_row.ts";
 const REQUEUE =
   `UPDATE task_queue SET status = 'queued', attempts = ?, error_message = ?, run_after_utc = ?, is_ready = ?,
     draw_key = ?, waits_for = ?, lease_until_utc = NULL, finished_at_utc = NULL, progress_percent = NULL,
-    progress_message = NULL, updated_at_utc = ?
+    progress_message = NULL, result = NULL, updated_at_utc = ?
   WHERE id = ? RETURNING *`;
 
 /** Puts a task back into the queue, due after `delayMs`. */

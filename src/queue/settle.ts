@@ -45,7 +45,7 @@ export const SETTLE_SQL = {
     WHERE id = ? RETURNING *`,
   defer: `INSERT INTO unsettled_tasks (task_id, since_utc) VALUES (?, ?)
     ON CONFLICT DO UPDATE SET since_utc = excluded.since_utc RETURNING *`,
-  deferred: "SELECT task_id FROM unsettled_tasks ORDER BY task_id LIMIT ?",
+  deferred: "SELECT task_id FROM unsettled_tasks ORDER BY task_id LIMIT +?",
   undefer: "DELETE FROM unsettled_tasks WHERE task_id = ? RETURNING task_id",
 } as const;
 
