@@ -36,6 +36,7 @@ export class ConcurrentModules {
   readonly #resources: Resources | undefined;
 
   /** @throws TypeError, RangeError unless `maxConcurrent` is an integer from 1 to 10,000. */
+  /** At most `maxConcurrent` scripts run at the same time. @throws TypeError, RangeError when it is out of its range. */
   constructor(processes: Processes, maxConcurrent: number, resources?: Resources) {
     this.#processes = processes;
     this.#pool = new ResourcePool(maxConcurrent);

@@ -45,6 +45,7 @@ export class PeriodicTasks {
   readonly #clock: Clock;
   readonly #tasks = new Map<string, PeriodicTask>();
 
+  /** Nothing runs before `start`. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
@@ -92,6 +93,7 @@ export class PeriodicTasks {
 
   /** How all tasks are doing, in the order of their registration, or how one is. @throws TypeError for an unknown name. */
   statistics(): PeriodicStatistics[];
+  /** How one task is doing. @throws TypeError for an unknown name. */
   statistics(name: string): PeriodicStatistics;
   statistics(name?: string): PeriodicStatistics | PeriodicStatistics[] {
     const statistics = this.#named(name).map((task) => task.statistics());

@@ -24,6 +24,7 @@ export class ResourcePool implements Resources {
   #isClosed = false;
 
   /** @throws TypeError, RangeError unless `maxWorkers` is an integer from 1 to 10,000. */
+  /** A pool of this many places, 1–10,000. @throws TypeError, RangeError */
   constructor(maxWorkers: number) {
     this.maxWorkers = checkInteger(maxWorkers, "maxWorkers", 1, POOL_WORKERS_MAX);
   }

@@ -96,6 +96,7 @@ export class Orchestrator {
   #isClosed = false;
 
   /** @throws TypeError, RangeError for a limit out of its range. */
+  /** Opens nothing before it is needed. */
   constructor(parts: OrchestratorParts) {
     this.#parts = parts;
     this.periodic = new PeriodicTasks(parts.clock);
