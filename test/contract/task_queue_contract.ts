@@ -2,7 +2,12 @@
  * What every TaskQueue must do, whatever it keeps its tasks in.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
+import {
+  ExitCodeError,
+  PermanentError,
+  QueueError,
+  RetryAfterError,
+} from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { QueueOptions } from "../../src/open_queue.ts";
 import type { ClaimRequest, TaskChange, TaskQueue } from "../../src/queue/task_queue.ts";
@@ -499,6 +504,32 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       assertEquals(later.runAfter, new Date(clock.nowMs() + 77_000));
       const now = await queue.fail(await leased(queue), new RetryAfterError(0, "at once"));
       assertEquals(ids(await claim(queue)), [now.id]);
+    },
+  );
+
+  behaviour(
+    "fail() keeps the exit code of the last attempt as the result, until it is retried by hand",
+    async (queue, clock) => {
+      const { task } = await queue.enqueue({ type: "t", maxAttempts: 2 });
+      const claim = { workerId: "w", types: ["t"] };
+      const again = await queue.fail(
+        (await queue.claim(claim))[0]!,
+        new ExitCodeError(3, "no paper"),
+      );
+      assertEquals([again.status, again.result], ["queued", null]);
+      await clock.advance(5000);
+      const failed = await queue.fail(
+        (await queue.claim(claim))[0]!,
+        new ExitCodeError(4, "no ink"),
+      );
+      assertEquals([failed.status, failed.errorMessage], ["failed", "no ink"]);
+      assertEquals(failed.result, { exit_code: 4 });
+      assert(await queue.retry(task.id));
+      assertEquals((await queue.get(task.id))!.result, null);
+      const final = new ExitCodeError(5, "no printer", { isPermanent: true });
+      const permanent = await queue.fail((await queue.claim(claim))[0]!, final);
+      assertEquals([permanent.status, permanent.attempts], ["failed", 1]);
+      assertEquals(permanent.result, { exit_code: 5 });
     },
   );
 

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CorruptionError, QueueError, StorageError } from "../../src/domain/errors.ts";
 import type { Change } from "../../src/ledger/replica.ts";
 import { type Ledger, LEDGER_DEFAULTS } from "../../src/ledger/ledger.ts";
+import { LOOKOUT_TIMES } from "../../src/ledger/lookout.ts";
 import type { Schema } from "../../src/ledger/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -171,7 +172,7 @@ Deno.test("a watcher is told of every change in order, by whichever process, wit
   await addNote(one, "mine");
   await addNote(other, "theirs again");
   assertEquals(seen, ["theirs", "mine"]);
-  await clock.advance(LEDGER_DEFAULTS.pollMaxMs * 2);
+  await clock.advance(LOOKOUT_TIMES.maxMs * 2);
   assertEquals(seen, ["theirs", "mine", "theirs again"]);
   await one.close();
   await other.close();

@@ -9,6 +9,7 @@ import { StorageError } from "../../src/domain/errors.ts";
 import type { FileName } from "../../src/storage/storage.ts";
 import type { Chance } from "./chance.ts";
 import { type Edit, FileContent } from "./file_content.ts";
+import type { ProcessId } from "./scheduler.ts";
 
 /** Counts something. */
 type OnCount = (what: string) => void;
@@ -59,8 +60,16 @@ type FolderEdit =
   | { readonly kind: "rename"; readonly from: FileName; readonly to: FileName }
   | { readonly kind: "remove"; readonly name: FileName };
 
+/** Somebody who wants to know of every write. */
+export interface DiskWatcher {
+  readonly owner: ProcessId;
+  readonly onWrite: () => void;
+}
+
 /** The files that the processes of a simulation share. */
 export class SimulatedDisk {
+  /** Who is to be told of writes, perhaps. */
+  readonly watchers = new Set<DiskWatcher>();
   #folder = new Map<FileName, Inode>();
   #durableFolder = new Map<FileName, Inode>();
   #pending: FolderEdit[] = [];

@@ -5,7 +5,14 @@
  * to say so; what does not wait happens at once. A dead process's calls have no effect and never answer.
  */
 import { StorageError } from "../../src/domain/errors.ts";
-import type { FileName, Lock, LockName, Storage, StorageFile } from "../../src/storage/storage.ts";
+import type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "../../src/storage/storage.ts";
 import type { Chance } from "./chance.ts";
 import type { Inode, SimulatedDisk } from "./disk.ts";
 import type { Edit } from "./file_content.ts";
@@ -67,6 +74,8 @@ export class SimulatedStorage implements Storage {
   kill(): void {
     if (this.#isDead) return;
     this.#isDead = true;
+    const { disk, owner } = this.#around;
+    for (const watcher of disk.watchers) if (watcher.owner === owner) disk.watchers.delete(watcher);
     const isMakingSnapshot = this.#around.locks.holder("checkpoint") === this.#around.owner;
     if (isMakingSnapshot) this.#around.onCount("killed in a checkpoint");
     this.#around.locks.releaseAll(this.#around.owner);
@@ -154,6 +163,33 @@ export class SimulatedStorage implements Storage {
     return this.#around.disk.list();
   }
 
+  /** A watch is believed only some time after it began, and a notice is lost now and then. */
+  watch(onChange: () => void): FileWatch | undefined {
+    const { chance, disk, owner } = this.#around;
+    if (this.#isDead || chance.happens(0.2)) return undefined;
+    let isProven = false;
+    const watcher = {
+      owner,
+      onWrite: () => this.#isDead || !disk.watchers.has(watcher) || onChange(),
+    };
+    disk.watchers.add(watcher);
+    this.#around.scheduler.add(owner, () => isProven = true);
+    return {
+      get isProven(): boolean {
+        return isProven;
+      },
+      stop: () => void disk.watchers.delete(watcher),
+    };
+  }
+
+  #tellOthers(): void {
+    const { chance, disk, owner, scheduler } = this.#around;
+    for (const watcher of disk.watchers) {
+      const isTold = watcher.owner !== owner && chance.happens(0.8);
+      if (isTold) scheduler.add(watcher.owner, watcher.onWrite);
+    }
+  }
+
   close(): void {
     this.#isClosed = true;
     if (!this.#isDead) this.#around.locks.releaseAll(this.#around.owner);
@@ -228,6 +264,7 @@ export class SimulatedStorage implements Storage {
     }
     this.#hasFailedToWrite = false;
     this.#edit(inode, { kind: "write", offset, bytes });
+    this.#tellOthers();
   }
 
   #edit(inode: Inode, edit: Edit): void {
