@@ -32,6 +32,13 @@ export {
   RetryAfterError,
   StorageError,
 } from "./domain/errors.ts";
+export {
+  type ModuleParameter,
+  PARAMETER_TYPES,
+  type ParameterCondition,
+  type ParameterType,
+  type ParameterValue,
+} from "./domain/module_parameter.ts";
 export type { Random } from "./domain/random.ts";
 export {
   createRun,
@@ -130,6 +137,7 @@ export type {
 export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
 export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
+export { loadModules } from "./platform/load_modules.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {

@@ -17,11 +17,12 @@ import {
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
-  loadHandlerFile,
+  loadHandlerFiles,
+  MODULES_HELP,
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
-import { checkedInput, EXIT } from "../exit.ts";
+import { checkedInput, EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { LOG_LEVELS, type LogLevelName, withLogOutput } from "../log_output.ts";
 import { integerFrom, jsonObject } from "../options.ts";
@@ -31,7 +32,8 @@ import { WorkerReport } from "../worker_report.ts";
 const EMPTY_CHECK_INTERVAL_MS = 200;
 
 interface WorkerCommandOptions {
-  readonly handlers: string;
+  readonly handlers?: string;
+  readonly modules?: string;
   readonly concurrency?: number;
   readonly strategy?: ClaimOrder;
   readonly workerId?: string;
@@ -49,7 +51,8 @@ export function addWorkerCommand(program: Program, app: App): void {
     .description(
       `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
     )
-    .requiredOption("--handlers <file>", HANDLERS_HELP)
+    .option("--handlers <file>", HANDLERS_HELP)
+    .option("--modules <file>", MODULES_HELP)
     .option(
       "--config <file>",
       "settings in .json, .yaml or .toml; HOLDFAST_… variables go before it, options before both",
@@ -86,7 +89,10 @@ export function addWorkerCommand(program: Program, app: App): void {
 async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
   const { untilEmpty } = options;
   const config = await checkedInput(() => configOf(session, options));
-  const handlers = await loadHandlerFile(options.handlers);
+  const handlers = await loadHandlerFiles(options);
+  if (handlers === undefined) {
+    throw new UsageError("Cannot work without handlers: --handlers or --modules is needed");
+  }
   const { signal, dispose } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   const settings = { ...config, handlers, onEvent: report.onEvent };
