@@ -88,7 +88,11 @@ export {
 export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager.ts";
 export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
 export { isolated } from "./platform/deno_threads.ts";
-export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
+export {
+  type HandlerModuleEntry,
+  loadHandlers,
+  type LoadHandlersOptions,
+} from "./platform/load_handlers.ts";
 export { HEALTH_THRESHOLDS } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
