@@ -136,7 +136,11 @@ export type {
 } from "./patterns/task_orchestrator.ts";
 export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
-export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
+export {
+  type HandlerModuleEntry,
+  loadHandlers,
+  type LoadHandlersOptions,
+} from "./platform/load_handlers.ts";
 export { loadModules } from "./platform/load_modules.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
