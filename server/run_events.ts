@@ -1,35 +1,39 @@
 /**
  * A run as a stream of events: `log` for each line of its log, `status` whenever it changes, `complete` at its end.
  *
- * Each line has an id with which a reader that was cut off goes on after it, so it sees every line exactly once. `status`
- * tells of the present, so it comes once more after each reconnection.
+ * Each event has an id that says which lines and which status were told so far. A reader that was cut off goes on with it,
+ * so it sees every line exactly once, and a status again only when it has changed.
  */
 import { isFinal, type LogStore, runOfTask, type Task, type TaskQueue } from "../src/mod.ts";
 import type { Waiter } from "./changes.ts";
 import type { ServerEvent } from "./event_stream.ts";
 import { runJson, statusJson } from "./json.ts";
 import type { AppParts } from "./parts.ts";
-import { cursorText, linesAfter, LOG_START, type LogCursor } from "./run_log.ts";
-
-/** Ends the id of the event `complete`. */
-export const END_SUFFIX = "-end";
+import { cursorOf, cursorText, linesAfter, LOG_START, type LogCursor } from "./run_log.ts";
 
 /** Which run to follow, and from where. */
 export interface RunFollowing {
   readonly taskId: number;
-  /** What the reader has seen already. */
-  readonly cursor?: LogCursor;
+  /** The id of the last event that the reader has seen; default none. */
+  readonly lastEventId?: string;
+}
+
+const END_SUFFIX = "-end";
+
+/** Whether this is the id of an event `complete`. */
+export function isEndId(lastEventId: string | undefined): boolean {
+  return lastEventId?.endsWith(END_SUFFIX) === true;
 }
 
 /** The events of a run until it is over, or gone, or `signal` aborts. */
 export async function* runEvents(
-  { taskId, cursor = LOG_START }: RunFollowing,
+  following: RunFollowing,
   { options, changes }: AppParts,
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent, void> {
-  const waiter = changes.wait({ taskId, withLog: true });
+  const waiter = changes.wait({ taskId: following.taskId, withLog: true });
   try {
-    yield* new RunFollower(options.queue, options.logs, taskId, cursor).events(waiter, signal);
+    yield* new RunFollower(options.queue, options.logs, following).events(waiter, signal);
   } finally {
     waiter.close();
   }
@@ -40,13 +44,19 @@ class RunFollower {
   readonly #logs: LogStore | undefined;
   readonly #taskId: number;
   #cursor: LogCursor;
-  #toldStatus = "";
+  /** Stands for the status that was told last. */
+  #toldStatus: string;
 
-  constructor(queue: TaskQueue, logs: LogStore | undefined, taskId: number, cursor: LogCursor) {
+  constructor(
+    queue: TaskQueue,
+    logs: LogStore | undefined,
+    { taskId, lastEventId }: RunFollowing,
+  ) {
     this.#queue = queue;
     this.#logs = logs;
     this.#taskId = taskId;
-    this.#cursor = cursor;
+    this.#cursor = lastEventId === undefined ? LOG_START : cursorOf(lastEventId);
+    this.#toldStatus = /-([0-9a-f]{8})/.exec(lastEventId ?? "")?.[1] ?? "";
   }
 
   async *events(waiter: Waiter, signal: AbortSignal): AsyncGenerator<ServerEvent, void> {
@@ -59,8 +69,8 @@ class RunFollower {
       yield* this.#newLines(); // after the task: a worker logs its last line before it completes
       if (isOver) {
         yield* this.#statusOf(task);
-        const id = `${cursorText(this.#cursor)}${END_SUFFIX}`;
-        return yield { event: "complete", id, data: runJson(runOfTask(task)) };
+        const data = runJson(runOfTask(task));
+        return yield { event: "complete", id: `${this.#id}${END_SUFFIX}`, data };
       }
       await waiter.changed(signal);
     }
@@ -68,17 +78,28 @@ class RunFollower {
 
   *#statusOf(task: Task): Generator<ServerEvent, void> {
     const status = statusJson(task);
-    const text = JSON.stringify(status);
-    if (text === this.#toldStatus) return;
-    this.#toldStatus = text;
-    yield { event: "status", data: status };
+    const digest = digestOf(JSON.stringify(status));
+    if (digest === this.#toldStatus) return;
+    this.#toldStatus = digest;
+    yield { event: "status", id: this.#id, data: status };
   }
 
   async *#newLines(): AsyncGenerator<ServerEvent, void> {
     if (this.#logs === undefined) return;
     for (const { line, after } of await linesAfter(this.#logs, this.#taskId, this.#cursor)) {
       this.#cursor = after;
-      yield { event: "log", id: cursorText(after), data: line };
+      yield { event: "log", id: this.#id, data: line };
     }
   }
+
+  get #id(): string {
+    return `${cursorText(this.#cursor)}-${this.#toldStatus || digestOf("")}`;
+  }
+}
+
+/** FNV-1a, 32 bits, as eight hexadecimal digits: http://www.isthe.com/chongo/tech/comp/fnv/ */
+function digestOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
 }

@@ -4,7 +4,7 @@
  * A cursor is `<offset>-<lines>`: an offset that the log store gave, and how many lines after it have been told. A log is
  * only ever added to, so it stays true however the lines are read again.
  */
-import type { LogLine, LogStore } from "../src/mod.ts";
+import { type LogLine, type LogStore, StorageError } from "../src/mod.ts";
 import { HttpError } from "./errors.ts";
 
 /** Where a reader of a log is. */
@@ -22,8 +22,8 @@ export interface CursorLine {
 /** Before the first line. */
 export const LOG_START: LogCursor = Object.freeze({ offset: 0, lines: 0 });
 
-/** What a cursor looks like; `-end` says that the run was over then. */
-export const CURSOR_PATTERN = /^(\d{1,15})-(\d{1,9})(-end)?$/;
+/** What a cursor looks like. As the id of an event it goes on with the status told last, and `-end` after the last event. */
+export const CURSOR_PATTERN = /^(\d{1,15})-(\d{1,9})(-[0-9a-f]{8})?(-end)?$/;
 
 /** The cursor of a text that matches `CURSOR_PATTERN`. */
 export function cursorOf(text: string): LogCursor {
@@ -62,7 +62,8 @@ async function readPage(
     if (page.lines.every((line) => typeof line?.message === "string")) return page;
   } catch (thrown) {
     // An offset within a line: what follows is no JSON.
-    if (!(thrown instanceof SyntaxError) || offset === 0) throw thrown;
+    const reason = thrown instanceof StorageError ? thrown.cause : thrown;
+    if (!(reason instanceof SyntaxError) || offset === 0) throw thrown;
   }
   throw new HttpError("VALIDATION_ERROR", `Cannot go on in the log from offset ${offset}`, {
     problems: [{ field: "cursor", message: "A cursor that was given before is needed" }],

@@ -10,7 +10,7 @@ import { requireRunTask } from "../find_run.ts";
 import { LogDownloadQuery, LogPageSchema, LogQuery, LogStreamHeaders } from "../log_schemas.ts";
 import type { AppParts } from "../parts.ts";
 import { eventStreamResponse, jsonResponse, queueErrors } from "../responses.ts";
-import { END_SUFFIX, runEvents } from "../run_events.ts";
+import { isEndId, runEvents } from "../run_events.ts";
 import { cursorOf, cursorText, linesAfter, lineText, LOG_START } from "../run_log.ts";
 import { RunParams } from "../schemas.ts";
 
@@ -86,16 +86,15 @@ export function addLogRoutes(app: OpenAPIHono, parts: AppParts): void {
   });
 
   app.openapi(streamLog, async (c) => {
-    const seen = c.req.valid("header")["last-event-id"];
+    const lastEventId = c.req.valid("header")["last-event-id"];
     const task = await requireRunTask(queue, c.req.valid("param").id);
-    if (seen?.endsWith(END_SUFFIX) && isFinal(task.status)) return c.body(null, 204);
-    const cursor = seen === undefined ? LOG_START : cursorOf(seen);
-    if (logs !== undefined) await linesAfter(logs, task.id, cursor); // a bad cursor is refused by a status
-    return streamEvents(
-      c,
-      (signal) => runEvents({ taskId: task.id, cursor }, parts, signal),
-      parts,
-    );
+    if (isEndId(lastEventId) && isFinal(task.status)) return c.body(null, 204);
+    // A cursor that leads nowhere is refused here, where that can still be a status.
+    if (logs !== undefined && lastEventId !== undefined) {
+      await linesAfter(logs, task.id, cursorOf(lastEventId));
+    }
+    const following = { taskId: task.id, lastEventId };
+    return streamEvents(c, (signal) => runEvents(following, parts, signal), parts);
   });
 }
 
