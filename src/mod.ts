@@ -177,12 +177,13 @@ export type {
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
-export type {
-  HistoryEntry,
-  HistoryPage,
-  HistoryRequest,
-  TaskTransition,
-  TransitionKind,
+export {
+  type HistoryEntry,
+  type HistoryPage,
+  type HistoryRequest,
+  type TaskTransition,
+  TRANSITION_KINDS,
+  type TransitionKind,
 } from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
