@@ -61,10 +61,13 @@ export {
   type Lease,
   type LeaseLike,
   type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,
   type TaskLimits,
+  type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
@@ -172,6 +175,7 @@ export type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChange,
   TaskChanges,
