@@ -23,6 +23,8 @@ export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_orde
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
 export {
   CorruptionError,
+  ExitCodeError,
+  type ExitCodeErrorOptions,
   messageOf,
   PermanentError,
   QueueError,
@@ -33,6 +35,7 @@ export {
 export type { Random } from "./domain/random.ts";
 export {
   createRun,
+  exitCodeOf,
   isActive,
   type NewRun,
   type Run,
@@ -87,6 +90,44 @@ export {
 } from "./manager/run_registry.ts";
 export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager.ts";
 export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
+export type {
+  ConcurrentModules,
+  ConcurrentOutcome,
+  ScriptJob,
+} from "./patterns/concurrent_executor.ts";
+export {
+  EXECUTION_MODES,
+  type ExecutionMode,
+  type LongRunningOptions,
+  type LongRunningResult,
+  type ModuleResult,
+  type OutputLine,
+  type OutputStream,
+  type ScriptOptions,
+} from "./patterns/execute_module.ts";
+export {
+  PatternAdvisor,
+  type PatternDescription,
+  type PatternRecommendation,
+  TASK_PATTERNS,
+  type TaskNeeds,
+  type TaskPattern,
+} from "./patterns/pattern_advisor.ts";
+export {
+  PERIODIC_LIMITS,
+  type PeriodicStatistics,
+  type PeriodicTasks,
+  type PeriodicWork,
+} from "./patterns/periodic_task_manager.ts";
+export type { ProgramEnvironment } from "./patterns/processes.ts";
+export { ResourcePool, type Resources } from "./patterns/resource_pool.ts";
+export type {
+  ExecuteOptions,
+  ExecuteResult,
+  Orchestrator,
+  OwnedTaskManager,
+} from "./patterns/task_orchestrator.ts";
+export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
 export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
@@ -124,7 +165,13 @@ export type {
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
-export type { TaskTransition, TransitionKind } from "./queue/task_transition.ts";
+export type {
+  HistoryEntry,
+  HistoryPage,
+  HistoryRequest,
+  TaskTransition,
+  TransitionKind,
+} from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
@@ -153,6 +200,15 @@ export {
 } from "./worker/isolated_handler.ts";
 export type { LogLevel, LogLine, LogPage, LogStore } from "./worker/log_store.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
+export {
+  ConcurrentExecutor,
+  executeLongRunning,
+  executeModule,
+  PeriodicTaskManager,
+  type PeriodicTaskManagerOptions,
+  TaskOrchestrator,
+  type TaskOrchestratorOptions,
+} from "./task_patterns.ts";
 export {
   type StopOptions,
   Worker,

@@ -43,7 +43,7 @@ export interface QueueOptions {
    * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
    */
   readonly retention?: readonly PruneRequest[];
-  /** When `health()` is no longer content, where it differs from `HEALTH_THRESHOLDS`. */
+  /** When `health()` is no longer content; default `HEALTH_THRESHOLDS`, also for each that is left out. */
   readonly health?: Partial<HealthThresholds>;
   /** Default the system's. */
   readonly clock?: Clock;

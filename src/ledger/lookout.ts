@@ -11,10 +11,12 @@ import type { FileWatch, Storage } from "../storage/storage.ts";
 export const LOOKOUT_TIMES = Object.freeze({
   /** Right after something happened. */
   minMs: 2,
-  /** After a while, as long as no watch has taken over. */
-  maxMs: 30,
-  /** How long nothing must have happened until a watch takes over. */
+  /** A little later. */
+  briskMs: 8,
+  /** How long nothing must have happened until it is quiet and a watch takes over. */
   quietMs: 500,
+  /** When it is quiet, as long as no watch has taken over. */
+  maxMs: 30,
   /** Beside a watch that works. */
   watchedMs: 1000,
 });
@@ -70,8 +72,9 @@ export class Lookout {
   #lookAndGoOn(): void {
     const isWatched = this.#watch?.isProven ?? false;
     if (this.#tools.look()) return this.#goOnSoon();
-    this.#pauseMs = Math.min(LOOKOUT_TIMES.maxMs, this.#pauseMs * GROWTH);
-    this.#schedule(isWatched ? LOOKOUT_TIMES.watchedMs : this.#pauseMs);
+    const { briskMs, maxMs, watchedMs } = LOOKOUT_TIMES;
+    this.#pauseMs = Math.min(this.#isQuiet ? maxMs : briskMs, this.#pauseMs * GROWTH);
+    this.#schedule(isWatched ? watchedMs : this.#pauseMs);
     this.#watchIfQuiet();
   }
 
@@ -83,11 +86,12 @@ export class Lookout {
   }
 
   #watchIfQuiet(): void {
-    const { clock, storage } = this.#tools;
-    const isQuiet = clock.nowMs() - this.#quietSinceMs >= LOOKOUT_TIMES.quietMs;
-    if (this.#watch !== undefined || !isQuiet || this.#isStopped) return;
-    this.#watch = storage.watch(() => this.#lookAndGoOn());
-    if (this.#watch === undefined) this.#quietSinceMs = clock.nowMs();
+    if (this.#watch !== undefined || !this.#isQuiet || this.#isStopped) return;
+    this.#watch = this.#tools.storage.watch(() => this.#lookAndGoOn());
+  }
+
+  get #isQuiet(): boolean {
+    return this.#tools.clock.nowMs() - this.#quietSinceMs >= LOOKOUT_TIMES.quietMs;
   }
 
   #endWatch(): void {

@@ -78,9 +78,9 @@ import {
 import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
-import type { TaskTransition } from "./task_transition.ts";
+import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
-import { transitionsOf } from "./transition_log.ts";
+import { history, prepareHistory, transitionsOf } from "./transition_log.ts";
 import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
 /** How a queue is made from a ledger. */
@@ -301,6 +301,11 @@ export class LedgerQueue implements TaskQueue {
   async transitions(taskId: number): Promise<TaskTransition[]> {
     checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
     return await this.#ledger.read((reader) => transitionsOf(reader, taskId));
+  }
+
+  async history(request: HistoryRequest = {}): Promise<HistoryPage> {
+    const prepared = prepareHistory(request);
+    return await this.#ledger.read((reader) => history(reader, prepared));
   }
 
   async explain(idOrRunId: number | string): Promise<Explanation | undefined> {

@@ -17,6 +17,7 @@ import {
 } from "../domain/task.ts";
 import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
+import { Doorbell } from "./doorbell.ts";
 import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.ts";
 import type { Handler, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -124,7 +125,7 @@ export class Worker {
   #unwatch: () => void = () => {};
   #heartbeat: Heartbeat | undefined;
   #cancelRenewal: CancelTimer = () => {};
-  #nudge = new AbortController();
+  readonly #doorbell: Doorbell;
 
   /** A worker that does nothing before `start`. @throws TypeError, RangeError for an option out of its range. */
   constructor(options: WorkerOptions) {
@@ -134,6 +135,7 @@ export class Worker {
     this.#handlers = options.handlers;
     this.#logs = options.logs ?? null;
     this.#clock = options.clock ?? systemClock;
+    this.#doorbell = new Doorbell(this.#clock);
     this.#onEvent = options.onEvent ?? (() => {});
   }
 
@@ -168,7 +170,7 @@ export class Worker {
    */
   adopt(taskId: number, handler: Handler): void {
     this.#adopted.set(taskId, handler);
-    this.#wake();
+    this.#doorbell.ring();
   }
 
   // --- claiming
@@ -176,10 +178,10 @@ export class Worker {
   async #loop(): Promise<void> {
     while (this.#stopping === undefined) {
       try {
-        const nudge = this.#nudge;
+        const { rings } = this.#doorbell;
         await this.#claimAdopted();
         const isSatisfied = await this.#claimByType();
-        if (isSatisfied) await sleep(this.#clock, await this.#restMs(), nudge.signal);
+        if (isSatisfied) await this.#doorbell.sleep(await this.#restMs(), rings);
       } catch (error) {
         if (error instanceof QueueError && error.code === "queue_closed") return;
         this.#emitError(messageOf(error));
@@ -288,7 +290,7 @@ export class Worker {
       this.#running.delete(execution);
       if (this.#latest.get(task.id) === execution) this.#latest.delete(task.id);
       if (takesSlot) this.#slotsTaken--;
-      this.#wake();
+      this.#doorbell.ring();
     });
     this.#running.set(execution, end);
     const early = this.#early.get(task.id);
@@ -338,12 +340,12 @@ export class Worker {
       if (
         change.status === "queued" &&
         (this.#handlers.has(change.type) || this.#adopted.has(change.taskId))
-      ) this.#wake();
+      ) this.#doorbell.ring();
     }
   }
 
   #lookAgain(): void {
-    this.#wake();
+    this.#doorbell.ring();
     for (const execution of this.#latest.values()) this.#lookAt(execution);
   }
 
@@ -356,15 +358,10 @@ export class Worker {
     );
   }
 
-  #wake(): void {
-    this.#nudge.abort();
-    this.#nudge = new AbortController();
-  }
-
   // --- stopping
 
   async #stop(graceMs: number): Promise<void> {
-    this.#wake();
+    this.#doorbell.ring();
     await this.#looping;
     await this.#ended(graceMs);
     for (const execution of this.#running.keys()) execution.interrupt("stopping");

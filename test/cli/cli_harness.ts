@@ -28,20 +28,28 @@ export interface Surroundings {
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly terminal?: boolean;
+  /** How many columns the terminal has; default 80. */
+  readonly columns?: number;
+  /** Aborts when nobody reads standard output any more. */
+  readonly outClosed?: AbortSignal;
   /** Interrupts the command when it aborts. */
   readonly interrupt?: AbortSignal;
+  /** Told everything that is written to standard output. */
+  readonly onOut?: (text: string) => void;
   /** Told everything that is written to standard error. */
   readonly onErr?: (text: string) => void;
 }
 
-/** Runs a command in this process. */
-export async function holdfast(
-  args: readonly string[],
+/** Surroundings whose streams are captured. */
+export function capturedIo(
   surroundings: Surroundings = {},
-): Promise<Outcome> {
+): { readonly io: CliIo; readonly written: { out: string; err: string } } {
   const written = { out: "", err: "" };
   const io: CliIo = {
-    writeOut: (text) => void (written.out += text),
+    writeOut: (text) => {
+      written.out += text;
+      surroundings.onOut?.(text);
+    },
     writeErr: (text) => {
       written.err += text;
       surroundings.onErr?.(text);
@@ -50,6 +58,9 @@ export async function holdfast(
     environment: (name) => surroundings.environment?.[name],
     outIsTerminal: surroundings.terminal ?? false,
     errIsTerminal: false,
+    outClosed: surroundings.outClosed ?? new AbortController().signal,
+    outColumns: () => surroundings.columns ?? 80,
+    outRows: () => 24,
     onInterrupt: (listener) => {
       surroundings.interrupt?.addEventListener("abort", listener);
       return () => surroundings.interrupt?.removeEventListener("abort", listener);
@@ -58,6 +69,15 @@ export async function holdfast(
       throw new Error(`exited with ${code}`);
     },
   };
+  return { io, written };
+}
+
+/** Runs a command in this process. */
+export async function holdfast(
+  args: readonly string[],
+  surroundings: Surroundings = {},
+): Promise<Outcome> {
+  const { io, written } = capturedIo(surroundings);
   return { code: await main(args, io), ...written };
 }
 

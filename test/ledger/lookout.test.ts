@@ -64,7 +64,7 @@ function untilQuiet({ clock, looks }: Fixture): void {
   looks();
 }
 
-Deno.test("a lookout looks often at first, then every 30 ms", () => {
+Deno.test("a lookout looks often at first, and when it is quiet every 30 ms", () => {
   const fixture = begin(false);
   pass(fixture.clock, 20);
   assertEquals(fixture.looks() >= 4, true);
