@@ -166,8 +166,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "let rescue ignore the clock",
     file: "src/queue/rescue.ts",
-    find: "lease_until_utc <= ? ORDER BY",
-    replace: "(lease_until_utc <= ? OR TRUE) ORDER BY",
+    find: "lease_until_utc <= +? ORDER BY",
+    replace: "(lease_until_utc <= +? OR TRUE) ORDER BY",
     tests: QUEUE,
   },
   {
