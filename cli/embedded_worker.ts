@@ -14,6 +14,7 @@ import {
 } from "../src/mod.ts";
 import { type Session, withQueue } from "./app.ts";
 import { checkedInput } from "./exit.ts";
+import { withOutputOnStandardError } from "./handler_output.ts";
 
 /** What `--handlers` takes. */
 export const HANDLERS_HELP =
@@ -21,7 +22,9 @@ export const HANDLERS_HELP =
 
 /** The handlers of the file that the user named. @throws UsageError when it cannot be loaded. */
 export function loadHandlerFile(file: string): Promise<HandlerRegistry> {
-  return checkedInput(() => loadHandlers(file));
+  const load = (): Promise<HandlerRegistry> =>
+    loadHandlers(file, undefined, { threadOutput: "stderr" });
+  return checkedInput(() => withOutputOnStandardError(load));
 }
 
 /** What `--modules` takes. */
@@ -49,7 +52,7 @@ export interface WorkerSettings extends WorkerOptions {
 
 /**
  * Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. A
- * promise that a handler left unawaited does not end the process when it rejects.
+ * promise that a handler left unawaited does not end the process when it rejects, and what it prints is no answer.
  */
 export async function withWorker<T>(
   { graceMs, ...options }: WorkerSettings,
@@ -64,11 +67,16 @@ export async function withWorker<T>(
     });
   };
   globalThis.addEventListener("unhandledrejection", surviveStrayRejections);
-  worker.start();
   try {
-    return await work(worker);
+    return await withOutputOnStandardError(async () => {
+      worker.start();
+      try {
+        return await work(worker);
+      } finally {
+        await worker.stop({ graceMs });
+      }
+    });
   } finally {
-    await worker.stop({ graceMs });
     globalThis.removeEventListener("unhandledrejection", surviveStrayRejections);
   }
 }

@@ -61,10 +61,13 @@ export {
   type Lease,
   type LeaseLike,
   type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,
   type TaskLimits,
+  type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
@@ -136,9 +139,13 @@ export type {
 } from "./patterns/task_orchestrator.ts";
 export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
-export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
+export {
+  type HandlerModuleEntry,
+  loadHandlers,
+  type LoadHandlersOptions,
+} from "./platform/load_handlers.ts";
 export { loadModules } from "./platform/load_modules.ts";
-export { HEALTH_THRESHOLDS } from "./queue/health.ts";
+export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
   type BackupReport,
@@ -168,16 +175,31 @@ export type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChange,
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
-export type { TaskTransition, TransitionKind } from "./queue/task_transition.ts";
+export {
+  type HistoryEntry,
+  type HistoryPage,
+  type HistoryRequest,
+  type TaskTransition,
+  TRANSITION_KINDS,
+  type TransitionKind,
+} from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
-export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
+export type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "./storage/storage.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
   type Handler,

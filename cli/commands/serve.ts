@@ -15,6 +15,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
+import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
@@ -24,6 +25,7 @@ interface ServeOptions {
   readonly port: number;
   readonly handlers?: string;
   readonly modules?: string;
+  readonly config?: string;
   /** False when `--no-worker` was given. */
   readonly worker: boolean;
 }
@@ -36,6 +38,7 @@ export function addServeCommand(program: Program, app: App): void {
     .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
     .option("--handlers <file>", HANDLERS_HELP)
     .option("--modules <file>", MODULES_HELP)
+    .option("--config <file>", `the worker's ${CONFIG_HELP}`)
     .option("--no-worker", "execute nothing in this process")
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => serve(session, options))
@@ -44,6 +47,7 @@ export function addServeCommand(program: Program, app: App): void {
 
 async function serve(session: Session, options: ServeOptions): Promise<number> {
   checkLoopback(options.host);
+  const config = await readWorkerSettings(session, options.config);
   const handlers = await loadHandlerFiles(options) ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
@@ -56,7 +60,10 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
         if (session.json) writeJson(session, { url, worker: null });
         return EXIT.done;
       }
-      const settings = { queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS };
+      const settings = {
+        ...config,
+        ...{ queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS },
+      };
       const { url, workerId } = await withWorker(settings, async ({ workerId }) => ({
         url: await listen(),
         workerId,

@@ -6,6 +6,7 @@ import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { ModuleParameter } from "../domain/module_parameter.ts";
 import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
+import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
 
 /** What a running handler can see and say. */
@@ -18,6 +19,8 @@ export interface TaskContext {
   readonly attempt: number;
   /** When the attempt times out, if it does. */
   readonly deadline: Date | null;
+  /** What became of the tasks that this one depends on, in their order; none when it depends on none. */
+  parentResults(): Promise<readonly ParentResult[]>;
   /** Writes a line to the run's log. */
   log(level: LogLevel, message: string, details?: unknown): void;
   /** Reports progress, 0–100. */
@@ -29,12 +32,11 @@ export interface TaskContext {
  *
  * It runs on the worker's own thread, unless it was made by `isolated()`. While it blocks that thread (long synchronous
  * work) nothing else in the process runs: no lease is renewed, no signal fires, no timeout ends it, no other task goes on.
- * When a lease (10 s by default) runs out meanwhile, its task goes to whoever looks first: to another process that has the
- * queue open, within seconds, or else back to the queue as soon as the thread is free. That holds for the blocking
- * handler's task and for all others that the process is running. Each then has a further attempt; the earlier one's signal
- * fires once the thread is free, and its outcome is refused (`lost`). Only where no other process has the queue open, and
- * the handler ends without awaiting anything after the block, does its outcome count. A handler that awaits something at
- * least once a second or so keeps all leases.
+ * When a lease (10 s by default) runs out meanwhile, its task goes to any other process that has the queue open, within
+ * seconds. That holds for the blocking handler's task and for all others that the process is running. Each then has a
+ * further attempt; the earlier one's signal fires once the thread is free, and its outcome is refused (`lost`). Where no
+ * other process has the queue open, the leases are renewed as soon as the thread is free, and nothing is lost. A handler
+ * that awaits something at least once a second or so keeps all leases.
  */
 // deno-lint-ignore no-explicit-any
 export type Handler<Payload = any> = (

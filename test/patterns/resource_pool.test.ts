@@ -122,7 +122,7 @@ Deno.test("property: however places are asked for and given back, the limit hold
         assertEquals(pool.waitingCount, 0);
       },
     ),
-    { numRuns: 50 },
+    { numRuns: 100, seed: 1 },
   );
   assert(most > 2, `at most ${most} waited`);
 });

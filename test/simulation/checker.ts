@@ -52,7 +52,13 @@ export class Checker {
   readonly #undone = new Set<string>();
   readonly #retries = new Map<number, Span[]>();
   readonly #cancels = new Map<number, Span[]>();
+  /** The parents of each task that depends on others. */
+  readonly #parents = new Map<number, readonly number[]>();
+  /** When children of a task were claimed. */
+  readonly #childClaims = new Map<number, Span[]>();
   readonly #openCalls = new Set<Call>();
+  /** Whether anybody has asked to delete finished tasks: those may be missing, and their keys free again. */
+  #isPruned = false;
   #moment = 0;
   #batches = 0;
   #latestClockMs = -Infinity;
@@ -99,6 +105,13 @@ export class Checker {
     }
   }
 
+  /** Whether a process is in the middle of one of these calls. */
+  isUnderWay(process: ProcessId, names: readonly string[]): boolean {
+    return [...this.#openCalls].some((call) => {
+      return call.process === process && names.includes(call.name);
+    });
+  }
+
   /** The names of calls that are still open. */
   describeOpenCalls(): string {
     return [...this.#openCalls].map(({ process, name }) => `p${process} ${name}`).join(", ");
@@ -140,12 +153,26 @@ export class Checker {
       if (markerOf(task.payload) !== marker) {
         this.#violate(call, `${marker} was enqueued, the answer is ${markerOf(task.payload)}`);
       }
+      this.#parents.set(task.id, this.#parentsOf(submitted, submissions, results));
       const key = submitted.idempotencyKey;
       if (key !== undefined) return this.#enqueuedKey(call, key, { id: task.id, created });
       if (!created) this.#violate(call, `${describe(task)} was there already, without a key`);
       if (submitted.runId !== undefined && task.runId !== submitted.runId) {
         this.#violate(call, `run ${submitted.runId} was enqueued as ${task.runId}`);
       }
+    });
+  }
+
+  /** The ids of the tasks that one was asked to depend on. */
+  #parentsOf(
+    { dependsOn = [] }: NewTask,
+    submissions: readonly Submission[],
+    results: readonly EnqueueResult[],
+  ): number[] {
+    return dependsOn.map((reference) => {
+      if (typeof reference === "number") return reference;
+      const sibling = submissions.findIndex(({ task }) => task.runId === reference);
+      return results[sibling]!.task.id;
     });
   }
 
@@ -159,19 +186,22 @@ export class Checker {
         ? idempotencyKey !== undefined
         : runId !== undefined && (this.#runIds.get(runId) ?? 0) > 1
     );
-    if (error.code !== "queue_closed" && !mayConflict) {
+    const mayBeGone = error.code === "unknown_parent" && this.#isPruned;
+    if (error.code !== "queue_closed" && !mayConflict && !mayBeGone) {
       this.#violate(call, `refused without a reason: ${error.message}`);
     }
   }
 
   #enqueuedKey(call: Call, key: string, told: { id: number; created: boolean }): void {
     const known = this.#idsByKey.get(key);
-    if (known !== undefined && known !== told.id) {
+    if (known !== undefined && known !== told.id && !this.#isPruned) {
       this.#violate(call, `key ${key} names task ${told.id}, before it was ${known}`);
     }
     this.#idsByKey.set(key, told.id);
     if (!told.created) return;
-    if (this.#createdKeys.has(key)) this.#violate(call, `key ${key} was created twice`);
+    if (this.#createdKeys.has(key) && !this.#isPruned) {
+      this.#violate(call, `key ${key} was created twice`);
+    }
     this.#createdKeys.add(key);
   }
 
@@ -180,12 +210,13 @@ export class Checker {
   /** A caller was shown a task. What a durable answer says will stay so. */
   observe(call: Call, task: Task, { isDurable }: { readonly isDurable: boolean }): void {
     this.#checkSubmitted(call, task);
+    this.#checkAuthor(call, task);
     if (task.attempts < 0 || task.attempts > task.maxAttempts) {
       this.#violate(call, `${describe(task)} has too many attempts`);
     }
     const facts = this.#tasks.get(task.id);
     const knownId = this.#idsByRunId.get(task.runId);
-    if (knownId !== undefined && knownId !== task.id) {
+    if (knownId !== undefined && knownId !== task.id && !this.#isPruned) {
       this.#violate(call, `run ${task.runId} is task ${task.id}, before it was ${knownId}`);
     }
     if (facts === undefined) {
@@ -201,6 +232,7 @@ export class Checker {
   /** A caller asked for a task and was told that there is none. */
   notFound(call: Call, taskId: number): void {
     const facts = this.#tasks.get(taskId);
+    if (this.#isPruned) return this.#log.count("missing where tasks are pruned");
     if (facts !== undefined && facts.toldAt < call.span.from) {
       this.#violate(call, `acknowledged task ${taskId} (${facts.runId}) is missing`);
     }
@@ -242,6 +274,17 @@ export class Checker {
     if (!isSubmitted) this.#violate(call, `${describe(task)} is nothing that was submitted`);
   }
 
+  /** A result is that of the current lease, if it says whose it is. */
+  #checkAuthor(call: Call, task: Task): void {
+    if (task.status !== "completed" || task.result === null) return;
+    const { of: token } = task.result as { readonly of?: number };
+    if (token === undefined) return;
+    this.#log.count("authors checked");
+    if (token !== task.leaseToken) {
+      this.#violate(call, `${describe(task)} has the result of lease ${token}`);
+    }
+  }
+
   /** Compares with what was told before the call began. */
   #checkLater(call: Call, task: Task, facts: TaskFacts): void {
     for (const { token, claimed } of facts.leases.values()) {
@@ -260,6 +303,7 @@ export class Checker {
   }
 
   #checkBatches(call: Call, tasks: readonly Task[]): void {
+    if (this.#isPruned) return;
     const shown = new Set(tasks.map(({ payload }) => markerOf(payload)));
     const sizes = new Map<number, { total: number; shown: number }>();
     for (const [{ batch, task, marker }] of this.#submissions.values() as Iterable<[Submission]>) {
@@ -283,12 +327,18 @@ export class Checker {
     if (task.status !== "leased" || task.lockedBy !== workerId) {
       this.#violate(call, `${describe(task)} was claimed by ${workerId}`);
     }
+    for (const parentId of this.#parents.get(task.id) ?? []) {
+      this.#childClaims.set(parentId, [...this.#childClaims.get(parentId) ?? [], call.span]);
+    }
     const { leases } = this.#tasks.get(task.id)!;
     if (leases.has(task.leaseToken)) {
       this.#violate(call, `${describe(task)}: its lease was given twice`);
     }
     const before = [...leases.values()].findLast(({ token }) => token < task.leaseToken);
-    if (before !== undefined) this.#checkExpired(call, task.id, before);
+    if (before !== undefined) {
+      this.#log.count("leases after another");
+      this.#checkExpired(call, task.id, before);
+    }
     leases.set(task.leaseToken, {
       token: task.leaseToken,
       workerId,
@@ -320,6 +370,12 @@ export class Checker {
     if (lease?.endedAt !== undefined && lease.endedAt < from) {
       this.#violate(call, `lease ${token} of task ${taskId} was over and was accepted`);
     }
+    const child = this.#childClaims.get(taskId)?.find((claimed) =>
+      lease !== undefined && lease.claimed.to < claimed.from && claimed.to < from
+    );
+    if (child !== undefined) {
+      this.#violate(call, `a child of task ${taskId} was claimed while lease ${token} was held`);
+    }
     const cancelled = (this.#cancels.get(taskId) ?? []).some(({ from: asked, to }) =>
       lease !== undefined && lease.claimed.to < asked && to < from
     );
@@ -343,6 +399,7 @@ export class Checker {
   /** A lease was ended by its holder. */
   ended(call: Call, presented: Presented, task: Task): void {
     this.heldBy(call, presented, task);
+    this.#countRace(call, presented.taskId, "lost to a holder");
     const lease = this.#tasks.get(presented.taskId)?.leases.get(presented.token);
     if (lease !== undefined) lease.endedAt = call.span.to;
     if (task.status === "leased") this.#violate(call, `${describe(task)} was ended`);
@@ -351,6 +408,7 @@ export class Checker {
 
   /** Somebody was told that a lease is lost; there must be a reason. */
   leaseLost(call: Call, { taskId, token }: Presented): void {
+    this.#countRace(call, taskId, "beat a holder");
     if (!this.#options.areClocksEqual) return;
     const lease = this.#tasks.get(taskId)?.leases.get(token);
     if (lease === undefined || lease.isEndAsked || this.#mayBeCancelledSince(taskId, lease)) return;
@@ -360,7 +418,9 @@ export class Checker {
 
   #checkExpired(call: Call, taskId: number, lease: LeaseFacts): void {
     if (!this.#options.areClocksEqual || lease.isEndAsked) return;
-    if (this.#mayBeCancelledSince(taskId, lease) || this.#hasExpired(lease)) return;
+    if (this.#mayBeCancelledSince(taskId, lease)) return;
+    this.#log.count("expiries checked");
+    if (this.#hasExpired(lease)) return;
     this.#violate(call, `task ${taskId} was claimed again while lease ${lease.token} was live`);
   }
 
@@ -396,6 +456,16 @@ export class Checker {
     }
   }
 
+  /** Somebody asks to delete finished tasks. */
+  pruneAsked(): void {
+    this.#isPruned = true;
+  }
+
+  /** Whether anybody has asked to delete finished tasks. */
+  get wasPruneAsked(): boolean {
+    return this.#isPruned;
+  }
+
   /** Whether anybody has asked to retry a task. */
   wasRetryAsked(taskId: number): boolean {
     return this.#retries.has(taskId);
@@ -421,8 +491,25 @@ export class Checker {
     if (!isEarlier) facts.final = { status, result: JSON.stringify(result), told: call.span };
   }
 
+  /** Counts the cancels that were under way at the same time as a call of the holder. */
+  #countRace({ span: { from } }: Call, taskId: number, how: string): void {
+    const cancels = this.#cancels.get(taskId) ?? [];
+    const isRace = cancels.some((asked) =>
+      asked.from > from || (asked.to > from && asked.to < Infinity)
+    );
+    if (isRace) this.#log.count(`cancel ${how}`);
+  }
+
+  /** A task that its parents ended comes back with them, so their retries count too. */
   #mayBeRetriedSince(taskId: number, { from }: Span): boolean {
-    return (this.#retries.get(taskId) ?? []).some(({ to }) => to >= from);
+    const family = [taskId];
+    for (const id of family) {
+      if ((this.#retries.get(id) ?? []).some(({ to }) => to >= from)) return true;
+      for (const parent of this.#parents.get(id) ?? []) {
+        if (!family.includes(parent)) family.push(parent);
+      }
+    }
+    return false;
   }
 
   #mayBeCancelledSince(taskId: number, { claimed }: LeaseFacts): boolean {
@@ -435,7 +522,7 @@ export class Checker {
 }
 
 /** Whether an error says that nothing was written: the append failed and was undone. */
-function isRefusedForGood(error: unknown): boolean {
+export function isRefusedForGood(error: unknown): boolean {
   return error instanceof StorageError && error.operation === "append to";
 }
 

@@ -16,6 +16,12 @@ export interface Setup {
   readonly shortReadProbability: number;
   /** Whether a failed fsync forgets what it did not write. */
   readonly forgetsFailedSyncs: boolean;
+  /** How many turns of the others an fsync may take, so that several processes wait for theirs. */
+  readonly syncTurnsMax: number;
+  /** Whether tasks are so large that the journal outgrows the snapshot by itself. */
+  readonly isBulky: boolean;
+  /** Whether clients prune finished tasks. */
+  readonly isPruned: boolean;
   /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
   readonly pretendsToSync?: boolean;
   /** Broken on purpose: who asks for a lock gets it. */
@@ -24,9 +30,11 @@ export interface Setup {
 
 /**
  * - `go on`: a few of those that wait go on. `pass time`: the clock advances.
- * - `call`: a client asks the queue for something. `work`: a worker starts.
+ * - `call`: a client asks the queue for something. `relate`: it enqueues tasks that depend on others. `work`: a worker
+ *   starts.
  * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
- * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement or of a storage call.
+ * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, a refusal, a storage call, a truncation, or
+ *   when the writes of several processes are not durable yet.
  * - `fail`, `heal`: a storage call to come fails; nothing fails any more.
  * - `stall`: a process stands still for a while. `jump`: its clock does.
  * - `look`: a process's rows are compared with what they must be at its place in the journal.
@@ -35,6 +43,7 @@ export type StepKind =
   | "go on"
   | "pass time"
   | "call"
+  | "relate"
   | "work"
   | "start"
   | "kill"
@@ -72,6 +81,9 @@ export function scriptOf(seed: number): Script {
     leaseDurationMs: chance.pick([150, 600, 3000]),
     shortReadProbability: chance.happens(0.5) ? 0 : 0.02,
     forgetsFailedSyncs: chance.happens(0.3),
+    syncTurnsMax: chance.happens(0.7) ? 0 : chance.pick([4, 30]),
+    isPruned: chance.happens(0.2),
+    isBulky: chance.happens(0.02),
   } satisfies Setup;
   const weights = weightsFor(setup, chance);
   const count = chance.pick([40, 100, 100, 200, 400]);
@@ -79,11 +91,21 @@ export function scriptOf(seed: number): Script {
     { length: count },
     () => ({ kind: chance.weighted<StepKind>(weights), seed: chance.seed() }),
   );
-  return { seed, setup, steps };
+  return { seed, setup, steps: withRelations(steps, new Chance(seed + 3)) };
+}
+
+/** Steps that came later stand between the others by a chance of their own, so the others of a seed are what they were. */
+function withRelations(steps: readonly Step[], chance: Chance): Step[] {
+  const count = chance.pick([0, 3, 8, 20]);
+  const all = [...steps];
+  for (let i = 0; i < count; i++) {
+    all.splice(chance.below(all.length + 1), 0, { kind: "relate", seed: chance.seed() });
+  }
+  return all;
 }
 
 /** How often each step is taken. Some kinds of trouble are left out of some seeds, so that others have time to unfold. */
-function weightsFor(setup: Setup, chance: Chance): Record<StepKind, number> {
+function weightsFor(setup: Setup, chance: Chance): Partial<Record<StepKind, number>> {
   const sometimes = (probability: number, weight: number): number =>
     chance.happens(probability) ? weight : 0;
   const cutsPower = setup.durability === "full" && chance.happens(0.7);
