@@ -134,6 +134,7 @@ export {
   loadHandlers,
   type LoadHandlersOptions,
 } from "./platform/load_handlers.ts";
+export { sqliteVersion } from "./platform/sqljs_engine.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
