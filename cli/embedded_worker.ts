@@ -2,8 +2,9 @@
  * A worker inside a command: its handlers, its log store, and its end.
  */
 import {
-  type HandlerRegistry,
+  HandlerRegistry,
   loadHandlers,
+  loadModules,
   type LogStore,
   messageOf,
   openLogStore,
@@ -24,6 +25,24 @@ export function loadHandlerFile(file: string): Promise<HandlerRegistry> {
   const load = (): Promise<HandlerRegistry> =>
     loadHandlers(file, undefined, { threadOutput: "stderr" });
   return checkedInput(() => withOutputOnStandardError(load));
+}
+
+/** What `--modules` takes. */
+export const MODULES_HELP = "command modules, in .json, .yaml or .toml";
+
+/** The files of handlers that the user named. */
+export interface HandlerFiles {
+  readonly handlers?: string;
+  readonly modules?: string;
+}
+
+/** The handlers of both files; nothing when none was named. @throws UsageError when one cannot be loaded. */
+export async function loadHandlerFiles(
+  { handlers, modules }: HandlerFiles,
+): Promise<HandlerRegistry | undefined> {
+  const registry = handlers === undefined ? undefined : await loadHandlerFile(handlers);
+  if (modules === undefined) return registry;
+  return await checkedInput(() => loadModules(modules, registry ?? new HandlerRegistry()));
 }
 
 /** The worker's options, and how long its handlers may go on after `work`, in milliseconds. */

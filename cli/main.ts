@@ -5,7 +5,7 @@
  * of `exit.ts`. An error is one line, never a stack trace.
  */
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { messageOf } from "../src/mod.ts";
+import { messageOf, serveProcessWatcher } from "../src/mod.ts";
 import { type App, createSession, type Program } from "./app.ts";
 import { addBackupCommands } from "./commands/backups.ts";
 import { addByHandCommands } from "./commands/by_hand.ts";
@@ -110,4 +110,7 @@ function errorLine(message: string): string {
   return `holdfast: ${printable(message.trim().replace(/\s*\n\s*/g, " "))}\n`;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  await serveProcessWatcher(Deno.args);
+  Deno.exit(await main(Deno.args));
+}

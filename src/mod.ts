@@ -32,6 +32,13 @@ export {
   RetryAfterError,
   StorageError,
 } from "./domain/errors.ts";
+export {
+  type ModuleParameter,
+  PARAMETER_TYPES,
+  type ParameterCondition,
+  type ParameterType,
+  type ParameterValue,
+} from "./domain/module_parameter.ts";
 export type { Random } from "./domain/random.ts";
 export {
   createRun,
@@ -54,10 +61,13 @@ export {
   type Lease,
   type LeaseLike,
   type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,
   type TaskLimits,
+  type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
@@ -134,6 +144,7 @@ export {
   loadHandlers,
   type LoadHandlersOptions,
 } from "./platform/load_handlers.ts";
+export { loadModules } from "./platform/load_modules.ts";
 export { sqliteVersion } from "./platform/sqljs_engine.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
@@ -165,17 +176,19 @@ export type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChange,
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
-export type {
-  HistoryEntry,
-  HistoryPage,
-  HistoryRequest,
-  TaskTransition,
-  TransitionKind,
+export {
+  type HistoryEntry,
+  type HistoryPage,
+  type HistoryRequest,
+  type TaskTransition,
+  TRANSITION_KINDS,
+  type TransitionKind,
 } from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";

@@ -54,7 +54,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/patterns": ["zod"],
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],
-  "server": ["hono", "@hono/zod-openapi", "zod"],
+  "server": ["hono", "@hono/zod-openapi", "@logtape/logtape", "zod"],
   "cli": [
     "@logtape/logtape",
     "commander",

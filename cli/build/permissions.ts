@@ -11,4 +11,6 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-env",
   // serve listens where it is told, --url asks any server, handlers call others
   "--allow-net",
+  // command modules start programs, each under a watcher
+  "--allow-run",
 ];

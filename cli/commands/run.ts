@@ -20,7 +20,7 @@ import {
   writeLine,
   writeNote,
 } from "../app.ts";
-import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
+import { loadHandlerFiles, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";
 import { listenForInterrupts } from "../interrupt.ts";
@@ -30,7 +30,7 @@ import { logText, printable } from "../task_text.ts";
 import { eventText } from "../worker_report.ts";
 import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
-type RunOptions = TaskOptions & { handlers?: string; config?: string };
+type RunOptions = TaskOptions & { handlers?: string; modules?: string; config?: string };
 
 /** Who waits longer than this is told that no worker has taken the task, in milliseconds. */
 const LONELY_AFTER_MS = 3000;
@@ -40,7 +40,8 @@ export function addRunCommand(program: Program, app: App): void {
   addTaskOptions(program.command("run").argument("<type>", "which handler executes it"))
     .description("store a task, follow it to its end, and exit by its outcome")
     .option("--handlers <file>", "execute this task in this process, with this handler file")
-    .option("--config <file>", `with --handlers: ${CONFIG_HELP}`)
+    .option("--modules <file>", "execute this task in this process, with these command modules")
+    .option("--config <file>", `with --handlers or --modules: ${CONFIG_HELP}`)
     .action((type, options, command) =>
       app.run(command.optsWithGlobals(), (session) => run(session, type, options))
     );
@@ -48,9 +49,7 @@ export function addRunCommand(program: Program, app: App): void {
 
 async function run(session: Session, type: string, options: RunOptions): Promise<number> {
   const newTask = await newTaskOf(session, type, options);
-  const handlers = options.handlers === undefined
-    ? undefined
-    : await loadHandlerFile(options.handlers);
+  const handlers = await loadHandlerFiles(options);
   await checkedInput(() => handlers?.checkPayload(type.trim(), newTask.payload ?? {}));
   const { leaseDurationMs, pollIntervalMs } = await readWorkerSettings(session, options.config);
   const executing = handlers === undefined

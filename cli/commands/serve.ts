@@ -6,7 +6,8 @@ import { createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
-  loadHandlerFile,
+  loadHandlerFiles,
+  MODULES_HELP,
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
@@ -23,6 +24,7 @@ interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly handlers?: string;
+  readonly modules?: string;
   readonly config?: string;
   /** False when `--no-worker` was given. */
   readonly worker: boolean;
@@ -35,6 +37,7 @@ export function addServeCommand(program: Program, app: App): void {
     .option("--host <host>", "the loopback address to listen on", DEFAULT_HOST)
     .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
     .option("--handlers <file>", HANDLERS_HELP)
+    .option("--modules <file>", MODULES_HELP)
     .option("--config <file>", `the worker's ${CONFIG_HELP}`)
     .option("--no-worker", "execute nothing in this process")
     .action((options, command) =>
@@ -45,9 +48,7 @@ export function addServeCommand(program: Program, app: App): void {
 async function serve(session: Session, options: ServeOptions): Promise<number> {
   checkLoopback(options.host);
   const config = await readWorkerSettings(session, options.config);
-  const handlers = options.handlers === undefined
-    ? new HandlerRegistry()
-    : await loadHandlerFile(options.handlers);
+  const handlers = await loadHandlerFiles(options) ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   try {

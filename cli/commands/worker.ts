@@ -14,11 +14,12 @@ import {
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
-  loadHandlerFile,
+  loadHandlerFiles,
+  MODULES_HELP,
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { LOG_LEVELS, type LogLevelName, withLogOutput } from "../log_output.ts";
 import { integerFrom, jsonObject } from "../options.ts";
@@ -29,7 +30,8 @@ import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 const EMPTY_CHECK_INTERVAL_MS = 200;
 
 interface WorkerCommandOptions {
-  readonly handlers: string;
+  readonly handlers?: string;
+  readonly modules?: string;
   readonly concurrency?: number;
   readonly strategy?: ClaimOrder;
   readonly workerId?: string;
@@ -47,7 +49,8 @@ export function addWorkerCommand(program: Program, app: App): void {
     .description(
       `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
     )
-    .requiredOption("--handlers <file>", HANDLERS_HELP)
+    .option("--handlers <file>", HANDLERS_HELP)
+    .option("--modules <file>", MODULES_HELP)
     .option("--config <file>", CONFIG_HELP)
     .option("--concurrency <n>", "how many tasks at a time (default: 4)", integerFrom(1, 1000))
     .addOption(
@@ -82,7 +85,10 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   const { untilEmpty, concurrency, strategy, workerId, leaseMs, capabilities } = options;
   const given = { concurrency, strategy, workerId, leaseDurationMs: leaseMs, capabilities };
   const config = await readWorkerSettings(session, options.config, given);
-  const handlers = await loadHandlerFile(options.handlers);
+  const handlers = await loadHandlerFiles(options);
+  if (handlers === undefined) {
+    throw new UsageError("Cannot work without handlers: --handlers or --modules is needed");
+  }
   const { signal, dispose } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   const settings = { ...config, handlers, onEvent: report.onEvent };

@@ -3,8 +3,6 @@
  *
  * A name without a separator is looked up on the `PATH` only, never in the working directory, also on Windows.
  */
-import { constants } from "node:fs";
-import { access, stat } from "node:fs/promises";
 import { delimiter, extname, isAbsolute, join, resolve } from "node:path";
 
 /** What is run before a script, by its ending; the first that is found. */
@@ -60,13 +58,13 @@ export async function findProgram(commands: readonly string[], folder: string): 
 
 /** @throws TypeError when `path` is no file; `what` names it. */
 export async function checkFile(path: string, what: string): Promise<string> {
-  if (await kindOf(path) === "file") return path;
+  if ((await look(path))?.isFile) return path;
   throw new TypeError(`Cannot run ${what} ${JSON.stringify(path)}: there is no such file`);
 }
 
 /** @throws TypeError when `path` is no folder. */
 export async function checkFolder(path: string): Promise<string> {
-  if (await kindOf(path) === "folder") return path;
+  if ((await look(path))?.isDirectory) return path;
   throw new TypeError(`Cannot work in ${JSON.stringify(path)}: there is no such folder`);
 }
 
@@ -103,18 +101,17 @@ async function firstFile(paths: readonly string[]): Promise<string | undefined> 
   return undefined;
 }
 
+/** Whether a file is there and somebody may execute it; Windows goes by the name alone. */
 async function isProgram(path: string): Promise<boolean> {
-  if (await kindOf(path) !== "file") return false;
-  if (Deno.build.os === "windows") return true;
-  return await access(path, constants.X_OK).then(() => true, () => false);
+  const found = await look(path);
+  return (found?.isFile ?? false) && (found?.mode === null || (found!.mode & 0o111) !== 0);
 }
 
-async function kindOf(path: string): Promise<"file" | "folder" | "other" | "none"> {
+async function look(path: string): Promise<Deno.FileInfo | undefined> {
   try {
-    const found = await stat(path);
-    return found.isFile() ? "file" : found.isDirectory() ? "folder" : "other";
+    return await Deno.stat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
-    return "none";
+    return undefined;
   }
 }

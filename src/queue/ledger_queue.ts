@@ -31,6 +31,7 @@ import {
   renew,
   reportProgress,
 } from "./lease.ts";
+import { parentResults } from "./dependencies.ts";
 import { explain } from "./explain.ts";
 import { type HealthThresholds, judge, resolveThresholds } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
@@ -54,6 +55,7 @@ import type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChanges,
   TaskQueue,
@@ -78,8 +80,9 @@ import {
 import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
+import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
-import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
+import { changeOfRow, findRow, rowOfTask, taskOfRow } from "./task_row.ts";
 import { history, prepareHistory, transitionsOf } from "./transition_log.ts";
 import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
@@ -182,6 +185,14 @@ export class LedgerQueue implements TaskQueue {
     return (await this.#ledger.read((reader) => list(reader, prepared))).map(taskOfRow);
   }
 
+  async parentResults(taskId: number): Promise<ParentResult[]> {
+    checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
+    return await this.#ledger.read((reader) => {
+      rowOfTask(reader, taskId);
+      return parentResults(reader, taskId);
+    });
+  }
+
   async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
     const prepared = prepareList(request);
     return await this.#ledger.read((reader) => count(reader, prepared));
@@ -256,10 +267,15 @@ export class LedgerQueue implements TaskQueue {
 
   async rescue(): Promise<Task[]> {
     const isWorthwhile = await this.#ledger.read((reader) =>
-      hasExpired(reader, this.#clock.nowMs())
+      hasExpired(reader, this.#clock.nowMs()) || isUnsettled(reader)
     );
     if (!isWorthwhile) return [];
-    const rescued = (await this.#write((tx, context) => rescue(tx, context))).map(taskOfRow);
+    const rows = await this.#write((tx, context) => {
+      const rescued = rescue(tx, context);
+      settleDeferred(tx, context);
+      return rescued;
+    });
+    const rescued = rows.map(taskOfRow);
     logRescued(rescued);
     return rescued;
   }

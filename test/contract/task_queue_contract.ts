@@ -62,6 +62,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       progressMessage: null,
       retryPolicy: null,
       timeoutMs: null,
+      waitsFor: 0,
     });
     const full: NewTask = {
       type: "report",

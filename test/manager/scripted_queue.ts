@@ -104,5 +104,6 @@ function taskWith(id: number, status: TaskStatus): Task {
     progressMessage: null,
     retryPolicy: null,
     timeoutMs: null,
+    waitsFor: 0,
   };
 }

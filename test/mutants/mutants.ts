@@ -28,6 +28,7 @@ const DISK = ["test/faults/system_calls.test.ts"];
 const CUT = ["test/ledger/cut.test.ts"];
 const TORN_TAIL = ["test/property/torn_tail.test.ts"];
 const WEIGHTED = ["test/property/weighted_random.test.ts"];
+const SEEDS = ["test/simulation/regressions.test.ts"];
 const WORKER = ["test/worker/worker.test.ts"];
 const PRUNING = ["test/queue/queue_operations.test.ts"];
 
@@ -165,8 +166,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "let rescue ignore the clock",
     file: "src/queue/rescue.ts",
-    find: "lease_until_utc <= ? ORDER BY",
-    replace: "(lease_until_utc <= ? OR TRUE) ORDER BY",
+    find: "lease_until_utc <= +? ORDER BY",
+    replace: "(lease_until_utc <= +? OR TRUE) ORDER BY",
     tests: QUEUE,
   },
   {
@@ -405,8 +406,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "lease a task that another process has leased meanwhile",
     file: "src/queue/claim.ts",
     find:
-      "WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
-    replace: "WHERE id = ? AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
+      "WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
+    replace: "WHERE id = ? AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
     tests: QUEUE,
   },
   {
@@ -439,9 +440,30 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "retry at once, whatever the delay",
-    file: "src/queue/lease.ts",
-    find: "  const isReady = runAfterMs <= nowMs ? 1 : 0;\n",
-    replace: "  const isReady = 1;\n",
+    file: "src/queue/requeue.ts",
+    find: "runAfterMs <= nowMs && waitsFor === 0 ? 1 : 0,",
+    replace: "waitsFor === 0 ? 1 : 0,",
+    tests: QUEUE,
+  },
+  {
+    name: "claim a child whose parents are not final by its id",
+    file: "src/queue/claim.ts",
+    find: "status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING",
+    replace: "status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING",
+    tests: QUEUE,
+  },
+  {
+    name: "start a child when the first of its parents has ended",
+    file: "src/queue/settle.ts",
+    find: '(cell(child, "waits_for") as number) + change > 0',
+    replace: '(cell(child, "waits_for") as number) + change > 1',
+    tests: QUEUE,
+  },
+  {
+    name: "end a child and leave its own children waiting",
+    file: "src/queue/settle.ts",
+    find: "this.#parents.push(parentOfRow(fell(this.#tx, childId, { parent, policy, nowMs })));",
+    replace: "fell(this.#tx, childId, { parent, policy, nowMs });",
     tests: QUEUE,
   },
   {
@@ -506,5 +528,35 @@ export const MUTANTS: readonly Mutant[] = [
     find: '  if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");\n  else if',
     replace: "  if",
     tests: WORKER,
+  },
+  {
+    name: "read a segment's header in one read",
+    file: "src/storage/segment.ts",
+    find: "  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);\n",
+    replace:
+      "  const whole = new Uint8Array(SEGMENT_HEADER_BYTES);\n  const bytes = whole.subarray(0, file.read(0, whole));\n",
+    tests: SEEDS,
+  },
+  {
+    name: "answer a second close() before the first",
+    file: "src/ledger/ledger.ts",
+    find: "    this.#closing ??= this.#close();\n    return this.#closing;\n",
+    replace:
+      "    if (this.#closing !== undefined) return Promise.resolve();\n    this.#closing = this.#close();\n    return this.#closing;\n",
+    tests: SEEDS,
+  },
+  {
+    name: "build on records that a failed fsync has forgotten",
+    file: "src/storage/journal.ts",
+    find: "      file.write(from, readAt(file, from, this.#offset - from));\n",
+    replace: "",
+    tests: SEEDS,
+  },
+  {
+    name: "build on a segment's header that a failed fsync has forgotten",
+    file: "src/storage/journal.ts",
+    find: "this.#unproven[0]?.offset ?? this.#offset : 0;",
+    replace: "this.#unproven[0]?.offset ?? this.#offset : this.#offset;",
+    tests: SEEDS,
   },
 ];

@@ -4,7 +4,7 @@
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { Chance } from "./chance.ts";
 import { Checker } from "./checker.ts";
-import { ask } from "./client.ts";
+import { ask, type ClientKnowledge, relate } from "./client.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type Counts, EventLog } from "./event_log.ts";
 import { isFinalStatus } from "./facts.ts";
@@ -28,6 +28,7 @@ export interface Outcome {
 /** How likely the power fails in which instant. */
 const CUT_MOMENTS: Readonly<Record<CutMoment | "storage call", number>> = {
   "an acknowledgement": 4,
+  "a refusal": 3,
   "storage call": 5,
   "a second write": 6,
   "a truncation": 2,
@@ -43,8 +44,8 @@ const DRAIN_TURNS = 100;
 const DRAIN_MS_MIN = 30 * 60_000;
 const DRAIN_LOOKS_MIN = 500;
 
-/** An instant for the power to fail in: of an acknowledgement, of a truncation, of a second write that is not durable. */
-type CutMoment = "an acknowledgement" | "a truncation" | "a second write";
+/** An instant for the power to fail in; of a refusal: for good; of a second write: that is not durable. */
+type CutMoment = "an acknowledgement" | "a refusal" | "a truncation" | "a second write";
 
 /** Runs a script. `onLine` is told every event, for reading along. */
 export async function simulate(script: Script, onLine?: (line: string) => void): Promise<Outcome> {
@@ -94,6 +95,7 @@ class Simulation {
       engine: await loadSqlJsEngine(),
       onEdit: (kind, pendingCount) => this.#onEdit(kind, pendingCount),
       onAnswer: (isWrite) => this.#onAnswer(isWrite),
+      onRefusalForGood: () => this.#cutPowerAt("a refusal"),
     };
     try {
       await this.#runSteps();
@@ -140,6 +142,11 @@ class Simulation {
         return await this.#goOn(chance, 3);
       case "call":
         return this.#call(chance);
+      case "relate": {
+        const process = this.#pickOpen(chance);
+        if (process !== undefined) relate(process, this.#knowledgeOf(process), chance);
+        return;
+      }
       case "work":
         return this.#pickOpen(chance)?.startWorker(chance, {
           types: TASK_TYPES.slice(chance.below(TASK_TYPES.length)),
@@ -186,7 +193,11 @@ class Simulation {
   #call(chance: Chance): void {
     const process = this.#pickOpen(chance);
     if (process === undefined) return this.#start(chance);
-    ask(process, {
+    ask(process, this.#knowledgeOf(process), chance);
+  }
+
+  #knowledgeOf(process: SimulatedProcess): ClientKnowledge {
+    return {
       source: this.#source,
       nowMs: this.#scheduler.nowMs,
       leaseDurationMs: this.#script.setup.leaseDurationMs,
@@ -194,7 +205,7 @@ class Simulation {
       isPruned: this.#script.setup.isPruned,
       others: this.#open.filter((other) => other !== process),
       stall: (other, durationMs) => this.#stall(other, durationMs),
-    }, chance);
+    };
   }
 
   #start(chance: Chance): void {
@@ -272,7 +283,11 @@ class Simulation {
   }
 
   #onAnswer(isWrite: boolean): void {
-    const chance = isWrite ? this.#cutDueAt("an acknowledgement") : undefined;
+    if (isWrite) this.#cutPowerAt("an acknowledgement");
+  }
+
+  #cutPowerAt(moment: CutMoment): void {
+    const chance = this.#cutDueAt(moment);
     if (chance !== undefined) this.#cutPower(chance);
   }
 
