@@ -32,6 +32,13 @@ export {
   RetryAfterError,
   StorageError,
 } from "./domain/errors.ts";
+export {
+  type ModuleParameter,
+  PARAMETER_TYPES,
+  type ParameterCondition,
+  type ParameterType,
+  type ParameterValue,
+} from "./domain/module_parameter.ts";
 export type { Random } from "./domain/random.ts";
 export {
   createRun,
@@ -132,7 +139,13 @@ export type {
 } from "./patterns/task_orchestrator.ts";
 export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
-export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
+export {
+  type HandlerModuleEntry,
+  loadHandlers,
+  type LoadHandlersOptions,
+} from "./platform/load_handlers.ts";
+export { loadModules } from "./platform/load_modules.ts";
+export { sqliteVersion } from "./platform/sqljs_engine.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
@@ -177,12 +190,13 @@ export type {
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
-export type {
-  HistoryEntry,
-  HistoryPage,
-  HistoryRequest,
-  TaskTransition,
-  TransitionKind,
+export {
+  type HistoryEntry,
+  type HistoryPage,
+  type HistoryRequest,
+  type TaskTransition,
+  TRANSITION_KINDS,
+  type TransitionKind,
 } from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";

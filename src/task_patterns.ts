@@ -69,6 +69,8 @@ export async function executeLongRunning(
 /** Runs batches of scripts, so many at the same time. The limit holds over all batches of one executor. */
 export class ConcurrentExecutor extends ConcurrentModules {
   /**
+   * Runs nothing yet.
+   *
    * @param maxConcurrent How many scripts run at the same time, 1–10,000; default 10.
    * @param resources Is asked for a place before each script starts, such as a `ResourcePool` that others use too; default none.
    * @throws TypeError, RangeError when `maxConcurrent` is out of its range.

@@ -123,6 +123,16 @@ export function resultOfFailure(thrown: unknown): { readonly exit_code: number }
   return thrown instanceof ExitCodeError ? { exit_code: thrown.exitCode } : null;
 }
 
+/** The same error, as one that fails the task at once. */
+export function permanentError(error: unknown): Error {
+  if (error instanceof PermanentError) return error;
+  const message = messageOf(error);
+  if (error instanceof ExitCodeError) {
+    return new ExitCodeError(error.exitCode, message, { cause: error, isPermanent: true });
+  }
+  return new PermanentError(message, { cause: error });
+}
+
 /** Asserts what the code has proved. A failure is a bug in Holdfast, never the caller's fault. */
 export function invariant(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(`Bug in Holdfast: ${what}`);

@@ -35,7 +35,7 @@ export class ConcurrentModules {
   readonly #pool: ResourcePool;
   readonly #resources: Resources | undefined;
 
-  /** @throws TypeError, RangeError unless `maxConcurrent` is an integer from 1 to 10,000. */
+  /** Runs scripts on `processes`. @throws TypeError, RangeError unless `maxConcurrent` is an integer from 1 to 10,000. */
   constructor(processes: Processes, maxConcurrent: number, resources?: Resources) {
     this.#processes = processes;
     this.#pool = new ResourcePool(maxConcurrent);

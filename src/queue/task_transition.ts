@@ -10,16 +10,20 @@
  *   was queued again.
  * - `released`: its worker gave it back. `cancelled`, `requeued`: a person cancelled it, queued it again.
  */
-export type TransitionKind =
-  | "enqueued"
-  | "leased"
-  | "completed"
-  | "retried"
-  | "failed"
-  | "released"
-  | "rescued"
-  | "cancelled"
-  | "requeued";
+export type TransitionKind = typeof TRANSITION_KINDS[number];
+
+/** Everything that can happen to a task. */
+export const TRANSITION_KINDS = [
+  "enqueued",
+  "leased",
+  "completed",
+  "retried",
+  "failed",
+  "released",
+  "rescued",
+  "cancelled",
+  "requeued",
+] as const;
 
 /** One step of a task's life. */
 export interface TaskTransition {

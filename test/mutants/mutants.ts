@@ -28,6 +28,7 @@ const DISK = ["test/faults/system_calls.test.ts"];
 const CUT = ["test/ledger/cut.test.ts"];
 const TORN_TAIL = ["test/property/torn_tail.test.ts"];
 const WEIGHTED = ["test/property/weighted_random.test.ts"];
+const SEEDS = ["test/simulation/regressions.test.ts"];
 const WORKER = ["test/worker/worker.test.ts"];
 const PRUNING = ["test/queue/queue_operations.test.ts"];
 
@@ -527,5 +528,35 @@ export const MUTANTS: readonly Mutant[] = [
     find: '  if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");\n  else if',
     replace: "  if",
     tests: WORKER,
+  },
+  {
+    name: "read a segment's header in one read",
+    file: "src/storage/segment.ts",
+    find: "  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);\n",
+    replace:
+      "  const whole = new Uint8Array(SEGMENT_HEADER_BYTES);\n  const bytes = whole.subarray(0, file.read(0, whole));\n",
+    tests: SEEDS,
+  },
+  {
+    name: "answer a second close() before the first",
+    file: "src/ledger/ledger.ts",
+    find: "    this.#closing ??= this.#close();\n    return this.#closing;\n",
+    replace:
+      "    if (this.#closing !== undefined) return Promise.resolve();\n    this.#closing = this.#close();\n    return this.#closing;\n",
+    tests: SEEDS,
+  },
+  {
+    name: "build on records that a failed fsync has forgotten",
+    file: "src/storage/journal.ts",
+    find: "      file.write(from, readAt(file, from, this.#offset - from));\n",
+    replace: "",
+    tests: SEEDS,
+  },
+  {
+    name: "build on a segment's header that a failed fsync has forgotten",
+    file: "src/storage/journal.ts",
+    find: "this.#unproven[0]?.offset ?? this.#offset : 0;",
+    replace: "this.#unproven[0]?.offset ?? this.#offset : this.#offset;",
+    tests: SEEDS,
   },
 ];

@@ -522,7 +522,7 @@ export class Checker {
 }
 
 /** Whether an error says that nothing was written: the append failed and was undone. */
-function isRefusedForGood(error: unknown): boolean {
+export function isRefusedForGood(error: unknown): boolean {
   return error instanceof StorageError && error.operation === "append to";
 }
 

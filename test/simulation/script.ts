@@ -33,7 +33,7 @@ export interface Setup {
  * - `call`: a client asks the queue for something. `relate`: it enqueues tasks that depend on others. `work`: a worker
  *   starts.
  * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
- * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, of a storage call, of a truncation, or
+ * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, a refusal, a storage call, a truncation, or
  *   when the writes of several processes are not durable yet.
  * - `fail`, `heal`: a storage call to come fails; nothing fails any more.
  * - `stall`: a process stands still for a while. `jump`: its clock does.

@@ -12,7 +12,7 @@ import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { OrderMonitor, watchLedger } from "../support/order_monitor.ts";
 import { Chance } from "./chance.ts";
-import { type Call, type Checker, whyNotAllowed } from "./checker.ts";
+import { type Call, type Checker, isRefusedForGood, whyNotAllowed } from "./checker.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { Edit } from "./file_content.ts";
 import type { EventLog } from "./event_log.ts";
@@ -36,6 +36,8 @@ export interface World {
   readonly onEdit: (kind: Edit["kind"], pendingCount: number) => void;
   /** Is told of every answer, before its caller goes on. */
   readonly onAnswer: (isWrite: boolean) => void;
+  /** Is told of every refusal that says that nothing was written, before its caller goes on. */
+  readonly onRefusalForGood: () => void;
 }
 
 /** How a process differs from others. */
@@ -264,6 +266,7 @@ export class SimulatedProcess implements CallingProcess {
   onRefusal(call: Call, error: unknown): void {
     this.#note(`${call.name} refused: ${messageOf(error)}`);
     if (messageOf(error).includes("open it again")) this.#isDoubtful = true;
+    if (isRefusedForGood(error)) this.#world.onRefusalForGood();
   }
 
   #openLedger(): Promise<Ledger> {

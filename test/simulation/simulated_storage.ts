@@ -258,7 +258,7 @@ export class SimulatedStorage implements Storage {
       this.#attempt("append to", name);
     } catch (error) {
       const { chance } = this.#around;
-      const part = chance.happens(0.25) ? bytes : bytes.subarray(0, chance.below(bytes.length));
+      const part = chance.happens(0.5) ? bytes : bytes.subarray(0, chance.below(bytes.length));
       if (!wasDead) this.#edit(inode, { kind: "write", offset, bytes: part });
       throw error;
     }

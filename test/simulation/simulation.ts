@@ -28,6 +28,7 @@ export interface Outcome {
 /** How likely the power fails in which instant. */
 const CUT_MOMENTS: Readonly<Record<CutMoment | "storage call", number>> = {
   "an acknowledgement": 4,
+  "a refusal": 3,
   "storage call": 5,
   "a second write": 6,
   "a truncation": 2,
@@ -43,8 +44,8 @@ const DRAIN_TURNS = 100;
 const DRAIN_MS_MIN = 30 * 60_000;
 const DRAIN_LOOKS_MIN = 500;
 
-/** An instant for the power to fail in: of an acknowledgement, of a truncation, of a second write that is not durable. */
-type CutMoment = "an acknowledgement" | "a truncation" | "a second write";
+/** An instant for the power to fail in; of a refusal: for good; of a second write: that is not durable. */
+type CutMoment = "an acknowledgement" | "a refusal" | "a truncation" | "a second write";
 
 /** Runs a script. `onLine` is told every event, for reading along. */
 export async function simulate(script: Script, onLine?: (line: string) => void): Promise<Outcome> {
@@ -94,6 +95,7 @@ class Simulation {
       engine: await loadSqlJsEngine(),
       onEdit: (kind, pendingCount) => this.#onEdit(kind, pendingCount),
       onAnswer: (isWrite) => this.#onAnswer(isWrite),
+      onRefusalForGood: () => this.#cutPowerAt("a refusal"),
     };
     try {
       await this.#runSteps();
@@ -281,7 +283,11 @@ class Simulation {
   }
 
   #onAnswer(isWrite: boolean): void {
-    const chance = isWrite ? this.#cutDueAt("an acknowledgement") : undefined;
+    if (isWrite) this.#cutPowerAt("an acknowledgement");
+  }
+
+  #cutPowerAt(moment: CutMoment): void {
+    const chance = this.#cutDueAt(moment);
     if (chance !== undefined) this.#cutPower(chance);
   }
 
