@@ -60,7 +60,7 @@ export const ScheduleSchema = z.object({
   type: z.string().openapi({ example: "report" }),
   payload: z.unknown(),
   priority: z.number().int(),
-  compatibility: jsonObject(),
+  compatibility: z.record(z.string(), z.unknown()),
   max_attempts: z.number().int(),
   timeout_ms: z.number().int().nullable(),
   every_ms: z.number().int().nullable(),
