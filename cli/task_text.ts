@@ -46,6 +46,7 @@ export function taskPage(task: Task, style: Style): string {
     ["priority", String(task.priority)],
     ["attempts", `${task.attempts} of ${task.maxAttempts}`],
     ["created", task.createdAt.toISOString()],
+    ["waits for", task.waitsFor > 0 ? `${task.waitsFor} tasks` : null],
     ["run after", task.runAfter > task.createdAt ? task.runAfter.toISOString() : null],
     ["started", task.processingStarted?.toISOString() ?? null],
     ["finished", task.finishedAt?.toISOString() ?? null],
