@@ -4,6 +4,7 @@
  * The commands take their types from here, `docs/cli.md` shows them, and a test checks what every command really writes.
  */
 import { z } from "zod";
+import { ScheduleSchema } from "../server/schedule_schemas.ts";
 import { ExplanationSchema, HealthSchema, StatsSchema, TaskSchema } from "../server/schemas.ts";
 import { TASK_STATUSES } from "../src/mod.ts";
 
@@ -113,6 +114,10 @@ export const DOCUMENTS = Object.freeze({
     })),
   }),
   WorkerList: z.object({ workers: z.array(Worker) }),
+  ScheduleList: z.object({ schedules: z.array(ScheduleSchema) }),
+  ScheduleAdded: z.object({ created: z.boolean(), schedule: ScheduleSchema }),
+  ScheduleRemoved: z.object({ removed: z.boolean() }),
+  Schedule: ScheduleSchema,
   WorkerSummary,
   Served: z.object({ url: z.string(), worker: WorkerSummary.nullable() }),
   Health: z.object({
