@@ -145,6 +145,7 @@ export {
   type LoadHandlersOptions,
 } from "./platform/load_handlers.ts";
 export { loadModules } from "./platform/load_modules.ts";
+export { sqliteVersion } from "./platform/sqljs_engine.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
