@@ -39,7 +39,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   "src": ["src"],
   "server": ["src/mod.ts"],
-  "cli": ["src/mod.ts", "server"],
+  "cli": ["src/mod.ts", "server", "deno.json"],
   "examples": ["src/mod.ts", "server", "cli"],
 };
 
