@@ -174,6 +174,8 @@ export interface Task {
   readonly timeoutMs: number | null;
   /** How many of its parents are not final yet; it is not claimed before this is 0. Always 0 unless queued. */
   readonly waitsFor: number;
+  /** The enqueueing's place in a distributed trace, a W3C `traceparent`; `null` when nobody traced it. */
+  readonly traceParent: string | null;
 }
 
 /** What a caller gives to enqueue. */

@@ -32,6 +32,7 @@ import {
   reportProgress,
 } from "./lease.ts";
 import { parentResults } from "./dependencies.ts";
+import { inEnqueueSpan } from "./enqueue_span.ts";
 import { explain } from "./explain.ts";
 import { type HealthThresholds, judge, resolveThresholds } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
@@ -164,7 +165,12 @@ export class LedgerQueue implements TaskQueue {
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
     checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
     const prepared = tasks.map((task) => prepareTask(task, this.#payloadMaxBytes));
-    const enqueued = await this.#write((tx, context) => enqueueAll(tx, prepared, context));
+    const types = prepared.map(({ type }) => type);
+    const enqueued = await inEnqueueSpan(
+      types,
+      (traceParent) =>
+        this.#write((tx, context) => enqueueAll(tx, prepared, { ...context, traceParent })),
+    );
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
 

@@ -60,6 +60,7 @@ export const TASK_COLUMNS = [
   "is_ready",
   "draw_key",
   "waits_for",
+  "trace_parent",
 ] as const;
 
 /** A column of `task_queue`. */
@@ -136,6 +137,7 @@ const VERSION_2 = `
 /** `parent_run_id` stays when the parent is pruned. */
 const VERSION_3 = `
   ALTER TABLE task_queue ADD COLUMN waits_for INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE task_queue ADD COLUMN trace_parent TEXT;
   DROP INDEX scheduled_tasks;
   CREATE INDEX scheduled_tasks ON task_queue (run_after_utc)
     WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0;
