@@ -212,6 +212,15 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 4: "nothing could be salvaged, or the queue is open somewhere" },
     documents: { "": "Repaired" },
   },
+  "token create": {
+    examples: [
+      {
+        does: "one that may look and enqueue; its line is for `serve --tokens`",
+        line: "holdfast token create ci --scopes read enqueue",
+      },
+    ],
+    documents: { "": "NewToken" },
+  },
   version: {
     examples: [{ does: "also: holdfast --version", line: "holdfast version" }],
     documents: { "": "Version" },
