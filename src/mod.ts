@@ -69,6 +69,8 @@ export {
   type TaskLimits,
   type TaskReference,
   type TaskStatus,
+  type Webhook,
+  WEBHOOK_TYPE,
 } from "./domain/task.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
 export type { Durability, LedgerStats } from "./ledger/ledger.ts";
@@ -209,6 +211,8 @@ export type {
   Storage,
   StorageFile,
 } from "./storage/storage.ts";
+export { registerWebhooks } from "./webhooks.ts";
+export type { WebhookOptions } from "./worker/webhook_handler.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
   type Handler,

@@ -462,8 +462,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "end a child and leave its own children waiting",
     file: "src/queue/settle.ts",
-    find: "this.#parents.push(parentOfRow(fell(this.#tx, childId, { parent, policy, nowMs })));",
-    replace: "fell(this.#tx, childId, { parent, policy, nowMs });",
+    find: "      this.#parents.push(parentOfRow(felled));\n",
+    replace: "",
     tests: QUEUE,
   },
   {
