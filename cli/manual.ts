@@ -181,6 +181,10 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 4: "nothing could be salvaged, or the queue is open somewhere" },
     documents: { "": "Repaired" },
   },
+  version: {
+    examples: [{ does: "also: holdfast --version", line: "holdfast version" }],
+    documents: { "": "Version" },
+  },
   completions: {
     examples: [
       { does: "for this session of bash", line: "holdfast completions bash" },

@@ -11,6 +11,7 @@ import {
   type HealthReason,
   type HistoryEntry,
   type LedgerStats,
+  type ModuleParameter,
   type QueueStats,
   type Run,
   runStatusOf,
@@ -160,11 +161,27 @@ export function healthReasonsJson(
 export function moduleJson(entry: HandlerEntry): z.infer<typeof ModuleSchema> {
   return {
     id: entry.type,
-    name: entry.type,
+    name: entry.name,
     description: entry.description,
     parameters_schema: entry.payload === null
       ? null
       : z.toJSONSchema(entry.payload, { io: "input", unrepresentable: "any" }),
+    parameters: entry.parameters?.map(parameterJson) ?? null,
+  };
+}
+
+function parameterJson(
+  parameter: ModuleParameter,
+): NonNullable<z.infer<typeof ModuleSchema>["parameters"]>[number] {
+  const { minLength, maxLength, visibleWhen, options, ...same } = parameter;
+  return {
+    ...same,
+    min_length: minLength,
+    max_length: maxLength,
+    options: options === null ? null : [...options],
+    visible_when: visibleWhen === null
+      ? null
+      : { parameter: visibleWhen.parameter, one_of: [...visibleWhen.oneOf] },
   };
 }
 

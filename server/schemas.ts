@@ -7,6 +7,7 @@ import { z } from "@hono/zod-openapi";
 import {
   EXPLANATION_REASONS,
   HEALTH_CODES,
+  PARAMETER_TYPES,
   RUN_STATUSES,
   TASK_LIMITS,
   TASK_STATUSES,
@@ -240,7 +241,10 @@ export const RunSchema = z.object({
   }),
   duration_seconds: z.number().nullable().openapi({ example: 1.25 }),
   progress_percent: z.number().nullable().openapi({ description: "0–100", example: 100 }),
-  exit_code: z.number().int().nullable().openapi({ description: "0 when completed", example: 0 }),
+  exit_code: z.number().int().nullable().openapi({
+    description: "What the handler told; else 0 when completed",
+    example: 0,
+  }),
   error_message: z.string().nullable().openapi({ example: null }),
   parameters: valueSchema.openapi({ example: EXAMPLE.payload }),
   result: valueSchema.openapi({
@@ -280,6 +284,29 @@ export const RunResultSchema = RunSchema.pick({
   duration_seconds: true,
 }).openapi("RunResult");
 
+const parameterValueSchema = z.union([z.number(), z.string(), z.boolean()]);
+
+/** A parameter of a module, said so that a form can be made of it. */
+const ParameterSchema = z.object({
+  name: z.string().openapi({ example: "copies" }),
+  type: z.enum(PARAMETER_TYPES).openapi({ example: "number" }),
+  label: z.string().openapi({ example: "Copies" }),
+  description: z.string().openapi({ example: "How many to print" }),
+  required: z.boolean(),
+  default: parameterValueSchema.nullable().openapi({ example: 1 }),
+  min: z.number().nullable().openapi({ example: 1 }),
+  max: z.number().nullable().openapi({ example: 100 }),
+  integer: z.boolean(),
+  min_length: z.number().nullable(),
+  max_length: z.number().nullable(),
+  pattern: z.string().nullable().openapi({ description: "All of the text must match it" }),
+  options: z.array(z.union([z.string(), z.number()])).nullable(),
+  visible_when: z.object({
+    parameter: z.string().openapi({ description: "The name of an earlier parameter" }),
+    one_of: z.array(parameterValueSchema),
+  }).nullable().openapi({ description: "It may be given only when this holds; null for always" }),
+}).openapi("ModuleParameter");
+
 /** A module. */
 export const ModuleSchema = z.object({
   id: z.string().openapi({ example: "email" }),
@@ -288,6 +315,10 @@ export const ModuleSchema = z.object({
   parameters_schema: z.record(z.string(), z.unknown()).nullable().openapi({
     description: "JSON Schema of the parameters; null when anything is accepted",
     example: { type: "object", properties: { to: { type: "string" } }, required: ["to"] },
+  }),
+  parameters: z.array(ParameterSchema).nullable().openapi({
+    description: "The parameters one by one, for a form; null when the module does not define them",
+    example: null,
   }),
 }).openapi("Module");
 

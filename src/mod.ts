@@ -32,6 +32,13 @@ export {
   RetryAfterError,
   StorageError,
 } from "./domain/errors.ts";
+export {
+  type ModuleParameter,
+  PARAMETER_TYPES,
+  type ParameterCondition,
+  type ParameterType,
+  type ParameterValue,
+} from "./domain/module_parameter.ts";
 export type { Random } from "./domain/random.ts";
 export {
   createRun,
@@ -54,10 +61,13 @@ export {
   type Lease,
   type LeaseLike,
   type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,
   type TaskLimits,
+  type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
@@ -129,7 +139,13 @@ export type {
 } from "./patterns/task_orchestrator.ts";
 export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
-export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
+export {
+  type HandlerModuleEntry,
+  loadHandlers,
+  type LoadHandlersOptions,
+} from "./platform/load_handlers.ts";
+export { loadModules } from "./platform/load_modules.ts";
+export { sqliteVersion } from "./platform/sqljs_engine.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
@@ -160,6 +176,7 @@ export type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChange,
   TaskChanges,

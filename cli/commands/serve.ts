@@ -6,7 +6,8 @@ import { type AppOptions, createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
-  loadHandlerFile,
+  loadHandlerFiles,
+  MODULES_HELP,
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
@@ -15,6 +16,7 @@ import { httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
+import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
@@ -23,6 +25,8 @@ interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly handlers?: string;
+  readonly modules?: string;
+  readonly config?: string;
   readonly tokens?: string;
   readonly corsOrigin?: string[];
   /** False when `--no-worker` was given. */
@@ -40,6 +44,8 @@ export function addServeCommand(program: Program, app: App): void {
     )
     .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
     .option("--handlers <file>", HANDLERS_HELP)
+    .option("--modules <file>", MODULES_HELP)
+    .option("--config <file>", `the worker's ${CONFIG_HELP}`)
     .option("--tokens <file>", `access tokens, one a line (default: ${TOKENS_FILE_VARIABLE})`)
     .option("--cors-origin <origin...>", "origins whose pages may use the interface")
     .option("--no-worker", "execute nothing in this process")
@@ -50,9 +56,8 @@ export function addServeCommand(program: Program, app: App): void {
 
 async function serve(session: Session, options: ServeOptions): Promise<number> {
   const access = await httpAccess(session.io, { host: options.host, tokensFile: options.tokens });
-  const handlers = options.handlers === undefined
-    ? new HandlerRegistry()
-    : await loadHandlerFile(options.handlers);
+  const config = await readWorkerSettings(session, options.config);
+  const handlers = await loadHandlerFiles(options) ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   try {
@@ -68,7 +73,10 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
         if (session.json) writeJson(session, { url, worker: null });
         return EXIT.done;
       }
-      const settings = { queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS };
+      const settings = {
+        ...config,
+        ...{ queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS },
+      };
       const { url, workerId } = await withWorker(settings, async ({ workerId }) => ({
         url: await listen(),
         workerId,

@@ -12,6 +12,8 @@ export type QueueErrorCode =
   | "lease_lost"
   | "idempotency_conflict"
   | "run_id_conflict"
+  | "unknown_parent"
+  | "dependency_cycle"
   | "unknown_task_type"
   | "queue_closed";
 
@@ -117,6 +119,16 @@ export class ExitCodeError extends Error {
 /** The result of a task whose last attempt threw `thrown`: its exit code, if it told one, else `null`. */
 export function resultOfFailure(thrown: unknown): { readonly exit_code: number } | null {
   return thrown instanceof ExitCodeError ? { exit_code: thrown.exitCode } : null;
+}
+
+/** The same error, as one that fails the task at once. */
+export function permanentError(error: unknown): Error {
+  if (error instanceof PermanentError) return error;
+  const message = messageOf(error);
+  if (error instanceof ExitCodeError) {
+    return new ExitCodeError(error.exitCode, message, { cause: error, isPermanent: true });
+  }
+  return new PermanentError(message, { cause: error });
 }
 
 /** Asserts what the code has proved. A failure is a bug in Holdfast, never the caller's fault. */

@@ -5,7 +5,7 @@
  * whichever process works on them, and after a restart the active runs are the queue's.
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { ExitCodeError, messageOf, PermanentError, QueueError } from "../domain/errors.ts";
+import { messageOf, permanentError, QueueError } from "../domain/errors.ts";
 import type { Run } from "../domain/run.ts";
 import {
   checkName,
@@ -421,19 +421,9 @@ function handlerOf(work: TaskWork): Handler {
     try {
       return await perform(work, context);
     } catch (error) {
-      throw context.signal.aborted ? error : finalError(error);
+      throw context.signal.aborted ? error : permanentError(error);
     }
   };
-}
-
-/** The same error, as one that fails the task at once. */
-function finalError(error: unknown): unknown {
-  if (error instanceof PermanentError) return error;
-  const message = messageOf(error);
-  if (error instanceof ExitCodeError) {
-    return new ExitCodeError(error.exitCode, message, { cause: error, isPermanent: true });
-  }
-  return new PermanentError(message, { cause: error });
 }
 
 const NOT_STORED = Promise.resolve(null);

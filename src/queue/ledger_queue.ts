@@ -31,6 +31,8 @@ import {
   renew,
   reportProgress,
 } from "./lease.ts";
+import { parentResults } from "./dependencies.ts";
+import { inEnqueueSpan } from "./enqueue_span.ts";
 import { explain } from "./explain.ts";
 import { type HealthThresholds, judge, resolveThresholds } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
@@ -54,6 +56,7 @@ import type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChanges,
   TaskQueue,
@@ -78,8 +81,9 @@ import {
 import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
+import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
-import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
+import { changeOfRow, findRow, rowOfTask, taskOfRow } from "./task_row.ts";
 import { history, prepareHistory, transitionsOf } from "./transition_log.ts";
 import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
@@ -161,7 +165,12 @@ export class LedgerQueue implements TaskQueue {
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
     checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
     const prepared = tasks.map((task) => prepareTask(task, this.#payloadMaxBytes));
-    const enqueued = await this.#write((tx, context) => enqueueAll(tx, prepared, context));
+    const types = prepared.map(({ type }) => type);
+    const enqueued = await inEnqueueSpan(
+      types,
+      (traceParent) =>
+        this.#write((tx, context) => enqueueAll(tx, prepared, { ...context, traceParent })),
+    );
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
 
@@ -180,6 +189,14 @@ export class LedgerQueue implements TaskQueue {
   async list(request: ListRequest = {}): Promise<Task[]> {
     const prepared = prepareList(request);
     return (await this.#ledger.read((reader) => list(reader, prepared))).map(taskOfRow);
+  }
+
+  async parentResults(taskId: number): Promise<ParentResult[]> {
+    checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
+    return await this.#ledger.read((reader) => {
+      rowOfTask(reader, taskId);
+      return parentResults(reader, taskId);
+    });
   }
 
   async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
@@ -256,10 +273,15 @@ export class LedgerQueue implements TaskQueue {
 
   async rescue(): Promise<Task[]> {
     const isWorthwhile = await this.#ledger.read((reader) =>
-      hasExpired(reader, this.#clock.nowMs())
+      hasExpired(reader, this.#clock.nowMs()) || isUnsettled(reader)
     );
     if (!isWorthwhile) return [];
-    const rescued = (await this.#write((tx, context) => rescue(tx, context))).map(taskOfRow);
+    const rows = await this.#write((tx, context) => {
+      const rescued = rescue(tx, context);
+      settleDeferred(tx, context);
+      return rescued;
+    });
+    const rescued = rows.map(taskOfRow);
     logRescued(rescued);
     return rescued;
   }

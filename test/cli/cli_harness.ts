@@ -1,6 +1,7 @@
 /**
  * The command line under test: in-process with captured streams, or as a real process.
  */
+import { assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main } from "../../cli/main.ts";
@@ -136,6 +137,7 @@ export function holdfastProcess(
       "--allow-read",
       "--allow-write",
       "--allow-env",
+      "--allow-run",
       "--allow-net=127.0.0.1",
       join(CHECKOUT, "cli", "main.ts"),
       ...args,
@@ -145,4 +147,38 @@ export function holdfastProcess(
     stderr: "piped",
     ...streams,
   });
+}
+
+/** What a process writes, as it comes. */
+export class Listener {
+  /** Resolves when the process has closed the stream. */
+  readonly ended: Promise<void>;
+  #seen = "";
+  #more = Promise.withResolvers<void>();
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.ended = this.#read(stream);
+  }
+
+  /** Resolves when the process has written `text`; fails when it ends without. */
+  async until(text: string): Promise<void> {
+    const end = this.ended.then(() => "ended");
+    while (!this.#seen.includes(text)) {
+      const event = await Promise.race([this.#more.promise, end]);
+      if (event === "ended") assertStringIncludes(this.#seen, text);
+    }
+  }
+
+  /** Everything so far. */
+  get text(): string {
+    return this.#seen;
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+      this.#seen += part;
+      this.#more.resolve();
+      this.#more = Promise.withResolvers();
+    }
+  }
 }

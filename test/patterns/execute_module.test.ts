@@ -270,6 +270,7 @@ Deno.test("when this process is killed, what it had started ends too", async () 
       30_000,
     );
     const pids = await familyPids(folder);
+    assert(await isAnyAlive(pids));
     parent.kill("SIGKILL");
     await parent.status;
     await until(async () => !await isAnyAlive(pids), "all of the family to end", 10_000);

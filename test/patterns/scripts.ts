@@ -19,18 +19,13 @@ export async function withScripts(
 }
 
 /** Whether a process lives; one that is dead and only not waited for does not. */
-export async function isAlive(pid: number): Promise<boolean> {
-  if (Deno.build.os === "linux") {
-    const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => undefined);
-    return stat !== undefined && !/\) [ZX] /.test(stat);
-  }
-  const { default: process } = await import("node:process");
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+async function isAlive(pid: number): Promise<boolean> {
+  const [file, ...args] = Deno.build.os === "windows"
+    ? ["tasklist", "/FI", `PID eq ${pid}`, "/NH", "/FO", "CSV"]
+    : ["ps", "-o", "stat=", "-p", String(pid)];
+  const { stdout } = await new Deno.Command(file!, { args, stderr: "null" }).output();
+  const text = new TextDecoder().decode(stdout).trim();
+  return Deno.build.os === "windows" ? text.includes(`"${pid}"`) : /^[^Z]/.test(text);
 }
 
 /** Whether any of these processes lives. */
