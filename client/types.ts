@@ -61,6 +61,10 @@ export interface EnqueueRequest extends RunOptions {
   compatibility?: Record<string, unknown>;
   /** The caller's name for the run, unique; default a random UUID. */
   run_id?: string;
+  /** Its parents, by task id (a number) or run id (a text): it runs once all of them are final. */
+  depends_on?: (number | string)[];
+  /** What becomes of it when a parent fails or is cancelled; default `fail`. */
+  on_parent_failure?: "fail" | "skip" | "run";
 }
 
 /** A task that was enqueued. Instants are ISO 8601 with `Z`. */
@@ -83,6 +87,8 @@ export interface EnqueuedTask {
   attempts: number;
   /** Executions allowed. */
   max_attempts: number;
+  /** How many of its parents are not final yet. */
+  waits_for: number;
   /** Not claimed before. */
   run_after_utc: string;
   /** When the lease ends. */

@@ -6,6 +6,7 @@ import type { EnqueueResult, NewTask } from "../src/mod.ts";
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
+import type { EnqueueBody } from "./schemas.ts";
 
 /** @throws HttpError `VALIDATION_ERROR`. */
 async function checkValue(
@@ -67,6 +68,20 @@ export function keyOf(
     } in the body`,
     { problems: [{ field: "idempotency_key", message: "Differs from the header" }] },
   );
+}
+
+/** The task that a body describes. */
+export function newTaskOf(body: z.infer<typeof EnqueueBody>): NewTask {
+  const { type, payload = {}, compatibility, run_id, depends_on, on_parent_failure } = body;
+  return {
+    ...schedulingOf(body),
+    type,
+    payload,
+    compatibility,
+    runId: run_id,
+    dependsOn: depends_on,
+    onParentFailure: on_parent_failure,
+  };
 }
 
 /** A task to enqueue, and where its payload stands in the request. */

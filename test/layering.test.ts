@@ -40,7 +40,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src": ["src"],
   "server": ["src/mod.ts"],
   "client": [],
-  "cli": ["src/mod.ts", "server"],
+  "cli": ["src/mod.ts", "server", "deno.json"],
   "examples": ["src/mod.ts", "server", "client", "cli"],
 };
 

@@ -3,7 +3,9 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import {
+  EnqueuedBatchSchema,
   EnqueuedSchema,
+  ParentListSchema,
   RunBatchSchema,
   RunPageSchema,
   RunResultSchema,
@@ -12,7 +14,7 @@ import {
   TaskSchema,
   TransitionListSchema,
 } from "../../server/schemas.ts";
-import { PermanentError } from "../../src/mod.ts";
+import { HandlerRegistry, PermanentError } from "../../src/mod.ts";
 import { claimOne, post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 const ENQUEUE = "/api/queue/enqueue";
@@ -162,3 +164,53 @@ Deno.test("a task's life is told in order", () =>
       ["cancelled", null, null],
     ]);
   }));
+
+Deno.test("tasks that depend on each other are enqueued in one batch, and their parents are told", () =>
+  withApp(async ({ app, queue }) => {
+    const batch = (tasks: unknown[]): Promise<Response> =>
+      post(app, "/api/queue/enqueue/batch", { tasks });
+    const accepted = await batch([
+      { type: "report", depends_on: ["extract"], on_parent_failure: "run" },
+      { type: "t", run_id: "extract", payload: { n: 1 } },
+    ]);
+    const { tasks, created } = await read(accepted, 201, EnqueuedBatchSchema);
+    assertEquals([tasks.map(({ waits_for }) => waits_for), created], [[1, 0], 2]);
+    await queue.complete(await claimOne(queue, "t"), { rows: 3 });
+    const told = await app.request(`/api/queue/tasks/${tasks[0]!.id}/parents`);
+    const { parents } = await read(told, 200, ParentListSchema);
+    assertEquals(parents, [{
+      task_id: tasks[1]!.id,
+      run_id: "extract",
+      status: "completed",
+      result: { rows: 3 },
+      error_message: null,
+    }]);
+    assertEquals((await claimOne(queue, "report")).waitsFor, 0);
+    const wrong: unknown[][] = [
+      [{ type: "a", depends_on: ["nobody"] }],
+      [{ type: "a", depends_on: [99] }],
+      [{ type: "a", run_id: "x", depends_on: ["y"] }, {
+        type: "b",
+        run_id: "y",
+        depends_on: ["x"],
+      }],
+    ];
+    for (const tasks of wrong) await readError(await batch(tasks), 422, "VALIDATION_ERROR");
+    const fields = await refusedFields(await batch([{ type: "email", payload: { to: "x" } }]));
+    assertEquals(fields, ["tasks.0.payload.to"]);
+    assertEquals(await queue.count(), 2);
+  }));
+
+Deno.test("a run bears its module's name", () =>
+  withApp(async ({ app }) => {
+    const { run_id } = await read(
+      await post(app, "/api/modules/report/run", { parameters: 1 }),
+      202,
+      RunSchema,
+    );
+    for (const path of [`/api/runs/${run_id}`, `/api/runs/${run_id}?wait=0s`]) {
+      assertEquals((await read(await app.request(path), 200, RunSchema)).module_name, "The Report");
+    }
+    const page = await read(await app.request("/api/runs"), 200, RunPageSchema);
+    assertEquals(page.runs[0]!.module_name, "The Report");
+  }, { handlers: new HandlerRegistry().register("report", () => null, { name: "The Report" }) }));
