@@ -57,6 +57,20 @@ export {
   type TaskLimits,
   type TaskStatus,
 } from "./domain/task.ts";
+export {
+  type ExportOptions,
+  ExportRefusedError,
+  type ExportReport,
+  exportTasks,
+} from "./export_tasks.ts";
+export {
+  type ImportOptions,
+  ImportRefusedError,
+  type ImportReport,
+  importTasks,
+  readTaskFile,
+  type ReadTaskFileOptions,
+} from "./import_tasks.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
 export type { Durability, LedgerStats } from "./ledger/ledger.ts";
 export type { LostPart } from "./ledger/salvage.ts";
@@ -114,6 +128,9 @@ export {
 } from "./queue/operations.ts";
 export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
 export { checkNewTask } from "./queue/enqueue.ts";
+export type { RecordRequest } from "./queue/export_records.ts";
+export type { RecordImport, RecordImportOptions, RecordProblem } from "./queue/import_records.ts";
+export type { TaskRecord } from "./queue/task_record.ts";
 export type {
   ClaimRequest,
   EnqueueResult,
@@ -129,6 +146,13 @@ export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
 export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
+export {
+  type TaskFile,
+  TRANSFER_FORMATS,
+  type TransferFormat,
+  type TransferProblem,
+  type TransferProgress,
+} from "./transfer/task_file.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
   type Handler,

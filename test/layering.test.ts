@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/queue": ["src/domain", "src/ledger"],
   "src/worker": ["src/domain", "src/queue/task_queue.ts", "src/queue/operations.ts"],
   "src/manager": ["src/domain", "src/queue/task_queue.ts", "src/worker"],
+  "src/transfer": ["src/domain", "src/ledger/sql_engine.ts", "src/queue/task_record.ts"],
   "src/platform": [
     "src/domain",
     "src/storage/storage.ts",
@@ -42,6 +43,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/queue": [],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
+  "src/transfer": [],
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],
   "server": ["hono", "@hono/zod-openapi", "zod"],

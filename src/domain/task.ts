@@ -66,6 +66,8 @@ export interface TaskLimits {
   readonly claimMax: number;
   /** Tasks that can be enqueued at once. */
   readonly batchMax: number;
+  /** Tasks that can be imported at once. */
+  readonly importMax: number;
   /** Tasks that one page can list. */
   readonly listMax: number;
   /** Tasks that one page lists when nothing is said. */
@@ -95,6 +97,7 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   timeoutMaxMs: 7 * 24 * 3_600_000,
   claimMax: 1000,
   batchMax: 100_000,
+  importMax: 1_000_000,
   listMax: 1000,
   listDefault: 100,
 });

@@ -32,7 +32,15 @@ import {
   reportProgress,
 } from "./lease.ts";
 import { explain } from "./explain.ts";
+import { exportRecords, prepareRecordRequest, type RecordRequest } from "./export_records.ts";
 import { judge } from "./health.ts";
+import {
+  dryRunImport,
+  importRecords,
+  prepareImport,
+  type RecordImport,
+  type RecordImportOptions,
+} from "./import_records.ts";
 import { impossibleRows } from "./integrity.ts";
 import { count, list, prepareList, stats } from "./look.ts";
 import { checkWindow, measure } from "./metrics.ts";
@@ -61,6 +69,7 @@ import type {
 import { preparePrune, type PrunableStatus, prune, PRUNE_MAX, pruneBound } from "./prune.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
+import type { TaskRecord } from "./task_record.ts";
 import type { TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
 import { transitionsOf } from "./transition_log.ts";
@@ -331,6 +340,22 @@ export class LedgerQueue implements TaskQueue {
     const storage = await this.#ledger.verify();
     const problems = [...storage, ...await this.#ledger.read(impossibleRows)];
     return { ok: problems.length === 0, problems };
+  }
+
+  async exportRecords(request: RecordRequest = {}): Promise<TaskRecord[]> {
+    const statuses = prepareRecordRequest(request);
+    return await this.#ledger.read((reader) => exportRecords(reader, statuses));
+  }
+
+  async importRecords(
+    records: readonly TaskRecord[],
+    options: RecordImportOptions = {},
+  ): Promise<RecordImport> {
+    const prepared = prepareImport(records, this.#payloadMaxBytes);
+    if (options.dryRun) {
+      return await this.#ledger.read((reader) => dryRunImport(reader, prepared, options));
+    }
+    return await this.#write((tx, context) => importRecords(tx, prepared, options, context));
   }
 
   async flush(): Promise<void> {

@@ -144,6 +144,7 @@ function dueCount(byStatus: Readonly<Record<TaskStatus, number>>, scheduled: num
 function noTransitions(): Record<TransitionKind, number> {
   return {
     enqueued: 0,
+    imported: 0,
     leased: 0,
     completed: 0,
     retried: 0,

@@ -5,13 +5,14 @@
 /**
  * What happened.
  *
- * - `enqueued`: it was stored. `leased`: a worker took it. `completed`: its handler returned.
+ * - `enqueued`: it was stored. `imported`: it came from another queue. `leased`: a worker took it. `completed`: its handler returned.
  * - `retried`: an attempt failed and another follows. `failed`: none follows. `rescued`: its worker fell silent, and it
  *   was queued again.
  * - `released`: its worker gave it back. `cancelled`, `requeued`: a person cancelled it, queued it again.
  */
 export type TransitionKind =
   | "enqueued"
+  | "imported"
   | "leased"
   | "completed"
   | "retried"
