@@ -1,110 +1,81 @@
 /**
- * `deno task bench`: Holdfast beside node:sqlite in one run, in turns. Prints a table and writes `bench/results/latest.json`.
+ * `deno task bench`: Holdfast beside others in one run, in turns. Prints tables, and writes `results/latest.json` and, when
+ * everything was measured at full scale, `RESULTS.md`.
  *
- * Every operation is awaited before the next one of the same caller begins. An fsync's cost decides most of this: on a laptop's
- * disk it takes 1–10 ms, on a server's far less, so compare ratios, not numbers.
+ * `--quick` takes seconds instead of minutes; `--only=enqueue,claim` runs these parts. An fsync's cost decides much of this:
+ * on a laptop's disk it takes 1–10 ms, on a server's far less. So compare ratios within one run, not numbers.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import Table from "cli-table3";
-import { type Contender, holdfast, nodeSqlite } from "./contenders.ts";
-import { type Figure, measure, median, type Workload } from "./measure.ts";
+import { type Bench, FULL_SCALE, type Part, QUICK_SCALE, withBench } from "./bench.ts";
+import type { Figure } from "./figures.ts";
+import { describeMachine } from "./machine.ts";
+import { type BenchOptions, parseOptions } from "./options.ts";
+import { BACKLOG_PART } from "./parts/backlog.ts";
+import { CHECKPOINT_PART } from "./parts/checkpoint.ts";
+import { HTTP_PART } from "./parts/http.ts";
+import { IDLE_PART } from "./parts/idle.ts";
+import { LATENCY_PART } from "./parts/latency.ts";
+import { OPEN_PART } from "./parts/open.ts";
+import { PROCESSES_PART } from "./parts/processes.ts";
+import { SYNCS_PART } from "./parts/syncs.ts";
+import { THROUGHPUT_PARTS } from "./parts/throughput.ts";
+import { reachOf } from "./reach.ts";
+import { asMarkdown, asText, type Report } from "./report.ts";
 
-const ROUNDS = 5;
-const RESULTS = fileURLToPath(new URL("results", import.meta.url));
+const HERE = fileURLToPath(new URL(".", import.meta.url));
 
-const WORKLOADS: readonly Workload<Contender>[] = [
-  { name: "enqueue, one caller", run: (contender) => callers(contender, 1, 1000) },
-  { name: "enqueue, 64 callers", run: (contender) => callers(contender, 64, 50) },
-  {
-    name: "enqueue, batches of 1,000",
-    run: async (contender) => {
-      for (let batch = 0; batch < 3; batch++) await contender.enqueueBatch(1000);
-      return 3000;
-    },
-  },
-  {
-    name: "claim + complete, one at a time",
-    prepare: fill,
-    run: (contender) => work(contender, 1, 500),
-  },
-  {
-    name: "claim + complete, 32 at a time",
-    prepare: fill,
-    run: (contender) => work(contender, 32, 960),
-  },
+const PARTS: readonly Part[] = [
+  ...THROUGHPUT_PARTS,
+  SYNCS_PART,
+  PROCESSES_PART,
+  LATENCY_PART,
+  HTTP_PART,
+  OPEN_PART,
+  CHECKPOINT_PART,
+  BACKLOG_PART,
+  IDLE_PART,
 ];
 
-async function callers(contender: Contender, count: number, each: number): Promise<number> {
-  await Promise.all(Array.from({ length: count }, async () => {
-    for (let n = 0; n < each; n++) await contender.enqueue(n);
-  }));
-  return count * each;
-}
-
-async function fill(contender: Contender): Promise<void> {
-  await contender.enqueueBatch(1000);
-}
-
-async function work(contender: Contender, limit: number, tasks: number): Promise<number> {
-  let done = 0;
-  while (done < tasks) done += await contender.claimAndComplete(limit);
-  return done;
-}
-
 async function main(): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "holdfast bench " });
-  const contenders = [
-    await holdfast(join(folder, "full.db"), "full"),
-    await holdfast(join(folder, "relaxed.db"), "relaxed"),
-    nodeSqlite(join(folder, "sqlite-full.db"), "FULL"),
-    nodeSqlite(join(folder, "sqlite-normal.db"), "NORMAL"),
-  ];
-  const figures: Figure[] = [];
-  try {
-    for (const workload of WORKLOADS) figures.push(...await measure(workload, contenders, ROUNDS));
-  } finally {
-    for (const contender of contenders) await contender.close();
-    await Deno.remove(folder, { recursive: true });
-  }
-  console.log(tableOf(figures));
-  await Deno.mkdir(RESULTS, { recursive: true });
-  await Deno.writeTextFile(join(RESULTS, "latest.json"), `${JSON.stringify(figures, null, 2)}\n`);
-}
-
-function tableOf(figures: readonly Figure[]): string {
-  const table = new Table({
-    head: [
-      "work",
-      "contender",
-      "survives",
-      "ops/s (median)",
-      "min – max",
-      "fsyncs/op",
-      "vs node:sqlite FULL",
-    ],
-    colAligns: ["left", "left", "left", "right", "right", "right", "right"],
-    style: { head: [], border: [] },
+  const options = optionsOrExit();
+  const scale = options.isQuick ? QUICK_SCALE : FULL_SCALE;
+  await withBench(scale, async (bench) => {
+    const machine = await describeMachine(bench.folder("machine"));
+    const figures = await runParts(bench, options);
+    const command = ["deno task bench", ...Deno.args].join(" ");
+    await tell({ machine, command, figures, reach: reachOf(figures) }, options);
   });
-  for (const figure of figures) {
-    const peer = figures.find(({ workload, contender }) => {
-      return workload === figure.workload && contender === "node:sqlite, WAL, FULL";
-    })!;
-    table.push([
-      figure.workload,
-      figure.contender,
-      figure.durability,
-      whole(median(figure.perSecond)),
-      `${whole(Math.min(...figure.perSecond))} – ${whole(Math.max(...figure.perSecond))}`,
-      figure.syncsPerOperation === null ? "?" : figure.syncsPerOperation.toFixed(3),
-      `${(median(figure.perSecond) / median(peer.perSecond)).toFixed(2)}×`,
-    ]);
-  }
-  return table.toString();
 }
 
-function whole(value: number): string {
-  return Math.round(value).toLocaleString("en");
+function optionsOrExit(): BenchOptions {
+  try {
+    return parseOptions(Deno.args, PARTS.map(({ name }) => name));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : String(error));
+    for (const { name, about } of PARTS) console.error(`  ${name.padEnd(12)}${about}`);
+    Deno.exit(2);
+  }
+}
+
+async function runParts(bench: Bench, { only }: BenchOptions): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const part of PARTS) {
+    if (only !== null && !only.includes(part.name)) continue;
+    bench.say(`# ${part.name}: ${part.about}`);
+    figures.push(...await part.run(bench));
+  }
+  return figures;
+}
+
+async function tell(report: Report, { isQuick, only }: BenchOptions): Promise<void> {
+  console.log(asText(report));
+  await Deno.mkdir(join(HERE, "results"), { recursive: true });
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  await Deno.writeTextFile(join(HERE, "results", "latest.json"), json);
+  if (isQuick || only !== null) return;
+  const notes = await Deno.readTextFile(join(HERE, "HOW_MEASURED.md"));
+  await Deno.writeTextFile(join(HERE, "RESULTS.md"), asMarkdown(report, notes.trim()));
 }
 
 if (import.meta.main) await main();

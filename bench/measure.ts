@@ -1,68 +1,107 @@
 /**
- * Measuring: contenders take turns within one run, medians count.
+ * Measuring: contenders take turns within one run, in an order that moves on by one each round; medians count.
  */
+import { type Figure, percentiles, type Survives } from "./figures.ts";
 
-/** One workload: prepares on its own, then says how many operations it did. */
-export interface Workload<Subject> {
+/** Who is measured. */
+export interface Subject {
   readonly name: string;
-  /** Not measured. */
-  prepare?(subject: Subject): Promise<void>;
-  /** Measured; resolves to the number of operations. */
-  run(subject: Subject): Promise<number>;
-}
-
-/** What a contender did in a workload, over all rounds. */
-export interface Figure {
-  readonly workload: string;
-  readonly contender: string;
-  readonly durability: string;
-  /** Operations per second, of each round. */
-  readonly perSecond: readonly number[];
-  /** fsyncs per operation, of all rounds together; `null` where they cannot be counted. */
-  readonly syncsPerOperation: number | null;
-}
-
-interface Subject {
-  readonly name: string;
-  readonly durability: string;
+  readonly survives: Survives;
+  /** fsyncs so far, where they can be counted. */
   syncs(): Promise<number | null>;
 }
 
-/** Runs a workload `rounds` times for each subject, in turn. */
-export async function measure<S extends Subject>(
-  workload: Workload<S>,
-  subjects: readonly S[],
-  rounds: number,
-): Promise<Figure[]> {
-  const perSecond = subjects.map((): number[] => []);
-  const syncs = subjects.map((): number | null => 0);
-  const operations = subjects.map(() => 0);
-  for (let round = 0; round < rounds; round++) {
-    for (const [i, subject] of subjects.entries()) {
-      await workload.prepare?.(subject);
-      const syncsBefore = await subject.syncs();
-      const startedAt = performance.now();
-      const done = await workload.run(subject);
-      perSecond[i]!.push(done / (performance.now() - startedAt) * 1000);
-      const syncsAfter = await subject.syncs();
-      syncs[i] = syncsBefore === null || syncsAfter === null
-        ? null
-        : syncs[i]! + syncsAfter - syncsBefore;
-      operations[i]! += done;
-    }
-  }
-  return subjects.map(({ name, durability }, i) => ({
-    workload: workload.name,
-    contender: name,
-    durability,
-    perSecond: perSecond[i]!,
-    syncsPerOperation: syncs[i] === null ? null : syncs[i]! / operations[i]!,
-  }));
+/** A piece of work; what it does outside of the stopwatch's `total` is preparation. */
+export interface Workload<S extends Subject> {
+  readonly name: string;
+  /** Whether this contender can do it; default all can. */
+  readonly suits?: (subject: S) => boolean;
+  /** Resolves to the number of tasks. */
+  run(subject: S, watch: Stopwatch): Promise<number>;
 }
 
-/** The middle value. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+/** Takes the times of one round. */
+export class Stopwatch {
+  readonly laps: number[] = [];
+  /** How long the measured part took. */
+  totalMs = 0;
+  /** fsyncs within it. */
+  syncs: number | null = null;
+  readonly #countSyncs: () => Promise<number | null>;
+
+  constructor(countSyncs: () => Promise<number | null>) {
+    this.#countSyncs = countSyncs;
+  }
+
+  /** Measures all of `work`. */
+  async total(work: () => Promise<void>): Promise<void> {
+    const syncsBefore = await this.#countSyncs();
+    const startedAt = performance.now();
+    await work();
+    this.totalMs = performance.now() - startedAt;
+    const syncsAfter = await this.#countSyncs();
+    if (syncsBefore !== null && syncsAfter !== null) this.syncs = syncsAfter - syncsBefore;
+  }
+
+  /** Measures one call within. */
+  async lap<T>(call: () => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
+    const result = await call();
+    this.laps.push(performance.now() - startedAt);
+    return result;
+  }
+}
+
+interface Tally {
+  readonly perSecond: number[];
+  readonly laps: number[];
+  syncs: number | null;
+  tasks: number;
+}
+
+/** Runs a workload `rounds` times for each subject that it suits, in turn. */
+export async function measure<S extends Subject>(
+  group: string,
+  workload: Workload<S>,
+  { subjects, rounds }: { readonly subjects: readonly S[]; readonly rounds: number },
+): Promise<Figure[]> {
+  const suited = subjects.filter((subject) => workload.suits?.(subject) ?? true);
+  const tallies = new Map(suited.map((subject) => [subject, newTally()]));
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < suited.length; turn++) {
+      const subject = suited[(round + turn) % suited.length]!;
+      await addRound(tallies.get(subject)!, workload, subject);
+    }
+  }
+  return suited.map((subject) => figureOf(group, workload.name, subject, tallies.get(subject)!));
+}
+
+function newTally(): Tally {
+  return { perSecond: [], laps: [], syncs: 0, tasks: 0 };
+}
+
+async function addRound<S extends Subject>(
+  tally: Tally,
+  workload: Workload<S>,
+  subject: S,
+): Promise<void> {
+  const watch = new Stopwatch(() => subject.syncs());
+  const tasks = await workload.run(subject, watch);
+  tally.perSecond.push(tasks / watch.totalMs * 1000);
+  for (const lap of watch.laps) tally.laps.push(lap);
+  tally.tasks += tasks;
+  tally.syncs = watch.syncs === null || tally.syncs === null ? null : tally.syncs + watch.syncs;
+}
+
+function figureOf(group: string, work: string, subject: Subject, tally: Tally): Figure {
+  const { perSecond, laps, syncs, tasks } = tally;
+  return {
+    group,
+    work,
+    contender: subject.name,
+    survives: subject.survives,
+    perSecond,
+    latencyMs: laps.length === 0 ? undefined : percentiles(laps),
+    syncsPerTask: syncs === null ? null : syncs / tasks,
+  };
 }

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { createQueuedTaskManager, createRun, type TaskWork } from "../src/mod.ts";
-import { median } from "./measure.ts";
+import { median } from "./figures.ts";
 
 const TASKS = 10_000;
 const SLICE = 500;

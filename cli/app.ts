@@ -5,6 +5,8 @@ import type { Command } from "@commander-js/extra-typings";
 import { messageOf, openQueue, type QueueOptions, type Task, type TaskQueue } from "../src/mod.ts";
 import { NotFoundError, OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
+import { chooseStyle, statusStyle, type Style } from "./style.ts";
+import { tableOf } from "./table.ts";
 
 /** Options that every command has, before or after its name. */
 export type GlobalOptions = { db?: string; json?: true };
@@ -24,6 +26,8 @@ export interface Session {
   readonly dbPath: string;
   /** Answer with one JSON document on standard output. */
   readonly json: boolean;
+  /** How to write on standard output. */
+  readonly style: Style;
 }
 
 /** Runs the work of the command that was chosen and keeps its exit code. */
@@ -38,6 +42,7 @@ export function createSession(io: CliIo, globals: GlobalOptions): Session {
     io,
     dbPath: globals.db ?? (io.environment("QUEUE_DB_PATH") || DEFAULT_DB_PATH),
     json: globals.json ?? false,
+    style: chooseStyle(io.outIsTerminal, io.environment),
   };
 }
 
@@ -97,6 +102,30 @@ async function getById(queue: TaskQueue, id: number): Promise<Task | undefined> 
 /** Answers with a JSON document. */
 export function writeJson(session: Session, document: unknown): void {
   session.io.writeOut(JSON.stringify(document, null, 2) + "\n");
+}
+
+/** A table as an answer. */
+export interface AnswerTable {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** The columns that hold a status, a verdict or a state, which give them their colour. */
+  readonly statusColumns?: readonly string[];
+  /** Whether the head is written into a pipe too; default false. */
+  readonly pipesHead?: boolean;
+}
+
+/** Answers with a table that fits the terminal, or in a pipe with tab-separated lines of which nothing is cut. */
+export function writeTable(session: Session, table: AnswerTable): void {
+  const { io, style } = session;
+  const { head, rows, statusColumns = ["status"], pipesHead = false } = table;
+  const paint = (cell: string, column: string): string =>
+    statusColumns.includes(column) ? statusStyle(style, cell)(cell) : cell;
+  if (io.outIsTerminal) {
+    const options = { width: io.outColumns(), paintHead: style.bold, paint };
+    return writeLine(session, tableOf(head, rows, options));
+  }
+  const lines = rows.map((row) => row.map((cell, index) => paint(cell, head[index]!)));
+  for (const cells of pipesHead ? [head, ...lines] : lines) writeLine(session, cells.join("\t"));
 }
 
 /** Answers with a line for people and nothing with `--json`. */

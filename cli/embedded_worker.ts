@@ -2,8 +2,9 @@
  * A worker inside a command: its handlers, its log store, and its end.
  */
 import {
-  type HandlerRegistry,
+  HandlerRegistry,
   loadHandlers,
+  loadModules,
   type LogStore,
   messageOf,
   openLogStore,
@@ -13,6 +14,7 @@ import {
 } from "../src/mod.ts";
 import { type Session, withQueue } from "./app.ts";
 import { checkedInput } from "./exit.ts";
+import { withOutputOnStandardError } from "./handler_output.ts";
 
 /** What `--handlers` takes. */
 export const HANDLERS_HELP =
@@ -20,7 +22,27 @@ export const HANDLERS_HELP =
 
 /** The handlers of the file that the user named. @throws UsageError when it cannot be loaded. */
 export function loadHandlerFile(file: string): Promise<HandlerRegistry> {
-  return checkedInput(() => loadHandlers(file));
+  const load = (): Promise<HandlerRegistry> =>
+    loadHandlers(file, undefined, { threadOutput: "stderr" });
+  return checkedInput(() => withOutputOnStandardError(load));
+}
+
+/** What `--modules` takes. */
+export const MODULES_HELP = "command modules, in .json, .yaml or .toml";
+
+/** The files of handlers that the user named. */
+export interface HandlerFiles {
+  readonly handlers?: string;
+  readonly modules?: string;
+}
+
+/** The handlers of both files; nothing when none was named. @throws UsageError when one cannot be loaded. */
+export async function loadHandlerFiles(
+  { handlers, modules }: HandlerFiles,
+): Promise<HandlerRegistry | undefined> {
+  const registry = handlers === undefined ? undefined : await loadHandlerFile(handlers);
+  if (modules === undefined) return registry;
+  return await checkedInput(() => loadModules(modules, registry ?? new HandlerRegistry()));
 }
 
 /** The worker's options, and how long its handlers may go on after `work`, in milliseconds. */
@@ -30,7 +52,7 @@ export interface WorkerSettings extends WorkerOptions {
 
 /**
  * Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. A
- * promise that a handler left unawaited does not end the process when it rejects.
+ * promise that a handler left unawaited does not end the process when it rejects, and what it prints is no answer.
  */
 export async function withWorker<T>(
   { graceMs, ...options }: WorkerSettings,
@@ -45,11 +67,16 @@ export async function withWorker<T>(
     });
   };
   globalThis.addEventListener("unhandledrejection", surviveStrayRejections);
-  worker.start();
   try {
-    return await work(worker);
+    return await withOutputOnStandardError(async () => {
+      worker.start();
+      try {
+        return await work(worker);
+      } finally {
+        await worker.stop({ graceMs });
+      }
+    });
   } finally {
-    await worker.stop({ graceMs });
     globalThis.removeEventListener("unhandledrejection", surviveStrayRejections);
   }
 }

@@ -18,6 +18,12 @@ export interface CliIo {
   readonly outIsTerminal: boolean;
   /** Whether a person reads standard error. */
   readonly errIsTerminal: boolean;
+  /** Aborts when the reader of standard output has gone: what never ends by itself should end then. */
+  readonly outClosed: AbortSignal;
+  /** How many columns the terminal on standard output has at this moment; 80 where there is none. */
+  outColumns(): number;
+  /** How many rows it has; 24 where there is none. */
+  outRows(): number;
   /** Calls `listener` whenever the process is asked to stop. Returns the way to stop listening. */
   onInterrupt(listener: () => void): () => void;
   /** Ends the process at once. */
@@ -26,16 +32,29 @@ export interface CliIo {
 
 /** The process's own streams, environment, files and signals. */
 export function systemIo(): CliIo {
+  const outClosed = new AbortController();
   return {
-    writeOut: writerTo(Deno.stdout),
-    writeErr: writerTo(Deno.stderr),
+    writeOut: writerTo(Deno.stdout, () => outClosed.abort()),
+    writeErr: writerTo(Deno.stderr, () => {}),
+    outClosed: outClosed.signal,
     readText: (path) => path === "-" ? readStandardInput() : Deno.readTextFile(path),
     environment: (name) => Deno.env.get(name),
     outIsTerminal: Deno.stdout.isTerminal(),
     errIsTerminal: Deno.stderr.isTerminal(),
+    outColumns: () => outSize().columns,
+    outRows: () => outSize().rows,
     onInterrupt: onSignals,
     exitNow: (code) => Deno.exit(code),
   };
+}
+
+/** What a terminal has that does not say. */
+const DEFAULT_SIZE = Object.freeze({ columns: 80, rows: 24 });
+
+function outSize(): { columns: number; rows: number } {
+  if (!Deno.stdout.isTerminal()) return DEFAULT_SIZE;
+  const { columns, rows } = Deno.consoleSize();
+  return { columns: columns || DEFAULT_SIZE.columns, rows: rows || DEFAULT_SIZE.rows };
 }
 
 interface OutputStream {
@@ -43,7 +62,7 @@ interface OutputStream {
 }
 
 /** Writes whole texts. When the reader has gone (`holdfast list | head -1`), what remains has nowhere to go. */
-function writerTo(stream: OutputStream): (text: string) => void {
+function writerTo(stream: OutputStream, onReaderGone: () => void): (text: string) => void {
   const encoder = new TextEncoder();
   let readerGone = false;
   return (text) => {
@@ -54,6 +73,7 @@ function writerTo(stream: OutputStream): (text: string) => void {
       } catch (thrown) {
         if (!(thrown instanceof Deno.errors.BrokenPipe)) throw thrown;
         readerGone = true;
+        onReaderGone();
       }
     }
   };

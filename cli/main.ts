@@ -5,11 +5,12 @@
  * of `exit.ts`. An error is one line, never a stack trace.
  */
 import { Command, CommanderError } from "@commander-js/extra-typings";
-import { messageOf } from "../src/mod.ts";
+import { messageOf, serveProcessWatcher } from "../src/mod.ts";
 import { type App, createSession, type Program } from "./app.ts";
 import { addBackupCommands } from "./commands/backups.ts";
 import { addByHandCommands } from "./commands/by_hand.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
+import { addCompletionsCommand } from "./commands/completions.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addHealthCommand } from "./commands/health.ts";
@@ -21,9 +22,12 @@ import { addRunCommand } from "./commands/run.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStatsCommand } from "./commands/stats.ts";
+import { addTransitionsCommand } from "./commands/transitions.ts";
 import { addWorkerCommand } from "./commands/worker.ts";
+import { addWorkersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
 import { type CliIo, systemIo } from "./io.ts";
+import { addManual } from "./manual.ts";
 import { printable } from "./task_text.ts";
 
 /** Runs `holdfast` with these arguments (without the program's name) and gives its exit code. */
@@ -44,7 +48,8 @@ export async function main(args: readonly string[], io: CliIo = systemIo()): Pro
   }
 }
 
-function createProgram(io: CliIo, app: App): Program {
+/** The tree of commands, the chosen one of which `app` runs. */
+export function createProgram(io: CliIo, app: App): Program {
   const program: Program = new Command("holdfast")
     .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
     .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
@@ -58,30 +63,37 @@ function createProgram(io: CliIo, app: App): Program {
       getErrHasColors: () => false,
     })
     .exitOverride();
-  addCommands(program, app);
+  addCommands(program, app, io);
+  addManual(program);
   return program;
 }
 
-function addCommands(program: Program, app: App): void {
+function addCommands(program: Program, app: App, io: CliIo): void {
   addServeCommand(program, app);
   addWorkerCommand(program, app);
   addEnqueueCommand(program, app);
   addRunCommand(program, app);
   addListCommand(program, app);
   addShowCommand(program, app);
+  addTransitionsCommand(program, app);
   addByHandCommands(program, app);
   addExplainCommand(program, app);
   addLogsCommand(program, app);
   addStatsCommand(program, app);
+  addWorkersCommand(program, app);
   addHealthCommand(program, app);
   addPruneCommand(program, app);
   addCheckpointCommand(program, app);
   addBackupCommands(program, app);
   addRepairCommands(program, app);
+  addCompletionsCommand(program, io);
 }
 
 function errorLine(message: string): string {
   return `holdfast: ${printable(message.trim().replace(/\s*\n\s*/g, " "))}\n`;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  await serveProcessWatcher(Deno.args);
+  Deno.exit(await main(Deno.args));
+}

@@ -30,6 +30,15 @@ export function duration(text: string): number {
   return Math.round(Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN));
 }
 
+/** A reader of durations from `minMs` to `maxMs`. */
+export function durationFrom(minMs: number, maxMs: number): (text: string) => number {
+  return (text) => {
+    const ms = duration(text);
+    if (ms >= minMs && ms <= maxMs) return ms;
+    throw new InvalidArgumentError(`A duration from ${minMs} to ${maxMs} ms is needed.`);
+  };
+}
+
 /** A reader of instants: `+10s`, `+5m`, `+2h`, `+1d`, `+500ms` from now; any other text is left to the queue. */
 export function instant(text: string): Date | string {
   const match = /^\+(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);

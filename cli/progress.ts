@@ -80,3 +80,34 @@ function startLines(output: ProgressOutput, options: ProgressOptions): Progress 
     stop: () => {},
   };
 }
+
+/** How often the time that has passed is shown anew, in milliseconds. */
+const TICK_MS = 200;
+
+const START_OF_LINE = "\r";
+const CLEAR_LINE = "\u001b[K";
+
+/**
+ * Does work of which nobody knows how long it takes: meanwhile a terminal shows `label` and the seconds that have passed,
+ * and nothing of it stays. Anywhere else nothing is written.
+ */
+export async function showingWork<T>(
+  output: ProgressOutput,
+  label: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!output.errIsTerminal) return await work();
+  const startedAtMs = performance.now();
+  const show = (): void => {
+    const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
+    output.writeErr(`${START_OF_LINE}${label} … ${seconds} s${CLEAR_LINE}`);
+  };
+  show();
+  const ticking = setInterval(show, TICK_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(ticking);
+    output.writeErr(`${START_OF_LINE}${CLEAR_LINE}`);
+  }
+}

@@ -1,20 +1,19 @@
 /**
  * Tasks as text for people: the table of `list`, the page of `show`, lines about one task.
  */
-import Table from "cli-table3";
 import type { LogLine, Task } from "../src/mod.ts";
+import { statusStyle, type Style } from "./style.ts";
 
-const LIST_COLUMNS = ["id", "status", "type", "priority", "attempts", "created", "run id"];
-
-/** Columns stand beside each other without borders, which leaves room for run ids. */
-const TABLE_CHARS = {
-  ...{ "top": "", "top-mid": "", "top-left": "", "top-right": "" },
-  ...{ "bottom": "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
-  ...{ "left": "", "left-mid": "", "mid": "", "mid-mid": "" },
-  ...{ "right": "", "right-mid": "", "middle": "" },
-};
-
-const TABLE_STYLE = { "head": [], "border": [], "padding-left": 0, "padding-right": 2 };
+/** The columns of a table of tasks. */
+export const TASK_COLUMNS: readonly string[] = [
+  "id",
+  "status",
+  "type",
+  "priority",
+  "attempts",
+  "created",
+  "run id",
+];
 
 /** `text` with control characters made visible, so stored text cannot command the terminal. */
 export function printable(text: string): string {
@@ -24,37 +23,21 @@ export function printable(text: string): string {
   });
 }
 
-/** A table with a head, without colour. */
-export function tableOf(head: readonly string[], rows: readonly string[][]): string {
-  const table = new Table({ head: [...head], chars: TABLE_CHARS, style: TABLE_STYLE });
-  table.push(...rows);
-  return table.toString();
-}
-
-/** Tasks as a table, for a terminal. */
-export function taskTable(tasks: readonly Task[]): string {
-  return tableOf(LIST_COLUMNS, tasks.map(listRow));
-}
-
-/** Tasks as lines of tab-separated fields without a head, for a pipe. */
-export function taskLines(tasks: readonly Task[]): string {
-  return tasks.map((task) => listRow(task).join("\t")).join("\n");
-}
-
-function listRow(task: Task): string[] {
+/** A task as a row under `TASK_COLUMNS`. */
+export function taskRow(task: Task): string[] {
   return [
     String(task.id),
     task.status,
-    task.type,
+    printable(task.type),
     String(task.priority),
     `${task.attempts}/${task.maxAttempts}`,
     task.createdAt.toISOString(),
-    task.runId,
+    printable(task.runId),
   ];
 }
 
 /** Everything worth knowing about a task, one field a line. */
-export function taskPage(task: Task): string {
+export function taskPage(task: Task, style: Style): string {
   const fields: [string, string | null][] = [
     ["task", String(task.id)],
     ["run id", task.runId],
@@ -76,7 +59,10 @@ export function taskPage(task: Task): string {
   ];
   return fields
     .filter((field): field is [string, string] => field[1] !== null)
-    .map(([name, value]) => `${name.padEnd(10)}${printable(value)}`)
+    .map(([name, value]) => {
+      const paint = name === "status" ? statusStyle(style, task.status) : (text: string) => text;
+      return `${style.dim(name)}${" ".repeat(10 - name.length)}${paint(printable(value))}`;
+    })
     .join("\n");
 }
 
@@ -113,4 +99,12 @@ export function bytesText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} KiB`;
   return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
+
+/** A duration for people, in the largest unit that keeps it short. */
+export function durationText(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 3_600_000) return `${(ms / 60_000).toFixed(1)} min`;
+  return `${(ms / 3_600_000).toFixed(1)} h`;
 }

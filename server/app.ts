@@ -1,19 +1,37 @@
 /**
  * The HTTP application: a function of `Request`, so it can be served, tested without a socket, or mounted under a prefix.
  *
- * It touches nothing outside `/api` and `/metrics`, so a host application keeps its other paths to itself.
+ * It touches nothing outside `/api`, `/metrics` and `/openapi.json`, so a host application keeps its other paths to itself.
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
+import { authenticate } from "./access.ts";
+import { Changes } from "./changes.ts";
 import { HttpError, respondWithError, validationError } from "./errors.ts";
-import { type AppOptions, resolveAppOptions } from "./options.ts";
+import { OpenStreams } from "./event_stream.ts";
+import { checkHost, checkOrigin, limitHeaders, readBody } from "./guard.ts";
+import { type AppOptions, resolveAppOptions, type ResolvedAppOptions } from "./options.ts";
+import type { AppParts } from "./parts.ts";
+import { addRequestId, logRequests } from "./request_log.ts";
+import { addEventRoutes } from "./routes/events.ts";
 import { addHealthRoutes } from "./routes/health.ts";
+import { addLogRoutes } from "./routes/logs.ts";
 import { addModuleRoutes } from "./routes/modules.ts";
+import { addOpenApiRoute } from "./routes/openapi.ts";
 import { addQueueRoutes } from "./routes/queue.ts";
 import { addRunRoutes } from "./routes/runs.ts";
+import { addWorkerRoutes } from "./routes/worker.ts";
 
+export { type Access, type Principal, type Scope, SCOPES } from "./access.ts";
 export { type AppOptions, DEFAULT_APP_OPTIONS } from "./options.ts";
+export {
+  createToken,
+  type NewToken,
+  parseTokens,
+  type ParseTokensOptions,
+  tokenAccess,
+  type TokenRecord,
+} from "./tokens.ts";
 
 /** On every answer. No CORS header is among them: other origins may not read. */
 const SECURITY_HEADERS = Object.freeze({
@@ -46,37 +64,46 @@ export function createApp(options: AppOptions): OpenAPIHono {
   app.onError((error, c) => respondWithError(c, error, resolved));
   app.notFound((c) => {
     addSecurityHeaders(c);
+    addRequestId(c);
     return respondWithError(c, notFound(c), resolved);
   });
-  for (const path of ["/api/*", "/metrics"]) {
-    app.use(path, async (c, next) => {
-      addSecurityHeaders(c);
-      await next();
-    });
-  }
-  app.use("/api/*", limitBody(resolved.bodyMaxBytes));
-  addModuleRoutes(app, resolved);
-  addRunRoutes(app, resolved);
-  addQueueRoutes(app, resolved);
-  addHealthRoutes(app, resolved);
+  for (const path of ["/api/*", "/metrics", "/openapi.json"]) addGuards(app, path, resolved);
+  addRoutes(app, {
+    options: resolved,
+    changes: new Changes(resolved.queue, resolved.logs, resolved.clock),
+    streams: new OpenStreams(resolved.streamsMax),
+  });
   refuseTheRest(app);
   return app;
 }
 
-function addSecurityHeaders(c: Context): void {
-  for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
+/** What every request passes, in this order: the cheapest refusal first, the body last. */
+function addGuards(app: OpenAPIHono, path: string, options: ResolvedAppOptions): void {
+  app.use(path, async (c, next) => {
+    addSecurityHeaders(c);
+    await next();
+  });
+  app.use(path, logRequests(options));
+  app.use(path, limitHeaders(options));
+  app.use(path, checkHost(options));
+  app.use(path, checkOrigin(options));
+  app.use(path, authenticate(options.access));
+  app.use(path, readBody(options));
 }
 
-function limitBody(maxBytes: number): ReturnType<typeof bodyLimit> {
-  return bodyLimit({
-    maxSize: maxBytes,
-    onError: () => {
-      throw new HttpError(
-        "PAYLOAD_TOO_LARGE",
-        `Cannot accept the body: at most ${maxBytes} bytes are allowed`,
-      );
-    },
-  });
+function addRoutes(app: OpenAPIHono, parts: AppParts): void {
+  addModuleRoutes(app, parts.options);
+  addRunRoutes(app, parts);
+  addLogRoutes(app, parts);
+  addQueueRoutes(app, parts.options);
+  addWorkerRoutes(app, parts);
+  addEventRoutes(app, parts);
+  addHealthRoutes(app, parts.options);
+  addOpenApiRoute(app, parts.options);
+}
+
+function addSecurityHeaders(c: Context): void {
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
 }
 
 /**
@@ -85,7 +112,8 @@ function limitBody(maxBytes: number): ReturnType<typeof bodyLimit> {
  */
 function refuseTheRest(app: OpenAPIHono): void {
   const routes = app.routes.filter(({ method }) => method !== "ALL");
-  for (const [path, known] of Map.groupBy(routes, ({ path }) => path)) {
+  for (const path of new Set(routes.map(({ path }) => path))) {
+    const known = routes.filter((route) => covers(route.path, path));
     const allow = allowOf(new Set(known.map(({ method }) => method)));
     app.all(path, (c): never => {
       throw methodNotAllowed(c, allow);
@@ -94,6 +122,14 @@ function refuseTheRest(app: OpenAPIHono): void {
   app.all("/api/*", (c): never => {
     throw notFound(c);
   });
+}
+
+/** Whether a route's path also matches all that another one matches: `/runs/:id` covers `/runs/batch`. */
+function covers(path: string, other: string): boolean {
+  const parts = path.split("/");
+  const others = other.split("/");
+  return parts.length === others.length &&
+    parts.every((part, n) => part.startsWith(":") || part === others[n]);
 }
 
 /** The `Allow` header; whatever answers GET answers HEAD. */

@@ -8,10 +8,15 @@ import { enqueueErrorOf, HttpError, validationError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 
 /** @throws HttpError `VALIDATION_ERROR`. */
-async function checkValue(schema: z.ZodType, value: unknown, field: string): Promise<void> {
+async function checkValue(
+  schema: z.ZodType,
+  value: unknown,
+  path: readonly PropertyKey[],
+): Promise<void> {
+  const field = path.map(String).join(".");
   try {
     const checked = await schema.safeParseAsync(value);
-    if (!checked.success) throw validationError(checked.error, [field]);
+    if (!checked.success) throw validationError(checked.error, path);
   } catch (thrown) {
     // A recursive schema on a deeply nested value uses up the stack.
     if (!(thrown instanceof RangeError)) throw thrown;
@@ -42,7 +47,37 @@ export function schedulingOf(
 }
 
 /**
- * Enqueues `task` when its payload, which the request calls `payloadField`, is acceptable. Resolves when it is durable.
+ * The idempotency key of a request, which may be in its header or in its body.
+ *
+ * @throws HttpError `VALIDATION_ERROR` when the two differ.
+ */
+export function keyOf(
+  header: { readonly "idempotency-key"?: string },
+  body: Pick<SchedulingBody, "idempotency_key">,
+): string | undefined {
+  const inHeader = header["idempotency-key"];
+  const inBody = body.idempotency_key;
+  if (inHeader === undefined || inBody === undefined || inHeader === inBody) {
+    return inHeader ?? inBody;
+  }
+  throw new HttpError(
+    "VALIDATION_ERROR",
+    `Cannot use two idempotency keys: ${JSON.stringify(inHeader)} in the header Idempotency-Key, ${
+      JSON.stringify(inBody)
+    } in the body`,
+    { problems: [{ field: "idempotency_key", message: "Differs from the header" }] },
+  );
+}
+
+/** A task to enqueue, and where its payload stands in the request. */
+export interface WantedTask {
+  readonly task: NewTask;
+  /** Such as `["parameters"]`, or `["runs", 3, "parameters"]`. */
+  readonly payloadPath: readonly PropertyKey[];
+}
+
+/**
+ * Enqueues tasks, all or none, when their payloads are acceptable. Resolves when they are durable.
  *
  * What is stored is the payload as it was sent, not as the handler's schema converted it: it is checked again, and
  * converted then, before it runs.
@@ -50,15 +85,26 @@ export function schedulingOf(
  * @throws HttpError `VALIDATION_ERROR`, `PAYLOAD_TOO_LARGE`; QueueError and StorageError as `TaskQueue.enqueue`.
  */
 export async function enqueueChecked(
+  wanted: readonly WantedTask[],
+  { handlers, queue }: ResolvedAppOptions,
+): Promise<EnqueueResult[]> {
+  for (const { task, payloadPath } of wanted) {
+    const schema = handlers.get(task.type)?.payload ?? null;
+    if (schema !== null) await checkValue(schema, task.payload, payloadPath);
+  }
+  try {
+    return await queue.enqueueBatch(wanted.map(({ task }) => task));
+  } catch (thrown) {
+    throw enqueueErrorOf(thrown);
+  }
+}
+
+/** The same for one task, whose payload the request calls `payloadField`. */
+export async function enqueueOneChecked(
   task: NewTask,
   payloadField: "parameters" | "payload",
   options: ResolvedAppOptions,
 ): Promise<EnqueueResult> {
-  const schema = options.handlers.get(task.type)?.payload ?? null;
-  if (schema !== null) await checkValue(schema, task.payload, payloadField);
-  try {
-    return await options.queue.enqueue(task);
-  } catch (thrown) {
-    throw enqueueErrorOf(thrown);
-  }
+  const [enqueued] = await enqueueChecked([{ task, payloadPath: [payloadField] }], options);
+  return enqueued!;
 }

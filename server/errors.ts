@@ -106,7 +106,7 @@ export function respondWithError(
 ): Response {
   const error = httpErrorOf(thrown);
   reportError(error, options);
-  return c.json(errorJson(error, options.nowMs()), error.status, { ...error.headers });
+  return c.json(errorJson(error, options.clock.nowMs()), error.status, { ...error.headers });
 }
 
 const QUEUE_ERROR_CODES: Readonly<Record<QueueError["code"], ErrorCode>> = Object.freeze({

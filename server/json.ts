@@ -1,19 +1,23 @@
 /**
  * Tasks, runs, modules and statistics as JSON: snake_case, instants in UTC with milliseconds and `Z`.
  *
- * The result types are those of the schemas, so what is sent and what is documented cannot drift apart. The lease
- * token is never part of it: who knows it could finish the task.
+ * The result types are those of the schemas, so what is sent and what is documented cannot drift apart. A lease token
+ * goes to the worker that claimed the task and to nobody else: who knows it could finish the task.
  */
 import { z } from "@hono/zod-openapi";
 import {
   type Explanation,
   type HandlerEntry,
   type HealthReason,
+  type HistoryEntry,
   type LedgerStats,
+  type ModuleParameter,
   type QueueStats,
   type Run,
   runStatusOf,
   type Task,
+  type TaskTransition,
+  type WorkerRecord,
 } from "../src/mod.ts";
 import type {
   ExplanationSchema,
@@ -23,7 +27,12 @@ import type {
   StatsSchema,
   StorageSchema,
   TaskSchema,
+  TransitionEventSchema,
+  TransitionListSchema,
+  WorkerListSchema,
 } from "./schemas.ts";
+import type { StatusEventSchema } from "./log_schemas.ts";
+import type { ClaimSchema } from "./worker_schemas.ts";
 
 /** A task with the Python system's names. */
 export function taskJson(task: Task): z.infer<typeof TaskSchema> {
@@ -74,6 +83,61 @@ export function runJson(run: Run): z.infer<typeof RunSchema> {
   };
 }
 
+/** A task as the worker gets it that claimed it. */
+export function claimedTaskJson(task: Task): z.infer<typeof ClaimSchema>["tasks"][number] {
+  return { ...taskJson(task), lease_token: task.leaseToken, timeout_ms: task.timeoutMs };
+}
+
+/** How far a run is. */
+export function statusJson(task: Task): z.infer<typeof StatusEventSchema> {
+  return {
+    run_id: task.runId,
+    status: runStatusOf(task.status),
+    attempts: task.attempts,
+    progress_percent: task.progress,
+    progress_message: task.progressMessage,
+    error_message: task.errorMessage,
+  };
+}
+
+/** A step of a task's life. */
+export function transitionJson(
+  transition: TaskTransition,
+): z.infer<typeof TransitionListSchema>["transitions"][number] {
+  return {
+    at: transition.at.toISOString(),
+    level: transition.level,
+    kind: transition.kind,
+    worker: transition.worker,
+    attempt: transition.attempt,
+    error: transition.error,
+    delay_ms: transition.delayMs,
+    duration_ms: transition.durationMs,
+  };
+}
+
+/** A step in the history of all tasks. */
+export function transitionEventJson(entry: HistoryEntry): z.infer<typeof TransitionEventSchema> {
+  const { taskId, runId, type } = entry;
+  return { task_id: taskId, run_id: runId, type, ...transitionJson(entry) };
+}
+
+/** A worker. */
+export function workerJson(
+  worker: WorkerRecord,
+): z.infer<typeof WorkerListSchema>["workers"][number] {
+  return {
+    worker_id: worker.workerId,
+    state: worker.state,
+    types: [...worker.types],
+    capabilities: { ...worker.capabilities },
+    concurrency: worker.concurrency,
+    started_at: worker.startedAt.toISOString(),
+    heartbeat_at: worker.heartbeatAt.toISOString(),
+    leased_tasks: worker.leasedTasks,
+  };
+}
+
 /** Why a run is where it is. */
 export function explanationJson(explanation: Explanation): z.infer<typeof ExplanationSchema> {
   return {
@@ -97,11 +161,27 @@ export function healthReasonsJson(
 export function moduleJson(entry: HandlerEntry): z.infer<typeof ModuleSchema> {
   return {
     id: entry.type,
-    name: entry.type,
+    name: entry.name,
     description: entry.description,
     parameters_schema: entry.payload === null
       ? null
       : z.toJSONSchema(entry.payload, { io: "input", unrepresentable: "any" }),
+    parameters: entry.parameters?.map(parameterJson) ?? null,
+  };
+}
+
+function parameterJson(
+  parameter: ModuleParameter,
+): NonNullable<z.infer<typeof ModuleSchema>["parameters"]>[number] {
+  const { minLength, maxLength, visibleWhen, options, ...same } = parameter;
+  return {
+    ...same,
+    min_length: minLength,
+    max_length: maxLength,
+    options: options === null ? null : [...options],
+    visible_when: visibleWhen === null
+      ? null
+      : { parameter: visibleWhen.parameter, one_of: [...visibleWhen.oneOf] },
   };
 }
 

@@ -1,18 +1,31 @@
 /**
  * What the API takes and gives, as zod schemas: they check requests, type responses and document both.
  *
- * Every limit here is one of the queue's (`TASK_LIMITS`); each is checked before the queue is asked, so that a refusal
- * names its field. Bodies are strict: a misspelt field is refused, not ignored.
+ * Bodies are strict: a misspelt field is refused, not ignored.
  */
 import { z } from "@hono/zod-openapi";
 import {
   EXPLANATION_REASONS,
   HEALTH_CODES,
+  PARAMETER_TYPES,
   RUN_STATUSES,
   TASK_LIMITS,
   TASK_STATUSES,
+  TRANSITION_KINDS,
 } from "../src/mod.ts";
 import { ERROR_CODES } from "./error_codes.ts";
+import {
+  countSchema,
+  digitsSchema,
+  EXAMPLE,
+  instantSchema,
+  instantWithZone,
+  jsonObject,
+  keySchema,
+  nameSchema,
+  valueSchema,
+  waitSchema,
+} from "./fields.ts";
 
 /** Runs on one page, at most and by default. */
 const RUN_PAGE_LIMITS = Object.freeze({
@@ -20,54 +33,6 @@ const RUN_PAGE_LIMITS = Object.freeze({
   limitDefault: 50,
   offsetMax: 1_000_000_000,
 });
-
-const EXAMPLE_INSTANT = "2026-01-31T12:00:00.000Z";
-const EXAMPLE_RUN_ID = "5c2f1a3e-8d4b-4f6a-9a55-3f0f6f9f2b10";
-const EXAMPLE_PAYLOAD = Object.freeze({ to: "ann@example.com" });
-
-/** A text that can be a name: trimmed, not blank, without control characters. */
-function nameSchema(maxLength: number): z.ZodString {
-  return printable(z.string().trim().min(1, `1 to ${maxLength} characters are needed`), maxLength);
-}
-
-/** A text that can be an idempotency key: empty for none, not blank, without control characters. */
-function keySchema(maxLength: number): z.ZodString {
-  return printable(z.string().regex(/^$|\S/, "A blank key is not allowed"), maxLength);
-}
-
-function printable(schema: z.ZodString, maxLength: number): z.ZodString {
-  return schema
-    .max(maxLength, `At most ${maxLength} characters are allowed`)
-    // deno-lint-ignore no-control-regex
-    .regex(/^[^\u0000-\u001f\u007f]*$/, "Control characters are not allowed")
-    .refine((text) => text.isWellFormed(), "A lone surrogate is not allowed");
-}
-
-/** A JSON object, with every name in it: zod's own objects pass over `__proto__`. */
-function jsonObject(): z.ZodType<Record<string, unknown>> {
-  const isObject = (value: unknown): boolean =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
-  return z.custom<Record<string, unknown>>(isObject, "An object is needed").openapi({
-    type: "object",
-  });
-}
-
-/** An integer in a path or query: decimal digits only. */
-function digitsSchema(min: number, max: number): z.ZodType<number, string> {
-  return z.string()
-    .refine(
-      (text) => /^\d{1,16}$/.test(text) && Number(text) >= min && Number(text) <= max,
-      `An integer from ${min} to ${max} is needed`,
-    )
-    .transform(Number);
-}
-
-const instantSchema = z.iso.datetime().openapi({ example: EXAMPLE_INSTANT });
-
-const countSchema = z.number().int().min(0);
-
-/** Any JSON value, but not none. */
-const valueSchema = z.unknown().nonoptional("Required");
 
 /** The body of every error. */
 export const ErrorSchema = z.object({
@@ -102,17 +67,47 @@ export const RunParams = z.object({
   id: nameSchema(TASK_LIMITS.runIdMaxLength).openapi({
     param: { name: "id", in: "path" },
     description: "The run id. Never a task id, even when it looks like a number",
-    example: EXAMPLE_RUN_ID,
+    example: EXAMPLE.runId,
   }),
 });
 
 /** `{id}` of a task. */
 export const TaskParams = z.object({
   id: digitsSchema(1, Number.MAX_SAFE_INTEGER).openapi({
-    param: { name: "id", in: "path" },
+    param: { name: "id", in: "path", example: 1 },
     type: "integer",
     description: "The task id",
     minimum: 1,
+  }),
+});
+
+/** Where the page before ended. */
+const pageCursor = digitsSchema(1, Number.MAX_SAFE_INTEGER).optional().openapi({
+  type: "string",
+  description: "The next_cursor of the page before; what is added meanwhile moves nothing",
+  example: "1000",
+});
+
+/** Where the next page begins. */
+const nextCursorSchema = z.string().nullable().openapi({
+  description: "Give this as cursor for the next page; null on the last one",
+  example: null,
+});
+
+/** The query of one run. */
+export const RunWaitQuery = z.object({
+  wait: waitSchema().optional().openapi({
+    type: "string",
+    description: "Answer when the run is over, or as it is after this time, at most 60s",
+    example: "30s",
+  }),
+});
+
+/** The header that may carry the idempotency key. */
+export const IdempotencyHeaders = z.object({
+  "idempotency-key": keySchema().optional().openapi({
+    description: "The same as idempotency_key in the body",
+    example: "order-4711",
   }),
 });
 
@@ -138,21 +133,42 @@ export const RunQuery = z.object({
     minimum: 0,
     maximum: RUN_PAGE_LIMITS.offsetMax,
     default: 0,
-    description: "How many runs to pass over",
+    description: "How many runs to pass over; not together with cursor",
   }),
+  cursor: pageCursor,
+}).refine(({ cursor, offset }) => cursor === undefined || offset === 0, {
+  path: ["cursor"],
+  message: "Either cursor or offset is needed",
+});
+
+/** The query of the list of tasks. */
+export const TaskQuery = z.object({
+  type: nameSchema(TASK_LIMITS.typeMaxLength).optional().openapi({
+    description: "Only tasks of this type",
+    example: "email",
+  }),
+  status: z.enum(TASK_STATUSES).optional().openapi({
+    description: "Only tasks with this status",
+    example: "queued",
+  }),
+  limit: digitsSchema(1, TASK_LIMITS.listMax).default(TASK_LIMITS.listDefault).openapi({
+    type: "integer",
+    minimum: 1,
+    maximum: TASK_LIMITS.listMax,
+    default: TASK_LIMITS.listDefault,
+    description: "How many tasks at most",
+  }),
+  cursor: pageCursor,
 });
 
 const schedulingFields = {
   priority: z.number().int().min(TASK_LIMITS.priorityMin).max(TASK_LIMITS.priorityMax).optional()
     .openapi({ description: "Lower runs first; default 100", example: 50 }),
-  run_after: z.iso.datetime({
-    offset: true,
-    error: `An RFC 3339 instant with a zone is needed, such as ${EXAMPLE_INSTANT}`,
-  }).optional().openapi({
+  run_after: instantWithZone().optional().openapi({
     description: "Not before this instant; default now",
-    example: EXAMPLE_INSTANT,
+    example: EXAMPLE.instant,
   }),
-  idempotency_key: keySchema(TASK_LIMITS.idempotencyKeyMaxLength).optional().openapi({
+  idempotency_key: keySchema().optional().openapi({
     description: "Same key and same content give the same task; an empty key is no key",
     example: "order-4711",
   }),
@@ -164,10 +180,30 @@ const schedulingFields = {
 export const RunBody = z.strictObject({
   parameters: valueSchema.openapi({
     description: "The module's input, a JSON value that its schema accepts",
-    example: EXAMPLE_PAYLOAD,
+    example: EXAMPLE.payload,
   }),
   ...schedulingFields,
 }).openapi("RunRequest");
+
+/** The most runs in one batch. */
+const RUN_BATCH_MAX = 1000;
+
+/** The body that runs several modules at once. */
+export const RunBatchBody = z.strictObject({
+  runs: z.array(
+    z.strictObject({
+      module_id: nameSchema(TASK_LIMITS.typeMaxLength).openapi({
+        description: "The module to run",
+        example: "email",
+      }),
+      parameters: valueSchema.openapi({
+        description: "The module's input, a JSON value that its schema accepts",
+        example: EXAMPLE.payload,
+      }),
+      ...schedulingFields,
+    }),
+  ).min(1).max(RUN_BATCH_MAX),
+}).openapi("RunBatchRequest");
 
 /** The body that enqueues a task. */
 export const EnqueueBody = z.strictObject({
@@ -177,7 +213,7 @@ export const EnqueueBody = z.strictObject({
   }),
   payload: z.unknown().optional().openapi({
     description: "The handler's input, a JSON value; default {}",
-    example: EXAMPLE_PAYLOAD,
+    example: EXAMPLE.payload,
   }),
   ...schedulingFields,
   compatibility: jsonObject().optional().openapi({
@@ -186,13 +222,13 @@ export const EnqueueBody = z.strictObject({
   }),
   run_id: nameSchema(TASK_LIMITS.runIdMaxLength).optional().openapi({
     description: "The caller's name for the run, unique; default a random UUID",
-    example: EXAMPLE_RUN_ID,
+    example: EXAMPLE.runId,
   }),
 }).openapi("EnqueueRequest");
 
 /** A run. */
 export const RunSchema = z.object({
-  run_id: z.string().openapi({ example: EXAMPLE_RUN_ID }),
+  run_id: z.string().openapi({ example: EXAMPLE.runId }),
   module_id: z.string().openapi({ example: "email" }),
   module_name: z.string().openapi({ example: "email" }),
   status: z.enum(RUN_STATUSES).openapi({ example: "completed" }),
@@ -205,9 +241,12 @@ export const RunSchema = z.object({
   }),
   duration_seconds: z.number().nullable().openapi({ example: 1.25 }),
   progress_percent: z.number().nullable().openapi({ description: "0–100", example: 100 }),
-  exit_code: z.number().int().nullable().openapi({ description: "0 when completed", example: 0 }),
+  exit_code: z.number().int().nullable().openapi({
+    description: "What the handler told; else 0 when completed",
+    example: 0,
+  }),
   error_message: z.string().nullable().openapi({ example: null }),
-  parameters: valueSchema.openapi({ example: EXAMPLE_PAYLOAD }),
+  parameters: valueSchema.openapi({ example: EXAMPLE.payload }),
   result: valueSchema.openapi({
     description: "What the handler returned",
     example: { sent: true },
@@ -222,7 +261,51 @@ export const RunPageSchema = z.object({
   total: countSchema.openapi({ description: "Runs that match, on all pages", example: 1 }),
   limit: z.number().int().openapi({ example: RUN_PAGE_LIMITS.limitDefault }),
   offset: z.number().int().openapi({ example: 0 }),
+  next_cursor: nextCursorSchema,
 }).openapi("RunPage");
+
+/** The runs of a batch. */
+export const RunBatchSchema = z.object({
+  runs: z.array(RunSchema).openapi({ description: "In the order of the request" }),
+  created: countSchema.openapi({
+    description: "How many are new; the others were named by their idempotency keys already",
+    example: 1,
+  }),
+}).openapi("RunBatch");
+
+/** What a run came to. */
+export const RunResultSchema = RunSchema.pick({
+  run_id: true,
+  status: true,
+  exit_code: true,
+  result: true,
+  error_message: true,
+  completed_at: true,
+  duration_seconds: true,
+}).openapi("RunResult");
+
+const parameterValueSchema = z.union([z.number(), z.string(), z.boolean()]);
+
+/** A parameter of a module, said so that a form can be made of it. */
+const ParameterSchema = z.object({
+  name: z.string().openapi({ example: "copies" }),
+  type: z.enum(PARAMETER_TYPES).openapi({ example: "number" }),
+  label: z.string().openapi({ example: "Copies" }),
+  description: z.string().openapi({ example: "How many to print" }),
+  required: z.boolean(),
+  default: parameterValueSchema.nullable().openapi({ example: 1 }),
+  min: z.number().nullable().openapi({ example: 1 }),
+  max: z.number().nullable().openapi({ example: 100 }),
+  integer: z.boolean(),
+  min_length: z.number().nullable(),
+  max_length: z.number().nullable(),
+  pattern: z.string().nullable().openapi({ description: "All of the text must match it" }),
+  options: z.array(z.union([z.string(), z.number()])).nullable(),
+  visible_when: z.object({
+    parameter: z.string().openapi({ description: "The name of an earlier parameter" }),
+    one_of: z.array(parameterValueSchema),
+  }).nullable().openapi({ description: "It may be given only when this holds; null for always" }),
+}).openapi("ModuleParameter");
 
 /** A module. */
 export const ModuleSchema = z.object({
@@ -233,6 +316,10 @@ export const ModuleSchema = z.object({
     description: "JSON Schema of the parameters; null when anything is accepted",
     example: { type: "object", properties: { to: { type: "string" } }, required: ["to"] },
   }),
+  parameters: z.array(ParameterSchema).nullable().openapi({
+    description: "The parameters one by one, for a form; null when the module does not define them",
+    example: null,
+  }),
 }).openapi("Module");
 
 /** All modules. */
@@ -241,10 +328,10 @@ export const ModuleListSchema = z.object({ modules: z.array(ModuleSchema) }).ope
 /** A task. */
 export const TaskSchema = z.object({
   id: z.number().int().openapi({ example: 1 }),
-  run_id: z.string().openapi({ example: EXAMPLE_RUN_ID }),
+  run_id: z.string().openapi({ example: EXAMPLE.runId }),
   type: z.string().openapi({ example: "email" }),
   priority: z.number().int().openapi({ description: "Lower runs first", example: 100 }),
-  payload: valueSchema.openapi({ example: EXAMPLE_PAYLOAD }),
+  payload: valueSchema.openapi({ example: EXAMPLE.payload }),
   compatibility: z.record(z.string(), z.unknown()).openapi({ example: {} }),
   status: z.enum(TASK_STATUSES).openapi({ example: "queued" }),
   attempts: countSchema.openapi({ description: "Executions started", example: 0 }),
@@ -274,6 +361,95 @@ export const EnqueuedSchema = TaskSchema.extend({
     example: true,
   }),
 }).openapi("EnqueuedTask");
+
+/** One page of tasks, newest first. */
+export const TaskPageSchema = z.object({
+  tasks: z.array(TaskSchema),
+  next_cursor: nextCursorSchema,
+}).openapi("TaskPage");
+
+/** One step of a task's life. */
+const transitionFields = {
+  at: instantSchema,
+  level: z.enum(["info", "warn", "error"]).openapi({ example: "info" }),
+  kind: z.enum(TRANSITION_KINDS).openapi({ description: "What happened", example: "leased" }),
+  worker: z.string().nullable().openapi({
+    description: "The worker that took it or lost it",
+    example: "w1",
+  }),
+  attempt: z.number().int().nullable().openapi({
+    description: "Which attempt began or ended",
+    example: 1,
+  }),
+  error: z.string().nullable().openapi({ description: "Why the attempt failed", example: null }),
+  delay_ms: z.number().nullable().openapi({
+    description: "How long the next attempt had to wait",
+    example: null,
+  }),
+  duration_ms: z.number().nullable().openapi({
+    description: "How long it waited since it was due, or ran",
+    example: 12,
+  }),
+};
+
+/** A task's life. */
+export const TransitionListSchema = z.object({
+  task_id: z.number().int().openapi({ example: 1 }),
+  transitions: z.array(z.object(transitionFields).openapi("Transition")).openapi({
+    description: "In order",
+  }),
+}).openapi("TransitionList");
+
+/** The data of an event `transition`. */
+export const TransitionEventSchema = z.object({
+  task_id: z.number().int().openapi({ example: 1 }),
+  run_id: z.string().openapi({ example: EXAMPLE.runId }),
+  type: z.string().openapi({ example: "email" }),
+  ...transitionFields,
+}).openapi("TransitionEvent");
+
+/** The workers. */
+export const WorkerListSchema = z.object({
+  workers: z.array(
+    z.object({
+      worker_id: z.string().openapi({ example: EXAMPLE.workerId }),
+      state: z.enum(["active", "limbo", "stale"]).openapi({
+        description: "By the age of its last heartbeat",
+        example: "active",
+      }),
+      types: z.array(z.string()).openapi({ example: ["email"] }),
+      capabilities: z.record(z.string(), z.unknown()).openapi({ example: {} }),
+      concurrency: z.number().int().openapi({ example: 1 }),
+      started_at: instantSchema,
+      heartbeat_at: instantSchema,
+      leased_tasks: countSchema.openapi({ example: 0 }),
+    }).openapi("Worker"),
+  ),
+}).openapi("WorkerList");
+
+/** Which finished tasks to delete. */
+export const PruneBody = z.strictObject({
+  older_than_ms: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+    description: "Only tasks that finished longer ago than this",
+    example: 86_400_000,
+  }),
+  keep: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+    description: "How many of each status stay, those that finished last",
+    example: 1000,
+  }),
+  statuses: z.array(z.enum(["completed", "failed", "cancelled"])).min(1).max(3).optional().openapi({
+    description: "Only these; default all three",
+    example: ["completed"],
+  }),
+}).refine(({ older_than_ms, keep }) => older_than_ms !== undefined || keep !== undefined, {
+  message: "older_than_ms or keep is needed",
+}).openapi("PruneRequest");
+
+/** What was deleted. */
+export const PruneSchema = z.object({
+  pruned: countSchema.openapi({ example: 0 }),
+  by_status: z.object({ completed: countSchema, failed: countSchema, cancelled: countSchema }),
+}).openapi("PruneReport");
 
 const countsSchema = z.object({
   queued: countSchema.openapi({ example: 1 }),
@@ -330,7 +506,7 @@ export const UnhealthySchema = ErrorSchema.extend({
 
 /** Why a run is where it is. */
 export const ExplanationSchema = z.object({
-  run_id: z.string().openapi({ example: EXAMPLE_RUN_ID }),
+  run_id: z.string().openapi({ example: EXAMPLE.runId }),
   task_id: z.number().int().openapi({ example: 1 }),
   status: z.enum(RUN_STATUSES).openapi({ example: "queued" }),
   reason: z.enum(EXPLANATION_REASONS).openapi({ example: "no_handler" }),

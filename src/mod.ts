@@ -23,6 +23,8 @@ export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_orde
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
 export {
   CorruptionError,
+  ExitCodeError,
+  type ExitCodeErrorOptions,
   messageOf,
   PermanentError,
   QueueError,
@@ -30,9 +32,17 @@ export {
   RetryAfterError,
   StorageError,
 } from "./domain/errors.ts";
+export {
+  type ModuleParameter,
+  PARAMETER_TYPES,
+  type ParameterCondition,
+  type ParameterType,
+  type ParameterValue,
+} from "./domain/module_parameter.ts";
 export type { Random } from "./domain/random.ts";
 export {
   createRun,
+  exitCodeOf,
   isActive,
   type NewRun,
   type Run,
@@ -101,9 +111,52 @@ export {
 } from "./manager/run_registry.ts";
 export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager.ts";
 export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
+export type {
+  ConcurrentModules,
+  ConcurrentOutcome,
+  ScriptJob,
+} from "./patterns/concurrent_executor.ts";
+export {
+  EXECUTION_MODES,
+  type ExecutionMode,
+  type LongRunningOptions,
+  type LongRunningResult,
+  type ModuleResult,
+  type OutputLine,
+  type OutputStream,
+  type ScriptOptions,
+} from "./patterns/execute_module.ts";
+export {
+  PatternAdvisor,
+  type PatternDescription,
+  type PatternRecommendation,
+  TASK_PATTERNS,
+  type TaskNeeds,
+  type TaskPattern,
+} from "./patterns/pattern_advisor.ts";
+export {
+  PERIODIC_LIMITS,
+  type PeriodicStatistics,
+  type PeriodicTasks,
+  type PeriodicWork,
+} from "./patterns/periodic_task_manager.ts";
+export type { ProgramEnvironment } from "./patterns/processes.ts";
+export { ResourcePool, type Resources } from "./patterns/resource_pool.ts";
+export type {
+  ExecuteOptions,
+  ExecuteResult,
+  Orchestrator,
+  OwnedTaskManager,
+} from "./patterns/task_orchestrator.ts";
+export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
-export { type HandlerModuleEntry, loadHandlers } from "./platform/load_handlers.ts";
-export { HEALTH_THRESHOLDS } from "./queue/health.ts";
+export {
+  type HandlerModuleEntry,
+  loadHandlers,
+  type LoadHandlersOptions,
+} from "./platform/load_handlers.ts";
+export { loadModules } from "./platform/load_modules.ts";
+export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
   type BackupReport,
@@ -141,11 +194,25 @@ export type {
   TaskChanges,
   TaskQueue,
 } from "./queue/task_queue.ts";
-export type { TaskTransition, TransitionKind } from "./queue/task_transition.ts";
+export {
+  type HistoryEntry,
+  type HistoryPage,
+  type HistoryRequest,
+  type TaskTransition,
+  TRANSITION_KINDS,
+  type TransitionKind,
+} from "./queue/task_transition.ts";
 export { WORKER_AGES } from "./queue/workers.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
-export type { FileName, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
+export type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "./storage/storage.ts";
 export {
   type TaskFile,
   TRANSFER_FORMATS,
@@ -170,6 +237,15 @@ export {
 } from "./worker/isolated_handler.ts";
 export type { LogLevel, LogLine, LogPage, LogStore } from "./worker/log_store.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
+export {
+  ConcurrentExecutor,
+  executeLongRunning,
+  executeModule,
+  PeriodicTaskManager,
+  type PeriodicTaskManagerOptions,
+  TaskOrchestrator,
+  type TaskOrchestratorOptions,
+} from "./task_patterns.ts";
 export {
   type StopOptions,
   Worker,

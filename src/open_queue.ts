@@ -11,6 +11,8 @@ import { warnOnStandardError } from "./platform/environment.ts";
 import { FileLogStore } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import { LedgerQueue } from "./queue/ledger_queue.ts";
+import type { HealthThresholds } from "./queue/health.ts";
+import type { PruneRequest } from "./queue/operations.ts";
 import type { TaskQueue } from "./queue/task_queue.ts";
 import { QUEUE_SCHEMA } from "./queue/schema.ts";
 import { MemoryStorage } from "./storage/memory_storage.ts";
@@ -36,6 +38,13 @@ export interface QueueOptions {
   readonly retryPolicy?: Partial<RetryPolicy>;
   /** How large a payload may be, 1 to 16 MiB in bytes; default 256 KiB. */
   readonly payloadMaxBytes?: number;
+  /**
+   * Which finished tasks are deleted by themselves, looked at every minute: each rule is what `prune` takes, for example
+   * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
+   */
+  readonly retention?: readonly PruneRequest[];
+  /** When `health()` is no longer content; default `HEALTH_THRESHOLDS`, also for each that is left out. */
+  readonly health?: Partial<HealthThresholds>;
   /** Default the system's. */
   readonly clock?: Clock;
   /** Default `Math.random`. */
@@ -69,7 +78,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
     durability: checkDurability(options.durability),
     onBackgroundError,
   });
-  const { path, retryPolicy, payloadMaxBytes, onClosed } = options;
+  const { path, retryPolicy, payloadMaxBytes, retention, health, onClosed } = options;
   try {
     const random = options.random ?? Math.random;
     return new LedgerQueue(ledger, {
@@ -77,6 +86,8 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
       random,
       retryPolicy,
       payloadMaxBytes,
+      retention,
+      health,
       onBackgroundError,
       writeBackup,
       onPruned: path === undefined ? undefined : (ids) => new FileLogStore(path).remove(ids),

@@ -11,6 +11,7 @@ import {
   writeLine,
 } from "../app.ts";
 import { EXIT } from "../exit.ts";
+import { showingWork } from "../progress.ts";
 import { bytesText } from "../task_text.ts";
 
 interface RestoreOptions {
@@ -36,7 +37,11 @@ export function addBackupCommands(program: Program, app: App): void {
 
 function backup(session: Session, path: string): Promise<number> {
   return withExistingQueue(session, async (queue) => {
-    const { bytes, sequence, tasks } = await queue.backup(path);
+    const { bytes, sequence, tasks } = await showingWork(
+      session.io,
+      "writing and verifying the backup",
+      () => queue.backup(path),
+    );
     if (session.json) writeJson(session, { path, bytes, sequence, tasks });
     writeLine(
       session,
@@ -47,7 +52,11 @@ function backup(session: Session, path: string): Promise<number> {
 }
 
 async function restore(session: Session, from: string, options: RestoreOptions): Promise<number> {
-  const { path, tasks, keptIn } = await restoreBackup(from, session.dbPath, options);
+  const { path, tasks, keptIn } = await showingWork(
+    session.io,
+    "verifying and restoring the backup",
+    () => restoreBackup(from, session.dbPath, options),
+  );
   if (session.json) writeJson(session, { path, tasks, kept_in: keptIn });
   writeLine(session, `${path} holds ${tasks} tasks`);
   if (keptIn !== null) writeLine(session, `what was there before is in ${keptIn}`);

@@ -10,6 +10,7 @@ import {
   writeLine,
 } from "../app.ts";
 import { EXIT } from "../exit.ts";
+import { showingWork } from "../progress.ts";
 import { bytesText } from "../task_text.ts";
 
 /** Adds the command. */
@@ -21,7 +22,11 @@ export function addCheckpointCommand(program: Program, app: App): void {
 
 function checkpoint(session: Session): Promise<number> {
   return withExistingQueue(session, async (queue) => {
-    const report = await queue.checkpoint();
+    const report = await showingWork(
+      session.io,
+      "folding the journal into the snapshot",
+      () => queue.checkpoint(),
+    );
     if (session.json) {
       writeJson(session, {
         sequence: report.sequence,

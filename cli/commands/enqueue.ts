@@ -3,9 +3,19 @@
  */
 import { type EnqueueResult, TASK_LIMITS } from "../../src/mod.ts";
 import { taskJson } from "../../server/json.ts";
-import { type App, type Program, type Session, withQueue, writeJson, writeLine } from "../app.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withQueue,
+  writeJson,
+  writeLine,
+  writeNote,
+} from "../app.ts";
 import { parseBatch } from "../batch_file.ts";
 import { checkedInput, EXIT, UsageError } from "../exit.ts";
+import { aborted, listenForInterrupts } from "../interrupt.ts";
+import { showingWork } from "../progress.ts";
 import { addTaskOptions, newTaskOf, readInput, type TaskOptions } from "../task_options.ts";
 
 type EnqueueOptions = TaskOptions & { batch?: string };
@@ -50,23 +60,48 @@ async function enqueueOne(session: Session, type: string, options: TaskOptions):
   });
 }
 
+/** An interrupt while the batch is read or checked stores nothing; one while it is stored waits for that. */
 async function enqueueBatch(session: Session, file: string): Promise<number> {
-  const newTasks = parseBatch(await readInput(session, file));
-  if (newTasks.length > TASK_LIMITS.batchMax) {
-    throw new UsageError(
-      `${file} holds ${newTasks.length} tasks: at most ${TASK_LIMITS.batchMax} are allowed in a batch`,
-    );
+  const { signal, dispose } = listenForInterrupts(session.io);
+  try {
+    const text = await Promise.race([readInput(session, file), aborted(signal)]);
+    if (text === undefined) return interrupted(session);
+    const newTasks = parseBatch(text);
+    checkSize(file, newTasks.length);
+    return await withQueue(session, async (queue) => {
+      if (signal.aborted) return interrupted(session);
+      const results = await showingWork(
+        session.io,
+        `storing ${newTasks.length} tasks`,
+        () => checkedInput(() => queue.enqueueBatch(newTasks)),
+      );
+      return answerBatch(session, results);
+    });
+  } finally {
+    dispose();
   }
-  return await withQueue(session, async (queue) => {
-    const results = await checkedInput(() => queue.enqueueBatch(newTasks));
-    const created = results.filter((result) => result.created).length;
-    const existing = results.length - created;
-    if (session.json) {
-      writeJson(session, { created, existing, tasks: results.map(batchResultJson) });
-    }
-    writeLine(session, `${created} tasks are queued, ${existing} were there already`);
-    return EXIT.done;
-  });
+}
+
+function interrupted(session: Session): number {
+  writeNote(session, "holdfast: interrupted; nothing is stored");
+  return EXIT.interrupted;
+}
+
+function checkSize(file: string, tasks: number): void {
+  if (tasks <= TASK_LIMITS.batchMax) return;
+  throw new UsageError(
+    `${file} holds ${tasks} tasks: at most ${TASK_LIMITS.batchMax} are allowed in a batch`,
+  );
+}
+
+function answerBatch(session: Session, results: readonly EnqueueResult[]): number {
+  const created = results.filter((result) => result.created).length;
+  const existing = results.length - created;
+  if (session.json) {
+    writeJson(session, { created, existing, tasks: results.map(batchResultJson) });
+  }
+  writeLine(session, `${created} tasks are queued, ${existing} were there already`);
+  return EXIT.done;
 }
 
 function batchResultJson({ task, created }: EnqueueResult): Record<string, unknown> {

@@ -11,6 +11,7 @@ import {
   writeLine,
 } from "../app.ts";
 import { EXIT } from "../exit.ts";
+import { statusStyle } from "../style.ts";
 import { printable } from "../task_text.ts";
 
 /** Adds the command. */
@@ -24,7 +25,7 @@ function health(session: Session): Promise<number> {
   return withExistingQueue(session, async (queue) => {
     const { verdict, reasons } = await queue.health();
     if (session.json) writeJson(session, { status: verdict, reasons: healthReasonsJson(reasons) });
-    writeLine(session, verdict);
+    writeLine(session, statusStyle(session.style, verdict)(verdict));
     for (const { severity, code, message } of reasons) {
       writeLine(session, `${severity}: ${printable(message)} (${code})`);
     }

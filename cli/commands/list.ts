@@ -10,12 +10,12 @@ import {
   type Session,
   withExistingQueue,
   writeJson,
-  writeLine,
   writeNote,
+  writeTable,
 } from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { integerFrom } from "../options.ts";
-import { taskLines, taskTable } from "../task_text.ts";
+import { TASK_COLUMNS, taskRow } from "../task_text.ts";
 
 interface ListOptions {
   readonly status?: TaskStatus;
@@ -31,7 +31,7 @@ export function addListCommand(program: Program, app: App): void {
     .option("--type <type>", "only tasks of this type")
     .option(
       "--limit <n>",
-      `how many at most (default: ${TASK_LIMITS.listDefault})`,
+      `how many at most, 1 to ${TASK_LIMITS.listMax}`,
       integerFrom(1, TASK_LIMITS.listMax),
       TASK_LIMITS.listDefault,
     )
@@ -44,11 +44,8 @@ function list(session: Session, options: ListOptions): Promise<number> {
   return withExistingQueue(session, async (queue) => {
     const tasks = await queue.list(options);
     const total = await queue.count(options);
-    if (session.json) {
-      writeJson(session, { tasks: tasks.map(taskJson), total });
-    } else if (tasks.length > 0) {
-      writeLine(session, session.io.outIsTerminal ? taskTable(tasks) : taskLines(tasks));
-    }
+    if (session.json) writeJson(session, { tasks: tasks.map(taskJson), total });
+    if (tasks.length > 0) writeTable(session, { head: TASK_COLUMNS, rows: tasks.map(taskRow) });
     if (tasks.length < total) writeNote(session, `${tasks.length} of ${total} tasks`);
     if (total === 0) writeNote(session, "no tasks");
     return EXIT.done;

@@ -54,7 +54,8 @@ async function followLogs(session: Session, reference: string): Promise<number> 
         lines.push(line);
         (session.json ? writeNote : writeLine)(session, logText(line));
       };
-      await followTask({ queue, logs, taskId: task.id, signal: interrupts.signal, onLine });
+      const signal = AbortSignal.any([interrupts.signal, session.io.outClosed]);
+      await followTask({ queue, logs, taskId: task.id, signal, onLine });
       if (session.json) writeJson(session, logJson(task, lines));
       return interrupts.signal.aborted ? EXIT.interrupted : EXIT.done;
     }, withExistingQueue);

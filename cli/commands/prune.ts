@@ -11,6 +11,7 @@ import {
   writeLine,
 } from "../app.ts";
 import { checkedInput, EXIT } from "../exit.ts";
+import { showingWork } from "../progress.ts";
 import { duration, integerFrom } from "../options.ts";
 
 interface PruneOptions {
@@ -46,7 +47,11 @@ export function addPruneCommand(program: Program, app: App): void {
 function prune(session: Session, { olderThan, keep, status }: PruneOptions): Promise<number> {
   return withExistingQueue(session, async (queue) => {
     const request = { olderThanMs: olderThan, keep, statuses: status };
-    const { pruned, byStatus } = await checkedInput(() => queue.prune(request));
+    const { pruned, byStatus } = await showingWork(
+      session.io,
+      "deleting tasks",
+      () => checkedInput(() => queue.prune(request)),
+    );
     if (session.json) writeJson(session, { pruned, by_status: byStatus });
     const { completed, failed, cancelled } = byStatus;
     writeLine(

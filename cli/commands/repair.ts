@@ -11,6 +11,7 @@ import {
   writeLine,
 } from "../app.ts";
 import { EXIT } from "../exit.ts";
+import { showingWork } from "../progress.ts";
 import { printable } from "../task_text.ts";
 
 interface RepairOptions {
@@ -35,11 +36,12 @@ export function addRepairCommands(program: Program, app: App): void {
 }
 
 async function check(session: Session): Promise<number> {
-  const { checks, errors } = await validateQueueIntegration(session.dbPath);
-  const problems = errors.length > 0
-    ? []
-    : await withExistingQueue(session, async (queue) => (await queue.integrityCheck()).problems);
-  const wrong = [...errors, ...problems];
+  const { checks, wrong } = await showingWork(session.io, "checking the queue", async () => {
+    const { checks, errors } = await validateQueueIntegration(session.dbPath);
+    if (errors.length > 0) return { checks, wrong: errors };
+    const report = await withExistingQueue(session, (queue) => queue.integrityCheck());
+    return { checks, wrong: report.problems };
+  });
   if (session.json) writeJson(session, { success: wrong.length === 0, checks, errors: wrong });
   for (const each of wrong) writeLine(session, `wrong: ${printable(each)}`);
   writeLine(session, wrong.length === 0 ? "the queue is whole and works" : "the queue is damaged");
@@ -47,7 +49,11 @@ async function check(session: Session): Promise<number> {
 }
 
 async function repair(session: Session, options: RepairOptions): Promise<number> {
-  const { path, tasks, records, lost } = await repairQueue(session.dbPath, options);
+  const { path, tasks, records, lost } = await showingWork(
+    session.io,
+    "salvaging the queue",
+    () => repairQueue(session.dbPath, options),
+  );
   if (session.json) writeJson(session, { path, tasks, records, lost });
   writeLine(session, `${path} holds the ${tasks} tasks that could be salvaged`);
   for (const part of lost) {

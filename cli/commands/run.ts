@@ -2,13 +2,13 @@
  * `holdfast run TYPE`: stores a task, follows its log and progress until it is final, and ends by its outcome.
  */
 import {
-  type HandlerRegistry,
   isFinal,
   type LogStore,
   type NewTask,
   type Task,
   type TaskQueue,
   type WorkerEvent,
+  type WorkerOptions,
 } from "../../src/mod.ts";
 import { taskJson } from "../../server/json.ts";
 import {
@@ -20,7 +20,7 @@ import {
   writeLine,
   writeNote,
 } from "../app.ts";
-import { loadHandlerFile, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
+import { loadHandlerFiles, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";
 import { listenForInterrupts } from "../interrupt.ts";
@@ -28,8 +28,9 @@ import { type Progress, startProgress } from "../progress.ts";
 import { addTaskOptions, newTaskOf, type TaskOptions } from "../task_options.ts";
 import { logText, printable } from "../task_text.ts";
 import { eventText } from "../worker_report.ts";
+import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
-type RunOptions = TaskOptions & { handlers?: string };
+type RunOptions = TaskOptions & { handlers?: string; modules?: string; config?: string };
 
 /** Who waits longer than this is told that no worker has taken the task, in milliseconds. */
 const LONELY_AFTER_MS = 3000;
@@ -39,6 +40,8 @@ export function addRunCommand(program: Program, app: App): void {
   addTaskOptions(program.command("run").argument("<type>", "which handler executes it"))
     .description("store a task, follow it to its end, and exit by its outcome")
     .option("--handlers <file>", "execute this task in this process, with this handler file")
+    .option("--modules <file>", "execute this task in this process, with these command modules")
+    .option("--config <file>", `with --handlers or --modules: ${CONFIG_HELP}`)
     .action((type, options, command) =>
       app.run(command.optsWithGlobals(), (session) => run(session, type, options))
     );
@@ -46,17 +49,19 @@ export function addRunCommand(program: Program, app: App): void {
 
 async function run(session: Session, type: string, options: RunOptions): Promise<number> {
   const newTask = await newTaskOf(session, type, options);
-  const handlers = options.handlers === undefined
-    ? undefined
-    : await loadHandlerFile(options.handlers);
+  const handlers = await loadHandlerFiles(options);
   await checkedInput(() => handlers?.checkPayload(type.trim(), newTask.payload ?? {}));
+  const { leaseDurationMs, pollIntervalMs } = await readWorkerSettings(session, options.config);
+  const executing = handlers === undefined
+    ? undefined
+    : { handlers, leaseDurationMs, pollIntervalMs };
   const { signal, dispose } = listenForInterrupts(session.io);
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
       const { id: taskId } = await store(session, queue, newTask);
       const progress = startProgress(session.io, { total: 100, unit: "%" });
       try {
-        await followOrExecute({ queue, logs, progress, taskId, signal }, handlers);
+        await followOrExecute({ queue, logs, progress, taskId, signal }, executing);
       } finally {
         progress.stop();
       }
@@ -82,17 +87,20 @@ interface Following {
   readonly signal: AbortSignal;
 }
 
+/** With what this process executes the task. */
+type Executing = Pick<WorkerOptions, "handlers" | "leaseDurationMs" | "pollIntervalMs">;
+
 /** Follows the task; with handlers a worker in this process executes it meanwhile, and nothing else. */
 async function followOrExecute(
   following: Following,
-  handlers: HandlerRegistry | undefined,
+  executing: Executing | undefined,
 ): Promise<void> {
-  if (handlers === undefined) return await follow(following);
+  if (executing === undefined) return await follow(following);
   const { queue, logs, progress, taskId } = following;
   const onEvent = (event: WorkerEvent): void => {
     if (event.kind === "error") progress.line(eventText(event));
   };
-  const settings = { handlers, logs, onEvent, concurrency: 1, graceMs: 0 };
+  const settings = { ...executing, logs, onEvent, concurrency: 1, graceMs: 0 };
   await withWorker(
     { ...settings, queue: onlyTask(queue, taskId) },
     () => follow(following),

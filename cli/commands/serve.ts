@@ -6,7 +6,8 @@ import { createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
-  loadHandlerFile,
+  loadHandlerFiles,
+  MODULES_HELP,
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
@@ -14,6 +15,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
+import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
@@ -22,6 +24,8 @@ interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly handlers?: string;
+  readonly modules?: string;
+  readonly config?: string;
   /** False when `--no-worker` was given. */
   readonly worker: boolean;
 }
@@ -33,6 +37,8 @@ export function addServeCommand(program: Program, app: App): void {
     .option("--host <host>", "the loopback address to listen on", DEFAULT_HOST)
     .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
     .option("--handlers <file>", HANDLERS_HELP)
+    .option("--modules <file>", MODULES_HELP)
+    .option("--config <file>", `the worker's ${CONFIG_HELP}`)
     .option("--no-worker", "execute nothing in this process")
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => serve(session, options))
@@ -41,9 +47,8 @@ export function addServeCommand(program: Program, app: App): void {
 
 async function serve(session: Session, options: ServeOptions): Promise<number> {
   checkLoopback(options.host);
-  const handlers = options.handlers === undefined
-    ? new HandlerRegistry()
-    : await loadHandlerFile(options.handlers);
+  const config = await readWorkerSettings(session, options.config);
+  const handlers = await loadHandlerFiles(options) ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   try {
@@ -55,7 +60,10 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
         if (session.json) writeJson(session, { url, worker: null });
         return EXIT.done;
       }
-      const settings = { queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS };
+      const settings = {
+        ...config,
+        ...{ queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS },
+      };
       const { url, workerId } = await withWorker(settings, async ({ workerId }) => ({
         url: await listen(),
         workerId,

@@ -5,33 +5,33 @@ import { Option } from "@commander-js/extra-typings";
 import {
   CLAIM_ORDERS,
   type ClaimOrder,
-  readWorkerConfig,
   sleep,
   systemClock,
   TASK_LIMITS,
   type TaskQueue,
   type Worker,
-  WORKER_CONFIG_VARIABLES,
-  type WorkerConfig,
 } from "../../src/mod.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
-  loadHandlerFile,
+  loadHandlerFiles,
+  MODULES_HELP,
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
-import { checkedInput, EXIT } from "../exit.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { LOG_LEVELS, type LogLevelName, withLogOutput } from "../log_output.ts";
 import { integerFrom, jsonObject } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
+import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
 /** How often `--until-empty` looks whether anything is left, in milliseconds. */
 const EMPTY_CHECK_INTERVAL_MS = 200;
 
 interface WorkerCommandOptions {
-  readonly handlers: string;
+  readonly handlers?: string;
+  readonly modules?: string;
   readonly concurrency?: number;
   readonly strategy?: ClaimOrder;
   readonly workerId?: string;
@@ -49,11 +49,9 @@ export function addWorkerCommand(program: Program, app: App): void {
     .description(
       `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
     )
-    .requiredOption("--handlers <file>", HANDLERS_HELP)
-    .option(
-      "--config <file>",
-      "settings in .json, .yaml or .toml; HOLDFAST_… variables go before it, options before both",
-    )
+    .option("--handlers <file>", HANDLERS_HELP)
+    .option("--modules <file>", MODULES_HELP)
+    .option("--config <file>", CONFIG_HELP)
     .option("--concurrency <n>", "how many tasks at a time (default: 4)", integerFrom(1, 1000))
     .addOption(
       new Option("--strategy <order>", "which due task comes first (default: priority)")
@@ -84,9 +82,13 @@ export function addWorkerCommand(program: Program, app: App): void {
 }
 
 async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
-  const { untilEmpty } = options;
-  const config = await checkedInput(() => configOf(session, options));
-  const handlers = await loadHandlerFile(options.handlers);
+  const { untilEmpty, concurrency, strategy, workerId, leaseMs, capabilities } = options;
+  const given = { concurrency, strategy, workerId, leaseDurationMs: leaseMs, capabilities };
+  const config = await readWorkerSettings(session, options.config, given);
+  const handlers = await loadHandlerFiles(options);
+  if (handlers === undefined) {
+    throw new UsageError("Cannot work without handlers: --handlers or --modules is needed");
+  }
   const { signal, dispose } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   const settings = { ...config, handlers, onEvent: report.onEvent };
@@ -106,18 +108,6 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   } finally {
     dispose();
   }
-}
-
-function configOf(session: Session, options: WorkerCommandOptions): Promise<WorkerConfig> {
-  const { config: file, concurrency, strategy, workerId, leaseMs: leaseDurationMs, capabilities } =
-    options;
-  return readWorkerConfig({
-    options: { concurrency, strategy, workerId, leaseDurationMs, capabilities },
-    file,
-    env: Object.fromEntries(
-      WORKER_CONFIG_VARIABLES.map((name) => [name, session.io.environment(name)]),
-    ),
-  });
 }
 
 /** Resolves when no task of these types is queued or leased, or when `signal` aborts. */

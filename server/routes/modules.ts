@@ -1,47 +1,71 @@
 /**
- * Modules: the task types that have a handler here, and running one.
+ * Modules: the task types that have a handler here, and running them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
 import { type HandlerEntry, type HandlerRegistry, runOfTask } from "../../src/mod.ts";
-import { enqueueChecked, schedulingOf } from "../enqueue.ts";
+import { requires } from "../access.ts";
+import { enqueueChecked, enqueueOneChecked, keyOf, schedulingOf } from "../enqueue.ts";
 import { HttpError } from "../errors.ts";
 import { moduleJson, runJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
-import { errorResponses, jsonResponse } from "../responses.ts";
-import { ModuleListSchema, ModuleParams, ModuleSchema, RunBody, RunSchema } from "../schemas.ts";
+import { bodyErrors, errorResponses, jsonBody, jsonResponse } from "../responses.ts";
+import {
+  IdempotencyHeaders,
+  ModuleListSchema,
+  ModuleParams,
+  ModuleSchema,
+  RunBatchBody,
+  RunBatchSchema,
+  RunBody,
+  RunSchema,
+} from "../schemas.ts";
 
 const listModules = createRoute({
+  ...requires("read"),
   method: "get",
   path: "/api/modules",
+  operationId: "listModules",
   summary: "List the modules",
-  responses: { 200: jsonResponse(ModuleListSchema, "All modules, in order of registration") },
+  responses: {
+    200: jsonResponse(ModuleListSchema, "All modules, in order of registration"),
+    ...errorResponses(),
+  },
 });
 
 const getModule = createRoute({
+  ...requires("read"),
   method: "get",
   path: "/api/modules/{id}",
+  operationId: "getModule",
   summary: "Get a module",
   request: { params: ModuleParams },
   responses: { 200: jsonResponse(ModuleSchema, "The module"), ...errorResponses(404, 422) },
 });
 
 const runModule = createRoute({
+  ...requires("enqueue"),
   method: "post",
   path: "/api/modules/{id}/run",
+  operationId: "runModule",
   summary: "Run a module",
   description: "Answers when the run is on disk. A known idempotency key gives the run it names.",
-  request: {
-    params: ModuleParams,
-    body: { required: true, content: { "application/json": { schema: RunBody } } },
-  },
-  responses: {
-    202: jsonResponse(RunSchema, "The run, accepted"),
-    ...errorResponses(400, 404, 409, 413, 415, 422, 503),
-  },
+  request: { params: ModuleParams, headers: IdempotencyHeaders, body: jsonBody(RunBody) },
+  responses: { 202: jsonResponse(RunSchema, "The run, accepted"), ...bodyErrors(404, 409) },
 });
 
-/** Adds the routes under `/api/modules`. */
+const runBatch = createRoute({
+  ...requires("enqueue"),
+  method: "post",
+  path: "/api/runs/batch",
+  operationId: "runBatch",
+  summary: "Run several modules",
+  description: "All of them or none, in one transaction. Answers when they are on disk.",
+  request: { body: jsonBody(RunBatchBody) },
+  responses: { 202: jsonResponse(RunBatchSchema, "The runs, accepted"), ...bodyErrors(404, 409) },
+});
+
+/** Adds the routes under `/api/modules`, and `/api/runs/batch`. */
 export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   const { handlers } = options;
 
@@ -52,12 +76,37 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
     (c) => c.json(moduleJson(requireModule(handlers, c.req.valid("param").id)), 200),
   );
 
-  app.openapi({ ...runModule, middleware: checkModule(handlers) }, async (c) => {
-    const { parameters, ...scheduling } = c.req.valid("json");
-    const type = c.req.valid("param").id;
-    const task = { type, payload: parameters, ...schedulingOf(scheduling) };
-    const enqueued = await enqueueChecked(task, "parameters", options);
-    return c.json(runJson(runOfTask(enqueued.task)), 202);
+  app.openapi(
+    { ...runModule, middleware: [runModule.middleware, checkModule(handlers)] },
+    async (c) => {
+      const { parameters, ...scheduling } = c.req.valid("json");
+      const key = keyOf(c.req.valid("header"), scheduling);
+      const type = c.req.valid("param").id;
+      const task = {
+        ...schedulingOf(scheduling),
+        type,
+        payload: parameters,
+        idempotencyKey: key,
+      };
+      const enqueued = await enqueueOneChecked(task, "parameters", options);
+      return c.json(runJson(runOfTask(enqueued.task)), 202);
+    },
+  );
+
+  app.openapi(runBatch, async (c) => {
+    const wanted = c.req.valid("json").runs.map((run, index) => {
+      const { module_id, parameters, ...scheduling } = run;
+      requireModule(handlers, module_id);
+      return {
+        task: { ...schedulingOf(scheduling), type: module_id, payload: parameters },
+        payloadPath: ["runs", index, "parameters"],
+      };
+    });
+    const enqueued = await enqueueChecked(wanted, options);
+    return c.json({
+      runs: enqueued.map(({ task }) => runJson(runOfTask(task))),
+      created: enqueued.filter(({ created }) => created).length,
+    }, 202);
   });
 }
 

@@ -1,57 +1,257 @@
 /**
- * The queue itself: enqueueing a task of any type, looking at one, counting all.
+ * The queue itself: enqueueing a task of any type, looking at tasks and workers, counting all, keeping it small.
  */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { enqueueChecked, schedulingOf } from "../enqueue.ts";
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Task, TaskQueue } from "../../src/mod.ts";
+import { requires } from "../access.ts";
+import { enqueueOneChecked, keyOf, schedulingOf } from "../enqueue.ts";
 import { HttpError } from "../errors.ts";
-import { statsJson, taskJson } from "../json.ts";
+import { statsJson, taskJson, transitionJson, workerJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
-import { errorResponses, jsonResponse } from "../responses.ts";
-import { EnqueueBody, EnqueuedSchema, StatsSchema, TaskParams, TaskSchema } from "../schemas.ts";
+import { nextCursorOf } from "../pages.ts";
+import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
+import {
+  EnqueueBody,
+  EnqueuedSchema,
+  IdempotencyHeaders,
+  PruneBody,
+  PruneSchema,
+  StatsSchema,
+  TaskPageSchema,
+  TaskParams,
+  TaskQuery,
+  TaskSchema,
+  TransitionListSchema,
+  WorkerListSchema,
+} from "../schemas.ts";
+import { WorkerParams } from "../worker_schemas.ts";
 
 const enqueueTask = createRoute({
+  ...requires("enqueue"),
   method: "post",
   path: "/api/queue/enqueue",
+  operationId: "enqueueTask",
   summary: "Enqueue a task",
   description: "Answers when the task is on disk. The type need not have a handler here.",
-  request: { body: { required: true, content: { "application/json": { schema: EnqueueBody } } } },
+  request: { headers: IdempotencyHeaders, body: jsonBody(EnqueueBody) },
   responses: {
     201: jsonResponse(EnqueuedSchema, "The new task"),
     200: jsonResponse(EnqueuedSchema, "The task that the idempotency key names already"),
-    ...errorResponses(400, 409, 413, 415, 422, 503),
+    ...bodyErrors(409),
   },
 });
 
+const listTasks = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks",
+  operationId: "listTasks",
+  summary: "List tasks",
+  description: "Newest first, page by page: what is enqueued meanwhile moves no page.",
+  request: { query: TaskQuery },
+  responses: { 200: jsonResponse(TaskPageSchema, "One page of tasks"), ...queueErrors(422) },
+});
+
 const getTask = createRoute({
+  ...requires("read"),
   method: "get",
   path: "/api/queue/tasks/{id}",
+  operationId: "getTask",
   summary: "Get a task",
   request: { params: TaskParams },
-  responses: { 200: jsonResponse(TaskSchema, "The task"), ...errorResponses(404, 422, 503) },
+  responses: { 200: jsonResponse(TaskSchema, "The task"), ...queueErrors(404, 422) },
+});
+
+const listTransitions = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}/transitions",
+  operationId: "listTransitions",
+  summary: "Tell a task's life",
+  request: { params: TaskParams },
+  responses: {
+    200: jsonResponse(TransitionListSchema, "Everything that happened to it, in order"),
+    ...queueErrors(404, 422),
+  },
+});
+
+const cancelTask = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/tasks/{id}/cancel",
+  operationId: "cancelTask",
+  summary: "Cancel a task",
+  request: { params: TaskParams },
+  responses: {
+    200: jsonResponse(TaskSchema, "The task, cancelled"),
+    ...queueErrors(404, 409, 422),
+  },
+});
+
+const retryTask = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/tasks/{id}/retry",
+  operationId: "retryTask",
+  summary: "Queue a failed or cancelled task again",
+  request: { params: TaskParams },
+  responses: { 200: jsonResponse(TaskSchema, "The task, queued"), ...queueErrors(404, 409, 422) },
 });
 
 const getStats = createRoute({
+  ...requires("read"),
   method: "get",
   path: "/api/queue/stats",
+  operationId: "getStats",
   summary: "Count the tasks",
-  responses: { 200: jsonResponse(StatsSchema, "The queue in numbers"), ...errorResponses(503) },
+  responses: { 200: jsonResponse(StatsSchema, "The queue in numbers"), ...queueErrors() },
+});
+
+const listWorkers = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/workers",
+  operationId: "listWorkers",
+  summary: "List the workers",
+  responses: {
+    200: jsonResponse(WorkerListSchema, "Those heard of within a day, the latest first"),
+    ...queueErrors(),
+  },
+});
+
+const retireWorker = createRoute({
+  ...requires("admin"),
+  method: "delete",
+  path: "/api/queue/workers/{id}",
+  operationId: "retireWorker",
+  summary: "Forget a worker",
+  description: "Its next heartbeat brings it back. Harmless when it is unknown.",
+  request: { params: WorkerParams },
+  responses: { 204: { description: "It is forgotten" }, ...queueErrors(422) },
+});
+
+const pruneTasks = createRoute({
+  ...requires("admin"),
+  method: "post",
+  path: "/api/queue/prune",
+  operationId: "pruneTasks",
+  summary: "Delete finished tasks",
+  description: "With their transitions, logs and idempotency keys, for good.",
+  request: { body: jsonBody(PruneBody) },
+  responses: { 200: jsonResponse(PruneSchema, "How many were deleted"), ...bodyErrors() },
+});
+
+const checkpoint = createRoute({
+  ...requires("admin"),
+  method: "post",
+  path: "/api/queue/checkpoint",
+  operationId: "checkpoint",
+  summary: "Fold the journal into the snapshot",
+  responses: {
+    200: jsonResponse(
+      z.object({
+        sequence: z.number().int().openapi({ example: 1 }),
+        snapshot_bytes: z.number().int().openapi({ example: 4096 }),
+        removed_segments: z.number().int().openapi({ example: 1 }),
+      }).openapi("Checkpoint"),
+      "The new snapshot",
+    ),
+    ...queueErrors(),
+  },
 });
 
 /** Adds the routes under `/api/queue`. */
 export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
+  addTaskRoutes(app, options);
+  addByHandRoutes(app, options.queue);
+  addOperatorRoutes(app, options.queue);
+}
+
+function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
+  const { queue } = options;
+
   app.openapi(enqueueTask, async (c) => {
     const { type, payload = {}, compatibility, run_id, ...scheduling } = c.req.valid("json");
-    const wanted = { type, payload, compatibility, runId: run_id, ...schedulingOf(scheduling) };
-    const { task, created } = await enqueueChecked(wanted, "payload", options);
-    return c.json({ ...taskJson(task), created }, created ? 201 : 200);
+    const idempotencyKey = keyOf(c.req.valid("header"), scheduling);
+    const task = { type, payload, compatibility, runId: run_id };
+    const wanted = { ...schedulingOf(scheduling), ...task, idempotencyKey };
+    const enqueued = await enqueueOneChecked(wanted, "payload", options);
+    const { created } = enqueued;
+    return c.json({ ...taskJson(enqueued.task), created }, created ? 201 : 200);
   });
 
-  app.openapi(getTask, async (c) => {
+  app.openapi(listTasks, async (c) => {
+    const { status, type, limit, cursor } = c.req.valid("query");
+    const filter = { status, type };
+    const tasks = await queue.list({ ...filter, limit, beforeId: cursor });
+    const next_cursor = await nextCursorOf(queue, filter, { tasks, limit });
+    return c.json({ tasks: tasks.map(taskJson), next_cursor }, 200);
+  });
+
+  app.openapi(
+    getTask,
+    async (c) => c.json(taskJson(await requireTask(queue, c.req.valid("param").id)), 200),
+  );
+
+  app.openapi(listTransitions, async (c) => {
+    const { id } = await requireTask(queue, c.req.valid("param").id);
+    const transitions = await queue.transitions(id);
+    return c.json({ task_id: id, transitions: transitions.map(transitionJson) }, 200);
+  });
+}
+
+function addByHandRoutes(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(cancelTask, async (c) => {
     const { id } = c.req.valid("param");
-    const task = await options.queue.get(id);
-    if (task === undefined) throw new HttpError("TASK_NOT_FOUND", `Cannot find task ${id}`);
-    return c.json(taskJson(task), 200);
+    const isDone = await queue.cancel(id);
+    const task = await requireTask(queue, id);
+    if (isDone) return c.json(taskJson(task), 200);
+    throw new HttpError(
+      "TASK_FINISHED",
+      `Cannot cancel task ${id}: it is ${task.status} already`,
+    );
   });
 
-  app.openapi(getStats, async (c) => c.json(statsJson(await options.queue.stats()), 200));
+  app.openapi(retryTask, async (c) => {
+    const { id } = c.req.valid("param");
+    const isDone = await queue.retry(id);
+    const task = await requireTask(queue, id);
+    if (isDone) return c.json(taskJson(task), 200);
+    throw new HttpError(
+      "TASK_NOT_RETRYABLE",
+      `Cannot retry task ${id}: it is ${task.status}, failed or cancelled is needed`,
+    );
+  });
+}
+
+function addOperatorRoutes(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(getStats, async (c) => c.json(statsJson(await queue.stats()), 200));
+
+  app.openapi(
+    listWorkers,
+    async (c) => c.json({ workers: (await queue.listWorkers()).map(workerJson) }, 200),
+  );
+
+  app.openapi(retireWorker, async (c) => {
+    await queue.retireWorker(c.req.valid("param").id);
+    return c.body(null, 204);
+  });
+
+  app.openapi(pruneTasks, async (c) => {
+    const { older_than_ms, keep, statuses } = c.req.valid("json");
+    const { pruned, byStatus } = await queue.prune({ olderThanMs: older_than_ms, keep, statuses });
+    return c.json({ pruned, by_status: { ...byStatus } }, 200);
+  });
+
+  app.openapi(checkpoint, async (c) => {
+    const { sequence, snapshotBytes, removedSegments } = await queue.checkpoint();
+    const report = { sequence, snapshot_bytes: snapshotBytes, removed_segments: removedSegments };
+    return c.json(report, 200);
+  });
+}
+
+async function requireTask(queue: TaskQueue, id: number): Promise<Task> {
+  const task = await queue.get(id);
+  if (task === undefined) throw new HttpError("TASK_NOT_FOUND", `Cannot find task ${id}`);
+  return task;
 }

@@ -2,38 +2,71 @@
  * Runs: tasks as the API's clients see them, found by run id only.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { type Run, runOfTask, type Task, taskStatusOf } from "../../src/mod.ts";
+import { isActive, isFinal, type Run, runOfTask, type Task, taskStatusOf } from "../../src/mod.ts";
+import { requires } from "../access.ts";
 import { HttpError } from "../errors.ts";
+import { requireRunTask, runNotFound } from "../find_run.ts";
 import { explanationJson, runJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
-import { errorResponses, jsonResponse } from "../responses.ts";
-import { ExplanationSchema, RunPageSchema, RunParams, RunQuery, RunSchema } from "../schemas.ts";
+import type { AppParts } from "../parts.ts";
+import { nextCursorOf } from "../pages.ts";
+import { jsonResponse, queueErrors } from "../responses.ts";
+import {
+  ExplanationSchema,
+  RunPageSchema,
+  RunParams,
+  RunQuery,
+  RunResultSchema,
+  RunSchema,
+  RunWaitQuery,
+} from "../schemas.ts";
+import { type WaitRequest, waitUntil } from "../wait.ts";
 
 const listRuns = createRoute({
+  ...requires("read"),
   method: "get",
   path: "/api/runs",
+  operationId: "listRuns",
   summary: "List runs",
-  description: "Newest first. Filters combine.",
+  description:
+    "Newest first. Filters combine. With cursor, what is started meanwhile moves no page.",
   request: { query: RunQuery },
-  responses: { 200: jsonResponse(RunPageSchema, "One page of runs"), ...errorResponses(422, 503) },
+  responses: { 200: jsonResponse(RunPageSchema, "One page of runs"), ...queueErrors(422) },
 });
 
 const getRun = createRoute({
+  ...requires("read"),
   method: "get",
   path: "/api/runs/{id}",
+  operationId: "getRun",
   summary: "Get a run",
+  request: { params: RunParams, query: RunWaitQuery },
+  responses: { 200: jsonResponse(RunSchema, "The run"), ...queueErrors(404, 422) },
+});
+
+const getResult = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/runs/{id}/results",
+  operationId: "getResult",
+  summary: "Get what a run came to",
   request: { params: RunParams },
-  responses: { 200: jsonResponse(RunSchema, "The run"), ...errorResponses(404, 422, 503) },
+  responses: {
+    200: jsonResponse(RunResultSchema, "The result, or why there is none"),
+    ...queueErrors(404, 409, 422),
+  },
 });
 
 const cancelResponses = {
   200: jsonResponse(RunSchema, "The run, cancelled"),
-  ...errorResponses(404, 409, 422, 503),
+  ...queueErrors(404, 409, 422),
 };
 
 const cancelRun = createRoute({
+  ...requires("operate"),
   method: "post",
   path: "/api/runs/{id}/cancel",
+  operationId: "cancelRun",
   summary: "Cancel a run",
   description: "Queued or running. Answers when the cancellation is on disk.",
   request: { params: RunParams },
@@ -41,47 +74,90 @@ const cancelRun = createRoute({
 });
 
 const deleteRun = createRoute({
+  ...requires("operate"),
   method: "delete",
   path: "/api/runs/{id}",
+  operationId: "deleteRun",
   summary: "Cancel a run",
   description: "The same as POST /api/runs/{id}/cancel; the run stays listed.",
   request: { params: RunParams },
   responses: cancelResponses,
 });
 
+const retryRun = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/runs/{id}/retry",
+  operationId: "retryRun",
+  summary: "Queue a failed or cancelled run again",
+  description: "With fresh attempts. Answers when that is on disk.",
+  request: { params: RunParams },
+  responses: { 200: jsonResponse(RunSchema, "The run, queued"), ...queueErrors(404, 409, 422) },
+});
+
 const explainRun = createRoute({
+  ...requires("read"),
   method: "get",
   path: "/api/runs/{id}/explain",
+  operationId: "explainRun",
   summary: "Say why a run is where it is",
   request: { params: RunParams },
-  responses: { 200: jsonResponse(ExplanationSchema, "Why"), ...errorResponses(404, 422, 503) },
+  responses: { 200: jsonResponse(ExplanationSchema, "Why"), ...queueErrors(404, 422) },
 });
 
 /** Adds the routes under `/api/runs`. */
-export function addRunRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
+export function addRunRoutes(app: OpenAPIHono, parts: AppParts): void {
+  addLookingRoutes(app, parts);
+  addChangingRoutes(app, parts.options);
+}
+
+function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
+  const { queue } = parts.options;
+
   app.openapi(listRuns, async (c) => {
-    const { module_id, status, limit, offset } = c.req.valid("query");
+    const { module_id, status, limit, offset, cursor } = c.req.valid("query");
     const filter = { type: module_id, status: status && taskStatusOf(status) };
     const [tasks, total] = await Promise.all([
-      options.queue.list({ ...filter, limit, offset }),
-      options.queue.count(filter),
+      queue.list({ ...filter, limit, offset, beforeId: cursor }),
+      queue.count(filter),
     ]);
+    const next_cursor = await nextCursorOf(queue, filter, { tasks, limit });
     const runs = tasks.map((task) => runJson(runOfTask(task)));
-    return c.json({ runs, total, limit, offset }, 200);
+    return c.json({ runs, total, limit, offset, next_cursor }, 200);
   });
 
   app.openapi(getRun, async (c) => {
-    const task = await requireTask(options, c.req.valid("param").id);
+    const { id } = c.req.valid("param");
+    const { wait = 0 } = c.req.valid("query");
+    const task = await finalTask(id, { ...parts, waitMs: wait, signal: c.req.raw.signal });
     return c.json(runJson(runOfTask(task)), 200);
+  });
+
+  app.openapi(getResult, async (c) => {
+    const run = runOfTask(await requireRunTask(queue, c.req.valid("param").id));
+    if (isActive(run.status)) {
+      throw new HttpError(
+        "RUN_NOT_FINISHED",
+        `Cannot give the result of run ${JSON.stringify(run.runId)}: it is ${run.status}`,
+      );
+    }
+    const { run_id, status, exit_code, result, error_message, completed_at, duration_seconds } =
+      runJson(run);
+    return c.json(
+      { run_id, status, exit_code, result, error_message, completed_at, duration_seconds },
+      200,
+    );
   });
 
   app.openapi(explainRun, async (c) => {
     const { id } = c.req.valid("param");
-    const explanation = await options.queue.explain(id);
+    const explanation = await queue.explain(id);
     if (explanation === undefined) throw runNotFound(id);
     return c.json(explanationJson(explanation), 200);
   });
+}
 
+function addChangingRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   app.openapi(
     cancelRun,
     async (c) => c.json(runJson(await cancel(options, c.req.valid("param").id)), 200),
@@ -91,24 +167,35 @@ export function addRunRoutes(app: OpenAPIHono, options: ResolvedAppOptions): voi
     deleteRun,
     async (c) => c.json(runJson(await cancel(options, c.req.valid("param").id)), 200),
   );
+
+  app.openapi(retryRun, async (c) => {
+    const { id } = c.req.valid("param");
+    const isDone = await options.queue.retry((await requireRunTask(options.queue, id)).id);
+    const task = await requireRunTask(options.queue, id);
+    if (isDone) return c.json(runJson(runOfTask(task)), 200);
+    const { status } = runOfTask(task);
+    throw new HttpError(
+      "RUN_NOT_RETRYABLE",
+      `Cannot retry run ${JSON.stringify(id)}: it is ${status}, failed or cancelled is needed`,
+    );
+  });
 }
 
-async function cancel(options: ResolvedAppOptions, runId: string): Promise<Run> {
-  const task = await requireTask(options, runId);
-  if (await options.queue.cancel(task.id)) return runOfTask(await requireTask(options, runId));
-  const { status } = await requireTask(options, runId);
+/** The task of a run once it is final, or as it is after the wait. */
+async function finalTask(
+  runId: string,
+  request: WaitRequest,
+): Promise<Task> {
+  const look = (): Promise<Task> => requireRunTask(request.options.queue, runId);
+  return await waitUntil(look, ({ status }) => isFinal(status), request);
+}
+
+async function cancel({ queue }: ResolvedAppOptions, runId: string): Promise<Run> {
+  const task = await requireRunTask(queue, runId);
+  if (await queue.cancel(task.id)) return runOfTask(await requireRunTask(queue, runId));
+  const { status } = await requireRunTask(queue, runId);
   throw new HttpError(
     "RUN_FINISHED",
     `Cannot cancel run ${JSON.stringify(runId)}: it is ${status} already`,
   );
-}
-
-async function requireTask({ queue }: ResolvedAppOptions, runId: string): Promise<Task> {
-  const task = await queue.getByRunId(runId);
-  if (task !== undefined) return task;
-  throw runNotFound(runId);
-}
-
-function runNotFound(runId: string): HttpError {
-  return new HttpError("RUN_NOT_FOUND", `Cannot find run ${JSON.stringify(runId)}`);
 }

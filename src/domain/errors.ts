@@ -3,7 +3,7 @@
  *
  * A caller's mistake is a `TypeError` or `RangeError`, raised before any effect. The rest is here: a refusal by
  * the queue's rules (`QueueError`), a failing environment (`StorageError`, `CorruptionError`), a handler's own
- * verdict on its task (`PermanentError`, `RetryAfterError`), and a bug of ours (`invariant`).
+ * verdict on its task (`PermanentError`, `RetryAfterError`, `ExitCodeError`), and a bug of ours (`invariant`).
  */
 
 /** Why the queue refused. */
@@ -86,6 +86,47 @@ export class RetryAfterError extends Error {
     }
     this.delayMs = delayMs;
   }
+}
+
+/** How an `ExitCodeError` is treated. */
+export interface ExitCodeErrorOptions extends ErrorOptions {
+  /** Whether the task fails at once, whatever attempts remain; default false. */
+  readonly isPermanent?: boolean;
+}
+
+/** Thrown by a handler: what it ran has ended with an exit code that is no success. The run shows the code as its `exitCode`. */
+export class ExitCodeError extends Error {
+  /** `ExitCodeError`. */
+  override readonly name = "ExitCodeError";
+  /** What the program has returned, an integer. */
+  readonly exitCode: number;
+  /** Whether the task fails at once, whatever attempts remain. */
+  readonly isPermanent: boolean;
+
+  /** The attempt ended with `exitCode`. @throws TypeError when that is no integer. */
+  constructor(exitCode: number, message: string, options: ExitCodeErrorOptions = {}) {
+    super(message, options);
+    if (!Number.isSafeInteger(exitCode)) {
+      throw new TypeError(`Cannot use ${exitCode} as an exit code: an integer is needed`);
+    }
+    this.exitCode = exitCode;
+    this.isPermanent = options.isPermanent ?? false;
+  }
+}
+
+/** The result of a task whose last attempt threw `thrown`: its exit code, if it told one, else `null`. */
+export function resultOfFailure(thrown: unknown): { readonly exit_code: number } | null {
+  return thrown instanceof ExitCodeError ? { exit_code: thrown.exitCode } : null;
+}
+
+/** The same error, as one that fails the task at once. */
+export function permanentError(error: unknown): Error {
+  if (error instanceof PermanentError) return error;
+  const message = messageOf(error);
+  if (error instanceof ExitCodeError) {
+    return new ExitCodeError(error.exitCode, message, { cause: error, isPermanent: true });
+  }
+  return new PermanentError(message, { cause: error });
 }
 
 /** Asserts what the code has proved. A failure is a bug in Holdfast, never the caller's fault. */

@@ -32,11 +32,11 @@ export interface Run {
   completedAt: Date | null;
   /** From `startedAt` to `completedAt`, in seconds. */
   durationSeconds: number | null;
-  /** 0 when completed, otherwise what the handler gave, or `null`. */
+  /** What `result.exit_code` says, when that is an integer; else 0 when completed, and `null` otherwise. */
   exitCode: number | null;
   /** Why it failed or was cancelled, or why its last attempt failed. */
   errorMessage: string | null;
-  /** What the handler returned. */
+  /** What the handler returned, or `{ exit_code }` when it failed with an `ExitCodeError`. */
   result: unknown;
   /** 0–100, or `null` when none was reported. */
   progressPercent: number | null;
@@ -92,11 +92,24 @@ export function followTask(run: Run, task: Task): void {
   run.startedAt = task.processingStarted;
   run.completedAt = task.finishedAt;
   run.durationSeconds = secondsBetween(task.processingStarted, task.finishedAt);
-  run.exitCode = task.status === "completed" ? 0 : null;
+  run.exitCode = exitCodeOf(task.status, task.result);
   run.errorMessage = task.errorMessage;
   run.result = task.result;
   run.progressPercent = task.progress;
   run.attempts = task.attempts;
+}
+
+/**
+ * The exit code of a run with this status and result: the integer `exit_code` of the result, which a handler returns, or an
+ * `ExitCodeError` leaves; else 0 when completed and `null` otherwise.
+ */
+export function exitCodeOf(status: TaskStatus | RunStatus, result: unknown): number | null {
+  if (status !== "completed" && status !== "failed") return null;
+  const told = typeof result === "object" && result !== null && "exit_code" in result
+    ? result.exit_code
+    : null;
+  if (Number.isSafeInteger(told)) return told as number;
+  return status === "completed" ? 0 : null;
 }
 
 /** The run status that shows a task status. */

@@ -15,9 +15,10 @@ import type { Lock } from "../storage/storage.ts";
 import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
 import { Checkpointer, type ExportedReplica, type LedgerCheckpoint } from "./checkpointer.ts";
-import { verifyReplica } from "./verify.ts";
+import { Lookout } from "./lookout.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
 import { type Reader, type Replica, type Transaction, TransactionLostError } from "./replica.ts";
+import { verifyReplica } from "./verify.ts";
 
 /** When an acknowledged write survives a power cut: at once, or within `relaxedSyncMs` (a killed process loses nothing either way). */
 export type Durability = "full" | "relaxed";
@@ -27,9 +28,6 @@ export const LEDGER_DEFAULTS = Object.freeze({
   durability: "full" as Durability,
   /** With relaxed durability, the longest time between a write and its fsync, in milliseconds. */
   relaxedSyncMs: 50,
-  /** How soon, and at the latest how late, another process's commit is looked for, in milliseconds. */
-  pollMinMs: 2,
-  pollMaxMs: 30,
   /** A checkpoint is made when the journal is larger than this and than the snapshot. */
   checkpointMinBytes: 4 * 1024 * 1024,
   /** On closing it is made already when the journal is larger than this and than a quarter of the snapshot. */
@@ -71,8 +69,6 @@ export interface LedgerExport {
   readonly sequence: number;
 }
 
-const POLL_GROWTH = 1.5;
-
 /** A durable, shared set of rows. */
 export class Ledger {
   readonly #options: LedgerOptions;
@@ -89,10 +85,9 @@ export class Ledger {
   #failure: Error | undefined;
   #closing: Promise<void> | undefined;
   #isReloadWanted = false;
-  #cancelPoll: CancelTimer = () => {};
+  #lookout: Lookout | undefined;
   #cancelSync: CancelTimer | undefined;
   #lastReported = "";
-  #pollMs: number = LEDGER_DEFAULTS.pollMinMs;
   #tornTails = 0;
   #commits = 0;
   #syncs = 0;
@@ -187,6 +182,16 @@ export class Ledger {
     });
   }
 
+  /** The queue's path, or `memory`. */
+  get location(): string {
+    return this.#options.storage.location;
+  }
+
+  /** Torn tails that were cut so far. */
+  get tornTails(): number {
+    return this.#tornTails;
+  }
+
   stats(): LedgerStats {
     return {
       location: this.#options.storage.location,
@@ -206,7 +211,7 @@ export class Ledger {
   }
 
   async #close(): Promise<void> {
-    this.#cancelPoll();
+    this.#lookout?.stop();
     try {
       while (this.#draining !== undefined) await this.#draining;
       while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
@@ -239,7 +244,8 @@ export class Ledger {
       throw error;
     }
     this.#feed.forget();
-    this.#schedulePoll();
+    const { clock, storage } = this.#options;
+    this.#lookout = new Lookout({ clock, storage, look: () => this.#look() });
   }
 
   // --- the loop
@@ -274,6 +280,7 @@ export class Ledger {
   async #commitBatch(): Promise<void> {
     let batch: Operation[] = [];
     this.#isCommitting = true;
+    this.#lookout?.stir();
     try {
       const outcomes = await this.#underLock(() => {
         batch = this.#waiting.splice(0, BATCH_MAX);
@@ -345,7 +352,7 @@ export class Ledger {
       if (result.record !== null) this.#append(result.record);
       return result;
     } catch (error) {
-      if (error instanceof TransactionLostError) this.#failure ??= error;
+      if (error instanceof TransactionLostError) this.#fail(error);
       else this.#replica.rollback();
       throw error;
     }
@@ -366,7 +373,7 @@ export class Ledger {
     try {
       this.#replica.commit();
     } catch (error) {
-      this.#failure ??= asError(error);
+      this.#fail(asError(error));
       throw error;
     }
   }
@@ -415,23 +422,16 @@ export class Ledger {
     this.#feed.tellReset();
   }
 
-  #schedulePoll(): void {
-    if (this.#isClosed || this.#failure !== undefined) return;
-    this.#cancelPoll = this.#options.clock.setTimer(() => this.#poll(), this.#pollMs);
-  }
-
-  #poll(): void {
+  /** Looks for what others have appended, tells the watchers of it; says whether there was any. */
+  #look(): boolean {
     const before = this.#journal.sequence;
     try {
       if (this.#follow() === "superseded") this.#reloadLater();
     } catch (error) {
       this.#reportOnce(error);
     }
-    const isBusy = this.#journal.sequence !== before;
-    const { pollMinMs, pollMaxMs } = LEDGER_DEFAULTS;
-    this.#pollMs = isBusy ? pollMinMs : Math.min(pollMaxMs, this.#pollMs * POLL_GROWTH);
     this.#announce();
-    this.#schedulePoll();
+    return this.#isReloadWanted || this.#journal.sequence !== before;
   }
 
   #reloadLater(): void {
@@ -498,7 +498,12 @@ export class Ledger {
     if (!(error instanceof StorageError)) return;
     const isDoubtful = error instanceof CorruptionError || error.operation === "sync" ||
       error.operation === "truncate";
-    if (isDoubtful) this.#failure ??= error;
+    if (isDoubtful) this.#fail(error);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#lookout?.stop();
   }
 
   #reportOnce(error: unknown): void {

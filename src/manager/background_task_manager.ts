@@ -5,7 +5,8 @@
  * moment where it is; once cancelled, nothing that its work still does can change it.
  */
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
-import { type Run, secondsBetween } from "../domain/run.ts";
+import { resultOfFailure } from "../domain/errors.ts";
+import { exitCodeOf, type Run, secondsBetween } from "../domain/run.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
 import type { LogLevel, LogLine } from "../worker/log_store.ts";
 import { IdleSignal } from "./idle_signal.ts";
@@ -39,7 +40,11 @@ interface ActiveRun {
 /** How work ended. */
 type Outcome =
   | { readonly status: "completed"; readonly result: unknown }
-  | { readonly status: "failed" | "cancelled"; readonly errorMessage: string };
+  | {
+    readonly status: "failed" | "cancelled";
+    readonly errorMessage: string;
+    readonly result: unknown;
+  };
 
 /** Runs work in this process. */
 export class BackgroundTaskManager implements TaskManager {
@@ -139,7 +144,7 @@ export class BackgroundTaskManager implements TaskManager {
   #cancel(runId: string, errorMessage: string): boolean {
     const active = this.#active.get(runId);
     if (active === undefined) return false;
-    this.#finish(active, { status: "cancelled", errorMessage });
+    this.#finish(active, { status: "cancelled", errorMessage, result: null });
     active.controller.abort(new DOMException(errorMessage, "AbortError"));
     return true;
   }
@@ -151,10 +156,10 @@ export class BackgroundTaskManager implements TaskManager {
     run.status = outcome.status;
     run.completedAt = this.#now();
     run.durationSeconds = secondsBetween(run.startedAt, run.completedAt);
+    run.result = outcome.result;
+    run.exitCode = exitCodeOf(outcome.status, outcome.result);
     if (outcome.status === "completed") {
-      run.exitCode = 0;
       run.progressPercent = 100;
-      run.result = outcome.result;
     } else {
       run.errorMessage = outcome.errorMessage;
     }
@@ -203,6 +208,7 @@ async function outcomeOf(work: TaskWork, context: TaskContext): Promise<Outcome>
   try {
     return { status: "completed", result: await perform(work, context) };
   } catch (error) {
-    return { status: "failed", errorMessage: failureMessage(error) };
+    const result = resultOfFailure(error);
+    return { status: "failed", errorMessage: failureMessage(error), result };
   }
 }

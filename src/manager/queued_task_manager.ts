@@ -5,7 +5,7 @@
  * whichever process works on them, and after a restart the active runs are the queue's.
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { messageOf, PermanentError, QueueError } from "../domain/errors.ts";
+import { messageOf, permanentError, QueueError } from "../domain/errors.ts";
 import type { Run } from "../domain/run.ts";
 import {
   checkName,
@@ -421,8 +421,7 @@ function handlerOf(work: TaskWork): Handler {
     try {
       return await perform(work, context);
     } catch (error) {
-      if (context.signal.aborted || error instanceof PermanentError) throw error;
-      throw new PermanentError(messageOf(error), { cause: error });
+      throw context.signal.aborted ? error : permanentError(error);
     }
   };
 }

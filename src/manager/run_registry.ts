@@ -15,11 +15,21 @@ const RECENT_LIMIT_DEFAULT = 50;
 const RECENT_LIMIT_MAX = 1_000_000;
 const RETENTION_DEFAULT_DAYS = 30;
 const DAY_MS = 24 * 3_600_000;
+const MAX_RUNS_DEFAULT = 100_000;
+const MAX_RUNS_LIMIT = 10_000_000;
+
+/** By how much the bound may be passed before finished runs are forgotten, so that adding one stays cheap. */
+const TRIM_FACTOR = 1.1;
 
 /** How to make a registry. */
 export interface RunRegistryOptions {
   /** The time that `cleanupOldRuns` counts from; default the system's. */
   readonly clock?: Clock;
+  /**
+   * How many runs to know about, 1 to 10,000,000; default 100,000. Once there are a tenth more, finished ones are forgotten,
+   * the earliest added first, also in the history file; active ones always stay.
+   */
+  readonly maxRuns?: number;
 }
 
 /** How to open a registry with a history. */
@@ -34,10 +44,19 @@ export class RunRegistry {
   readonly #clock: Clock;
   #history: RunHistory | null = null;
   readonly #interrupted: Run[] = [];
+  readonly #maxRuns: number;
+  #trimAt: number;
 
-  /** A registry that keeps nothing when this process ends; `open` makes one that does. */
+  /**
+   * A registry that keeps nothing when this process ends; `open` makes one that does.
+   *
+   * @throws TypeError, RangeError for an option out of its range.
+   */
   constructor(options: RunRegistryOptions = {}) {
     this.#clock = options.clock ?? systemClock;
+    const maxRuns = options.maxRuns ?? MAX_RUNS_DEFAULT;
+    this.#maxRuns = checkInteger(maxRuns, "maxRuns", 1, MAX_RUNS_LIMIT);
+    this.#trimAt = this.#maxRuns * TRIM_FACTOR;
   }
 
   /**
@@ -69,6 +88,7 @@ export class RunRegistry {
         `Cannot add run ${JSON.stringify(run.runId)}: a ${known.status} run has this id`,
       );
     }
+    if (this.#runs.size >= this.#trimAt) this.#trim();
     this.#runs.set(run.runId, run);
     this.#history?.changed();
   }
@@ -154,6 +174,15 @@ export class RunRegistry {
   /** Resolves when every change so far is in the history file, if there is one. @throws StorageError */
   async flush(): Promise<void> {
     await this.#history?.flush();
+  }
+
+  /** Makes room before a run is added, so that the one just added always stays. */
+  #trim(): void {
+    for (const [runId, run] of this.#runs) {
+      if (this.#runs.size <= this.#maxRuns) break;
+      if (!isActive(run.status)) this.#runs.delete(runId);
+    }
+    this.#trimAt = Math.max(this.#maxRuns, this.#runs.size) * TRIM_FACTOR;
   }
 
   #remember(run: Run): void {

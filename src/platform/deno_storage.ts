@@ -6,7 +6,15 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, StorageError } from "../domain/errors.ts";
-import type { FileName, Lock, LockName, Storage, StorageFile } from "../storage/storage.ts";
+import type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "../storage/storage.ts";
+import { FolderWatch, type WatchTrust } from "./folder_watch.ts";
 import { renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
 
 /**
@@ -47,6 +55,7 @@ export class DenoStorage implements Storage {
   readonly #mustExist: boolean;
   readonly #presence: Presence;
   #presenceFile: Deno.FsFile | undefined;
+  #watchTrust: WatchTrust = "untried";
   #location: string;
   readonly #lockFiles = new Map<LockName, Deno.FsFile>();
   readonly #disk: DiskSpeed = { syncMs: INLINE_SYNC_MS };
@@ -185,6 +194,24 @@ export class DenoStorage implements Storage {
     const entries = attemptNow("list", this.#folder, () => [...Deno.readDirSync(this.#folder)]);
     const names = entries.map(({ name }) => this.#nameOf(name)).filter(isFileName);
     return names.filter((name) => name !== "snapshot" || this.fileSize(name) !== 0);
+  }
+
+  /** A system that cannot watch, or refuses one watch more, leaves it at looking often. */
+  watch(onChange: () => void): FileWatch | undefined {
+    if (this.#watchTrust === "useless") return undefined;
+    try {
+      return new FolderWatch({
+        folder: this.#folder,
+        isWatched: (name) => this.#nameOf(name).startsWith("journal-"),
+        onChange,
+        proofPath: this.#lockPath("commit"),
+        trust: this.#watchTrust,
+        onTrust: (trust) => this.#watchTrust = trust,
+      });
+    } catch {
+      this.#watchTrust = "useless";
+      return undefined;
+    }
   }
 
   close(): void {

@@ -93,9 +93,17 @@ function workerOptions({ function: name, permissions }: HandlerSource): WorkerOp
 const SERVE = serveHandler.name;
 const SERVE_URL = new URL("../worker/thread_side.ts", import.meta.url).href;
 
-function firstModule({ module, function: name, checksPayload }: HandlerSource): string {
+/** Imported before the handler's module, so that it binds that module's first lines too. */
+const OUTPUT_TO_STDERR = `data:text/javascript,${
+  encodeURIComponent(
+    'for (const name of ["log", "info", "debug", "dir", "dirxml", "table"]) console[name] = console.error;',
+  )
+}`;
+
+function firstModule({ module, function: name, checksPayload, output }: HandlerSource): string {
   const options = JSON.stringify({ name, checksPayload: checksPayload ?? false });
   const code = [
+    ...output === "stderr" ? [`import ${JSON.stringify(OUTPUT_TO_STDERR)};`] : [],
     `import { ${SERVE} } from ${JSON.stringify(SERVE_URL)};`,
     `import * as handlers from ${JSON.stringify(module)};`,
     `${SERVE}(self, handlers, ${options});`,

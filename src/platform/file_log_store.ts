@@ -2,7 +2,7 @@
  * LogStore in files: `<queue>.logs/<task id>.ndjson` beside the queue, one JSON line each.
  *
  * A line is appended in one write, so other processes may read at any time; an offset counts bytes, and a line that is
- * not whole yet is left for the next read.
+ * not whole yet is left for the next read. A log that is shorter than an offset was rotated: it is read from its beginning.
  */
 import { join, resolve } from "node:path";
 import { messageOf, StorageError } from "../domain/errors.ts";
@@ -37,9 +37,10 @@ export class FileLogStore implements LogStore {
     try {
       using file = await Deno.open(path, { read: true });
       const size = (await file.stat()).size;
-      if (size <= offset) return { lines: [], nextOffset: offset };
-      await file.seek(offset, Deno.SeekMode.Start);
-      return wholeLines(await readAll(file, size - offset), offset);
+      if (size === offset) return { lines: [], nextOffset: offset };
+      const from = size < offset ? 0 : offset;
+      await file.seek(from, Deno.SeekMode.Start);
+      return wholeLines(await readAll(file, size - from), from);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return { lines: [], nextOffset: offset };
       throw new StorageError("read", path, messageOf(error), { cause: error });

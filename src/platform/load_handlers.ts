@@ -49,6 +49,12 @@ const ENTRY_FIELDS: readonly string[] = [
   "permissions",
 ];
 
+/** How handlers of a file run. */
+export interface LoadHandlersOptions {
+  /** Where the threads of isolated handlers write what their `console.log` says; default `inherit`, standard output. */
+  readonly threadOutput?: HandlerSource["output"];
+}
+
 /** A handler to be registered, and how messages call it. */
 interface NamedHandler {
   readonly name: string;
@@ -73,9 +79,11 @@ interface NamedHandler {
 export async function loadHandlers(
   file: string,
   registry: HandlerRegistry = new HandlerRegistry(),
+  { threadOutput }: LoadHandlersOptions = {},
 ): Promise<HandlerRegistry> {
   try {
-    const handlers = isSettingsFile(file) ? await listed(file) : await exported(file);
+    const found = isSettingsFile(file) ? await listed(file) : await exported(file);
+    const handlers = found.map((one) => writingTo(one, threadOutput));
     await checkAll(handlers, registry);
     for (const { type, handler, options } of handlers) registry.register(type, handler, options);
     return registry;
@@ -85,6 +93,12 @@ export async function loadHandlers(
       { cause: thrown },
     );
   }
+}
+
+function writingTo(one: NamedHandler, output: HandlerSource["output"]): NamedHandler {
+  if (one.source === undefined || output === undefined) return one;
+  const source = { ...one.source, output };
+  return { ...one, source, handler: isolated(source) };
 }
 
 /** Tries everything out, so that what is wrong shows before the real registry is touched. */

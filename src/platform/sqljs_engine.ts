@@ -1,16 +1,30 @@
 /**
  * SqlEngine on sql.js: SQLite compiled to WASM.
  *
- * sql.js has no types of its own; the structural interfaces below name the few parts that are used.
+ * sql.js keeps a database in a file of a simulated file system, so each commit copies its pages out of WASM memory through
+ * JavaScript. A replica is opened as `:memory:` instead, where it is committed in place. sql.js has no types of its own;
+ * the structural interfaces below name the few parts that are used.
  */
 import initSqlJs from "sql.js";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "../ledger/sql_engine.ts";
 
+/** SQLite's C functions return 0 for done, 101 for a backup that has come to its end. */
 interface SqlJs {
   Database: new (bytes?: Uint8Array) => SqlJsDatabase;
+  stringToNewUTF8(text: string): Pointer;
+  _free(pointer: Pointer): void;
+  _sqlite3_backup_init(to: Pointer, toName: Pointer, from: Pointer, fromName: Pointer): Pointer;
+  _sqlite3_backup_step(backup: Pointer, pages: number): number;
+  _sqlite3_backup_finish(backup: Pointer): number;
 }
 
+/** An address in WASM memory. */
+type Pointer = number;
+
 interface SqlJsDatabase {
+  /** The connection; 0 when it is closed. */
+  db: Pointer;
+  handleError(code: number): void;
   exec(sql: string): unknown;
   prepare(sql: string): SqlJsStatement;
   export(): Uint8Array;
@@ -33,13 +47,71 @@ const PRAGMAS = `
   PRAGMA cache_size = -65536;
 `;
 
-let loaded: Promise<SqlJs> | undefined;
+const ALL_PAGES = -1;
+const BACKUP_DONE = 101;
+
+let loaded: Promise<SqlEngine> | undefined;
 
 /** The engine; the WASM module is loaded once in a process. */
 export async function loadSqlJsEngine(): Promise<SqlEngine> {
-  loaded ??= (initSqlJs as () => Promise<SqlJs>)();
-  const sqlJs = await loaded;
-  return { open: (bytes) => new SqlJsReplica(new sqlJs.Database(bytes)) };
+  loaded ??= (initSqlJs as () => Promise<SqlJs>)().then(engineOf);
+  return await loaded;
+}
+
+function engineOf(sqlJs: SqlJs): SqlEngine {
+  const MemoryDatabase = memoryDatabase(sqlJs);
+  return {
+    open: (bytes) => {
+      const database = new MemoryDatabase();
+      try {
+        if (bytes !== undefined) copyInto(database, bytes, sqlJs);
+        return new SqlJsReplica(database);
+      } catch (error) {
+        database.close();
+        throw error;
+      }
+    },
+  };
+}
+
+/** sql.js opens what it has put into `filename`, a random name: here that is always `:memory:`. */
+function memoryDatabase({ Database }: SqlJs): new () => SqlJsDatabase {
+  class MemoryDatabase extends Database {
+    get filename(): string {
+      return ":memory:";
+    }
+
+    set filename(_random: string) {}
+
+    /** sql.js closes the database and then deletes its file, which there is none of. */
+    override close(): void {
+      try {
+        super.close();
+      } catch (error) {
+        if ((error as { readonly name?: unknown }).name !== "ErrnoError") throw error;
+        this.db = 0;
+      }
+    }
+  }
+  return MemoryDatabase;
+}
+
+/** Fills an empty database with the content of a SQLite file. @throws Error when `bytes` are none. */
+function copyInto(database: SqlJsDatabase, bytes: Uint8Array, sqlJs: SqlJs): void {
+  const file = new sqlJs.Database(bytes);
+  const main = sqlJs.stringToNewUTF8("main");
+  try {
+    const [[pageBytes]] = new SqlJsReplica(file).all("PRAGMA page_size") as [[number]];
+    database.exec(`PRAGMA page_size = ${pageBytes}`);
+    const backup = sqlJs._sqlite3_backup_init(database.db, main, file.db, main);
+    const stepped = sqlJs._sqlite3_backup_step(backup, ALL_PAGES);
+    const finished = sqlJs._sqlite3_backup_finish(backup);
+    database.handleError(finished);
+    if (stepped !== BACKUP_DONE) throw new Error(`SQLite cannot copy the file: error ${stepped}`);
+  } finally {
+    sqlJs._free(main);
+    file.close();
+  }
 }
 
 class SqlJsReplica implements SqlDatabase {
@@ -67,12 +139,8 @@ class SqlJsReplica implements SqlDatabase {
     return rows;
   }
 
-  /** sql.js frees every statement, closes the database and opens it again, with its pragmas as they were at first. */
   export(): Uint8Array {
-    this.#statements.clear();
-    const bytes = this.#database.export();
-    this.#database.exec(PRAGMAS);
-    return bytes;
+    return this.#database.export();
   }
 
   close(): void {

@@ -1,10 +1,11 @@
 /**
  * Health: a verdict on the queue, with its reasons. The worst reason decides.
  */
+import { checkInteger } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
 import { durationText } from "./duration_text.ts";
-import { measureWindow, oldestDueAgeMs } from "./metrics.ts";
+import { checkWindow, measureWindow, oldestDueAgeMs } from "./metrics.ts";
 import type { HealthReason, QueueHealth, WorkerRecord } from "./operations.ts";
 import { EXPIRED_SQL } from "./rescue.ts";
 import { listWorkers } from "./workers.ts";
@@ -22,17 +23,29 @@ import { listWorkers } from "./workers.ts";
  * - `journal_large`: the journal is larger than `journalBytes` and four times the snapshot, so checkpoints do not
  *   succeed: degraded.
  */
-export const HEALTH_THRESHOLDS: {
+export interface HealthThresholds {
+  /** Milliseconds, 0 or more; default one minute. */
   readonly noWorkerMs: number;
+  /** Milliseconds, 0 or more; default five minutes. */
   readonly dueDegradedMs: number;
+  /** Milliseconds, 0 or more; default one hour. */
   readonly dueUnhealthyMs: number;
+  /** Milliseconds, one second to seven days; default 15 minutes. */
   readonly failureWindowMs: number;
+  /** 1 or more; default 20. */
   readonly failureMinFinished: number;
+  /** A share, 0–1; default 0.1. */
   readonly failureDegraded: number;
+  /** A share, 0–1; default 0.5. */
   readonly failureUnhealthy: number;
+  /** Milliseconds, 0 or more; default ten seconds. */
   readonly expiredMs: number;
+  /** Bytes, 0 or more; default 64 MiB. */
   readonly journalBytes: number;
-} = Object.freeze({
+}
+
+/** The thresholds where nothing else is said. */
+export const HEALTH_THRESHOLDS: HealthThresholds = Object.freeze({
   noWorkerMs: 60_000,
   dueDegradedMs: 5 * 60_000,
   dueUnhealthyMs: 60 * 60_000,
@@ -48,19 +61,41 @@ export const HEALTH_THRESHOLDS: {
 const HELD_SQL = `SELECT 1 FROM task_queue INDEXED BY leased_tasks
   WHERE status = 'leased' AND lease_until_utc > ? LIMIT 1`;
 
+const RATES: readonly (keyof HealthThresholds)[] = ["failureDegraded", "failureUnhealthy"];
+
+/** `given` where it says something, `HEALTH_THRESHOLDS` elsewhere. @throws RangeError */
+export function resolveThresholds(given: Partial<HealthThresholds> = {}): HealthThresholds {
+  const thresholds = { ...HEALTH_THRESHOLDS };
+  for (const name of Object.keys(HEALTH_THRESHOLDS) as (keyof HealthThresholds)[]) {
+    thresholds[name] = checkThreshold(name, given[name] ?? HEALTH_THRESHOLDS[name]);
+  }
+  checkWindow({ windowMs: thresholds.failureWindowMs });
+  return thresholds;
+}
+
+function checkThreshold(name: keyof HealthThresholds, value: number): number {
+  if (!RATES.includes(name)) return checkInteger(value, name, 0, Number.MAX_SAFE_INTEGER);
+  if (value >= 0 && value <= 1) return value;
+  throw new RangeError(`Cannot use ${value} as ${name}: a number from 0 to 1 is needed`);
+}
+
+/** What a verdict is made from, beside the rows. */
+export interface Circumstances {
+  readonly thresholds: HealthThresholds;
+  readonly storage: Pick<LedgerStats, "journalBytes" | "snapshotBytes">;
+  readonly nowMs: number;
+}
+
 /** Judges the queue. */
-export function judge(
-  reader: Reader,
-  storage: Pick<LedgerStats, "journalBytes" | "snapshotBytes">,
-  nowMs: number,
-): QueueHealth {
+export function judge(reader: Reader, circumstances: Circumstances): QueueHealth {
+  const { nowMs } = circumstances;
   const workers = listWorkers(reader, nowMs);
   const reasons = [
-    ...backlogReasons(oldestDueAgeMs(reader, nowMs), isAnyoneWorking(reader, workers, nowMs)),
-    ...failureReasons(reader, nowMs),
-    ...expiredReasons(reader, nowMs),
+    ...backlogReasons(reader, isAnyoneWorking(reader, workers, nowMs), circumstances),
+    ...failureReasons(reader, circumstances),
+    ...expiredReasons(reader, circumstances),
     ...silenceReasons(workers),
-    ...journalReasons(storage),
+    ...journalReasons(circumstances),
   ];
   const isUnhealthy = reasons.some(({ severity }) => severity === "unhealthy");
   const verdict = isUnhealthy ? "unhealthy" : reasons.length > 0 ? "degraded" : "healthy";
@@ -77,11 +112,16 @@ function isAnyoneWorking(
     reader.read(HELD_SQL, [nowMs]).length > 0;
 }
 
-function backlogReasons(ageMs: number | null, isAnyoneWorking: boolean): HealthReason[] {
-  const { noWorkerMs, dueDegradedMs, dueUnhealthyMs } = HEALTH_THRESHOLDS;
-  if (ageMs === null || ageMs <= noWorkerMs) return [];
+function backlogReasons(
+  reader: Reader,
+  isAnyoneWorking: boolean,
+  { thresholds, nowMs }: Circumstances,
+): HealthReason[] {
+  const { noWorkerMs, dueDegradedMs, dueUnhealthyMs } = thresholds;
+  const ageMs = oldestDueAgeMs(reader, nowMs);
+  if (ageMs === null) return [];
   const waits = `A task has been due for ${durationText(ageMs)}`;
-  if (!isAnyoneWorking) {
+  if (!isAnyoneWorking && ageMs > noWorkerMs) {
     const message = `${waits} and no worker is active`;
     return [{ code: "no_active_worker", severity: "unhealthy", message }];
   }
@@ -90,9 +130,8 @@ function backlogReasons(ageMs: number | null, isAnyoneWorking: boolean): HealthR
   return [{ code: "oldest_due_waits", severity, message: waits }];
 }
 
-function failureReasons(reader: Reader, nowMs: number): HealthReason[] {
-  const { failureWindowMs, failureMinFinished, failureDegraded, failureUnhealthy } =
-    HEALTH_THRESHOLDS;
+function failureReasons(reader: Reader, { thresholds, nowMs }: Circumstances): HealthReason[] {
+  const { failureWindowMs, failureMinFinished, failureDegraded, failureUnhealthy } = thresholds;
   const { completed, failed, failureRate } = measureWindow(reader, failureWindowMs, nowMs);
   const isEnough = completed + failed >= failureMinFinished;
   if (!isEnough || failureRate === null || failureRate <= failureDegraded) return [];
@@ -103,8 +142,8 @@ function failureReasons(reader: Reader, nowMs: number): HealthReason[] {
   return [{ code: "failure_rate", severity, message }];
 }
 
-function expiredReasons(reader: Reader, nowMs: number): HealthReason[] {
-  const [row] = reader.read(EXPIRED_SQL, [nowMs - HEALTH_THRESHOLDS.expiredMs, 1]);
+function expiredReasons(reader: Reader, { thresholds, nowMs }: Circumstances): HealthReason[] {
+  const [row] = reader.read(EXPIRED_SQL, [nowMs - thresholds.expiredMs, 1]);
   if (row === undefined) return [];
   const message = `The lease of task ${row[0]} ended long ago and nobody rescued the task`;
   return [{ code: "expired_leases", severity: "degraded", message }];
@@ -119,10 +158,9 @@ function silenceReasons(workers: readonly WorkerRecord[]): HealthReason[] {
   return [{ code: "silent_workers", severity: "degraded", message }];
 }
 
-function journalReasons(
-  { journalBytes, snapshotBytes }: Pick<LedgerStats, "journalBytes" | "snapshotBytes">,
-): HealthReason[] {
-  if (journalBytes <= Math.max(HEALTH_THRESHOLDS.journalBytes, 4 * snapshotBytes)) return [];
+function journalReasons({ thresholds, storage }: Circumstances): HealthReason[] {
+  const { journalBytes, snapshotBytes } = storage;
+  if (journalBytes <= Math.max(thresholds.journalBytes, 4 * snapshotBytes)) return [];
   const message = `The journal has ${journalBytes} bytes: checkpoints do not succeed`;
   return [{ code: "journal_large", severity: "degraded", message }];
 }

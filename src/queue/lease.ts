@@ -2,7 +2,14 @@
  * Leases: what only the holder of the current one may do. A stale lease changes nothing.
  */
 import { backoffDelayMs, type RetryPolicy } from "../domain/backoff.ts";
-import { messageOf, PermanentError, QueueError, RetryAfterError } from "../domain/errors.ts";
+import {
+  ExitCodeError,
+  messageOf,
+  PermanentError,
+  QueueError,
+  resultOfFailure,
+  RetryAfterError,
+} from "../domain/errors.ts";
 import { checkInteger, type Lease, TASK_LIMITS } from "../domain/task.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
@@ -19,6 +26,8 @@ export interface Failure {
   readonly retryAfterMs: number | null;
   /** The handler's retry policy. */
   readonly retryPolicy: RetryPolicy | null;
+  /** What the task keeps as its result, a JSON text, when this was its last attempt. */
+  readonly result: string | null;
 }
 
 /** The failure that a thrown error stands for. */
@@ -28,9 +37,11 @@ export function failureOf(error: unknown, retryPolicy: RetryPolicy | null): Fail
       messageOf(error) || "failed without a message",
       TASK_LIMITS.errorMessageMaxLength,
     ),
-    isPermanent: error instanceof PermanentError,
+    isPermanent: error instanceof PermanentError ||
+      (error instanceof ExitCodeError && error.isPermanent),
     retryAfterMs: error instanceof RetryAfterError ? error.delayMs : null,
     retryPolicy,
+    result: error instanceof ExitCodeError ? JSON.stringify(resultOfFailure(error)) : null,
   };
 }
 
@@ -91,7 +102,7 @@ export function fail(
   const row = checkHeld(tx, lease, "fail");
   const attempts = cell(row, "attempts") as number;
   if (failure.isPermanent || attempts >= (cell(row, "max_attempts") as number)) {
-    return finishAsFailed(tx, row, failure.message, context.nowMs);
+    return finishAsFailed(tx, row, failure, context.nowMs);
   }
   const delayMs = failure.retryAfterMs ??
     backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
@@ -130,7 +141,7 @@ export function requeue(
   const update =
     `UPDATE task_queue SET status = 'queued', attempts = ?, error_message = ?, run_after_utc = ?, is_ready = ?,
       draw_key = ?, lease_until_utc = NULL, finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL,
-      updated_at_utc = ?
+      result = NULL, updated_at_utc = ?
     WHERE id = ? RETURNING *`;
   const lane = {
     type: cell(row, "type") as string,
@@ -156,7 +167,7 @@ export function requeue(
 export function finishAsFailed(
   tx: Transaction,
   row: SqlRow,
-  message: string,
+  { message, result }: Pick<Failure, "message" | "result">,
   nowMs: number,
 ): SqlRow {
   const taskId = cell(row, "id") as number;
@@ -166,10 +177,10 @@ export function finishAsFailed(
     durationMs: runMsOf(row, nowMs),
   });
   const update =
-    `UPDATE task_queue SET status = 'failed', error_message = ?, lease_until_utc = NULL,
+    `UPDATE task_queue SET status = 'failed', error_message = ?, result = ?, lease_until_utc = NULL,
       finished_at_utc = ?, updated_at_utc = ?
     WHERE id = ? RETURNING *`;
-  return tx.change(TASK_TABLE, update, [message, nowMs, nowMs, taskId])[0]!;
+  return tx.change(TASK_TABLE, update, [message, result, nowMs, nowMs, taskId])[0]!;
 }
 
 /** Whole milliseconds that a lease lasts. @throws RangeError */

@@ -20,7 +20,7 @@ import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import { cancel, retry } from "./by_hand.ts";
-import { claim, hasClaimable, prepareClaim } from "./claim.ts";
+import { claim, hasClaimable, nextDueMs, prepareClaim } from "./claim.ts";
 import { enqueueAll, prepareTask } from "./enqueue.ts";
 import {
   checkLeaseDuration,
@@ -33,7 +33,6 @@ import {
 } from "./lease.ts";
 import { explain } from "./explain.ts";
 import { exportRecords, prepareRecordRequest, type RecordRequest } from "./export_records.ts";
-import { judge } from "./health.ts";
 import {
   dryRunImport,
   importRecords,
@@ -41,6 +40,7 @@ import {
   type RecordImport,
   type RecordImportOptions,
 } from "./import_records.ts";
+import { type HealthThresholds, judge, resolveThresholds } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
 import { count, list, prepareList, stats } from "./look.ts";
 import { checkWindow, measure } from "./metrics.ts";
@@ -66,13 +66,30 @@ import type {
   TaskChanges,
   TaskQueue,
 } from "./task_queue.ts";
-import { preparePrune, type PrunableStatus, prune, PRUNE_MAX, pruneBound } from "./prune.ts";
+import {
+  type PreparedPrune,
+  preparePrune,
+  type PrunableStatus,
+  prune,
+  PRUNE_MAX,
+  pruneBound,
+} from "./prune.ts";
+import {
+  logBackgroundError,
+  logBackup,
+  logCheckpoint,
+  logClosed,
+  logOpened,
+  logPruned,
+  logRescued,
+} from "./queue_log.ts";
+import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type { TaskRecord } from "./task_record.ts";
-import type { TaskTransition } from "./task_transition.ts";
+import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
-import { transitionsOf } from "./transition_log.ts";
+import { history, prepareHistory, transitionsOf } from "./transition_log.ts";
 import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
 /** How a queue is made from a ledger. */
@@ -85,7 +102,11 @@ export interface LedgerQueueOptions {
   readonly retryPolicy?: Partial<RetryPolicy>;
   /** How large a payload may be, in bytes, 1 to 16 MiB; default 256 KiB. */
   readonly payloadMaxBytes?: number;
-  /** Is told when a rescue that nobody asked for failed; the queue goes on. */
+  /** Which finished tasks are deleted by themselves; default none. */
+  readonly retention?: readonly PruneRequest[];
+  /** When the queue is no longer healthy, where it differs from `HEALTH_THRESHOLDS`. */
+  readonly health?: Partial<HealthThresholds>;
+  /** Is told when a rescue or a deletion that nobody asked for failed; the queue goes on. */
   readonly onBackgroundError: (error: Error) => void;
   /** Writes and verifies a backup file; without it `backup` is refused. */
   readonly writeBackup?: (path: string, content: LedgerExport) => Promise<BackupReport>;
@@ -97,6 +118,9 @@ export interface LedgerQueueOptions {
 
 /** How often expired leases are looked for. */
 const RESCUE_EVERY_MS = 1000;
+
+/** How often it is looked which tasks have been kept long enough. */
+const RETENTION_EVERY_MS = 60_000;
 
 const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
@@ -112,7 +136,8 @@ export class LedgerQueue implements TaskQueue {
   readonly #writeBackup: LedgerQueueOptions["writeBackup"];
   readonly #onPruned: (taskIds: readonly number[]) => void;
   readonly #onClosed: () => void;
-  #cancelRescue: CancelTimer = () => {};
+  readonly #health: HealthThresholds;
+  readonly #stopDuties: readonly CancelTimer[];
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -132,7 +157,9 @@ export class LedgerQueue implements TaskQueue {
     this.#writeBackup = options.writeBackup;
     this.#onPruned = options.onPruned ?? (() => {});
     this.#onClosed = options.onClosed ?? (() => {});
-    this.#scheduleRescue();
+    this.#health = resolveThresholds(options.health);
+    this.#stopDuties = this.#beginDuties((options.retention ?? []).map(preparePrune));
+    logOpened(ledger.location, ledger.tornTails);
   }
 
   async enqueue(task: NewTask): Promise<EnqueueResult> {
@@ -167,6 +194,11 @@ export class LedgerQueue implements TaskQueue {
   async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
     const prepared = prepareList(request);
     return await this.#ledger.read((reader) => count(reader, prepared));
+  }
+
+  async nextDueAt(): Promise<Date | null> {
+    const dueMs = await this.#ledger.read((reader) => nextDueMs(reader, this.#clock.nowMs()));
+    return dueMs === undefined ? null : new Date(dueMs);
   }
 
   async claim(request: ClaimRequest): Promise<Task[]> {
@@ -236,7 +268,9 @@ export class LedgerQueue implements TaskQueue {
       hasExpired(reader, this.#clock.nowMs())
     );
     if (!isWorthwhile) return [];
-    return (await this.#write((tx, context) => rescue(tx, context))).map(taskOfRow);
+    const rescued = (await this.#write((tx, context) => rescue(tx, context))).map(taskOfRow);
+    logRescued(rescued);
+    return rescued;
   }
 
   async stats(): Promise<QueueStats> {
@@ -255,7 +289,9 @@ export class LedgerQueue implements TaskQueue {
   }
 
   async checkpoint(): Promise<LedgerCheckpoint> {
-    return await this.#ledger.checkpoint();
+    const report = await this.#ledger.checkpoint();
+    logCheckpoint(this.#ledger.location, report);
+    return report;
   }
 
   async heartbeat(worker: WorkerBeat): Promise<void> {
@@ -276,6 +312,11 @@ export class LedgerQueue implements TaskQueue {
     return await this.#ledger.read((reader) => transitionsOf(reader, taskId));
   }
 
+  async history(request: HistoryRequest = {}): Promise<HistoryPage> {
+    const prepared = prepareHistory(request);
+    return await this.#ledger.read((reader) => history(reader, prepared));
+  }
+
   async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
     if (typeof idOrRunId === "number") {
       checkInteger(idOrRunId, "task id", 0, Number.MAX_SAFE_INTEGER);
@@ -293,18 +334,27 @@ export class LedgerQueue implements TaskQueue {
 
   async health(): Promise<QueueHealth> {
     return await this.#ledger.read((reader) =>
-      judge(reader, this.#ledger.stats(), this.#clock.nowMs())
+      judge(reader, {
+        thresholds: this.#health,
+        storage: this.#ledger.stats(),
+        nowMs: this.#clock.nowMs(),
+      })
     );
   }
 
   async prune(request: PruneRequest): Promise<PruneReport> {
-    const { statuses, keep, olderThanMs } = preparePrune(request);
+    return await this.#prune(preparePrune(request));
+  }
+
+  async #prune({ statuses, keep, olderThanMs }: PreparedPrune): Promise<PruneReport> {
     const beforeMs = this.#clock.nowMs() - olderThanMs;
     const byStatus = { completed: 0, failed: 0, cancelled: 0 };
     for (const status of statuses) {
       byStatus[status] = await this.#pruneStatus(status, { keep, beforeMs });
     }
-    return { pruned: byStatus.completed + byStatus.failed + byStatus.cancelled, byStatus };
+    const pruned = byStatus.completed + byStatus.failed + byStatus.cancelled;
+    logPruned(this.#ledger.location, { pruned, byStatus });
+    return { pruned, byStatus };
   }
 
   /** One transaction after the other, so that other work goes on in between. */
@@ -326,14 +376,16 @@ export class LedgerQueue implements TaskQueue {
     try {
       this.#onPruned(ids);
     } catch (error) {
-      this.#onBackgroundError(error instanceof Error ? error : new Error(String(error)));
+      this.#report(error);
     }
   }
 
   async backup(path: string): Promise<BackupReport> {
     const write = this.#writeBackup;
     if (write === undefined) throw new StorageError("back up to", path, "there are no files here");
-    return await write(path, await this.#ledger.exportDurable());
+    const report = await write(path, await this.#ledger.exportDurable());
+    logBackup(this.#ledger.location, report);
+    return report;
   }
 
   async integrityCheck(): Promise<IntegrityReport> {
@@ -365,8 +417,9 @@ export class LedgerQueue implements TaskQueue {
   async close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;
-      this.#cancelRescue();
+      for (const stop of this.#stopDuties) stop();
       this.#onClosed();
+      logClosed(this.#ledger.location);
     }
     await this.#ledger.close();
   }
@@ -383,16 +436,20 @@ export class LedgerQueue implements TaskQueue {
     );
   }
 
-  #scheduleRescue(): void {
-    if (this.#isClosed) return;
-    this.#cancelRescue = this.#clock.setTimer(() => {
-      this.rescue().catch((error) => this.#reportUnlessClosed(error)).finally(() =>
-        this.#scheduleRescue()
-      );
-    }, RESCUE_EVERY_MS);
+  #beginDuties(retention: readonly PreparedPrune[]): CancelTimer[] {
+    const onError = (error: unknown): void => this.#report(error);
+    const duties = [{ everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError }];
+    const prunes = retention.map((rule) => ({
+      everyMs: RETENTION_EVERY_MS,
+      run: () => this.#prune(rule),
+      onError,
+    }));
+    return [...duties, ...prunes].map((duty) => repeat(this.#clock, duty));
   }
 
-  #reportUnlessClosed(error: Error): void {
-    if (!this.#isClosed) this.#onBackgroundError(error);
+  #report(thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    logBackgroundError(this.#ledger.location, error);
+    this.#onBackgroundError(error);
   }
 }

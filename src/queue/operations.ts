@@ -7,7 +7,7 @@ import type { LedgerStats } from "../ledger/ledger.ts";
 import type { RecordRequest } from "./export_records.ts";
 import type { RecordImport, RecordImportOptions } from "./import_records.ts";
 import type { TaskRecord } from "./task_record.ts";
-import type { TaskTransition } from "./task_transition.ts";
+import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 
 /** What a worker says of itself with each heartbeat. */
 export interface WorkerBeat {
@@ -250,6 +250,8 @@ export interface QueueOperations {
   listWorkers(): Promise<WorkerRecord[]>;
   /** Everything that happened to a task, in order; nothing for an unknown one. */
   transitions(taskId: number): Promise<TaskTransition[]>;
+  /** What happened to all tasks since a step, in order; how a program follows the queue and misses nothing. @throws TypeError, RangeError */
+  history(request?: HistoryRequest): Promise<HistoryPage>;
   /** Why a task (a number is its id, a text its run id) is where it is; `undefined` when there is none. */
   explain(idOrRunId: number | string): Promise<Explanation | undefined>;
   /** How the queue goes. @throws RangeError */

@@ -14,7 +14,7 @@ const RESCUE_MAX = 1000;
 
 /** Expired leases; a test reads its plan. */
 export const EXPIRED_SQL = `SELECT * FROM task_queue INDEXED BY leased_tasks
-  WHERE status = 'leased' AND lease_until_utc <= ? ORDER BY lease_until_utc LIMIT ?`;
+  WHERE status = 'leased' AND lease_until_utc <= +? ORDER BY lease_until_utc LIMIT +?`;
 
 /** Whether a lease has expired. */
 export function hasExpired(reader: Reader, nowMs: number): boolean {
@@ -35,7 +35,7 @@ function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): Sq
   const message =
     `Worker ${worker} stopped renewing its lease in attempt ${attempts} of ${maxAttempts}`;
   if (attempts >= maxAttempts) {
-    return finishAsFailed(tx, row, message, context.nowMs);
+    return finishAsFailed(tx, row, { message, result: null }, context.nowMs);
   }
   noteTransition(tx, { id: cell(row, "id") as number, nowMs: context.nowMs }, "rescued", {
     worker: cell(row, "locked_by") as string,

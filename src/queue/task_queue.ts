@@ -116,6 +116,8 @@ export interface TaskQueue extends QueueOperations {
   list(request?: ListRequest): Promise<Task[]>;
   /** How many tasks `list` would give without limit and offset. */
   count(request?: Pick<ListRequest, "status" | "type">): Promise<number>;
+  /** When the next task that is scheduled for later becomes due, of whatever type; `null` when none is. */
+  nextDueAt(): Promise<Date | null>;
   /** Takes due tasks under a lease; an empty array when none is due. */
   claim(request: ClaimRequest): Promise<Task[]>;
   /** Extends the lease to `leaseDurationMs` from now. @throws QueueError `lease_lost`, `task_not_found`. */

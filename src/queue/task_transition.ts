@@ -10,17 +10,21 @@
  *   was queued again.
  * - `released`: its worker gave it back. `cancelled`, `requeued`: a person cancelled it, queued it again.
  */
-export type TransitionKind =
-  | "enqueued"
-  | "imported"
-  | "leased"
-  | "completed"
-  | "retried"
-  | "failed"
-  | "released"
-  | "rescued"
-  | "cancelled"
-  | "requeued";
+export type TransitionKind = typeof TRANSITION_KINDS[number];
+
+/** Everything that can happen to a task. */
+export const TRANSITION_KINDS = [
+  "enqueued",
+  "imported",
+  "leased",
+  "completed",
+  "retried",
+  "failed",
+  "released",
+  "rescued",
+  "cancelled",
+  "requeued",
+] as const;
 
 /** One step of a task's life. */
 export interface TaskTransition {
@@ -42,4 +46,30 @@ export interface TaskTransition {
   readonly delayMs: number | null;
   /** How long it waited since it was due (`leased`), or ran (what ends an attempt), in milliseconds. */
   readonly durationMs: number | null;
+}
+
+/** A step in the history of all tasks. */
+export interface HistoryEntry extends TaskTransition {
+  /** Ascending in the order of the history, unique for ever in this queue. */
+  readonly id: number;
+  /** The run id of the task. */
+  readonly runId: string;
+  /** The type of the task. */
+  readonly type: string;
+}
+
+/** Which part of the history to read. */
+export interface HistoryRequest {
+  /** Only steps with a higher id; default none at all: then the page only says where the history ends. */
+  readonly afterId?: number;
+  /** How many at most, 1–1000; default 100. */
+  readonly limit?: number;
+}
+
+/** A part of the history of all tasks. */
+export interface HistoryPage {
+  /** The steps, in order. Those of pruned tasks are gone. */
+  readonly entries: readonly HistoryEntry[];
+  /** Give this as `afterId` to go on; never higher than the last step there is. */
+  readonly lastId: number;
 }

@@ -4,11 +4,18 @@
  * A row is small, because it is written with every transition: a word for what happened, the few values that the task's
  * own row will not keep, and how long the task waited or ran before.
  */
+import { checkInteger, TASK_LIMITS } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { LOG_TABLE } from "./schema.ts";
 import { cell } from "./task_row.ts";
-import type { TaskTransition, TransitionKind } from "./task_transition.ts";
+import type {
+  HistoryEntry,
+  HistoryPage,
+  HistoryRequest,
+  TaskTransition,
+  TransitionKind,
+} from "./task_transition.ts";
 
 /** What a row says beside the task, the time and the kind. */
 export interface TransitionNote {
@@ -49,6 +56,10 @@ export const TRANSITION_SQL = {
     SELECT id, ?, 'info', 'imported' FROM task_queue WHERE id BETWEEN ? AND ? RETURNING *`,
   ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id",
   last: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id DESC LIMIT 1",
+  history:
+    `SELECT task_logs.*, run_id, type FROM task_logs JOIN task_queue ON task_queue.id = task_id
+    WHERE log_id > ? ORDER BY log_id LIMIT ?`,
+  lastId: "SELECT max(log_id) FROM task_logs",
 } as const;
 
 /** Notes what happened to a task. */
@@ -110,6 +121,37 @@ export function transitionsOf(reader: Reader, taskId: number): TaskTransition[] 
 /** What happened to a task last. */
 export function lastTransitionOf(reader: Reader, taskId: number): TaskTransition | undefined {
   return reader.read(TRANSITION_SQL.last, [taskId]).map(transitionOfRow)[0];
+}
+
+/** A checked `HistoryRequest`. */
+export interface PreparedHistory {
+  /** `null` when only the end is asked for. */
+  readonly afterId: number | null;
+  readonly limit: number;
+}
+
+/** Checks a request. @throws TypeError, RangeError */
+export function prepareHistory({ afterId, limit }: HistoryRequest): PreparedHistory {
+  const { listDefault, listMax } = TASK_LIMITS;
+  return {
+    afterId: afterId === undefined
+      ? null
+      : checkInteger(afterId, "afterId", 0, Number.MAX_SAFE_INTEGER),
+    limit: checkInteger(limit ?? listDefault, "limit", 1, listMax),
+  };
+}
+
+/** A part of the history of all tasks: two index searches and the rows themselves. */
+export function history(reader: Reader, { afterId, limit }: PreparedHistory): HistoryPage {
+  const endId = Number(reader.read(TRANSITION_SQL.lastId)[0]![0] ?? 0);
+  if (afterId === null) return { entries: [], lastId: endId };
+  const entries = reader.read(TRANSITION_SQL.history, [afterId, limit]).map(entryOfRow);
+  return { entries, lastId: entries.at(-1)?.id ?? Math.min(afterId, endId) };
+}
+
+function entryOfRow(row: SqlRow): HistoryEntry {
+  const [runId, type] = row.slice(-2);
+  return { ...transitionOfRow(row), id: Number(row[0]), runId: String(runId), type: String(type) };
 }
 
 function transitionOfRow(row: SqlRow): TaskTransition {

@@ -17,6 +17,9 @@ export type FrameKind = "commit" | "seal";
 
 const MAGIC: Readonly<Record<FrameKind, number>> = { commit: 0x48465243, seal: 0x48465253 };
 
+/** How both magics begin. */
+const [FIRST_BYTE, SECOND_BYTE] = [0x48, 0x46];
+
 /** One record of a journal. */
 export interface Frame {
   readonly kind: FrameKind;
@@ -75,6 +78,13 @@ export function decodeFrame(bytes: Uint8Array, offset: number): Frame | undefine
   if (crc32(payload) !== header.payloadCrc) return undefined;
   const { kind, sequence, durableSequence } = header;
   return { kind, sequence, durableSequence, payload };
+}
+
+/** The first place from `from` on at which a frame may begin, by its first two bytes; -1 when there is none. */
+export function findFrameStart(bytes: Uint8Array, from: number): number {
+  let at = bytes.indexOf(FIRST_BYTE, from);
+  while (at >= 0 && bytes[at + 1] !== SECOND_BYTE) at = bytes.indexOf(FIRST_BYTE, at + 1);
+  return at;
 }
 
 /** How many bytes a frame takes. */

@@ -24,6 +24,7 @@ import {
 } from "./segment.ts";
 import { readAt } from "./read_at.ts";
 import type { Storage, StorageFile } from "./storage.ts";
+import { provesDurable } from "./torn_tail.ts";
 
 /** How much of a segment is read at once. */
 const WINDOW_BYTES = 1024 * 1024;
@@ -434,18 +435,4 @@ function readWindow(file: StorageFile, offset: number, size: number): Uint8Array
   if (header === undefined) return window;
   const needed = FRAME_HEADER_BYTES + header.payloadBytes;
   return needed <= window.length ? window : readAt(file, offset, Math.min(needed, size - offset));
-}
-
-/**
- * Whether a whole frame in `tail` says that record `sequence`, the damaged one, was durable. Without such a frame, every
- * record from there on was still unsynced, and a power cut may have kept a later one and not an earlier.
- */
-function provesDurable(tail: Uint8Array, sequence: number): boolean {
-  for (let at = 0; at + FRAME_HEADER_BYTES <= tail.length; at++) {
-    const frame = decodeFrame(tail, at);
-    if (frame !== undefined && frame.sequence > sequence && frame.durableSequence >= sequence) {
-      return true;
-    }
-  }
-  return false;
 }

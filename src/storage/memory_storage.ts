@@ -5,13 +5,18 @@
  * has been synced, so a power cut keeps that and nothing else.
  */
 import { StorageError } from "../domain/errors.ts";
-import type { FileName, Lock, LockName, Storage, StorageFile } from "./storage.ts";
+import type { FileName, FileWatch, Lock, LockName, Storage, StorageFile } from "./storage.ts";
 
 /** A file's content: `bytes` may be longer than `size`; the first `syncedSize` bytes survive a power cut. */
 interface Inode {
   bytes: Uint8Array;
   size: number;
   syncedSize: number;
+}
+
+interface Watcher {
+  readonly storage: MemoryStorage;
+  readonly onChange: () => void;
 }
 
 interface Waiter {
@@ -24,6 +29,7 @@ export class MemoryDisk {
   #folder = new Map<FileName, Inode>();
   #syncedFolder = new Map<FileName, Inode>();
   readonly #holders = new Map<LockName, MemoryStorage>();
+  readonly #watchers = new Set<Watcher>();
   readonly #waiters: Record<LockName, Waiter[]> = { commit: [], checkpoint: [] };
 
   /** Every file as it was last synced, and every name as the folder was last synced. Kill all processes first. */
@@ -92,6 +98,23 @@ export class MemoryDisk {
   }
 
   /** @internal */
+  watch(watcher: Watcher): FileWatch {
+    this.#watchers.add(watcher);
+    return { isProven: true, stop: () => void this.#watchers.delete(watcher) };
+  }
+
+  /** @internal Tells the others, on a later turn, that `storage` has written. */
+  tellOthers(storage: MemoryStorage): void {
+    for (const watcher of this.#watchers) {
+      if (watcher.storage !== storage) queueMicrotask(() => this.#tell(watcher));
+    }
+  }
+
+  #tell(watcher: Watcher): void {
+    if (this.#watchers.has(watcher)) watcher.onChange();
+  }
+
+  /** @internal */
   tryLock(name: LockName, storage: MemoryStorage): Lock | undefined {
     if (this.#holders.has(name)) return undefined;
     this.#holders.set(name, storage);
@@ -107,6 +130,9 @@ export class MemoryDisk {
 
   /** @internal Lets go of whatever a dead process held or waited for. */
   releaseAll(storage: MemoryStorage): void {
+    for (const watcher of this.#watchers) {
+      if (watcher.storage === storage) this.#watchers.delete(watcher);
+    }
     for (const name of ["commit", "checkpoint"] as const) {
       this.#waiters[name] = this.#waiters[name].filter((waiter) => waiter.storage !== storage);
       this.#release(name, storage);
@@ -207,6 +233,16 @@ export class MemoryStorage implements Storage {
     return this.#disk.list();
   }
 
+  watch(onChange: () => void): FileWatch {
+    this.checkAlive("watch");
+    return this.#disk.watch({ storage: this, onChange });
+  }
+
+  /** @internal */
+  tellOthers(): void {
+    this.#disk.tellOthers(this);
+  }
+
   close(): void {
     this.#disk.releaseAll(this);
   }
@@ -251,6 +287,7 @@ class MemoryFile implements StorageFile {
     if (end > this.#inode.bytes.length) this.#grow(end);
     this.#inode.bytes.set(bytes, offset);
     this.#inode.size = Math.max(this.#inode.size, end);
+    this.#storage.tellOthers();
   }
 
   truncate(size: number): void {

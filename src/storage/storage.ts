@@ -39,6 +39,14 @@ export interface StorageFile {
   close(): void;
 }
 
+/** A watch on a queue's files. */
+export interface FileWatch {
+  /** Whether it is known that changes are told here; until then it may be deaf. */
+  readonly isProven: boolean;
+  /** Ends it. */
+  stop(): void;
+}
+
 /** Where a queue's files are. */
 export interface Storage {
   /** The queue's path, for messages. */
@@ -67,6 +75,11 @@ export interface Storage {
   fileSize(name: FileName): number | undefined;
   /** The names of the files there are. */
   list(): FileName[];
+  /**
+   * Calls `onChange` soon after a journal file has changed, by whomever; some changes may be told twice, several as one,
+   * and a few never. `undefined` where the system cannot tell.
+   */
+  watch(onChange: () => void): FileWatch | undefined;
   /** Closes the lock files. */
   close(): void;
 }

@@ -5,7 +5,13 @@
  * short time to end by itself, and the interruption decides.
  */
 import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
-import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
+import {
+  messageOf,
+  PermanentError,
+  permanentError,
+  QueueError,
+  StorageError,
+} from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { checkPercent } from "./check_percent.ts";
@@ -189,10 +195,17 @@ export class Execution {
     const message = messageOf(error);
     this.#log("error", message, error instanceof Error ? { stack: error.stack } : undefined);
     const options = { retryPolicy: entry?.retryPolicy ?? undefined };
+    const failure = this.#isLastAttempt(entry) ? permanentError(error) : error;
     return await this.#tell(async () => {
-      const task = await this.#tools.queue.fail(this.task, error, options);
+      const task = await this.#tools.queue.fail(this.task, failure, options);
       return { kind: task.status === "queued" ? "retried" : "failed", message };
     });
+  }
+
+  /** Whether the handler wants no more attempts, though the task may allow some. */
+  #isLastAttempt(entry: HandlerEntry | undefined): boolean {
+    const maxAttempts = entry?.maxAttempts ?? null;
+    return maxAttempts !== null && this.task.attempts >= maxAttempts;
   }
 
   /**

@@ -4,6 +4,7 @@
 import type { z } from "zod";
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
+import type { ModuleParameter } from "../domain/module_parameter.ts";
 import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { LogLevel } from "./log_store.ts";
 
@@ -28,12 +29,11 @@ export interface TaskContext {
  *
  * It runs on the worker's own thread, unless it was made by `isolated()`. While it blocks that thread (long synchronous
  * work) nothing else in the process runs: no lease is renewed, no signal fires, no timeout ends it, no other task goes on.
- * When a lease (10 s by default) runs out meanwhile, its task goes to whoever looks first: to another process that has the
- * queue open, within seconds, or else back to the queue as soon as the thread is free. That holds for the blocking
- * handler's task and for all others that the process is running. Each then has a further attempt; the earlier one's signal
- * fires once the thread is free, and its outcome is refused (`lost`). Only where no other process has the queue open, and
- * the handler ends without awaiting anything after the block, does its outcome count. A handler that awaits something at
- * least once a second or so keeps all leases.
+ * When a lease (10 s by default) runs out meanwhile, its task goes to any other process that has the queue open, within
+ * seconds. That holds for the blocking handler's task and for all others that the process is running. Each then has a
+ * further attempt; the earlier one's signal fires once the thread is free, and its outcome is refused (`lost`). Where no
+ * other process has the queue open, the leases are renewed as soon as the thread is free, and nothing is lost. A handler
+ * that awaits something at least once a second or so keeps all leases.
  */
 // deno-lint-ignore no-explicit-any
 export type Handler<Payload = any> = (
@@ -47,14 +47,20 @@ export type Handler<Payload = any> = (
  * happens when it blocks it.
  */
 export interface HandlerOptions {
+  /** The module's name for people, 1–200 characters; default the task type. */
+  readonly name?: string;
   /** One line for people; shown as the module's description. Default none. */
   readonly description?: string;
   /** Which version of the handler this is, up to 100 characters, for people; default none. */
   readonly version?: string;
   /** Checks the payload at enqueue and again before running; default none. */
   readonly payload?: z.ZodType;
+  /** The definitions of the module's parameters, for forms; default none. What checks payloads is `payload`. */
+  readonly parameters?: readonly ModuleParameter[];
   /** How failures are retried, where the task does not say; default the queue's policy. */
   readonly retryPolicy?: Partial<RetryPolicy>;
+  /** After how many attempts a failure is final, 1–100, when the task allows more; default the task's own `maxAttempts`. */
+  readonly maxAttempts?: number;
   /** How long one attempt may take: 1 ms to 7 days; default no limit. The task's own goes before it. */
   readonly timeoutMs?: number;
   /** How many tasks of this type one worker runs at the same time, 1–1000; default the worker's concurrency. */
@@ -67,6 +73,8 @@ export interface HandlerOptions {
 export interface HandlerEntry {
   /** The task type. */
   readonly type: string;
+  /** The module's name for people. */
+  readonly name: string;
   /** The function that executes its tasks. */
   readonly handler: Handler;
   /** One line for people, or `""`. */
@@ -75,8 +83,12 @@ export interface HandlerEntry {
   readonly version: string | null;
   /** Checks payloads. */
   readonly payload: z.ZodType | null;
+  /** The definitions of the module's parameters; `null` when there are none. */
+  readonly parameters: readonly ModuleParameter[] | null;
   /** How failures are retried; `null` for the queue's policy. */
   readonly retryPolicy: RetryPolicy | null;
+  /** After how many attempts a failure is final; `null` for the task's own number. */
+  readonly maxAttempts: number | null;
   /** How long one attempt may take, in milliseconds; `null` for no limit. */
   readonly timeoutMs: number | null;
   /** How many run at the same time in one worker; `null` for the worker's concurrency. */
@@ -112,15 +124,25 @@ export class HandlerRegistry {
     }
     this.#entries.set(name, {
       type: name,
+      name: options.name === undefined
+        ? name
+        : checkName(options.name, "module name", TASK_LIMITS.typeMaxLength),
       handler,
       description: options.description ?? "",
       version: options.version === undefined
         ? null
         : checkName(options.version, "version", VERSION_MAX_LENGTH),
       payload: options.payload ?? null,
+      parameters: options.parameters ?? null,
       retryPolicy: options.retryPolicy === undefined
         ? null
         : resolveRetryPolicy(options.retryPolicy),
+      maxAttempts: options.maxAttempts === undefined ? null : checkInteger(
+        options.maxAttempts,
+        "maxAttempts",
+        TASK_LIMITS.maxAttemptsMin,
+        TASK_LIMITS.maxAttemptsMax,
+      ),
       timeoutMs: options.timeoutMs === undefined
         ? null
         : checkInteger(options.timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),

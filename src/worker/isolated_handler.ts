@@ -54,6 +54,8 @@ export interface HandlerSource {
    * has not loaded; default false.
    */
   readonly checksPayload?: boolean;
+  /** Where the thread's `console.log` and its like write: `stderr` keeps the process's standard output free; default `inherit`. */
+  readonly output?: "inherit" | "stderr";
 }
 
 /** Is told what a thread does. */

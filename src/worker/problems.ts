@@ -23,7 +23,24 @@ export function onlyFields<Shape extends z.ZodRawShape>(
 
 /** Every problem of a value that a schema refused. */
 export function describeProblems(error: z.ZodError, value: unknown): string {
-  return error.issues.map((issue) => describe(issue, value)).join("; ");
+  return error.issues.flatMap(issuesWithin).map((issue) => describe(issue, value)).join("; ");
+}
+
+/**
+ * The issues behind an issue: of an alternative that only fails within, those tell more than that none of the alternatives
+ * fits.
+ */
+function issuesWithin(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const meant = issue.errors.filter((issues) => issues.length > 0 && !issues.some(isOfShape));
+  if (meant.length !== 1) return [issue];
+  return meant[0]!.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+    .flatMap(issuesWithin);
+}
+
+/** Whether the value is not even of the shape that was expected. */
+function isOfShape({ path, code }: z.core.$ZodIssue): boolean {
+  return path.length === 0 && (code === "invalid_type" || code === "invalid_value");
 }
 
 function describe(issue: z.core.$ZodIssue, value: unknown): string {

@@ -17,6 +17,7 @@ import {
 } from "../domain/task.ts";
 import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
+import { Doorbell } from "./doorbell.ts";
 import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.ts";
 import type { Handler, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -31,7 +32,7 @@ export interface WorkerDefaults {
   readonly concurrencyMax: number;
   /** How long a lease lasts, in milliseconds. */
   readonly leaseDurationMs: number;
-  /** How often to look for tasks that became due by time alone, in milliseconds. */
+  /** How often to look for due tasks at least, in milliseconds. */
   readonly pollIntervalMs: number;
   /** The longest such interval that can be asked for, in milliseconds. */
   readonly pollIntervalMaxMs: number;
@@ -44,7 +45,7 @@ export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
   concurrency: 4,
   concurrencyMax: 1000,
   leaseDurationMs: TASK_LIMITS.leaseDurationDefaultMs,
-  pollIntervalMs: 100,
+  pollIntervalMs: 1000,
   pollIntervalMaxMs: 60_000,
   graceMs: 10_000,
 });
@@ -75,7 +76,10 @@ export interface WorkerOptions {
   readonly strategy?: ClaimOrder;
   /** How long a lease lasts, renewed every third of it: 100 ms to 24 h; default 10,000 ms. */
   readonly leaseDurationMs?: number;
-  /** How often to look for tasks that became due by time alone, 1 to 60,000 ms; default 100. New tasks need no look. */
+  /**
+   * How often to look for due tasks at least, 1 to 60,000 ms; default 1000. New tasks and those whose time comes are
+   * noticed anyway; this bounds what a clock that jumps can cost.
+   */
   readonly pollIntervalMs?: number;
   /** Keeps what handlers log; default nowhere. */
   readonly logs?: LogStore;
@@ -121,7 +125,7 @@ export class Worker {
   #unwatch: () => void = () => {};
   #heartbeat: Heartbeat | undefined;
   #cancelRenewal: CancelTimer = () => {};
-  #nudge = new AbortController();
+  readonly #doorbell: Doorbell;
 
   /** A worker that does nothing before `start`. @throws TypeError, RangeError for an option out of its range. */
   constructor(options: WorkerOptions) {
@@ -131,6 +135,7 @@ export class Worker {
     this.#handlers = options.handlers;
     this.#logs = options.logs ?? null;
     this.#clock = options.clock ?? systemClock;
+    this.#doorbell = new Doorbell(this.#clock);
     this.#onEvent = options.onEvent ?? (() => {});
   }
 
@@ -165,7 +170,7 @@ export class Worker {
    */
   adopt(taskId: number, handler: Handler): void {
     this.#adopted.set(taskId, handler);
-    this.#wake();
+    this.#doorbell.ring();
   }
 
   // --- claiming
@@ -173,16 +178,24 @@ export class Worker {
   async #loop(): Promise<void> {
     while (this.#stopping === undefined) {
       try {
-        const nudge = this.#nudge;
+        const { rings } = this.#doorbell;
         await this.#claimAdopted();
         const isSatisfied = await this.#claimByType();
-        if (isSatisfied) await sleep(this.#clock, this.#settings.pollIntervalMs, nudge.signal);
+        if (isSatisfied) await this.#doorbell.sleep(await this.#restMs(), rings);
       } catch (error) {
         if (error instanceof QueueError && error.code === "queue_closed") return;
         this.#emitError(messageOf(error));
         await sleep(this.#clock, ERROR_PAUSE_MS);
       }
     }
+  }
+
+  /** Until the next task becomes due, or it is time to look anyway. */
+  async #restMs(): Promise<number> {
+    const { pollIntervalMs } = this.#settings;
+    const dueAt = await this.#queue.nextDueAt();
+    if (dueAt === null) return pollIntervalMs;
+    return Math.min(pollIntervalMs, Math.max(1, dueAt.getTime() - this.#clock.nowMs()));
   }
 
   /** Many at once, so that the claims of a group become one commit. */
@@ -277,7 +290,7 @@ export class Worker {
       this.#running.delete(execution);
       if (this.#latest.get(task.id) === execution) this.#latest.delete(task.id);
       if (takesSlot) this.#slotsTaken--;
-      this.#wake();
+      this.#doorbell.ring();
     });
     this.#running.set(execution, end);
     const early = this.#early.get(task.id);
@@ -327,12 +340,12 @@ export class Worker {
       if (
         change.status === "queued" &&
         (this.#handlers.has(change.type) || this.#adopted.has(change.taskId))
-      ) this.#wake();
+      ) this.#doorbell.ring();
     }
   }
 
   #lookAgain(): void {
-    this.#wake();
+    this.#doorbell.ring();
     for (const execution of this.#latest.values()) this.#lookAt(execution);
   }
 
@@ -345,15 +358,10 @@ export class Worker {
     );
   }
 
-  #wake(): void {
-    this.#nudge.abort();
-    this.#nudge = new AbortController();
-  }
-
   // --- stopping
 
   async #stop(graceMs: number): Promise<void> {
-    this.#wake();
+    this.#doorbell.ring();
     await this.#looping;
     await this.#ended(graceMs);
     for (const execution of this.#running.keys()) execution.interrupt("stopping");

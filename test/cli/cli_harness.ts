@@ -1,6 +1,7 @@
 /**
  * The command line under test: in-process with captured streams, or as a real process.
  */
+import { assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main } from "../../cli/main.ts";
@@ -28,20 +29,28 @@ export interface Surroundings {
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly terminal?: boolean;
+  /** How many columns the terminal has; default 80. */
+  readonly columns?: number;
+  /** Aborts when nobody reads standard output any more. */
+  readonly outClosed?: AbortSignal;
   /** Interrupts the command when it aborts. */
   readonly interrupt?: AbortSignal;
+  /** Told everything that is written to standard output. */
+  readonly onOut?: (text: string) => void;
   /** Told everything that is written to standard error. */
   readonly onErr?: (text: string) => void;
 }
 
-/** Runs a command in this process. */
-export async function holdfast(
-  args: readonly string[],
+/** Surroundings whose streams are captured. */
+export function capturedIo(
   surroundings: Surroundings = {},
-): Promise<Outcome> {
+): { readonly io: CliIo; readonly written: { out: string; err: string } } {
   const written = { out: "", err: "" };
   const io: CliIo = {
-    writeOut: (text) => void (written.out += text),
+    writeOut: (text) => {
+      written.out += text;
+      surroundings.onOut?.(text);
+    },
     writeErr: (text) => {
       written.err += text;
       surroundings.onErr?.(text);
@@ -50,6 +59,9 @@ export async function holdfast(
     environment: (name) => surroundings.environment?.[name],
     outIsTerminal: surroundings.terminal ?? false,
     errIsTerminal: false,
+    outClosed: surroundings.outClosed ?? new AbortController().signal,
+    outColumns: () => surroundings.columns ?? 80,
+    outRows: () => 24,
     onInterrupt: (listener) => {
       surroundings.interrupt?.addEventListener("abort", listener);
       return () => surroundings.interrupt?.removeEventListener("abort", listener);
@@ -58,6 +70,15 @@ export async function holdfast(
       throw new Error(`exited with ${code}`);
     },
   };
+  return { io, written };
+}
+
+/** Runs a command in this process. */
+export async function holdfast(
+  args: readonly string[],
+  surroundings: Surroundings = {},
+): Promise<Outcome> {
+  const { io, written } = capturedIo(surroundings);
   return { code: await main(args, io), ...written };
 }
 
@@ -125,4 +146,38 @@ export function holdfastProcess(
     stderr: "piped",
     ...streams,
   });
+}
+
+/** What a process writes, as it comes. */
+export class Listener {
+  /** Resolves when the process has closed the stream. */
+  readonly ended: Promise<void>;
+  #seen = "";
+  #more = Promise.withResolvers<void>();
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.ended = this.#read(stream);
+  }
+
+  /** Resolves when the process has written `text`; fails when it ends without. */
+  async until(text: string): Promise<void> {
+    const end = this.ended.then(() => "ended");
+    while (!this.#seen.includes(text)) {
+      const event = await Promise.race([this.#more.promise, end]);
+      if (event === "ended") assertStringIncludes(this.#seen, text);
+    }
+  }
+
+  /** Everything so far. */
+  get text(): string {
+    return this.#seen;
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    for await (const part of stream.pipeThrough(new TextDecoderStream())) {
+      this.#seen += part;
+      this.#more.resolve();
+      this.#more = Promise.withResolvers();
+    }
+  }
 }

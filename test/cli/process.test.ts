@@ -1,42 +1,13 @@
 /**
  * The command line as a real process: exit codes, pipes and signals.
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { HANDLERS, holdfastProcess, Scratch } from "./cli_harness.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+import { HANDLERS, holdfastProcess, Listener, Scratch } from "./cli_harness.ts";
 
 async function outputOf(args: readonly string[]): Promise<[number, string, string]> {
   const { code, stdout, stderr } = await holdfastProcess(args).output();
   const decoder = new TextDecoder();
   return [code, decoder.decode(stdout), decoder.decode(stderr)];
-}
-
-/** What a process writes, as it comes. */
-class Listener {
-  /** Resolves when the process has closed the stream. */
-  readonly ended: Promise<void>;
-  #seen = "";
-  #more = Promise.withResolvers<void>();
-
-  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
-    this.ended = this.#read(stream);
-  }
-
-  /** Resolves when the process has written `text`; fails when it ends without. */
-  async until(text: string): Promise<void> {
-    const end = this.ended.then(() => "ended");
-    while (!this.#seen.includes(text)) {
-      const event = await Promise.race([this.#more.promise, end]);
-      if (event === "ended") assertStringIncludes(this.#seen, text);
-    }
-  }
-
-  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
-    for await (const part of stream.pipeThrough(new TextDecoderStream())) {
-      this.#seen += part;
-      this.#more.resolve();
-      this.#more = Promise.withResolvers();
-    }
-  }
 }
 
 Deno.test("a process ends with the command's exit code", async () => {

@@ -24,7 +24,8 @@ Deno.test("list writes a line per task into a pipe and a table on a terminal", a
   await scratch.run(["enqueue", "a", "--run-id", "r-1"]);
   const piped = await scratch.run(["list"]);
   assertMatch(piped.out, /^1\tqueued\ta\t100\t0\/5\t\S+Z\tr-1\n$/);
-  const shown = await scratch.run(["list"], { terminal: true });
+  const surroundings = { terminal: true, environment: { NO_COLOR: "1" } };
+  const shown = await scratch.run(["list"], surroundings);
   assertMatch(shown.out, /^id +status +type .* run id *\n1 +queued +a .* r-1 *\n$/);
   // deno-lint-ignore no-control-regex
   assertEquals(/\u001b/.test(shown.out), false);

@@ -74,3 +74,28 @@ for (
     assertStringIncludes(err, message);
   });
 }
+
+Deno.test("serve and run read HOLDFAST_ variables and --config as worker does", async () => {
+  await using scratch = new Scratch();
+  const environment = { HOLDFAST_LEASE_DURATION_MS: "soon" };
+  const message = 'HOLDFAST_LEASE_DURATION_MS: "soon"';
+  for (const command of [["serve", "--port", "0"], ["run", "echo", "--handlers", HANDLERS]]) {
+    const refused = await scratch.run(command, { environment });
+    assertEquals(refused.code, 2);
+    assertStringIncludes(refused.err, message);
+    const missing = await scratch.run([...command, "--config", "nowhere.toml"]);
+    assertEquals(missing.code, 2);
+    assertStringIncludes(missing.err, 'from "nowhere.toml"');
+  }
+});
+
+Deno.test("the worker of serve takes its name from HOLDFAST_WORKER_ID", async () => {
+  await using scratch = new Scratch();
+  const interrupt = new AbortController();
+  const { code, doc } = await scratch.json(["serve", "--port", "0", "--handlers", HANDLERS], {
+    environment: { HOLDFAST_WORKER_ID: "w-serve" },
+    interrupt: interrupt.signal,
+    onErr: (text) => text.includes("listening on") && interrupt.abort(),
+  });
+  assertEquals([code, doc.worker.worker_id], [0, "w-serve"]);
+});

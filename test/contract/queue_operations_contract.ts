@@ -161,6 +161,38 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
     assertEquals(await kinds(3), []);
   });
 
+  behaviour(
+    "history() gives every step of every task once, in order, page by page",
+    async (queue) => {
+      assertEquals(await queue.history(), { entries: [], lastId: 0 });
+      await queue.enqueueBatch([{ type: "t", runId: "r1" }, { type: "u", runId: "r2" }]);
+      const start = await queue.history();
+      assertEquals([start.entries.length, start.lastId > 0], [0, true]);
+      const task = (await claim(queue))!;
+      await queue.complete(task);
+      await queue.cancel(2);
+      const first = await queue.history({ afterId: start.lastId, limit: 2 });
+      const rest = await queue.history({ afterId: first.lastId });
+      const told = [...first.entries, ...rest.entries];
+      assertEquals(told.map(({ runId, type, kind }) => `${runId} ${type} ${kind}`), [
+        "r1 t leased",
+        "r1 t completed",
+        "r2 u cancelled",
+      ]);
+      assertEquals(told.map(({ id }) => id), told.map(({ id }) => id).toSorted((a, b) => a - b));
+      assertEquals(rest.lastId, told.at(-1)!.id);
+      const { id: _id, runId: _runId, type: _type, ...step } = told[0]!;
+      assertEquals(step, (await queue.transitions(1))[1]);
+      assertEquals(await queue.history({ afterId: rest.lastId }), {
+        entries: [],
+        lastId: rest.lastId,
+      });
+      assertEquals((await queue.history({ afterId: rest.lastId + 1000 })).lastId, rest.lastId);
+      await assertRejects(() => queue.history({ afterId: -1 }), RangeError, "afterId");
+      await assertRejects(() => queue.history({ limit: 1001 }), RangeError, "limit");
+    },
+  );
+
   // --- explain
 
   const explains = (
@@ -478,6 +510,7 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
       () => queue.retireWorker("w1"),
       () => queue.listWorkers(),
       () => queue.transitions(1),
+      () => queue.history(),
       () => queue.explain(1),
       () => queue.metrics(),
       () => queue.health(),

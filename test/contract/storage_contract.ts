@@ -4,6 +4,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import { until } from "../support/until.ts";
 
 /** Two storages at the same place, as two processes would have them. */
 export type UseStorages = (test: (one: Storage, other: Storage) => Promise<void>) => Promise<void>;
@@ -86,6 +87,23 @@ export function storageContract(name: string, useStorages: UseStorages): void {
       checkpoint.release();
       assertEquals(order, ["released", "granted"]);
       one.tryLock("commit")!.release();
+    },
+  );
+
+  behaviour(
+    "a watch that is proven tells of what another writes, until it is stopped",
+    async (one, other) => {
+      const file = other.createFile("journal-1");
+      const told = Promise.withResolvers<void>();
+      const watch = one.watch(() => told.resolve())!;
+      await until(() => watch.isProven);
+      file.write(0, bytes("news"));
+      await told.promise;
+      watch.stop();
+      const again = one.watch(() => {})!;
+      assertEquals(again.isProven, true);
+      again.stop();
+      file.close();
     },
   );
 

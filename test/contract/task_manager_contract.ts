@@ -8,7 +8,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { QueueError } from "../../src/domain/errors.ts";
+import { ExitCodeError, QueueError } from "../../src/domain/errors.ts";
 import { createRun, type NewRun, type Run, secondsBetween } from "../../src/domain/run.ts";
 import type { RunRegistry } from "../../src/manager/run_registry.ts";
 import type { TaskManager } from "../../src/manager/task_manager.ts";
@@ -44,6 +44,24 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(manager.getActiveTaskIds(), ["r1"]);
     assertStrictEquals(registry.getRun("r1"), run);
     await manager.waitAll();
+  });
+
+  test("work that ends with an exit code fails its run once, and the run says the code", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.reject(new ExitCodeError(3, "Exit code 3: no paper")));
+    await manager.waitAll();
+    assertEquals([run.status, run.exitCode, run.attempts], ["failed", 3, 1]);
+    assertEquals(run.errorMessage, "Exit code 3: no paper");
+    assertEquals(run.result, { exit_code: 3 });
+  });
+
+  test("the exit_code of a result is the run's, also when it is not 0", async ({ manager }) => {
+    const runs = [newRun("r1"), newRun("r2")] as const;
+    manager.startTask(runs[0], () => Promise.resolve({ exit_code: 4 }));
+    manager.startTask(runs[1], () => Promise.resolve({ exit_code: "4" }));
+    await manager.waitAll();
+    assertEquals(runs.map(({ status }) => status), ["completed", "completed"]);
+    assertEquals(runs.map(({ exitCode }) => exitCode), [4, 0]);
   });
 
   test("✗ none were set: a run goes from queued over running to completed, with times, exit code and result", async ({ manager }) => {
@@ -242,7 +260,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(runs.map((run) => run.status), ["completed", "cancelled", "completed"]);
   });
 
-  test("a run id that looks like a number is a text like any other", async ({ manager }) => {
+  test("✗ a numeric run id answered for another task: it is a text like any other", async ({ manager }) => {
     const { gate } = await startRunning(manager, "first");
     assertEquals(await manager.cancelTask("1"), false);
     assert(!manager.isTaskActive("1"));

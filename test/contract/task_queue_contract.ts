@@ -2,7 +2,12 @@
  * What every TaskQueue must do, whatever it keeps its tasks in.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
+import {
+  ExitCodeError,
+  PermanentError,
+  QueueError,
+  RetryAfterError,
+} from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { QueueOptions } from "../../src/open_queue.ts";
 import type { ClaimRequest, TaskChange, TaskQueue } from "../../src/queue/task_queue.ts";
@@ -170,16 +175,19 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
     },
   );
 
-  behaviour("a run id is unique and never taken for a task id", async (queue) => {
-    await queue.enqueue({ type: "t", runId: "2" });
-    const second = await queue.enqueue({ type: "t" });
-    assertEquals(second.task.id, 2);
-    assertEquals((await queue.getByRunId("2"))?.id, 1);
-    assertEquals(await queue.getByRunId("1"), undefined);
-    const error = await assertRejects(() => queue.enqueue({ type: "t", runId: "2" }), QueueError);
-    assertEquals(error.code, "run_id_conflict");
-    assertEquals(await queue.get(99), undefined);
-  });
+  behaviour(
+    "✗ a numeric run id answered for another task: a run id is unique and never taken for a task id",
+    async (queue) => {
+      await queue.enqueue({ type: "t", runId: "2" });
+      const second = await queue.enqueue({ type: "t" });
+      assertEquals(second.task.id, 2);
+      assertEquals((await queue.getByRunId("2"))?.id, 1);
+      assertEquals(await queue.getByRunId("1"), undefined);
+      const error = await assertRejects(() => queue.enqueue({ type: "t", runId: "2" }), QueueError);
+      assertEquals(error.code, "run_id_conflict");
+      assertEquals(await queue.get(99), undefined);
+    },
+  );
 
   // --- claim
 
@@ -205,7 +213,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   });
 
   behaviour(
-    "claim() never takes a task before its time, to the millisecond",
+    "✗ 1-second resolution: claim() never takes a task before its time, to the millisecond",
     async (queue, clock) => {
       await queue.enqueue({ type: "t", runAfter: new Date(clock.nowMs() + 1000) });
       await queue.enqueue({ type: "t", runAfter: new Date(clock.nowMs() - 1000) });
@@ -214,6 +222,28 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       assertEquals(await claim(queue), []);
       await clock.advance(1);
       assertEquals(ids(await claim(queue)), [1]);
+    },
+  );
+
+  behaviour(
+    "✗ ISO text compared with SQLite text made tasks unclaimable until midnight: a time given as ISO text, in any zone, is due when it has come",
+    async (queue, clock) => {
+      const runAfters = [
+        "2026-01-01T13:59:59.999Z",
+        "2026-01-01T14:59:59.999+01:00",
+        "2026-01-01T08:30:00-05:30",
+        "2026-01-01T23:59:59Z",
+        "2026-01-02T00:00:00+12:00",
+        "2026-01-01T14:00:00.001Z",
+      ];
+      await queue.enqueueBatch(runAfters.map((runAfter) => ({ type: "t", runAfter })));
+      await clock.advance(14 * 3_600_000 - 1);
+      assertEquals(ids(await claim(queue, { limit: 9, strategy: "fifo" })), [1, 2, 5]);
+      await clock.advance(1);
+      assertEquals(ids(await claim(queue, { limit: 9 })), [3]);
+      await clock.advance(1);
+      assertEquals(ids(await claim(queue, { limit: 9 })), [6]);
+      assertEquals((await queue.stats()).scheduled, 1);
     },
   );
 
@@ -257,7 +287,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   });
 
   behaviour(
-    "a worker gets a task only if its capabilities contain every compatibility pair",
+    "✗ compatibility never matched: a worker gets a task only if its capabilities contain every pair",
     async (queue) => {
       const compatibilities = [{}, { region: "eu" }, { region: "us" }, {
         region: "eu",
@@ -285,6 +315,19 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
     assertEquals(await claim(queue, { types: [], taskId: 2 }), []);
     assertEquals(await claim(queue, { types: [], taskId: 3 }), []);
     assertEquals(await claim(queue, { types: [], taskId: 99 }), []);
+  });
+
+  behaviour("claim() gives a task to one of two that ask for it at once", async (queue) => {
+    await queue.enqueue({ type: "t" });
+    for (const request of [{ types: [], taskId: 1 }, { types: ["t"] }]) {
+      const claims = await Promise.all(
+        ["w1", "w2"].map((workerId) => claim(queue, { ...request, workerId })),
+      );
+      assertEquals(claims.map((tasks) => tasks.length), [1, 0]);
+      const task = claims[0]![0]!;
+      assertEquals(await queue.get(1), task);
+      await queue.release(task);
+    }
   });
 
   behaviour("claim() refuses bad requests", async (queue) => {
@@ -326,7 +369,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   );
 
   behaviour(
-    "only the current lease may renew, report, complete, fail or release",
+    "✗ anyone could finish: only the current lease may renew, report, complete, fail or release",
     async (queue, clock) => {
       const old = await leased(queue);
       await clock.advance(10_000);
@@ -465,6 +508,32 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   );
 
   behaviour(
+    "fail() keeps the exit code of the last attempt as the result, until it is retried by hand",
+    async (queue, clock) => {
+      const { task } = await queue.enqueue({ type: "t", maxAttempts: 2 });
+      const claim = { workerId: "w", types: ["t"] };
+      const again = await queue.fail(
+        (await queue.claim(claim))[0]!,
+        new ExitCodeError(3, "no paper"),
+      );
+      assertEquals([again.status, again.result], ["queued", null]);
+      await clock.advance(5000);
+      const failed = await queue.fail(
+        (await queue.claim(claim))[0]!,
+        new ExitCodeError(4, "no ink"),
+      );
+      assertEquals([failed.status, failed.errorMessage], ["failed", "no ink"]);
+      assertEquals(failed.result, { exit_code: 4 });
+      assert(await queue.retry(task.id));
+      assertEquals((await queue.get(task.id))!.result, null);
+      const final = new ExitCodeError(5, "no printer", { isPermanent: true });
+      const permanent = await queue.fail((await queue.claim(claim))[0]!, final);
+      assertEquals([permanent.status, permanent.attempts], ["failed", 1]);
+      assertEquals(permanent.result, { exit_code: 5 });
+    },
+  );
+
+  behaviour(
     "fail() keeps a message of 4,000 characters and survives strange errors",
     async (queue) => {
       for (
@@ -483,7 +552,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   // --- rescue
 
   behaviour(
-    "an expired lease is rescued by itself, with a message that names worker and attempt",
+    "✗ never rescued: an expired lease ends by itself, with a message that names worker and attempt",
     async (queue, clock) => {
       const task = await leased(queue, { maxAttempts: 2 });
       await clock.advance(9_999);
@@ -507,28 +576,34 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
 
   // --- by hand
 
-  behaviour("cancel() ends a queued or leased task, and changes no final one", async (queue) => {
-    const waiting = (await queue.enqueue({ type: "waiting" })).task;
-    assertEquals(await queue.cancel(waiting.id), true);
-    const cancelled = (await queue.get(waiting.id))!;
-    assertEquals([cancelled.status, cancelled.errorMessage], ["cancelled", "Cancelled by user"]);
-    assert(cancelled.finishedAt !== null);
-    assertEquals(await claim(queue, { types: ["waiting"] }), []);
-    const running = await leased(queue);
-    assertEquals(await queue.cancel(running.id), true);
-    const error = await assertRejects(() => queue.complete(running), QueueError);
-    assertEquals([error.code, error.message], [
-      "lease_lost",
-      `Cannot complete task ${running.id}: it is cancelled, not leased`,
-    ]);
-    const done = await queue.complete(await leased(queue), "kept");
-    for (const id of [waiting.id, done.id]) {
-      const before = await queue.get(id);
-      assertEquals(await queue.cancel(id), false);
-      assertEquals(await queue.get(id), before);
-    }
-    assertEquals((await assertRejects(() => queue.cancel(99), QueueError)).code, "task_not_found");
-  });
+  behaviour(
+    "✗ cancelled was `failed`: cancel() ends a queued or leased task, and changes no final one",
+    async (queue) => {
+      const waiting = (await queue.enqueue({ type: "waiting" })).task;
+      assertEquals(await queue.cancel(waiting.id), true);
+      const cancelled = (await queue.get(waiting.id))!;
+      assertEquals([cancelled.status, cancelled.errorMessage], ["cancelled", "Cancelled by user"]);
+      assert(cancelled.finishedAt !== null);
+      assertEquals(await claim(queue, { types: ["waiting"] }), []);
+      const running = await leased(queue);
+      assertEquals(await queue.cancel(running.id), true);
+      const error = await assertRejects(() => queue.complete(running), QueueError);
+      assertEquals([error.code, error.message], [
+        "lease_lost",
+        `Cannot complete task ${running.id}: it is cancelled, not leased`,
+      ]);
+      const done = await queue.complete(await leased(queue), "kept");
+      for (const id of [waiting.id, done.id]) {
+        const before = await queue.get(id);
+        assertEquals(await queue.cancel(id), false);
+        assertEquals(await queue.get(id), before);
+      }
+      assertEquals(
+        (await assertRejects(() => queue.cancel(99), QueueError)).code,
+        "task_not_found",
+      );
+    },
+  );
 
   behaviour(
     "retry() queues a failed or cancelled task with fresh attempts, and no other",

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { main } from "../../cli/main.ts";
 import type { CliIo } from "../../cli/io.ts";
 import { openQueue } from "../../src/mod.ts";
+import { capturedIo } from "../cli/cli_harness.ts";
 import { bounded, Tally } from "./chance.ts";
 import {
   COMMAND_NAMES,
@@ -83,23 +84,20 @@ async function prepare({ db }: FuzzPlaces): Promise<void> {
 }
 
 async function execute(command: FuzzCommand, { db }: FuzzPlaces): Promise<Ended> {
-  const written = { out: "", err: "" };
+  const captured = capturedIo({
+    files: { "-": command.input },
+    environment: { QUEUE_DB_PATH: db },
+    terminal: command.outIsTerminal,
+  });
   const io: CliIo = {
-    writeOut: (text) => void (written.out += text),
-    writeErr: (text) => void (written.err += text),
-    readText: (path) => path === "-" ? Promise.resolve(command.input) : Deno.readTextFile(path),
-    environment: (name) => name === "QUEUE_DB_PATH" ? db : undefined,
-    outIsTerminal: command.outIsTerminal,
+    ...captured.io,
     errIsTerminal: command.errIsTerminal,
     onInterrupt: (listener) => {
       const timer = setTimeout(listener, INTERRUPT_AFTER_MS);
       return () => clearTimeout(timer);
     },
-    exitNow: (code) => {
-      throw new Error(`exited with ${code}`);
-    },
   };
-  return { code: await main(command.args, io), ...written };
+  return { code: await main(command.args, io), ...captured.written };
 }
 
 function checkEnd(command: FuzzCommand, { code, out, err }: Ended): void {

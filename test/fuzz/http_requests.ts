@@ -35,7 +35,19 @@ export const ROUTES = [
   ["GET", "/api/queue/tasks/{task}"],
   ["GET", "/api/queue/stats"],
   ["GET", "/api/health"],
+  ["POST", "/api/runs/batch"],
+  ["POST", "/api/worker/claim"],
+  ["GET", "/api/queue/tasks"],
+  ["GET", "/api/queue/tasks/{task}/transitions"],
+  ["POST", "/api/queue/tasks/{task}/cancel"],
+  ["GET", "/api/queue/workers"],
+  ["GET", "/api/runs/{run}/results"],
+  ["GET", "/api/runs/{run}/explain"],
+  ["POST", "/api/runs/{run}/retry"],
 ] as const;
+
+/** The ends of the paths that take a body. */
+const BODY_PATHS = ["/run", "/enqueue", "/batch", "/claim"];
 
 const METHODS = [
   "GET",
@@ -71,13 +83,13 @@ const DEEP_LEVELS = 100_000;
 export function requestOf(seed: number, known: KnownIds): FuzzRequest {
   const chance = new Chance(seed);
   const [method, template] = chance.oneIn(3)
-    ? chance.pick([ROUTES[2], ROUTES[7], ROUTES[6], ROUTES[3]])
+    ? chance.pick([ROUTES[2], ROUTES[7], ROUTES[6], ROUTES[3], ROUTES[11]])
     : chance.pick(ROUTES);
   const path = bendPath(chance, fill(chance, template, known));
   const target = path + queryOf(chance, template);
   const bentMethod = chance.oneIn(12) ? chance.pick(METHODS) : method;
   const hasBody = !["GET", "HEAD", "get"].includes(bentMethod) &&
-    (template.endsWith("/run") || template.endsWith("/enqueue") || chance.oneIn(5));
+    (BODY_PATHS.some((end) => template.endsWith(end)) || chance.oneIn(5));
   return {
     seed,
     method: bentMethod,
@@ -147,7 +159,8 @@ function bendPath(chance: Chance, path: string): string {
 }
 
 function queryOf(chance: Chance, template: string): string {
-  if (template !== "/api/runs" && !chance.oneIn(8)) return "";
+  const isList = template === "/api/runs" || template === "/api/queue/tasks";
+  if (!isList && !chance.oneIn(8)) return "";
   const value = (values: readonly string[]): string =>
     chance.oneIn(3) ? chance.text() : chance.pick(values);
   const pairs = chance.some(4, () =>
@@ -155,6 +168,8 @@ function queryOf(chance: Chance, template: string): string {
       () => ["module_id", value(["email", "cleanup", "t", " email "])],
       () => ["status", value(["queued", "running", "completed", "failed", "cancelled", "leased"])],
       () => ["limit", value(["1", "50", "100", "101", "0", "-1", "1.0", " 5", "1e1"])],
+      () => ["cursor", value(["1", "5", "1000", "0", "x"])],
+      () => ["wait", value(["1ms", "0s", "61s", "1h"])],
       () => ["offset", value(["0", "3", "1000000000", "1000000001", "-1"])],
       () => [chance.text(), chance.text()],
     ));
@@ -189,7 +204,7 @@ function headersOf(chance: Chance, hasBody: boolean): (readonly [string, string]
 }
 
 function bodyOf(chance: Chance, template: string, known: KnownIds): Uint8Array<ArrayBuffer> {
-  const body = template.endsWith("/run") ? runBody(chance) : enqueueBody(chance, known);
+  const body = objectOf(chance, template, known);
   const text = chance.choose(
     () => JSON.stringify(body),
     () => JSON.stringify(chance.bendObject(body)),
@@ -198,6 +213,19 @@ function bodyOf(chance: Chance, template: string, known: KnownIds): Uint8Array<A
   );
   const bytes = new TextEncoder().encode(text);
   return new Uint8Array(chance.oneIn(4) && bytes.length < 5000 ? chance.bendBytes(bytes) : bytes);
+}
+
+function objectOf(chance: Chance, template: string, known: KnownIds): Record<string, unknown> {
+  if (template.endsWith("/run")) return runBody(chance);
+  if (template.endsWith("/batch")) {
+    const run = (): unknown => ({ module_id: chance.pick(known.modules), ...runBody(chance) });
+    return { runs: Array.from({ length: chance.pick([0, 1, 1, 1, 3]) }, run) };
+  }
+  if (template.endsWith("/claim")) {
+    const types = [chance.pick(["t", ...known.modules])];
+    return { worker_id: "w", types, limit: chance.pick([0, 1, 2]), lease_duration_ms: 60_000 };
+  }
+  return enqueueBody(chance, known);
 }
 
 function runBody(chance: Chance): Record<string, unknown> {

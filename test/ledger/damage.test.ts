@@ -4,7 +4,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CorruptionError, StorageError } from "../../src/domain/errors.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
-import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
+import { crc32 } from "../../src/storage/crc32.ts";
+import { SEGMENT_HEADER_BYTES, segmentName } from "../../src/storage/segment.ts";
 import type { FileName } from "../../src/storage/storage.ts";
 import { addNote, openLedger, readNotes } from "../support/ledgers.ts";
 
@@ -74,6 +75,19 @@ Deno.test("a journal with bytes duplicated anywhere recovers a prefix, or is ref
   }
 });
 
+Deno.test("a whole record that stands twice, is left out or has changed places is refused", async () => {
+  const { bytes, ends } = await journalOf(TEXTS);
+  const starts = [SEGMENT_HEADER_BYTES, ...ends];
+  const record = (nth: number): Uint8Array => bytes.subarray(starts[nth], starts[nth + 1]);
+  const header = bytes.subarray(0, SEGMENT_HEADER_BYTES);
+  for (const order of [[0, 0, 1, 2, 3], [0, 1, 2, 3, 3], [0, 2, 3], [1, 2, 3], [0, 2, 1, 3]]) {
+    const damaged = new Uint8Array([...header, ...order.flatMap((nth) => [...record(nth)])]);
+    const disk = diskWith("journal-1", damaged);
+    await assertRejects(() => notesOn(disk), CorruptionError, "stands where");
+    assertEquals(disk.readBytes("journal-1"), damaged, "nothing is overwritten");
+  }
+});
+
 Deno.test("a snapshot with a byte flipped, or cut, is refused", async () => {
   const disk = new MemoryDisk();
   const ledger = await openLedger(new MemoryStorage(disk));
@@ -103,6 +117,32 @@ Deno.test("a journal of another queue, a gap and a missing journal's successor a
   gap.removeFile("snapshot");
   await assertRejects(() => notesOn(gap), CorruptionError, "missing");
 });
+
+Deno.test("a journal that ends before its snapshot is refused: what would be appended is nowhere read", async () => {
+  const { bytes, ends } = await journalOf(TEXTS);
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk));
+  for (const text of TEXTS) await addNote(ledger, text);
+  await ledger.checkpoint();
+  await ledger.close();
+  const identity = disk.readBytes(segmentName(TEXTS.length + 2))!.subarray(0, SEGMENT_HEADER_BYTES);
+  disk.removeFile(segmentName(TEXTS.length + 2));
+  const older = bytes.slice(0, ends[1]);
+  older.set(headerOf(identity, 1));
+  disk.writeBytes("journal-1", older);
+  const error = await assertRejects(() => notesOn(disk), CorruptionError);
+  assert(error.message.includes("ends with record 2, the snapshot includes 5"), error.message);
+  assertEquals(disk.readBytes("journal-1"), older, "nothing is overwritten");
+});
+
+/** The header of a segment of the same queue that begins with another record. */
+function headerOf(header: Uint8Array, firstSequence: number): Uint8Array {
+  const bytes = header.slice();
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(32, BigInt(firstSequence));
+  view.setUint32(60, crc32(bytes.subarray(0, 60)));
+  return bytes;
+}
 
 /** A journal with one record for each text, each written when the one before was durable, and where each ends. */
 async function journalOf(texts: readonly string[]): Promise<{ bytes: Uint8Array; ends: number[] }> {

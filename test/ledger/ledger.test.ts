@@ -1,12 +1,16 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CorruptionError, QueueError, StorageError } from "../../src/domain/errors.ts";
 import type { Change } from "../../src/ledger/replica.ts";
-import { LEDGER_DEFAULTS } from "../../src/ledger/ledger.ts";
+import { type Ledger, LEDGER_DEFAULTS } from "../../src/ledger/ledger.ts";
+import { LOOKOUT_TIMES } from "../../src/ledger/lookout.ts";
 import type { Schema } from "../../src/ledger/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { addNote, NOTES, openLedger, readNotes } from "../support/ledgers.ts";
+
+/** More than there are storage calls in the scenario whose process is killed at each. */
+const KILLS_MAX = 200;
 
 Deno.test("write() resolves when the note survives a power cut", async () => {
   const disk = new MemoryDisk();
@@ -46,6 +50,19 @@ Deno.test("operations that wait together share one append and one fsync", async 
   await Promise.all(Array.from({ length: 100 }, (_, i) => addNote(ledger, `note ${i}`)));
   assertEquals([storage.count("write") - writes, storage.count("sync") - syncs], [1, 1]);
   await ledger.close();
+});
+
+Deno.test("operations of many megabytes that wait together are shared out over several records", async () => {
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk));
+  const before = ledger.stats().commits;
+  const texts = ["a", "b", "c"].map((letter) => letter.repeat(5 * 1024 * 1024));
+  assertEquals(await Promise.all(texts.map((text) => addNote(ledger, text))), [1, 2, 3]);
+  assertEquals(ledger.stats().commits - before, 2);
+  await ledger.close();
+  const again = await openLedger(new MemoryStorage(disk));
+  assertEquals((await readNotes(again)).map((text) => text[0]), ["a", "b", "c"]);
+  await again.close();
 });
 
 Deno.test("an operation that throws undoes its own changes and nobody else's", async () => {
@@ -155,7 +172,7 @@ Deno.test("a watcher is told of every change in order, by whichever process, wit
   await addNote(one, "mine");
   await addNote(other, "theirs again");
   assertEquals(seen, ["theirs", "mine"]);
-  await clock.advance(LEDGER_DEFAULTS.pollMaxMs * 2);
+  await clock.advance(LOOKOUT_TIMES.maxMs * 2);
   assertEquals(seen, ["theirs", "mine", "theirs again"]);
   await one.close();
   await other.close();
@@ -219,14 +236,22 @@ Deno.test("a process that slept through two checkpoints starts again from the sn
 
 Deno.test("two checkpointers at once take turns", async () => {
   const disk = new MemoryDisk();
-  const [one, other] = [
-    await openLedger(new MemoryStorage(disk)),
-    await openLedger(new MemoryStorage(disk)),
-  ];
+  const steps: string[] = [];
+  const open = async (name: string): Promise<Ledger> => {
+    const storage = new FaultyStorage(new MemoryStorage(disk));
+    storage.fault = (point) => {
+      if (point === "writeFile" || point === "rename" || point === "remove") steps.push(name);
+      return undefined;
+    };
+    return await openLedger(storage);
+  };
+  const [one, other] = [await open("one"), await open("other")];
   await addNote(one, "a");
   await addNote(other, "b");
   const reports = await Promise.all([one.checkpoint(), other.checkpoint(), one.checkpoint()]);
   assertEquals(reports.length, 3);
+  const turns = steps.filter((name, i) => name !== steps[i - 1]);
+  assert(turns.length <= 3 && new Set(turns).size === 2, steps.join(", "));
   const third = await openLedger(new MemoryStorage(disk));
   assertEquals(await readNotes(third), ["a", "b"]);
   for (const ledger of [one, other, third]) await ledger.close();
@@ -236,6 +261,7 @@ Deno.test("a process killed at any storage call leaves a ledger in which others 
   let kills = 0;
   for (const isPowerCut of [false, true]) {
     for (let call = 1;; call++) {
+      assert(call < KILLS_MAX, `after ${call} calls the scenario has not come to its end`);
       const disk = new MemoryDisk();
       const dying = new MemoryStorage(disk);
       const storage = new FaultyStorage(dying);

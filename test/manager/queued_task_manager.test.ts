@@ -442,7 +442,7 @@ Deno.test("the same idempotency key gives the same task", () =>
     assertEquals(manager.getActiveTaskCount(), 1);
   }));
 
-Deno.test("a numeric run id does not answer for the task with this number", () =>
+Deno.test("✗ a numeric run id answered for another task: it does not answer for the task with this number", () =>
   withManager(async (manager) => {
     const id = await manager.scheduleTask("later", {}, { runId: "text" });
     assertEquals((await manager.getTaskStatus(id)).runId, "text");

@@ -105,3 +105,25 @@ Deno.test("an update costs about the same at a hundred thousand runs as at a hun
   // Looking at every run would take a thousand times as long.
   assert(many < 50 * Math.max(few, 0.05), `${many} ms with many runs, ${few} ms with few`);
 });
+
+Deno.test("a registry forgets finished runs beyond maxRuns, the earliest first, and never active ones", () => {
+  const registry = new RunRegistry({ maxRuns: 10 });
+  const active = runAt("active", 0);
+  registry.addRun(active);
+  for (let n = 0; n < 30; n++) {
+    const run = runAt(`run-${n}`, n);
+    run.status = "completed";
+    registry.addRun(run);
+    assert(registry.getRecentRuns().length <= 11);
+    assertStrictEquals(registry.getRun(run.runId), run);
+  }
+  assertStrictEquals(registry.getRun("active"), active);
+  assertEquals(registry.getRun("run-0"), undefined);
+});
+
+Deno.test("a registry keeps all runs that are active, however many", () => {
+  const registry = new RunRegistry({ maxRuns: 1 });
+  for (let n = 0; n < 50; n++) registry.addRun(runAt(`run-${n}`, n));
+  assertEquals(registry.getActiveRuns().length, 50);
+  assertThrows(() => new RunRegistry({ maxRuns: 0 }), RangeError, "maxRuns");
+});

@@ -14,7 +14,7 @@ export interface Mutant {
   readonly tests: readonly string[];
 }
 
-/** The tests that prove what `src/storage`, `src/ledger` and `src/queue` promise. */
+/** The tests that prove what `src/storage`, `src/ledger` and `src/queue` promise; those of `src/worker` are named where they matter. */
 export const SUITE: readonly string[] = [
   "test/ledger",
   "test/storage",
@@ -25,6 +25,12 @@ export const SUITE: readonly string[] = [
 const LEDGER = ["test/ledger"];
 const QUEUE = ["test/queue/task_queue.test.ts"];
 const DISK = ["test/faults/system_calls.test.ts"];
+const CUT = ["test/ledger/cut.test.ts"];
+const TORN_TAIL = ["test/property/torn_tail.test.ts"];
+const WEIGHTED = ["test/property/weighted_random.test.ts"];
+const SEEDS = ["test/simulation/regressions.test.ts"];
+const WORKER = ["test/worker/worker.test.ts"];
+const PRUNING = ["test/queue/queue_operations.test.ts"];
 
 /** Every mutant. */
 export const MUTANTS: readonly Mutant[] = [
@@ -45,7 +51,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "skip the torn-tail cut",
     file: "src/storage/journal.ts",
-    find: "    file.truncate(this.#offset);\n    return tailBytes;\n",
+    find: "    this.#cut(file);\n    return tailBytes;\n",
     replace: "    return tailBytes;\n",
     tests: ["test/faults/malformed.test.ts"],
   },
@@ -210,7 +216,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leave a failed append in the journal",
     file: "src/storage/journal.ts",
-    find: "      file.truncate(this.#offset);\n      throw error instanceof StorageError\n",
+    find: "      this.#cut(file);\n      throw error instanceof StorageError\n",
     replace: "      throw error instanceof StorageError\n",
     tests: LEDGER,
   },
@@ -255,5 +261,281 @@ export const MUTANTS: readonly Mutant[] = [
     find: '  if (status !== "queued" && status !== "leased") return false;\n',
     replace: "",
     tests: QUEUE,
+  },
+  {
+    name: "tell a refusal before its undoing is durable",
+    file: "src/ledger/ledger.ts",
+    find: "      if (this.#failure === undefined) await this.#sync();\n      return error;\n",
+    replace: "      return error;\n",
+    tests: CUT,
+  },
+  {
+    name: "tell why an append failed although its undoing did too",
+    file: "src/ledger/ledger.ts",
+    find: "      return worse;\n",
+    replace: "      return worse && error;\n",
+    tests: CUT,
+  },
+  {
+    name: "append behind a cut that is not durable",
+    file: "src/storage/journal.ts",
+    find: "      if (this.#isCutUnsynced) await this.sync();\n",
+    replace: "",
+    tests: CUT,
+  },
+  {
+    name: "take a journal for durable although its cut is not",
+    file: "src/storage/journal.ts",
+    find: " && !this.#isCutUnsynced;\n",
+    replace: ";\n",
+    tests: CUT,
+  },
+  {
+    name: "overlook a frame that begins soon after another magic",
+    file: "src/storage/torn_tail.ts",
+    find: "at = findFrameStart(tail, at + 1)",
+    replace: "at = findFrameStart(tail, at + 33)",
+    tests: TORN_TAIL,
+  },
+  {
+    name: "overlook a seal in a tail",
+    file: "src/storage/frame.ts",
+    find: "  if (magic !== MAGIC.commit && magic !== MAGIC.seal) return undefined;\n",
+    replace: "  if (magic !== MAGIC.commit) return undefined;\n",
+    tests: LEDGER,
+  },
+  {
+    name: "say that a record is durable before it is",
+    file: "src/storage/journal.ts",
+    find: "durableSequence: this.#durableSequence, payload });",
+    replace: "durableSequence: this.#sequence, payload });",
+    tests: LEDGER,
+  },
+  {
+    name: "never say which records are durable",
+    file: "src/storage/journal.ts",
+    find: "durableSequence: this.#durableSequence, payload });",
+    replace: "durableSequence: 0, payload });",
+    tests: LEDGER,
+  },
+  {
+    name: "take records out of their order",
+    file: "src/storage/journal.ts",
+    find: "      if (frame.sequence !== this.#sequence + 1) {\n",
+    replace: "      if (false) {\n",
+    tests: LEDGER,
+  },
+  {
+    name: "read on in another queue's segment",
+    file: "src/storage/journal.ts",
+    find: "    if (isFirst || header.queueId === this.#identity.queueId) return;\n",
+    replace: '    if (isFirst || header.queueId !== "") return;\n',
+    tests: LEDGER,
+  },
+  {
+    name: "go on with a journal that ends before its snapshot",
+    file: "src/storage/journal.ts",
+    find: "    if (this.#sequence >= this.#start.sequence) return;\n",
+    replace: "    if (this.#sequence >= 0) return;\n",
+    tests: LEDGER,
+  },
+  {
+    name: "read a segment that has another's name",
+    file: "src/storage/segment.ts",
+    find: "  if (header.firstSequence !== firstSequence) {\n",
+    replace: "  if (false) {\n",
+    tests: ["test/faults/malformed.test.ts"],
+  },
+  {
+    name: "read a segment of an unknown format",
+    file: "src/storage/segment.ts",
+    find: "  if (formatVersion !== FORMAT_VERSION) {\n",
+    replace: "  if (false) {\n",
+    tests: ["test/faults/malformed.test.ts"],
+  },
+  {
+    name: "leave half a snapshot on a full disk",
+    file: "src/storage/snapshot.ts",
+    find: '    await Promise.allSettled([storage.remove("snapshot.new")]);\n',
+    replace: "",
+    tests: ["test/storage"],
+  },
+  {
+    name: "lose deletions when another process's record is applied",
+    file: "src/ledger/replica.ts",
+    find: "      this.#database.all(statements.remove, change.key);\n",
+    replace: "",
+    tests: LEDGER,
+  },
+  {
+    name: "let a record grow without end",
+    file: "src/ledger/batch.ts",
+    find: "    if (length >= FULL_LENGTH) break;\n",
+    replace: "",
+    tests: LEDGER,
+  },
+  {
+    name: "commit without catching up",
+    file: "src/ledger/ledger.ts",
+    find: '      if (this.#follow() === "superseded") await this.#reload();\n      if (await',
+    replace: "      if (await",
+    tests: LEDGER,
+  },
+  {
+    name: "make two checkpoints at once",
+    file: "src/ledger/checkpointer.ts",
+    find: 'await this.#storage.lock("checkpoint"), () => true',
+    replace: "{ release: () => {} }, () => true",
+    tests: ["test/ledger/ledger.test.ts"],
+  },
+  {
+    name: "never fsync what relaxed durability acknowledged",
+    file: "src/ledger/ledger.ts",
+    find: "    }, LEDGER_DEFAULTS.relaxedSyncMs);\n",
+    replace: "    }, 2 ** 30);\n",
+    tests: LEDGER,
+  },
+  {
+    name: "answer flush() before its fsync",
+    file: "src/ledger/ledger.ts",
+    find: "    await this.write(() => {});\n    await this.#onDrain(() => this.#sync());\n",
+    replace: "    await this.write(() => {});\n",
+    tests: LEDGER,
+  },
+  {
+    name: "lease a task that another process has leased meanwhile",
+    file: "src/queue/claim.ts",
+    find:
+      "WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
+    replace: "WHERE id = ? AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
+    tests: QUEUE,
+  },
+  {
+    name: "let a capability be there, whatever its value",
+    file: "src/queue/claim.ts",
+    find: "capabilities.get(name) === canonicalJson(value)",
+    replace: "capabilities.has(name)",
+    tests: QUEUE,
+  },
+  {
+    name: "let weighted random forget how far its clocks have run",
+    file: "src/queue/operation_context.ts",
+    find: "  return laneClock(reader, task.type, task.compatibility) + drawWaitingTime(",
+    replace: "  return drawWaitingTime(",
+    tests: WEIGHTED,
+  },
+  {
+    name: "take another type under the same key for the same task",
+    file: "src/queue/enqueue.ts",
+    find: '  if (cell(row, "type") !== task.type) return false;\n',
+    replace: "",
+    tests: QUEUE,
+  },
+  {
+    name: "count the attempt of a released task",
+    file: "src/queue/lease.ts",
+    find: 'attempts: (cell(row, "attempts") as number) - 1, message',
+    replace: 'attempts: cell(row, "attempts") as number, message',
+    tests: QUEUE,
+  },
+  {
+    name: "retry at once, whatever the delay",
+    file: "src/queue/lease.ts",
+    find: "  const isReady = runAfterMs <= nowMs ? 1 : 0;\n",
+    replace: "  const isReady = 1;\n",
+    tests: QUEUE,
+  },
+  {
+    name: "retry by hand with the attempts used up",
+    file: "src/queue/by_hand.ts",
+    find: "{ delayMs: 0, attempts: 0, message: null }",
+    replace: '{ delayMs: 0, attempts: cell(row, "attempts") as number, message: null }',
+    tests: QUEUE,
+  },
+  {
+    name: "leave a pruned task's transitions",
+    file: "src/queue/prune.ts",
+    find: "    tx.remove(LOG_TABLE, PRUNE_SQL.transitions, [id]);\n",
+    replace: "",
+    tests: PRUNING,
+  },
+  {
+    name: "renew no lease while its handler runs",
+    file: "src/worker/worker.ts",
+    find: "        if (execution.needsLease) this.#renew(execution);\n",
+    replace: "",
+    tests: WORKER,
+  },
+  {
+    name: "take a storage error for the handler's failure",
+    file: "src/worker/execution.ts",
+    find: "        if (!(error instanceof StorageError)) throw error;\n",
+    replace: "        throw error;\n",
+    tests: WORKER,
+  },
+  {
+    name: "let a handler complete after its timeout",
+    file: "src/worker/execution.ts",
+    find: '    if (interruption !== "stopping") return { interruption };\n',
+    replace: "",
+    tests: WORKER,
+  },
+  {
+    name: "claim more tasks than there are slots",
+    file: "src/worker/worker.ts",
+    find: "    return this.#settings.concurrency - this.#slotsTaken;\n",
+    replace: "    return this.#settings.concurrency;\n",
+    tests: WORKER,
+  },
+  {
+    name: "forget what happened to a task while it was claimed",
+    file: "src/worker/worker.ts",
+    find: "    if (early !== undefined) followTask(execution, early);\n",
+    replace: "",
+    tests: WORKER,
+  },
+  {
+    name: "keep the tasks of a stopped worker leased",
+    file: "src/worker/execution.ts",
+    find: "          await this.#tools.queue.release(this.task);\n",
+    replace: "",
+    tests: WORKER,
+  },
+  {
+    name: "never interrupt a handler whose lease another has",
+    file: "src/worker/worker.ts",
+    find: '  if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");\n  else if',
+    replace: "  if",
+    tests: WORKER,
+  },
+  {
+    name: "read a segment's header in one read",
+    file: "src/storage/segment.ts",
+    find: "  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);\n",
+    replace:
+      "  const whole = new Uint8Array(SEGMENT_HEADER_BYTES);\n  const bytes = whole.subarray(0, file.read(0, whole));\n",
+    tests: SEEDS,
+  },
+  {
+    name: "answer a second close() before the first",
+    file: "src/ledger/ledger.ts",
+    find: "    this.#closing ??= this.#close();\n    return this.#closing;\n",
+    replace:
+      "    if (this.#closing !== undefined) return Promise.resolve();\n    this.#closing = this.#close();\n    return this.#closing;\n",
+    tests: SEEDS,
+  },
+  {
+    name: "build on records that a failed fsync has forgotten",
+    file: "src/storage/journal.ts",
+    find: "      file.write(from, readAt(file, from, this.#offset - from));\n",
+    replace: "",
+    tests: SEEDS,
+  },
+  {
+    name: "build on a segment's header that a failed fsync has forgotten",
+    file: "src/storage/journal.ts",
+    find: "this.#unproven[0]?.offset ?? this.#offset : 0;",
+    replace: "this.#unproven[0]?.offset ?? this.#offset : this.#offset;",
+    tests: SEEDS,
   },
 ];

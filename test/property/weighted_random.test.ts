@@ -19,7 +19,7 @@ const LANES: readonly Pick<NewTask, "type" | "compatibility">[] = [
   { type: "b" },
 ];
 
-Deno.test("weighted random claims one task in exact proportion to 1/(priority + 1), whatever the mix", async () => {
+Deno.test("✗ was uniform: weighted random claims one task in exact proportion to 1/(priority + 1), whatever the mix", async () => {
   const mixes = [[1, 1000], [1, 2, 3, 4, 5], [100, 100, 100], [1, 1, 1, 1, 9, 99], [10, 1, 500]];
   for (const [seed, priorities] of mixes.entries()) {
     const expected = sequentialDraws(priorities, 1);
@@ -35,6 +35,21 @@ Deno.test("weighted random claims one task in exact proportion to 1/(priority + 
       assertDistributed(counts, expected);
     });
   }
+});
+
+Deno.test("✗ was uniform: 10,000 draws among three priorities, with new tasks in between, are in exact proportion", async () => {
+  const priorities = [1, 9, 99];
+  await withSeededQueue(7, async (queue) => {
+    const waiting = await enqueueMix(queue, priorities);
+    const counts = new Map<string, number>();
+    for (let draw = 0; draw < 10_000; draw++) {
+      const [task] = await claim(queue);
+      const index = waiting.indexOf(task!.id);
+      countOne(counts, String(index));
+      waiting[index] = (await queue.enqueue({ type: "a", priority: task!.priority })).task.id;
+    }
+    assertDistributed(counts, sequentialDraws(priorities, 1));
+  });
 });
 
 Deno.test("weighted random with a limit above 1 draws without replacement, in the order of its claim", async () => {

@@ -22,6 +22,7 @@ Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 
   const statements = [
     ...CLAIM_ORDERS.map((order) => CLAIM_SQL.heads[order]),
     CLAIM_SQL.due,
+    CLAIM_SQL.nextDue,
     CLAIM_SQL.nextLane,
     CLAIM_SQL.lease,
     CLAIM_SQL.promote,

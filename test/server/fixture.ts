@@ -4,7 +4,13 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assertEquals } from "@std/assert";
 import { z } from "zod";
-import { HandlerRegistry, openQueue, type Task, type TaskQueue } from "../../src/mod.ts";
+import {
+  HandlerRegistry,
+  openQueue,
+  systemClock,
+  type Task,
+  type TaskQueue,
+} from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import type { ErrorCode } from "../../server/error_codes.ts";
 import { ErrorSchema } from "../../server/schemas.ts";
@@ -31,7 +37,7 @@ export async function withApp(
     const app = createApp({
       queue,
       handlers: exampleHandlers(),
-      nowMs: () => Date.parse(NOW),
+      clock: { ...systemClock, nowMs: () => Date.parse(NOW) },
       onError: (cause) => reported.push(cause),
       ...options,
     });
@@ -41,7 +47,8 @@ export async function withApp(
   }
 }
 
-function exampleHandlers(): HandlerRegistry {
+/** The modules `email` (checked) and `cleanup` (unchecked). */
+export function exampleHandlers(): HandlerRegistry {
   return new HandlerRegistry()
     .register("email", () => null, {
       description: "Sends an email",

@@ -13,6 +13,7 @@ Deno.test("GET /api/modules lists the registered handlers in order", () =>
       name: "cleanup",
       description: "",
       parameters_schema: null,
+      parameters: null,
     });
   }));
 

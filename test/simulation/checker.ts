@@ -53,6 +53,8 @@ export class Checker {
   readonly #retries = new Map<number, Span[]>();
   readonly #cancels = new Map<number, Span[]>();
   readonly #openCalls = new Set<Call>();
+  /** Whether anybody has asked to delete finished tasks: those may be missing, and their keys free again. */
+  #isPruned = false;
   #moment = 0;
   #batches = 0;
   #latestClockMs = -Infinity;
@@ -97,6 +99,13 @@ export class Checker {
     for (const call of this.#openCalls) {
       if (call.process === process) this.#openCalls.delete(call);
     }
+  }
+
+  /** Whether a process is in the middle of one of these calls. */
+  isUnderWay(process: ProcessId, names: readonly string[]): boolean {
+    return [...this.#openCalls].some((call) => {
+      return call.process === process && names.includes(call.name);
+    });
   }
 
   /** The names of calls that are still open. */
@@ -166,12 +175,14 @@ export class Checker {
 
   #enqueuedKey(call: Call, key: string, told: { id: number; created: boolean }): void {
     const known = this.#idsByKey.get(key);
-    if (known !== undefined && known !== told.id) {
+    if (known !== undefined && known !== told.id && !this.#isPruned) {
       this.#violate(call, `key ${key} names task ${told.id}, before it was ${known}`);
     }
     this.#idsByKey.set(key, told.id);
     if (!told.created) return;
-    if (this.#createdKeys.has(key)) this.#violate(call, `key ${key} was created twice`);
+    if (this.#createdKeys.has(key) && !this.#isPruned) {
+      this.#violate(call, `key ${key} was created twice`);
+    }
     this.#createdKeys.add(key);
   }
 
@@ -180,12 +191,13 @@ export class Checker {
   /** A caller was shown a task. What a durable answer says will stay so. */
   observe(call: Call, task: Task, { isDurable }: { readonly isDurable: boolean }): void {
     this.#checkSubmitted(call, task);
+    this.#checkAuthor(call, task);
     if (task.attempts < 0 || task.attempts > task.maxAttempts) {
       this.#violate(call, `${describe(task)} has too many attempts`);
     }
     const facts = this.#tasks.get(task.id);
     const knownId = this.#idsByRunId.get(task.runId);
-    if (knownId !== undefined && knownId !== task.id) {
+    if (knownId !== undefined && knownId !== task.id && !this.#isPruned) {
       this.#violate(call, `run ${task.runId} is task ${task.id}, before it was ${knownId}`);
     }
     if (facts === undefined) {
@@ -201,6 +213,7 @@ export class Checker {
   /** A caller asked for a task and was told that there is none. */
   notFound(call: Call, taskId: number): void {
     const facts = this.#tasks.get(taskId);
+    if (this.#isPruned) return this.#log.count("missing where tasks are pruned");
     if (facts !== undefined && facts.toldAt < call.span.from) {
       this.#violate(call, `acknowledged task ${taskId} (${facts.runId}) is missing`);
     }
@@ -242,6 +255,17 @@ export class Checker {
     if (!isSubmitted) this.#violate(call, `${describe(task)} is nothing that was submitted`);
   }
 
+  /** A result is that of the current lease, if it says whose it is. */
+  #checkAuthor(call: Call, task: Task): void {
+    if (task.status !== "completed" || task.result === null) return;
+    const { of: token } = task.result as { readonly of?: number };
+    if (token === undefined) return;
+    this.#log.count("authors checked");
+    if (token !== task.leaseToken) {
+      this.#violate(call, `${describe(task)} has the result of lease ${token}`);
+    }
+  }
+
   /** Compares with what was told before the call began. */
   #checkLater(call: Call, task: Task, facts: TaskFacts): void {
     for (const { token, claimed } of facts.leases.values()) {
@@ -260,6 +284,7 @@ export class Checker {
   }
 
   #checkBatches(call: Call, tasks: readonly Task[]): void {
+    if (this.#isPruned) return;
     const shown = new Set(tasks.map(({ payload }) => markerOf(payload)));
     const sizes = new Map<number, { total: number; shown: number }>();
     for (const [{ batch, task, marker }] of this.#submissions.values() as Iterable<[Submission]>) {
@@ -288,7 +313,10 @@ export class Checker {
       this.#violate(call, `${describe(task)}: its lease was given twice`);
     }
     const before = [...leases.values()].findLast(({ token }) => token < task.leaseToken);
-    if (before !== undefined) this.#checkExpired(call, task.id, before);
+    if (before !== undefined) {
+      this.#log.count("leases after another");
+      this.#checkExpired(call, task.id, before);
+    }
     leases.set(task.leaseToken, {
       token: task.leaseToken,
       workerId,
@@ -343,6 +371,7 @@ export class Checker {
   /** A lease was ended by its holder. */
   ended(call: Call, presented: Presented, task: Task): void {
     this.heldBy(call, presented, task);
+    this.#countRace(call, presented.taskId, "lost to a holder");
     const lease = this.#tasks.get(presented.taskId)?.leases.get(presented.token);
     if (lease !== undefined) lease.endedAt = call.span.to;
     if (task.status === "leased") this.#violate(call, `${describe(task)} was ended`);
@@ -351,6 +380,7 @@ export class Checker {
 
   /** Somebody was told that a lease is lost; there must be a reason. */
   leaseLost(call: Call, { taskId, token }: Presented): void {
+    this.#countRace(call, taskId, "beat a holder");
     if (!this.#options.areClocksEqual) return;
     const lease = this.#tasks.get(taskId)?.leases.get(token);
     if (lease === undefined || lease.isEndAsked || this.#mayBeCancelledSince(taskId, lease)) return;
@@ -360,7 +390,9 @@ export class Checker {
 
   #checkExpired(call: Call, taskId: number, lease: LeaseFacts): void {
     if (!this.#options.areClocksEqual || lease.isEndAsked) return;
-    if (this.#mayBeCancelledSince(taskId, lease) || this.#hasExpired(lease)) return;
+    if (this.#mayBeCancelledSince(taskId, lease)) return;
+    this.#log.count("expiries checked");
+    if (this.#hasExpired(lease)) return;
     this.#violate(call, `task ${taskId} was claimed again while lease ${lease.token} was live`);
   }
 
@@ -396,6 +428,16 @@ export class Checker {
     }
   }
 
+  /** Somebody asks to delete finished tasks. */
+  pruneAsked(): void {
+    this.#isPruned = true;
+  }
+
+  /** Whether anybody has asked to delete finished tasks. */
+  get wasPruneAsked(): boolean {
+    return this.#isPruned;
+  }
+
   /** Whether anybody has asked to retry a task. */
   wasRetryAsked(taskId: number): boolean {
     return this.#retries.has(taskId);
@@ -421,6 +463,15 @@ export class Checker {
     if (!isEarlier) facts.final = { status, result: JSON.stringify(result), told: call.span };
   }
 
+  /** Counts the cancels that were under way at the same time as a call of the holder. */
+  #countRace({ span: { from } }: Call, taskId: number, how: string): void {
+    const cancels = this.#cancels.get(taskId) ?? [];
+    const isRace = cancels.some((asked) =>
+      asked.from > from || (asked.to > from && asked.to < Infinity)
+    );
+    if (isRace) this.#log.count(`cancel ${how}`);
+  }
+
   #mayBeRetriedSince(taskId: number, { from }: Span): boolean {
     return (this.#retries.get(taskId) ?? []).some(({ to }) => to >= from);
   }
@@ -435,7 +486,7 @@ export class Checker {
 }
 
 /** Whether an error says that nothing was written: the append failed and was undone. */
-function isRefusedForGood(error: unknown): boolean {
+export function isRefusedForGood(error: unknown): boolean {
   return error instanceof StorageError && error.operation === "append to";
 }
 

@@ -21,7 +21,10 @@ type Request =
   | "rescue"
   | "stats"
   | "checkpoint"
-  | "flush";
+  | "flush"
+  | "race"
+  | "overtake"
+  | "prune";
 
 const REQUESTS: Readonly<Record<Request, number>> = {
   "enqueue": 10,
@@ -36,6 +39,9 @@ const REQUESTS: Readonly<Record<Request, number>> = {
   "stats": 0.5,
   "checkpoint": 2,
   "flush": 0.7,
+  "race": 1.5,
+  "overtake": 0.3,
+  "prune": 1,
 };
 
 /** What a client knows. */
@@ -44,6 +50,12 @@ export interface ClientKnowledge {
   readonly nowMs: number;
   readonly leaseDurationMs: number;
   readonly knownIds: readonly number[];
+  /** Whether finished tasks may be deleted. */
+  readonly isPruned: boolean;
+  /** The other processes that have the queue open. */
+  readonly others: readonly SimulatedProcess[];
+  /** Makes a process stand still for a while. */
+  readonly stall: (process: SimulatedProcess, durationMs: number) => void;
 }
 
 /** Asks for something. The answer goes to the checker. */
@@ -82,6 +94,12 @@ export function ask(process: SimulatedProcess, know: ClientKnowledge, chance: Ch
       return ignore(queue.checkpoint());
     case "flush":
       return ignore(queue.flush());
+    case "race":
+      return race(process, queue, { chance, know });
+    case "overtake":
+      return ignore(overtake(queue, { chance, know }));
+    case "prune":
+      return ignore(know.isPruned ? queue.prune({ keep: chance.below(6) }) : queue.stats());
   }
 }
 
@@ -128,7 +146,9 @@ async function useLease(
     case "complete":
       return await queue.complete(lease, { by: process.id, of: lease.leaseToken });
     case "fail": {
-      const error = chance.happens(0.2) ? new PermanentError("never") : new Error("not now");
+      const error = chance.happens(0.2)
+        ? new PermanentError("never")
+        : new Error(`not now ${lease.leaseToken}`);
       return await queue.fail(lease, error, { retryPolicy: { initialDelayMs: 10 } });
     }
     case "release":
@@ -137,6 +157,34 @@ async function useLease(
       return await queue.renew(lease, { leaseDurationMs });
     case "progress":
       return await queue.reportProgress(lease, 50, "half");
+  }
+}
+
+/** The holder of a lease ends it while somebody in another process cancels the task, and perhaps retries it at once. */
+function race(
+  process: SimulatedProcess,
+  queue: TaskQueue,
+  { chance, know }: Situation,
+): void {
+  const lease = process.held.at(-1);
+  if (lease === undefined) return;
+  const other = know.others.length > 0 ? chance.pick(know.others).queue ?? queue : queue;
+  const end = (): Promise<unknown> =>
+    queue.complete(lease, { by: process.id, of: lease.leaseToken });
+  const interfere = async (): Promise<void> => {
+    await other.cancel(lease.id);
+    if (chance.happens(0.3)) await other.retry(lease.id);
+  };
+  const both = chance.happens(0.5) ? [end, interfere] : [interfere, end];
+  for (const act of both) ignore(act());
+}
+
+/** Folds the journal twice while another process stands still, so that it must begin again from the snapshot. */
+async function overtake(queue: TaskQueue, { chance, know }: Situation): Promise<void> {
+  if (know.others.length > 0) know.stall(chance.pick(know.others), 4000);
+  for (let round = 0; round < 2; round++) {
+    await queue.enqueue(know.source.make(chance, know.nowMs));
+    await queue.checkpoint();
   }
 }
 

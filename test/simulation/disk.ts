@@ -9,6 +9,10 @@ import { StorageError } from "../../src/domain/errors.ts";
 import type { FileName } from "../../src/storage/storage.ts";
 import type { Chance } from "./chance.ts";
 import { type Edit, FileContent } from "./file_content.ts";
+import type { ProcessId } from "./scheduler.ts";
+
+/** Counts something. */
+type OnCount = (what: string) => void;
 
 /** A file, whatever its name. */
 export class Inode {
@@ -44,8 +48,8 @@ export class Inode {
   }
 
   /** What survives. */
-  cutPower(chance: Chance): void {
-    for (const edit of survivors(this.pending, chance)) this.durable.apply(edit);
+  cutPower(chance: Chance, onCount: OnCount): void {
+    for (const edit of survivors(this.pending, chance, onCount)) this.durable.apply(edit);
     this.now.become(this.durable);
     this.pending = [];
   }
@@ -56,8 +60,16 @@ type FolderEdit =
   | { readonly kind: "rename"; readonly from: FileName; readonly to: FileName }
   | { readonly kind: "remove"; readonly name: FileName };
 
+/** Somebody who wants to know of every write. */
+export interface DiskWatcher {
+  readonly owner: ProcessId;
+  readonly onWrite: () => void;
+}
+
 /** The files that the processes of a simulation share. */
 export class SimulatedDisk {
+  /** Who is to be told of writes, perhaps. */
+  readonly watchers = new Set<DiskWatcher>();
   #folder = new Map<FileName, Inode>();
   #durableFolder = new Map<FileName, Inode>();
   #pending: FolderEdit[] = [];
@@ -105,12 +117,13 @@ export class SimulatedDisk {
     for (const edit of this.#pending.splice(0, count)) applyTo(this.#durableFolder, edit);
   }
 
-  /** The power fails. Kill all processes first. */
-  cutPower(chance: Chance): void {
+  /** The power fails; `onCount` is told what it does to what was not synced. Kill all processes first. */
+  cutPower(chance: Chance, onCount: OnCount): void {
     this.syncFolder(chance.below(this.#pending.length + 1));
+    for (const { kind } of this.#pending) onCount(`unsynced ${kind} forgotten`);
     this.#pending = [];
     this.#folder = new Map(this.#durableFolder);
-    for (const inode of new Set(this.#folder.values())) inode.cutPower(chance);
+    for (const inode of new Set(this.#folder.values())) inode.cutPower(chance, onCount);
   }
 
   /** A segment's bytes as processes see them, or as they were when it was removed. */
@@ -149,13 +162,20 @@ function applyTo(folder: Map<FileName, Inode>, edit: FolderEdit): void {
 }
 
 /** Which edits a power cut leaves. A file's new length is kept when anything that came after it is. */
-function survivors(pending: readonly Edit[], chance: Chance): Edit[] {
-  const share = chance.pick([0, 0.5, 0.5, 1]);
+function survivors(pending: readonly Edit[], chance: Chance, onCount: OnCount): Edit[] {
+  const share = chance.pick([0, 0.5, 0.5, 0.5, 1]);
   const isKept = pending.map(() => chance.happens(share));
   const last = isKept.lastIndexOf(true);
+  if (isKept.includes(false) && isKept.indexOf(false) < last) onCount("unsynced writes reordered");
   return pending.flatMap((edit, i) => {
-    if (edit.kind === "truncate") return isKept[i] || i < last ? [edit] : [];
-    return isKept[i] ? torn(edit, chance) : [];
+    const left = edit.kind === "write"
+      ? isKept[i] ? torn(edit, chance) : []
+      : isKept[i] || i < last
+      ? [edit]
+      : [];
+    if (left.length === 0) onCount(`unsynced ${edit.kind} forgotten`);
+    else onCount(`unsynced ${edit.kind} ${left[0] === edit ? "kept" : "torn"}`);
+    return left;
   });
 }
 

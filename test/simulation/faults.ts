@@ -87,11 +87,13 @@ const NEEDS_SPACE: readonly string[] = ["create", "append to", "write", "rename"
 
 /** A fault by chance. */
 export function randomFault(chance: Chance): Fault {
+  const operation = chance.pick(OPERATIONS);
+  const mayLackSpace = operation === "any" || NEEDS_SPACE.includes(operation);
   return {
-    operation: chance.pick(OPERATIONS),
+    operation,
     after: chance.below(chance.pick([1, 1, 4, 20])),
     isLasting: chance.happens(0.3),
-    code: chance.pick(["EIO", "EIO", "ENOSPC"]),
+    code: mayLackSpace && chance.happens(0.4) ? "ENOSPC" : "EIO",
   };
 }
 
@@ -133,7 +135,7 @@ export class FaultPlan {
     if (fault === undefined || !concerns(fault, operation)) return undefined;
     if (this.#callsUntilFault-- > 0) return undefined;
     if (!fault.isLasting) this.#fault = undefined;
-    return `injected ${fault.code}`;
+    return `injected ${fault.code}${fault.isLasting ? " from now on" : ""}`;
   }
 }
 

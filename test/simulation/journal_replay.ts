@@ -14,7 +14,7 @@ import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { EventLog } from "./event_log.ts";
-import { describe } from "./facts.ts";
+import { describe, isFinalStatus } from "./facts.ts";
 
 /** Rows as a process saw them, at a place in the journal. */
 export interface Sighting {
@@ -52,6 +52,9 @@ export interface ReplayOptions {
   readonly log: EventLog;
   readonly areClocksEqual: boolean;
   readonly wasRetryAsked: (taskId: number) => boolean;
+  readonly wasPruneAsked: boolean;
+  /** The tasks that were acknowledged. */
+  readonly knownIds: readonly number[];
 }
 
 /** Replays the journal and compares with every sighting of the same history. */
@@ -62,6 +65,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
   try {
     replica.migrate(QUEUE_SCHEMA.migrations.length);
     let chain = 0;
+    let last = { sequence: 0, chain };
     for (const frame of framesOf(disk)) {
       if (frame.kind === "commit") audit.check(replica.apply(frame.payload));
       chain = crc32(frame.payload, chain) ^ frame.sequence;
@@ -70,7 +74,13 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
       );
       if (seen.length > 0) compare(dumpRows(replica), seen, { sequence: frame.sequence, log });
       log.count("records replayed");
+      last = { sequence: frame.sequence, chain };
     }
+    const isEndSeen = sightings.some(({ sequence, chain }) =>
+      sequence === last.sequence && chain === last.chain
+    );
+    audit.checkPresent(options.knownIds);
+    if (!isEndSeen) log.violate("nobody saw the rows that the journal ends with");
   } finally {
     replica.close();
   }
@@ -110,6 +120,7 @@ function* framesOf(disk: SimulatedDisk): Iterable<Frame> {
 class TransitionAudit {
   readonly #options: ReplayOptions;
   readonly #tasks = new Map<number, Task>();
+  readonly #removed = new Set<number>();
   #lastId = 0;
 
   constructor(options: ReplayOptions) {
@@ -117,11 +128,29 @@ class TransitionAudit {
   }
 
   check(changes: readonly Change[]): void {
-    for (const { table, row } of changes) {
+    for (const { table, row, key } of changes) {
       if (table !== TASK_TABLE) continue;
-      if (row === null) this.#options.log.violate("the journal removes a task");
+      if (row === null) this.#checkRemoval(Number(key?.[0]));
       else this.#checkRow(row);
     }
+  }
+
+  /** Every one of these tasks is there, or was removed. */
+  checkPresent(taskIds: readonly number[]): void {
+    for (const id of taskIds) {
+      if (this.#tasks.has(id) || this.#removed.has(id)) continue;
+      this.#options.log.violate(`the journal knows nothing of acknowledged task ${id}`);
+    }
+  }
+
+  #checkRemoval(taskId: number): void {
+    const { log, wasPruneAsked } = this.#options;
+    const task = this.#tasks.get(taskId);
+    const isAllowed = wasPruneAsked && task !== undefined && isFinalStatus(task.status);
+    if (!isAllowed) log.violate(`the journal removes ${task ? describe(task) : `task ${taskId}`}`);
+    log.count("tasks pruned");
+    this.#tasks.delete(taskId);
+    this.#removed.add(taskId);
   }
 
   #checkRow(row: SqlRow): void {
@@ -175,13 +204,21 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
       return after.attempts === before.attempts ? undefined : "its attempts changed";
     case "leased failed":
     case "leased queued":
-      return whyNotRescued(before, after);
+      return whyNotRescued(before, after) ?? whyNotFailed(before, after);
     case "failed queued":
     case "cancelled queued":
       return rules.wasRetryAsked && after.attempts === 0 ? undefined : "nobody asked to retry it";
     default:
       return "no rule allows it";
   }
+}
+
+/** Clients say with which lease they fail a task. */
+function whyNotFailed(before: Task, after: Task): string | undefined {
+  if (after.errorMessage === before.errorMessage) return undefined;
+  const [, token] = /^not now (\d+)$/.exec(after.errorMessage ?? "") ?? [];
+  if (token === undefined || Number(token) === before.leaseToken) return undefined;
+  return `lease ${token} failed it`;
 }
 
 function whyNotRescued(before: Task, after: Task): string | undefined {

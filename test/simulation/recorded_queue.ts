@@ -6,6 +6,7 @@
 import { QueueError } from "../../src/domain/errors.ts";
 import { type LeaseLike, type NewTask, type Task, toLease } from "../../src/domain/task.ts";
 import type { LedgerCheckpoint } from "../../src/ledger/checkpointer.ts";
+import type { PruneReport, PruneRequest } from "../../src/queue/operations.ts";
 import type {
   ClaimRequest,
   EnqueueResult,
@@ -174,6 +175,11 @@ class RecordedQueue implements Partial<TaskQueue> {
     return this.#inner.watch((changes) => {
       if (!this.#process.isDead) listener(changes);
     });
+  }
+
+  prune(request: PruneRequest): Promise<PruneReport> {
+    this.#checker.pruneAsked();
+    return this.#call("prune", () => this.#inner.prune(request), NO_MEANING);
   }
 
   checkpoint(): Promise<LedgerCheckpoint> {

@@ -16,6 +16,12 @@ export interface Setup {
   readonly shortReadProbability: number;
   /** Whether a failed fsync forgets what it did not write. */
   readonly forgetsFailedSyncs: boolean;
+  /** How many turns of the others an fsync may take, so that several processes wait for theirs. */
+  readonly syncTurnsMax: number;
+  /** Whether tasks are so large that the journal outgrows the snapshot by itself. */
+  readonly isBulky: boolean;
+  /** Whether clients prune finished tasks. */
+  readonly isPruned: boolean;
   /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
   readonly pretendsToSync?: boolean;
   /** Broken on purpose: who asks for a lock gets it. */
@@ -26,7 +32,8 @@ export interface Setup {
  * - `go on`: a few of those that wait go on. `pass time`: the clock advances.
  * - `call`: a client asks the queue for something. `work`: a worker starts.
  * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
- * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement or of a storage call.
+ * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, a refusal, a storage call, a truncation, or
+ *   when the writes of several processes are not durable yet.
  * - `fail`, `heal`: a storage call to come fails; nothing fails any more.
  * - `stall`: a process stands still for a while. `jump`: its clock does.
  * - `look`: a process's rows are compared with what they must be at its place in the journal.
@@ -72,6 +79,9 @@ export function scriptOf(seed: number): Script {
     leaseDurationMs: chance.pick([150, 600, 3000]),
     shortReadProbability: chance.happens(0.5) ? 0 : 0.02,
     forgetsFailedSyncs: chance.happens(0.3),
+    syncTurnsMax: chance.happens(0.7) ? 0 : chance.pick([4, 30]),
+    isPruned: chance.happens(0.2),
+    isBulky: chance.happens(0.02),
   } satisfies Setup;
   const weights = weightsFor(setup, chance);
   const count = chance.pick([40, 100, 100, 200, 400]);

@@ -12,8 +12,9 @@ import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { OrderMonitor, watchLedger } from "../support/order_monitor.ts";
 import { Chance } from "./chance.ts";
-import { type Call, type Checker, whyNotAllowed } from "./checker.ts";
+import { type Call, type Checker, isRefusedForGood, whyNotAllowed } from "./checker.ts";
 import type { SimulatedDisk } from "./disk.ts";
+import type { Edit } from "./file_content.ts";
 import type { EventLog } from "./event_log.ts";
 import type { LockTable } from "./locks.ts";
 import { type CallingProcess, recordQueue } from "./recorded_queue.ts";
@@ -31,8 +32,12 @@ export interface World {
   readonly checker: Checker;
   readonly log: EventLog;
   readonly engine: SqlEngine;
+  /** Is told of every change of a file, and how many of that file are not durable. */
+  readonly onEdit: (kind: Edit["kind"], pendingCount: number) => void;
   /** Is told of every answer, before its caller goes on. */
   readonly onAnswer: (isWrite: boolean) => void;
+  /** Is told of every refusal that says that nothing was written, before its caller goes on. */
+  readonly onRefusalForGood: () => void;
 }
 
 /** How a process differs from others. */
@@ -128,11 +133,14 @@ export class SimulatedProcess implements CallingProcess {
       scheduler: world.scheduler,
       chance: new Chance(options.seed),
       shortReadProbability: options.setup.shortReadProbability,
+      syncTurnsMax: options.setup.syncTurnsMax,
       forgetsFailedSyncs: options.setup.forgetsFailedSyncs,
       pretendsToSync: options.setup.pretendsToSync ?? false,
       onDeath: () => this.#onDeath(),
       onMisuse: (what) => world.log.violate(`p${id}: ${what}`),
       onCount: (what) => world.log.count(what),
+      onEdit: world.onEdit,
+      onSnapshot: () => this.#onSnapshot(),
     });
     this.#monitor = new OrderMonitor(this.storage, {
       peek: (name) => this.storage.peek(name),
@@ -180,6 +188,9 @@ export class SimulatedProcess implements CallingProcess {
       if (this.isDead) return;
       this.#world.checker.end(call);
       this.#ledger = ledger;
+      ledger.watch((changes) => {
+        if (changes === "reset") this.#world.log.count("overtaken by a checkpoint");
+      });
       this.#queue = recordQueue(this.#newQueue(ledger), this.#world.checker, this);
       this.#state = "open";
       this.#world.log.count("opened");
@@ -255,6 +266,7 @@ export class SimulatedProcess implements CallingProcess {
   onRefusal(call: Call, error: unknown): void {
     this.#note(`${call.name} refused: ${messageOf(error)}`);
     if (messageOf(error).includes("open it again")) this.#isDoubtful = true;
+    if (isRefusedForGood(error)) this.#world.onRefusalForGood();
   }
 
   #openLedger(): Promise<Ledger> {
@@ -288,7 +300,16 @@ export class SimulatedProcess implements CallingProcess {
     if (reason !== undefined) this.#world.log.violate(`p${this.id} background: ${reason}`);
   }
 
+  #onSnapshot(): void {
+    const { checker, log } = this.#world;
+    const isAskedFor = checker.isUnderWay(this.id, ["checkpoint"]);
+    const isClosing = checker.isUnderWay(this.id, ["stop and close"]);
+    const why = isAskedFor ? "asked for" : isClosing ? "on closing" : "of a long journal";
+    log.count(`snapshots ${why}`);
+  }
+
   #onDeath(): void {
+    if (this.#state === "opening") this.#world.log.count("killed while opening");
     this.#state = "dead";
     this.#note("dies");
     this.#world.scheduler.drop(this.id);

@@ -5,9 +5,17 @@
  * to say so; what does not wait happens at once. A dead process's calls have no effect and never answer.
  */
 import { StorageError } from "../../src/domain/errors.ts";
-import type { FileName, Lock, LockName, Storage, StorageFile } from "../../src/storage/storage.ts";
+import type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "../../src/storage/storage.ts";
 import type { Chance } from "./chance.ts";
 import type { Inode, SimulatedDisk } from "./disk.ts";
+import type { Edit } from "./file_content.ts";
 import { FaultPlan, type Operation } from "./faults.ts";
 import type { LockTable } from "./locks.ts";
 import type { ProcessId, Scheduler } from "./scheduler.ts";
@@ -21,6 +29,8 @@ export interface StorageSurroundings {
   readonly chance: Chance;
   /** How likely a read gives less than there is. */
   readonly shortReadProbability: number;
+  /** How many turns of the others an fsync may take. */
+  readonly syncTurnsMax: number;
   /** Whether a failed fsync forgets what it did not write. */
   readonly forgetsFailedSyncs: boolean;
   /** Whether an fsync has no effect. */
@@ -29,6 +39,10 @@ export interface StorageSurroundings {
   readonly onDeath: () => void;
   /** A storage or file was misused. */
   readonly onMisuse: (what: string) => void;
+  /** A file was changed; so many of its changes are not durable. */
+  readonly onEdit: (kind: Edit["kind"], pendingCount: number) => void;
+  /** A new snapshot has got its name. */
+  readonly onSnapshot: () => void;
   /** Counts what was tried. */
   readonly onCount: (what: string) => void;
 }
@@ -44,6 +58,8 @@ export class SimulatedStorage implements Storage {
   #isDead = false;
   #isClosed = false;
   #openFiles = 0;
+  /** Whether its latest write failed. */
+  #hasFailedToWrite = false;
 
   constructor(around: StorageSurroundings) {
     this.#around = around;
@@ -58,6 +74,10 @@ export class SimulatedStorage implements Storage {
   kill(): void {
     if (this.#isDead) return;
     this.#isDead = true;
+    const { disk, owner } = this.#around;
+    for (const watcher of disk.watchers) if (watcher.owner === owner) disk.watchers.delete(watcher);
+    const isMakingSnapshot = this.#around.locks.holder("checkpoint") === this.#around.owner;
+    if (isMakingSnapshot) this.#around.onCount("killed in a checkpoint");
     this.#around.locks.releaseAll(this.#around.owner);
     this.#around.onDeath();
   }
@@ -114,7 +134,10 @@ export class SimulatedStorage implements Storage {
   }
 
   rename(from: FileName, to: FileName): Promise<void> {
-    return this.#later("rename", () => this.#around.disk.rename(from, to));
+    return this.#later("rename", () => {
+      this.#around.disk.rename(from, to);
+      this.#around.onSnapshot();
+    });
   }
 
   syncFolder(): Promise<void> {
@@ -124,7 +147,10 @@ export class SimulatedStorage implements Storage {
   }
 
   remove(name: FileName): Promise<void> {
-    return this.#later("remove", () => this.#around.disk.remove(name));
+    return this.#later("remove", () => {
+      if (this.#around.disk.find(name) !== undefined) this.#around.onCount("segments removed");
+      this.#around.disk.remove(name);
+    });
   }
 
   fileSize(name: FileName): number | undefined {
@@ -135,6 +161,33 @@ export class SimulatedStorage implements Storage {
   list(): FileName[] {
     this.#attempt("list", this.location);
     return this.#around.disk.list();
+  }
+
+  /** A watch is believed only some time after it began, and a notice is lost now and then. */
+  watch(onChange: () => void): FileWatch | undefined {
+    const { chance, disk, owner } = this.#around;
+    if (this.#isDead || chance.happens(0.2)) return undefined;
+    let isProven = false;
+    const watcher = {
+      owner,
+      onWrite: () => this.#isDead || !disk.watchers.has(watcher) || onChange(),
+    };
+    disk.watchers.add(watcher);
+    this.#around.scheduler.add(owner, () => isProven = true);
+    return {
+      get isProven(): boolean {
+        return isProven;
+      },
+      stop: () => void disk.watchers.delete(watcher),
+    };
+  }
+
+  #tellOthers(): void {
+    const { chance, disk, owner, scheduler } = this.#around;
+    for (const watcher of disk.watchers) {
+      const isTold = watcher.owner !== owner && chance.happens(0.8);
+      if (isTold) scheduler.add(watcher.owner, watcher.onWrite);
+    }
   }
 
   close(): void {
@@ -166,7 +219,8 @@ export class SimulatedStorage implements Storage {
       },
       truncate: (size) => {
         use("truncate");
-        inode.edit({ kind: "truncate", size });
+        this.#around.onCount(this.#hasFailedToWrite ? "failed appends cut" : "torn tails cut");
+        this.#edit(inode, { kind: "truncate", size });
       },
       sync: () => {
         if (!isOpen) this.#around.onMisuse(`sync a file that is closed: ${name}`);
@@ -199,26 +253,35 @@ export class SimulatedStorage implements Storage {
     { name, offset, bytes }: { name: string; offset: number; bytes: Uint8Array },
   ): void {
     const wasDead = this.#isDead;
+    this.#hasFailedToWrite = true;
     try {
       this.#attempt("append to", name);
     } catch (error) {
       const { chance } = this.#around;
-      const part = chance.happens(0.25) ? bytes : bytes.subarray(0, chance.below(bytes.length));
-      if (!wasDead) inode.edit({ kind: "write", offset, bytes: part });
+      const part = chance.happens(0.5) ? bytes : bytes.subarray(0, chance.below(bytes.length));
+      if (!wasDead) this.#edit(inode, { kind: "write", offset, bytes: part });
       throw error;
     }
-    inode.edit({ kind: "write", offset, bytes });
+    this.#hasFailedToWrite = false;
+    this.#edit(inode, { kind: "write", offset, bytes });
+    this.#tellOthers();
+  }
+
+  #edit(inode: Inode, edit: Edit): void {
+    inode.edit(edit);
+    this.#around.onEdit(edit.kind, inode.pending.length);
   }
 
   /** What was written before the call is durable after it. `isToldFailure` says whether somebody else's fsync failed. */
-  #sync(inode: Inode, isToldFailure: () => boolean): Promise<void> {
+  async #sync(inode: Inode, isToldFailure: () => boolean): Promise<void> {
     const until = inode.pending.at(-1);
-    const { chance, forgetsFailedSyncs, pretendsToSync } = this.#around;
+    const { chance, forgetsFailedSyncs, pretendsToSync, syncTurnsMax } = this.#around;
+    for (let turns = chance.below(syncTurnsMax + 1); turns > 0; turns--) await this.#turn();
     const sync = (): void => {
       if (isToldFailure()) throw new StorageError("sync", this.location, "injected EIO of another");
       if (!pretendsToSync) inode.sync(until);
     };
-    return this.#later("sync", sync, () => {
+    return await this.#later("sync", sync, () => {
       if (forgetsFailedSyncs) inode.failSync(chance);
       isToldFailure();
     });
@@ -230,7 +293,7 @@ export class SimulatedStorage implements Storage {
     const reason = this.faults.next(operation);
     if (reason !== undefined) {
       onFault?.();
-      this.#around.onCount(`failed ${operation}`);
+      this.#countFault(operation, reason);
       throw new StorageError(
         operation === "syncFolder" ? "sync" : operation,
         this.location,
@@ -252,8 +315,13 @@ export class SimulatedStorage implements Storage {
     this.#enter(operation);
     const reason = this.faults.next(operation);
     if (reason === undefined) return;
-    this.#around.onCount(`failed ${operation}`);
+    this.#countFault(operation, reason);
     throw new StorageError(operation, name, reason);
+  }
+
+  #countFault(operation: Operation, reason: string): void {
+    this.#around.onCount(`failed ${operation}`);
+    this.#around.onCount(reason);
   }
 
   #enter(operation: Operation): void {

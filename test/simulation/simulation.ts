@@ -8,6 +8,7 @@ import { ask } from "./client.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type Counts, EventLog } from "./event_log.ts";
 import { isFinalStatus } from "./facts.ts";
+import type { Edit } from "./file_content.ts";
 import { randomDeath, randomFault } from "./faults.ts";
 import { chainAt, checkReplay, dumpRows, type Sighting } from "./journal_replay.ts";
 import { LockTable } from "./locks.ts";
@@ -24,6 +25,15 @@ export interface Outcome {
   readonly hash: number;
 }
 
+/** How likely the power fails in which instant. */
+const CUT_MOMENTS: Readonly<Record<CutMoment | "storage call", number>> = {
+  "an acknowledgement": 4,
+  "a refusal": 3,
+  "storage call": 5,
+  "a second write": 6,
+  "a truncation": 2,
+};
+
 /** How often those that wait may go on after all faults have stopped; more is a hang. */
 const CALM_TURNS_MAX = 20_000;
 
@@ -33,6 +43,9 @@ const DRAIN_TURNS = 100;
 /** How long and how often it is looked before it is said that a task never ends: longer than clocks differ. */
 const DRAIN_MS_MIN = 30 * 60_000;
 const DRAIN_LOOKS_MIN = 500;
+
+/** An instant for the power to fail in; of a refusal: for good; of a second write: that is not durable. */
+type CutMoment = "an acknowledgement" | "a refusal" | "a truncation" | "a second write";
 
 /** Runs a script. `onLine` is told every event, for reading along. */
 export async function simulate(script: Script, onLine?: (line: string) => void): Promise<Outcome> {
@@ -48,16 +61,18 @@ class Simulation {
   readonly #locks: LockTable;
   readonly #checker: Checker;
   readonly #chance: Chance;
-  readonly #source = new TaskSource();
+  readonly #source: TaskSource;
   readonly #sightings: Sighting[] = [];
   readonly #everyProcess: SimulatedProcess[] = [];
   #world!: World;
-  #cutOnAnswer: Chance | undefined;
+  /** In which instants the power will fail. */
+  readonly #cuts = new Map<CutMoment, Chance>();
 
   constructor(script: Script, log: EventLog) {
     this.#script = script;
     this.#log = log;
     this.#chance = new Chance(script.seed + 1);
+    this.#source = new TaskSource({ isBulky: script.setup.isBulky });
     this.#locks = new LockTable(this.#scheduler, {
       chance: new Chance(script.seed + 2),
       areIgnored: script.setup.locksAreIgnored ?? false,
@@ -78,7 +93,9 @@ class Simulation {
       checker: this.#checker,
       log: this.#log,
       engine: await loadSqlJsEngine(),
+      onEdit: (kind, pendingCount) => this.#onEdit(kind, pendingCount),
       onAnswer: (isWrite) => this.#onAnswer(isWrite),
+      onRefusalForGood: () => this.#cutPowerAt("a refusal"),
     };
     try {
       await this.#runSteps();
@@ -148,13 +165,13 @@ class Simulation {
         for (const process of this.#live) process.storage.faults.clear();
         return;
       case "stall": {
-        const process = this.#pickLive(chance);
-        if (process) this.#scheduler.stall(process.id, chance.pick([20, 500, 4000]));
+        const process = this.#pickBusy(chance) ?? this.#pickLive(chance);
+        if (process) this.#stall(process, chance.pick([20, 500, 4000]));
         return;
       }
       case "jump": {
         const process = this.#pickLive(chance);
-        if (process) process.clockOffsetMs = this.#skew(chance);
+        if (process) this.#jump(process, this.#skew(chance));
         return;
       }
       case "look":
@@ -176,6 +193,9 @@ class Simulation {
       nowMs: this.#scheduler.nowMs,
       leaseDurationMs: this.#script.setup.leaseDurationMs,
       knownIds: this.#checker.knownIds,
+      isPruned: this.#script.setup.isPruned,
+      others: this.#open.filter((other) => other !== process),
+      stall: (other, durationMs) => this.#stall(other, durationMs),
     }, chance);
   }
 
@@ -201,6 +221,19 @@ class Simulation {
     return process;
   }
 
+  #stall(process: SimulatedProcess, durationMs: number): void {
+    const isHolding = (process.worker?.runningCount ?? 0) > 0;
+    if (isHolding && durationMs > this.#script.setup.leaseDurationMs) {
+      this.#log.count("stalled beyond a running handler's lease");
+    }
+    this.#scheduler.stall(process.id, durationMs);
+  }
+
+  #jump(process: SimulatedProcess, clockOffsetMs: number): void {
+    this.#log.count(clockOffsetMs < process.clockOffsetMs ? "clocks put back" : "clocks put on");
+    process.clockOffsetMs = clockOffsetMs;
+  }
+
   #kill(chance: Chance): void {
     const process = this.#pickLive(chance);
     if (process === undefined) return;
@@ -217,15 +250,19 @@ class Simulation {
   #cutPower(chance: Chance): void {
     this.#log.note("power cut");
     this.#log.count("power cuts");
+    const isOpening = this.#live.some(({ state }) => state === "opening");
+    if (isOpening) this.#log.count("power cuts while a process opens");
     for (const process of this.#live) process.kill();
-    this.#disk.cutPower(chance);
+    this.#disk.cutPower(chance, (what) => this.#log.count(what));
   }
 
-  /** In the instant of an acknowledgement, or in the middle of a storage call. */
+  /** In an instant that is to come, or in the middle of a storage call. */
   #cutPowerLater(chance: Chance): void {
     const process = this.#pickLive(chance);
-    if (process === undefined || chance.happens(0.4)) {
-      this.#cutOnAnswer = chance;
+    const moment = chance.weighted(CUT_MOMENTS);
+    if (process === undefined) return;
+    if (moment !== "storage call") {
+      this.#cuts.set(moment, chance);
       return;
     }
     process.storage.faults.dieAt(randomDeath(chance));
@@ -237,11 +274,25 @@ class Simulation {
   }
 
   #onAnswer(isWrite: boolean): void {
-    const chance = this.#cutOnAnswer;
-    if (!isWrite || chance === undefined) return;
-    this.#cutOnAnswer = undefined;
-    this.#log.count("power cuts at an acknowledgement");
-    this.#cutPower(chance);
+    if (isWrite) this.#cutPowerAt("an acknowledgement");
+  }
+
+  #cutPowerAt(moment: CutMoment): void {
+    const chance = this.#cutDueAt(moment);
+    if (chance !== undefined) this.#cutPower(chance);
+  }
+
+  #onEdit(kind: Edit["kind"], pendingCount: number): void {
+    const moment = kind === "truncate" ? "a truncation" : "a second write";
+    if (moment === "a second write" && pendingCount < 2) return;
+    const chance = this.#cutDueAt(moment);
+    if (chance !== undefined) queueMicrotask(() => this.#cutPower(chance));
+  }
+
+  #cutDueAt(moment: CutMoment): Chance | undefined {
+    const chance = this.#cuts.get(moment);
+    if (this.#cuts.delete(moment)) this.#log.count(`power cuts at ${moment}`);
+    return chance;
   }
 
   #skew(chance: Chance): number {
@@ -251,6 +302,12 @@ class Simulation {
 
   #pickOpen(chance: Chance): SimulatedProcess | undefined {
     return this.#open.length > 0 ? chance.pick(this.#open) : undefined;
+  }
+
+  /** Usually one that runs handlers. */
+  #pickBusy(chance: Chance): SimulatedProcess | undefined {
+    const busy = this.#open.filter(({ worker }) => (worker?.runningCount ?? 0) > 0);
+    return busy.length > 0 && chance.happens(0.7) ? chance.pick(busy) : undefined;
   }
 
   #pickLive(chance: Chance): SimulatedProcess | undefined {
@@ -279,7 +336,7 @@ class Simulation {
   /** All faults stop; every call must be answered. */
   async #calmDown(): Promise<void> {
     this.#log.note("calm");
-    this.#cutOnAnswer = undefined;
+    this.#cuts.clear();
     this.#scheduler.endStalls();
     for (const process of this.#live) {
       process.storage.faults.clear();
@@ -354,12 +411,18 @@ class Simulation {
     await this.#until(() => process.state === "closed");
     if (process.state !== "closed") return this.#log.violate("the last process does not close");
     await this.#lookAgain();
+    const isFolded = (this.#disk.find("snapshot")?.now.size ?? 0) > 0;
+    this.#log.count(
+      `ends compared with ${isFolded ? "a snapshot and" : "no snapshot, only"} records`,
+    );
     checkReplay(this.#sightings, {
       disk: this.#disk,
       engine: this.#world.engine,
       log: this.#log,
       areClocksEqual: this.#script.setup.skewMaxMs === 0,
       wasRetryAsked: (taskId) => this.#checker.wasRetryAsked(taskId),
+      wasPruneAsked: this.#checker.wasPruneAsked,
+      knownIds: this.#checker.knownIds,
     });
   }
 

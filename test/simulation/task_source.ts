@@ -25,6 +25,9 @@ interface Payload {
   readonly padding?: string;
 }
 
+/** A few dozen of such payloads, and the journal is worth a checkpoint. */
+const BULKY_LENGTH = 200_000;
+
 /** The task types that there are. */
 export const TASK_TYPES = ["alpha", "beta", "gamma"] as const;
 
@@ -44,7 +47,12 @@ const BEHAVIOURS: Readonly<Record<Behaviour, number>> = {
 
 /** Makes tasks, each with a marker of its own. */
 export class TaskSource {
+  readonly #isBulky: boolean;
   #made = 0;
+
+  constructor({ isBulky }: { readonly isBulky: boolean }) {
+    this.#isBulky = isBulky;
+  }
 
   /** A task by chance. Those with the same key ask, with few exceptions, for the same thing. */
   make(chance: Chance, nowMs: number): NewTask {
@@ -53,7 +61,7 @@ export class TaskSource {
     const runId = chance.happens(0.85) ? `run-${number}` : undefined;
     return {
       type: chance.pick(TASK_TYPES),
-      payload: randomPayload(chance, `task-${number}`),
+      payload: randomPayload(chance, { marker: `task-${number}`, isBulky: this.#isBulky }),
       runId,
       priority: 1 + chance.below(3),
       maxAttempts: 1 + chance.below(4),
@@ -77,12 +85,17 @@ function keyedTask(chance: Chance, number: number): NewTask {
   };
 }
 
-function randomPayload(chance: Chance, marker: string): Payload {
+function randomPayload(
+  chance: Chance,
+  { marker, isBulky }: { readonly marker: string; readonly isBulky: boolean },
+): Payload {
   return {
     marker,
     behaviour: chance.weighted(BEHAVIOURS),
     durationMs: chance.pick([0, 1, 20, 200, 2000]),
-    padding: chance.happens(0.25)
+    padding: isBulky
+      ? "x".repeat(BULKY_LENGTH)
+      : chance.happens(0.25)
       ? "·".repeat(chance.below(chance.pick([300, 1500, 1500, 20_000])))
       : undefined,
   };
@@ -94,7 +107,7 @@ export function handlersFor(types: readonly string[], clock: Clock): HandlerRegi
   for (const type of types) {
     registry.register(
       type,
-      (task: Task, context) => behave(task.payload as Payload, context, clock),
+      (task: Task, context) => behave(task, context, clock),
       {
         retryPolicy: { initialDelayMs: 10, maxDelayMs: 500 },
       },
@@ -104,13 +117,14 @@ export function handlersFor(types: readonly string[], clock: Clock): HandlerRegi
 }
 
 async function behave(
-  { behaviour, durationMs }: Payload,
+  { payload, leaseToken }: Task,
   context: TaskContext,
   clock: Clock,
 ): Promise<unknown> {
+  const { behaviour, durationMs } = payload as Payload;
   switch (behaviour) {
     case "succeed":
-      return { attempt: context.attempt };
+      return { of: leaseToken };
     case "fail":
       throw new Error("as its payload says");
     case "refuse":

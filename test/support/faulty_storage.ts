@@ -2,7 +2,14 @@
  * A storage that counts its calls and fails where a test says so, and knows what is still open or held.
  */
 import { StorageError } from "../../src/domain/errors.ts";
-import type { FileName, Lock, LockName, Storage, StorageFile } from "../../src/storage/storage.ts";
+import type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "../../src/storage/storage.ts";
 
 /** The calls that change something, and reading a whole file: those that can fail unless a test asks for more. */
 export const USUAL_POINTS = [
@@ -131,6 +138,10 @@ export class FaultyStorage implements Storage {
   list(): FileName[] {
     this.check("list", this.location);
     return this.#inner.list();
+  }
+
+  watch(onChange: () => void): FileWatch | undefined {
+    return this.#inner.watch(onChange);
   }
 
   close(): void {

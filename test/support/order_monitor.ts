@@ -9,7 +9,14 @@
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { decodeFrame, frameBytes } from "../../src/storage/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
-import type { FileName, Lock, LockName, Storage, StorageFile } from "../../src/storage/storage.ts";
+import type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "../../src/storage/storage.ts";
 
 /** How far the making of a snapshot has come. */
 type SnapshotStep = "none" | "written" | "renamed" | "durable";
@@ -144,6 +151,10 @@ export class OrderMonitor implements Storage {
 
   list(): FileName[] {
     return this.#inner.list();
+  }
+
+  watch(onChange: () => void): FileWatch | undefined {
+    return this.#inner.watch(onChange);
   }
 
   close(): void {

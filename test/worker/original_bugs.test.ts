@@ -103,7 +103,28 @@ Deno.test("✗ compatibility never matched: a worker with the capabilities claim
   }
 });
 
-Deno.test("✗ a storage error counts as a handler failure: the attempt is reported once the storage works again", async () => {
+Deno.test("✗ never rescued: within seconds of its expiry a lease is ended by a process that only has the queue open", async () => {
+  const disk = new MemoryDisk();
+  const clock = new FakeClock();
+  const dying = new MemoryStorage(disk);
+  const queue = await openQueue({ storage: dying, clock, onBackgroundError: () => {} });
+  const looking = await openQueue({ storage: new MemoryStorage(disk), clock });
+  const { task: { id } } = await queue.enqueue({ type: "t" });
+  await queue.claim({ workerId: "dead", types: ["t"], leaseDurationMs: 5000 });
+  dying.kill();
+  await clock.advance(4900);
+  assertEquals((await looking.get(id))!.status, "leased");
+  await clock.advance(3000);
+  const rescued = (await looking.get(id))!;
+  assertEquals([rescued.status, rescued.attempts], ["queued", 1]);
+  assertEquals(
+    rescued.errorMessage,
+    'Worker "dead" stopped renewing its lease in attempt 1 of 5',
+  );
+  await looking.close();
+});
+
+Deno.test("✗ both: a storage error never counts as a handler failure, and the attempt is reported once the storage works again", async () => {
   let finish: (result: unknown) => void = () => {};
   const handler: Handler = () => new Promise((resolve) => finish = resolve);
   await withWorker(handler, {}, async ({ queue, clock, storage, events }) => {
@@ -126,7 +147,7 @@ Deno.test("✗ a storage error counts as a handler failure: the attempt is repor
   });
 });
 
-Deno.test("✗ a storage error killed the worker's loop: it claims again once the storage works", async () => {
+Deno.test("✗ both: a storage error never kills the loop, which claims again once the storage works", async () => {
   await withWorker(() => "done", {}, async ({ queue, clock, storage, events }) => {
     const { task: { id } } = await queue.enqueue({
       type: "t",

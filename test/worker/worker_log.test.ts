@@ -12,7 +12,7 @@ Deno.test("a worker's log names worker, task, run and attempt", async () => {
     reset: true,
     sinks: { records: (record) => void records.push(record) },
     loggers: [
-      { category: "holdfast", lowestLevel: "debug", sinks: ["records"] },
+      { category: ["holdfast", "worker"], lowestLevel: "debug", sinks: ["records"] },
       { category: ["logtape", "meta"], sinks: [] },
     ],
   });

@@ -1,0 +1,60 @@
+/**
+ * Holdfast, as an application uses it.
+ */
+import {
+  type Durability,
+  HandlerRegistry,
+  openQueue,
+  type TaskQueue,
+  Worker,
+  type WorkerEvent,
+} from "../../src/mod.ts";
+import { type Contender, Countdown, payloadOf, RESULT, TYPE, type Working } from "./contender.ts";
+
+/** Holdfast at `path`. */
+export async function holdfast(path: string, durability: Durability): Promise<Contender> {
+  const queue = await openQueue({ path, durability });
+  return {
+    name: `Holdfast, ${durability}`,
+    survives: durability === "full" ? "power cut" : "killed process",
+    enqueue: async (n) => {
+      await queue.enqueue({ type: TYPE, payload: payloadOf(n) });
+    },
+    enqueueBatch: (count) => enqueueBatch(queue, count),
+    claimAndComplete: async (limit) => {
+      const tasks = await queue.claim({ workerId: "bench", types: [TYPE], limit });
+      await Promise.all(tasks.map((task) => queue.complete(task, RESULT)));
+      return tasks.length;
+    },
+    work: (concurrency) => Promise.resolve(work(queue, concurrency)),
+    syncs: async () => (await queue.stats()).storage?.syncs ?? null,
+    close: () => queue.close(),
+  };
+}
+
+/** Stores `count` tasks in one batch. */
+export async function enqueueBatch(queue: TaskQueue, count: number): Promise<void> {
+  await queue.enqueueBatch(
+    Array.from({ length: count }, (_, n) => ({ type: TYPE, payload: payloadOf(n) })),
+  );
+}
+
+function work(queue: TaskQueue, concurrency: number): Working {
+  const handlers = new HandlerRegistry();
+  handlers.register(TYPE, () => Promise.resolve(RESULT));
+  const countdown = new Countdown();
+  const onEvent = ({ kind, message }: WorkerEvent): void => {
+    if (kind === "completed") countdown.arrive();
+    else if (kind !== "started") countdown.fail(new Error(message ?? kind));
+  };
+  const worker = new Worker({ queue, handlers, concurrency, onEvent });
+  worker.start();
+  return {
+    live: async (count) => {
+      const done = countdown.expect(count);
+      await enqueueBatch(queue, count);
+      await done;
+    },
+    stop: () => worker.stop(),
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * A worker process: PATH DURABILITY CONCURRENCY WORK_MS. Says `ready` when the queue is open, begins when told `go`, says when a
+ * `probe` starts, and when nothing is left how many tasks it did and when the last one ended.
+ */
+import {
+  type Durability,
+  HandlerRegistry,
+  openQueue,
+  type TaskQueue,
+  Worker,
+} from "../../src/mod.ts";
+import { RESULT, TYPE } from "../contenders/contender.ts";
+import { heard, say, wallMs } from "./talk.ts";
+
+/** What a worker says when nothing is left. */
+export interface Drained {
+  readonly completed: number;
+  /** When the last one ended. */
+  readonly lastAtMs: number;
+}
+
+const LOOK_EVERY_MS = 20;
+
+async function main(): Promise<void> {
+  const [path, durability, concurrency, workMs] = Deno.args;
+  const queue = await openQueue({ path, durability: durability as Durability });
+  let completed = 0;
+  let lastAtMs = 0;
+  const worker = new Worker({
+    queue,
+    handlers: handlersOf(Number(workMs)),
+    concurrency: Number(concurrency),
+    onEvent: ({ kind, message }) => {
+      if (kind === "error") throw new Error(message);
+      if (kind !== "completed") return;
+      completed++;
+      lastAtMs = wallMs();
+    },
+  });
+  say("ready");
+  for await (const line of heard()) {
+    if (line === "go") worker.start();
+    if (line !== "drain") continue;
+    await drained(queue);
+    say({ completed, lastAtMs } satisfies Drained);
+  }
+  await worker.stop();
+  await queue.close();
+}
+
+function handlersOf(workMs: number): HandlerRegistry {
+  const handlers = new HandlerRegistry();
+  handlers.register(TYPE, () => {
+    const untilMs = performance.now() + workMs;
+    while (performance.now() < untilMs);
+    return Promise.resolve(RESULT);
+  });
+  handlers.register("probe", () => {
+    say(wallMs());
+    return Promise.resolve(RESULT);
+  });
+  return handlers;
+}
+
+async function drained(queue: TaskQueue): Promise<void> {
+  const left = async (): Promise<number> =>
+    await queue.count({ status: "queued" }) + await queue.count({ status: "leased" });
+  while (await left() > 0) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,155 @@
+/**
+ * What commands write with `--json`, as zod schemas by name. Instants are ISO 8601 in UTC with milliseconds and `Z`.
+ *
+ * The commands take their types from here, `docs/cli.md` shows them, and a test checks what every command really writes.
+ */
+import { z } from "zod";
+import { ExplanationSchema, HealthSchema, StatsSchema, TaskSchema } from "../server/schemas.ts";
+import { TASK_STATUSES } from "../src/mod.ts";
+
+const instant = z.iso.datetime();
+const count = z.number().int().min(0);
+
+const Batch = z.object({
+  created: count,
+  existing: count,
+  tasks: z.array(z.object({ id: z.number().int(), run_id: z.string(), created: z.boolean() })),
+});
+
+const LogLine = z.object({
+  at: instant,
+  level: z.enum(["debug", "info", "warn", "error"]),
+  message: z.string(),
+  attempt: z.number().int(),
+  details: z.unknown().optional(),
+});
+
+const Transition = z.object({
+  at: instant,
+  level: z.enum(["info", "warn", "error"]),
+  kind: z.string(),
+  worker: z.string().nullable(),
+  attempt: z.number().int().nullable(),
+  error: z.string().nullable(),
+  delay_ms: z.number().nullable(),
+  duration_ms: z.number().nullable(),
+});
+
+const WorkerSummary = z.object({
+  worker_id: z.string(),
+  completed: count,
+  failed: count,
+  retried: count,
+  released: count,
+  lost: count,
+  cancelled: count,
+  seconds: z.number(),
+});
+
+const Durations = z.object({
+  count,
+  p50: z.number().nullable(),
+  p95: z.number().nullable(),
+  p99: z.number().nullable(),
+  max: z.number().nullable(),
+});
+
+const Worker = z.object({
+  worker_id: z.string(),
+  state: z.enum(["active", "limbo", "stale"]),
+  types: z.array(z.string()),
+  capabilities: z.record(z.string(), z.unknown()),
+  concurrency: z.number().int(),
+  leased_tasks: count,
+  started_at: instant,
+  heartbeat_at: instant,
+});
+
+/** What documents are made of, by the name that `docs/cli.md` gives it. */
+export const PARTS = Object.freeze({ Transition, LogLine, Worker, Durations });
+
+/** Every document, by the name that `docs/cli.md` gives it. */
+export const DOCUMENTS = Object.freeze({
+  Task: TaskSchema,
+  TaskList: z.object({ tasks: z.array(TaskSchema), total: count }),
+  TaskHistory: z.object({ task: TaskSchema, transitions: z.array(Transition) }),
+  Enqueued: z.object({ created: z.boolean(), task: TaskSchema }),
+  EnqueuedBatch: Batch,
+  Cancelled: z.object({ cancelled: z.boolean(), task: TaskSchema }),
+  Retried: z.object({ retried: z.boolean(), task: TaskSchema }),
+  Explanation: ExplanationSchema,
+  TransitionList: z.object({
+    task_id: z.number().int(),
+    run_id: z.string(),
+    transitions: z.array(Transition),
+  }),
+  Log: z.object({ task_id: z.number().int(), run_id: z.string(), lines: z.array(LogLine) }),
+  Stats: StatsSchema,
+  StatsBlock: z.object({
+    at: instant,
+    by_status: z.record(z.enum(TASK_STATUSES), count),
+    scheduled: count,
+    due: count,
+    oldest_due_age_ms: z.number().nullable(),
+    window: z.object({
+      window_ms: z.number(),
+      enqueued: count,
+      completed: count,
+      failed: count,
+      retried: count,
+      cancelled: count,
+      throughput_per_second: z.number(),
+      success_rate: z.number().nullable(),
+      wait_ms: Durations,
+      run_ms: Durations,
+    }),
+    workers: z.array(Worker),
+    latest_failures: z.array(z.object({
+      task_id: z.number().int(),
+      run_id: z.string(),
+      type: z.string(),
+      finished_at: instant.nullable(),
+      error_message: z.string().nullable(),
+    })),
+  }),
+  WorkerList: z.object({ workers: z.array(Worker) }),
+  WorkerSummary,
+  Served: z.object({ url: z.string(), worker: WorkerSummary.nullable() }),
+  Health: z.object({
+    status: z.enum(["healthy", "degraded", "unhealthy"]),
+    reasons: HealthSchema.shape.reasons,
+  }),
+  Pruned: z.object({
+    pruned: count,
+    by_status: z.object({ completed: count, failed: count, cancelled: count }),
+  }),
+  Checkpointed: z.object({
+    sequence: count,
+    snapshot_bytes: count,
+    removed_segments: count,
+  }),
+  BackedUp: z.object({ path: z.string(), bytes: count, sequence: count, tasks: count }),
+  Restored: z.object({ path: z.string(), tasks: count, kept_in: z.string().nullable() }),
+  Checked: z.object({
+    success: z.boolean(),
+    checks: z.array(z.object({ name: z.string(), success: z.boolean(), message: z.string() })),
+    errors: z.array(z.string()),
+  }),
+  Repaired: z.object({
+    path: z.string(),
+    tasks: count,
+    records: count,
+    lost: z.array(z.object({
+      path: z.string(),
+      offset: count,
+      bytes: count,
+      reason: z.string(),
+    })),
+  }),
+});
+
+/** The name of a document. */
+export type DocumentName = keyof typeof DOCUMENTS;
+
+/** What a document is in TypeScript. */
+export type DocumentOf<Name extends DocumentName> = z.infer<typeof DOCUMENTS[Name]>;

@@ -1,0 +1,219 @@
+/**
+ * The manual: what each command teaches beside its options. Examples that work as they stand, what its exit codes mean,
+ * and the document that it writes with `--json`.
+ *
+ * The help, the completions, `docs/cli.md` and the tests read it here. A test runs every example and checks every
+ * document, so nothing in it can go stale.
+ */
+import type { Command } from "@commander-js/extra-typings";
+import type { DocumentName } from "./documents.ts";
+
+/** A command with any arguments and options, in the tree. */
+// deno-lint-ignore no-explicit-any
+export type AnyCommand = Command<any, any, any>;
+
+/** One command line, and what it does. */
+export interface Example {
+  readonly does: string;
+  /** What to type. */
+  readonly line: string;
+}
+
+/** What a command teaches. */
+export interface Page {
+  readonly examples: readonly Example[];
+  /** What this command means by its exit codes; those that all commands share are left out. */
+  readonly exits?: Readonly<Record<number, string>>;
+  /** What `--json` writes: a document, and others with the options that bring them about. None where there is no JSON. */
+  readonly documents: Readonly<Record<string, DocumentName>>;
+}
+
+/** The pages by the command's name; a subcommand's is both names. */
+export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
+  serve: {
+    examples: [
+      { does: "HTTP on a port of your choice", line: "holdfast serve --port 8788" },
+      { does: "HTTP, and a worker beside it", line: "holdfast serve --handlers handlers.ts" },
+    ],
+    exits: { 0: "it was interrupted and has stopped in order" },
+    documents: { "": "Served" },
+  },
+  worker: {
+    examples: [
+      {
+        does: "execute what there is, eight tasks at a time, and end",
+        line: "holdfast worker --handlers handlers.ts --concurrency 8 --until-empty",
+      },
+      { does: "execute tasks until interrupted", line: "holdfast worker --handlers handlers.ts" },
+    ],
+    exits: { 0: "nothing is left, or it was interrupted and has stopped in order" },
+    documents: { "": "WorkerSummary" },
+  },
+  enqueue: {
+    examples: [
+      {
+        does: "store a task; it is on disk when the command ends",
+        line: `holdfast enqueue email --payload '{"to":"ann@example.com"}'`,
+      },
+      {
+        does: "not before ten minutes from now, and only once however often this runs",
+        line: "holdfast enqueue report --run-after +10m --key report-2026-01",
+      },
+      {
+        does: "many at once, all or none: one JSON object per line",
+        line: "holdfast enqueue --batch tasks.ndjson",
+      },
+    ],
+    exits: { 1: "the idempotency key or the run id names a task with other content" },
+    documents: { "": "Enqueued", "--batch": "EnqueuedBatch" },
+  },
+  run: {
+    examples: [
+      {
+        does: "execute a task here, with its log and progress, and print its result",
+        line: `holdfast run email --payload '{"to":"ann@example.com"}' --handlers handlers.ts`,
+      },
+    ],
+    exits: {
+      1: "the task failed or was cancelled",
+      130: "interrupted; the task stays in the queue",
+    },
+    documents: { "": "Task" },
+  },
+  list: {
+    examples: [
+      { does: "the newest tasks", line: "holdfast list" },
+      { does: "what failed lately", line: "holdfast list --status failed --limit 5" },
+    ],
+    documents: { "": "TaskList" },
+  },
+  show: {
+    examples: [
+      { does: "a task by its id", line: "holdfast show 1" },
+      {
+        does: "by its run id, with everything that happened to it",
+        line: "holdfast show import-7 --history",
+      },
+    ],
+    documents: { "": "Task", "--history": "TaskHistory" },
+  },
+  transitions: {
+    examples: [{ does: "everything that happened to a task", line: "holdfast transitions 2" }],
+    documents: { "": "TransitionList" },
+  },
+  cancel: {
+    examples: [{ does: "wherever the task is", line: "holdfast cancel import-7" }],
+    exits: { 1: "the task is over already" },
+    documents: { "": "Cancelled" },
+  },
+  retry: {
+    examples: [{ does: "a task that failed, with fresh attempts", line: "holdfast retry 2" }],
+    exits: { 1: "the task has neither failed nor been cancelled" },
+    documents: { "": "Retried" },
+  },
+  explain: {
+    examples: [{ does: "why it does not run, or how it ended", line: "holdfast explain import-7" }],
+    documents: { "": "Explanation" },
+  },
+  logs: {
+    examples: [
+      { does: "what the handler said", line: "holdfast logs 1" },
+      { does: "and what it says, until it is over", line: "holdfast logs 1 --follow" },
+    ],
+    exits: { 130: "interrupted" },
+    documents: { "": "Log" },
+  },
+  stats: {
+    examples: [
+      { does: "the queue in numbers", line: "holdfast stats" },
+      { does: "a live screen: depth, rates, workers, failures", line: "holdfast stats --watch" },
+    ],
+    exits: { 130: "--watch was interrupted" },
+    documents: { "": "Stats", "--watch, one a line": "StatsBlock" },
+  },
+  workers: {
+    examples: [{ does: "who works on this queue", line: "holdfast workers" }],
+    documents: { "": "WorkerList" },
+  },
+  health: {
+    examples: [{ does: "for a monitor: the exit code says it", line: "holdfast health --json" }],
+    exits: { 1: "the queue is unhealthy" },
+    documents: { "": "Health" },
+  },
+  prune: {
+    examples: [
+      {
+        does: "what finished a month ago, but keep the last 1000",
+        line: "holdfast prune --older-than 30d --keep 1000",
+      },
+    ],
+    documents: { "": "Pruned" },
+  },
+  checkpoint: {
+    examples: [
+      { does: "before you read queue.db with another SQLite tool", line: "holdfast checkpoint" },
+    ],
+    documents: { "": "Checkpointed" },
+  },
+  backup: {
+    examples: [
+      { does: "while the queue is in use", line: "holdfast backup backups/monday.db" },
+    ],
+    exits: { 4: "the file is there already, or could not be written and verified" },
+    documents: { "": "BackedUp" },
+  },
+  restore: {
+    examples: [
+      { does: "stop workers and servers first", line: "holdfast restore queue.bak" },
+    ],
+    exits: { 4: "the queue is open somewhere, or the backup is damaged" },
+    documents: { "": "Restored" },
+  },
+  check: {
+    examples: [{ does: "read every file anew", line: "holdfast check" }],
+    exits: { 4: "the queue is damaged" },
+    documents: { "": "Checked" },
+  },
+  repair: {
+    examples: [
+      { does: "save what can be saved", line: "holdfast repair --output salvaged.db" },
+    ],
+    exits: { 4: "nothing could be salvaged, or the queue is open somewhere" },
+    documents: { "": "Repaired" },
+  },
+  completions: {
+    examples: [
+      { does: "for this session of bash", line: "holdfast completions bash" },
+      { does: "for PowerShell: append it to $PROFILE", line: "holdfast completions powershell" },
+    ],
+    documents: {},
+  },
+});
+
+/** The name of a command as one types it after `holdfast`. */
+export function commandName(command: AnyCommand): string {
+  const parent: AnyCommand | null = command.parent;
+  if (parent === null || parent.parent === null) return command.name();
+  return `${commandName(parent)} ${command.name()}`;
+}
+
+/** Every command below `command`, in the order of the help. */
+export function commandsOf(command: AnyCommand): AnyCommand[] {
+  return command.commands.flatMap((each: AnyCommand) => [each, ...commandsOf(each)]);
+}
+
+/** Adds the manual's page to the help of every command. */
+export function addManual(program: AnyCommand): void {
+  for (const command of commandsOf(program)) {
+    const page = MANUAL[commandName(command)];
+    if (page !== undefined) command.addHelpText("after", `\n${pageText(page)}`);
+  }
+}
+
+function pageText({ examples, exits = {} }: Page): string {
+  const lines = examples.flatMap(({ does, line }) => [`  # ${does}`, `  ${line}`]);
+  const codes = Object.entries(exits).map(([code, means]) => `  ${code}  ${means}`);
+  return ["Examples:", ...lines, ...codes.length === 0 ? [] : ["", "Ends with:", ...codes]].join(
+    "\n",
+  );
+}

@@ -1,0 +1,87 @@
+/**
+ * Access: who asks, and what they may do.
+ *
+ * Every route names the one scope that it needs; a request gets as far as its route only with a known caller. What the
+ * caller may do is found out once per request and kept beside it.
+ */
+import type { Context, MiddlewareHandler } from "hono";
+import { HttpError } from "./errors.ts";
+
+/** Every scope. */
+export const SCOPES = ["read", "enqueue", "operate", "admin"] as const;
+
+/**
+ * What a caller may do.
+ *
+ * - `read`: look at everything. `enqueue`: run modules and enqueue tasks.
+ * - `operate`: cancel and retry, and work on tasks by the worker protocol.
+ * - `admin`: all of these, and what deletes or rearranges: prune, checkpoint, retire a worker.
+ */
+export type Scope = typeof SCOPES[number];
+
+/** A caller. */
+export interface Principal {
+  /** A name for the log. */
+  readonly name: string;
+  /** What it may do; `admin` includes everything. */
+  readonly scopes: readonly Scope[];
+}
+
+/** Says who asks; `undefined` for nobody known, who is answered 401. */
+export type Access = (c: Context) => Principal | undefined | Promise<Principal | undefined>;
+
+/** Everybody may do everything. */
+export const OPEN_ACCESS: Access = (): Principal => ({ name: "anonymous", scopes: ["admin"] });
+
+const principals = new WeakMap<Context, Principal>();
+
+/** The caller of a request that was let in. */
+export function principalOf(c: Context): Principal | undefined {
+  return principals.get(c);
+}
+
+/** Lets known callers in. @throws HttpError `UNAUTHORIZED`. */
+export function authenticate(access: Access): MiddlewareHandler {
+  return async (c, next) => {
+    const principal = await access(c);
+    if (principal === undefined) {
+      throw new HttpError(
+        "UNAUTHORIZED",
+        "Cannot tell who asks: a known token is needed, as Authorization: Bearer <token>",
+        { headers: { "WWW-Authenticate": 'Bearer realm="holdfast"' } },
+      );
+    }
+    principals.set(c, principal);
+    await next();
+  };
+}
+
+/** What a route needs: its middleware, and its note in the OpenAPI document. */
+export interface Requirement {
+  readonly middleware: MiddlewareHandler;
+  readonly security: { bearer: string[] }[];
+}
+
+/** Lets callers with `scope` through, others are answered 403 `FORBIDDEN`. Spread it into a route. */
+export function requires(scope: Scope): Requirement {
+  return {
+    security: [{ bearer: [scope] }],
+    middleware: async (c, next) => {
+      const held = principalOf(c)?.scopes ?? [];
+      if (!held.includes(scope) && !held.includes("admin")) throw forbidden(scope, held);
+      await next();
+    },
+  };
+}
+
+function forbidden(scope: Scope, held: readonly Scope[]): HttpError {
+  return new HttpError(
+    "FORBIDDEN",
+    `Cannot do that with this token: scope ${scope} is needed, it has ${held.join(", ") || "none"}`,
+    {
+      headers: {
+        "WWW-Authenticate": `Bearer realm="holdfast", error="insufficient_scope", scope="${scope}"`,
+      },
+    },
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * What a run says: its log, whole or as it grows.
+ */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { isFinal, type LogStore } from "../../src/mod.ts";
+import { requires } from "../access.ts";
+import { HttpError } from "../errors.ts";
+import { streamEvents } from "../event_stream.ts";
+import { requireRunTask } from "../find_run.ts";
+import { LogDownloadQuery, LogPageSchema, LogQuery, LogStreamHeaders } from "../log_schemas.ts";
+import type { AppParts } from "../parts.ts";
+import { eventStreamResponse, jsonResponse, queueErrors } from "../responses.ts";
+import { isEndId, runEvents } from "../run_events.ts";
+import { cursorOf, cursorText, linesAfter, lineText, LOG_START } from "../run_log.ts";
+import { RunParams } from "../schemas.ts";
+
+const getLog = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/runs/{id}/logs",
+  operationId: "getLog",
+  summary: "Read a run's log",
+  request: { params: RunParams, query: LogQuery },
+  responses: { 200: jsonResponse(LogPageSchema, "The lines"), ...queueErrors(404, 422) },
+});
+
+const downloadLog = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/runs/{id}/logs/download",
+  operationId: "downloadLog",
+  summary: "Download a run's log",
+  request: { params: RunParams, query: LogDownloadQuery },
+  responses: {
+    200: {
+      description: "The whole log as a file",
+      content: {
+        "text/plain": { schema: z.string() },
+        "application/x-ndjson": { schema: z.string() },
+      },
+    },
+    ...queueErrors(404, 422),
+  },
+});
+
+const streamLog = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/runs/{id}/logs/stream",
+  operationId: "streamLog",
+  summary: "Follow a run",
+  description:
+    "Server-sent events: `log` (LogLine), `status` (StatusEvent), at the end `complete` (Run). Last-Event-ID goes on after the line that it names. A run that was complete then is answered 204, which tells browsers to stop.",
+  request: { params: RunParams, headers: LogStreamHeaders },
+  responses: {
+    200: eventStreamResponse("The run's events, until it is over"),
+    204: { description: "The event that Last-Event-ID names was the last one" },
+    ...queueErrors(404, 422),
+  },
+});
+
+/** Adds the routes under `/api/runs/{id}/logs`. */
+export function addLogRoutes(app: OpenAPIHono, parts: AppParts): void {
+  const { queue, logs } = parts.options;
+
+  app.openapi(getLog, async (c) => {
+    const { tail, since, cursor } = c.req.valid("query");
+    const task = await requireRunTask(queue, c.req.valid("param").id);
+    const start = cursor === undefined ? LOG_START : cursorOf(cursor);
+    const all = await linesAfter(requireLogs(logs), task.id, start);
+    const sinceMs = since === undefined ? -Infinity : Date.parse(since);
+    const lines = all.map(({ line }) => line).filter(({ at }) => Date.parse(at) >= sinceMs);
+    const next_cursor = cursorText(all.at(-1)?.after ?? start);
+    return c.json({ run_id: task.runId, lines: lines.slice(-tail), next_cursor }, 200);
+  });
+
+  app.openapi(downloadLog, async (c) => {
+    const task = await requireRunTask(queue, c.req.valid("param").id);
+    const isText = c.req.valid("query").format === "text";
+    const all = await linesAfter(requireLogs(logs), task.id, LOG_START);
+    const text = all.map(({ line }) => isText ? lineText(line) : `${JSON.stringify(line)}\n`);
+    const name = `${task.runId.replaceAll(/[^\w.-]/g, "_")}.${isText ? "log" : "ndjson"}`;
+    const type = isText ? "text/plain; charset=utf-8" : "application/x-ndjson";
+    c.header("Content-Disposition", `attachment; filename="${name}"`);
+    return c.text(text.join(""), 200, { "Content-Type": type });
+  });
+
+  app.openapi(streamLog, async (c) => {
+    const lastEventId = c.req.valid("header")["last-event-id"];
+    const task = await requireRunTask(queue, c.req.valid("param").id);
+    if (isEndId(lastEventId) && isFinal(task.status)) return c.body(null, 204);
+    // A cursor that leads nowhere is refused here, where that can still be a status.
+    if (logs !== undefined && lastEventId !== undefined) {
+      await linesAfter(logs, task.id, cursorOf(lastEventId));
+    }
+    const following = { taskId: task.id, lastEventId };
+    return streamEvents(c, (signal) => runEvents(following, parts, signal), parts);
+  });
+}
+
+/** @throws HttpError `LOGS_NOT_KEPT`. */
+function requireLogs(logs: LogStore | undefined): LogStore {
+  if (logs !== undefined) return logs;
+  throw new HttpError("LOGS_NOT_KEPT", "Cannot give the log: this server was given no log store");
+}

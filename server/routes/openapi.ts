@@ -1,0 +1,41 @@
+/**
+ * The OpenAPI document: written by the routes themselves, so it says what the code does.
+ */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { requires } from "../access.ts";
+import { LogLineSchema, StatusEventSchema } from "../log_schemas.ts";
+import type { ResolvedAppOptions } from "../options.ts";
+import { errorResponses, jsonResponse } from "../responses.ts";
+import { TransitionEventSchema } from "../schemas.ts";
+
+const PATH = "/openapi.json";
+
+const getOpenApi = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: PATH,
+  operationId: "getOpenApi",
+  summary: "Get this document",
+  responses: {
+    200: jsonResponse(z.record(z.string(), z.unknown()), "OpenAPI 3.1"),
+    ...errorResponses(),
+  },
+});
+
+/** Adds `/openapi.json`. */
+export function addOpenApiRoute(app: OpenAPIHono, { version }: ResolvedAppOptions): void {
+  const registry = app.openAPIRegistry;
+  registry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer" });
+  registry.register("LogLine", LogLineSchema);
+  registry.register("StatusEvent", StatusEventSchema);
+  registry.register("TransitionEvent", TransitionEventSchema);
+
+  app.openapi(getOpenApi, (c) => {
+    const document = app.getOpenAPI31Document({
+      openapi: "3.1.0",
+      info: { title: "Holdfast", version: version ?? "0", description: "A durable task queue" },
+      servers: [{ url: c.req.path.slice(0, -PATH.length) || "/" }],
+    });
+    return c.json({ ...document }, 200);
+  });
+}

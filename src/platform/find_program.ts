@@ -1,0 +1,117 @@
+/**
+ * Finding programs: which file a name stands for, without a shell and without starting anything.
+ *
+ * A name without a separator is looked up on the `PATH` only, never in the working directory, also on Windows.
+ */
+import { delimiter, extname, isAbsolute, join, resolve } from "node:path";
+
+/** What is run before a script, by its ending; the first that is found. */
+const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
+  ...Object.fromEntries(
+    [".ts", ".mts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"].map((ending) => [ending, {
+      commands: [Deno.build.standalone ? "deno" : Deno.execPath()],
+      args: ["run", "--allow-all"],
+    }]),
+  ),
+  ".py": {
+    commands: Deno.build.os === "windows" ? ["python", "python3", "py"] : ["python3", "python"],
+    // Unbuffered, so that its lines arrive while it runs; UTF-8 whatever the system's code page is.
+    args: ["-u", "-X", "utf8"],
+  },
+};
+
+interface Interpreter {
+  readonly commands: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** Endings of files that only a shell can run. */
+const SHELL_ENDINGS: readonly string[] = [".bat", ".cmd", ".ps1"];
+
+/** Endings that Windows adds to a name: those that need no shell. */
+const WINDOWS_ENDINGS: readonly string[] = ["", ".exe", ".com"];
+
+/** What runs `script`, a path: an interpreter, or nothing, when it is a program itself. */
+export function interpreterOf(script: string): Interpreter | undefined {
+  const ending = extname(script).toLowerCase();
+  return Object.hasOwn(INTERPRETERS, ending) ? INTERPRETERS[ending] : undefined;
+}
+
+/**
+ * The absolute path of the first of `commands` that is there.
+ *
+ * @throws TypeError when none is, or only one that a shell would have to run.
+ */
+export async function findProgram(commands: readonly string[], folder: string): Promise<string> {
+  for (const command of commands) {
+    const file = await firstFile(candidates(command, folder));
+    if (file !== undefined) return checkShellLess(file);
+  }
+  const names = commands.map((command) => JSON.stringify(command)).join(", ");
+  const place = commands.some(hasSeparator) ? "there or on the PATH" : "on the PATH";
+  throw new TypeError(
+    commands.length === 1
+      ? `Cannot run ${names}: there is no such program ${place}`
+      : `Cannot run any of ${names}: there is no such program ${place}`,
+  );
+}
+
+/** @throws TypeError when `path` is no file; `what` names it. */
+export async function checkFile(path: string, what: string): Promise<string> {
+  if ((await look(path))?.isFile) return path;
+  throw new TypeError(`Cannot run ${what} ${JSON.stringify(path)}: there is no such file`);
+}
+
+/** @throws TypeError when `path` is no folder. */
+export async function checkFolder(path: string): Promise<string> {
+  if ((await look(path))?.isDirectory) return path;
+  throw new TypeError(`Cannot work in ${JSON.stringify(path)}: there is no such folder`);
+}
+
+/** @throws TypeError when only a shell can run `file`. */
+export function checkShellLess(file: string): string {
+  // Windows passes over blanks and dots at the end of a name.
+  const ending = extname(file.replace(/[. ]+$/, "")).toLowerCase();
+  if (!SHELL_ENDINGS.includes(ending)) return file;
+  throw new TypeError(
+    `Cannot run ${
+      JSON.stringify(file)
+    }: a ${ending} file is run by a shell, which nothing may pass through`,
+  );
+}
+
+function hasSeparator(command: string): boolean {
+  return /[\\/]/.test(command) || isAbsolute(command);
+}
+
+/** The files that `command` may stand for, in order; first those that need no shell. */
+function candidates(command: string, folder: string): string[] {
+  const folders = (Deno.env.get("PATH") ?? "").split(delimiter).filter((path) => isAbsolute(path));
+  const paths = hasSeparator(command)
+    ? [resolve(folder, command)]
+    : folders.map((path) => join(path, command));
+  if (Deno.build.os !== "windows") return paths;
+  return [...WINDOWS_ENDINGS, ...SHELL_ENDINGS].flatMap((ending) =>
+    paths.map((path) => path + ending)
+  );
+}
+
+async function firstFile(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) if (await isProgram(path)) return path;
+  return undefined;
+}
+
+/** Whether a file is there and somebody may execute it; Windows goes by the name alone. */
+async function isProgram(path: string): Promise<boolean> {
+  const found = await look(path);
+  return (found?.isFile ?? false) && (found?.mode === null || (found!.mode & 0o111) !== 0);
+}
+
+async function look(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.stat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return undefined;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Ctrl-C, once and twice, in every command that goes on: the exit code is the documented one, and the queue opens clean.
+ *
+ * Interrupts are real signals to real processes. On Windows a program cannot send them to another; there the same code
+ * is reached by SIGINT and SIGBREAK from the console.
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { until } from "../support/until.ts";
+import { HANDLERS, holdfastProcess, Listener, Scratch } from "./cli_harness.ts";
+
+const ignore = Deno.build.os === "windows";
+
+interface Case {
+  readonly args: readonly string[];
+  /** What standard error or output says when it is under way. */
+  readonly underWay: string;
+  /** The exit code after one interrupt. */
+  readonly once: number;
+  /** How many tasks there were before; each is called `endless`. */
+  readonly tasks?: number;
+  /** Whether task 1 was begun and given back before, so that it has a log. */
+  readonly ranBefore?: true;
+}
+
+const CASES: Readonly<Record<string, Case>> = {
+  "an idle worker": {
+    args: ["worker", "--handlers", HANDLERS],
+    underWay: "executes",
+    once: 0,
+  },
+  "run": {
+    args: ["run", "endless", "--handlers", HANDLERS],
+    underWay: "handler started",
+    once: 130,
+  },
+  "run without a worker": { args: ["run", "endless"], underWay: "is queued", once: 130 },
+  "serve": { args: ["serve", "--port", "0"], underWay: "listening on", once: 0 },
+  "serve with a worker": {
+    args: ["serve", "--port", "0", "--handlers", HANDLERS],
+    underWay: "listening on",
+    once: 0,
+  },
+  "stats --watch": { args: ["stats", "--watch"], underWay: "no workers", once: 130, tasks: 1 },
+  "logs --follow": {
+    args: ["logs", "1", "-f", "--json"],
+    underWay: "handler started",
+    once: 130,
+    ranBefore: true,
+  },
+};
+
+const BUSY_WORKER: Case = {
+  args: ["worker", "--handlers", HANDLERS, "--log-level", "debug"],
+  underWay: " claimed ",
+  once: 0,
+  tasks: 3,
+};
+
+/** Starts a command and waits until it is under way. */
+async function started(scratch: Scratch, { args, underWay, ...before }: Case): Promise<{
+  readonly child: Deno.ChildProcess;
+  readonly ended: () => Promise<number>;
+}> {
+  await scratch.makeQueue();
+  for (let n = 0; n < (before.tasks ?? 0); n++) await scratch.run(["enqueue", "endless"]);
+  if (before.ranBefore) await runAndGiveBack(scratch);
+  const child = holdfastProcess(["--db", scratch.db, ...args]).spawn();
+  const [out, err] = [new Listener(child.stdout), new Listener(child.stderr)];
+  await (args[0] === "stats" ? out : err).until(underWay);
+  return {
+    child,
+    ended: async () => {
+      const { code } = await child.status;
+      await Promise.all([out.ended, err.ended]);
+      return code;
+    },
+  };
+}
+
+async function runAndGiveBack(scratch: Scratch): Promise<void> {
+  const interrupt = new AbortController();
+  await scratch.run(["run", "endless", "--handlers", HANDLERS], {
+    interrupt: interrupt.signal,
+    onErr: (text) => text.includes("handler started") && interrupt.abort(),
+  });
+}
+
+async function checkClean(scratch: Scratch): Promise<void> {
+  assertEquals((await scratch.run(["check"])).out, "the queue is whole and works\n");
+  const { doc } = await scratch.json(["list", "--status", "leased"]);
+  assertEquals(doc.total, 0, "nothing is left under a lease");
+  for (const task of (await scratch.json(["list"])).doc.tasks) assertEquals(task.attempts, 0);
+  assertEquals((await scratch.json(["workers"])).doc.workers, []);
+}
+
+for (const [what, one] of Object.entries(CASES)) {
+  Deno.test({
+    name: `${what} ends with ${one.once} at Ctrl-C and leaves a clean queue`,
+    ignore,
+    fn: async () => {
+      await using scratch = new Scratch();
+      const { child, ended } = await started(scratch, one);
+      child.kill("SIGINT");
+      assertEquals(await ended(), one.once);
+      await checkClean(scratch);
+    },
+  });
+}
+
+Deno.test({
+  name: "a second Ctrl-C ends a worker at once with 130, and its tasks come back",
+  ignore,
+  fn: async () => {
+    await using scratch = new Scratch();
+    const { child, ended } = await started(scratch, BUSY_WORKER);
+    child.kill("SIGINT");
+    child.kill("SIGTERM");
+    assertEquals(await ended(), 130);
+    assertEquals((await scratch.run(["check"])).code, 0);
+    const { doc } = await scratch.json(["stats"]);
+    assertEquals([doc.by_status.leased + doc.by_status.queued, doc.total], [3, 3]);
+  },
+});
+
+Deno.test({
+  name: "Ctrl-C while a batch is read from standard input ends with 130 and stores nothing",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using scratch = new Scratch();
+    await scratch.makeQueue();
+    const args = ["--db", scratch.db, "enqueue", "--batch", "-"];
+    const child = holdfastProcess(args, { stdin: "piped" }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode('{"type":"a"}\n{"type":"b"}\n'));
+    const [out, err] = [new Listener(child.stdout), new Listener(child.stderr)];
+    await until(() => catchesInterrupts(child.pid), "the process to listen for SIGINT", 30_000);
+    child.kill("SIGINT");
+    assertEquals((await child.status).code, 130);
+    await Promise.all([out.ended, err.ended]);
+    assertMatch(err.text, /interrupted; nothing is stored\n$/);
+    assertEquals(out.text, "");
+    await writer.abort().catch(() => {});
+    assertEquals((await scratch.json(["list"])).doc.total, 0);
+    assertEquals((await scratch.run(["check"])).code, 0);
+  },
+});
+
+/** Whether a process has a handler for SIGINT (bit 2 of the signals that it catches). */
+async function catchesInterrupts(pid: number): Promise<boolean> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return (parseInt(/^SigCgt:\s+([0-9a-f]+)$/m.exec(status)![1]!.slice(-2), 16) & 2) !== 0;
+}

@@ -1,0 +1,45 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import {
+  BackgroundTaskManager,
+  openQueue,
+  QueuedTaskManager,
+  TASK_BACKENDS,
+  TaskOrchestrator,
+} from "../../src/mod.ts";
+import { withScripts } from "../patterns/scripts.ts";
+import { taskOrchestratorContract } from "./task_orchestrator_contract.ts";
+
+for (const backend of TASK_BACKENDS) taskOrchestratorContract(backend);
+
+Deno.test("the back end decides which task manager an orchestrator makes", async () => {
+  await withScripts({}, async (folder) => {
+    const queueDbPath = join(folder, "queue.db");
+    for (const taskBackend of TASK_BACKENDS) {
+      const orchestrator = new TaskOrchestrator({ taskManager: { taskBackend, queueDbPath } });
+      const manager = await orchestrator.taskManager();
+      const expected = taskBackend === "queue" ? QueuedTaskManager : BackgroundTaskManager;
+      assert(manager instanceof expected);
+      await orchestrator.close();
+    }
+  });
+});
+
+Deno.test("with the queue, a run that nobody waits for is on disk when execute() has answered", async () => {
+  await withScripts({ "wait.mjs": "setInterval(() => {}, 1000);" }, async (folder) => {
+    const queueDbPath = join(folder, "queue.db");
+    const orchestrator = new TaskOrchestrator({
+      taskManager: { taskBackend: "queue", queueDbPath },
+    });
+    const script = join(folder, "wait.mjs");
+    const result = await orchestrator.execute(script, { waitForResult: false, runId: "r1" });
+    assertEquals(result, { pattern: "fire-and-forget", runId: "r1" });
+    const elsewhere = await openQueue(queueDbPath);
+    try {
+      assertEquals((await elsewhere.getByRunId("r1"))?.type, "wait.mjs");
+    } finally {
+      await elsewhere.close();
+    }
+    await orchestrator.close({ graceMs: 0 });
+  });
+});
