@@ -83,6 +83,9 @@ export class ImportRefusedError extends Error {
 /** How many reasons an error's message tells. */
 const REASONS_TOLD = 3;
 
+/** An empty queue's lines are an empty file; of any other name it is nothing. */
+const NDJSON_NAME = /\.(ndjson|jsonl)$/i;
+
 const WAL_ADVICE = "close every program that uses it, then fold them in with " +
   `python3 -c "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')" FILE`;
 
@@ -103,7 +106,9 @@ export async function readTaskFile(
   { onProgress = SILENT }: ReadTaskFileOptions = {},
 ): Promise<TaskFile> {
   const files = await readDatabaseFiles(path);
-  if (files.bytes.length === 0) throw new StorageError("import", path, "it is empty");
+  if (files.bytes.length === 0 && !NDJSON_NAME.test(path)) {
+    throw new StorageError("import", path, "it is empty");
+  }
   if (!isSqliteDatabase(files.bytes)) {
     return { path, format: "ndjson", ...readNdjson(textOf(files.bytes, path), onProgress) };
   }
@@ -201,7 +206,7 @@ function damaged<T>(path: string, action: () => T): T {
 function textOf(bytes: Uint8Array, path: string): string {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    if (/^\s*\{/.test(text)) return text;
+    if (text === "" || /^\s*\{/.test(text)) return text;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
   }
