@@ -92,6 +92,7 @@ export {
   resolveTaskExecutionConfig,
   TASK_BACKENDS,
   TASK_EXECUTION_DEFAULTS,
+  TASK_EXECUTION_VARIABLES,
   type TaskBackend,
   type TaskExecutionConfig,
 } from "./manager/config.ts";

@@ -40,6 +40,8 @@ class World implements AsyncDisposable {
     await holdfast(["worker", "--handlers", "handlers.ts", "--until-empty"]);
     await holdfast(["enqueue", "email", "--payload", payload, "--run-id", "import-7"]);
     assertEquals((await holdfast(["backup", "queue.bak"])).code, 0);
+    const python = ["export", "--format", "original", "--output", "python-queue.db"];
+    assertEquals((await holdfast(python)).code, 0);
     return world;
   }
 
