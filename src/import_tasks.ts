@@ -3,10 +3,13 @@
  *
  * The whole file is read and checked before the queue is touched, and what is stored is stored in one transaction.
  */
-import { messageOf, StorageError } from "./domain/errors.ts";
+import { restoreBackup } from "./backups.ts";
+import { invariant, messageOf, StorageError } from "./domain/errors.ts";
 import { TASK_STATUSES, type TaskStatus } from "./domain/task.ts";
 import type { SqlDatabase } from "./ledger/sql_engine.ts";
-import { type DatabaseFiles, readDatabaseFiles } from "./platform/transfer_files.ts";
+import { openQueue } from "./open_queue.ts";
+import { removeFile } from "./platform/backup_files.ts";
+import { type DatabaseFiles, isThere, readDatabaseFiles } from "./platform/transfer_files.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import type { RecordImport, RecordImportOptions } from "./queue/import_records.ts";
 import type { TaskRecord } from "./queue/task_record.ts";
@@ -80,6 +83,10 @@ export class ImportRefusedError extends Error {
   }
 }
 
+/** How many characters of payload and result a transaction takes at most, and what the other fields may add. */
+const PART_LENGTH = 8 * 1024 * 1024;
+const FIELDS_LENGTH = 1000;
+
 /** How many reasons an error's message tells. */
 const REASONS_TOLD = 3;
 
@@ -129,7 +136,8 @@ export async function readTaskFile(
  * @throws ImportRefusedError when a row is no task (unless `skipInvalid`) or does not go together with what is in the queue;
  * a dry run reports them instead.
  * @throws StorageError as `readTaskFile`, or when the tasks could not be made durable.
- * @throws RangeError for more tasks than one transaction can hold, about 60 million characters.
+ * @throws RangeError for more tasks than one transaction can hold, about 60 million characters; `importAsNewQueue` has no
+ * such limit.
  */
 export async function importTasks(
   queue: TaskQueue,
@@ -150,6 +158,97 @@ export async function importTasks(
   if (!outcome.stored && !dryRun) throw new ImportRefusedError(report);
   if (outcome.stored) await verify(queue, file, outcome, onProgress);
   return report;
+}
+
+/**
+ * Makes the queue at `path`, where there is none yet, with the tasks of a file in it, and checks it. It is built in memory and
+ * appears at once, so there is no limit but memory, and a process that dies meanwhile leaves no queue.
+ *
+ * @throws ImportRefusedError as `importTasks`; nothing is made then, nor by a dry run.
+ * @throws StorageError when there is something at `path`, or it could not be written.
+ */
+export async function importAsNewQueue(
+  path: string,
+  from: string | TaskFile,
+  options: ImportOptions = {},
+): Promise<ImportReport> {
+  const { onProgress = SILENT } = options;
+  if (await isThere(path)) throw new StorageError("import into", path, "it is there already");
+  const file = typeof from === "string" ? await readTaskFile(from, { onProgress }) : from;
+  await using scratch = new ScratchQueue(await openQueue({ memory: true }));
+  const planned = await importTasks(scratch.queue, file, { ...options, dryRun: true });
+  if (options.dryRun) return planned;
+  const isRefused = planned.problems.length > 0 && !options.skipInvalid;
+  if (isRefused || planned.conflicts.length > 0) throw new ImportRefusedError(planned);
+  const outcome = await storeInParts(scratch.queue, withoutProblems(file, planned), onProgress);
+  const made = await putInPlace(scratch.queue, path);
+  try {
+    await verify(made, file, outcome, onProgress);
+  } finally {
+    await made.close();
+  }
+  return { ...planned, stored: true };
+}
+
+/** A queue that is closed when its scope ends. */
+class ScratchQueue implements AsyncDisposable {
+  readonly queue: TaskQueue;
+
+  constructor(queue: TaskQueue) {
+    this.queue = queue;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.queue.close();
+  }
+}
+
+function withoutProblems(file: TaskFile, { problems }: ImportReport): readonly TaskRecord[] {
+  const wrong = new Set(problems.map(({ id }) => id));
+  return file.records.filter(({ id }) => !wrong.has(id)).sort((a, b) => a.id - b.id);
+}
+
+/** Nobody sees the scratch queue, so what goes in in parts appears as a whole. */
+async function storeInParts(
+  queue: TaskQueue,
+  records: readonly TaskRecord[],
+  onProgress: (progress: TransferProgress) => void,
+): Promise<Pick<RecordImport, "additions" | "storedIds">> {
+  const ids: number[] = [];
+  for (const part of partsOf(records)) {
+    const { stored, storedIds } = await queue.importRecords(part);
+    invariant(stored, "records that were checked are refused");
+    for (const id of storedIds) ids.push(id);
+    onProgress({ phase: "store", done: ids.length, total: records.length });
+  }
+  return { additions: ids, storedIds: ids };
+}
+
+/** Parts that a transaction can hold, however large their tasks are. */
+function* partsOf(records: readonly TaskRecord[]): Generator<readonly TaskRecord[]> {
+  let part: TaskRecord[] = [];
+  let length = 0;
+  for (const record of records) {
+    part.push(record);
+    length += record.payloadText.length + (record.resultText?.length ?? 0) + FIELDS_LENGTH;
+    if (length < PART_LENGTH) continue;
+    yield part;
+    [part, length] = [[], 0];
+  }
+  if (part.length > 0) yield part;
+}
+
+/** A backup of the scratch queue, restored where the queue shall be. */
+async function putInPlace(scratch: TaskQueue, path: string): Promise<TaskQueue> {
+  const backup = `${path}.${crypto.randomUUID()}.importing`;
+  try {
+    await scratch.backup(backup);
+    if (await isThere(path)) throw new StorageError("import into", path, "it is there already");
+    await restoreBackup(backup, path);
+  } finally {
+    await Promise.allSettled([removeFile(backup)]);
+  }
+  return await openQueue({ path, mustExist: true });
 }
 
 /** @throws StorageError */
@@ -256,7 +355,7 @@ function noTasks(): Record<TaskStatus, number> {
 async function verify(
   queue: TaskQueue,
   file: TaskFile,
-  { additions, storedIds }: RecordImport,
+  { additions, storedIds }: Pick<RecordImport, "additions" | "storedIds">,
   onProgress: (progress: TransferProgress) => void,
 ): Promise<void> {
   const total = additions.length;

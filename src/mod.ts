@@ -74,6 +74,7 @@ export {
   exportTasks,
 } from "./export_tasks.ts";
 export {
+  importAsNewQueue,
   type ImportOptions,
   ImportRefusedError,
   type ImportReport,

@@ -2,10 +2,11 @@
  * `holdfast import FILE`: tasks of the Python system, or of `holdfast export`, come into the queue.
  */
 import {
+  importAsNewQueue,
+  type ImportOptions as TaskImportOptions,
   ImportRefusedError,
   type ImportReport,
   importTasks,
-  openQueue,
   readTaskFile,
   TASK_STATUSES,
   type TaskFile,
@@ -16,7 +17,6 @@ import {
   type Program,
   type Session,
   withExistingQueue,
-  withQueue,
   writeJson,
   writeLine,
   writeNote,
@@ -52,38 +52,31 @@ export function addImportCommand(program: Program, app: App): void {
     );
 }
 
-/** The file is read and checked, and the import planned, before a queue is made that was not there. */
+/** A queue that is not there yet appears with its tasks, or not at all. */
 async function importFile(
   session: Session,
   path: string,
   options: ImportOptions,
 ): Promise<number> {
-  const file = await showingPhases(session.io, (onProgress) => readTaskFile(path, { onProgress }));
-  if (!await isFile(session.dbPath)) {
-    const planned = await plan(file, options);
-    if (options.dryRun || isRefused(planned, options)) return answer(session, planned, options);
-  }
-  const open = options.dryRun ? withExistingQueue : withQueue;
-  const report = await open(session, (queue) =>
-    showingPhases(session.io, async (onProgress) => {
-      try {
-        return await importTasks(queue, file, { ...options, onProgress });
-      } catch (thrown) {
-        if (thrown instanceof ImportRefusedError) return thrown.report;
-        throw thrown;
-      }
-    }));
+  const report = await showingPhases(session.io, async (onProgress) => {
+    const file = await readTaskFile(path, { onProgress });
+    try {
+      return await store(session, file, { ...options, onProgress });
+    } catch (thrown) {
+      if (thrown instanceof ImportRefusedError) return thrown.report;
+      throw thrown;
+    }
+  });
   return answer(session, report, options);
 }
 
-/** What an import into a new queue would come to. */
-async function plan(file: TaskFile, options: ImportOptions): Promise<ImportReport> {
-  const queue = await openQueue({ memory: true });
-  try {
-    return await importTasks(queue, file, { ...options, dryRun: true });
-  } finally {
-    await queue.close();
-  }
+async function store(
+  session: Session,
+  file: TaskFile,
+  options: TaskImportOptions,
+): Promise<ImportReport> {
+  if (!await isFile(session.dbPath)) return await importAsNewQueue(session.dbPath, file, options);
+  return await withExistingQueue(session, (queue) => importTasks(queue, file, options));
 }
 
 function isRefused({ problems, conflicts }: ImportReport, { skipInvalid }: ImportOptions): boolean {
