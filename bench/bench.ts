@@ -19,6 +19,8 @@ export interface Scale {
   readonly idleSeconds: number;
   /** HTTP requests of one round. */
   readonly requests: number;
+  /** Whether the fsyncs of those who do not count them themselves are counted from outside, where that is possible. */
+  readonly tracesSyncs: boolean;
 }
 
 /** Minutes. */
@@ -30,6 +32,7 @@ export const FULL_SCALE: Scale = Object.freeze({
   sharedTasks: 6000,
   idleSeconds: 30,
   requests: 960,
+  tracesSyncs: true,
 });
 
 /** Seconds. */
@@ -41,6 +44,7 @@ export const QUICK_SCALE: Scale = Object.freeze({
   sharedTasks: 2000,
   idleSeconds: 5,
   requests: 320,
+  tracesSyncs: false,
 });
 
 /** What a part works with. */

@@ -33,11 +33,6 @@ export class Child {
     this.#input = this.#process.stdin.getWriter();
   }
 
-  /** Its process id. */
-  get pid(): number {
-    return this.#process.pid;
-  }
-
   /** The next thing that it says. */
   async hear<T>(): Promise<T> {
     for (;;) {

@@ -1,6 +1,6 @@
 /**
- * `deno task bench`: Holdfast beside others in one run, in turns. Prints tables, and writes `results/latest.json` and, when
- * everything was measured at full scale, `RESULTS.md`.
+ * `deno task bench`: Holdfast beside others in one run, in turns. Prints tables, and writes `results/latest.json` and,
+ * when nothing was left out, `RESULTS.md`.
  *
  * `--quick` takes seconds instead of minutes; `--only=enqueue,claim` runs these parts. An fsync's cost decides much of this:
  * on a laptop's disk it takes 1–10 ms, on a server's far less. So compare ratios within one run, not numbers.
@@ -44,7 +44,8 @@ async function main(): Promise<void> {
     const machine = await describeMachine(bench.folder("machine"));
     const figures = await runParts(bench, options);
     const command = ["deno task bench", ...Deno.args].join(" ");
-    await tell({ machine, command, figures, reach: reachOf(figures) }, options);
+    const isWhole = options.only === null;
+    await tell({ machine, command, figures, reach: reachOf(figures) }, isWhole);
   });
 }
 
@@ -68,12 +69,12 @@ async function runParts(bench: Bench, { only }: BenchOptions): Promise<Figure[]>
   return figures;
 }
 
-async function tell(report: Report, { isQuick, only }: BenchOptions): Promise<void> {
+async function tell(report: Report, isWhole: boolean): Promise<void> {
   console.log(asText(report));
   await Deno.mkdir(join(HERE, "results"), { recursive: true });
   const json = `${JSON.stringify(report, null, 2)}\n`;
   await Deno.writeTextFile(join(HERE, "results", "latest.json"), json);
-  if (isQuick || only !== null) return;
+  if (!isWhole) return;
   const notes = await Deno.readTextFile(join(HERE, "HOW_MEASURED.md"));
   await Deno.writeTextFile(join(HERE, "RESULTS.md"), asMarkdown(report, notes.trim()));
 }

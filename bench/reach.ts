@@ -121,7 +121,7 @@ function speedup(what: string, [ours, theirs]: readonly [string, string], goal: 
 function http(connections: number, which: "p50" | "p95"): Goal {
   const [atLeast, aim] = connections === 1 ? [2, 1.4] : [1.5, 1.1];
   return {
-    figure: `HTTP run, queue vs in-memory, ${which}, ${connections} connections`,
+    figure: `${REACH_WORK.http(connections)}, queue vs in-memory, ${which}`,
     isBetter: "smaller",
     atLeast,
     aim,

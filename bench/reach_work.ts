@@ -28,7 +28,8 @@ export const REACH_WORK = Object.freeze({
   claimAt: (order: ClaimOrder): string => `claim one, ${order}, of `,
   startHere: (business: Business): string => `enqueue to start, same process, ${business}`,
   startThere: (business: Business): string => `enqueue to start, other process, ${business}`,
-  http: (connections: number): string => `HTTP run, ${connections} connections`,
+  http: (connections: number): string =>
+    `HTTP run, ${connections} connection${connections === 1 ? "" : "s"}`,
   open: (size: string): string => `open ${size} tasks in a new process`,
   openUnfolded: (size: string): string => `the same, ${size}, half of them in the journal`,
   checkpoint: (size: string): string => `checkpoint of ${size} tasks`,

@@ -158,6 +158,16 @@ export const DOCUMENTS = Object.freeze({
     checks: z.array(z.object({ name: z.string(), success: z.boolean(), message: z.string() })),
     errors: z.array(z.string()),
   }),
+  Version: z.object({
+    version: z.string(),
+    commit: z.string().nullable(),
+    built_at: instant.nullable(),
+    deno: z.string(),
+    v8: z.string(),
+    sqlite: z.string(),
+    target: z.string(),
+    compiled: z.boolean(),
+  }),
   Repaired: z.object({
     path: z.string(),
     tasks: count,

@@ -26,6 +26,7 @@ import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStatsCommand } from "./commands/stats.ts";
 import { addTransitionsCommand } from "./commands/transitions.ts";
+import { addVersionCommand, type BuildData } from "./commands/version.ts";
 import { addWorkerCommand } from "./commands/worker.ts";
 import { addWorkersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
@@ -33,8 +34,15 @@ import { type CliIo, systemIo } from "./io.ts";
 import { addManual } from "./manual.ts";
 import { printable } from "./task_text.ts";
 
-/** Runs `holdfast` with these arguments (without the program's name) and gives its exit code. */
-export async function main(args: readonly string[], io: CliIo = systemIo()): Promise<number> {
+/**
+ * Runs `holdfast` with these arguments (without the program's name) and gives its exit code. A compiled program says how it
+ * was made.
+ */
+export async function main(
+  args: readonly string[],
+  io: CliIo = systemIo(),
+  build: BuildData | null = null,
+): Promise<number> {
   let exitCode: number = EXIT.done;
   const app: App = {
     run: async (globals, work) => {
@@ -42,7 +50,7 @@ export async function main(args: readonly string[], io: CliIo = systemIo()): Pro
     },
   };
   try {
-    await createProgram(io, app).parseAsync([...args], { from: "user" });
+    await createProgram(io, app, build).parseAsync(withVersionCommand(args), { from: "user" });
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -51,8 +59,16 @@ export async function main(args: readonly string[], io: CliIo = systemIo()): Pro
   }
 }
 
+/** `--version` in a command's place is the command `version`. */
+function withVersionCommand(args: readonly string[]): string[] {
+  const at = args.findIndex((arg) => arg !== "--json");
+  return args.map((arg, index) =>
+    index === at && (arg === "--version" || arg === "-V") ? "version" : arg
+  );
+}
+
 /** The tree of commands, the chosen one of which `app` runs. */
-export function createProgram(io: CliIo, app: App): Program {
+export function createProgram(io: CliIo, app: App, build: BuildData | null = null): Program {
   const program: Program = new Command("holdfast")
     .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
     .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
@@ -67,6 +83,7 @@ export function createProgram(io: CliIo, app: App): Program {
     })
     .exitOverride();
   addCommands(program, app, io);
+  addVersionCommand(program, app, build);
   addManual(program);
   return program;
 }

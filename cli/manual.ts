@@ -215,6 +215,10 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 1: "the environment is wrong, or the queue that it asks for cannot be opened" },
     documents: { "": "Backend" },
   },
+  version: {
+    examples: [{ does: "also: holdfast --version", line: "holdfast version" }],
+    documents: { "": "Version" },
+  },
   completions: {
     examples: [
       { does: "for this session of bash", line: "holdfast completions bash" },

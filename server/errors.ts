@@ -114,6 +114,8 @@ const QUEUE_ERROR_CODES: Readonly<Record<QueueError["code"], ErrorCode>> = Objec
   lease_lost: "LEASE_LOST",
   idempotency_conflict: "IDEMPOTENCY_CONFLICT",
   run_id_conflict: "RUN_ID_CONFLICT",
+  unknown_parent: "VALIDATION_ERROR",
+  dependency_cycle: "VALIDATION_ERROR",
   unknown_task_type: "MODULE_NOT_FOUND",
   queue_closed: "QUEUE_UNAVAILABLE",
 });

@@ -224,14 +224,15 @@ async function storeInParts(
   return { additions: ids, storedIds: ids };
 }
 
-/** Parts that a transaction can hold, however large their tasks are. */
+/** Parts that a transaction can hold, however large their tasks are. Nobody waits for a task of a later part. */
 function* partsOf(records: readonly TaskRecord[]): Generator<readonly TaskRecord[]> {
   let part: TaskRecord[] = [];
-  let length = 0;
+  let [length, lastParent] = [0, 0];
   for (const record of records) {
     part.push(record);
     length += record.payloadText.length + (record.resultText?.length ?? 0) + FIELDS_LENGTH;
-    if (length < PART_LENGTH) continue;
+    for (const { taskId } of record.parents) lastParent = Math.max(lastParent, taskId);
+    if (length < PART_LENGTH || record.id < lastParent) continue;
     yield part;
     [part, length] = [[], 0];
   }

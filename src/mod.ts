@@ -61,10 +61,13 @@ export {
   type Lease,
   type LeaseLike,
   type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,
   type TaskLimits,
+  type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
 export {
@@ -158,6 +161,7 @@ export {
   type LoadHandlersOptions,
 } from "./platform/load_handlers.ts";
 export { loadModules } from "./platform/load_modules.ts";
+export { sqliteVersion } from "./platform/sqljs_engine.ts";
 export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
 export { METRICS_LIMITS } from "./queue/metrics.ts";
 export {
@@ -185,12 +189,13 @@ export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_
 export { checkNewTask } from "./queue/enqueue.ts";
 export type { RecordRequest } from "./queue/export_records.ts";
 export type { RecordImport, RecordImportOptions, RecordProblem } from "./queue/import_records.ts";
-export type { TaskRecord } from "./queue/task_record.ts";
+export type { ParentRecord, TaskRecord } from "./queue/task_record.ts";
 export type {
   ClaimRequest,
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChange,
   TaskChanges,

@@ -40,8 +40,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   "src": ["src"],
   "server": ["src/mod.ts"],
+  "client": [],
   "cli": ["src/mod.ts", "server"],
-  "examples": ["src/mod.ts", "server", "cli"],
+  "examples": ["src/mod.ts", "server", "client", "cli"],
 };
 
 /** Packages that a layer may use. */
@@ -49,7 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/domain": [],
   "src/storage": [],
   "src/ledger": [],
-  "src/queue": ["@logtape/logtape"],
+  "src/queue": ["@logtape/logtape", "@opentelemetry/api"],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
   "src/transfer": [],
@@ -57,6 +58,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],
   "server": ["hono", "@hono/zod-openapi", "@logtape/logtape", "zod"],
+  "client": [],
   "cli": [
     "@logtape/logtape",
     "commander",
@@ -71,6 +73,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     "commander",
     "@commander-js/extra-typings",
     "fast-png",
+    "hono",
     "node:",
   ],
 };
@@ -134,7 +137,7 @@ async function sourceFiles(): Promise<string[]> {
       else if (entry.name.endsWith(".ts")) found.push(path);
     }
   };
-  for (const top of ["src", "server", "cli", "examples"]) await visit(top);
+  for (const top of ["src", "server", "client", "cli", "examples"]) await visit(top);
   assert(found.length > 60, `${found.length} files were found`);
   return found.sort();
 }

@@ -6,6 +6,9 @@
  */
 import { type Contender, Countdown, payloadOf, RESULT } from "./contender.ts";
 
+/** Its name. */
+export const KV_NAME = "Deno KV queue";
+
 /** Deno KV at `path`. */
 export async function denoKv(path: string): Promise<Contender> {
   const kv = await Deno.openKv(path);
@@ -18,7 +21,7 @@ export async function denoKv(path: string): Promise<Contender> {
     if (!ok) throw new Error("Deno KV refused a batch");
   };
   return {
-    name: "Deno KV queue",
+    name: KV_NAME,
     survives: "power cut",
     enqueue: async (n) => {
       await kv.enqueue(payloadOf(n));

@@ -42,13 +42,17 @@ interface Row {
   readonly lease_token: number;
 }
 
+/** Its name. */
+export function nodeSqliteName({ synchronous, hasTransitions }: NodeSqliteOptions): string {
+  return `node:sqlite, ${synchronous}${hasTransitions ? ", with transitions" : ""}`;
+}
+
 /** node:sqlite at `path`. */
 export function nodeSqlite(path: string, options: NodeSqliteOptions): Contender {
   const peer = new Peer(path, options);
-  const { synchronous, hasTransitions } = options;
   return {
-    name: `node:sqlite, ${synchronous}${hasTransitions ? ", with transitions" : ""}`,
-    survives: synchronous === "FULL" ? "power cut" : "killed process",
+    name: nodeSqliteName(options),
+    survives: options.synchronous === "FULL" ? "power cut" : "killed process",
     enqueue: (n) => Promise.resolve(peer.enqueue(n)),
     enqueueBatch: (count) => Promise.resolve(peer.enqueueBatch(count)),
     claimAndComplete: (limit) => Promise.resolve(peer.claimAndComplete(limit)),

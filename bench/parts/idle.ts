@@ -1,5 +1,5 @@
 /**
- * What a worker costs that has nothing to do: the CPU time of its process, as Linux tells it in `/proc`.
+ * What a worker costs that has nothing to do: the CPU time of its process, all threads together, which it tells itself.
  */
 import { join } from "node:path";
 import type { Bench, Part } from "../bench.ts";
@@ -9,18 +9,11 @@ import { REACH_WORK } from "../reach_work.ts";
 
 /** Before it counts: starting up is over. */
 const SETTLE_MS = 3000;
-/** Linux counts in hundredths of a second wherever we run. */
-const TICK_MS = 10;
-
 /** The part `idle`. */
 export const IDLE_PART: Part = {
   name: "idle",
   about: "CPU time of a worker that waits",
-  run: async (bench) => {
-    if (Deno.build.os === "linux") return [await idleCpu(bench)];
-    bench.say("the CPU time of another process is not told here: only Linux has /proc");
-    return [];
-  },
+  run: async (bench) => [await idleCpu(bench)],
 };
 
 async function idleCpu(bench: Bench): Promise<Figure> {
@@ -28,10 +21,10 @@ async function idleCpu(bench: Bench): Promise<Figure> {
   await child.hear<"ready">();
   await child.tell("go");
   await pause(SETTLE_MS);
-  const before = cpuMs(child.pid);
+  const before = await cpuMs(child);
   const startedAt = performance.now();
   await pause(bench.scale.idleSeconds * 1000);
-  const usedMs = cpuMs(child.pid) - before;
+  const usedMs = await cpuMs(child) - before;
   const elapsedMs = performance.now() - startedAt;
   await child.end();
   return {
@@ -44,12 +37,9 @@ async function idleCpu(bench: Bench): Promise<Figure> {
   };
 }
 
-/** CPU time of a process so far; the fields after its name, which may hold spaces. */
-function cpuMs(pid: number): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [user, system] = [Number(fields[11]), Number(fields[12])];
-  return (user + system) * TICK_MS;
+async function cpuMs(child: Child): Promise<number> {
+  await child.tell("cpu");
+  return await child.hear<number>();
 }
 
 function pause(ms: number): Promise<void> {

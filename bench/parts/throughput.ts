@@ -2,90 +2,131 @@
  * Enqueueing, claiming and the whole life of a task, all contenders in turn.
  */
 import { join } from "node:path";
+import type { Durability } from "../../src/mod.ts";
 import type { Bench, Part } from "../bench.ts";
 import type { Contender } from "../contenders/contender.ts";
-import { denoKv } from "../contenders/deno_kv.ts";
+import { denoKv, KV_NAME } from "../contenders/deno_kv.ts";
 import { holdfast } from "../contenders/holdfast.ts";
 import { inMemory } from "../contenders/in_memory.ts";
-import { nodeSqlite } from "../contenders/node_sqlite.ts";
+import { nodeSqlite, nodeSqliteName } from "../contenders/node_sqlite.ts";
 import type { Figure } from "../figures.ts";
-import { measure, type Stopwatch, type Workload } from "../measure.ts";
+import { measure, Stopwatch, type Workload } from "../measure.ts";
+import { withTracedSyncs } from "../traced_syncs.ts";
 import { BATCH, CALLERS, CONCURRENCY, REACH_WORK } from "../reach_work.ts";
 
-/** The parts `enqueue`, `claim` and `life`. */
-export const THROUGHPUT_PARTS: readonly Part[] = [
-  {
-    name: "enqueue",
-    about: "one caller, 64 callers, batches of 1,000",
-    run: (bench) =>
-      inTurns(bench, "enqueue", [
-        {
-          name: REACH_WORK.enqueueOne,
-          run: (c, watch) => callers(c, watch, [1, bench.scale.operations]),
-        },
-        {
-          name: REACH_WORK.enqueueMany,
-          run: (c, watch) => callers(c, watch, [CALLERS, bench.scale.operations / 20]),
-        },
-        { name: REACH_WORK.enqueueBatch, run: batches },
-      ]),
-  },
-  {
-    name: "claim",
-    about: "claim + complete, one at a time and 32 at a time",
-    run: (bench) =>
-      inTurns(bench, "claim", [
-        claiming(REACH_WORK.claimOne, 1, bench.scale.operations / 2),
-        claiming(REACH_WORK.claimMany, CONCURRENCY, 960),
-      ]),
-  },
-  {
-    name: "life",
-    about: "the whole life of a task whose handler does nothing, through Worker",
-    run: (bench) =>
-      inTurns(bench, "life", [
-        {
-          name: REACH_WORK.liveOne,
-          run: (c, watch) => lives(c, watch, [bench.scale.operations / 2, 1]),
-        },
-        { name: REACH_WORK.liveMany, run: (c, watch) => lives(c, watch, [1, BATCH]) },
-      ]),
-  },
-];
+/** Where only fsyncs are counted, few operations suffice. */
+const COUNTED_OPERATIONS = 100;
 
-/** Everyone, each with new files. */
-export async function openContenders(folder: string): Promise<Contender[]> {
-  const contenders = [
-    await holdfast(join(folder, "full.db"), "full"),
-    await holdfast(join(folder, "relaxed.db"), "relaxed"),
-    inMemory(),
-  ];
-  for (const synchronous of ["FULL", "NORMAL"] as const) {
-    for (const hasTransitions of [false, true]) {
-      const path = join(folder, `sqlite ${synchronous} ${hasTransitions}.db`);
-      contenders.push(nodeSqlite(path, { synchronous, hasTransitions }));
-    }
-  }
-  if ("openKv" in Deno) contenders.push(await denoKv(join(folder, "kv.db")));
-  return contenders;
+type Work = (contender: Contender, watch: Stopwatch, operations: number) => Promise<number>;
+
+interface Group {
+  readonly about: string;
+  /** By name. */
+  readonly works: Readonly<Record<string, Work>>;
 }
 
-async function inTurns(
-  bench: Bench,
-  group: string,
-  workloads: readonly Workload<Contender>[],
-): Promise<Figure[]> {
-  const subjects = await openContenders(bench.folder(group));
+const GROUPS: Readonly<Record<string, Group>> = {
+  enqueue: {
+    about: "one caller, 64 callers, batches of 1,000",
+    works: {
+      [REACH_WORK.enqueueOne]: (c, watch, operations) => callers(c, watch, [1, operations]),
+      [REACH_WORK.enqueueMany]: (c, watch, operations) =>
+        callers(c, watch, [CALLERS, Math.ceil(operations / 20)]),
+      [REACH_WORK.enqueueBatch]: batches,
+    },
+  },
+  claim: {
+    about: "claim + complete, one at a time and 32 at a time",
+    works: {
+      [REACH_WORK.claimOne]: (c, watch, operations) => claims(c, watch, [1, operations / 2]),
+      [REACH_WORK.claimMany]: (c, watch) => claims(c, watch, [CONCURRENCY, 960]),
+    },
+  },
+  life: {
+    about: "the whole life of a task whose handler does nothing, through Worker",
+    works: {
+      [REACH_WORK.liveOne]: (c, watch, operations) => lives(c, watch, [operations / 2, 1]),
+      [REACH_WORK.liveMany]: (c, watch) => lives(c, watch, [1, BATCH]),
+    },
+  },
+};
+
+/** The parts `enqueue`, `claim` and `life`. */
+export const THROUGHPUT_PARTS: readonly Part[] = Object.entries(GROUPS).map(
+  ([name, { about }]) => ({ name, about, run: (bench) => inTurns(bench, name) }),
+);
+
+interface Entrant {
+  readonly name: string;
+  /** Makes it, with files of its own in `folder`. */
+  readonly enter: (folder: string) => Promise<Contender>;
+}
+
+/** Everyone; Deno KV only where it may be used. */
+function entrants(): readonly Entrant[] {
+  const enter = async (folder: string, durability: Durability): Promise<Contender> =>
+    await holdfast(join(folder, `${durability}.db`), durability);
+  const peers = (["FULL", "NORMAL"] as const).flatMap((synchronous) =>
+    [false, true].map((hasTransitions): Entrant => ({
+      name: nodeSqliteName({ synchronous, hasTransitions }),
+      enter: (folder) => {
+        const path = join(folder, `sqlite ${synchronous} ${hasTransitions}.db`);
+        return Promise.resolve(nodeSqlite(path, { synchronous, hasTransitions }));
+      },
+    }))
+  );
+  return [
+    { name: "Holdfast, full", enter: (folder) => enter(folder, "full") },
+    { name: "Holdfast, relaxed", enter: (folder) => enter(folder, "relaxed") },
+    { name: "in-memory manager", enter: () => Promise.resolve(inMemory()) },
+    ...peers,
+    ..."openKv" in Deno
+      ? [{ name: KV_NAME, enter: (folder: string) => denoKv(join(folder, "kv.db")) }]
+      : [],
+  ];
+}
+
+/** Has one contender do one work; the number of tasks. `countSyncs` is called right before and right after. */
+export async function doOnce(
+  { group, work, contender, folder }: {
+    readonly group: string;
+    readonly work: string;
+    readonly contender: string;
+    readonly folder: string;
+  },
+  countSyncs: () => Promise<number | null>,
+): Promise<number> {
+  const subject = await entrants().find(({ name }) => name === contender)!.enter(folder);
+  try {
+    return await GROUPS[group]!.works[work]!(
+      subject,
+      new Stopwatch(countSyncs),
+      COUNTED_OPERATIONS,
+    );
+  } finally {
+    await subject.close();
+  }
+}
+
+async function inTurns(bench: Bench, group: string): Promise<Figure[]> {
+  const subjects: Contender[] = [];
   const figures: Figure[] = [];
   try {
-    for (const workload of workloads) {
-      bench.say(workload.name);
+    const folder = bench.folder(group);
+    for (const { enter } of entrants()) subjects.push(await enter(folder));
+    for (const [name, work] of Object.entries(GROUPS[group]!.works)) {
+      bench.say(name);
+      const workload: Workload<Contender> = {
+        name,
+        suits: ({ claimAndComplete }) => group !== "claim" || claimAndComplete !== undefined,
+        run: (contender, watch) => work(contender, watch, bench.scale.operations),
+      };
       figures.push(...await measure(group, workload, { subjects, rounds: bench.scale.rounds }));
     }
   } finally {
     for (const subject of subjects) await subject.close();
   }
-  return figures;
+  return bench.scale.tracesSyncs ? await withTracedSyncs(bench, figures) : figures;
 }
 
 async function callers(
@@ -110,20 +151,18 @@ async function batches(contender: Contender, watch: Stopwatch): Promise<number> 
   return times * BATCH;
 }
 
-function claiming(name: string, limit: number, tasks: number): Workload<Contender> {
-  return {
-    name,
-    suits: ({ claimAndComplete }) => claimAndComplete !== undefined,
-    run: async (contender, watch) => {
-      const claimAndComplete = contender.claimAndComplete!;
-      await contender.enqueueBatch(BATCH);
-      let done = 0;
-      await watch.total(async () => {
-        while (done < tasks) done += await watch.lap(() => claimAndComplete(limit));
-      });
-      return done;
-    },
-  };
+async function claims(
+  contender: Contender,
+  watch: Stopwatch,
+  [limit, tasks]: readonly [limit: number, tasks: number],
+): Promise<number> {
+  const claimAndComplete = contender.claimAndComplete!;
+  await contender.enqueueBatch(BATCH);
+  let done = 0;
+  await watch.total(async () => {
+    while (done < tasks) done += await watch.lap(() => claimAndComplete(limit));
+  });
+  return done;
 }
 
 async function lives(

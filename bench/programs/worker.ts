@@ -1,7 +1,9 @@
 /**
  * A worker process: PATH DURABILITY CONCURRENCY WORK_MS. Says `ready` when the queue is open, begins when told `go`, says when a
- * `probe` starts, and when nothing is left how many tasks it did and when the last one ended.
+ * `probe` starts, when asked for `cpu` the time that it has used, and when told `drain`, once nothing is left, how many
+ * tasks it did and when the last one ended.
  */
+import { cpuUsage } from "node:process";
 import {
   type Durability,
   HandlerRegistry,
@@ -40,9 +42,12 @@ async function main(): Promise<void> {
   say("ready");
   for await (const line of heard()) {
     if (line === "go") worker.start();
-    if (line !== "drain") continue;
-    await drained(queue);
-    say({ completed, lastAtMs } satisfies Drained);
+    else if (line === "cpu") say(cpuMs());
+    else if (line === "drain") {
+      await drained(queue);
+      await worker.stop();
+      say({ completed, lastAtMs } satisfies Drained);
+    }
   }
   await worker.stop();
   await queue.close();
@@ -60,6 +65,12 @@ function handlersOf(workMs: number): HandlerRegistry {
     return Promise.resolve(RESULT);
   });
   return handlers;
+}
+
+/** CPU time of this process so far, in milliseconds. */
+function cpuMs(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1000;
 }
 
 async function drained(queue: TaskQueue): Promise<void> {

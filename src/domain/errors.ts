@@ -12,6 +12,8 @@ export type QueueErrorCode =
   | "lease_lost"
   | "idempotency_conflict"
   | "run_id_conflict"
+  | "unknown_parent"
+  | "dependency_cycle"
   | "unknown_task_type"
   | "queue_closed";
 

@@ -13,14 +13,29 @@ export const TASK_STATUSES = ["queued", "leased", "completed", "failed", "cancel
 /**
  * Where a task is.
  *
- * - `queued`: put there by enqueue, retry, release, rescue or a failure with attempts left; waits until it is due and
- *   a worker claims it, or until it is cancelled.
+ * - `queued`: put there by enqueue, retry, release, rescue or a failure with attempts left; waits until its parents are
+ *   final, it is due and a worker claims it, or until it is cancelled or a parent's failure ends it.
  * - `leased`: put there by claim; one worker holds it until `leaseUntil`; left by complete, fail, release, cancel, rescue.
  * - `completed`: put there by the holder of the lease; final.
- * - `failed`: put there by the holder of the lease or by rescue when attempts are used up; left only by retry.
- * - `cancelled`: put there by cancel; left only by retry.
+ * - `failed`: put there by the holder of the lease, by rescue when attempts are used up, or by a parent's failure; left
+ *   only by retry.
+ * - `cancelled`: put there by cancel, or by a parent's failure; left only by retry.
  */
 export type TaskStatus = typeof TASK_STATUSES[number];
+
+/** Every policy for a task one of whose parents fails or is cancelled; the default first. */
+export const PARENT_FAILURE_POLICIES = ["fail", "skip", "run"] as const;
+
+/**
+ * What becomes of a task when one of its parents fails or is cancelled.
+ *
+ * - `fail`: it fails at once, with a message that names the parent. `skip`: it is cancelled at once, likewise.
+ * - `run`: it runs all the same, once every parent is final.
+ */
+export type ParentFailurePolicy = typeof PARENT_FAILURE_POLICIES[number];
+
+/** How a task refers to another one: its id (a number) or its run id (a text). */
+export type TaskReference = number | string;
 
 /** The bounds of every field of a task, in the units of their names. */
 export interface TaskLimits {
@@ -68,6 +83,10 @@ export interface TaskLimits {
   readonly batchMax: number;
   /** Tasks that can be imported at once. */
   readonly importMax: number;
+  /** Parents that a task can wait for. */
+  readonly parentsMax: number;
+  /** Parents that all tasks of a batch can name together. */
+  readonly parentsBatchMax: number;
   /** Tasks that one page can list. */
   readonly listMax: number;
   /** Tasks that one page lists when nothing is said. */
@@ -98,6 +117,8 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   claimMax: 1000,
   batchMax: 100_000,
   importMax: 1_000_000,
+  parentsMax: 1000,
+  parentsBatchMax: 250_000,
   listMax: 1000,
   listDefault: 100,
 });
@@ -154,6 +175,10 @@ export interface Task {
   readonly retryPolicy: RetryPolicy | null;
   /** Overrides the handler's timeout, in milliseconds. */
   readonly timeoutMs: number | null;
+  /** How many of its parents are not final yet; it is not claimed before this is 0. Always 0 unless queued. */
+  readonly waitsFor: number;
+  /** The enqueueing's place in a distributed trace, a W3C `traceparent`; `null` when nobody traced it. */
+  readonly traceParent: string | null;
 }
 
 /** What a caller gives to enqueue. */
@@ -166,7 +191,10 @@ export interface NewTask {
   readonly priority?: number;
   /** Not before this instant: a `Date`, or an ISO 8601 text with a zone; default now. */
   readonly runAfter?: Date | string;
-  /** Same key and same type and payload give the same task; an empty key is no key. At most 255 characters; default none. */
+  /**
+   * Same key and same type, payload, parents and `onParentFailure` give the same task; an empty key is no key. At most 255
+   * characters; default none.
+   */
   readonly idempotencyKey?: string;
   /** Executions allowed, 1–100; default 5. */
   readonly maxAttempts?: number;
@@ -178,6 +206,14 @@ export interface NewTask {
   readonly retryPolicy?: Partial<RetryPolicy>;
   /** How long one attempt may take, 1 ms to 7 days in milliseconds; default the handler's timeout, then no limit. */
   readonly timeoutMs?: number;
+  /**
+   * Its parents, at most 1,000: it is not claimed before all of them are final. Each is named by its task id (a number) or
+   * its run id (a text), and in a batch also by the `runId` of another task of the same batch, earlier or later. The same
+   * parent named twice counts once. Default none.
+   */
+  readonly dependsOn?: readonly TaskReference[];
+  /** What becomes of it when a parent fails or is cancelled; default `fail`. Without parents it has no effect. */
+  readonly onParentFailure?: ParentFailurePolicy;
 }
 
 /** The right to run a task: what claim gives and renew, complete, fail and release ask for. */

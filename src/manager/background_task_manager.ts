@@ -171,6 +171,7 @@ export class BackgroundTaskManager implements TaskManager {
     const { run, controller } = active;
     return {
       signal: controller.signal,
+      parentResults: () => Promise.resolve([]),
       runId: run.runId,
       attempt: 1,
       deadline: null,

@@ -106,14 +106,21 @@ async function programOf(
   return { file, args: [...interpreter.args, script] };
 }
 
-/** The names of environment variables have one spelling on Windows, whatever their case. */
 function environmentOf({ allow = [], set = {} }: ProgramEnvironment): Record<string, string> {
-  const environment: Record<string, string> = {};
+  const environment = new Map<string, readonly [string, string]>();
+  const put = (name: string, value: string): void =>
+    void environment.set(spellingOf(name), [name, value]);
   for (const name of [...BASE_VARIABLES, ...allow]) {
     const value = Deno.env.get(name);
-    if (value !== undefined) environment[name] = value;
+    if (value !== undefined) put(name, value);
   }
-  return { ...environment, ...set };
+  for (const [name, value] of Object.entries(set)) put(name, value);
+  return Object.fromEntries(environment.values());
+}
+
+/** What two names of the same variable have in common: on Windows their case does not count. */
+function spellingOf(name: string): string {
+  return Deno.build.os === "windows" ? name.toUpperCase() : name;
 }
 
 function start(program: Program): RunningProgram {

@@ -3,14 +3,17 @@
  */
 import type { TaskStatus } from "../domain/task.ts";
 import type { Transaction } from "../ledger/replica.ts";
-import { requeue } from "./lease.ts";
+import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "./operation_context.ts";
+import { requeue } from "./requeue.ts";
 import { TASK_TABLE } from "./schema.ts";
+import { settle } from "./settle.ts";
 import { cell, rowOfTask } from "./task_row.ts";
 import { noteTransition, runMsOf } from "./transition_log.ts";
 
 /** Cancels a queued or leased task; `false` when it is final. @throws QueueError `task_not_found`. */
-export function cancel(tx: Transaction, taskId: number, { nowMs }: OperationContext): boolean {
+export function cancel(tx: Transaction, taskId: number, context: OperationContext): boolean {
+  const { nowMs } = context;
   const row = rowOfTask(tx, taskId);
   const status = cell(row, "status") as TaskStatus;
   if (status !== "queued" && status !== "leased") return false;
@@ -19,19 +22,24 @@ export function cancel(tx: Transaction, taskId: number, { nowMs }: OperationCont
     : {};
   noteTransition(tx, { id: taskId, nowMs }, "cancelled", note);
   const update =
-    `UPDATE task_queue SET status = 'cancelled', error_message = 'Cancelled by user', is_ready = 0,
+    `UPDATE task_queue SET status = 'cancelled', error_message = 'Cancelled by user', is_ready = 0, waits_for = 0,
       lease_until_utc = NULL, finished_at_utc = ?, updated_at_utc = ?
     WHERE id = ? RETURNING *`;
-  tx.change(TASK_TABLE, update, [nowMs, nowMs, taskId]);
+  settle(tx, tx.change(TASK_TABLE, update, [nowMs, nowMs, taskId]), context);
   return true;
 }
 
-/** Queues a failed or cancelled task again, with fresh attempts; `false` for any other. @throws QueueError `task_not_found`. */
+/**
+ * Queues a failed or cancelled task again, with fresh attempts; `false` for any other. It waits for those of its parents
+ * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
+ * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
+ */
 export function retry(tx: Transaction, taskId: number, context: OperationContext): boolean {
   const row = rowOfTask(tx, taskId);
   const status = cell(row, "status") as TaskStatus;
   if (status !== "failed" && status !== "cancelled") return false;
   noteTransition(tx, { id: taskId, nowMs: context.nowMs }, "requeued");
-  requeue(tx, row, { delayMs: 0, attempts: 0, message: null }, context);
+  forgiveParents(tx, taskId);
+  settle(tx, [requeue(tx, row, { delayMs: 0, attempts: 0, message: null }, context)], context);
   return true;
 }

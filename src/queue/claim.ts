@@ -47,9 +47,11 @@ interface Candidate {
  */
 export const CLAIM_SQL = {
   nextDue: `SELECT run_after_utc FROM task_queue INDEXED BY scheduled_tasks
-    WHERE status = 'queued' AND is_ready = 0 AND run_after_utc > +? ORDER BY run_after_utc LIMIT 1`,
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc > +?
+    ORDER BY run_after_utc LIMIT 1`,
   due: `SELECT id, type, compatibility, priority FROM task_queue INDEXED BY scheduled_tasks
-    WHERE status = 'queued' AND is_ready = 0 AND run_after_utc <= +? ORDER BY run_after_utc LIMIT +?`,
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= +?
+    ORDER BY run_after_utc LIMIT +?`,
   promote:
     "UPDATE task_queue SET is_ready = 1, draw_key = ?, updated_at_utc = ? WHERE id = ? RETURNING *",
   nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
@@ -68,7 +70,7 @@ export const CLAIM_SQL = {
     `UPDATE task_queue SET status = 'leased', is_ready = 0, attempts = attempts + 1, lease_token = lease_token + 1,
       locked_by = ?, lease_until_utc = ?, reserved_at_utc = ?, processing_started_utc = ?, updated_at_utc = ?,
       finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL
-    WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`,
+    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`,
 } as const;
 
 /** How many tasks that became due one transaction makes ready at most; the earliest first. */
@@ -123,7 +125,7 @@ export function nextDueMs(reader: Reader, nowMs: number): number | undefined {
 
 function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
   const select = `SELECT 1 FROM task_queue
-    WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?)`;
+    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`;
   return reader.read(select, [taskId, nowMs]).length > 0;
 }
 

@@ -1,5 +1,8 @@
 /**
  * Enqueueing: a caller's wish becomes a row, or the row that its idempotency key names already.
+ *
+ * A batch is stored in its order, each task with the number of parents it has to wait for; only then, when every id is
+ * known, are the dependencies written, and children of parents that have failed already are ended.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
@@ -9,14 +12,22 @@ import {
   checkInteger,
   checkName,
   checkPairs,
+  isFinal,
   type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
   TASK_LIMITS,
+  type TaskReference,
+  type TaskStatus,
 } from "../domain/task.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
+import { type BatchParent, findParents, type Parentage } from "./batch_parents.ts";
+import { addDependency, dependenciesOf, type Dependency, stateFor } from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { TASK_TABLE } from "./schema.ts";
-import { cell } from "./task_row.ts";
+import { fell, settle } from "./settle.ts";
+import { cell, rowOfTask } from "./task_row.ts";
 import { noteEnqueued } from "./transition_log.ts";
 
 /** A checked `NewTask`, in the forms of its columns. */
@@ -31,6 +42,8 @@ export interface PreparedTask {
   readonly idempotencyKey: string | null;
   readonly retryPolicy: string | null;
   readonly timeoutMs: number | null;
+  readonly dependsOn: readonly TaskReference[];
+  readonly onParentFailure: ParentFailurePolicy;
 }
 
 /** The row that stands for the task, and whether it is new. */
@@ -41,8 +54,9 @@ export interface Enqueued {
 
 const INSERT = `
   INSERT INTO task_queue (run_id, type, priority, payload, compatibility, status, attempts, max_attempts, run_after_utc,
-    created_at_utc, updated_at_utc, lease_token, idempotency_key, retry_policy, timeout_ms, is_ready, draw_key)
-  VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
+    created_at_utc, updated_at_utc, lease_token, idempotency_key, retry_policy, timeout_ms, is_ready, draw_key,
+    waits_for, trace_parent)
+  VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
   RETURNING *`;
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
@@ -79,7 +93,36 @@ export function prepareTask(task: NewTask, payloadMaxBytes: number): PreparedTas
       task.timeoutMs,
       (timeoutMs) => checkInteger(timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
     ),
+    dependsOn: checkReferences(task.dependsOn ?? []),
+    onParentFailure: checkPolicy(task.onParentFailure ?? "fail"),
   };
+}
+
+function checkReferences(references: unknown): readonly TaskReference[] {
+  if (!Array.isArray(references)) {
+    throw new TypeError(
+      `Cannot use ${
+        JSON.stringify(references) ?? typeof references
+      } as dependsOn: an array of task ids and run ids is needed`,
+    );
+  }
+  const { parentsMax, runIdMaxLength } = TASK_LIMITS;
+  checkInteger(references.length, "number of parents", 0, parentsMax);
+  return references.map((reference, i) =>
+    typeof reference === "string"
+      ? checkName(reference, `run id in dependsOn[${i}]`, runIdMaxLength)
+      : checkInteger(reference, `task id in dependsOn[${i}]`, 1, Number.MAX_SAFE_INTEGER)
+  );
+}
+
+function checkPolicy(policy: string): ParentFailurePolicy {
+  const known = PARENT_FAILURE_POLICIES.find((each) => each === policy);
+  if (known !== undefined) return known;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(policy)} as onParentFailure: allowed are ${
+      PARENT_FAILURE_POLICIES.join(", ")
+    }`,
+  );
 }
 
 /**
@@ -97,24 +140,127 @@ export function checkNewTask(
 /**
  * Inserts each task, or finds the one that has its idempotency key.
  *
- * @throws QueueError `idempotency_conflict`, `run_id_conflict`.
+ * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `unknown_parent`, `dependency_cycle`.
  */
 export function enqueueAll(
   tx: Transaction,
   tasks: readonly PreparedTask[],
   context: OperationContext,
 ): Enqueued[] {
-  const enqueued = tasks.map((task) => enqueue(tx, task, context));
+  const parentages = findParents(tx, tasks);
+  const enqueued = tasks.map((task, i) =>
+    enqueue(tx, { ...task, waitsFor: countOpen(parentages[i]!) }, context)
+  );
   // Ids grow within a transaction, so those between the first new one and the last are all new.
   const created = enqueued.filter(({ created }) => created);
   if (created.length > 0) {
     const [firstId, lastId] = [idOf(created[0]!), idOf(created.at(-1)!)];
     noteEnqueued(tx, { firstId, lastId, nowMs: context.nowMs });
   }
-  return enqueued;
+  return connect(tx, { tasks, parentages, enqueued }, context);
 }
 
-function enqueue(tx: Transaction, task: PreparedTask, context: OperationContext): Enqueued {
+/** A batch whose rows are there. */
+interface StoredBatch {
+  readonly tasks: readonly PreparedTask[];
+  readonly parentages: readonly Parentage[];
+  readonly enqueued: readonly Enqueued[];
+}
+
+/** Writes the dependencies of the new tasks, checks those of the others, and ends children of parents that have failed. */
+function connect(tx: Transaction, batch: StoredBatch, context: OperationContext): Enqueued[] {
+  const felled = batch.enqueued.flatMap((stored, i) => {
+    if (stored.created) return addParents(tx, i, batch, context);
+    checkSameParents(tx, i, batch);
+    return [];
+  });
+  if (felled.length === 0) return [...batch.enqueued];
+  settle(tx, felled, context);
+  return batch.enqueued.map(({ row, created }) => ({
+    row: rowOfTask(tx, cell(row, "id") as number),
+    created,
+  }));
+}
+
+/** Writes the dependencies of a new task; its row if one of them ends it at once. */
+function addParents(
+  tx: Transaction,
+  index: number,
+  { tasks, parentages, enqueued }: StoredBatch,
+  { nowMs }: OperationContext,
+): SqlRow[] {
+  const childId = idOf(enqueued[index]!);
+  const onFailure = tasks[index]!.onParentFailure;
+  let culprit: StoredTask | undefined;
+  parentages[index]!.parents.forEach((each, position) => {
+    const parent = storedTask(each, enqueued);
+    const wanted = stateFor(parent.status, onFailure);
+    const isCulprit = wanted === "felled" && culprit === undefined;
+    if (isCulprit) culprit = parent;
+    addDependency(tx, {
+      childId,
+      parentId: parent.id,
+      parentRunId: parent.runId,
+      position,
+      onFailure,
+      state: wanted === "felled" && !isCulprit ? "met" : wanted,
+    });
+  });
+  if (culprit === undefined || onFailure === "run") return [];
+  return [fell(tx, childId, { parent: culprit, policy: onFailure, nowMs })];
+}
+
+/** A task in the queue, as far as a child needs it. */
+interface StoredTask {
+  readonly id: number;
+  readonly runId: string;
+  readonly status: TaskStatus;
+}
+
+/** A parent, now that every task of the batch has a row; a new one counts as queued until its children are told. */
+function storedTask(parent: BatchParent, enqueued: readonly Enqueued[]): StoredTask {
+  if (!("index" in parent)) return parent;
+  const { row } = enqueued[parent.index]!;
+  return { id: cell(row, "id") as number, runId: cell(row, "run_id") as string, status: "queued" };
+}
+
+function countOpen({ parents }: Parentage): number {
+  return parents.filter((parent) => "index" in parent || !isFinal(parent.status)).length;
+}
+
+/** A task under a known key must have the same parents, in any order. @throws QueueError `idempotency_conflict`. */
+function checkSameParents(
+  tx: Transaction,
+  index: number,
+  { tasks, parentages, enqueued }: StoredBatch,
+): void {
+  const { dependsOn, onParentFailure, idempotencyKey } = tasks[index]!;
+  const id = idOf(enqueued[index]!);
+  const known = dependenciesOf(tx, id);
+  if (known.length === 0 && dependsOn.length === 0) return;
+  const { parents, gone } = parentages[index]!;
+  const wanted = new Set<TaskReference>([
+    ...parents.map((parent) => storedTask(parent, enqueued).id),
+    ...gone.map((reference) => idOfPruned(reference, known) ?? reference),
+  ]);
+  const isSame = known.length === wanted.size &&
+    known.every(({ parentId, onFailure }) => wanted.has(parentId) && onFailure === onParentFailure);
+  if (!isSame) {
+    throw keyConflict(idempotencyKey!, id, "with other parents or another onParentFailure");
+  }
+}
+
+/** A pruned parent is known by its names only. */
+function idOfPruned(reference: TaskReference, known: readonly Dependency[]): number | undefined {
+  return known.find(({ parentId, parentRunId }) =>
+    reference === parentId || reference === parentRunId
+  )?.parentId;
+}
+
+/** A task and how many parents it has to wait for. */
+type WaitingTask = PreparedTask & { readonly waitsFor: number };
+
+function enqueue(tx: Transaction, task: WaitingTask, context: OperationContext): Enqueued {
   const existing = findByKey(tx, task);
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
@@ -133,8 +279,10 @@ function enqueue(tx: Transaction, task: PreparedTask, context: OperationContext)
     task.idempotencyKey,
     task.retryPolicy,
     task.timeoutMs,
-    runAfterMs <= nowMs ? 1 : 0,
+    runAfterMs <= nowMs && task.waitsFor === 0 ? 1 : 0,
     drawKey(tx, task, random),
+    task.waitsFor,
+    context.traceParent ?? null,
   ]);
   return { row: row!, created: true };
 }
@@ -149,12 +297,15 @@ function findByKey(tx: Transaction, task: PreparedTask): SqlRow | undefined {
     task.idempotencyKey,
   ]);
   if (row === undefined || isSameContent(row, task)) return row;
-  const key = JSON.stringify(task.idempotencyKey);
-  throw new QueueError(
+  throw keyConflict(task.idempotencyKey, cell(row, "id") as number, "with another type or payload");
+}
+
+function keyConflict(key: string, taskId: number, difference: string): QueueError {
+  return new QueueError(
     "idempotency_conflict",
-    `Cannot enqueue under idempotency key ${key}: task ${
-      cell(row, "id")
-    } has it, with another type or payload`,
+    `Cannot enqueue under idempotency key ${
+      JSON.stringify(key)
+    }: task ${taskId} has it, ${difference}`,
   );
 }
 

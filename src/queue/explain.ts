@@ -1,12 +1,13 @@
 /**
  * Explaining: why a task is where it is, in one sentence and as data.
  *
- * A queued task is asked one question after the other, and the first that holds it back is the reason: is it due, does a
- * worker live, has one a handler for its type, the capabilities it needs, do other tasks come first, is a slot free.
+ * A queued task is asked one question after the other, and the first that holds it back is the reason: are its parents
+ * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs, do other tasks come first, is a slot free.
  */
 import { canonicalJson } from "../domain/json.ts";
 import type { Task } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
+import { dependenciesOf, openParents } from "./dependencies.ts";
 import { durationText } from "./duration_text.ts";
 import type { Explanation, ExplanationReason, WorkerRecord } from "./operations.ts";
 import { findRow, taskOfRow } from "./task_row.ts";
@@ -28,7 +29,8 @@ export const EXPLAIN_SQL = {
   readyAhead: `SELECT id, type, compatibility FROM task_queue INDEXED BY ready_by_priority
     WHERE is_ready = 1 AND type = ? AND compatibility = ? AND (priority, id) < (?, ?) LIMIT ?`,
   dueAhead: `SELECT id, type, compatibility FROM task_queue INDEXED BY scheduled_tasks
-    WHERE status = 'queued' AND is_ready = 0 AND run_after_utc <= ? AND (priority, id) < (?, ?) LIMIT ?`,
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= ?
+      AND (priority, id) < (?, ?) LIMIT ?`,
   nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
     WHERE is_ready = 1 AND type = ? AND compatibility > ? ORDER BY compatibility LIMIT 1`,
 } as const;
@@ -51,6 +53,7 @@ export function explain(
 function whyOf(reader: Reader, task: Task, nowMs: number): Why {
   switch (task.status) {
     case "queued":
+      if (task.waitsFor > 0) return waitingForParents(reader, task);
       return task.runAfter.getTime() > nowMs
         ? notDue(reader, task, nowMs)
         : notTaken(reader, task, nowMs);
@@ -61,6 +64,35 @@ function whyOf(reader: Reader, task: Task, nowMs: number): Why {
     case "cancelled":
       return finished(task, task.status);
   }
+}
+
+// --- held up by parents
+
+/** How many parents the sentence names. */
+const PARENTS_NAMED = 3;
+
+function waitingForParents(reader: Reader, { id }: Task): Why {
+  const all = dependenciesOf(reader, id).length;
+  const open = openParents(reader, id);
+  const named = open.slice(0, PARENTS_NAMED).map(({ taskId, status }) => `${taskId} (${status})`);
+  const more = open.length - named.length;
+  const tasks = `${open.length === 1 ? "task" : "tasks"} ${named.join(", ")}${
+    more > 0 ? ` and ${more} more` : ""
+  }`;
+  return {
+    reason: "waiting_for_parents",
+    summary: `Task ${id} waits for ${open.length} of its ${all} ${
+      all === 1 ? "parent" : "parents"
+    } to end: ${tasks}`,
+    data: {
+      parents: open.map(({ taskId, runId, status }) => ({
+        task_id: taskId,
+        run_id: runId,
+        status,
+      })),
+      parents_in_all: all,
+    },
+  };
 }
 
 // --- not due
@@ -262,7 +294,9 @@ function finished(task: Task, status: "completed" | "failed" | "cancelled"): Why
   const at = `at ${instant(finishedAt)}`;
   const endings = {
     completed: `in attempt ${attempts} of ${maxAttempts} by worker ${JSON.stringify(lockedBy)}`,
-    failed: `in attempt ${attempts} of ${maxAttempts}, because: ${oneLine(errorMessage)}`,
+    failed: attempts === 0
+      ? `before its first attempt, because: ${oneLine(errorMessage)}`
+      : `in attempt ${attempts} of ${maxAttempts}, because: ${oneLine(errorMessage)}`,
     cancelled: `because: ${oneLine(errorMessage)}`,
   };
   const verb = status === "cancelled" ? "was cancelled" : status;

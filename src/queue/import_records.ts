@@ -9,9 +9,16 @@ import { canonicalJson } from "../domain/json.ts";
 import { isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
+import { addDependency } from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { TASK_COLUMNS, TASK_TABLE } from "./schema.ts";
-import { type PreparedRecord, prepareRecord, type TaskRecord } from "./task_record.ts";
+import { settle } from "./settle.ts";
+import {
+  type CarriedColumn,
+  type PreparedRecord,
+  prepareRecord,
+  type TaskRecord,
+} from "./task_record.ts";
 import { cell, findRow } from "./task_row.ts";
 import { noteImported } from "./transition_log.ts";
 
@@ -66,10 +73,12 @@ interface ImportPlan {
   readonly conflicts: readonly RecordProblem[];
 }
 
-const CARRIED = TASK_COLUMNS.filter((column) => column !== "is_ready" && column !== "draw_key");
+const CARRIED = TASK_COLUMNS.filter((column): column is CarriedColumn =>
+  column !== "is_ready" && column !== "draw_key" && column !== "waits_for"
+);
 
-const INSERT = `INSERT INTO task_queue (${CARRIED.join(", ")}, is_ready, draw_key)
-  VALUES (${CARRIED.map(() => "?").join(", ")}, ?, ?) RETURNING *`;
+const INSERT = `INSERT INTO task_queue (${CARRIED.join(", ")}, is_ready, draw_key, waits_for)
+  VALUES (${CARRIED.map(() => "?").join(", ")}, ?, ?, ?) RETURNING *`;
 
 /** Checks every record, alone and beside the others. @throws RangeError when there are too many. */
 export function prepareImport(
@@ -94,7 +103,39 @@ export function prepareImport(
       return [];
     }
   });
-  return { records: prepared, problems };
+  const waiting = idsInCycles(prepared);
+  return {
+    records: prepared.filter(({ id }) => !waiting.has(id)),
+    problems: [
+      ...problems,
+      ...[...waiting].map((id) => ({ id, reason: "It waits for itself, by way of its parents" })),
+    ],
+  };
+}
+
+/** The tasks that would wait for ever: what is left when all that wait for none of the others have gone. */
+function idsInCycles(records: readonly PreparedRecord[]): ReadonlySet<number> {
+  const ids = new Set(records.map(({ id }) => id));
+  const children = new Map<number, number[]>();
+  const waitsFor = new Map<number, number>();
+  for (const { id, parents } of records) {
+    const open = parents.filter(({ taskId, state }) => state === "open" && ids.has(taskId));
+    if (open.length > 0) waitsFor.set(id, open.length);
+    for (const { taskId } of open) {
+      const known = children.get(taskId) ?? [];
+      children.set(taskId, known);
+      known.push(id);
+    }
+  }
+  const free = records.map(({ id }) => id).filter((id) => !waitsFor.has(id));
+  for (let i = 0; i < free.length; i++) {
+    for (const child of children.get(free[i]!) ?? []) {
+      const left = waitsFor.get(child)! - 1;
+      if (left > 0) waitsFor.set(child, left);
+      else if (waitsFor.delete(child)) free.push(child);
+    }
+  }
+  return new Set(waitsFor.keys());
 }
 
 /** What storing the records would come to. */
@@ -120,6 +161,7 @@ export function importRecords(
   const storedIds = plan.additions.map((record) => insert(tx, record, options, context));
   if (storedIds.length > 0) {
     noteImported(tx, { firstId: storedIds[0]!, lastId: storedIds.at(-1)!, nowMs: context.nowMs });
+    connectParents(tx, plan.additions, storedIds, context);
   }
   return reportOf(plan, prepared, storedIds);
 }
@@ -163,6 +205,7 @@ function planImport(
     else conflicts.push({ id, reason });
   }
   conflicts.push(...additions.flatMap((record) => nameConflicts(reader, record)));
+  conflicts.push(...missingParents(reader, additions));
   // Some of the file's tasks here prove that it was imported before; without one, the ids are simply used.
   if (present.length === 0) conflicts.push(...gone.map(usedId));
   return { additions, present, gone: present.length === 0 ? [] : gone, conflicts };
@@ -222,6 +265,20 @@ function nameConflicts(reader: Reader, record: PreparedRecord): RecordProblem[] 
   });
 }
 
+/** A parent that is neither in the file nor here would hold its child up for ever. */
+function missingParents(reader: Reader, additions: readonly PreparedRecord[]): RecordProblem[] {
+  const added = new Set(additions.map(({ id }) => id));
+  return additions.flatMap(({ id, status, parents }) => {
+    const missing = parents.find(({ taskId, runId, state }) =>
+      status === "queued" && state === "open" && !added.has(taskId) &&
+      findByRunId(reader, runId) === undefined
+    );
+    if (missing === undefined) return [];
+    const parent = `task ${missing.taskId} (run ${JSON.stringify(missing.runId)})`;
+    return [{ id, reason: `It waits for ${parent}, which is neither in the file nor here` }];
+  });
+}
+
 function usedId(id: number): RecordProblem {
   return { id, reason: `Id ${id} was used in this queue by a task that is gone` };
 }
@@ -232,16 +289,40 @@ function insert(
   { renumber = false }: RecordImportOptions,
   context: OperationContext,
 ): number {
-  const values = CARRIED.map((column) =>
-    column === "id" && renumber ? null : record[column as keyof PreparedRecord]
-  );
-  const isReady = record.status === "queued" && record.run_after_utc <= context.nowMs ? 1 : 0;
+  const values = CARRIED.map((column) => column === "id" && renumber ? null : record[column]);
+  const isQueued = record.status === "queued";
+  const waitsFor = isQueued ? record.parents.filter(({ state }) => state === "open").length : 0;
+  const isReady = isQueued && waitsFor === 0 && record.run_after_utc <= context.nowMs ? 1 : 0;
   const [row] = tx.change(TASK_TABLE, INSERT, [
     ...values,
     isReady,
     drawKey(tx, record, context.random),
+    waitsFor,
   ]);
   return cell(row!, "id") as number;
+}
+
+/** Writes the dependencies by the ids that the tasks have here; who waits for a task that is final here is told. */
+function connectParents(
+  tx: Transaction,
+  additions: readonly PreparedRecord[],
+  storedIds: readonly number[],
+  context: OperationContext,
+): void {
+  const idsHere = new Map(additions.map(({ id }, i) => [id, storedIds[i]!]));
+  const open = new Set<number>();
+  for (const [i, { parents }] of additions.entries()) {
+    for (const [position, { taskId, runId, onFailure, state }] of parents.entries()) {
+      const known = idsHere.get(taskId) ?? findByRunId(tx, runId)?.[0] ?? taskId;
+      const parentId = Number(known);
+      const childId = storedIds[i]!;
+      addDependency(tx, { childId, parentId, parentRunId: runId, position, onFailure, state });
+      if (state === "open") open.add(parentId);
+    }
+  }
+  const rows = [...open].map((id) => findRow(tx, id)).filter((row) => row !== undefined);
+  const over = rows.filter((row) => isFinal(cell(row, "status") as TaskStatus));
+  if (over.length > 0) settle(tx, over, context);
 }
 
 function reportOf(

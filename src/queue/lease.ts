@@ -13,8 +13,10 @@ import {
 import { checkInteger, type Lease, TASK_LIMITS } from "../domain/task.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
-import { drawKey, type OperationContext } from "./operation_context.ts";
+import type { OperationContext } from "./operation_context.ts";
+import { requeue } from "./requeue.ts";
 import { TASK_TABLE } from "./schema.ts";
+import { settle } from "./settle.ts";
 import { cell, rowOfTask } from "./task_row.ts";
 import { noteTransition, runMsOf } from "./transition_log.ts";
 
@@ -80,8 +82,9 @@ export function complete(
   tx: Transaction,
   lease: Lease,
   result: string,
-  { nowMs }: OperationContext,
+  context: OperationContext,
 ): SqlRow {
+  const { nowMs } = context;
   const row = checkHeld(tx, lease, "complete");
   const update =
     `UPDATE task_queue SET status = 'completed', result = ?, progress_percent = 100, error_message = NULL,
@@ -89,7 +92,9 @@ export function complete(
     WHERE id = ? RETURNING *`;
   const durationMs = runMsOf(row, nowMs);
   noteTransition(tx, { id: lease.taskId, nowMs }, "completed", { durationMs });
-  return tx.change(TASK_TABLE, update, [result, nowMs, nowMs, lease.taskId])[0]!;
+  const [done] = tx.change(TASK_TABLE, update, [result, nowMs, nowMs, lease.taskId]);
+  settle(tx, [done!], context);
+  return done!;
 }
 
 /** Ends the attempt: back to the queue after its delay, or failed when it is permanent or attempts are used up. */
@@ -102,7 +107,7 @@ export function fail(
   const row = checkHeld(tx, lease, "fail");
   const attempts = cell(row, "attempts") as number;
   if (failure.isPermanent || attempts >= (cell(row, "max_attempts") as number)) {
-    return finishAsFailed(tx, row, failure, context.nowMs);
+    return finishAsFailed(tx, row, failure, context);
   }
   const delayMs = failure.retryAfterMs ??
     backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
@@ -131,45 +136,14 @@ export function release(tx: Transaction, lease: Lease, context: OperationContext
   );
 }
 
-/** Puts a task back into the queue, due after `delayMs`. */
-export function requeue(
-  tx: Transaction,
-  row: SqlRow,
-  state: { readonly delayMs: number; readonly attempts: number; readonly message: string | null },
-  { nowMs, random }: OperationContext,
-): SqlRow {
-  const update =
-    `UPDATE task_queue SET status = 'queued', attempts = ?, error_message = ?, run_after_utc = ?, is_ready = ?,
-      draw_key = ?, lease_until_utc = NULL, finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL,
-      result = NULL, updated_at_utc = ?
-    WHERE id = ? RETURNING *`;
-  const lane = {
-    type: cell(row, "type") as string,
-    compatibility: cell(row, "compatibility") as string,
-    priority: cell(row, "priority") as number,
-  };
-  const runAfterMs = nowMs + Math.ceil(state.delayMs);
-  const isReady = runAfterMs <= nowMs ? 1 : 0;
-  const key = drawKey(tx, lane, random);
-  const id = cell(row, "id");
-  return tx.change(TASK_TABLE, update, [
-    state.attempts,
-    state.message,
-    runAfterMs,
-    isReady,
-    key,
-    nowMs,
-    id,
-  ])[0]!;
-}
-
 /** Fails a leased task for good. */
 export function finishAsFailed(
   tx: Transaction,
   row: SqlRow,
   { message, result }: Pick<Failure, "message" | "result">,
-  nowMs: number,
+  context: OperationContext,
 ): SqlRow {
+  const { nowMs } = context;
   const taskId = cell(row, "id") as number;
   noteTransition(tx, { id: taskId, nowMs }, "failed", {
     attempt: cell(row, "attempts") as number,
@@ -180,7 +154,9 @@ export function finishAsFailed(
     `UPDATE task_queue SET status = 'failed', error_message = ?, result = ?, lease_until_utc = NULL,
       finished_at_utc = ?, updated_at_utc = ?
     WHERE id = ? RETURNING *`;
-  return tx.change(TASK_TABLE, update, [message, result, nowMs, nowMs, taskId])[0]!;
+  const [failed] = tx.change(TASK_TABLE, update, [message, result, nowMs, nowMs, taskId]);
+  settle(tx, [failed!], context);
+  return failed!;
 }
 
 /** Whole milliseconds that a lease lasts. @throws RangeError */

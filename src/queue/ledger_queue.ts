@@ -31,6 +31,8 @@ import {
   renew,
   reportProgress,
 } from "./lease.ts";
+import { parentResults } from "./dependencies.ts";
+import { inEnqueueSpan } from "./enqueue_span.ts";
 import { explain } from "./explain.ts";
 import { exportRecords, prepareRecordRequest, type RecordRequest } from "./export_records.ts";
 import {
@@ -62,6 +64,7 @@ import type {
   EnqueueResult,
   FailOptions,
   ListRequest,
+  ParentResult,
   QueueStats,
   TaskChanges,
   TaskQueue,
@@ -87,8 +90,9 @@ import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type { TaskRecord } from "./task_record.ts";
+import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
-import { changeOfRow, findRow, taskOfRow } from "./task_row.ts";
+import { changeOfRow, findRow, rowOfTask, taskOfRow } from "./task_row.ts";
 import { history, prepareHistory, transitionsOf } from "./transition_log.ts";
 import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
@@ -170,7 +174,12 @@ export class LedgerQueue implements TaskQueue {
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
     checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
     const prepared = tasks.map((task) => prepareTask(task, this.#payloadMaxBytes));
-    const enqueued = await this.#write((tx, context) => enqueueAll(tx, prepared, context));
+    const types = prepared.map(({ type }) => type);
+    const enqueued = await inEnqueueSpan(
+      types,
+      (traceParent) =>
+        this.#write((tx, context) => enqueueAll(tx, prepared, { ...context, traceParent })),
+    );
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
 
@@ -189,6 +198,14 @@ export class LedgerQueue implements TaskQueue {
   async list(request: ListRequest = {}): Promise<Task[]> {
     const prepared = prepareList(request);
     return (await this.#ledger.read((reader) => list(reader, prepared))).map(taskOfRow);
+  }
+
+  async parentResults(taskId: number): Promise<ParentResult[]> {
+    checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
+    return await this.#ledger.read((reader) => {
+      rowOfTask(reader, taskId);
+      return parentResults(reader, taskId);
+    });
   }
 
   async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
@@ -265,10 +282,15 @@ export class LedgerQueue implements TaskQueue {
 
   async rescue(): Promise<Task[]> {
     const isWorthwhile = await this.#ledger.read((reader) =>
-      hasExpired(reader, this.#clock.nowMs())
+      hasExpired(reader, this.#clock.nowMs()) || isUnsettled(reader)
     );
     if (!isWorthwhile) return [];
-    const rescued = (await this.#write((tx, context) => rescue(tx, context))).map(taskOfRow);
+    const rows = await this.#write((tx, context) => {
+      const rescued = rescue(tx, context);
+      settleDeferred(tx, context);
+      return rescued;
+    });
+    const rescued = rows.map(taskOfRow);
     logRescued(rescued);
     return rescued;
   }

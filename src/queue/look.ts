@@ -121,15 +121,17 @@ export function stats(reader: Reader, nowMs: number): Omit<QueueStats, "storage"
     total += Number(n);
   }
   const waiting =
-    "SELECT count(*) FROM task_queue WHERE status = 'queued' AND is_ready = 0 AND run_after_utc > ?";
+    "SELECT count(*) FROM task_queue WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc > ?";
   const oldest =
-    "SELECT min(created_at_utc) FROM task_queue WHERE status = 'queued' AND run_after_utc <= ?";
+    "SELECT min(created_at_utc) FROM task_queue WHERE status = 'queued' AND waits_for = 0 AND run_after_utc <= ?";
+  const held = "SELECT count(*) FROM task_queue WHERE waits_for > 0";
   const oldestDueMs = reader.read(oldest, [nowMs])[0]![0]!;
   return {
     total,
     byStatus,
     byType: Object.fromEntries(byType),
     scheduled: Number(reader.read(waiting, [nowMs])[0]![0]),
+    waitingForParents: Number(reader.read(held)[0]![0]),
     oldestDueCreatedAt: oldestDueMs === null ? null : new Date(Number(oldestDueMs)),
   };
 }

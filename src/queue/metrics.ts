@@ -4,7 +4,7 @@
  * What happened in the window is read from the transition log. Its ids grow with time, so its beginning is found by
  * bisection; no index on the time is needed, and a transition costs nothing for it.
  */
-import { checkInteger, type TaskStatus } from "../domain/task.ts";
+import { checkInteger } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import { stats } from "./look.ts";
 import type { DurationSummary, MetricsRequest, QueueMetrics, WindowMetrics } from "./operations.ts";
@@ -31,7 +31,7 @@ export const METRICS_SQL = {
   logFrom: "SELECT log_id, at_utc FROM task_logs WHERE log_id >= ? ORDER BY log_id LIMIT 1",
   window: "SELECT message, duration_ms, at_utc FROM task_logs WHERE log_id >= ? ORDER BY log_id",
   oldestDue: `SELECT min(max(created_at_utc, run_after_utc)) FROM task_queue
-    WHERE status = 'queued' AND run_after_utc <= ?`,
+    WHERE status = 'queued' AND waits_for = 0 AND run_after_utc <= ?`,
 } as const;
 
 /** The window asked for, in milliseconds. @throws TypeError, RangeError */
@@ -46,13 +46,14 @@ export function measure(
   windowMs: number,
   nowMs: number,
 ): Omit<QueueMetrics, "storage"> {
-  const { byStatus, byType, scheduled } = stats(reader, nowMs);
+  const { byStatus, byType, scheduled, waitingForParents } = stats(reader, nowMs);
   return {
     at: new Date(nowMs),
     byStatus,
     byType,
     scheduled,
-    due: dueCount(byStatus, scheduled),
+    waitingForParents,
+    due: byStatus.queued - scheduled - waitingForParents,
     oldestDueAgeMs: oldestDueAgeMs(reader, nowMs),
     window: measureWindow(reader, windowMs, nowMs),
     workers: countByState(listWorkers(reader, nowMs)),
@@ -135,10 +136,6 @@ function firstLogSince(reader: Reader, sinceMs: number, lastId: number): number 
     else low = Number(row[0]) + 1;
   }
   return low;
-}
-
-function dueCount(byStatus: Readonly<Record<TaskStatus, number>>, scheduled: number): number {
-  return byStatus.queued - scheduled;
 }
 
 function noTransitions(): Record<TransitionKind, number> {

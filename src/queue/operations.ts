@@ -42,6 +42,7 @@ export interface WorkerRecord extends WorkerBeat {
 /**
  * Why a task is where it is.
  *
+ * - `waiting_for_parents`: tasks that it depends on are not final.
  * - `scheduled`, `waiting_for_retry`: its time has not come.
  * - `no_worker`: no live worker at all. `no_handler`: none has a handler for its type. `no_capable_worker`: none of those
  *   has the capabilities that it needs.
@@ -53,6 +54,7 @@ export type ExplanationReason = typeof EXPLANATION_REASONS[number];
 
 /** Every reason why a task is where it is, the first question first. */
 export const EXPLANATION_REASONS = [
+  "waiting_for_parents",
   "scheduled",
   "waiting_for_retry",
   "no_worker",
@@ -152,8 +154,10 @@ export interface QueueMetrics {
   readonly byStatus: Readonly<Record<TaskStatus, number>>;
   /** The same for each type. */
   readonly byType: Readonly<Record<string, Readonly<Record<TaskStatus, number>>>>;
-  /** Queued tasks whose time has not come. */
+  /** Queued tasks whose time has not come, and that wait for no parents. */
   readonly scheduled: number;
+  /** Queued tasks that wait for their parents. */
+  readonly waitingForParents: number;
   /** Queued tasks that could run. */
   readonly due: number;
   /** How long the oldest of them has been due, in milliseconds. */
@@ -258,7 +262,10 @@ export interface QueueOperations {
   metrics(request?: MetricsRequest): Promise<QueueMetrics>;
   /** How the queue is, by `HEALTH_THRESHOLDS`. */
   health(): Promise<QueueHealth>;
-  /** Deletes finished tasks for good, in transactions of at most 500. Nothing is ever pruned unasked. @throws TypeError, RangeError */
+  /**
+   * Deletes finished tasks for good, in transactions of at most 500; one with a child that is not final stays. Nothing is
+   * ever pruned unasked. @throws TypeError, RangeError
+   */
   prune(request: PruneRequest): Promise<PruneReport>;
   /**
    * Writes everything so far into one new file, while other work goes on, and verifies it: `restoreBackup` brings it back.

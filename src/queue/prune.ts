@@ -1,8 +1,10 @@
 /**
- * Pruning: finished tasks go for good, with their transitions; a few hundred in each transaction.
+ * Pruning: finished tasks go for good, with their transitions; a few hundred in each transaction. One with a child that
+ * is not final stays: the child may ask for its result.
  */
 import { checkInteger } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
+import { removeDependencies } from "./dependencies.ts";
 import type { PruneReport, PruneRequest } from "./operations.ts";
 import { LOG_TABLE, TASK_TABLE } from "./schema.ts";
 
@@ -39,6 +41,9 @@ export const PRUNE_SQL = {
     ORDER BY finished_at_utc DESC, id DESC LIMIT 1 OFFSET ?`,
   oldest: `SELECT id FROM task_queue INDEXED BY finished_tasks
     WHERE status = ? AND finished_at_utc < ? AND (finished_at_utc, id) <= (?, ?)
+      AND NOT EXISTS (SELECT 1 FROM task_dependencies AS dependency
+        JOIN task_queue AS child ON child.id = dependency.child_id
+        WHERE dependency.parent_id = task_queue.id AND child.status IN ('queued', 'leased'))
     ORDER BY finished_at_utc, id LIMIT ?`,
   task: "DELETE FROM task_queue WHERE id = ? RETURNING id",
   transitions: "DELETE FROM task_logs WHERE task_id = ? RETURNING log_id",
@@ -84,6 +89,7 @@ export function prune(
   const ids = tx.read(PRUNE_SQL.oldest, parameters).map(([id]) => Number(id));
   for (const id of ids) {
     tx.remove(LOG_TABLE, PRUNE_SQL.transitions, [id]);
+    removeDependencies(tx, id);
     tx.remove(TASK_TABLE, PRUNE_SQL.task, [id]);
   }
   return ids;

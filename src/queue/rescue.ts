@@ -4,9 +4,10 @@
  */
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
-import { finishAsFailed, requeue } from "./lease.ts";
+import { finishAsFailed } from "./lease.ts";
 import type { OperationContext } from "./operation_context.ts";
-import { cell } from "./task_row.ts";
+import { requeue } from "./requeue.ts";
+import { cell, rowOfTask } from "./task_row.ts";
 import { noteTransition, runMsOf } from "./transition_log.ts";
 
 /** How many tasks one rescue takes at most; the earliest expired first. */
@@ -23,9 +24,10 @@ export function hasExpired(reader: Reader, nowMs: number): boolean {
 
 /** Ends every expired lease; the rows as they are now. */
 export function rescue(tx: Transaction, context: OperationContext): SqlRow[] {
-  return tx.read(EXPIRED_SQL, [context.nowMs, RESCUE_MAX]).map((row) =>
-    rescueTask(tx, row, context)
-  );
+  const expired = tx.read(EXPIRED_SQL, [context.nowMs, RESCUE_MAX]);
+  const ids = expired.map((row) => cell(rescueTask(tx, row, context), "id") as number);
+  // One that went back may have been ended by a parent that failed after it.
+  return ids.map((id) => rowOfTask(tx, id));
 }
 
 function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): SqlRow {
@@ -35,7 +37,7 @@ function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): Sq
   const message =
     `Worker ${worker} stopped renewing its lease in attempt ${attempts} of ${maxAttempts}`;
   if (attempts >= maxAttempts) {
-    return finishAsFailed(tx, row, { message, result: null }, context.nowMs);
+    return finishAsFailed(tx, row, { message, result: null }, context);
   }
   noteTransition(tx, { id: cell(row, "id") as number, nowMs: context.nowMs }, "rescued", {
     worker: cell(row, "locked_by") as string,

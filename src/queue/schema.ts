@@ -3,7 +3,8 @@
  *
  * Instants are integers, milliseconds since 1970-01-01 UTC. `is_ready` is 1 while a queued task is known to be due:
  * then it stands in the three claim indexes, one per key, behind its type and compatibility (its lane). A task scheduled
- * for later stands in `scheduled_tasks` only, so it costs a claim nothing; a claim first moves those that became due.
+ * for later stands in `scheduled_tasks` only, so it costs a claim nothing; a claim first moves those that became due. A
+ * task that waits for parents (`waits_for` > 0) stands in neither.
  */
 import type { Schema } from "../ledger/schema.ts";
 
@@ -15,6 +16,16 @@ export const LANE_TABLE = "claim_lanes";
 
 /** Holds one row for each transition of each task; they go when the task goes. */
 export const LOG_TABLE = "task_logs";
+
+/**
+ * Holds one row for each parent of each task, as long as the child's row is there. Its `state` is `open` exactly while
+ * the parent is not final (or has children that were not told yet, see `UNSETTLED_TABLE`); then it is `felled` when it
+ * ended the child, else `met`. A queued task's `waits_for` is the number of its rows that are open.
+ */
+export const DEPENDENCY_TABLE = "task_dependencies";
+
+/** Holds the tasks some of whose children have yet to be told where it is now; see `settle.ts`. */
+export const UNSETTLED_TABLE = "unsettled_tasks";
 
 /** Holds the workers that have sent a heartbeat lately. */
 export const WORKER_TABLE = "workers";
@@ -48,6 +59,8 @@ export const TASK_COLUMNS = [
   "timeout_ms",
   "is_ready",
   "draw_key",
+  "waits_for",
+  "trace_parent",
 ] as const;
 
 /** A column of `task_queue`. */
@@ -121,6 +134,30 @@ const VERSION_2 = `
   CREATE INDEX finished_tasks ON task_queue (status, finished_at_utc) WHERE finished_at_utc IS NOT NULL
 `;
 
+/** `parent_run_id` stays when the parent is pruned. */
+const VERSION_3 = `
+  ALTER TABLE task_queue ADD COLUMN waits_for INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE task_queue ADD COLUMN trace_parent TEXT;
+  DROP INDEX scheduled_tasks;
+  CREATE INDEX scheduled_tasks ON task_queue (run_after_utc)
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0;
+  CREATE INDEX waiting_tasks ON task_queue (id) WHERE waits_for > 0;
+  CREATE TABLE task_dependencies (
+    child_id INTEGER NOT NULL,
+    parent_id INTEGER NOT NULL,
+    parent_run_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    on_failure TEXT NOT NULL CHECK (on_failure IN ('fail', 'skip', 'run')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'met', 'felled')),
+    PRIMARY KEY (child_id, parent_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX dependencies_by_parent ON task_dependencies (parent_id, state);
+  CREATE TABLE unsettled_tasks (
+    task_id INTEGER PRIMARY KEY,
+    since_utc INTEGER NOT NULL
+  )
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -128,6 +165,8 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: LANE_TABLE, key: ["type", "compatibility"] },
     { name: LOG_TABLE, key: ["log_id"] },
     { name: WORKER_TABLE, key: ["worker_id"] },
+    { name: DEPENDENCY_TABLE, key: ["child_id", "parent_id"] },
+    { name: UNSETTLED_TABLE, key: ["task_id"] },
   ],
-  migrations: [VERSION_1, VERSION_2],
+  migrations: [VERSION_1, VERSION_2, VERSION_3],
 });

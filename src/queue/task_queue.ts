@@ -65,12 +65,28 @@ export interface QueueStats {
   readonly byStatus: Readonly<Record<TaskStatus, number>>;
   /** The same for each type. */
   readonly byType: Readonly<Record<string, Readonly<Record<TaskStatus, number>>>>;
-  /** Queued tasks that wait for their `runAfter`. */
+  /** Queued tasks that wait for their `runAfter`, and for no parents. */
   readonly scheduled: number;
+  /** Queued tasks that wait for their parents. */
+  readonly waitingForParents: number;
   /** The `createdAt` of the oldest queued task that is due. */
   readonly oldestDueCreatedAt: Date | null;
   /** The storage beneath, where there is one of ours. */
   readonly storage: LedgerStats | null;
+}
+
+/** What became of a task's parent. */
+export interface ParentResult {
+  /** The parent's task id. */
+  readonly taskId: number;
+  /** Its run id. */
+  readonly runId: string;
+  /** Where it is; `pruned` when it has been deleted since it ended. */
+  readonly status: TaskStatus | "pruned";
+  /** What its handler returned; `null` unless completed. */
+  readonly result: unknown;
+  /** Why it failed or was cancelled. */
+  readonly errorMessage: string | null;
 }
 
 /** What a change to a task looks like to a watcher. */
@@ -102,11 +118,14 @@ export interface TaskQueue extends QueueOperations {
    * Stores a task; resolves when it is durable.
    *
    * @throws TypeError, RangeError for a field out of its range.
-   * @throws QueueError `idempotency_conflict`, `run_id_conflict`.
+   * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `unknown_parent`, `dependency_cycle`.
    * @throws StorageError when it could not be made durable.
    */
   enqueue(task: NewTask): Promise<EnqueueResult>;
-  /** Stores up to 100,000 tasks in one transaction: all of them, or none. */
+  /**
+   * Stores up to 100,000 tasks in one transaction: all of them, or none. They may depend on each other, with at most
+   * 250,000 parents in all.
+   */
   enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]>;
   /** The task with this id. */
   get(id: number): Promise<Task | undefined>;
@@ -114,6 +133,8 @@ export interface TaskQueue extends QueueOperations {
   getByRunId(runId: string): Promise<Task | undefined>;
   /** Tasks, newest first. */
   list(request?: ListRequest): Promise<Task[]>;
+  /** What became of a task's parents, in the order of its `dependsOn`. @throws QueueError `task_not_found`. */
+  parentResults(taskId: number): Promise<ParentResult[]>;
   /** How many tasks `list` would give without limit and offset. */
   count(request?: Pick<ListRequest, "status" | "type">): Promise<number>;
   /** When the next task that is scheduled for later becomes due, of whatever type; `null` when none is. */
@@ -135,9 +156,18 @@ export interface TaskQueue extends QueueOperations {
   release(lease: LeaseLike): Promise<Task>;
   /** Cancels a queued or leased task. `false` when it is final already. @throws QueueError `task_not_found`. */
   cancel(id: number): Promise<boolean>;
-  /** Queues a failed or cancelled task again with fresh attempts. `false` for any other. @throws QueueError `task_not_found`. */
+  /**
+   * Queues a failed or cancelled task again with fresh attempts; `false` for any other. It waits for those of its parents
+   * that are not final; a failed one does not hold it up. Of its children, the queued ones wait for it again, and those that
+   * had ended because of it are queued again behind it; one that has started since stays as it is.
+   *
+   * @throws QueueError `task_not_found`.
+   */
   retry(id: number): Promise<boolean>;
-  /** Returns tasks whose lease expired to the queue, or fails them when attempts are used up. Also done every second by itself. */
+  /**
+   * Returns tasks whose lease expired to the queue, or fails them when attempts are used up; goes on with telling children
+   * of their parents where there were too many for one transaction. Also done every second by itself.
+   */
   rescue(): Promise<Task[]>;
   /** The queue in numbers. */
   stats(): Promise<QueueStats>;

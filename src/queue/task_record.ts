@@ -11,6 +11,8 @@ import {
   checkPairs,
   isFinal,
   isTaskStatus,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,
@@ -21,19 +23,39 @@ import { clip } from "./lease.ts";
 import type { TaskColumn } from "./schema.ts";
 import { cell, taskOfRow } from "./task_row.ts";
 
-/** A task with its payload and result as the JSON texts that are stored. */
-export interface TaskRecord extends Omit<Task, "payload" | "result"> {
+/** Every way that a child can stand to a parent. */
+const PARENT_STATES = ["open", "met", "felled"] as const;
+
+/** A task that a task waits for, or has waited for. */
+export interface ParentRecord {
+  /** Its id. */
+  readonly taskId: number;
+  /** Its run id. */
+  readonly runId: string;
+  /** What becomes of the child when it fails or is cancelled. */
+  readonly onFailure: ParentFailurePolicy;
+  /** `open` until it is final; then `felled` when it has ended the child, else `met`. */
+  readonly state: typeof PARENT_STATES[number];
+}
+
+/** A task with its payload and result as the JSON texts that are stored, and with its parents. */
+export interface TaskRecord extends Omit<Task, "payload" | "result" | "waitsFor"> {
   /** The payload as JSON text. */
   readonly payloadText: string;
   /** The result as JSON text; `null` when there is none. */
   readonly resultText: string | null;
+  /** Its parents, in its order. */
+  readonly parents: readonly ParentRecord[];
 }
 
 /** The columns that are made when a record is stored, and therefore not carried. */
-export type DerivedColumn = "is_ready" | "draw_key";
+export type DerivedColumn = "is_ready" | "draw_key" | "waits_for";
+
+/** The columns that are carried. */
+export type CarriedColumn = Exclude<TaskColumn, DerivedColumn>;
 
 /** A checked record, in the forms of its columns. */
-export type PreparedRecord = Readonly<Record<Exclude<TaskColumn, DerivedColumn>, SqlValue>> & {
+export type PreparedRecord = Readonly<Record<CarriedColumn, SqlValue>> & {
   readonly id: number;
   readonly run_id: string;
   readonly type: string;
@@ -46,15 +68,20 @@ export type PreparedRecord = Readonly<Record<Exclude<TaskColumn, DerivedColumn>,
   readonly created_at_utc: number;
   readonly updated_at_utc: number;
   readonly idempotency_key: string | null;
+  readonly parents: readonly ParentRecord[];
 };
+
+/** Characters of a W3C `traceparent`. */
+const TRACE_PARENT_MAX_LENGTH = 100;
 
 const encoder = new TextEncoder();
 
-/** The record in a row. */
-export function recordOfRow(row: SqlRow): TaskRecord {
-  const { payload: _payload, result: _result, ...fields } = taskOfRow(row);
+/** The record of a row and its parents. */
+export function recordOfRow(row: SqlRow, parents: readonly ParentRecord[]): TaskRecord {
+  const { payload: _payload, result: _result, waitsFor: _waitsFor, ...fields } = taskOfRow(row);
   return {
     ...fields,
+    parents,
     payloadText: cell(row, "payload") as string,
     resultText: cell(row, "result") as string | null,
   };
@@ -129,7 +156,35 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
       record.timeoutMs,
       (timeoutMs) => checkInteger(timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
     ),
+    trace_parent: optional(
+      record.traceParent,
+      (trace) => checkName(trace, "trace parent", TRACE_PARENT_MAX_LENGTH),
+    ),
+    parents: checkParents(record),
   };
+}
+
+function checkParents({ id, parents }: TaskRecord): readonly ParentRecord[] {
+  if (!Array.isArray(parents)) {
+    throw new TypeError(`Cannot use ${typeof parents} as parents: an array is needed`);
+  }
+  checkInteger(parents.length, "number of parents", 0, TASK_LIMITS.parentsMax);
+  for (const parent of parents as readonly ParentRecord[]) checkParent(parent);
+  const ids = new Set(parents.map(({ taskId }) => taskId).concat(id));
+  if (ids.size === parents.length + 1) return parents;
+  throw new TypeError(`Cannot use the parents of task ${id}: one of them is there twice or itself`);
+}
+
+function checkParent({ taskId, runId, onFailure, state }: ParentRecord): void {
+  checkInteger(taskId, "task id of a parent", 1, Number.MAX_SAFE_INTEGER);
+  checkExactName(runId, "run id of a parent", TASK_LIMITS.runIdMaxLength);
+  if (!PARENT_FAILURE_POLICIES.includes(onFailure) || !PARENT_STATES.includes(state)) {
+    throw new TypeError(
+      `Cannot use parent ${taskId}, ${JSON.stringify(state)} with policy ${
+        JSON.stringify(onFailure)
+      }: allowed are ${PARENT_STATES.join(", ")} with ${PARENT_FAILURE_POLICIES.join(", ")}`,
+    );
+  }
 }
 
 /** A lease holds in the queue that gave it. */

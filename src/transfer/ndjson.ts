@@ -6,7 +6,7 @@
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { messageOf } from "../domain/errors.ts";
 import { checkInstant, isFinal, type TaskStatus } from "../domain/task.ts";
-import type { TaskRecord } from "../queue/task_record.ts";
+import type { ParentRecord, TaskRecord } from "../queue/task_record.ts";
 import {
   type ReadTasks,
   returnedToQueue,
@@ -41,6 +41,8 @@ const FIELDS = [
   "progress_message",
   "retry_policy",
   "timeout_ms",
+  "trace_parent",
+  "parents",
 ] as const;
 
 type Field = typeof FIELDS[number];
@@ -83,6 +85,10 @@ export function lineOf(record: TaskRecord): string {
     progress_message: record.progressMessage,
     retry_policy: record.retryPolicy === null ? null : policyFields(record.retryPolicy),
     timeout_ms: record.timeoutMs,
+    trace_parent: record.traceParent,
+    parents: record.parents.map(({ taskId, runId, onFailure, state }) => {
+      return { task_id: taskId, run_id: runId, on_failure: onFailure, state };
+    }),
   };
   return JSON.stringify(fields);
 }
@@ -175,6 +181,8 @@ function recordOf(line: Line, exact: Line): TaskRecord {
     progressMessage: (line.progress_message ?? null) as string | null,
     retryPolicy: policyOf(line.retry_policy ?? null),
     timeoutMs: (line.timeout_ms ?? null) as number | null,
+    traceParent: (line.trace_parent ?? null) as string | null,
+    parents: parentsOf(line.parents ?? []),
   };
 }
 
@@ -184,6 +192,22 @@ function instantOf(line: Line, field: Field): Date {
 
 function optionalInstantOf(line: Line, field: Field): Date | null {
   return line[field] === undefined || line[field] === null ? null : instantOf(line, field);
+}
+
+function parentsOf(value: unknown): readonly ParentRecord[] {
+  if (!Array.isArray(value)) throw new TypeError("parents: an array is needed");
+  return value.map((parent: unknown) => {
+    if (typeof parent !== "object" || parent === null) {
+      throw new TypeError("parents: JSON objects are needed");
+    }
+    const fields = parent as Readonly<Record<string, unknown>>;
+    return {
+      taskId: fields.task_id,
+      runId: fields.run_id,
+      onFailure: fields.on_failure,
+      state: fields.state,
+    } as ParentRecord;
+  });
 }
 
 function policyFields(policy: RetryPolicy): Record<string, number> {

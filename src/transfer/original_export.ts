@@ -10,7 +10,7 @@ import type { TransferProblem, TransferProgress } from "./task_file.ts";
 /** What that schema has no place for, one sentence each. */
 export const ORIGINAL_LOSSES: readonly string[] = Object.freeze([
   "instants are cut to whole seconds; run_after is the next whole second",
-  "run ids, results, progress, retry policies, timeouts and lease tokens have no column",
+  "run ids, results, progress, retry policies, timeouts, lease tokens, parents and traces have no column",
   "transitions and log files stay behind",
 ]);
 
@@ -22,12 +22,17 @@ const INSERT = `INSERT INTO task_queue (${ORIGINAL_TASK_COLUMNS.join(", ")})
 /** How many rows lie between two reports of progress. */
 const REPORT_EVERY = 1000;
 
-/** Tasks whose payload the original's handlers could not read: they expect a dictionary. */
+/** Tasks that the original could not handle: its handlers expect a dictionary, and it knows no parents. */
 export function foreignToOriginal(records: readonly TaskRecord[]): TransferProblem[] {
-  return records.filter(({ payloadText }) => !/^\s*\{/.test(payloadText)).map(({ id }) => ({
-    id,
-    reason: "payload: it is no JSON object, which the original system needs",
-  }));
+  return records.flatMap(({ id, status, payloadText, parents }) => {
+    const open = parents.filter(({ state }) => state === "open");
+    if (status === "queued" && open.length > 0) {
+      const reason = `it waits for task ${open[0]!.taskId}, and the original knows no parents`;
+      return [{ id, reason }];
+    }
+    if (/^\s*\{/.test(payloadText)) return [];
+    return [{ id, reason: "payload: it is no JSON object, which the original system needs" }];
+  });
 }
 
 /** Fills an empty database. New tasks there get ids above `lastId`. */

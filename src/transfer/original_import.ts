@@ -142,6 +142,8 @@ function recordOf(fields: Fields, nameRun: (fields: Fields) => string): TaskReco
     progressMessage: null,
     retryPolicy: null,
     timeoutMs: null,
+    traceParent: null,
+    parents: [],
   };
 }
 

@@ -237,6 +237,7 @@ export class Execution {
       runId: this.task.runId,
       attempt: this.task.attempts,
       deadline,
+      parentResults: () => this.#tools.queue.parentResults(this.task.id),
       log: (level, message, details) => this.#log(level, message, details),
       progress: (percent, message) => this.#reportProgress({ percent, message }),
     };

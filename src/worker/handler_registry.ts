@@ -6,6 +6,7 @@ import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { ModuleParameter } from "../domain/module_parameter.ts";
 import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
+import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
 
 /** What a running handler can see and say. */
@@ -18,6 +19,8 @@ export interface TaskContext {
   readonly attempt: number;
   /** When the attempt times out, if it does. */
   readonly deadline: Date | null;
+  /** What became of the tasks that this one depends on, in their order; none when it depends on none. */
+  parentResults(): Promise<readonly ParentResult[]>;
   /** Writes a line to the run's log. */
   log(level: LogLevel, message: string, details?: unknown): void;
   /** Reports progress, 0–100. */

@@ -10,7 +10,7 @@ import { messageOf } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import { INTERRUPT_GRACE_MS } from "./execution.ts";
 import type { Handler, TaskContext } from "./handler_registry.ts";
-import { errorOf, type FromThread, type ToThread } from "./thread_messages.ts";
+import { errorOf, type FromThread, imageOf, type ToThread } from "./thread_messages.ts";
 
 /** Where a handler runs: on the worker's own thread (`none`), or in a thread of its own (`worker`). */
 export const ISOLATIONS = ["none", "worker"] as const;
@@ -125,7 +125,7 @@ class IsolatedAttempt {
     const { signal, runId, attempt, deadline } = this.#context;
     const { reject } = this.#outcome;
     const thread = this.#tools.threads.start(source, {
-      onMessage: (message) => this.#onMessage(message),
+      onMessage: (message) => this.#onMessage(message, (answer) => thread.post(answer)),
       onEnd: (reason) => reject(new Error(`The handler's thread ended: ${reason}`)),
     });
     const escalate = (): void => this.#escalate(thread);
@@ -152,16 +152,16 @@ class IsolatedAttempt {
   }
 
   /** What the handler's code makes its thread say is not trusted: it is read, and an error in it is the handler's. */
-  #onMessage(message: unknown): void {
+  #onMessage(message: unknown, answer: (message: ToThread) => void): void {
     const told = readMessage(message);
     try {
-      if (told !== undefined) this.#hear(told);
+      if (told !== undefined) this.#hear(told, answer);
     } catch (error) {
       this.#outcome.reject(error);
     }
   }
 
-  #hear(message: FromThread): void {
+  #hear(message: FromThread, answer: (message: ToThread) => void): void {
     switch (message.kind) {
       case "loaded":
         if (message.problem !== null) this.#outcome.reject(new Error(message.problem));
@@ -170,6 +170,12 @@ class IsolatedAttempt {
         return this.#context.log(message.level, message.message, message.details);
       case "progress":
         return this.#context.progress(message.percent, message.message);
+      case "parents":
+        this.#context.parentResults().then(
+          (results) => answer({ kind: "parents", results }),
+          (error) => answer({ kind: "parents", thrown: imageOf(error) }),
+        ).catch((error) => this.#outcome.reject(error));
+        return;
       case "result":
         return this.#outcome.resolve(message.result);
       case "thrown":
@@ -191,6 +197,7 @@ const FROM_THREAD = z.discriminatedUnion("kind", [
     percent: z.number(),
     message: z.coerce.string().optional(),
   }),
+  z.object({ kind: z.literal("parents") }),
   z.object({ kind: z.literal("result"), result: z.unknown() }),
   z.object({
     kind: z.literal("thrown"),

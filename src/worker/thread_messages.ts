@@ -3,6 +3,7 @@
  */
 import { messageOf, PermanentError, RetryAfterError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
+import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
 
 /** The worker's side. */
@@ -14,7 +15,13 @@ export type ToThread =
     readonly attempt: number;
     readonly deadline: Date | null;
   }
-  | { readonly kind: "abort"; readonly name: string; readonly message: string };
+  | { readonly kind: "abort"; readonly name: string; readonly message: string }
+  | ParentsAnswer;
+
+/** The worker answers a thread that has asked for its task's parents: with their results, or why there are none. */
+export type ParentsAnswer =
+  & { readonly kind: "parents" }
+  & ({ readonly results: readonly ParentResult[] } | { readonly thrown: ThrownImage });
 
 /** The thread's side: it has loaded its module (or says what is wrong), what the handler says, and how it ended. */
 export type FromThread =
@@ -26,6 +33,7 @@ export type FromThread =
     readonly details?: unknown;
   }
   | { readonly kind: "progress"; readonly percent: number; readonly message?: string }
+  | { readonly kind: "parents" }
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "thrown"; readonly thrown: ThrownImage };
 

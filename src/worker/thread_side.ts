@@ -4,10 +4,17 @@
  * Nothing that the handler does here is lost on the worker: what it throws, also later and unawaited, is told.
  */
 import { messageOf, PermanentError } from "../domain/errors.ts";
+import type { ParentResult } from "../queue/task_queue.ts";
 import { checkPercent } from "./check_percent.ts";
 import { checkPayload, type Handler, type TaskContext } from "./handler_registry.ts";
 import type { LogLevel } from "./log_store.ts";
-import { type FromThread, imageOf, type ToThread } from "./thread_messages.ts";
+import {
+  errorOf,
+  type FromThread,
+  imageOf,
+  type ParentsAnswer,
+  type ToThread,
+} from "./thread_messages.ts";
 
 /** The part of a thread's global scope that is needed. */
 export interface ThreadScope {
@@ -50,10 +57,11 @@ export function serveHandler(
   const found = findExport(module, name);
   if (typeof found === "string") return scope.postMessage({ kind: "loaded", problem: found });
   const controller = new AbortController();
+  const parents = new ParentsAsker(scope);
   scope.addEventListener("message", ({ data }) => {
     const message = data as ToThread;
     if (message.kind === "run") {
-      const context = contextOf(message, controller.signal, scope);
+      const context = contextOf(message, { signal: controller.signal, scope, parents });
       const task = (): typeof message.task =>
         checksPayload
           ? { ...message.task, payload: found.check(message.task.payload) }
@@ -61,7 +69,7 @@ export function serveHandler(
       run(() => found.handler(task(), context), scope).catch(tell);
     } else if (message.kind === "abort") {
       controller.abort(new DOMException(message.message, message.name));
-    }
+    } else parents.hear(message);
   });
   scope.postMessage({ kind: "loaded", problem: null });
 }
@@ -115,16 +123,43 @@ async function run(handler: () => unknown, scope: ThreadScope): Promise<void> {
   }
 }
 
+/** Asks the worker for the results of the task's parents; it answers in the order of the questions. */
+class ParentsAsker {
+  readonly #scope: ThreadScope;
+  readonly #asked: PromiseWithResolvers<readonly ParentResult[]>[] = [];
+
+  constructor(scope: ThreadScope) {
+    this.#scope = scope;
+  }
+
+  ask(): Promise<readonly ParentResult[]> {
+    const answer = Promise.withResolvers<readonly ParentResult[]>();
+    this.#asked.push(answer);
+    this.#scope.postMessage({ kind: "parents" });
+    return answer.promise;
+  }
+
+  hear(answer: ParentsAnswer): void {
+    const asked = this.#asked.shift();
+    if ("results" in answer) asked?.resolve(answer.results);
+    else asked?.reject(errorOf(answer.thrown));
+  }
+}
+
 function contextOf(
   { runId, attempt, deadline }: Extract<ToThread, { kind: "run" }>,
-  signal: AbortSignal,
-  scope: ThreadScope,
+  { signal, scope, parents }: {
+    readonly signal: AbortSignal;
+    readonly scope: ThreadScope;
+    readonly parents: ParentsAsker;
+  },
 ): TaskContext {
   return {
     signal,
     runId,
     attempt,
     deadline,
+    parentResults: () => parents.ask(),
     log: (level, message, details) => log(scope, level, { message, details }),
     progress: (percent, message) => {
       scope.postMessage({ kind: "progress", percent: checkPercent(percent), message });

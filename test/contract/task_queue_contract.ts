@@ -62,6 +62,8 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       progressMessage: null,
       retryPolicy: null,
       timeoutMs: null,
+      waitsFor: 0,
+      traceParent: null,
     });
     const full: NewTask = {
       type: "report",

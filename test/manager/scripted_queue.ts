@@ -104,5 +104,7 @@ function taskWith(id: number, status: TaskStatus): Task {
     progressMessage: null,
     retryPolicy: null,
     timeoutMs: null,
+    waitsFor: 0,
+    traceParent: null,
   };
 }

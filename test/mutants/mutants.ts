@@ -166,8 +166,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "let rescue ignore the clock",
     file: "src/queue/rescue.ts",
-    find: "lease_until_utc <= ? ORDER BY",
-    replace: "(lease_until_utc <= ? OR TRUE) ORDER BY",
+    find: "lease_until_utc <= +? ORDER BY",
+    replace: "(lease_until_utc <= +? OR TRUE) ORDER BY",
     tests: QUEUE,
   },
   {
@@ -406,8 +406,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "lease a task that another process has leased meanwhile",
     file: "src/queue/claim.ts",
     find:
-      "WHERE id = ? AND status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
-    replace: "WHERE id = ? AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
+      "WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
+    replace: "WHERE id = ? AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
     tests: QUEUE,
   },
   {
@@ -440,9 +440,30 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "retry at once, whatever the delay",
-    file: "src/queue/lease.ts",
-    find: "  const isReady = runAfterMs <= nowMs ? 1 : 0;\n",
-    replace: "  const isReady = 1;\n",
+    file: "src/queue/requeue.ts",
+    find: "runAfterMs <= nowMs && waitsFor === 0 ? 1 : 0,",
+    replace: "waitsFor === 0 ? 1 : 0,",
+    tests: QUEUE,
+  },
+  {
+    name: "claim a child whose parents are not final by its id",
+    file: "src/queue/claim.ts",
+    find: "status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING",
+    replace: "status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING",
+    tests: QUEUE,
+  },
+  {
+    name: "start a child when the first of its parents has ended",
+    file: "src/queue/settle.ts",
+    find: '(cell(child, "waits_for") as number) + change > 0',
+    replace: '(cell(child, "waits_for") as number) + change > 1',
+    tests: QUEUE,
+  },
+  {
+    name: "end a child and leave its own children waiting",
+    file: "src/queue/settle.ts",
+    find: "this.#parents.push(parentOfRow(fell(this.#tx, childId, { parent, policy, nowMs })));",
+    replace: "fell(this.#tx, childId, { parent, policy, nowMs });",
     tests: QUEUE,
   },
   {

@@ -4,7 +4,7 @@
 import { assert } from "@std/assert";
 import fc from "fast-check";
 import { CLAIM_ORDERS } from "../../src/domain/claim_order.ts";
-import { TASK_STATUSES } from "../../src/domain/task.ts";
+import { PARENT_FAILURE_POLICIES, TASK_STATUSES } from "../../src/domain/task.ts";
 import { type Action, type ProcessIndex, QueueWorld, type SingleAction } from "./queue_world.ts";
 
 const SEED = 20_260_131;
@@ -50,6 +50,32 @@ const wishes = fc.record({
   return rest.priority === 5 ? { ...rest, idempotencyKey, runId } : { ...rest, idempotencyKey };
 });
 
+const parents = fc.array(
+  fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        nth: fc.nat({ max: 6 }),
+        by: fc.constantFrom("id" as const, "runId" as const),
+      }),
+    },
+    { weight: 6, arbitrary: fc.record({ sibling: fc.nat({ max: 3 }) }) },
+    { weight: 1, arbitrary: fc.constant({ nobody: true as const }) },
+  ),
+  { maxLength: 3 },
+);
+
+/** Few have a key of their own, and each a run id that nearly no other has. */
+const relatives = fc.record({
+  type: fc.constantFrom(...types),
+  parents,
+  onParentFailure: fc.constantFrom(...PARENT_FAILURE_POLICIES),
+  runInMs: fc.constantFrom(0, 0, 50),
+  maxAttempts: fc.constantFrom(1, 2),
+  runId: fc.nat({ max: 5000 }).map((n) => `relative ${n}`),
+  idempotencyKey: fc.constantFrom("", "", "", "k3", "k4"),
+}, { requiredKeys: ["type", "parents", "runId"] });
+
 const workers = fc.constantFrom("w1", "w2", "w3");
 
 const claims = fc.record({
@@ -86,6 +112,11 @@ const enqueues: fc.Arbitrary<SingleAction> = fc.record({
   ),
 });
 
+const families: fc.Arbitrary<SingleAction> = fc.record({
+  do: fc.constant("enqueue" as const),
+  tasks: fc.array(relatives, { minLength: 1, maxLength: 4 }),
+});
+
 const byHand: fc.Arbitrary<SingleAction> = fc.record({
   do: fc.constant("byHand" as const),
   kind: fc.constantFrom("cancel" as const, "retry" as const, "retry" as const),
@@ -100,6 +131,7 @@ const claimActions: fc.Arbitrary<SingleAction> = fc.record({
 const actions: fc.Arbitrary<Action> = fc.oneof(
   { weight: 12, arbitrary: enqueues },
   { weight: 12, arbitrary: claimActions },
+  { weight: 8, arbitrary: families },
   { weight: 14, arbitrary: leaseActions },
   { weight: 4, arbitrary: byHand },
   {
@@ -131,7 +163,10 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("burst" as const),
-      of: fc.array(fc.oneof(enqueues, leaseActions, byHand), { minLength: 2, maxLength: 6 }),
+      of: fc.array(fc.oneof(enqueues, families, leaseActions, byHand), {
+        minLength: 2,
+        maxLength: 6,
+      }),
     }),
   },
   {
@@ -160,6 +195,7 @@ const histories = fc.array(fc.tuple(actions, fc.constantFrom<ProcessIndex>(0, 1)
 /** Ends that the histories must have met often, or the test would prove nothing. */
 const MUST_HAVE_SEEN = [
   ...["enqueue done", "enqueue invalid", "enqueue idempotency_conflict", "enqueue run_id_conflict"],
+  ...["enqueue unknown_parent", "enqueue dependency_cycle"],
   ...["claim done", "claim invalid", "rescue done"],
   ...["renew", "progress", "complete", "fail", "release"].flatMap((kind) => [
     `${kind} done`,
@@ -184,6 +220,8 @@ Deno.test("the queue does what a plain array would, in two processes, across reo
     }),
     { seed: SEED, numRuns: RUNS },
   );
+  const operations = [...seen.values()].reduce((sum, times) => sum + times, 0);
+  console.log(`queue model: ${RUNS} histories, ${operations} operations compared with the oracle`);
   for (const end of MUST_HAVE_SEEN) {
     assert((seen.get(end) ?? 0) >= 5, `only ${seen.get(end) ?? 0} of ${end}`);
   }

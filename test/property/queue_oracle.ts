@@ -7,7 +7,14 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
-import type { Lease, NewTask, Task, TaskStatus } from "../../src/domain/task.ts";
+import type {
+  Lease,
+  NewTask,
+  ParentFailurePolicy,
+  Task,
+  TaskReference,
+  TaskStatus,
+} from "../../src/domain/task.ts";
 import type { ClaimRequest, EnqueueResult, ListRequest } from "../../src/queue/task_queue.ts";
 
 /** What a caller asks of the queue. */
@@ -35,6 +42,7 @@ export interface ExpectedStats {
   readonly byStatus: Record<TaskStatus, number>;
   readonly byType: Record<string, Record<TaskStatus, number>>;
   readonly scheduled: number;
+  readonly waitingForParents: number;
   readonly oldestDueCreatedAt: Date | null;
 }
 
@@ -43,10 +51,19 @@ const SPEC_RETRY = { initialDelayMs: 1000, multiplier: 2, maxDelayMs: 300_000 };
 
 const STATUSES = ["queued", "leased", "completed", "failed", "cancelled"] as const;
 
+/** A task's parents, as they were given, and which of them ended it. */
+interface Family {
+  readonly parents: readonly SeenTask[];
+  readonly policy: ParentFailurePolicy;
+  felledBy: SeenTask | null;
+}
+
 /** The plain-array queue. */
 export class QueueOracle {
   /** Every task, by ascending id. */
   readonly tasks: SeenTask[] = [];
+  /** Whom each task waits for, by its id. */
+  readonly #families = new Map<number, Family>();
   /** Every lease that was ever given, also the stale ones. */
   readonly leases: Lease[] = [];
   /** How often each kind of operation ended how. */
@@ -83,7 +100,8 @@ export class QueueOracle {
   /** What `stats` should say. */
   stats(nowMs: number): ExpectedStats {
     const queued = this.tasks.filter(({ status }) => status === "queued");
-    const due = queued.filter((task) => task.runAfter.getTime() <= nowMs);
+    const ready = queued.filter(({ waitsFor }) => waitsFor === 0);
+    const due = ready.filter((task) => task.runAfter.getTime() <= nowMs);
     const oldestMs = Math.min(...due.map(({ createdAt }) => createdAt.getTime()));
     const types = [...new Set(this.tasks.map(({ type }) => type))].sort();
     return {
@@ -92,7 +110,8 @@ export class QueueOracle {
       byType: Object.fromEntries(
         types.map((of) => [of, countStatuses(this.tasks.filter(({ type }) => type === of))]),
       ),
-      scheduled: queued.length - due.length,
+      scheduled: ready.length - due.length,
+      waitingForParents: queued.length - ready.length,
       oldestDueCreatedAt: due.length === 0 ? null : new Date(oldestMs),
     };
   }
@@ -106,11 +125,162 @@ export class QueueOracle {
   // --- enqueue
 
   #checkEnqueue(wanted: readonly NewTask[], outcome: Outcome, nowMs: number): void {
-    const refusal = wanted.every(isAcceptable) ? this.#conflictOf(wanted) : "invalid";
+    const refusal = wanted.every(isAcceptable)
+      ? this.#familyProblemOf(wanted) ?? this.#conflictOf(wanted) ?? this.#parentConflictOf(wanted)
+      : "invalid";
     if (refusal !== undefined) return assertEquals(outcome, { refused: refusal });
     const results = valueOf(outcome) as EnqueueResult[];
     assertEquals(results.length, wanted.length);
-    results.forEach((result, i) => this.#checkEnqueued(wanted[i]!, result, nowMs));
+    const stored = results.map((result, i) => this.#take(wanted[i]!, result, nowMs));
+    const fresh = new Set(stored.filter((_, i) => results[i]!.created));
+    stored.forEach((task, i) => {
+      if (results[i]!.created) this.#join(task, wanted[i]!, { wanted, stored });
+    });
+    this.#tellChildren([...fresh].filter((task) => this.#endAtOnce(task, fresh, nowMs)), nowMs);
+    results.forEach(({ task }, i) => assertEquals(seen(task), stored[i]));
+  }
+
+  // --- families
+
+  /** Whom a reference in a batch names: a run id is first looked for in the batch. */
+  #named(
+    reference: TaskReference,
+    wanted: readonly NewTask[],
+  ): SeenTask | NewTask | undefined {
+    if (typeof reference === "number") return this.#find(reference);
+    const inBatch = wanted.find(({ runId }) => runId === reference);
+    if (inBatch !== undefined) return this.#firstOfKey(inBatch, wanted);
+    return this.tasks.find(({ runId }) => runId === reference);
+  }
+
+  /** What a task of a batch is: one that is there already, the first of the batch with its key, or itself. */
+  #firstOfKey(task: NewTask, wanted: readonly NewTask[]): SeenTask | NewTask {
+    const key = task.idempotencyKey || null;
+    if (key === null) return task;
+    return this.tasks.find(({ idempotencyKey }) => idempotencyKey === key) ??
+      wanted.find(({ idempotencyKey }) => idempotencyKey === key)!;
+  }
+
+  #familyProblemOf(wanted: readonly NewTask[]): string | undefined {
+    const fresh = wanted.filter((task) => this.#firstOfKey(task, wanted) === task);
+    const parentsOf = (task: NewTask): (SeenTask | NewTask | undefined)[] =>
+      (task.dependsOn ?? []).map((reference) => this.#named(reference, wanted));
+    if (fresh.some((task) => parentsOf(task).includes(undefined))) return "unknown_parent";
+    // Whoever waits for nobody new can go; who is left waits for ever.
+    let left = fresh;
+    for (let before = -1; before !== left.length;) {
+      before = left.length;
+      left = left.filter((task) =>
+        parentsOf(task).some((parent) => left.includes(parent as NewTask))
+      );
+    }
+    return left.length > 0 ? "dependency_cycle" : undefined;
+  }
+
+  /** A task under a known key must have the same parents. */
+  #parentConflictOf(wanted: readonly NewTask[]): string | undefined {
+    const isOther = wanted.some((task) => {
+      const twin = this.#firstOfKey(task, wanted);
+      if (twin === task) return false;
+      const given = new Set((task.dependsOn ?? []).map((each) => this.#named(each, wanted)));
+      const family = "id" in twin ? this.#families.get(twin.id) : undefined;
+      const known = new Set<unknown>(
+        "id" in twin
+          ? family?.parents
+          : (twin.dependsOn ?? []).map((each) => this.#named(each, wanted)),
+      );
+      const policy = "id" in twin ? family?.policy : twin.onParentFailure ?? "fail";
+      return !isSameSet(given, known) ||
+        (known.size > 0 && policy !== (task.onParentFailure ?? "fail"));
+    });
+    return isOther ? "idempotency_conflict" : undefined;
+  }
+
+  /** Gives a new task its parents. */
+  #join(
+    task: SeenTask,
+    { dependsOn = [], onParentFailure = "fail" }: NewTask,
+    { wanted, stored }: {
+      readonly wanted: readonly NewTask[];
+      readonly stored: readonly SeenTask[];
+    },
+  ): void {
+    const parents = new Set(dependsOn.map((reference) => {
+      const named = this.#named(reference, wanted)!;
+      return stored[wanted.indexOf(named as NewTask)] ?? named as SeenTask;
+    }));
+    const family: Family = { parents: [...parents], policy: onParentFailure, felledBy: null };
+    this.#families.set(task.id, family);
+    task.waitsFor = this.#openParentsOf(task);
+  }
+
+  /** Whether a parent that was there before its batch has failed, and ends the new task. */
+  #endAtOnce(task: SeenTask, fresh: ReadonlySet<SeenTask>, nowMs: number): boolean {
+    const { parents, policy } = this.#families.get(task.id)!;
+    const culprit = parents.find((parent) => hasFailed(parent) && !fresh.has(parent));
+    if (culprit === undefined || policy === "run") return false;
+    this.#fell(task, culprit, nowMs);
+    return true;
+  }
+
+  #openParentsOf({ id }: SeenTask): number {
+    const parents = this.#families.get(id)?.parents ?? [];
+    return parents.filter(({ status }) => !isOver(status)).length;
+  }
+
+  #fell(task: SeenTask, parent: SeenTask, nowMs: number): void {
+    const family = this.#families.get(task.id)!;
+    family.felledBy = parent;
+    const verb = parent.status === "cancelled" ? "was cancelled" : "failed";
+    const message = `Parent task ${parent.id} (run ${JSON.stringify(parent.runId)}) ${verb}`;
+    finish(task, family.policy === "fail" ? "failed" : "cancelled", message, nowMs);
+    task.waitsFor = 0;
+  }
+
+  /** Tasks have become final, or have been queued again: what that means to their children, and then to theirs. */
+  #tellChildren(parents: readonly SeenTask[], nowMs: number): void {
+    const changed = [...parents];
+    for (const parent of changed) {
+      for (const child of this.tasks) {
+        if (!this.#families.get(child.id)?.parents.includes(parent)) continue;
+        const hasChanged = isOver(parent.status)
+          ? this.#tellOver(child, parent, nowMs)
+          : this.#tellBack(child, parent, nowMs);
+        if (hasChanged) changed.push(child);
+      }
+    }
+  }
+
+  #tellOver(child: SeenTask, parent: SeenTask, nowMs: number): boolean {
+    if (child.status !== "queued") return false;
+    if (hasFailed(parent) && this.#families.get(child.id)!.policy !== "run") {
+      this.#fell(child, parent, nowMs);
+      return true;
+    }
+    child.waitsFor--;
+    if (child.waitsFor === 0) child.runAfter = new Date(Math.max(nowMs, child.runAfter.getTime()));
+    return false;
+  }
+
+  #tellBack(child: SeenTask, parent: SeenTask, nowMs: number): boolean {
+    const family = this.#families.get(child.id)!;
+    if (child.status === "queued") child.waitsFor = this.#openParentsOf(child);
+    if (family.felledBy !== parent || !hasFailed(child)) return false;
+    this.#again(child, nowMs);
+    return true;
+  }
+
+  /** Queued again with fresh attempts. */
+  #again(task: SeenTask, nowMs: number): void {
+    task.attempts = 0;
+    this.#requeue(task, null, nowMs);
+    const family = this.#families.get(task.id);
+    if (family !== undefined) family.felledBy = null;
+  }
+
+  #requeue(task: SeenTask, message: string | null, runAfterMs: number): void {
+    requeue(task, message, runAfterMs);
+    task.waitsFor = this.#openParentsOf(task);
   }
 
   /** The first conflict that the tasks of a batch meet, each behind those before it. */
@@ -132,17 +302,18 @@ export class QueueOracle {
     return undefined;
   }
 
-  #checkEnqueued(wanted: NewTask, { task, created }: EnqueueResult, nowMs: number): void {
+  /** The task that stands for a wish: one that is there already, or a new one, before its parents are known. */
+  #take(wanted: NewTask, { task, created }: EnqueueResult, nowMs: number): SeenTask {
     const key = wanted.idempotencyKey || null;
     const twin = key === null ? undefined : this.tasks.find((each) => each.idempotencyKey === key);
     assertEquals(created, twin === undefined);
-    if (twin !== undefined) return assertEquals(seen(task), twin);
+    if (twin !== undefined) return twin;
     const highest = this.tasks.at(-1)?.id ?? 0;
     assert(task.id > highest, `id ${task.id} follows ${highest}`);
     assert(task.runId.length > 0 && !this.tasks.some(({ runId }) => runId === task.runId));
     const expected = newTask(wanted, { id: task.id, runId: wanted.runId ?? task.runId, nowMs });
     this.tasks.push(expected);
-    assertEquals(seen(task), expected);
+    return expected;
   }
 
   // --- claim
@@ -210,13 +381,16 @@ export class QueueOracle {
         finish(task, "completed", null, nowMs);
         task.result = operation.result ?? null;
         task.progress = 100;
+        this.#tellChildren([task], nowMs);
         break;
       case "fail":
         failTask(task, operation.error, { nowMs, runAfterMs: given.runAfter.getTime() });
+        if (isOver(task.status)) this.#tellChildren([task], nowMs);
+        else task.waitsFor = this.#openParentsOf(task);
         break;
       case "release":
         task.attempts--;
-        requeue(task, task.errorMessage, nowMs);
+        this.#requeue(task, task.errorMessage, nowMs);
         break;
     }
     assertEquals(seen(given), task);
@@ -237,20 +411,25 @@ export class QueueOracle {
     const isAllowed = from.includes(task.status);
     assertEquals(outcome, { value: isAllowed });
     if (!isAllowed) return;
-    if (kind === "cancel") return finish(task, "cancelled", "Cancelled by user", nowMs);
-    task.attempts = 0;
-    requeue(task, null, nowMs);
+    if (kind === "retry") this.#again(task, nowMs);
+    else {
+      finish(task, "cancelled", "Cancelled by user", nowMs);
+      task.waitsFor = 0;
+    }
+    this.#tellChildren([task], nowMs);
   }
 
   #checkRescue(outcome: Outcome, nowMs: number): void {
     const expired = this.tasks.filter(({ leaseUntil }) =>
       leaseUntil !== null && leaseUntil.getTime() <= nowMs
     );
-    for (const task of expired) {
+    for (const task of expired.toSorted((a, b) => +a.leaseUntil! - +b.leaseUntil!)) {
       const message = `Worker ${JSON.stringify(task.lockedBy)} stopped renewing its lease in ` +
         `attempt ${task.attempts} of ${task.maxAttempts}`;
-      if (task.attempts >= task.maxAttempts) finish(task, "failed", message, nowMs);
-      else requeue(task, message, nowMs);
+      if (task.attempts >= task.maxAttempts) {
+        finish(task, "failed", message, nowMs);
+        this.#tellChildren([task], nowMs);
+      } else this.#requeue(task, message, nowMs);
     }
     const rescued = (valueOf(outcome) as Task[]).toSorted((a, b) => a.id - b.id);
     assertEquals(rescued.map(seen), expired);
@@ -334,11 +513,15 @@ function newTask(
     progressMessage: null,
     retryPolicy: wanted.retryPolicy === undefined ? null : { ...SPEC_RETRY, ...wanted.retryPolicy },
     timeoutMs: wanted.timeoutMs ?? null,
+    waitsFor: 0,
+    traceParent: null,
   };
 }
 
 function isClaimable(task: SeenTask, request: ClaimRequest, nowMs: number): boolean {
-  if (task.status !== "queued" || task.runAfter.getTime() > nowMs) return false;
+  if (task.status !== "queued" || task.waitsFor > 0 || task.runAfter.getTime() > nowMs) {
+    return false;
+  }
   if (request.taskId !== undefined) return task.id === request.taskId;
   const capabilities = new Map(Object.entries(request.capabilities ?? {}));
   return request.types.includes(task.type) &&
@@ -356,6 +539,18 @@ function drawn(eligible: readonly SeenTask[], given: readonly number[], limit: n
     assert(task !== undefined, `task ${id} was drawn but may not be claimed`);
     return task;
   });
+}
+
+function isOver(status: TaskStatus): boolean {
+  return status !== "queued" && status !== "leased";
+}
+
+function hasFailed({ status }: SeenTask): boolean {
+  return status === "failed" || status === "cancelled";
+}
+
+function isSameSet(a: ReadonlySet<unknown>, b: ReadonlySet<unknown>): boolean {
+  return a.size === b.size && [...a].every((each) => b.has(each));
 }
 
 function isInvalid(operation: Operation): boolean {

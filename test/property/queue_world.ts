@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
-import type { Lease, NewTask } from "../../src/domain/task.ts";
+import type { Lease, NewTask, TaskReference } from "../../src/domain/task.ts";
 import { openQueue } from "../../src/open_queue.ts";
 import type { ClaimRequest, ListRequest, TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
@@ -27,8 +27,17 @@ export interface LeaseAct {
   readonly variant: number;
 }
 
+/** How a wish names a parent: a task that is there, by either id, another of its batch by its run id, or nobody. */
+export type ParentWish =
+  | { readonly nth: number; readonly by: "id" | "runId" }
+  | { readonly sibling: number }
+  | { readonly nobody: true };
+
 /** A task to enqueue, its time relative to now. */
-export type TaskWish = Omit<NewTask, "runAfter"> & { readonly runInMs?: number };
+export type TaskWish = Omit<NewTask, "runAfter" | "dependsOn"> & {
+  readonly runInMs?: number;
+  readonly parents?: readonly ParentWish[];
+};
 
 /** An action that becomes one operation. */
 export type SingleAction =
@@ -178,7 +187,10 @@ export class QueueWorld {
   #operationOf(action: SingleAction): Operation {
     switch (action.do) {
       case "enqueue":
-        return { kind: "enqueue", tasks: action.tasks.map((wish) => this.#taskOf(wish)) };
+        return {
+          kind: "enqueue",
+          tasks: action.tasks.map((wish, _, wishes) => this.#taskOf(wish, wishes)),
+        };
       case "claim":
         return { kind: "claim", request: action.request };
       case "claimOne": {
@@ -198,9 +210,17 @@ export class QueueWorld {
     }
   }
 
-  #taskOf({ runInMs, ...task }: TaskWish): NewTask {
-    if (runInMs === undefined) return task;
-    return { ...task, runAfter: new Date(this.#clock.nowMs() + runInMs) };
+  #taskOf({ runInMs, parents, ...task }: TaskWish, wishes: readonly TaskWish[]): NewTask {
+    const dependsOn = parents?.map((parent) => this.#reference(parent, wishes));
+    const runAfter = runInMs === undefined ? undefined : new Date(this.#clock.nowMs() + runInMs);
+    return { ...task, dependsOn, runAfter };
+  }
+
+  #reference(parent: ParentWish, wishes: readonly TaskWish[]): TaskReference {
+    if ("nobody" in parent) return "nobody has this run id";
+    if ("sibling" in parent) return wishes[parent.sibling % wishes.length]!.runId ?? UNKNOWN_ID;
+    if (parent.by === "id") return this.#taskId(parent.nth);
+    return this.oracle.tasks.at(-1 - parent.nth)?.runId ?? UNKNOWN_ID;
   }
 
   /** The id of a task there is, the newest most often, or sometimes of none. */

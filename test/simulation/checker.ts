@@ -52,6 +52,10 @@ export class Checker {
   readonly #undone = new Set<string>();
   readonly #retries = new Map<number, Span[]>();
   readonly #cancels = new Map<number, Span[]>();
+  /** The parents of each task that depends on others. */
+  readonly #parents = new Map<number, readonly number[]>();
+  /** When children of a task were claimed. */
+  readonly #childClaims = new Map<number, Span[]>();
   readonly #openCalls = new Set<Call>();
   /** Whether anybody has asked to delete finished tasks: those may be missing, and their keys free again. */
   #isPruned = false;
@@ -149,12 +153,26 @@ export class Checker {
       if (markerOf(task.payload) !== marker) {
         this.#violate(call, `${marker} was enqueued, the answer is ${markerOf(task.payload)}`);
       }
+      this.#parents.set(task.id, this.#parentsOf(submitted, submissions, results));
       const key = submitted.idempotencyKey;
       if (key !== undefined) return this.#enqueuedKey(call, key, { id: task.id, created });
       if (!created) this.#violate(call, `${describe(task)} was there already, without a key`);
       if (submitted.runId !== undefined && task.runId !== submitted.runId) {
         this.#violate(call, `run ${submitted.runId} was enqueued as ${task.runId}`);
       }
+    });
+  }
+
+  /** The ids of the tasks that one was asked to depend on. */
+  #parentsOf(
+    { dependsOn = [] }: NewTask,
+    submissions: readonly Submission[],
+    results: readonly EnqueueResult[],
+  ): number[] {
+    return dependsOn.map((reference) => {
+      if (typeof reference === "number") return reference;
+      const sibling = submissions.findIndex(({ task }) => task.runId === reference);
+      return results[sibling]!.task.id;
     });
   }
 
@@ -168,7 +186,8 @@ export class Checker {
         ? idempotencyKey !== undefined
         : runId !== undefined && (this.#runIds.get(runId) ?? 0) > 1
     );
-    if (error.code !== "queue_closed" && !mayConflict) {
+    const mayBeGone = error.code === "unknown_parent" && this.#isPruned;
+    if (error.code !== "queue_closed" && !mayConflict && !mayBeGone) {
       this.#violate(call, `refused without a reason: ${error.message}`);
     }
   }
@@ -308,6 +327,9 @@ export class Checker {
     if (task.status !== "leased" || task.lockedBy !== workerId) {
       this.#violate(call, `${describe(task)} was claimed by ${workerId}`);
     }
+    for (const parentId of this.#parents.get(task.id) ?? []) {
+      this.#childClaims.set(parentId, [...this.#childClaims.get(parentId) ?? [], call.span]);
+    }
     const { leases } = this.#tasks.get(task.id)!;
     if (leases.has(task.leaseToken)) {
       this.#violate(call, `${describe(task)}: its lease was given twice`);
@@ -347,6 +369,12 @@ export class Checker {
     const lease = facts.leases.get(token);
     if (lease?.endedAt !== undefined && lease.endedAt < from) {
       this.#violate(call, `lease ${token} of task ${taskId} was over and was accepted`);
+    }
+    const child = this.#childClaims.get(taskId)?.find((claimed) =>
+      lease !== undefined && lease.claimed.to < claimed.from && claimed.to < from
+    );
+    if (child !== undefined) {
+      this.#violate(call, `a child of task ${taskId} was claimed while lease ${token} was held`);
     }
     const cancelled = (this.#cancels.get(taskId) ?? []).some(({ from: asked, to }) =>
       lease !== undefined && lease.claimed.to < asked && to < from
@@ -472,8 +500,16 @@ export class Checker {
     if (isRace) this.#log.count(`cancel ${how}`);
   }
 
+  /** A task that its parents ended comes back with them, so their retries count too. */
   #mayBeRetriedSince(taskId: number, { from }: Span): boolean {
-    return (this.#retries.get(taskId) ?? []).some(({ to }) => to >= from);
+    const family = [taskId];
+    for (const id of family) {
+      if ((this.#retries.get(id) ?? []).some(({ to }) => to >= from)) return true;
+      for (const parent of this.#parents.get(id) ?? []) {
+        if (!family.includes(parent)) family.push(parent);
+      }
+    }
+    return false;
   }
 
   #mayBeCancelledSince(taskId: number, { claimed }: LeaseFacts): boolean {

@@ -2,7 +2,7 @@
  * A client: asks a process's queue for something, by chance.
  */
 import { PermanentError } from "../../src/domain/errors.ts";
-import type { NewTask, Task } from "../../src/domain/task.ts";
+import { type NewTask, PARENT_FAILURE_POLICIES, type Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { Chance } from "./chance.ts";
 import type { SimulatedProcess } from "./simulated_process.ts";
@@ -101,6 +101,31 @@ export function ask(process: SimulatedProcess, know: ClientKnowledge, chance: Ch
     case "prune":
       return ignore(know.isPruned ? queue.prune({ keep: chance.below(6) }) : queue.stats());
   }
+}
+
+/** Enqueues a few tasks that depend on known ones and on each other, in any order. */
+export function relate(process: SimulatedProcess, know: ClientKnowledge, chance: Chance): void {
+  const { queue } = process;
+  if (queue === undefined) return;
+  const tasks = Array.from({ length: 1 + chance.below(4) }, (_, i) => {
+    const task = know.source.makeUnkeyed(chance, know.nowMs);
+    return { ...task, runId: task.runId ?? `related-${process.id}-${chance.seed()}-${i}` };
+  });
+  // Each depends on some that stand before it in a random order, so there is no circle.
+  const order = tasks.map(() => chance.next());
+  const related = tasks.map((task, i): NewTask => {
+    const siblings = tasks.filter((_, j) => order[j]! < order[i]! && chance.happens(0.6));
+    const others = Array.from(
+      { length: know.knownIds.length > 0 ? chance.below(3) : 0 },
+      () => chance.pick(know.knownIds),
+    );
+    return {
+      ...task,
+      dependsOn: [...siblings.map(({ runId }) => runId), ...others],
+      onParentFailure: chance.pick(PARENT_FAILURE_POLICIES),
+    };
+  });
+  ignore(queue.enqueueBatch(related));
 }
 
 /** A producer that got no good answer asks again, where a key makes that harmless. */

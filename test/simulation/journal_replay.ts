@@ -6,12 +6,12 @@
  */
 import { type Change, type Reader, Replica } from "../../src/ledger/replica.ts";
 import type { SqlEngine, SqlRow } from "../../src/ledger/sql_engine.ts";
-import { QUEUE_SCHEMA, TASK_TABLE } from "../../src/queue/schema.ts";
+import { isFinal, type Task } from "../../src/domain/task.ts";
+import { DEPENDENCY_TABLE, QUEUE_SCHEMA, TASK_TABLE } from "../../src/queue/schema.ts";
 import { taskOfRow } from "../../src/queue/task_row.ts";
 import { crc32 } from "../../src/storage/crc32.ts";
 import { decodeFrame, type Frame, frameBytes } from "../../src/storage/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
-import type { Task } from "../../src/domain/task.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { EventLog } from "./event_log.ts";
 import { describe, isFinalStatus } from "./facts.ts";
@@ -120,6 +120,7 @@ function* framesOf(disk: SimulatedDisk): Iterable<Frame> {
 class TransitionAudit {
   readonly #options: ReplayOptions;
   readonly #tasks = new Map<number, Task>();
+  readonly #parents = new Map<number, Set<number>>();
   readonly #removed = new Set<number>();
   #lastId = 0;
 
@@ -129,6 +130,9 @@ class TransitionAudit {
 
   check(changes: readonly Change[]): void {
     for (const { table, row, key } of changes) {
+      if (table === DEPENDENCY_TABLE && row !== null) {
+        this.#noteParent(Number(row[0]), Number(row[1]));
+      }
       if (table !== TASK_TABLE) continue;
       if (row === null) this.#checkRemoval(Number(key?.[0]));
       else this.#checkRow(row);
@@ -148,6 +152,10 @@ class TransitionAudit {
     const task = this.#tasks.get(taskId);
     const isAllowed = wasPruneAsked && task !== undefined && isFinalStatus(task.status);
     if (!isAllowed) log.violate(`the journal removes ${task ? describe(task) : `task ${taskId}`}`);
+    const waiting = [...this.#tasks.values()].find((child) =>
+      !isFinal(child.status) && this.#parents.get(child.id)?.has(taskId)
+    );
+    if (waiting !== undefined) log.violate(`the journal removes a parent of ${describe(waiting)}`);
     log.count("tasks pruned");
     this.#tasks.delete(taskId);
     this.#removed.add(taskId);
@@ -158,7 +166,7 @@ class TransitionAudit {
     const before = this.#tasks.get(task.id);
     const reason = before === undefined
       ? whyNotNew(task, this.#lastId)
-      : whyNotNext(before, task, this.#rulesFor(task.id));
+      : whyNotNext(before, task, this.#rulesFor(before, task));
     if (reason !== undefined) {
       const from = before === undefined ? "nothing" : describe(before);
       this.#options.log.violate(`the journal turns ${from} into ${describe(task)}: ${reason}`);
@@ -167,15 +175,44 @@ class TransitionAudit {
     this.#lastId = Math.max(this.#lastId, task.id);
   }
 
-  #rulesFor(taskId: number): TransitionRules {
-    const { areClocksEqual, wasRetryAsked } = this.#options;
-    return { areClocksEqual, wasRetryAsked: wasRetryAsked(taskId) };
+  #noteParent(childId: number, parentId: number): void {
+    const parents = this.#parents.get(childId) ?? new Set();
+    this.#parents.set(childId, parents.add(parentId));
   }
+
+  #rulesFor(before: Task, after: Task): TransitionRules {
+    const { areClocksEqual, wasRetryAsked, log } = this.#options;
+    const parents = [...this.#parents.get(after.id) ?? []]
+      .map((id) => this.#tasks.get(id)).filter((parent) => parent !== undefined);
+    if (parents.length > 0 && before.status === "queued") {
+      if (after.status === "leased") log.count("children started");
+      if (isFelled(after)) log.count("children ended by a parent");
+    }
+    const mayComeBack = wasRetryAsked(after.id);
+    if (!mayComeBack && isFelled(before) && after.status === "queued") {
+      log.count("children brought back by a parent");
+    }
+    return {
+      areClocksEqual,
+      parents,
+      wasRetryAsked: mayComeBack ||
+        isFelled(before) && parents.some(({ status }) => !isFinal(status)),
+    };
+  }
+}
+
+/** Whether a parent's end was the end of a task. */
+function isFelled({ status, errorMessage }: Task): boolean {
+  return (status === "failed" || status === "cancelled") &&
+    errorMessage?.startsWith("Parent task ") === true;
 }
 
 /** What a change of a task is judged by. */
 interface TransitionRules {
   readonly areClocksEqual: boolean;
+  /** As they are at this place in the journal. */
+  readonly parents: readonly Task[];
+  /** Whether anybody asked to retry it, or a parent that had ended it is back. */
   readonly wasRetryAsked: boolean;
 }
 
@@ -193,6 +230,7 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
   switch (`${before.status} ${after.status}`) {
     case "queued leased":
       if (after.attempts !== before.attempts + 1) return "the attempt is not counted";
+      if (rules.parents.some(({ status }) => !isFinal(status))) return "a parent is not final";
       return before.runAfter <= after.reservedAt! || !rules.areClocksEqual
         ? undefined
         : "it was not due";
@@ -202,6 +240,10 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
     case "leased completed":
     case "leased cancelled":
       return after.attempts === before.attempts ? undefined : "its attempts changed";
+    case "queued failed":
+      return isFelled(after) && after.attempts === before.attempts
+        ? undefined
+        : "no parent ended it";
     case "leased failed":
     case "leased queued":
       return whyNotRescued(before, after) ?? whyNotFailed(before, after);

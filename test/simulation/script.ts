@@ -30,7 +30,8 @@ export interface Setup {
 
 /**
  * - `go on`: a few of those that wait go on. `pass time`: the clock advances.
- * - `call`: a client asks the queue for something. `work`: a worker starts.
+ * - `call`: a client asks the queue for something. `relate`: it enqueues tasks that depend on others. `work`: a worker
+ *   starts.
  * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
  * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, a refusal, a storage call, a truncation, or
  *   when the writes of several processes are not durable yet.
@@ -42,6 +43,7 @@ export type StepKind =
   | "go on"
   | "pass time"
   | "call"
+  | "relate"
   | "work"
   | "start"
   | "kill"
@@ -89,11 +91,21 @@ export function scriptOf(seed: number): Script {
     { length: count },
     () => ({ kind: chance.weighted<StepKind>(weights), seed: chance.seed() }),
   );
-  return { seed, setup, steps };
+  return { seed, setup, steps: withRelations(steps, new Chance(seed + 3)) };
+}
+
+/** Steps that came later stand between the others by a chance of their own, so the others of a seed are what they were. */
+function withRelations(steps: readonly Step[], chance: Chance): Step[] {
+  const count = chance.pick([0, 3, 8, 20]);
+  const all = [...steps];
+  for (let i = 0; i < count; i++) {
+    all.splice(chance.below(all.length + 1), 0, { kind: "relate", seed: chance.seed() });
+  }
+  return all;
 }
 
 /** How often each step is taken. Some kinds of trouble are left out of some seeds, so that others have time to unfold. */
-function weightsFor(setup: Setup, chance: Chance): Record<StepKind, number> {
+function weightsFor(setup: Setup, chance: Chance): Partial<Record<StepKind, number>> {
   const sometimes = (probability: number, weight: number): number =>
     chance.happens(probability) ? weight : 0;
   const cutsPower = setup.durability === "full" && chance.happens(0.7);

@@ -4,7 +4,7 @@
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { Chance } from "./chance.ts";
 import { Checker } from "./checker.ts";
-import { ask } from "./client.ts";
+import { ask, type ClientKnowledge, relate } from "./client.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type Counts, EventLog } from "./event_log.ts";
 import { isFinalStatus } from "./facts.ts";
@@ -142,6 +142,11 @@ class Simulation {
         return await this.#goOn(chance, 3);
       case "call":
         return this.#call(chance);
+      case "relate": {
+        const process = this.#pickOpen(chance);
+        if (process !== undefined) relate(process, this.#knowledgeOf(process), chance);
+        return;
+      }
       case "work":
         return this.#pickOpen(chance)?.startWorker(chance, {
           types: TASK_TYPES.slice(chance.below(TASK_TYPES.length)),
@@ -188,7 +193,11 @@ class Simulation {
   #call(chance: Chance): void {
     const process = this.#pickOpen(chance);
     if (process === undefined) return this.#start(chance);
-    ask(process, {
+    ask(process, this.#knowledgeOf(process), chance);
+  }
+
+  #knowledgeOf(process: SimulatedProcess): ClientKnowledge {
+    return {
       source: this.#source,
       nowMs: this.#scheduler.nowMs,
       leaseDurationMs: this.#script.setup.leaseDurationMs,
@@ -196,7 +205,7 @@ class Simulation {
       isPruned: this.#script.setup.isPruned,
       others: this.#open.filter((other) => other !== process),
       stall: (other, durationMs) => this.#stall(other, durationMs),
-    }, chance);
+    };
   }
 
   #start(chance: Chance): void {

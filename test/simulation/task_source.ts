@@ -56,8 +56,13 @@ export class TaskSource {
 
   /** A task by chance. Those with the same key ask, with few exceptions, for the same thing. */
   make(chance: Chance, nowMs: number): NewTask {
+    if (chance.happens(0.2)) return keyedTask(chance, ++this.#made);
+    return this.makeUnkeyed(chance, nowMs);
+  }
+
+  /** A task by chance that has no key. */
+  makeUnkeyed(chance: Chance, nowMs: number): NewTask {
     const number = ++this.#made;
-    if (chance.happens(0.2)) return keyedTask(chance, number);
     const runId = chance.happens(0.85) ? `run-${number}` : undefined;
     return {
       type: chance.pick(TASK_TYPES),

@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import { StorageError } from "../../src/domain/errors.ts";
+import { PermanentError, StorageError } from "../../src/domain/errors.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../src/domain/task.ts";
 import { ExportRefusedError, exportTasks } from "../../src/export_tasks.ts";
 import { importTasks } from "../../src/import_tasks.ts";
@@ -76,7 +76,9 @@ const jsonObjectText = fc.tuple(fc.dictionary(fc.string(), fc.jsonValue()), fc.b
   [value, digits],
 ) => `{"digits": ${digits}, "value": ${JSON.stringify(value)}}`);
 
-const recordArbitrary: fc.Arbitrary<Omit<TaskRecord, "id" | "runId" | "idempotencyKey">> = fc
+const recordArbitrary: fc.Arbitrary<
+  Omit<TaskRecord, "id" | "runId" | "idempotencyKey" | "parents">
+> = fc
   .record({
     type: safeText(30),
     priority: fc.integer({ min: 1, max: 1000 }),
@@ -106,6 +108,7 @@ const recordArbitrary: fc.Arbitrary<Omit<TaskRecord, "id" | "runId" | "idempoten
       maxDelayMs: fc.nat(1000),
     })),
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
+    traceParent: fc.option(safeText(55)),
   }).map((record) => record.status === "queued" ? { ...record, finishedAt: null } : record);
 
 const queueArbitrary: fc.Arbitrary<TaskRecord[]> = fc.array(
@@ -115,7 +118,13 @@ const queueArbitrary: fc.Arbitrary<TaskRecord[]> = fc.array(
   let id = 0;
   return parts.map(([step, hasKey, record]) => {
     id += step;
-    return { ...record, id, runId: `r ü-${id}`, idempotencyKey: hasKey ? `k-${id}` : null };
+    return {
+      ...record,
+      id,
+      runId: `r ü-${id}`,
+      idempotencyKey: hasKey ? `k-${id}` : null,
+      parents: [],
+    };
   });
 });
 
@@ -176,8 +185,11 @@ Deno.test("a record carries every column but those that are made anew", () => {
   const row = TASK_COLUMNS.map((column) =>
     column === "payload" ? "{}" : column === "compatibility" ? "{}" : null
   );
-  const carried = Object.keys(recordOfRow(row)).length;
-  assertEquals(carried, TASK_COLUMNS.length - ["is_ready", "draw_key"].length);
+  const carried = Object.keys(recordOfRow(row, [])).length;
+  assertEquals(
+    carried,
+    TASK_COLUMNS.length - ["is_ready", "draw_key", "waits_for"].length + ["parents"].length,
+  );
 });
 
 pythonTest(
@@ -327,6 +339,8 @@ Deno.test("lines go to a function, in order of their ids, with every field", () 
       progress_message: null,
       retry_policy: null,
       timeout_ms: 5000,
+      trace_parent: null,
+      parents: [],
     });
   }));
 
@@ -342,6 +356,79 @@ Deno.test("wrong options are refused before any effect", () =>
     for (const options of wrong) await assertRejects(() => exportTasks(queue, options), TypeError);
     assertEquals(TASK_STATUSES.length, 5);
   }));
+
+// --- parents
+
+Deno.test("tasks that wait for others still do elsewhere, whatever their ids, and the original refuses them", () =>
+  inFolder((path) =>
+    withQueue(IN_MEMORY, async (queue) => {
+      await queue.enqueueBatch([
+        { type: "done", runId: "r-1" },
+        { type: "root", runId: "r-2" },
+        { type: "child", runId: "r-3", dependsOn: ["r-1", "r-2"], onParentFailure: "skip" },
+        { type: "leaf", runId: "r-4", dependsOn: ["r-3"] },
+      ]);
+      const [done] = await queue.claim({ workerId: "w", types: ["done"] });
+      await queue.complete(done!, 7);
+      const refused = await assertRejects(
+        () => exportTasks(queue, { format: "original", output: path("x.db") }),
+        ExportRefusedError,
+      );
+      assertStringIncludes(refused.message, "Cannot export task 3: it waits for task 2");
+      await exportTasks(queue, { format: "ndjson", output: path("x.ndjson") });
+      for (const renumber of [false, true]) {
+        await withQueue(IN_MEMORY, async (other) => {
+          if (renumber) await other.enqueueBatch([{ type: "own" }, { type: "own" }]);
+          await importTasks(other, path("x.ndjson"), { renumber });
+          if (!renumber) assertEquals(await other.exportRecords(), await queue.exportRecords());
+          assertEquals(await other.integrityCheck(), { ok: true, problems: [] });
+          const types = ["root", "child", "leaf"];
+          const [root, ...none] = await other.claim({ workerId: "w", types, limit: 9 });
+          assertEquals([root!.type, none], ["root", []]);
+          await other.complete(root!, 8);
+          const [child] = await other.claim({ workerId: "w", types, limit: 9 });
+          const results = await other.parentResults(child!.id);
+          assertEquals(results.map(({ result }) => result), [7, 8]);
+          await other.fail(child!, new PermanentError("no"));
+          const leaf = await other.getByRunId("r-4");
+          assertEquals([leaf!.status, await other.integrityCheck()], ["failed", {
+            ok: true,
+            problems: [],
+          }]);
+        });
+      }
+    })
+  ));
+
+Deno.test("a parent that is not there, and a circle, are told before any effect", () =>
+  inFolder((path) =>
+    withQueue(IN_MEMORY, async (queue) => {
+      const line = (id: number, parentId: number): string =>
+        JSON.stringify({
+          ...{ id, run_id: `r-${id}`, type: "a", status: "queued" },
+          created_at_utc: "2026-01-01T00:00:00Z",
+          parents: [{
+            task_id: parentId,
+            run_id: `r-${parentId}`,
+            on_failure: "fail",
+            state: "open",
+          }],
+        });
+      await Deno.writeTextFile(
+        path("x.ndjson"),
+        [line(1, 2), line(2, 1), line(3, 9), line(4, 4)].join("\n"),
+      );
+      const report = await importTasks(queue, path("x.ndjson"), { dryRun: true });
+      assertEquals(report.problems.map(({ id }) => id), [4, 1, 2]);
+      assertEquals(report.problems.at(-1)!.reason, "It waits for itself, by way of its parents");
+      assertEquals(report.conflicts, [{
+        id: 3,
+        reason: 'It waits for task 9 (run "r-9"), which is neither in the file nor here',
+      }]);
+      await assertRejects(() => importTasks(queue, path("x.ndjson"), { skipInvalid: true }));
+      assertEquals(await queue.count(), 0);
+    })
+  ));
 
 // --- NDJSON that others wrote
 

@@ -45,6 +45,7 @@ function begin(): Scripted {
   const handler = isolatedHandler({ module: "file:///m.ts", function: "f" }, { threads, clock });
   const context: TaskContext = {
     signal: controller.signal,
+    parentResults: () => Promise.resolve([]),
     runId: "r",
     attempt: 2,
     deadline: null,

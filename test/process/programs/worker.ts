@@ -21,6 +21,7 @@ const queue = await openQueue(path!);
 const handlers = new HandlerRegistry()
   .register("tick", tick)
   .register("hang_once", hangOnce)
+  .register("node", node)
   .register("cancellable", (task, context) => outliveCancel(queue, task, context));
 const worker = new Worker({ queue, handlers, workerId, concurrency: 4, onEvent });
 worker.start();
@@ -36,6 +37,17 @@ async function tick(task: Task): Promise<void> {
   const { id: taskId, leaseToken } = task;
   const leaseUntilMs = task.leaseUntil!.getTime();
   report({ kind: "ran", taskId, leaseToken, leaseUntilMs, startedAtMs, endedAtMs: Date.now() });
+}
+
+/** Gives its run id and what its parents gave; hangs in its first attempt where the payload says so. */
+async function node(
+  task: Task & { readonly payload: { readonly hangs?: boolean } },
+  context: TaskContext,
+): Promise<unknown> {
+  const parents = await context.parentResults();
+  reportStart(task);
+  if (task.payload.hangs && task.attempts === 1) await new Promise(() => {});
+  return { runId: task.runId, of: parents.map(({ result }) => result) };
 }
 
 /** Never ends in its first attempt; later ones wait for the test's word. */

@@ -1,0 +1,137 @@
+/**
+ * Dependencies: which tasks a task waits for, one row for each.
+ *
+ * The rows of a task go when it goes. Those that name it as a parent stay, with its run id, so that a child's content and
+ * results can still be told apart from another's when the parent has been pruned.
+ */
+import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../domain/task.ts";
+import type { Reader, Transaction } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import { DEPENDENCY_TABLE } from "./schema.ts";
+import type { ParentResult } from "./task_queue.ts";
+
+/** How a child stands to a parent; see `DEPENDENCY_TABLE`. */
+export type DependencyState = "open" | "met" | "felled";
+
+/** A task that another waits for. */
+export interface Dependency {
+  readonly childId: number;
+  readonly parentId: number;
+  readonly parentRunId: string;
+  /** Its place among the parents of the child, from 0. */
+  readonly position: number;
+  readonly onFailure: ParentFailurePolicy;
+  readonly state: DependencyState;
+}
+
+/** A parent that is not final. */
+export interface OpenParent {
+  readonly taskId: number;
+  readonly runId: string;
+  readonly status: TaskStatus;
+}
+
+/** The statements; a test reads their plans. */
+export const DEPENDENCY_SQL = {
+  add:
+    `INSERT INTO task_dependencies (child_id, parent_id, parent_run_id, position, on_failure, state)
+    VALUES (?, ?, ?, ?, ?, ?) RETURNING *`,
+  mark: `UPDATE task_dependencies SET state = ? WHERE child_id = ? AND parent_id = ? RETURNING *`,
+  forgive:
+    `UPDATE task_dependencies SET state = 'met' WHERE child_id = ? AND state = 'felled' RETURNING *`,
+  remove: "DELETE FROM task_dependencies WHERE child_id = ? RETURNING child_id, parent_id",
+  ofChild: `SELECT child_id, parent_id, parent_run_id, position, on_failure, state
+    FROM task_dependencies WHERE child_id = ?`,
+  openOf: `SELECT parent.id, parent.run_id, parent.status
+    FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
+    WHERE dependency.child_id = ? AND dependency.state = 'open'`,
+  /** Left join: a pruned parent has no row. */
+  results:
+    `SELECT dependency.parent_id, dependency.parent_run_id, dependency.position, parent.status,
+      parent.result, parent.error_message
+    FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
+    WHERE dependency.child_id = ?`,
+  openChildren:
+    `SELECT child_id, on_failure FROM task_dependencies INDEXED BY dependencies_by_parent
+    WHERE parent_id = ? AND state = 'open' LIMIT +?`,
+  closedChildren: `SELECT child_id, state FROM task_dependencies INDEXED BY dependencies_by_parent
+    WHERE parent_id = ? AND state IN ('met', 'felled') LIMIT +?`,
+} as const;
+
+/** Notes that a task waits for another. */
+export function addDependency(tx: Transaction, dependency: Dependency): void {
+  const { childId, parentId, parentRunId, position, onFailure, state } = dependency;
+  tx.change(DEPENDENCY_TABLE, DEPENDENCY_SQL.add, [
+    childId,
+    parentId,
+    parentRunId,
+    position,
+    onFailure,
+    state,
+  ]);
+}
+
+/** Notes how a child stands to a parent now. */
+export function markDependency(
+  tx: Transaction,
+  { childId, parentId }: Pick<Dependency, "childId" | "parentId">,
+  state: DependencyState,
+): void {
+  tx.change(DEPENDENCY_TABLE, DEPENDENCY_SQL.mark, [state, childId, parentId]);
+}
+
+/** A task that is queued again by hand no longer bears its parent a grudge. */
+export function forgiveParents(tx: Transaction, childId: number): void {
+  tx.change(DEPENDENCY_TABLE, DEPENDENCY_SQL.forgive, [childId]);
+}
+
+/** The rows of a task that goes go too. */
+export function removeDependencies(tx: Transaction, childId: number): void {
+  tx.remove(DEPENDENCY_TABLE, DEPENDENCY_SQL.remove, [childId]);
+}
+
+/** The parents of a task, in its order. */
+export function dependenciesOf(reader: Reader, childId: number): Dependency[] {
+  return reader.read(DEPENDENCY_SQL.ofChild, [childId]).map(dependencyOfRow)
+    .sort((a, b) => a.position - b.position);
+}
+
+/** The parents that a task has to wait for. One that is gone (a repair can lose it) holds nobody up. */
+export function openParents(reader: Reader, childId: number): OpenParent[] {
+  return reader.read(DEPENDENCY_SQL.openOf, [childId]).map(([id, runId, status]) => ({
+    taskId: Number(id),
+    runId: String(runId),
+    status: status as TaskStatus,
+  }));
+}
+
+/** What became of a task's parents, in its order. */
+export function parentResults(reader: Reader, childId: number): ParentResult[] {
+  return reader.read(DEPENDENCY_SQL.results, [childId])
+    .sort((a, b) => Number(a[2]) - Number(b[2]))
+    .map(([id, runId, , status, result, errorMessage]) => ({
+      taskId: Number(id),
+      runId: String(runId),
+      status: (status ?? "pruned") as ParentResult["status"],
+      result: typeof result === "string" ? JSON.parse(result) : null,
+      errorMessage: errorMessage as string | null ?? null,
+    }));
+}
+
+/** How a new child stands to a parent with this status. */
+export function stateFor(status: TaskStatus, onFailure: ParentFailurePolicy): DependencyState {
+  if (!isFinal(status)) return "open";
+  return status === "completed" || onFailure === "run" ? "met" : "felled";
+}
+
+function dependencyOfRow(row: SqlRow): Dependency {
+  const [childId, parentId, parentRunId, position, onFailure, state] = row;
+  return {
+    childId: Number(childId),
+    parentId: Number(parentId),
+    parentRunId: String(parentRunId),
+    position: Number(position),
+    onFailure: onFailure as ParentFailurePolicy,
+    state: state as DependencyState,
+  };
+}

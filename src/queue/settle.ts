@@ -1,0 +1,194 @@
+/**
+ * Settling: a task's children learn that it has become final, or that it has been queued again.
+ *
+ * It happens in the transaction that changed the task, and goes on with the children that end or come back because of it,
+ * from a list and not by recursion, so a chain may have any length. One transaction does a bounded amount of this. Tasks
+ * with children left to tell stand in `unsettled_tasks`, and every process that has the queue open goes on with them, as
+ * it does with expired leases; until then such a child stays where it was.
+ */
+import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../domain/task.ts";
+import type { Reader, Transaction } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import { DEPENDENCY_SQL, markDependency } from "./dependencies.ts";
+import { drawKey, type OperationContext } from "./operation_context.ts";
+import { requeue } from "./requeue.ts";
+import { TASK_TABLE, UNSETTLED_TABLE } from "./schema.ts";
+import { cell, findRow } from "./task_row.ts";
+import { noteTransition } from "./transition_log.ts";
+
+/** A task whose children have to be told. */
+interface Parent {
+  readonly id: number;
+  readonly runId: string;
+  readonly status: TaskStatus;
+}
+
+/** How much one transaction writes of this, about, in characters of its record: some 15,000 children without payload. */
+const SETTLE_MAX_LENGTH = 8 * 1024 * 1024;
+
+/** What a child costs beside its payload and result. */
+const CHILD_LENGTH = 500;
+
+/** How many children are read at once. */
+const CHUNK = 1000;
+
+/** The statements; a test reads their plans. */
+export const SETTLE_SQL = {
+  unblock:
+    `UPDATE task_queue SET waits_for = 0, run_after_utc = ?, is_ready = ?, draw_key = ?, updated_at_utc = ?
+    WHERE id = ? RETURNING *`,
+  waitFor: `UPDATE task_queue SET waits_for = waits_for + ?, is_ready = 0, updated_at_utc = ?
+    WHERE id = ? RETURNING *`,
+  fell:
+    `UPDATE task_queue SET status = ?, error_message = ?, waits_for = 0, is_ready = 0, finished_at_utc = ?,
+      updated_at_utc = ?
+    WHERE id = ? RETURNING *`,
+  defer: `INSERT INTO unsettled_tasks (task_id, since_utc) VALUES (?, ?)
+    ON CONFLICT DO UPDATE SET since_utc = excluded.since_utc RETURNING *`,
+  deferred: "SELECT task_id FROM unsettled_tasks ORDER BY task_id LIMIT +?",
+  undefer: "DELETE FROM unsettled_tasks WHERE task_id = ? RETURNING task_id",
+} as const;
+
+/** Tells the children of tasks that have just become final, or stopped being so, in their transaction. */
+export function settle(tx: Transaction, rows: readonly SqlRow[], context: OperationContext): void {
+  new Settlement(tx, context).run(rows.map(parentOfRow));
+}
+
+/** Whether children were left to tell. */
+export function isUnsettled(reader: Reader): boolean {
+  return reader.read(SETTLE_SQL.deferred, [1]).length > 0;
+}
+
+/** Goes on with the children that were left to tell. */
+export function settleDeferred(tx: Transaction, context: OperationContext): void {
+  const ids = tx.read(SETTLE_SQL.deferred, [CHUNK]).map(([id]) => Number(id));
+  for (const id of ids) tx.remove(UNSETTLED_TABLE, SETTLE_SQL.undefer, [id]);
+  const rows = ids.map((id) => findRow(tx, id)).filter((row) => row !== undefined);
+  if (rows.length > 0) settle(tx, rows, context);
+}
+
+/** Ends a child because of a parent; its row. */
+export function fell(
+  tx: Transaction,
+  childId: number,
+  { parent, policy, nowMs }: {
+    readonly parent: Parent;
+    readonly policy: Exclude<ParentFailurePolicy, "run">;
+    readonly nowMs: number;
+  },
+): SqlRow {
+  markDependency(tx, { childId, parentId: parent.id }, "felled");
+  const status = policy === "fail" ? "failed" : "cancelled";
+  const verb = parent.status === "cancelled" ? "was cancelled" : "failed";
+  const error = `Parent task ${parent.id} (run ${JSON.stringify(parent.runId)}) ${verb}`;
+  noteTransition(tx, { id: childId, nowMs }, status, { error });
+  return tx.change(TASK_TABLE, SETTLE_SQL.fell, [status, error, nowMs, nowMs, childId])[0]!;
+}
+
+/** One transaction's part of the work. */
+class Settlement {
+  readonly #tx: Transaction;
+  readonly #context: OperationContext;
+  readonly #parents: Parent[] = [];
+  #length = 0;
+
+  constructor(tx: Transaction, context: OperationContext) {
+    this.#tx = tx;
+    this.#context = context;
+  }
+
+  run(parents: readonly Parent[]): void {
+    for (const parent of parents) this.#parents.push(parent);
+    for (let i = 0; i < this.#parents.length; i++) {
+      if (!this.#tellChildren(this.#parents[i]!)) return this.#defer(this.#parents.slice(i));
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#length >= SETTLE_MAX_LENGTH;
+  }
+
+  #defer(parents: readonly Parent[]): void {
+    const { nowMs } = this.#context;
+    for (const { id } of parents) this.#tx.change(UNSETTLED_TABLE, SETTLE_SQL.defer, [id, nowMs]);
+  }
+
+  /** `false` when some are left. */
+  #tellChildren(parent: Parent): boolean {
+    const isOver = isFinal(parent.status);
+    const select = isOver ? DEPENDENCY_SQL.openChildren : DEPENDENCY_SQL.closedChildren;
+    for (;;) {
+      const children = this.#tx.read(select, [parent.id, CHUNK]);
+      for (const [id, how] of children) {
+        if (this.#isFull) return false;
+        const child = findRow(this.#tx, Number(id))!;
+        this.#length += lengthOf(child);
+        if (isOver) this.#tellOver(parent, child, how as ParentFailurePolicy);
+        else this.#tellBack(parent, child, how === "felled");
+      }
+      if (children.length < CHUNK) return true;
+    }
+  }
+
+  // --- the parent is final
+
+  #tellOver(parent: Parent, child: SqlRow, policy: ParentFailurePolicy): void {
+    const childId = cell(child, "id") as number;
+    const isQueued = cell(child, "status") === "queued";
+    if (isQueued && parent.status !== "completed" && policy !== "run") {
+      const { nowMs } = this.#context;
+      this.#parents.push(parentOfRow(fell(this.#tx, childId, { parent, policy, nowMs })));
+      return;
+    }
+    markDependency(this.#tx, { childId, parentId: parent.id }, "met");
+    if (isQueued) this.#wait(child, -1);
+  }
+
+  // --- the parent is queued again
+
+  #tellBack(parent: Parent, child: SqlRow, wasFelled: boolean): void {
+    const childId = cell(child, "id") as number;
+    markDependency(this.#tx, { childId, parentId: parent.id }, "open");
+    const status = cell(child, "status") as TaskStatus;
+    if (status === "queued") return this.#wait(child, 1);
+    if (!wasFelled || status === "completed" || status === "leased") return;
+    const { nowMs } = this.#context;
+    noteTransition(this.#tx, { id: childId, nowMs }, "requeued");
+    const state = { delayMs: 0, attempts: 0, message: null };
+    this.#parents.push(parentOfRow(requeue(this.#tx, child, state, this.#context)));
+  }
+
+  /** A queued child waits for one parent more, or one fewer. One that was held up is due from now on. */
+  #wait(child: SqlRow, change: 1 | -1): void {
+    const { nowMs, random } = this.#context;
+    const id = cell(child, "id") as number;
+    if ((cell(child, "waits_for") as number) + change > 0) {
+      this.#tx.change(TASK_TABLE, SETTLE_SQL.waitFor, [change, nowMs, id]);
+      return;
+    }
+    const runAfterMs = Math.max(nowMs, cell(child, "run_after_utc") as number);
+    const lane = {
+      type: cell(child, "type") as string,
+      compatibility: cell(child, "compatibility") as string,
+      priority: cell(child, "priority") as number,
+    };
+    const isReady = runAfterMs <= nowMs ? 1 : 0;
+    const key = drawKey(this.#tx, lane, random);
+    this.#tx.change(TASK_TABLE, SETTLE_SQL.unblock, [runAfterMs, isReady, key, nowMs, id]);
+  }
+}
+
+/** About how much a child's row takes in a record. */
+function lengthOf(child: SqlRow): number {
+  const payload = cell(child, "payload") as string;
+  const result = cell(child, "result") as string | null;
+  return CHILD_LENGTH + payload.length + (result?.length ?? 0);
+}
+
+function parentOfRow(row: SqlRow): Parent {
+  return {
+    id: cell(row, "id") as number,
+    runId: cell(row, "run_id") as string,
+    status: cell(row, "status") as TaskStatus,
+  };
+}
