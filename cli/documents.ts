@@ -4,8 +4,17 @@
  * The commands take their types from here, `docs/cli.md` shows them, and a test checks what every command really writes.
  */
 import { z } from "zod";
-import { ExplanationSchema, HealthSchema, StatsSchema, TaskSchema } from "../server/schemas.ts";
-import { TASK_STATUSES } from "../src/mod.ts";
+import { LogLineSchema } from "../server/log_schemas.ts";
+import { ScheduleSchema } from "../server/schedule_schemas.ts";
+import {
+  ExplanationSchema,
+  HealthSchema,
+  StatsSchema,
+  TaskSchema,
+  TransitionListSchema,
+  WorkerListSchema,
+} from "../server/schemas.ts";
+import { TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
 
 const instant = z.iso.datetime();
 const count = z.number().int().min(0);
@@ -16,24 +25,9 @@ const Batch = z.object({
   tasks: z.array(z.object({ id: z.number().int(), run_id: z.string(), created: z.boolean() })),
 });
 
-const LogLine = z.object({
-  at: instant,
-  level: z.enum(["debug", "info", "warn", "error"]),
-  message: z.string(),
-  attempt: z.number().int(),
-  details: z.unknown().optional(),
-});
-
-const Transition = z.object({
-  at: instant,
-  level: z.enum(["info", "warn", "error"]),
-  kind: z.string(),
-  worker: z.string().nullable(),
-  attempt: z.number().int().nullable(),
-  error: z.string().nullable(),
-  delay_ms: z.number().nullable(),
-  duration_ms: z.number().nullable(),
-});
+const LogLine = LogLineSchema;
+const Transition = TransitionListSchema.shape.transitions.element;
+const Worker = WorkerListSchema.shape.workers.element;
 
 const WorkerSummary = z.object({
   worker_id: z.string(),
@@ -54,35 +48,43 @@ const Durations = z.object({
   max: z.number().nullable(),
 });
 
-const Worker = z.object({
-  worker_id: z.string(),
-  state: z.enum(["active", "limbo", "stale"]),
-  types: z.array(z.string()),
-  capabilities: z.record(z.string(), z.unknown()),
-  concurrency: z.number().int(),
-  leased_tasks: count,
-  started_at: instant,
-  heartbeat_at: instant,
+const byStatus = z.object({
+  queued: count,
+  leased: count,
+  completed: count,
+  failed: count,
+  cancelled: count,
+});
+
+const TransferProblem = z.object({ id: z.number().nullable(), reason: z.string() });
+
+const ShellCommands = z.object({
+  to_queue: z.array(z.string()),
+  to_memory: z.array(z.string()),
+  to_python: z.array(z.string()),
 });
 
 /** What documents are made of, by the name that `docs/cli.md` gives it. */
-export const PARTS = Object.freeze({ Transition, LogLine, Worker, Durations });
+export const PARTS = Object.freeze({
+  Transition,
+  LogLine,
+  Worker,
+  Durations,
+  TransferProblem,
+  ShellCommands,
+});
 
 /** Every document, by the name that `docs/cli.md` gives it. */
 export const DOCUMENTS = Object.freeze({
   Task: TaskSchema,
-  TaskList: z.object({ tasks: z.array(TaskSchema), total: count }),
+  TaskList: z.object({ tasks: z.array(TaskSchema), total: count.nullable() }),
   TaskHistory: z.object({ task: TaskSchema, transitions: z.array(Transition) }),
   Enqueued: z.object({ created: z.boolean(), task: TaskSchema }),
   EnqueuedBatch: Batch,
   Cancelled: z.object({ cancelled: z.boolean(), task: TaskSchema }),
   Retried: z.object({ retried: z.boolean(), task: TaskSchema }),
   Explanation: ExplanationSchema,
-  TransitionList: z.object({
-    task_id: z.number().int(),
-    run_id: z.string(),
-    transitions: z.array(Transition),
-  }),
+  TransitionList: TransitionListSchema,
   Log: z.object({ task_id: z.number().int(), run_id: z.string(), lines: z.array(LogLine) }),
   Stats: StatsSchema,
   StatsBlock: z.object({
@@ -112,7 +114,11 @@ export const DOCUMENTS = Object.freeze({
       error_message: z.string().nullable(),
     })),
   }),
-  WorkerList: z.object({ workers: z.array(Worker) }),
+  WorkerList: WorkerListSchema,
+  ScheduleList: z.object({ schedules: z.array(ScheduleSchema) }),
+  ScheduleAdded: z.object({ created: z.boolean(), schedule: ScheduleSchema }),
+  ScheduleRemoved: z.object({ removed: z.boolean() }),
+  Schedule: ScheduleSchema,
   WorkerSummary,
   Served: z.object({ url: z.string(), worker: WorkerSummary.nullable() }),
   Health: z.object({
@@ -135,6 +141,22 @@ export const DOCUMENTS = Object.freeze({
     checks: z.array(z.object({ name: z.string(), success: z.boolean(), message: z.string() })),
     errors: z.array(z.string()),
   }),
+  NewToken: z.object({
+    name: z.string(),
+    scopes: z.array(z.string()),
+    token: z.string(),
+    line: z.string(),
+  }),
+  Version: z.object({
+    version: z.string(),
+    commit: z.string().nullable(),
+    built_at: instant.nullable(),
+    deno: z.string(),
+    v8: z.string(),
+    sqlite: z.string(),
+    target: z.string(),
+    compiled: z.boolean(),
+  }),
   Repaired: z.object({
     path: z.string(),
     tasks: count,
@@ -145,6 +167,44 @@ export const DOCUMENTS = Object.freeze({
       bytes: count,
       reason: z.string(),
     })),
+  }),
+  Imported: z.object({
+    path: z.string(),
+    format: z.enum(TRANSFER_FORMATS),
+    stored: z.boolean(),
+    found: count,
+    added: count,
+    present: count,
+    gone: count,
+    returned: count,
+    by_status: byStatus,
+    by_type: z.record(z.string(), byStatus),
+    problems: z.array(TransferProblem),
+    conflicts: z.array(TransferProblem),
+    notes: z.array(z.string()),
+  }),
+  Exported: z.object({
+    path: z.string().nullable(),
+    format: z.enum(TRANSFER_FORMATS),
+    exported: count,
+    by_status: byStatus,
+    returned: count,
+    left_out: count,
+    notes: z.array(z.string()),
+  }),
+  Backend: z.object({
+    active: z.enum(TASK_BACKENDS).nullable(),
+    reason: z.string(),
+    fallback: z.boolean().nullable(),
+    variables: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
+    queue: z.object({
+      path: z.string(),
+      state: z.enum(["usable", "missing", "unusable"]),
+      problem: z.string().nullable(),
+      total: count,
+      by_status: byStatus,
+    }),
+    commands: z.object({ posix: ShellCommands, powershell: ShellCommands }),
   }),
 });
 

@@ -7,22 +7,28 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { messageOf, serveProcessWatcher } from "../src/mod.ts";
 import { type App, createSession, type Program } from "./app.ts";
+import { addBackendCommand } from "./commands/backend.ts";
 import { addBackupCommands } from "./commands/backups.ts";
 import { addByHandCommands } from "./commands/by_hand.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
 import { addCompletionsCommand } from "./commands/completions.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";
 import { addExplainCommand } from "./commands/explain.ts";
+import { addExportCommand } from "./commands/export.ts";
 import { addHealthCommand } from "./commands/health.ts";
+import { addImportCommand } from "./commands/import.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addPruneCommand } from "./commands/prune.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addScheduleCommands } from "./commands/schedule.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStatsCommand } from "./commands/stats.ts";
+import { addTokenCommand } from "./commands/token.ts";
 import { addTransitionsCommand } from "./commands/transitions.ts";
+import { addVersionCommand, type BuildData } from "./commands/version.ts";
 import { addWorkerCommand } from "./commands/worker.ts";
 import { addWorkersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
@@ -30,8 +36,15 @@ import { type CliIo, systemIo } from "./io.ts";
 import { addManual } from "./manual.ts";
 import { printable } from "./task_text.ts";
 
-/** Runs `holdfast` with these arguments (without the program's name) and gives its exit code. */
-export async function main(args: readonly string[], io: CliIo = systemIo()): Promise<number> {
+/**
+ * Runs `holdfast` with these arguments (without the program's name) and gives its exit code. A compiled program says how it
+ * was made.
+ */
+export async function main(
+  args: readonly string[],
+  io: CliIo = systemIo(),
+  build: BuildData | null = null,
+): Promise<number> {
   let exitCode: number = EXIT.done;
   const app: App = {
     run: async (globals, work) => {
@@ -39,7 +52,7 @@ export async function main(args: readonly string[], io: CliIo = systemIo()): Pro
     },
   };
   try {
-    await createProgram(io, app).parseAsync([...args], { from: "user" });
+    await createProgram(io, app, build).parseAsync(withVersionCommand(args), { from: "user" });
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -48,11 +61,21 @@ export async function main(args: readonly string[], io: CliIo = systemIo()): Pro
   }
 }
 
+/** `--version` in a command's place is the command `version`. */
+function withVersionCommand(args: readonly string[]): string[] {
+  const at = args.findIndex((arg) => arg !== "--json");
+  return args.map((arg, index) =>
+    index === at && (arg === "--version" || arg === "-V") ? "version" : arg
+  );
+}
+
 /** The tree of commands, the chosen one of which `app` runs. */
-export function createProgram(io: CliIo, app: App): Program {
+export function createProgram(io: CliIo, app: App, build: BuildData | null = null): Program {
   const program: Program = new Command("holdfast")
     .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
     .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
+    .option("--url <url>", "ask a server instead of files (default: HOLDFAST_URL)")
+    .option("--token <token>", "who asks it (better: HOLDFAST_TOKEN, which nobody sees)")
     .option("--json", "answer with one JSON document on standard output")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -64,6 +87,7 @@ export function createProgram(io: CliIo, app: App): Program {
     })
     .exitOverride();
   addCommands(program, app, io);
+  addVersionCommand(program, app, build);
   addManual(program);
   return program;
 }
@@ -82,10 +106,15 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addStatsCommand(program, app);
   addWorkersCommand(program, app);
   addHealthCommand(program, app);
+  addScheduleCommands(program, app);
   addPruneCommand(program, app);
   addCheckpointCommand(program, app);
   addBackupCommands(program, app);
   addRepairCommands(program, app);
+  addTokenCommand(program, app);
+  addImportCommand(program, app);
+  addExportCommand(program, app);
+  addBackendCommand(program, app);
   addCompletionsCommand(program, io);
 }
 

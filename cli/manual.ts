@@ -140,6 +140,37 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 1: "the queue is unhealthy" },
     documents: { "": "Health" },
   },
+  "schedule list": {
+    examples: [{ does: "what comes, and when", line: "holdfast schedule list" }],
+    documents: { "": "ScheduleList" },
+  },
+  "schedule add": {
+    examples: [
+      {
+        does: "every night at half past two where you are",
+        line: "holdfast schedule add nightly report --cron '30 2 * * *' --time-zone Europe/Berlin",
+      },
+      {
+        does: "five minutes after each has ended",
+        line: "holdfast schedule add sync sync --every 5m",
+      },
+    ],
+    exits: { 1: "there is another schedule with this id, and --replace was not given" },
+    documents: { "": "ScheduleAdded" },
+  },
+  "schedule remove": {
+    examples: [{ does: "its tasks stay", line: "holdfast schedule remove hourly" }],
+    exits: { 3: "there is no such schedule" },
+    documents: { "": "ScheduleRemoved" },
+  },
+  "schedule pause": {
+    examples: [{ does: "until you resume it", line: "holdfast schedule pause hourly" }],
+    documents: { "": "Schedule" },
+  },
+  "schedule resume": {
+    examples: [{ does: "with its next instant", line: "holdfast schedule resume hourly" }],
+    documents: { "": "Schedule" },
+  },
   prune: {
     examples: [
       {
@@ -180,6 +211,53 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     ],
     exits: { 4: "nothing could be salvaged, or the queue is open somewhere" },
     documents: { "": "Repaired" },
+  },
+  "token create": {
+    examples: [
+      {
+        does: "one that may look and enqueue; its line is for `serve --tokens`",
+        line: "holdfast token create ci --scopes read enqueue",
+      },
+    ],
+    documents: { "": "NewToken" },
+  },
+  import: {
+    examples: [
+      { does: "look before you leap", line: "holdfast import python-queue.db --dry-run" },
+      {
+        does: "the tasks of the Python system; a second time adds nothing",
+        line: "holdfast import python-queue.db",
+      },
+    ],
+    exits: {
+      1: "rows are no tasks, or do not go together with the queue; nothing was imported",
+      4: "the file is damaged, of another kind, or has a write-ahead log that was not folded in",
+    },
+    documents: { "": "Imported" },
+  },
+  export: {
+    examples: [
+      {
+        does: "a rollback: the Python system goes on with this file",
+        line: "holdfast export --format original --output back.db",
+      },
+      {
+        does: "a task a line, every field",
+        line:
+          "holdfast export --format ndjson --output tasks-of-today.ndjson --status queued failed",
+      },
+    ],
+    exits: { 1: "tasks are leased: stop the workers first", 4: "the file is there already" },
+    documents: { "": "Exported" },
+  },
+  backend: {
+    examples: [{ does: "what is active, and what to type", line: "holdfast backend" }],
+    exits: { 1: "the environment is wrong, or the queue that it asks for cannot be opened" },
+    documents: { "": "Backend" },
+  },
+  version: {
+    examples: [{ does: "also: holdfast --version", line: "holdfast version" }],
+    documents: { "": "Version" },
   },
   completions: {
     examples: [

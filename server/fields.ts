@@ -38,7 +38,7 @@ function printable(schema: z.ZodString, maxLength: number): z.ZodString {
 }
 
 /** A JSON object, with every name in it: zod's own objects pass over `__proto__`. */
-export function jsonObject(): z.ZodType<Record<string, unknown>> {
+export function jsonObject(): z.ZodType<Record<string, unknown>, Record<string, unknown>> {
   const isObject = (value: unknown): boolean =>
     typeof value === "object" && value !== null && !Array.isArray(value);
   return z.custom<Record<string, unknown>>(isObject, "An object is needed").openapi({

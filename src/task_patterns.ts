@@ -69,7 +69,7 @@ export async function executeLongRunning(
 /** Runs batches of scripts, so many at the same time. The limit holds over all batches of one executor. */
 export class ConcurrentExecutor extends ConcurrentModules {
   /**
-   * An executor with a limit of its own.
+   * Runs nothing yet.
    *
    * @param maxConcurrent How many scripts run at the same time, 1–10,000; default 10.
    * @param resources Is asked for a place before each script starts, such as a `ResourcePool` that others use too; default none.

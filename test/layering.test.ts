@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/queue": ["src/domain", "src/ledger"],
   "src/worker": ["src/domain", "src/queue/task_queue.ts", "src/queue/operations.ts"],
   "src/manager": ["src/domain", "src/queue/task_queue.ts", "src/worker"],
+  "src/transfer": ["src/domain", "src/ledger/sql_engine.ts", "src/queue/task_record.ts"],
   "src/patterns": [
     "src/domain",
     "src/manager",
@@ -39,8 +40,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   "src": ["src"],
   "server": ["src/mod.ts"],
-  "cli": ["src/mod.ts", "server"],
-  "examples": ["src/mod.ts", "server", "cli"],
+  "client": [],
+  "cli": ["src/mod.ts", "server", "deno.json"],
+  "examples": ["src/mod.ts", "server", "client", "cli"],
 };
 
 /** Packages that a layer may use. */
@@ -48,13 +50,15 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/domain": [],
   "src/storage": [],
   "src/ledger": [],
-  "src/queue": ["@logtape/logtape"],
+  "src/queue": ["@logtape/logtape", "@opentelemetry/api", "croner"],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
+  "src/transfer": [],
   "src/patterns": ["zod"],
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],
   "server": ["hono", "@hono/zod-openapi", "@logtape/logtape", "zod"],
+  "client": [],
   "cli": [
     "@logtape/logtape",
     "commander",
@@ -69,6 +73,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     "commander",
     "@commander-js/extra-typings",
     "fast-png",
+    "hono",
     "node:",
   ],
 };
@@ -132,7 +137,7 @@ async function sourceFiles(): Promise<string[]> {
       else if (entry.name.endsWith(".ts")) found.push(path);
     }
   };
-  for (const top of ["src", "server", "cli", "examples"]) await visit(top);
+  for (const top of ["src", "server", "client", "cli", "examples"]) await visit(top);
   assert(found.length > 60, `${found.length} files were found`);
   return found.sort();
 }

@@ -23,7 +23,7 @@ Deno.test("every TypeScript block of the README and of docs/ runs", async () => 
     }));
     const config = `--config=${join(ROOT, "deno.json")}`;
     await run(["check", "--quiet", config, ...files], path);
-    const permissions = ["--allow-read", "--allow-write", "--allow-env"];
+    const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-run"];
     for (const file of files) {
       const queuePath = join(dirname(file), "queue.db");
       await run(["run", "--quiet", "--no-check", config, ...permissions, file], queuePath);

@@ -1,8 +1,8 @@
 /**
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
-import { HandlerRegistry, messageOf, sleep, systemClock, type TaskQueue } from "../../src/mod.ts";
-import { createApp } from "../../server/app.ts";
+import { HandlerRegistry, messageOf, sleep, systemClock } from "../../src/mod.ts";
+import { type AppOptions, createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
@@ -11,7 +11,8 @@ import {
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
-import { EXIT, UsageError } from "../exit.ts";
+import { checkedInput, EXIT, UsageError } from "../exit.ts";
+import { httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { WorkerReport } from "../worker_report.ts";
@@ -26,6 +27,8 @@ interface ServeOptions {
   readonly handlers?: string;
   readonly modules?: string;
   readonly config?: string;
+  readonly tokens?: string;
+  readonly corsOrigin?: string[];
   /** False when `--no-worker` was given. */
   readonly worker: boolean;
 }
@@ -34,11 +37,17 @@ interface ServeOptions {
 export function addServeCommand(program: Program, app: App): void {
   program.command("serve")
     .description("serve HTTP, and execute tasks with the same handlers")
-    .option("--host <host>", "the loopback address to listen on", DEFAULT_HOST)
+    .option(
+      "--host <host>",
+      "the address to listen on; beyond loopback tokens are needed",
+      DEFAULT_HOST,
+    )
     .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
     .option("--handlers <file>", HANDLERS_HELP)
     .option("--modules <file>", MODULES_HELP)
     .option("--config <file>", `the worker's ${CONFIG_HELP}`)
+    .option("--tokens <file>", `access tokens, one a line (default: ${TOKENS_FILE_VARIABLE})`)
+    .option("--cors-origin <origin...>", "origins whose pages may use the interface")
     .option("--no-worker", "execute nothing in this process")
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => serve(session, options))
@@ -46,7 +55,7 @@ export function addServeCommand(program: Program, app: App): void {
 }
 
 async function serve(session: Session, options: ServeOptions): Promise<number> {
-  checkLoopback(options.host);
+  const access = await httpAccess(session.io, { host: options.host, tokensFile: options.tokens });
   const config = await readWorkerSettings(session, options.config);
   const handlers = await loadHandlerFiles(options) ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
@@ -54,7 +63,11 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
       const listen = (): Promise<string> =>
-        listenUntil(interrupts.signal, { session, queue, handlers, address: options });
+        listenUntil(interrupts.signal, {
+          session,
+          address: options,
+          app: { queue, handlers, logs, corsOrigins: options.corsOrigin, ...access },
+        });
       if (!options.worker || handlers.types().length === 0) {
         const url = await listen();
         if (session.json) writeJson(session, { url, worker: null });
@@ -77,31 +90,22 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
   }
 }
 
-/** @throws UsageError for an address that other machines can reach. */
-function checkLoopback(host: string): void {
-  if (/^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)) return;
-  throw new UsageError(
-    `Cannot listen on ${
-      JSON.stringify(host)
-    }: without access tokens only a loopback address is allowed (127.0.0.1, ::1, localhost)`,
-  );
-}
-
 interface Listening {
   readonly session: Session;
-  readonly queue: TaskQueue;
-  readonly handlers: HandlerRegistry;
+  readonly app: AppOptions;
   readonly address: { readonly host: string; readonly port: number };
 }
 
 /** Serves until `signal` aborts and resolves to the URL it served; running requests may finish for the grace time. */
 async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
-  const { session, queue, handlers, address } = listening;
-  const app = createApp({
-    queue,
-    handlers,
-    onError: (cause) => writeNote(session, `holdfast: ${messageOf(cause)}`),
-  });
+  const { session, address } = listening;
+  const app = await checkedInput(() =>
+    createApp({
+      ...listening.app,
+      closing: signal,
+      onError: (cause) => writeNote(session, `holdfast: ${messageOf(cause)}`),
+    })
+  );
   const closing = new AbortController();
   const server = startServer(address, closing.signal, app.fetch);
   const url = `http://${server.addr.hostname.replace(/^(.*:.*)$/, "[$1]")}:${server.addr.port}`;

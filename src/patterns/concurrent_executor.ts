@@ -35,8 +35,7 @@ export class ConcurrentModules {
   readonly #pool: ResourcePool;
   readonly #resources: Resources | undefined;
 
-  /** @throws TypeError, RangeError unless `maxConcurrent` is an integer from 1 to 10,000. */
-  /** At most `maxConcurrent` scripts run at the same time. @throws TypeError, RangeError when it is out of its range. */
+  /** Runs scripts on `processes`. @throws TypeError, RangeError unless `maxConcurrent` is an integer from 1 to 10,000. */
   constructor(processes: Processes, maxConcurrent: number, resources?: Resources) {
     this.#processes = processes;
     this.#pool = new ResourcePool(maxConcurrent);

@@ -45,7 +45,7 @@ export class PeriodicTasks {
   readonly #clock: Clock;
   readonly #tasks = new Map<string, PeriodicTask>();
 
-  /** Nothing runs before `start`. */
+  /** Goes by this clock; nothing runs before `start`. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
@@ -91,7 +91,7 @@ export class PeriodicTasks {
     await Promise.all(this.#named(name).map((task) => task.stop()));
   }
 
-  /** How all tasks are doing, in the order of their registration, or how one is. @throws TypeError for an unknown name. */
+  /** How all tasks are doing, in the order of their registration. */
   statistics(): PeriodicStatistics[];
   /** How one task is doing. @throws TypeError for an unknown name. */
   statistics(name: string): PeriodicStatistics;

@@ -95,8 +95,7 @@ export class Orchestrator {
   #manager: Promise<OwnedTaskManager> | undefined;
   #isClosed = false;
 
-  /** @throws TypeError, RangeError for a limit out of its range. */
-  /** Opens nothing before it is needed. */
+  /** Makes nothing before it is needed. @throws TypeError, RangeError for a limit out of its range. */
   constructor(parts: OrchestratorParts) {
     this.#parts = parts;
     this.periodic = new PeriodicTasks(parts.clock);

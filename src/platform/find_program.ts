@@ -5,25 +5,15 @@
  */
 import { delimiter, extname, isAbsolute, join, resolve } from "node:path";
 
-/** What is run before a script, by its ending; the first that is found. */
-const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
-  ...Object.fromEntries(
-    [".ts", ".mts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"].map((ending) => [ending, {
-      commands: [Deno.build.standalone ? "deno" : Deno.execPath()],
-      args: ["run", "--allow-all"],
-    }]),
-  ),
-  ".py": {
-    commands: Deno.build.os === "windows" ? ["python", "python3", "py"] : ["python3", "python"],
-    // Unbuffered, so that its lines arrive while it runs; UTF-8 whatever the system's code page is.
-    args: ["-u", "-X", "utf8"],
-  },
-};
-
-interface Interpreter {
+/** What is run before a script. */
+export interface Interpreter {
+  /** The first of these that is found. */
   readonly commands: readonly string[];
+  /** What it is given before the script. */
   readonly args: readonly string[];
 }
+
+const DENO_ENDINGS: readonly string[] = [".ts", ".mts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"];
 
 /** Endings of files that only a shell can run. */
 const SHELL_ENDINGS: readonly string[] = [".bat", ".cmd", ".ps1"];
@@ -34,7 +24,17 @@ const WINDOWS_ENDINGS: readonly string[] = ["", ".exe", ".com"];
 /** What runs `script`, a path: an interpreter, or nothing, when it is a program itself. */
 export function interpreterOf(script: string): Interpreter | undefined {
   const ending = extname(script).toLowerCase();
-  return Object.hasOwn(INTERPRETERS, ending) ? INTERPRETERS[ending] : undefined;
+  if (DENO_ENDINGS.includes(ending)) {
+    const commands = [Deno.build.standalone ? "deno" : Deno.execPath()];
+    return { commands, args: ["run", "--allow-all"] };
+  }
+  if (ending !== ".py") return undefined;
+  const isWindows = Deno.build.os === "windows";
+  return {
+    commands: isWindows ? ["py", "python", "python3"] : ["python3", "python"],
+    // Unbuffered, so that its lines arrive while it runs; UTF-8 whatever the system's code page is.
+    args: ["-u", "-X", "utf8"],
+  };
 }
 
 /**
@@ -43,17 +43,18 @@ export function interpreterOf(script: string): Interpreter | undefined {
  * @throws TypeError when none is, or only one that a shell would have to run.
  */
 export async function findProgram(commands: readonly string[], folder: string): Promise<string> {
+  const files: string[] = [];
   for (const command of commands) {
     const file = await firstFile(candidates(command, folder));
-    if (file !== undefined) return checkShellLess(file);
+    if (file === undefined) continue;
+    if (!needsShell(file)) return file;
+    files.push(file);
   }
+  if (files.length > 0) return checkShellLess(files[0]!);
   const names = commands.map((command) => JSON.stringify(command)).join(", ");
+  const which = commands.length === 1 ? names : `any of ${names}`;
   const place = commands.some(hasSeparator) ? "there or on the PATH" : "on the PATH";
-  throw new TypeError(
-    commands.length === 1
-      ? `Cannot run ${names}: there is no such program ${place}`
-      : `Cannot run any of ${names}: there is no such program ${place}`,
-  );
+  throw new TypeError(`Cannot run ${which}: there is no such program ${place}`);
 }
 
 /** @throws TypeError when `path` is no file; `what` names it. */
@@ -70,14 +71,21 @@ export async function checkFolder(path: string): Promise<string> {
 
 /** @throws TypeError when only a shell can run `file`. */
 export function checkShellLess(file: string): string {
-  // Windows passes over blanks and dots at the end of a name.
-  const ending = extname(file.replace(/[. ]+$/, "")).toLowerCase();
-  if (!SHELL_ENDINGS.includes(ending)) return file;
+  if (!needsShell(file)) return file;
   throw new TypeError(
-    `Cannot run ${
-      JSON.stringify(file)
-    }: a ${ending} file is run by a shell, which nothing may pass through`,
+    `Cannot run ${JSON.stringify(file)}: a ${
+      endingOf(file)
+    } file is run by a shell, which nothing may pass through`,
   );
+}
+
+function needsShell(file: string): boolean {
+  return SHELL_ENDINGS.includes(endingOf(file));
+}
+
+/** The ending of a name; Windows passes over blanks and dots at its end. */
+function endingOf(file: string): string {
+  return extname(file.replace(/[. ]+$/, "")).toLowerCase();
 }
 
 function hasSeparator(command: string): boolean {

@@ -30,9 +30,9 @@ export async function endTree(pid: number): Promise<void> {
   if (Deno.build.os === "windows") return await taskkill(pid);
   const tree = new UnixTree(pid);
   await tree.signal("SIGTERM");
-  if (await tree.isGone(TERM_GRACE_MS)) return;
-  await tree.signal("SIGKILL");
-  await tree.isGone(KILL_WAIT_MS);
+  if (await tree.isGoneWithin(TERM_GRACE_MS, () => tree.look())) return;
+  // What has started since the last look gets the signal at the next.
+  await tree.isGoneWithin(KILL_WAIT_MS, () => tree.signal("SIGKILL"));
 }
 
 /** Ends at once what is left of the group of `pid`, which has ended itself. Windows has no groups. */
@@ -61,16 +61,18 @@ class UnixTree {
     this.#pid = pid;
   }
 
-  async signal(name: "SIGTERM" | "SIGKILL"): Promise<void> {
-    const members = await this.#look();
-    kill(-this.#pid, name);
+  /** Sends a signal to the members that live at the moment, and gives them. */
+  async signal(name: "SIGTERM" | "SIGKILL"): Promise<ProcessRow[]> {
+    const members = await this.look();
+    if (members.length > 0) kill(-this.#pid, name);
     for (const { pid, group } of members) if (group !== this.#pid) kill(pid, name);
+    return members;
   }
 
   /** Whether no member is left, after at most `withinMs`. */
-  async isGone(withinMs: number): Promise<boolean> {
+  async isGoneWithin(withinMs: number, look: () => Promise<ProcessRow[]>): Promise<boolean> {
     const untilMs = performance.now() + withinMs;
-    while ((await this.#look()).length > 0) {
+    while ((await look()).length > 0) {
       if (performance.now() >= untilMs) return false;
       await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
     }
@@ -78,7 +80,7 @@ class UnixTree {
   }
 
   /** The members that live at the moment. */
-  async #look(): Promise<ProcessRow[]> {
+  async look(): Promise<ProcessRow[]> {
     const rows = await processTable();
     let found: ProcessRow[] = [];
     for (let known = -1; known !== found.length;) {

@@ -114,6 +114,16 @@ function copyInto(database: SqlJsDatabase, bytes: Uint8Array, sqlJs: SqlJs): voi
   }
 }
 
+/** The version of SQLite that the engine is. */
+export async function sqliteVersion(): Promise<string> {
+  const database = (await loadSqlJsEngine()).open();
+  try {
+    return String(database.all("select sqlite_version()")[0]![0]);
+  } finally {
+    database.close();
+  }
+}
+
 class SqlJsReplica implements SqlDatabase {
   readonly #database: SqlJsDatabase;
   readonly #statements = new Map<string, SqlJsStatement>();

@@ -55,8 +55,8 @@ export interface Enqueued {
 const INSERT = `
   INSERT INTO task_queue (run_id, type, priority, payload, compatibility, status, attempts, max_attempts, run_after_utc,
     created_at_utc, updated_at_utc, lease_token, idempotency_key, retry_policy, timeout_ms, is_ready, draw_key,
-    waits_for)
-  VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)
+    waits_for, trace_parent)
+  VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
   RETURNING *`;
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
@@ -282,6 +282,7 @@ function enqueue(tx: Transaction, task: WaitingTask, context: OperationContext):
     runAfterMs <= nowMs && task.waitsFor === 0 ? 1 : 0,
     drawKey(tx, task, random),
     task.waitsFor,
+    context.traceParent ?? null,
   ]);
   return { row: row!, created: true };
 }

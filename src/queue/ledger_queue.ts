@@ -32,7 +32,16 @@ import {
   reportProgress,
 } from "./lease.ts";
 import { parentResults } from "./dependencies.ts";
+import { inEnqueueSpan } from "./enqueue_span.ts";
 import { explain } from "./explain.ts";
+import { exportRecords, prepareRecordRequest, type RecordRequest } from "./export_records.ts";
+import {
+  dryRunImport,
+  importRecords,
+  prepareImport,
+  type RecordImport,
+  type RecordImportOptions,
+} from "./import_records.ts";
 import { type HealthThresholds, judge, resolveThresholds } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
 import { count, list, prepareList, stats } from "./look.ts";
@@ -79,7 +88,20 @@ import {
 } from "./queue_log.ts";
 import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
+import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
+import {
+  addSchedule,
+  checkScheduleId,
+  fireSchedules,
+  getSchedule,
+  listSchedules,
+  lookAtSchedules,
+  pauseSchedule,
+  prepareSchedule,
+  removeSchedule,
+} from "./schedules.ts";
 import { TASK_TABLE } from "./schema.ts";
+import type { TaskRecord } from "./task_record.ts";
 import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, rowOfTask, taskOfRow } from "./task_row.ts";
@@ -132,6 +154,7 @@ export class LedgerQueue implements TaskQueue {
   readonly #onClosed: () => void;
   readonly #health: HealthThresholds;
   readonly #stopDuties: readonly CancelTimer[];
+  #cancelFiring: CancelTimer = () => {};
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -164,7 +187,12 @@ export class LedgerQueue implements TaskQueue {
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
     checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
     const prepared = tasks.map((task) => prepareTask(task, this.#payloadMaxBytes));
-    const enqueued = await this.#write((tx, context) => enqueueAll(tx, prepared, context));
+    const types = prepared.map(({ type }) => type);
+    const enqueued = await inEnqueueSpan(
+      types,
+      (traceParent) =>
+        this.#write((tx, context) => enqueueAll(tx, prepared, { ...context, traceParent })),
+    );
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
 
@@ -278,6 +306,52 @@ export class LedgerQueue implements TaskQueue {
     const rescued = rows.map(taskOfRow);
     logRescued(rescued);
     return rescued;
+  }
+
+  async addSchedule(
+    schedule: NewSchedule,
+    { replace = false }: { readonly replace?: boolean } = {},
+  ): Promise<AddScheduleResult> {
+    const prepared = prepareSchedule(schedule, this.#payloadMaxBytes);
+    const added = await this.#write((tx, { nowMs }) =>
+      addSchedule(tx, prepared, { replace, nowMs })
+    );
+    this.#fireAt(this.#clock.nowMs());
+    return added;
+  }
+
+  async getSchedule(id: string): Promise<Schedule | undefined> {
+    return await this.#ledger.read((reader) => getSchedule(reader, id, this.#clock.nowMs()));
+  }
+
+  async listSchedules(): Promise<Schedule[]> {
+    return await this.#ledger.read((reader) => listSchedules(reader, this.#clock.nowMs()));
+  }
+
+  async removeSchedule(id: string): Promise<boolean> {
+    return await this.#write((tx) => removeSchedule(tx, checkScheduleId(id)));
+  }
+
+  async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
+    const change = { id: checkScheduleId(id), paused };
+    const schedule = await this.#write((tx, { nowMs }) => pauseSchedule(tx, change, nowMs));
+    this.#fireAt(this.#clock.nowMs());
+    return schedule;
+  }
+
+  async fireSchedules(): Promise<Task[]> {
+    const fired: Task[] = [];
+    for (;;) {
+      const { isDue, nextMs } = await this.#ledger.read((reader) =>
+        lookAtSchedules(reader, this.#clock.nowMs())
+      );
+      if (!isDue) {
+        this.#fireAt(nextMs);
+        return fired;
+      }
+      const rows = await this.#write((tx, context) => fireSchedules(tx, context));
+      for (const row of rows) fired.push(taskOfRow(row));
+    }
   }
 
   async stats(): Promise<QueueStats> {
@@ -401,6 +475,22 @@ export class LedgerQueue implements TaskQueue {
     return { ok: problems.length === 0, problems };
   }
 
+  async exportRecords(request: RecordRequest = {}): Promise<TaskRecord[]> {
+    const statuses = prepareRecordRequest(request);
+    return await this.#ledger.read((reader) => exportRecords(reader, statuses));
+  }
+
+  async importRecords(
+    records: readonly TaskRecord[],
+    options: RecordImportOptions = {},
+  ): Promise<RecordImport> {
+    const prepared = prepareImport(records, this.#payloadMaxBytes);
+    if (options.dryRun) {
+      return await this.#ledger.read((reader) => dryRunImport(reader, prepared, options));
+    }
+    return await this.#write((tx, context) => importRecords(tx, prepared, options, context));
+  }
+
   async flush(): Promise<void> {
     await this.#ledger.flush();
   }
@@ -409,6 +499,7 @@ export class LedgerQueue implements TaskQueue {
     if (!this.#isClosed) {
       this.#isClosed = true;
       for (const stop of this.#stopDuties) stop();
+      this.#cancelFiring();
       this.#onClosed();
       logClosed(this.#ledger.location);
     }
@@ -429,13 +520,30 @@ export class LedgerQueue implements TaskQueue {
 
   #beginDuties(retention: readonly PreparedPrune[]): CancelTimer[] {
     const onError = (error: unknown): void => this.#report(error);
-    const duties = [{ everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError }];
+    const duties = [{ everyMs: RESCUE_EVERY_MS, run: () => this.#tend(), onError }];
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
       run: () => this.#prune(rule),
       onError,
     }));
     return [...duties, ...prunes].map((duty) => repeat(this.#clock, duty));
+  }
+
+  async #tend(): Promise<void> {
+    await this.rescue();
+    await this.fireSchedules();
+  }
+
+  /** Fires on time what is to come before the next look; that one sees what another process has changed. */
+  #fireAt(atMs: number | null): void {
+    this.#cancelFiring();
+    const delayMs = atMs === null ? Infinity : atMs - this.#clock.nowMs();
+    if (this.#isClosed || delayMs > RESCUE_EVERY_MS) return;
+    this.#cancelFiring = this.#clock.setTimer(() => {
+      this.fireSchedules().catch((error) => {
+        if (!this.#isClosed) this.#report(error);
+      });
+    }, Math.max(0, delayMs));
   }
 
   #report(thrown: unknown): void {

@@ -14,6 +14,8 @@ export interface OperationContext {
   readonly newRunId: () => string;
   /** What applies where neither the task nor its handler says otherwise. */
   readonly retryPolicy: RetryPolicy;
+  /** Where what is enqueued stands in a distributed trace; default nowhere. */
+  readonly traceParent?: string | null;
 }
 
 /** How far the clocks of a lane have run under weighted random. */

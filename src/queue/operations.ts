@@ -2,8 +2,12 @@
  * QueueOperations: what those who run a queue need beside those who use it. Who works on it, why a task is where it is,
  * how it goes, and what keeps it small and safe.
  */
-import type { TaskStatus } from "../domain/task.ts";
+import type { Task, TaskStatus } from "../domain/task.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
+import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
+import type { RecordRequest } from "./export_records.ts";
+import type { RecordImport, RecordImportOptions } from "./import_records.ts";
+import type { TaskRecord } from "./task_record.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 
 /** What a worker says of itself with each heartbeat. */
@@ -111,6 +115,8 @@ export interface WindowMetrics {
   readonly isTruncated: boolean;
   /** Transitions of each kind. */
   readonly enqueued: number;
+  /** Tasks that came from another queue. */
+  readonly imported: number;
   /** Leases given. */
   readonly leased: number;
   /** Tasks completed. */
@@ -253,6 +259,29 @@ export interface QueueOperations {
   history(request?: HistoryRequest): Promise<HistoryPage>;
   /** Why a task (a number is its id, a text its run id) is where it is; `undefined` when there is none. */
   explain(idOrRunId: number | string): Promise<Explanation | undefined>;
+  /**
+   * Stores a schedule, durable once it resolves. One with its id that says the same stays as it is, with what it has done
+   * so far (so a program may add its schedules whenever it starts); another one is replaced when `replace` is true.
+   *
+   * @throws TypeError, RangeError for a field out of its range. @throws QueueError `schedule_conflict`.
+   */
+  addSchedule(
+    schedule: NewSchedule,
+    options?: { readonly replace?: boolean },
+  ): Promise<AddScheduleResult>;
+  /** The schedule with this id. */
+  getSchedule(id: string): Promise<Schedule | undefined>;
+  /** Every schedule, by its id. */
+  listSchedules(): Promise<Schedule[]>;
+  /** Deletes a schedule; the tasks that it has enqueued stay. `false` when there is none. */
+  removeSchedule(id: string): Promise<boolean>;
+  /**
+   * Pauses a schedule, or lets it go on: a cron expression with its next instant (those of the pause are not made up for),
+   * an interval when it is over. @throws QueueError `schedule_not_found`.
+   */
+  pauseSchedule(id: string, paused: boolean): Promise<Schedule>;
+  /** Enqueues the tasks of schedules that are due; those tasks. Also done by itself, on time, by every process. */
+  fireSchedules(): Promise<Task[]>;
   /** How the queue goes. @throws RangeError */
   metrics(request?: MetricsRequest): Promise<QueueMetrics>;
   /** How the queue is, by `HEALTH_THRESHOLDS`. */
@@ -269,4 +298,16 @@ export interface QueueOperations {
   backup(path: string): Promise<BackupReport>;
   /** Reads the files anew, compares them with memory, and looks for rows that cannot be. Takes seconds at 100,000 tasks. */
   integrityCheck(): Promise<IntegrityReport>;
+  /** The tasks of one moment as they are stored, in order of their ids, to be carried elsewhere. @throws TypeError */
+  exportRecords(request?: RecordRequest): Promise<TaskRecord[]>;
+  /**
+   * Stores tasks of another queue with their ids, attempts and times: all of them in one transaction, or none when a record
+   * is wrong or does not go together with what is here. What is here already is not added again.
+   *
+   * @throws RangeError for more records than one transaction can hold.
+   */
+  importRecords(
+    records: readonly TaskRecord[],
+    options?: RecordImportOptions,
+  ): Promise<RecordImport>;
 }

@@ -48,6 +48,7 @@ export function taskOfRow(row: SqlRow): Task {
     retryPolicy: json(row, "retry_policy") as RetryPolicy | null,
     timeoutMs: cell(row, "timeout_ms") as number | null,
     waitsFor: integer(row, "waits_for"),
+    traceParent: cell(row, "trace_parent") as string | null,
   };
 }
 

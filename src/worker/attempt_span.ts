@@ -1,8 +1,8 @@
 /**
- * OpenTelemetry: one span per attempt, by the conventions for messaging. It costs less than a microsecond while the
+ * OpenTelemetry: one span per attempt, linked to that of the enqueueing, by the conventions for messaging. It costs less than a microsecond while the
  * application has set up no tracing (`OTEL_DENO=true` sets it up in Deno).
  */
-import { type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { type Link, type Span, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { Task } from "../domain/task.ts";
 import type { ExecutionReport } from "./execution.ts";
 
@@ -23,8 +23,15 @@ export function inAttemptSpan(
     "holdfast.task.id": task.id,
     "holdfast.task.attempt": task.attempts,
   };
-  const options = { kind: SpanKind.CONSUMER, attributes };
+  const options = { kind: SpanKind.CONSUMER, attributes, links: linksTo(task.traceParent) };
   return tracer.startActiveSpan(`process ${task.type}`, options, (span) => within(span, work));
+}
+
+/** The enqueueing may be of another process, and long ago: the attempt is no part of it, and says where it came from. */
+function linksTo(traceParent: string | null): Link[] {
+  const [, traceId, spanId, flags] = traceParent?.split("-") ?? [];
+  if (traceId === undefined || spanId === undefined) return [];
+  return [{ context: { traceId, spanId, traceFlags: parseInt(flags ?? "0", 16), isRemote: true } }];
 }
 
 async function within(span: Span, work: () => Promise<ExecutionReport>): Promise<ExecutionReport> {

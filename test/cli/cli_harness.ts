@@ -137,6 +137,7 @@ export function holdfastProcess(
       "--allow-read",
       "--allow-write",
       "--allow-env",
+      "--allow-run",
       "--allow-net=127.0.0.1",
       join(CHECKOUT, "cli", "main.ts"),
       ...args,

@@ -2,17 +2,20 @@
  * `holdfast serve`: HTTP and a worker in one process.
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { HANDLERS, type Outcome, Scratch } from "./cli_harness.ts";
+import { createToken } from "../../server/app.ts";
+import { HANDLERS, type Outcome, Scratch, type Surroundings } from "./cli_harness.ts";
 
 /** Serves while `work` lasts. */
 async function whileServing(
   scratch: Scratch,
   args: readonly string[],
   work: (url: string) => Promise<void>,
+  surroundings: Surroundings = {},
 ): Promise<Outcome> {
   const interrupt = new AbortController();
   const listening = Promise.withResolvers<string>();
   const served = scratch.run(["serve", "--port", "0", ...args], {
+    ...surroundings,
     interrupt: interrupt.signal,
     onErr: (text) => {
       const url = /^listening on (\S+)$/m.exec(text)?.[1];
@@ -66,6 +69,98 @@ for (const host of ["0.0.0.0", "::", "192.168.0.1", "example.com", "127.0.0.1.ex
     assertStringIncludes(err, "only a loopback address is allowed");
   });
 }
+
+Deno.test("serve beyond loopback with a tokens file answers whoever presents one, by scope", async () => {
+  await using scratch = new Scratch();
+  const { token, line } = await createToken("reader", ["read"]);
+  const files = { "my tokens.txt": `# who may\r\n${line}\r\n` };
+  const args = ["--host", "0.0.0.0", "--tokens", "my tokens.txt"];
+  const { code } = await whileServing(scratch, args, async (url) => {
+    const local = url.replace("0.0.0.0", "127.0.0.1");
+    const ask = async (path: string, init: RequestInit = {}): Promise<number> => {
+      const response = await fetch(`${local}${path}`, init);
+      await response.body?.cancel();
+      return response.status;
+    };
+    const headers = { Authorization: `Bearer ${token}` };
+    assertEquals(await ask("/api/runs"), 401);
+    assertEquals(await ask("/api/runs", { headers }), 200);
+    assertEquals(await ask("/api/runs/r1/cancel", { method: "POST", headers }), 403);
+  }, { files });
+  assertEquals(code, 0);
+});
+
+Deno.test("serve takes tokens from the environment, as they are or hashed", async () => {
+  await using scratch = new Scratch();
+  const { line } = await createToken("hashed", ["read"]);
+  const plain = "a-long-enough-secret-of-mine";
+  const environment = { HOLDFAST_TOKENS: `plain read,enqueue ${plain};${line}` };
+  const { code } = await whileServing(scratch, [], async (url) => {
+    const refused = await fetch(`${url}/api/stats`, { headers: { Authorization: "Bearer x" } });
+    const headers = { Authorization: `Bearer ${plain}` };
+    const answered = await fetch(`${url}/api/queue/stats`, { headers });
+    await Promise.all([refused.body?.cancel(), answered.body?.cancel()]);
+    assertEquals([refused.status, answered.status], [401, 200]);
+  }, { environment });
+  assertEquals(code, 0);
+});
+
+Deno.test("serve refuses tokens that it cannot read, without repeating a secret", async () => {
+  await using scratch = new Scratch();
+  const [empty, plain] = ["empty.txt", "plain.txt"];
+  const files = { [empty]: "# nobody\n", [plain]: "me read secret-secret-secret-secret\n" };
+  const cases: [string[], Record<string, string>, string][] = [
+    [["--tokens", empty], {}, "there are none in it"],
+    [["--tokens", plain], {}, "a hash is needed here"],
+    [["--tokens", `${empty}.missing`], {}, "Cannot use the tokens"],
+    [
+      [],
+      { HOLDFAST_TOKENS: "me everything secret-secret-secret-secret" },
+      '"everything" is no scope',
+    ],
+    [[], { HOLDFAST_TOKENS: "me read secret" }, "can be guessed"],
+    [[], { HOLDFAST_TOKENS_FILE: plain }, "a hash is needed here"],
+    [["--cors-origin", "example.com"], {}, "CORS origin"],
+  ];
+  for (const [args, environment, message] of cases) {
+    const { code, err } = await scratch.run(["serve", "--port", "0", ...args], {
+      environment,
+      files,
+    });
+    assertEquals(code, 2, err);
+    assertStringIncludes(err, message);
+    assertEquals(/secret-/.test(err), false, err);
+  }
+});
+
+Deno.test("serve without tokens answers under loopback names only, so no page can rebind a name to it", async () => {
+  await using scratch = new Scratch();
+  await whileServing(scratch, [], async (url) => {
+    const { port } = new URL(url);
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+    const request = "GET /api/runs HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    await connection.write(new TextEncoder().encode(request));
+    const answer = await new Response(connection.readable).text();
+    assertMatch(answer, /^HTTP\/1\.1 403 /);
+    assertStringIncludes(answer, "HOST_NOT_ALLOWED");
+    const named = await fetch(`http://localhost:${port}/api/runs`);
+    await named.body?.cancel();
+    assertEquals(named.status, 200);
+  });
+});
+
+Deno.test("serve stops at once although somebody follows a run", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "echo", "--run-id", "r1"]);
+  let following: Promise<string> | undefined;
+  const { code } = await whileServing(scratch, [], async (url) => {
+    const response = await fetch(`${url}/api/runs/r1/logs/stream`);
+    following = response.text();
+    assertEquals(response.status, 200);
+  });
+  assertEquals(code, 0);
+  assertStringIncludes(await following!, "event: status");
+});
 
 Deno.test("serve ends with 2 when the port is taken", async () => {
   await using scratch = new Scratch();

@@ -63,6 +63,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       retryPolicy: null,
       timeoutMs: null,
       waitsFor: 0,
+      traceParent: null,
     });
     const full: NewTask = {
       type: "report",

@@ -18,6 +18,7 @@ Deno.test("a journal cut at any byte recovers exactly the whole records before t
     const whole = ends.filter((end) => end <= length).length;
     assertEquals(await notesOn(disk), TEXTS.slice(0, whole), `cut to ${length} bytes`);
   }
+  console.log(`a small journal: cut to each of ${bytes.length + 1} lengths`);
 });
 
 Deno.test("a journal with any bit of any byte flipped recovers a prefix, or is refused and left as it is", async () => {
@@ -41,6 +42,7 @@ Deno.test("a journal with any bit of any byte flipped recovers a prefix, or is r
     }
   }
   assertEquals(refused, 3 * ends.at(-2)!);
+  console.log(`a small journal: ${3 * bytes.length} flips, ${refused} of them refused`);
 });
 
 Deno.test("damage among the records of processes that wrote one each is no torn tail", async () => {
@@ -73,6 +75,7 @@ Deno.test("a journal with bytes duplicated anywhere recovers a prefix, or is ref
     }
     if (notes !== undefined) assertEquals(notes, TEXTS.slice(0, notes.length), `byte ${at}`);
   }
+  console.log(`a small journal: each of its ${bytes.length} bytes duplicated`);
 });
 
 Deno.test("a whole record that stands twice, is left out or has changed places is refused", async () => {

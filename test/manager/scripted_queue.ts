@@ -105,5 +105,6 @@ function taskWith(id: number, status: TaskStatus): Task {
     retryPolicy: null,
     timeoutMs: null,
     waitsFor: 0,
+    traceParent: null,
   };
 }

@@ -71,7 +71,7 @@ Deno.test("each problem is named, all of them at once", () => {
   assertEquals(problems(SCHEMA, { title: "aaaaaaaaaaa" }), [
     "title: at most 10 characters are allowed",
   ]);
-  assertEquals(problems(SCHEMA, { title: "a", colour: "red", ["__proto__x"]: 1 }).length, 1);
+  assertEquals(problems(SCHEMA, { title: "a", colour: "red" }), [': Unrecognized key: "colour"']);
   assertEquals(problems(SCHEMA, { title: "a\n" }), ["title: all of it must match [a-z ]+"]);
   for (const wrong of [null, [], "x", 5]) {
     assertEquals(problems(SCHEMA, wrong), [": an object is needed"]);

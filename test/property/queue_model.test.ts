@@ -220,6 +220,8 @@ Deno.test("the queue does what a plain array would, in two processes, across reo
     }),
     { seed: SEED, numRuns: RUNS },
   );
+  const operations = [...seen.values()].reduce((sum, times) => sum + times, 0);
+  console.log(`queue model: ${RUNS} histories, ${operations} operations compared with the oracle`);
   for (const end of MUST_HAVE_SEEN) {
     assert((seen.get(end) ?? 0) >= 5, `only ${seen.get(end) ?? 0} of ${end}`);
   }

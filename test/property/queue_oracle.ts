@@ -514,6 +514,7 @@ function newTask(
     retryPolicy: wanted.retryPolicy === undefined ? null : { ...SPEC_RETRY, ...wanted.retryPolicy },
     timeoutMs: wanted.timeoutMs ?? null,
     waitsFor: 0,
+    traceParent: null,
   };
 }
 

@@ -1,7 +1,14 @@
 /**
  * A span per attempt, as an application that sets up tracing sees it.
  */
-import { type Span, SpanStatusCode, trace, type Tracer } from "@opentelemetry/api";
+import {
+  type Link,
+  type Span,
+  type SpanOptions,
+  SpanStatusCode,
+  trace,
+  type Tracer,
+} from "@opentelemetry/api";
 import { assertEquals } from "@std/assert";
 import { HandlerRegistry, openQueue, PermanentError, Worker } from "../../src/mod.ts";
 import { until } from "../support/until.ts";
@@ -9,18 +16,29 @@ import { until } from "../support/until.ts";
 interface Recorded {
   readonly name: string;
   readonly attributes: Record<string, unknown>;
+  readonly links: readonly Link[];
   status: number;
   isEnded: boolean;
 }
 
-Deno.test("each attempt is a span with its task, run, worker and outcome", async () => {
-  const spans: Recorded[] = [];
-  trace.setGlobalTracerProvider({ getTracer: () => recorder(spans) });
+Deno.test("each attempt is a span with its task, run, worker and outcome, linked to that of the enqueueing", async () => {
+  const all: Recorded[] = [];
+  trace.setGlobalTracerProvider({ getTracer: () => recorder(all) });
   try {
     await runTwoTasks();
   } finally {
     trace.disable();
   }
+  assertEquals(all.map(({ name, isEnded }) => [name, isEnded]), [
+    ["send good", true],
+    ["process good", true],
+    ["send bad", true],
+    ["process bad", true],
+  ]);
+  assertEquals(all[0]!.attributes["messaging.batch.message_count"], 1);
+  const context = { traceId: "0".repeat(31) + "3", spanId: "0".repeat(15) + "3", traceFlags: 1 };
+  assertEquals(all[3]!.links, [{ context: { ...context, isRemote: true } }]);
+  const spans = all.filter(({ name }) => name.startsWith("process"));
   assertEquals(spans.map(({ name, status, isEnded }) => [name, status, isEnded]), [
     ["process good", SpanStatusCode.UNSET, true],
     ["process bad", SpanStatusCode.ERROR, true],
@@ -40,10 +58,22 @@ Deno.test("each attempt is a span with its task, run, worker and outcome", async
 
 /** A tracer that keeps what is said of its spans. */
 function recorder(spans: Recorded[]): Tracer {
-  const begin = (name: string, attributes: Record<string, unknown>): Span => {
-    const recorded: Recorded = { name, attributes: { ...attributes }, status: 0, isEnded: false };
+  const begin = (name: string, { attributes, links = [] }: SpanOptions): Span => {
+    const recorded: Recorded = {
+      name,
+      attributes: { ...attributes },
+      links,
+      status: 0,
+      isEnded: false,
+    };
     spans.push(recorded);
+    const id = spans.length.toString(16);
     const span = {
+      spanContext: () => ({
+        traceId: id.padStart(32, "0"),
+        spanId: id.padStart(16, "0"),
+        traceFlags: 1,
+      }),
       setAttribute: (key: string, value: unknown) => void (recorded.attributes[key] = value),
       setStatus: ({ code }: { code: number }) => void (recorded.status = code),
       end: () => void (recorded.isEnded = true),
@@ -52,9 +82,9 @@ function recorder(spans: Recorded[]): Tracer {
   };
   const startActiveSpan = (
     name: string,
-    { attributes }: { attributes: Record<string, unknown> },
+    options: SpanOptions,
     work: (span: Span) => unknown,
-  ): unknown => work(begin(name, attributes));
+  ): unknown => work(begin(name, options));
   return { startActiveSpan } as unknown as Tracer;
 }
 

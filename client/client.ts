@@ -1,0 +1,238 @@
+/**
+ * A client for browsers, other services and scripts: `fetch` and nothing else.
+ *
+ * It imports nothing outside its folder, so it can be bundled for a page as it is.
+ */
+import { readEvents, type StreamEvent } from "./event_stream.ts";
+import type {
+  ClientErrorBody,
+  ClientExplanation,
+  ClientRun,
+  EnqueuedTask,
+  EnqueueRequest,
+  RunEvent,
+  RunOptions,
+} from "./types.ts";
+
+export type {
+  ClientErrorBody,
+  ClientExplanation,
+  ClientLogLine,
+  ClientRun,
+  ClientRunProgress,
+  ClientRunStatus,
+  EnqueuedTask,
+  EnqueueRequest,
+  RunEvent,
+  RunOptions,
+} from "./types.ts";
+
+/** Where the server is, and how to ask it. */
+export interface ClientOptions {
+  /** Where the app is served or mounted, such as `https://example.com/tasks`; what is behind it begins with `/api`. */
+  readonly url: string;
+  /** A bearer token; default none. */
+  readonly token?: string;
+  /** Sent with every request, such as a host application's own authentication; default none. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Asks; default the global `fetch`. */
+  readonly fetch?: (request: Request) => Promise<Response>;
+}
+
+/** How to follow or to wait. */
+export interface FollowOptions {
+  /** Stops it. */
+  readonly signal?: AbortSignal;
+  /** The id of the last event seen earlier, to go on after it; default from the beginning. */
+  readonly lastEventId?: string;
+}
+
+/** What the server answered instead of what was asked for. */
+export class HoldfastError extends Error {
+  /** `HoldfastError`. */
+  override readonly name = "HoldfastError";
+  /** The HTTP status. */
+  readonly status: number;
+  /** What went wrong; stable, for programs. `undefined` when something else than Holdfast answered. */
+  readonly code: string | undefined;
+  /** What is wrong with each field. */
+  readonly errors: ClientErrorBody["errors"];
+  /** When to try again, in milliseconds, if the server says. */
+  readonly retryAfterMs: number | undefined;
+
+  /** The error that `response` stands for, whose body is `body`. */
+  constructor(response: Response, body: Partial<ClientErrorBody>) {
+    super(body.detail ?? `The server answered ${response.status}`);
+    this.status = response.status;
+    this.code = body.error_code;
+    this.errors = body.errors;
+    const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+    this.retryAfterMs = Number.isNaN(seconds) ? undefined : seconds * 1000;
+  }
+}
+
+/** How long one waiting request waits. */
+const WAIT = "30s";
+
+/** How long a lost stream is left alone before it is opened again, in milliseconds; doubled up to the maximum. */
+const RECONNECT_MS = Object.freeze({ first: 500, max: 10_000 });
+
+/**
+ * Asks a Holdfast server.
+ *
+ * ```ts ignore
+ * const client = new HoldfastClient({ url: "http://127.0.0.1:8787" });
+ * const run = await client.run("email", { to: "ann@example.com" });
+ * for await (const { event, data } of client.follow(run.run_id)) console.log(event, data);
+ * ```
+ */
+export class HoldfastClient {
+  readonly #url: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #fetch: (request: Request) => Promise<Response>;
+
+  /** A client of the server at `url`. @throws TypeError when that is no URL. */
+  constructor({ url, token, headers = {}, fetch = globalThis.fetch }: ClientOptions) {
+    this.#url = new URL(url).href.replace(/\/+$/, "");
+    this.#headers = token === undefined
+      ? headers
+      : { ...headers, Authorization: `Bearer ${token}` };
+    this.#fetch = (request) => fetch(request);
+  }
+
+  /** Enqueues a task; resolves when it is durable. @throws HoldfastError */
+  async enqueue(task: EnqueueRequest): Promise<EnqueuedTask> {
+    return await this.#json("POST", "/queue/enqueue", { body: task });
+  }
+
+  /** Runs a module; resolves when the run is durable. @throws HoldfastError */
+  async run(moduleId: string, parameters: unknown, options: RunOptions = {}): Promise<ClientRun> {
+    const body = { parameters, ...options };
+    return await this.#json("POST", `/modules/${encodeURIComponent(moduleId)}/run`, { body });
+  }
+
+  /** A run as it is now. @throws HoldfastError */
+  async get(runId: string): Promise<ClientRun> {
+    return await this.#json("GET", pathOf(runId));
+  }
+
+  /** Why a run is where it is. @throws HoldfastError */
+  async explain(runId: string): Promise<ClientExplanation> {
+    return await this.#json("GET", `${pathOf(runId)}/explain`);
+  }
+
+  /** Cancels a run. @throws HoldfastError `RUN_FINISHED` when it is over already. */
+  async cancel(runId: string): Promise<ClientRun> {
+    return await this.#json("POST", `${pathOf(runId)}/cancel`);
+  }
+
+  /** Queues a failed or cancelled run again. @throws HoldfastError `RUN_NOT_RETRYABLE`. */
+  async retry(runId: string): Promise<ClientRun> {
+    return await this.#json("POST", `${pathOf(runId)}/retry`);
+  }
+
+  /** The run once it is over. @throws HoldfastError; the signal's reason when it aborts. */
+  async wait(runId: string, { signal }: Pick<FollowOptions, "signal"> = {}): Promise<ClientRun> {
+    for (;;) {
+      const run: ClientRun = await this.#json("GET", `${pathOf(runId)}?wait=${WAIT}`, { signal });
+      if (run.status !== "queued" && run.status !== "running") return run;
+    }
+  }
+
+  /**
+   * What a run says and how far it is, until it is over; every line of its log exactly once. A connection that is lost is
+   * opened again.
+   *
+   * @throws HoldfastError when the server refuses; the signal's reason when it aborts.
+   */
+  async *follow(
+    runId: string,
+    { signal, lastEventId }: FollowOptions = {},
+  ): AsyncGenerator<RunEvent, void> {
+    for (let delayMs: number = RECONNECT_MS.first;;) {
+      signal?.throwIfAborted();
+      try {
+        for await (const { event, id, data } of this.#stream(runId, { signal, lastEventId })) {
+          lastEventId = id;
+          delayMs = RECONNECT_MS.first;
+          yield { event, id, data: JSON.parse(data) } as RunEvent;
+          if (event === "complete") return;
+        }
+      } catch (thrown) {
+        signal?.throwIfAborted();
+        if (!isPassing(thrown)) throw thrown;
+        if (thrown instanceof HoldfastError) delayMs = thrown.retryAfterMs ?? delayMs;
+      }
+      await pause(delayMs, signal);
+      delayMs = Math.min(RECONNECT_MS.max, delayMs * 2);
+    }
+  }
+
+  async *#stream(
+    runId: string,
+    { signal, lastEventId }: FollowOptions,
+  ): AsyncGenerator<StreamEvent, void> {
+    const headers: Record<string, string> = { Accept: "text/event-stream" };
+    if (lastEventId !== undefined) headers["Last-Event-ID"] = lastEventId;
+    const response = await this.#ask("GET", `${pathOf(runId)}/logs/stream`, { signal, headers });
+    if (response.body !== null) yield* readEvents(response.body);
+  }
+
+  async #json<T>(method: string, path: string, details: RequestDetails = {}): Promise<T> {
+    return await (await this.#ask(method, path, details)).json() as T;
+  }
+
+  async #ask(method: string, path: string, details: RequestDetails): Promise<Response> {
+    const { body, signal, headers } = details;
+    const allHeaders = new Headers({ ...this.#headers, ...headers });
+    if (body !== undefined) allHeaders.set("Content-Type", "application/json");
+    const request = new Request(`${this.#url}/api${path}`, {
+      method,
+      headers: allHeaders,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+    });
+    const response = await this.#fetch(request);
+    if (response.ok) return response;
+    throw new HoldfastError(response, await errorBodyOf(response));
+  }
+}
+
+interface RequestDetails {
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function pathOf(runId: string): string {
+  return `/runs/${encodeURIComponent(runId)}`;
+}
+
+/** A proxy's answer need not be JSON. */
+async function errorBodyOf(response: Response): Promise<Partial<ClientErrorBody>> {
+  const text = await response.text();
+  try {
+    return Object(JSON.parse(text));
+  } catch (thrown) {
+    if (thrown instanceof SyntaxError) return {};
+    throw thrown;
+  }
+}
+
+/** Whether it may be better next time: no connection (`fetch` throws a TypeError), or a server that is not up to it. */
+function isPassing(thrown: unknown): boolean {
+  return thrown instanceof HoldfastError ? thrown.status >= 500 : thrown instanceof TypeError;
+}
+
+/** Resolves after a time. @throws the signal's reason when it aborts. */
+async function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  const wake = (): void => resolve();
+  signal?.addEventListener("abort", wake, { once: true });
+  await promise;
+  clearTimeout(timer);
+  signal?.removeEventListener("abort", wake);
+  signal?.throwIfAborted();
+}

@@ -1,0 +1,187 @@
+/**
+ * What the API takes and gives, as types. A test holds them against the server's schemas.
+ */
+
+/** Where a run is. */
+export type ClientRunStatus = "queued" | "running" | "completed" | "failed" | "cancelled";
+
+/** A run. Instants are ISO 8601 with `Z`. */
+export interface ClientRun {
+  /** The run id. */
+  run_id: string;
+  /** The module: the task type. */
+  module_id: string;
+  /** The module's name for people. */
+  module_name: string;
+  /** Where it is. */
+  status: ClientRunStatus;
+  /** When it was made. */
+  created_at: string;
+  /** When its latest execution started. */
+  started_at: string | null;
+  /** When it reached its final status. */
+  completed_at: string | null;
+  /** From start to end. */
+  duration_seconds: number | null;
+  /** 0–100. */
+  progress_percent: number | null;
+  /** 0 when completed. */
+  exit_code: number | null;
+  /** Why it failed or was cancelled, or why its last attempt failed. */
+  error_message: string | null;
+  /** The module's input. */
+  parameters: unknown;
+  /** What the handler returned. */
+  result: unknown;
+  /** Executions started. */
+  attempts: number;
+  /** Lower runs first. */
+  priority: number;
+}
+
+/** When and how often something runs. */
+export interface RunOptions {
+  /** 1–1000, lower runs first; default 100. */
+  priority?: number;
+  /** Not before this instant, RFC 3339 with a zone; default now. */
+  run_after?: string;
+  /** Same key and same content give the same task; an empty key is no key. */
+  idempotency_key?: string;
+  /** Executions allowed, 1–100; default 5. */
+  max_attempts?: number;
+  /**
+   * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
+   * none.
+   */
+  depends_on?: (number | string)[];
+  /** When one of these fails or is cancelled: fail, be cancelled, or run; default `fail`. */
+  on_parent_failure?: "fail" | "skip" | "run";
+}
+
+/** A task to enqueue. */
+export interface EnqueueRequest extends RunOptions {
+  /** The task type; it need not have a handler where the server is. */
+  type: string;
+  /** The handler's input, a JSON value; default {}. */
+  payload?: unknown;
+  /** Only workers whose capabilities contain each pair may claim the task. */
+  compatibility?: Record<string, unknown>;
+  /** The caller's name for the run, unique; default a random UUID. */
+  run_id?: string;
+}
+
+/** A task that was enqueued. Instants are ISO 8601 with `Z`. */
+export interface EnqueuedTask {
+  /** The task id. */
+  id: number;
+  /** The run id. */
+  run_id: string;
+  /** The task type. */
+  type: string;
+  /** Lower runs first. */
+  priority: number;
+  /** The handler's input. */
+  payload: unknown;
+  /** Pairs that a worker's capabilities must contain. */
+  compatibility: Record<string, unknown>;
+  /** Where it is. */
+  status: "queued" | "leased" | "completed" | "failed" | "cancelled";
+  /** Executions started. */
+  attempts: number;
+  /** Executions allowed. */
+  max_attempts: number;
+  /** How many of its parents are not final yet. */
+  waits_for: number;
+  /** Not claimed before. */
+  run_after_utc: string;
+  /** When the lease ends. */
+  lease_until_utc: string | null;
+  /** When it was last claimed. */
+  reserved_at_utc: string | null;
+  /** When its latest execution started. */
+  processing_started_utc: string | null;
+  /** When it reached its final status. */
+  finished_at_utc: string | null;
+  /** When it was stored. */
+  created_at_utc: string;
+  /** When it last changed. */
+  updated_at_utc: string;
+  /** The worker that holds the lease, or held the last one. */
+  locked_by: string | null;
+  /** Why it last failed or was cancelled. */
+  error_message: string | null;
+  /** The key that it was stored with. */
+  idempotency_key: string | null;
+  /** What the handler returned. */
+  result: unknown;
+  /** 0–100. */
+  progress_percent: number | null;
+  /** What the handler said about its progress. */
+  progress_message: string | null;
+  /** False when the idempotency key named a task that was there already. */
+  created: boolean;
+}
+
+/** Why a run is where it is. */
+export interface ClientExplanation {
+  /** The run id. */
+  run_id: string;
+  /** The task id. */
+  task_id: number;
+  /** Where it is. */
+  status: ClientRunStatus;
+  /** For programs. */
+  reason: string;
+  /** One sentence, for people. */
+  summary: string;
+  /** What the sentence says; its fields depend on the reason. */
+  data: Record<string, unknown>;
+}
+
+/** A line of a run's log. */
+export interface ClientLogLine {
+  /** When it was written. */
+  at: string;
+  /** How serious it is. */
+  level: "debug" | "info" | "warn" | "error";
+  /** What was said. */
+  message: string;
+  /** Which execution wrote it. */
+  attempt: number;
+  /** A JSON value. */
+  details?: unknown;
+}
+
+/** How far a run is. */
+export interface ClientRunProgress {
+  /** The run id. */
+  run_id: string;
+  /** Where it is. */
+  status: ClientRunStatus;
+  /** Executions started. */
+  attempts: number;
+  /** 0–100. */
+  progress_percent: number | null;
+  /** What the handler said about its progress. */
+  progress_message: string | null;
+  /** Why it last failed or was cancelled. */
+  error_message: string | null;
+}
+
+/** What following a run tells. Give the id of the last event as `lastEventId` to go on after it. */
+export type RunEvent =
+  | { readonly event: "log"; readonly id: string; readonly data: ClientLogLine }
+  | { readonly event: "status"; readonly id: string; readonly data: ClientRunProgress }
+  | { readonly event: "complete"; readonly id: string; readonly data: ClientRun };
+
+/** The body of every error. */
+export interface ClientErrorBody {
+  /** For people. */
+  detail: string;
+  /** For programs; `docs/http.md` lists them. */
+  error_code: string;
+  /** When it went wrong. */
+  timestamp: string;
+  /** What is wrong with each field. */
+  errors?: { field: string; message: string }[];
+}
