@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { LogLineSchema } from "../server/log_schemas.ts";
+import { ScheduleSchema } from "../server/schedule_schemas.ts";
 import {
   ExplanationSchema,
   HealthSchema,
@@ -91,6 +92,10 @@ export const DOCUMENTS = Object.freeze({
     })),
   }),
   WorkerList: WorkerListSchema,
+  ScheduleList: z.object({ schedules: z.array(ScheduleSchema) }),
+  ScheduleAdded: z.object({ created: z.boolean(), schedule: ScheduleSchema }),
+  ScheduleRemoved: z.object({ removed: z.boolean() }),
+  Schedule: ScheduleSchema,
   WorkerSummary,
   Served: z.object({ url: z.string(), worker: WorkerSummary.nullable() }),
   Health: z.object({

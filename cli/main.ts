@@ -19,6 +19,7 @@ import { addLogsCommand } from "./commands/logs.ts";
 import { addPruneCommand } from "./commands/prune.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addScheduleCommands } from "./commands/schedule.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStatsCommand } from "./commands/stats.ts";
@@ -112,6 +113,7 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addStatsCommand(program, app);
   addWorkersCommand(program, app);
   addHealthCommand(program, app);
+  addScheduleCommands(program, app);
   addPruneCommand(program, app);
   addCheckpointCommand(program, app);
   addBackupCommands(program, app);

@@ -47,6 +47,7 @@ export function taskPage(task: TaskDocument, style: Style): string {
     ["priority", String(task.priority)],
     ["attempts", `${task.attempts} of ${task.max_attempts}`],
     ["created", task.created_at_utc],
+    ["waits for", task.waits_for > 0 ? `${task.waits_for} tasks` : null],
     ["run after", task.run_after_utc > task.created_at_utc ? task.run_after_utc : null],
     ["started", task.processing_started_utc],
     ["finished", task.finished_at_utc],

@@ -46,6 +46,7 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     status: task.status,
     attempts: task.attempts,
     max_attempts: task.maxAttempts,
+    waits_for: task.waitsFor,
     run_after_utc: task.runAfter.toISOString(),
     lease_until_utc: instant(task.leaseUntil),
     reserved_at_utc: instant(task.reservedAt),

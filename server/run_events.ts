@@ -4,9 +4,16 @@
  * Each event has an id that says which lines and which status were told so far. A reader that was cut off goes on with it,
  * so it sees every line exactly once, and a status again only when it has changed.
  */
-import { isFinal, type LogStore, runOfTask, type Task, type TaskQueue } from "../src/mod.ts";
+import {
+  type HandlerRegistry,
+  isFinal,
+  type LogStore,
+  type Task,
+  type TaskQueue,
+} from "../src/mod.ts";
 import type { Waiter } from "./changes.ts";
 import type { ServerEvent } from "./event_stream.ts";
+import { runOf } from "./find_run.ts";
 import { runJson, statusJson } from "./json.ts";
 import type { AppParts } from "./parts.ts";
 import { cursorOf, cursorText, linesAfter, LOG_START, type LogCursor } from "./run_log.ts";
@@ -33,7 +40,7 @@ export async function* runEvents(
 ): AsyncGenerator<ServerEvent, void> {
   const waiter = changes.wait({ taskId: following.taskId, withLog: true });
   try {
-    yield* new RunFollower(options.queue, options.logs, following).events(waiter, signal);
+    yield* new RunFollower(options, following).events(waiter, signal);
   } finally {
     waiter.close();
   }
@@ -42,18 +49,19 @@ export async function* runEvents(
 class RunFollower {
   readonly #queue: TaskQueue;
   readonly #logs: LogStore | undefined;
+  readonly #handlers: HandlerRegistry;
   readonly #taskId: number;
   #cursor: LogCursor;
   /** Stands for the status that was told last. */
   #toldStatus: string;
 
   constructor(
-    queue: TaskQueue,
-    logs: LogStore | undefined,
+    { queue, logs, handlers }: AppParts["options"],
     { taskId, lastEventId }: RunFollowing,
   ) {
     this.#queue = queue;
     this.#logs = logs;
+    this.#handlers = handlers;
     this.#taskId = taskId;
     this.#cursor = lastEventId === undefined ? LOG_START : cursorOf(lastEventId);
     this.#toldStatus = /-([0-9a-f]{8})/.exec(lastEventId ?? "")?.[1] ?? "";
@@ -69,7 +77,7 @@ class RunFollower {
       yield* this.#newLines(); // after the task: a worker logs its last line before it completes
       if (isOver) {
         yield* this.#statusOf(task);
-        const data = runJson(runOfTask(task));
+        const data = runJson(runOf(task, this.#handlers));
         return yield { event: "complete", id: `${this.#id}${END_SUFFIX}`, data };
       }
       await waiter.changed(signal);

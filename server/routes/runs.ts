@@ -2,10 +2,10 @@
  * Runs: tasks as the API's clients see them, found by run id only.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { isActive, isFinal, type Run, runOfTask, type Task, taskStatusOf } from "../../src/mod.ts";
+import { isActive, isFinal, type Run, type Task, taskStatusOf } from "../../src/mod.ts";
 import { requires } from "../access.ts";
 import { HttpError } from "../errors.ts";
-import { requireRunTask, runNotFound } from "../find_run.ts";
+import { requireRunTask, runNotFound, runOf } from "../find_run.ts";
 import { explanationJson, runJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import type { AppParts } from "../parts.ts";
@@ -112,7 +112,7 @@ export function addRunRoutes(app: OpenAPIHono, parts: AppParts): void {
 }
 
 function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
-  const { queue } = parts.options;
+  const { queue, handlers } = parts.options;
 
   app.openapi(listRuns, async (c) => {
     const { module_id, status, limit, offset, cursor } = c.req.valid("query");
@@ -122,7 +122,7 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
       queue.count(filter),
     ]);
     const next_cursor = await nextCursorOf(queue, filter, { tasks, limit });
-    const runs = tasks.map((task) => runJson(runOfTask(task)));
+    const runs = tasks.map((task) => runJson(runOf(task, handlers)));
     return c.json({ runs, total, limit, offset, next_cursor }, 200);
   });
 
@@ -130,11 +130,11 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
     const { id } = c.req.valid("param");
     const { wait = 0 } = c.req.valid("query");
     const task = await finalTask(id, { ...parts, waitMs: wait, signal: c.req.raw.signal });
-    return c.json(runJson(runOfTask(task)), 200);
+    return c.json(runJson(runOf(task, handlers)), 200);
   });
 
   app.openapi(getResult, async (c) => {
-    const run = runOfTask(await requireRunTask(queue, c.req.valid("param").id));
+    const run = runOf(await requireRunTask(queue, c.req.valid("param").id), handlers);
     if (isActive(run.status)) {
       throw new HttpError(
         "RUN_NOT_FINISHED",
@@ -172,11 +172,11 @@ function addChangingRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void 
     const { id } = c.req.valid("param");
     const isDone = await options.queue.retry((await requireRunTask(options.queue, id)).id);
     const task = await requireRunTask(options.queue, id);
-    if (isDone) return c.json(runJson(runOfTask(task)), 200);
-    const { status } = runOfTask(task);
+    const run = runOf(task, options.handlers);
+    if (isDone) return c.json(runJson(run), 200);
     throw new HttpError(
       "RUN_NOT_RETRYABLE",
-      `Cannot retry run ${JSON.stringify(id)}: it is ${status}, failed or cancelled is needed`,
+      `Cannot retry run ${JSON.stringify(id)}: it is ${run.status}, failed or cancelled is needed`,
     );
   });
 }
@@ -190,9 +190,9 @@ async function finalTask(
   return await waitUntil(look, ({ status }) => isFinal(status), request);
 }
 
-async function cancel({ queue }: ResolvedAppOptions, runId: string): Promise<Run> {
+async function cancel({ queue, handlers }: ResolvedAppOptions, runId: string): Promise<Run> {
   const task = await requireRunTask(queue, runId);
-  if (await queue.cancel(task.id)) return runOfTask(await requireRunTask(queue, runId));
+  if (await queue.cancel(task.id)) return runOf(await requireRunTask(queue, runId), handlers);
   const { status } = await requireRunTask(queue, runId);
   throw new HttpError(
     "RUN_FINISHED",
