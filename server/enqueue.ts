@@ -6,6 +6,7 @@ import type { EnqueueResult, NewTask, ParentFailurePolicy, TaskReference } from 
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
+import type { EnqueueBody } from "./schemas.ts";
 
 /** @throws HttpError `VALIDATION_ERROR`. */
 async function checkValue(
@@ -71,6 +72,18 @@ export function keyOf(
     } in the body`,
     { problems: [{ field: "idempotency_key", message: "Differs from the header" }] },
   );
+}
+
+/** The task that a body describes. */
+export function newTaskOf(body: z.infer<typeof EnqueueBody>): NewTask {
+  const { type, payload = {}, compatibility, run_id } = body;
+  return {
+    ...schedulingOf(body),
+    type,
+    payload,
+    compatibility,
+    runId: run_id,
+  };
 }
 
 /** A task to enqueue, and where its payload stands in the request. */

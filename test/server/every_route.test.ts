@@ -85,6 +85,11 @@ const SCENES: Readonly<
     200: [keyTaken, { fields: { run_id: undefined } }],
     409: keyConflict,
   },
+  enqueueBatch: { 201: nothing, 409: keyConflict },
+  listParents: {
+    200: (queue) =>
+      queue.enqueueBatch([{ type: "child", dependsOn: ["p"] }, { type: "t", runId: "p" }]),
+  },
   listTasks: { 200: queued },
   getTask: { 200: queued },
   listTransitions: { 200: leased },
