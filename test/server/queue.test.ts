@@ -15,6 +15,7 @@ const TASK_FIELDS = [
   "status",
   "attempts",
   "max_attempts",
+  "waits_for",
   "run_after_utc",
   "lease_until_utc",
   "reserved_at_utc",
