@@ -49,6 +49,13 @@ export interface RunOptions {
   idempotency_key?: string;
   /** Executions allowed, 1–100; default 5. */
   max_attempts?: number;
+  /**
+   * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
+   * none.
+   */
+  depends_on?: (number | string)[];
+  /** When one of these fails or is cancelled: fail, be cancelled, or run; default `fail`. */
+  on_parent_failure?: "fail" | "skip" | "run";
 }
 
 /** A task to enqueue. */
@@ -61,10 +68,6 @@ export interface EnqueueRequest extends RunOptions {
   compatibility?: Record<string, unknown>;
   /** The caller's name for the run, unique; default a random UUID. */
   run_id?: string;
-  /** Its parents, by task id (a number) or run id (a text): it runs once all of them are final. */
-  depends_on?: (number | string)[];
-  /** What becomes of it when a parent fails or is cancelled; default `fail`. */
-  on_parent_failure?: "fail" | "skip" | "run";
 }
 
 /** A task that was enqueued. Instants are ISO 8601 with `Z`. */
@@ -87,7 +90,7 @@ export interface EnqueuedTask {
   attempts: number;
   /** Executions allowed. */
   max_attempts: number;
-  /** How many of its parents are not final yet. */
+  /** Parents that are not final. */
   waits_for: number;
   /** Not claimed before. */
   run_after_utc: string;

@@ -171,6 +171,14 @@ export {
 } from "./queue/operations.ts";
 export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
 export { checkNewTask } from "./queue/enqueue.ts";
+export {
+  type AddScheduleResult,
+  CATCH_UP_POLICIES,
+  type CatchUpPolicy,
+  type NewSchedule,
+  type Schedule,
+  SCHEDULE_LIMITS,
+} from "./queue/schedule.ts";
 export type {
   ClaimRequest,
   EnqueueResult,

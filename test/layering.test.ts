@@ -49,7 +49,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/domain": [],
   "src/storage": [],
   "src/ledger": [],
-  "src/queue": ["@logtape/logtape", "@opentelemetry/api"],
+  "src/queue": ["@logtape/logtape", "@opentelemetry/api", "croner"],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
   "src/patterns": ["zod"],
