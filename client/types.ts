@@ -90,7 +90,7 @@ export interface EnqueuedTask {
   attempts: number;
   /** Executions allowed. */
   max_attempts: number;
-  /** Parents that are not final. */
+  /** How many of its parents are not final yet. */
   waits_for: number;
   /** Not claimed before. */
   run_after_utc: string;

@@ -77,7 +77,13 @@ export function keyOf(
 /** The task that a body describes. */
 export function newTaskOf(body: z.infer<typeof EnqueueBody>): NewTask {
   const { type, payload = {}, compatibility, run_id } = body;
-  return { ...schedulingOf(body), type, payload, compatibility, runId: run_id };
+  return {
+    ...schedulingOf(body),
+    type,
+    payload,
+    compatibility,
+    runId: run_id,
+  };
 }
 
 /** A task to enqueue, and where its payload stands in the request. */

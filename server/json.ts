@@ -8,6 +8,7 @@ import { z } from "@hono/zod-openapi";
 import {
   type Explanation,
   type HandlerEntry,
+  type HandlerRegistry,
   type HealthReason,
   type HistoryEntry,
   type LedgerStats,
@@ -15,6 +16,7 @@ import {
   type ParentResult,
   type QueueStats,
   type Run,
+  runOfTask,
   runStatusOf,
   type Task,
   type TaskTransition,
@@ -65,8 +67,16 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
   };
 }
 
+/** The run that shows a task, under the name of its module if that is here. */
+export function runJsonOfTask(
+  task: Task,
+  handlers: HandlerRegistry,
+): z.infer<typeof RunSchema> {
+  return runJson(runOfTask(task, handlers.get(task.type)?.name));
+}
+
 /** A run. */
-export function runJson(run: Run): z.infer<typeof RunSchema> {
+function runJson(run: Run): z.infer<typeof RunSchema> {
   return {
     run_id: run.runId,
     module_id: run.moduleId,

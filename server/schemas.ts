@@ -178,15 +178,18 @@ const schedulingFields = {
   }),
   max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)
     .optional().openapi({ description: "Executions allowed; default 5", example: 3 }),
-  depends_on: z.array(z.union([z.number().int().min(1), nameSchema(TASK_LIMITS.runIdMaxLength)]))
-    .max(TASK_LIMITS.parentsMax).optional().openapi({
-      description:
-        "Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own; default none",
-      example: [],
-    }),
-  on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional().openapi({
+  depends_on: z.array(
+    z.union([
+      z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+      nameSchema(TASK_LIMITS.runIdMaxLength),
+    ]),
+  ).max(TASK_LIMITS.parentsMax).optional().openapi({
     description:
-      "When one of these fails or is cancelled: fail, be cancelled, or run; default fail",
+      "Its parents, by task id (a number) or run id (a text): it runs once all of them are final",
+    example: [],
+  }),
+  on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional().openapi({
+    description: "What becomes of it when a parent fails or is cancelled; default fail",
     example: "fail",
   }),
 };
@@ -356,7 +359,10 @@ export const TaskSchema = z.object({
   status: z.enum(TASK_STATUSES).openapi({ example: "queued" }),
   attempts: countSchema.openapi({ description: "Executions started", example: 0 }),
   max_attempts: z.number().int().openapi({ description: "Executions allowed", example: 5 }),
-  waits_for: countSchema.openapi({ description: "Parents that are not final", example: 0 }),
+  waits_for: countSchema.openapi({
+    description: "How many of its parents are not final yet",
+    example: 0,
+  }),
   run_after_utc: instantSchema.openapi({ description: "Not claimed before" }),
   lease_until_utc: instantSchema.nullable().openapi({ description: "When the lease ends" }),
   reserved_at_utc: instantSchema.nullable().openapi({ description: "When it was last claimed" }),
