@@ -127,7 +127,10 @@ for (const kind of ["memory", "files"] as const) {
           // Lines come in ones and in bursts, while the reader is there and while it is away.
           for (let i = 0; i < n % 4 && n <= 40; i++) world.logs.append(task.id, line(n * 10 + i));
           if (n === 40) await world.queue.complete(task);
-          const stream = await openStream(world.app, STREAM, lastId);
+          // Each time another server, as after a crash.
+          const { queue, clock } = world;
+          const app = createApp({ queue, clock, logs: world.logs });
+          const stream = await openStream(app, STREAM, lastId);
           const next = stream.next();
           await settle();
           if (n % 4 === 0 && n < 40) world.logs.append(task.id, line(n * 10));
@@ -250,6 +253,32 @@ Deno.test("over a real connection, a client that goes away leaves no watcher and
         await world.clock.advance(15_100);
         return world.watchers() === 0 && world.clock.pendingTimers === 0;
       }, `${path} to be left`);
+    }
+    await server.shutdown();
+  }));
+
+Deno.test("200 followers over real connections all end, and see every line", () =>
+  withWorld(async (world) => {
+    const task = await leasedRun(world);
+    const { app, clock, logs, queue } = world;
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
+    const url = `http://127.0.0.1:${server.addr.port}${STREAM}`;
+    const readers = await Promise.all(
+      Array.from({ length: 200 }, async () => {
+        const reader = new EventReader(await fetch(url));
+        assertEquals((await reader.next())!.event, "status");
+        return reader;
+      }),
+    );
+    for (let n = 0; n < 20; n++) {
+      logs.append(task.id, line(n));
+      await clock.advance(250);
+    }
+    await queue.complete(task);
+    const expected = Array.from({ length: 20 }, (_, n) => `line ${n}`);
+    for (const events of await Promise.all(readers.map((reader) => reader.rest()))) {
+      assertEquals(names(events).slice(0, 20), expected);
+      assertEquals(events.at(-1)!.event, "complete");
     }
     await server.shutdown();
   }));
