@@ -308,6 +308,21 @@ Deno.test("/api/events tells every transition exactly once to a reader who was a
     assertEquals(seen, ["before cancelled", "r1 leased", "r1 completed"]);
   }));
 
+Deno.test("/api/events tells what comes in bursts once and in order within one connection", () =>
+  withWorld(async ({ app, queue }) => {
+    const stream = await openStream(app, "/api/events", "0");
+    const told: number[] = [];
+    for (const count of [1, 250, 3]) {
+      await queue.enqueueBatch(Array.from({ length: count }, () => ({ type: "t" })));
+      for (let n = 0; n < count; n++) told.push((await stream.next())!.data.task_id);
+    }
+    const silent = stream.next();
+    await settle();
+    await stream.drop();
+    assertEquals(await silent, undefined);
+    assertEquals(told, Array.from({ length: 254 }, (_, n) => n + 1));
+  }));
+
 Deno.test("streams beyond streamsMax are refused until one ends", () =>
   withWorld(async (world) => {
     await leasedRun(world);
