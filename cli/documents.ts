@@ -14,7 +14,7 @@ import {
   TransitionListSchema,
   WorkerListSchema,
 } from "../server/schemas.ts";
-import { TASK_STATUSES } from "../src/mod.ts";
+import { TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
 
 const instant = z.iso.datetime();
 const count = z.number().int().min(0);
@@ -48,8 +48,31 @@ const Durations = z.object({
   max: z.number().nullable(),
 });
 
+const byStatus = z.object({
+  queued: count,
+  leased: count,
+  completed: count,
+  failed: count,
+  cancelled: count,
+});
+
+const TransferProblem = z.object({ id: z.number().nullable(), reason: z.string() });
+
+const ShellCommands = z.object({
+  to_queue: z.array(z.string()),
+  to_memory: z.array(z.string()),
+  to_python: z.array(z.string()),
+});
+
 /** What documents are made of, by the name that `docs/cli.md` gives it. */
-export const PARTS = Object.freeze({ Transition, LogLine, Worker, Durations });
+export const PARTS = Object.freeze({
+  Transition,
+  LogLine,
+  Worker,
+  Durations,
+  TransferProblem,
+  ShellCommands,
+});
 
 /** Every document, by the name that `docs/cli.md` gives it. */
 export const DOCUMENTS = Object.freeze({
@@ -144,6 +167,44 @@ export const DOCUMENTS = Object.freeze({
       bytes: count,
       reason: z.string(),
     })),
+  }),
+  Imported: z.object({
+    path: z.string(),
+    format: z.enum(TRANSFER_FORMATS),
+    stored: z.boolean(),
+    found: count,
+    added: count,
+    present: count,
+    gone: count,
+    returned: count,
+    by_status: byStatus,
+    by_type: z.record(z.string(), byStatus),
+    problems: z.array(TransferProblem),
+    conflicts: z.array(TransferProblem),
+    notes: z.array(z.string()),
+  }),
+  Exported: z.object({
+    path: z.string().nullable(),
+    format: z.enum(TRANSFER_FORMATS),
+    exported: count,
+    by_status: byStatus,
+    returned: count,
+    left_out: count,
+    notes: z.array(z.string()),
+  }),
+  Backend: z.object({
+    active: z.enum(TASK_BACKENDS).nullable(),
+    reason: z.string(),
+    fallback: z.boolean().nullable(),
+    variables: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
+    queue: z.object({
+      path: z.string(),
+      state: z.enum(["usable", "missing", "unusable"]),
+      problem: z.string().nullable(),
+      total: count,
+      by_status: byStatus,
+    }),
+    commands: z.object({ posix: ShellCommands, powershell: ShellCommands }),
   }),
 });
 

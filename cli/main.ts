@@ -7,13 +7,16 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { messageOf, serveProcessWatcher } from "../src/mod.ts";
 import { type App, createSession, type Program } from "./app.ts";
+import { addBackendCommand } from "./commands/backend.ts";
 import { addBackupCommands } from "./commands/backups.ts";
 import { addByHandCommands } from "./commands/by_hand.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
 import { addCompletionsCommand } from "./commands/completions.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";
 import { addExplainCommand } from "./commands/explain.ts";
+import { addExportCommand } from "./commands/export.ts";
 import { addHealthCommand } from "./commands/health.ts";
+import { addImportCommand } from "./commands/import.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addPruneCommand } from "./commands/prune.ts";
@@ -109,6 +112,9 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addBackupCommands(program, app);
   addRepairCommands(program, app);
   addTokenCommand(program, app);
+  addImportCommand(program, app);
+  addExportCommand(program, app);
+  addBackendCommand(program, app);
   addCompletionsCommand(program, io);
 }
 

@@ -221,6 +221,40 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     ],
     documents: { "": "NewToken" },
   },
+  import: {
+    examples: [
+      { does: "look before you leap", line: "holdfast import python-queue.db --dry-run" },
+      {
+        does: "the tasks of the Python system; a second time adds nothing",
+        line: "holdfast import python-queue.db",
+      },
+    ],
+    exits: {
+      1: "rows are no tasks, or do not go together with the queue; nothing was imported",
+      4: "the file is damaged, of another kind, or has a write-ahead log that was not folded in",
+    },
+    documents: { "": "Imported" },
+  },
+  export: {
+    examples: [
+      {
+        does: "a rollback: the Python system goes on with this file",
+        line: "holdfast export --format original --output back.db",
+      },
+      {
+        does: "a task a line, every field",
+        line:
+          "holdfast export --format ndjson --output tasks-of-today.ndjson --status queued failed",
+      },
+    ],
+    exits: { 1: "tasks are leased: stop the workers first", 4: "the file is there already" },
+    documents: { "": "Exported" },
+  },
+  backend: {
+    examples: [{ does: "what is active, and what to type", line: "holdfast backend" }],
+    exits: { 1: "the environment is wrong, or the queue that it asks for cannot be opened" },
+    documents: { "": "Backend" },
+  },
   version: {
     examples: [{ does: "also: holdfast --version", line: "holdfast version" }],
     documents: { "": "Version" },

@@ -70,6 +70,21 @@ export {
   type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
+export {
+  type ExportOptions,
+  ExportRefusedError,
+  type ExportReport,
+  exportTasks,
+} from "./export_tasks.ts";
+export {
+  importAsNewQueue,
+  type ImportOptions,
+  ImportRefusedError,
+  type ImportReport,
+  importTasks,
+  readTaskFile,
+  type ReadTaskFileOptions,
+} from "./import_tasks.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
 export type { Durability, LedgerStats } from "./ledger/ledger.ts";
 export type { LostPart } from "./ledger/salvage.ts";
@@ -81,6 +96,7 @@ export {
   resolveTaskExecutionConfig,
   TASK_BACKENDS,
   TASK_EXECUTION_DEFAULTS,
+  TASK_EXECUTION_VARIABLES,
   type TaskBackend,
   type TaskExecutionConfig,
 } from "./manager/config.ts";
@@ -179,6 +195,9 @@ export {
   type Schedule,
   SCHEDULE_LIMITS,
 } from "./queue/schedule.ts";
+export type { RecordRequest } from "./queue/export_records.ts";
+export type { RecordImport, RecordImportOptions, RecordProblem } from "./queue/import_records.ts";
+export type { ParentRecord, TaskRecord } from "./queue/task_record.ts";
 export type {
   ClaimRequest,
   EnqueueResult,
@@ -209,6 +228,13 @@ export type {
   Storage,
   StorageFile,
 } from "./storage/storage.ts";
+export {
+  type TaskFile,
+  TRANSFER_FORMATS,
+  type TransferFormat,
+  type TransferProblem,
+  type TransferProgress,
+} from "./transfer/task_file.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
   type Handler,

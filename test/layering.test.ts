@@ -15,6 +15,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/queue": ["src/domain", "src/ledger"],
   "src/worker": ["src/domain", "src/queue/task_queue.ts", "src/queue/operations.ts"],
   "src/manager": ["src/domain", "src/queue/task_queue.ts", "src/worker"],
+  "src/transfer": ["src/domain", "src/ledger/sql_engine.ts", "src/queue/task_record.ts"],
   "src/patterns": [
     "src/domain",
     "src/manager",
@@ -52,6 +53,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/queue": ["@logtape/logtape", "@opentelemetry/api", "croner"],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
+  "src/transfer": [],
   "src/patterns": ["zod"],
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],

@@ -45,7 +45,9 @@ const ENVIRONMENT = z.object({
 });
 
 /** The environment variables that are looked at. */
-export const TASK_EXECUTION_VARIABLES = Object.freeze(Object.keys(ENVIRONMENT.shape));
+export const TASK_EXECUTION_VARIABLES: readonly string[] = Object.freeze(
+  Object.keys(ENVIRONMENT.shape),
+);
 
 /**
  * The configuration from options, then environment, then defaults.

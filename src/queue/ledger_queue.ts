@@ -34,6 +34,14 @@ import {
 import { parentResults } from "./dependencies.ts";
 import { inEnqueueSpan } from "./enqueue_span.ts";
 import { explain } from "./explain.ts";
+import { exportRecords, prepareRecordRequest, type RecordRequest } from "./export_records.ts";
+import {
+  dryRunImport,
+  importRecords,
+  prepareImport,
+  type RecordImport,
+  type RecordImportOptions,
+} from "./import_records.ts";
 import { type HealthThresholds, judge, resolveThresholds } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
 import { count, list, prepareList, stats } from "./look.ts";
@@ -93,6 +101,7 @@ import {
   removeSchedule,
 } from "./schedules.ts";
 import { TASK_TABLE } from "./schema.ts";
+import type { TaskRecord } from "./task_record.ts";
 import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, rowOfTask, taskOfRow } from "./task_row.ts";
@@ -464,6 +473,22 @@ export class LedgerQueue implements TaskQueue {
     const storage = await this.#ledger.verify();
     const problems = [...storage, ...await this.#ledger.read(impossibleRows)];
     return { ok: problems.length === 0, problems };
+  }
+
+  async exportRecords(request: RecordRequest = {}): Promise<TaskRecord[]> {
+    const statuses = prepareRecordRequest(request);
+    return await this.#ledger.read((reader) => exportRecords(reader, statuses));
+  }
+
+  async importRecords(
+    records: readonly TaskRecord[],
+    options: RecordImportOptions = {},
+  ): Promise<RecordImport> {
+    const prepared = prepareImport(records, this.#payloadMaxBytes);
+    if (options.dryRun) {
+      return await this.#ledger.read((reader) => dryRunImport(reader, prepared, options));
+    }
+    return await this.#write((tx, context) => importRecords(tx, prepared, options, context));
   }
 
   async flush(): Promise<void> {

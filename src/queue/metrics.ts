@@ -141,6 +141,7 @@ function firstLogSince(reader: Reader, sinceMs: number, lastId: number): number 
 function noTransitions(): Record<TransitionKind, number> {
   return {
     enqueued: 0,
+    imported: 0,
     leased: 0,
     completed: 0,
     retried: 0,

@@ -5,6 +5,9 @@
 import type { Task, TaskStatus } from "../domain/task.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
 import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
+import type { RecordRequest } from "./export_records.ts";
+import type { RecordImport, RecordImportOptions } from "./import_records.ts";
+import type { TaskRecord } from "./task_record.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 
 /** What a worker says of itself with each heartbeat. */
@@ -112,6 +115,8 @@ export interface WindowMetrics {
   readonly isTruncated: boolean;
   /** Transitions of each kind. */
   readonly enqueued: number;
+  /** Tasks that came from another queue. */
+  readonly imported: number;
   /** Leases given. */
   readonly leased: number;
   /** Tasks completed. */
@@ -293,4 +298,16 @@ export interface QueueOperations {
   backup(path: string): Promise<BackupReport>;
   /** Reads the files anew, compares them with memory, and looks for rows that cannot be. Takes seconds at 100,000 tasks. */
   integrityCheck(): Promise<IntegrityReport>;
+  /** The tasks of one moment as they are stored, in order of their ids, to be carried elsewhere. @throws TypeError */
+  exportRecords(request?: RecordRequest): Promise<TaskRecord[]>;
+  /**
+   * Stores tasks of another queue with their ids, attempts and times: all of them in one transaction, or none when a record
+   * is wrong or does not go together with what is here. What is here already is not added again.
+   *
+   * @throws RangeError for more records than one transaction can hold.
+   */
+  importRecords(
+    records: readonly TaskRecord[],
+    options?: RecordImportOptions,
+  ): Promise<RecordImport>;
 }

@@ -5,7 +5,7 @@
 /**
  * What happened.
  *
- * - `enqueued`: it was stored. `leased`: a worker took it. `completed`: its handler returned.
+ * - `enqueued`: it was stored. `imported`: it came from another queue. `leased`: a worker took it. `completed`: its handler returned.
  * - `retried`: an attempt failed and another follows. `failed`: none follows. `rescued`: its worker fell silent, and it
  *   was queued again.
  * - `released`: its worker gave it back. `cancelled`, `requeued`: a person cancelled it, queued it again.
@@ -15,6 +15,7 @@ export type TransitionKind = typeof TRANSITION_KINDS[number];
 /** Everything that can happen to a task. */
 export const TRANSITION_KINDS = [
   "enqueued",
+  "imported",
   "leased",
   "completed",
   "retried",

@@ -35,6 +35,7 @@ const ERROR_MAX_LENGTH = 500;
 
 const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object.freeze({
   enqueued: "info",
+  imported: "info",
   leased: "info",
   completed: "info",
   released: "info",
@@ -51,6 +52,8 @@ export const TRANSITION_SQL = {
     VALUES (?, ?, ?, ?, ?, ?) RETURNING *`,
   enqueued: `INSERT INTO task_logs (task_id, at_utc, level, message)
     SELECT id, created_at_utc, 'info', 'enqueued' FROM task_queue WHERE id BETWEEN ? AND ? RETURNING *`,
+  imported: `INSERT INTO task_logs (task_id, at_utc, level, message)
+    SELECT id, ?, 'info', 'imported' FROM task_queue WHERE id BETWEEN ? AND ? RETURNING *`,
   ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id",
   last: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id DESC LIMIT 1",
   history:
@@ -82,6 +85,18 @@ export function noteEnqueued(
   // SELECT and RETURNING together need a temporary table, which one row is not worth.
   if (firstId === lastId) return noteTransition(tx, { id: firstId, nowMs }, "enqueued");
   tx.change(LOG_TABLE, TRANSITION_SQL.enqueued, [firstId, lastId]);
+}
+
+/** Notes that tasks were imported: all from one id to another, new in this transaction. */
+export function noteImported(
+  tx: Transaction,
+  { firstId, lastId, nowMs }: {
+    readonly firstId: number;
+    readonly lastId: number;
+    readonly nowMs: number;
+  },
+): void {
+  tx.change(LOG_TABLE, TRANSITION_SQL.imported, [nowMs, firstId, lastId]);
 }
 
 /** How long a task has been running, from its row. */

@@ -41,6 +41,8 @@ class World implements AsyncDisposable {
     await holdfast(["enqueue", "email", "--payload", payload, "--run-id", "import-7"]);
     await holdfast(["schedule", "add", "hourly", "report", "--cron", "@hourly"]);
     assertEquals((await holdfast(["backup", "queue.bak"])).code, 0);
+    const python = ["export", "--format", "original", "--output", "python-queue.db"];
+    assertEquals((await holdfast(python)).code, 0);
     return world;
   }
 

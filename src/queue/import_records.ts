@@ -1,0 +1,342 @@
+/**
+ * Importing: tasks of another queue come in as they are, with their ids, attempts and times.
+ *
+ * All of them or none, in one transaction. An id is used once in a queue, so a record whose id is used already is the task
+ * that is there, or one that was there and is gone, or a conflict. Nothing is stored when there is a conflict.
+ */
+import { messageOf } from "../domain/errors.ts";
+import { canonicalJson } from "../domain/json.ts";
+import { isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
+import type { Reader, Transaction } from "../ledger/replica.ts";
+import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
+import { addDependency } from "./dependencies.ts";
+import { drawKey, type OperationContext } from "./operation_context.ts";
+import { TASK_COLUMNS, TASK_TABLE } from "./schema.ts";
+import { settle } from "./settle.ts";
+import {
+  type CarriedColumn,
+  type PreparedRecord,
+  prepareRecord,
+  type TaskRecord,
+} from "./task_record.ts";
+import { cell, findRow } from "./task_row.ts";
+import { noteImported } from "./transition_log.ts";
+
+/** How to import. */
+export interface RecordImportOptions {
+  /** Only say what would happen; default false. */
+  readonly dryRun?: boolean;
+  /** Leave out the records with problems and store the others; default false: one problem, and nothing is stored. */
+  readonly skipInvalid?: boolean;
+  /**
+   * Give every task a new id, after all that this queue has used; then tasks are told apart by their run ids. Default false.
+   */
+  readonly renumber?: boolean;
+}
+
+/** Why a record cannot be imported. */
+export interface RecordProblem {
+  /** The id that the record has. */
+  readonly id: number;
+  /** What is wrong, for people. */
+  readonly reason: string;
+}
+
+/** What an import came to, or would come to. */
+export interface RecordImport {
+  /** Whether this is done; `false` after a dry run, with conflicts, and with problems that were not to be skipped. */
+  readonly stored: boolean;
+  /** The ids of the records that are new here, in order of the records' ids. */
+  readonly additions: readonly number[];
+  /** The ids that they have in this queue, in the same order; empty when nothing was stored. */
+  readonly storedIds: readonly number[];
+  /** The ids of records whose tasks are here already. */
+  readonly present: readonly number[];
+  /** The ids of records whose tasks were here and are gone (pruned); they are not added again. */
+  readonly gone: readonly number[];
+  /** Records that are no tasks this queue could hold. */
+  readonly problems: readonly RecordProblem[];
+  /** Records that do not go together with the tasks that are here. */
+  readonly conflicts: readonly RecordProblem[];
+}
+
+/** Checked records, in order of their ids. */
+export interface PreparedImport {
+  readonly records: readonly PreparedRecord[];
+  readonly problems: readonly RecordProblem[];
+}
+
+interface ImportPlan {
+  readonly additions: readonly PreparedRecord[];
+  readonly present: readonly number[];
+  readonly gone: readonly number[];
+  readonly conflicts: readonly RecordProblem[];
+}
+
+const CARRIED = TASK_COLUMNS.filter((column): column is CarriedColumn =>
+  column !== "is_ready" && column !== "draw_key" && column !== "waits_for"
+);
+
+const INSERT = `INSERT INTO task_queue (${CARRIED.join(", ")}, is_ready, draw_key, waits_for)
+  VALUES (${CARRIED.map(() => "?").join(", ")}, ?, ?, ?) RETURNING *`;
+
+/** Checks every record, alone and beside the others. @throws RangeError when there are too many. */
+export function prepareImport(
+  records: readonly TaskRecord[],
+  payloadMaxBytes: number,
+): PreparedImport {
+  if (records.length > TASK_LIMITS.importMax) {
+    throw new RangeError(
+      `Cannot import ${records.length} tasks at once: at most ${TASK_LIMITS.importMax} are allowed`,
+    );
+  }
+  const problems: RecordProblem[] = [];
+  const taken = new Map<string, number>();
+  const prepared = [...records].sort((a, b) => a.id - b.id).flatMap((record) => {
+    try {
+      const checked = prepareRecord(record, payloadMaxBytes);
+      claimNames(taken, checked);
+      return [checked];
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      problems.push({ id: record.id, reason: messageOf(error) });
+      return [];
+    }
+  });
+  const waiting = idsInCycles(prepared);
+  return {
+    records: prepared.filter(({ id }) => !waiting.has(id)),
+    problems: [
+      ...problems,
+      ...[...waiting].map((id) => ({ id, reason: "It waits for itself, by way of its parents" })),
+    ],
+  };
+}
+
+/** The tasks that would wait for ever: what is left when all that wait for none of the others have gone. */
+function idsInCycles(records: readonly PreparedRecord[]): ReadonlySet<number> {
+  const ids = new Set(records.map(({ id }) => id));
+  const children = new Map<number, number[]>();
+  const waitsFor = new Map<number, number>();
+  for (const { id, parents } of records) {
+    const open = parents.filter(({ taskId, state }) => state === "open" && ids.has(taskId));
+    if (open.length > 0) waitsFor.set(id, open.length);
+    for (const { taskId } of open) {
+      const known = children.get(taskId) ?? [];
+      children.set(taskId, known);
+      known.push(id);
+    }
+  }
+  const free = records.map(({ id }) => id).filter((id) => !waitsFor.has(id));
+  for (let i = 0; i < free.length; i++) {
+    for (const child of children.get(free[i]!) ?? []) {
+      const left = waitsFor.get(child)! - 1;
+      if (left > 0) waitsFor.set(child, left);
+      else if (waitsFor.delete(child)) free.push(child);
+    }
+  }
+  return new Set(waitsFor.keys());
+}
+
+/** What storing the records would come to. */
+export function dryRunImport(
+  reader: Reader,
+  prepared: PreparedImport,
+  options: RecordImportOptions,
+): RecordImport {
+  return reportOf(planImport(reader, prepared.records, options), prepared, undefined);
+}
+
+/** Stores the records that are new, unless something is wrong. */
+export function importRecords(
+  tx: Transaction,
+  prepared: PreparedImport,
+  options: RecordImportOptions,
+  context: OperationContext,
+): RecordImport {
+  const plan = planImport(tx, prepared.records, options);
+  const isRefused = plan.conflicts.length > 0 ||
+    (prepared.problems.length > 0 && !options.skipInvalid);
+  if (isRefused) return reportOf(plan, prepared, undefined);
+  const storedIds = plan.additions.map((record) => insert(tx, record, options, context));
+  if (storedIds.length > 0) {
+    noteImported(tx, { firstId: storedIds[0]!, lastId: storedIds.at(-1)!, nowMs: context.nowMs });
+    connectParents(tx, plan.additions, storedIds, context);
+  }
+  return reportOf(plan, prepared, storedIds);
+}
+
+/** Ids, run ids and keys stand once in a file. @throws TypeError */
+function claimNames(taken: Map<string, number>, record: PreparedRecord): void {
+  const names = [
+    `id ${record.id}`,
+    `run id ${JSON.stringify(record.run_id)}`,
+    ...(record.idempotency_key === null
+      ? []
+      : [`idempotency key ${JSON.stringify(record.idempotency_key)}`]),
+  ];
+  const twice = names.find((name) => taken.has(name));
+  if (twice !== undefined) {
+    throw new TypeError(`Cannot use ${twice} twice: record ${taken.get(twice)} has it already`);
+  }
+  for (const name of names) taken.set(name, record.id);
+}
+
+function planImport(
+  reader: Reader,
+  records: readonly PreparedRecord[],
+  { renumber = false }: RecordImportOptions,
+): ImportPlan {
+  const lastId = lastIdOf(reader);
+  const additions: PreparedRecord[] = [];
+  const present: number[] = [];
+  const gone: number[] = [];
+  const conflicts: RecordProblem[] = [];
+  for (const record of records) {
+    const { id } = record;
+    const found = renumber ? findByRunId(reader, record.run_id) : findRow(reader, id);
+    if (found === undefined) {
+      if (!renumber && id <= lastId) gone.push(id);
+      else additions.push(record);
+      continue;
+    }
+    const reason = whyConflict(found, record);
+    if (reason === undefined) present.push(id);
+    else conflicts.push({ id, reason });
+  }
+  conflicts.push(...additions.flatMap((record) => nameConflicts(reader, record)));
+  conflicts.push(...missingParents(reader, additions));
+  // Some of the file's tasks here prove that it was imported before; without one, the ids are simply used.
+  if (present.length === 0) conflicts.push(...gone.map(usedId));
+  return { additions, present, gone: present.length === 0 ? [] : gone, conflicts };
+}
+
+/** The highest id that this queue has ever used. */
+function lastIdOf(reader: Reader): number {
+  const select = "SELECT seq FROM sqlite_sequence WHERE name = 'task_queue'";
+  return Number(reader.read(select)[0]?.[0] ?? 0);
+}
+
+function findByRunId(reader: Reader, runId: string): SqlRow | undefined {
+  return reader.read("SELECT * FROM task_queue WHERE run_id = ?", [runId])[0];
+}
+
+/** Why the task that was found is not simply the record's; `undefined` when it is. */
+function whyConflict(found: SqlRow, record: PreparedRecord): string | undefined {
+  const [foundId, foundStatus] = [cell(found, "id"), cell(found, "status") as TaskStatus];
+  if (!isSameTask(found, record)) {
+    return `Task ${foundId} of this queue is another one, of type ${
+      JSON.stringify(cell(found, "type"))
+    }, created at ${new Date(Number(cell(found, "created_at_utc"))).toISOString()}`;
+  }
+  const isFurther = (isFinal(record.status) && !isFinal(foundStatus)) ||
+    secondOf(record.updated_at_utc) > secondOf(cell(found, "updated_at_utc"));
+  if (!isFurther) return undefined;
+  return `Task ${foundId} is ${foundStatus} in this queue and has since become ${record.status} elsewhere: ` +
+    "import the file into a new queue";
+}
+
+/** Whether both came from the same enqueue. The original's texts have seconds only. */
+function isSameTask(row: SqlRow, record: PreparedRecord): boolean {
+  return cell(row, "type") === record.type &&
+    cell(row, "idempotency_key") === record.idempotency_key &&
+    secondOf(cell(row, "created_at_utc")) === secondOf(record.created_at_utc) &&
+    isSameJson(cell(row, "payload") as string, record.payload);
+}
+
+function isSameJson(a: string, b: string): boolean {
+  return a === b || canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
+}
+
+function secondOf(atMs: SqlValue): number {
+  return Math.floor(Number(atMs) / 1000);
+}
+
+function nameConflicts(reader: Reader, record: PreparedRecord): RecordProblem[] {
+  const byName: readonly [column: string, name: string | null, what: string][] = [
+    ["run_id", record.run_id, "run id"],
+    ["idempotency_key", record.idempotency_key, "idempotency key"],
+  ];
+  return byName.flatMap(([column, name, what]) => {
+    if (name === null) return [];
+    const [row] = reader.read(`SELECT id FROM task_queue WHERE ${column} = ?`, [name]);
+    if (row === undefined) return [];
+    return [{ id: record.id, reason: `Task ${row[0]} has ${what} ${JSON.stringify(name)}` }];
+  });
+}
+
+/** A parent that is neither in the file nor here would hold its child up for ever. */
+function missingParents(reader: Reader, additions: readonly PreparedRecord[]): RecordProblem[] {
+  const added = new Set(additions.map(({ id }) => id));
+  return additions.flatMap(({ id, status, parents }) => {
+    const missing = parents.find(({ taskId, runId, state }) =>
+      status === "queued" && state === "open" && !added.has(taskId) &&
+      findByRunId(reader, runId) === undefined
+    );
+    if (missing === undefined) return [];
+    const parent = `task ${missing.taskId} (run ${JSON.stringify(missing.runId)})`;
+    return [{ id, reason: `It waits for ${parent}, which is neither in the file nor here` }];
+  });
+}
+
+function usedId(id: number): RecordProblem {
+  return { id, reason: `Id ${id} was used in this queue by a task that is gone` };
+}
+
+function insert(
+  tx: Transaction,
+  record: PreparedRecord,
+  { renumber = false }: RecordImportOptions,
+  context: OperationContext,
+): number {
+  const values = CARRIED.map((column) => column === "id" && renumber ? null : record[column]);
+  const isQueued = record.status === "queued";
+  const waitsFor = isQueued ? record.parents.filter(({ state }) => state === "open").length : 0;
+  const isReady = isQueued && waitsFor === 0 && record.run_after_utc <= context.nowMs ? 1 : 0;
+  const [row] = tx.change(TASK_TABLE, INSERT, [
+    ...values,
+    isReady,
+    drawKey(tx, record, context.random),
+    waitsFor,
+  ]);
+  return cell(row!, "id") as number;
+}
+
+/** Writes the dependencies by the ids that the tasks have here; who waits for a task that is final here is told. */
+function connectParents(
+  tx: Transaction,
+  additions: readonly PreparedRecord[],
+  storedIds: readonly number[],
+  context: OperationContext,
+): void {
+  const idsHere = new Map(additions.map(({ id }, i) => [id, storedIds[i]!]));
+  const open = new Set<number>();
+  for (const [i, { parents }] of additions.entries()) {
+    for (const [position, { taskId, runId, onFailure, state }] of parents.entries()) {
+      const known = idsHere.get(taskId) ?? findByRunId(tx, runId)?.[0] ?? taskId;
+      const parentId = Number(known);
+      const childId = storedIds[i]!;
+      addDependency(tx, { childId, parentId, parentRunId: runId, position, onFailure, state });
+      if (state === "open") open.add(parentId);
+    }
+  }
+  const rows = [...open].map((id) => findRow(tx, id)).filter((row) => row !== undefined);
+  const over = rows.filter((row) => isFinal(cell(row, "status") as TaskStatus));
+  if (over.length > 0) settle(tx, over, context);
+}
+
+function reportOf(
+  { additions, present, gone, conflicts }: ImportPlan,
+  { problems }: PreparedImport,
+  storedIds: readonly number[] | undefined,
+): RecordImport {
+  return {
+    stored: storedIds !== undefined,
+    additions: additions.map(({ id }) => id),
+    storedIds: storedIds ?? [],
+    present,
+    gone,
+    problems,
+    conflicts,
+  };
+}

@@ -1,0 +1,243 @@
+/**
+ * NDJSON: one task per line with every field, named as the columns of the original are.
+ *
+ * Payloads and results are written and read digit by digit: a number that a double cannot hold arrives as it was.
+ */
+import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
+import { messageOf } from "../domain/errors.ts";
+import { checkInstant, isFinal, type TaskStatus } from "../domain/task.ts";
+import type { ParentRecord, TaskRecord } from "../queue/task_record.ts";
+import {
+  type ReadTasks,
+  returnedToQueue,
+  type TransferProblem,
+  type TransferProgress,
+} from "./task_file.ts";
+
+/** The fields of a line. */
+const FIELDS = [
+  "id",
+  "run_id",
+  "type",
+  "priority",
+  "payload",
+  "compatibility",
+  "status",
+  "attempts",
+  "max_attempts",
+  "run_after_utc",
+  "lease_until_utc",
+  "reserved_at_utc",
+  "processing_started_utc",
+  "finished_at_utc",
+  "created_at_utc",
+  "updated_at_utc",
+  "locked_by",
+  "lease_token",
+  "error_message",
+  "idempotency_key",
+  "result",
+  "progress_percent",
+  "progress_message",
+  "retry_policy",
+  "timeout_ms",
+  "trace_parent",
+  "parents",
+] as const;
+
+type Field = typeof FIELDS[number];
+
+type Line = Readonly<Partial<Record<Field, unknown>>>;
+
+/** How many lines lie between two reports of progress. */
+const REPORT_EVERY = 1000;
+
+/** A number by the characters that it is written with. */
+interface ExactJson {
+  rawJSON(text: string): unknown;
+}
+
+/** The line of a task, without its end. */
+export function lineOf(record: TaskRecord): string {
+  const fields: Record<Field, unknown> = {
+    id: record.id,
+    run_id: record.runId,
+    type: record.type,
+    priority: record.priority,
+    payload: parseExactly(record.payloadText),
+    compatibility: record.compatibility,
+    status: record.status,
+    attempts: record.attempts,
+    max_attempts: record.maxAttempts,
+    run_after_utc: record.runAfter,
+    lease_until_utc: record.leaseUntil,
+    reserved_at_utc: record.reservedAt,
+    processing_started_utc: record.processingStarted,
+    finished_at_utc: record.finishedAt,
+    created_at_utc: record.createdAt,
+    updated_at_utc: record.updatedAt,
+    locked_by: record.lockedBy,
+    lease_token: record.leaseToken,
+    error_message: record.errorMessage,
+    idempotency_key: record.idempotencyKey,
+    result: record.resultText === null ? null : parseExactly(record.resultText),
+    progress_percent: record.progress,
+    progress_message: record.progressMessage,
+    retry_policy: record.retryPolicy === null ? null : policyFields(record.retryPolicy),
+    timeout_ms: record.timeoutMs,
+    trace_parent: record.traceParent,
+    parents: record.parents.map(({ taskId, runId, onFailure, state }) => {
+      return { task_id: taskId, run_id: runId, on_failure: onFailure, state };
+    }),
+  };
+  return JSON.stringify(fields);
+}
+
+/** The tasks of a text; blank lines are passed over. */
+export function readNdjson(
+  text: string,
+  onProgress: (progress: TransferProgress) => void,
+): ReadTasks {
+  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+  const records: TaskRecord[] = [];
+  const problems: TransferProblem[] = [];
+  const unknown = new Set<string>();
+  let [found, returned] = [0, 0];
+  for (const [i, line] of lines.entries()) {
+    const done = i + 1;
+    if (done % REPORT_EVERY === 0) onProgress({ phase: "read", done, total: lines.length });
+    if (line.trim() === "") continue;
+    found++;
+    const read = readLine(line, unknown);
+    if ("reason" in read) {
+      problems.push({ id: read.id, reason: `line ${done}: ${read.reason}` });
+      continue;
+    }
+    if (read.status === "leased") returned++;
+    records.push(read.status === "leased" ? returnedToQueue(read) : read);
+  }
+  const notes = [...unknown].map((field) => `field ${field} is unknown and is not carried over`);
+  return { found, records, problems, returned, notes };
+}
+
+function readLine(text: string, unknown: Set<string>): TaskRecord | TransferProblem {
+  let id: number | null = null;
+  try {
+    const line = parseLine(text);
+    if (typeof line.id === "number") id = line.id;
+    for (const name of Object.keys(line)) if (!isField(name)) unknown.add(name);
+    return recordOf(line, parseExactly(text) as Line);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    return { id, reason: messageOf(error) };
+  }
+}
+
+function parseLine(text: string): Line {
+  let line: unknown;
+  try {
+    line = JSON.parse(text);
+  } catch (cause) {
+    throw new TypeError(`it is not JSON (${messageOf(cause)})`, { cause });
+  }
+  if (typeof line === "object" && line !== null && !Array.isArray(line)) return line;
+  throw new TypeError("it is no JSON object");
+}
+
+function isField(name: string): name is Field {
+  return (FIELDS as readonly string[]).includes(name);
+}
+
+/** What is missing has the value that a new task has; the queue checks the rest. */
+function recordOf(line: Line, exact: Line): TaskRecord {
+  const status = line.status as TaskStatus;
+  const createdAt = instantOf(line, "created_at_utc");
+  const updatedAt = optionalInstantOf(line, "updated_at_utc") ?? createdAt;
+  return {
+    id: line.id as number,
+    runId: (line.run_id ?? `task-${line.id}`) as string,
+    type: line.type as string,
+    priority: (line.priority ?? 100) as number,
+    payloadText: JSON.stringify(exact.payload ?? {}),
+    compatibility: (line.compatibility ?? {}) as Readonly<Record<string, unknown>>,
+    status,
+    attempts: (line.attempts ?? 0) as number,
+    maxAttempts: (line.max_attempts ?? 5) as number,
+    runAfter: optionalInstantOf(line, "run_after_utc") ?? createdAt,
+    leaseUntil: optionalInstantOf(line, "lease_until_utc"),
+    reservedAt: optionalInstantOf(line, "reserved_at_utc"),
+    processingStarted: optionalInstantOf(line, "processing_started_utc"),
+    finishedAt: isFinal(status) ? optionalInstantOf(line, "finished_at_utc") ?? updatedAt : null,
+    createdAt,
+    updatedAt,
+    lockedBy: (line.locked_by ?? null) as string | null,
+    leaseToken: (line.lease_token ?? 0) as number,
+    errorMessage: (line.error_message ?? null) as string | null,
+    idempotencyKey: (line.idempotency_key ?? null) as string | null,
+    resultText: exact.result === undefined || exact.result === null
+      ? null
+      : JSON.stringify(exact.result),
+    progress: (line.progress_percent ?? null) as number | null,
+    progressMessage: (line.progress_message ?? null) as string | null,
+    retryPolicy: policyOf(line.retry_policy ?? null),
+    timeoutMs: (line.timeout_ms ?? null) as number | null,
+    traceParent: (line.trace_parent ?? null) as string | null,
+    parents: parentsOf(line.parents ?? []),
+  };
+}
+
+function instantOf(line: Line, field: Field): Date {
+  return new Date(checkInstant(line[field], field));
+}
+
+function optionalInstantOf(line: Line, field: Field): Date | null {
+  return line[field] === undefined || line[field] === null ? null : instantOf(line, field);
+}
+
+function parentsOf(value: unknown): readonly ParentRecord[] {
+  if (!Array.isArray(value)) throw new TypeError("parents: an array is needed");
+  return value.map((parent: unknown) => {
+    if (typeof parent !== "object" || parent === null) {
+      throw new TypeError("parents: JSON objects are needed");
+    }
+    const fields = parent as Readonly<Record<string, unknown>>;
+    return {
+      taskId: fields.task_id,
+      runId: fields.run_id,
+      onFailure: fields.on_failure,
+      state: fields.state,
+    } as ParentRecord;
+  });
+}
+
+function policyFields(policy: RetryPolicy): Record<string, number> {
+  return {
+    initial_delay_ms: policy.initialDelayMs,
+    multiplier: policy.multiplier,
+    max_delay_ms: policy.maxDelayMs,
+  };
+}
+
+function policyOf(value: unknown): RetryPolicy | null {
+  if (value === null) return null;
+  if (typeof value !== "object") throw new TypeError("retry_policy: a JSON object is needed");
+  const fields = value as Readonly<Record<string, number | undefined>>;
+  return resolveRetryPolicy({
+    initialDelayMs: fields.initial_delay_ms,
+    multiplier: fields.multiplier,
+    maxDelayMs: fields.max_delay_ms,
+  });
+}
+
+/** Where a number of JavaScript's would be written differently, the characters stay. */
+function parseExactly(text: string): unknown {
+  return JSON.parse(
+    text,
+    ((_key: string, value: unknown, { source }: { readonly source?: string }): unknown => {
+      if (typeof value !== "number" || source === undefined || String(value) === source) {
+        return value;
+      }
+      return (JSON as unknown as ExactJson).rawJSON(source);
+    }) as (key: string, value: unknown) => unknown,
+  );
+}

@@ -1,0 +1,85 @@
+/**
+ * Writing a database from which the original system can claim again.
+ */
+import type { SqlDatabase, SqlValue } from "../ledger/sql_engine.ts";
+import type { TaskRecord } from "../queue/task_record.ts";
+import { toSqliteText } from "./instant_text.ts";
+import { ORIGINAL_SCHEMA, ORIGINAL_TASK_COLUMNS } from "./original_schema.ts";
+import type { TransferProblem, TransferProgress } from "./task_file.ts";
+
+/** What that schema has no place for, one sentence each. */
+export const ORIGINAL_LOSSES: readonly string[] = Object.freeze([
+  "instants are cut to whole seconds; run_after is the next whole second",
+  "run ids, results, progress, retry policies, timeouts, lease tokens, parents and traces have no column",
+  "transitions and log files stay behind",
+]);
+
+type OriginalColumn = typeof ORIGINAL_TASK_COLUMNS[number];
+
+const INSERT = `INSERT INTO task_queue (${ORIGINAL_TASK_COLUMNS.join(", ")})
+  VALUES (${ORIGINAL_TASK_COLUMNS.map(() => "?").join(", ")})`;
+
+/** How many rows lie between two reports of progress. */
+const REPORT_EVERY = 1000;
+
+/** Tasks that the original could not handle: its handlers expect a dictionary, and it knows no parents. */
+export function foreignToOriginal(records: readonly TaskRecord[]): TransferProblem[] {
+  return records.flatMap(({ id, status, payloadText, parents }) => {
+    const open = parents.filter(({ state }) => state === "open");
+    if (status === "queued" && open.length > 0) {
+      const reason = `it waits for task ${open[0]!.taskId}, and the original knows no parents`;
+      return [{ id, reason }];
+    }
+    if (/^\s*\{/.test(payloadText)) return [];
+    return [{ id, reason: "payload: it is no JSON object, which the original system needs" }];
+  });
+}
+
+/** Fills an empty database. New tasks there get ids above `lastId`. */
+export function writeOriginal(
+  database: SqlDatabase,
+  records: readonly TaskRecord[],
+  { lastId, onProgress }: {
+    readonly lastId: number;
+    readonly onProgress: (progress: TransferProgress) => void;
+  },
+): void {
+  const total = records.length;
+  database.run(`BEGIN; ${ORIGINAL_SCHEMA}`);
+  for (const [i, record] of records.entries()) {
+    const row = rowOf(record);
+    database.all(INSERT, ORIGINAL_TASK_COLUMNS.map((column) => row[column]));
+    const done = i + 1;
+    if (done % REPORT_EVERY === 0 || done === total) onProgress({ phase: "write", done, total });
+  }
+  database.all("DELETE FROM sqlite_sequence WHERE name = 'task_queue'");
+  database.all("INSERT INTO sqlite_sequence (name, seq) VALUES ('task_queue', ?)", [lastId]);
+  database.run("COMMIT");
+}
+
+function rowOf(record: TaskRecord): Record<OriginalColumn, SqlValue> {
+  return {
+    id: record.id,
+    type: record.type,
+    priority: record.priority,
+    payload: record.payloadText,
+    compatibility: JSON.stringify(record.compatibility),
+    status: record.status,
+    attempts: record.attempts,
+    max_attempts: record.maxAttempts,
+    run_after_utc: toSqliteText(record.runAfter, "up"),
+    lease_until_utc: textOf(record.leaseUntil),
+    reserved_at_utc: textOf(record.reservedAt),
+    processing_started_utc: textOf(record.processingStarted),
+    finished_at_utc: textOf(record.finishedAt),
+    locked_by: record.lockedBy,
+    error_message: record.errorMessage,
+    idempotency_key: record.idempotencyKey,
+    created_at_utc: toSqliteText(record.createdAt),
+    updated_at_utc: toSqliteText(record.updatedAt),
+  };
+}
+
+function textOf(instant: Date | null): string | null {
+  return instant === null ? null : toSqliteText(instant);
+}
