@@ -107,8 +107,8 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "http: a claim goes on for a client that has gone",
     file: "server/routes/worker.ts",
-    find: "signal.aborted ? Promise.resolve([]) : asInput(",
-    replace: "asInput(",
+    find: "signal.aborted ? Promise.resolve([]) : claim();",
+    replace: "claim();",
     tests: WORKER,
   },
   {
