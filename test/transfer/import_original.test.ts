@@ -89,6 +89,8 @@ pythonTest(
         progressMessage: null,
         retryPolicy: null,
         timeoutMs: null,
+        waitsFor: 0,
+        traceParent: null,
       });
       const [record] = await queue.exportRecords();
       assertStringIncludes(record!.payloadText, "12345678901234567890");
