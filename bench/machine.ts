@@ -22,9 +22,14 @@ export async function describeMachine(folder: string): Promise<Machine> {
     processor: `${cpus().length} × ${model?.model.trim() || "unknown"}`,
     memory: `${number(totalmem() / 2 ** 30)} GiB`,
     runtime: `Deno ${deno}, V8 ${v8}`,
-    "load average at the start": loadavg().map((load) => load.toFixed(2)).join(", "),
+    "load average at the start": describeLoad(),
     "append of 362 bytes + fsync": await describeSync(folder),
   };
+}
+
+/** How busy the machine was in the last one, five and fifteen minutes. */
+export function describeLoad(): string {
+  return loadavg().map((load) => load.toFixed(2)).join(", ");
 }
 
 async function describeSync(folder: string): Promise<string> {

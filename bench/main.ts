@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Bench, FULL_SCALE, type Part, QUICK_SCALE, withBench } from "./bench.ts";
 import type { Figure } from "./figures.ts";
-import { describeMachine } from "./machine.ts";
+import { describeLoad, describeMachine } from "./machine.ts";
 import { type BenchOptions, parseOptions } from "./options.ts";
 import { BACKLOG_PART } from "./parts/backlog.ts";
 import { CHECKPOINT_PART } from "./parts/checkpoint.ts";
@@ -41,8 +41,9 @@ async function main(): Promise<void> {
   const options = optionsOrExit();
   const scale = options.isQuick ? QUICK_SCALE : FULL_SCALE;
   await withBench(scale, async (bench) => {
-    const machine = await describeMachine(bench.folder("machine"));
+    const before = await describeMachine(bench.folder("machine"));
     const figures = await runParts(bench, options);
+    const machine = { ...before, "load average at the end": describeLoad() };
     const command = ["deno task bench", ...Deno.args].join(" ");
     const isWhole = options.only === null;
     await tell({ machine, command, figures, reach: reachOf(figures) }, isWhole);

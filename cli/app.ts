@@ -2,14 +2,22 @@
  * What all commands share: the global options, the session they make, and how its exit code comes out.
  */
 import type { Command } from "@commander-js/extra-typings";
-import { messageOf, openQueue, type QueueOptions, type Task, type TaskQueue } from "../src/mod.ts";
-import { NotFoundError, OpenError, UsageError } from "./exit.ts";
+import {
+  messageOf,
+  openLogStore,
+  openQueue,
+  type QueueOptions,
+  type TaskQueue,
+} from "../src/mod.ts";
+import { type Desk, LocalDesk } from "./desk.ts";
+import { OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
+import { RemoteDesk, type RemoteOptions } from "./remote_desk.ts";
 import { chooseStyle, statusStyle, type Style } from "./style.ts";
 import { tableOf } from "./table.ts";
 
 /** Options that every command has, before or after its name. */
-export type GlobalOptions = { db?: string; json?: true };
+export type GlobalOptions = { db?: string; url?: string; token?: string; json?: true };
 
 /** The command line before its commands are added. */
 export type Program = Command<[], GlobalOptions>;
@@ -24,6 +32,10 @@ export interface Session {
   readonly io: CliIo;
   /** The queue's path. */
   readonly dbPath: string;
+  /** The server to ask in place of files; `null` for files. */
+  readonly server: RemoteOptions | null;
+  /** Whether it was asked for with `--url`, not by the environment. */
+  readonly isServerAsked: boolean;
   /** Answer with one JSON document on standard output. */
   readonly json: boolean;
   /** How to write on standard output. */
@@ -35,15 +47,28 @@ export interface App {
   run(globals: GlobalOptions, work: (session: Session) => Promise<number>): Promise<void>;
 }
 
-/** The session that the global options ask for. @throws UsageError when `--db` is empty. */
+/** The session that the global options ask for. @throws UsageError when `--db` is empty, or contradicts `--url`. */
 export function createSession(io: CliIo, globals: GlobalOptions): Session {
   if (globals.db?.trim() === "") throw new UsageError("--db needs the path of a queue");
+  if (globals.db !== undefined && globals.url !== undefined) {
+    throw new UsageError(
+      "--db and --url contradict each other: a queue is files, or behind a server",
+    );
+  }
   return {
     io,
+    server: globals.db === undefined ? serverOf(io, globals) : null,
+    isServerAsked: globals.url !== undefined,
     dbPath: globals.db ?? (io.environment("QUEUE_DB_PATH") || DEFAULT_DB_PATH),
     json: globals.json ?? false,
     style: chooseStyle(io.outIsTerminal, io.environment),
   };
+}
+
+function serverOf(io: CliIo, { url, token }: GlobalOptions): RemoteOptions | null {
+  const address = url ?? (io.environment("HOLDFAST_URL") || undefined);
+  if (address === undefined) return null;
+  return { url: address, token: token ?? (io.environment("HOLDFAST_TOKEN") || undefined) };
 }
 
 /** Opens the session's queue, or makes it, does `work`, and closes the queue. @throws OpenError when it cannot be opened. */
@@ -51,6 +76,7 @@ export function withQueue<T>(
   session: Session,
   work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
+  refuseServer(session);
   return withOpenQueue({ path: session.dbPath }, work);
 }
 
@@ -59,7 +85,35 @@ export function withExistingQueue<T>(
   session: Session,
   work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
+  refuseServer(session);
   return withOpenQueue({ path: session.dbPath, mustExist: true }, work);
+}
+
+/**
+ * Does `work` with the server that was named, or with the session's queue, which must be there unless `mayMake`.
+ *
+ * @throws OpenError
+ */
+export async function withDesk<T>(
+  session: Session,
+  work: (desk: Desk) => Promise<T>,
+  { mayMake = false }: { readonly mayMake?: boolean } = {},
+): Promise<T> {
+  if (session.server !== null) return await work(new RemoteDesk(session.server));
+  const open = mayMake ? withQueue : withExistingQueue;
+  return await open(session, async (queue) => {
+    const logs = openLogStore(session.dbPath);
+    try {
+      return await work(new LocalDesk(queue, logs));
+    } finally {
+      logs.close();
+    }
+  });
+}
+
+/** Call it where a command works on files. @throws UsageError `--url` was given; HOLDFAST_URL is not meant for such a command. */
+export function refuseServer({ isServerAsked }: Session): void {
+  if (isServerAsked) throw new UsageError("this works on a queue's files: it takes no --url");
 }
 
 async function withOpenQueue<T>(
@@ -80,23 +134,6 @@ async function openSessionQueue(options: QueueOptions): Promise<TaskQueue> {
   } catch (thrown) {
     throw new OpenError(messageOf(thrown), { cause: thrown });
   }
-}
-
-/**
- * The task that `reference` names: digits are a task id, `run:…` and everything else a run id.
- *
- * @throws NotFoundError when there is none.
- */
-export async function findTask(queue: TaskQueue, reference: string): Promise<Task> {
-  const task = /^\d+$/.test(reference)
-    ? await getById(queue, Number(reference))
-    : await queue.getByRunId(reference.replace(/^run:/, ""));
-  if (task === undefined) throw new NotFoundError(`there is no task ${JSON.stringify(reference)}`);
-  return task;
-}
-
-async function getById(queue: TaskQueue, id: number): Promise<Task | undefined> {
-  return Number.isSafeInteger(id) ? await queue.get(id) : undefined;
 }
 
 /** Answers with a JSON document. */

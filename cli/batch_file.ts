@@ -2,7 +2,7 @@
  * Batch files: one task as a JSON object per line (NDJSON), fields in snake_case; blank lines are passed over.
  */
 import { z } from "zod";
-import { checkNewTask, messageOf, type NewTask } from "../src/mod.ts";
+import { checkNewTask, messageOf, type NewTask, PARENT_FAILURE_POLICIES } from "../src/mod.ts";
 import { UsageError } from "./exit.ts";
 import { instant } from "./options.ts";
 import { parseJson } from "./task_options.ts";
@@ -17,6 +17,8 @@ const batchLine = z.strictObject({
   compatibility: z.custom<Record<string, unknown>>((value) => typeof value === "object").optional(),
   run_id: z.string().optional(),
   timeout_ms: z.number().optional(),
+  depends_on: z.array(z.union([z.number(), z.string()])).optional(),
+  on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional(),
 });
 
 /** The tasks that a batch file asks for. @throws UsageError with the line and every problem in it. */
@@ -55,5 +57,7 @@ function toNewTask(line: z.infer<typeof batchLine>): NewTask {
     compatibility: line.compatibility,
     runId: line.run_id,
     timeoutMs: line.timeout_ms,
+    dependsOn: line.depends_on,
+    onParentFailure: line.on_parent_failure,
   };
 }

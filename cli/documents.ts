@@ -4,7 +4,16 @@
  * The commands take their types from here, `docs/cli.md` shows them, and a test checks what every command really writes.
  */
 import { z } from "zod";
-import { ExplanationSchema, HealthSchema, StatsSchema, TaskSchema } from "../server/schemas.ts";
+import { LogLineSchema } from "../server/log_schemas.ts";
+import { ScheduleSchema } from "../server/schedule_schemas.ts";
+import {
+  ExplanationSchema,
+  HealthSchema,
+  StatsSchema,
+  TaskSchema,
+  TransitionListSchema,
+  WorkerListSchema,
+} from "../server/schemas.ts";
 import { TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
 
 const instant = z.iso.datetime();
@@ -16,24 +25,9 @@ const Batch = z.object({
   tasks: z.array(z.object({ id: z.number().int(), run_id: z.string(), created: z.boolean() })),
 });
 
-const LogLine = z.object({
-  at: instant,
-  level: z.enum(["debug", "info", "warn", "error"]),
-  message: z.string(),
-  attempt: z.number().int(),
-  details: z.unknown().optional(),
-});
-
-const Transition = z.object({
-  at: instant,
-  level: z.enum(["info", "warn", "error"]),
-  kind: z.string(),
-  worker: z.string().nullable(),
-  attempt: z.number().int().nullable(),
-  error: z.string().nullable(),
-  delay_ms: z.number().nullable(),
-  duration_ms: z.number().nullable(),
-});
+const LogLine = LogLineSchema;
+const Transition = TransitionListSchema.shape.transitions.element;
+const Worker = WorkerListSchema.shape.workers.element;
 
 const WorkerSummary = z.object({
   worker_id: z.string(),
@@ -52,17 +46,6 @@ const Durations = z.object({
   p95: z.number().nullable(),
   p99: z.number().nullable(),
   max: z.number().nullable(),
-});
-
-const Worker = z.object({
-  worker_id: z.string(),
-  state: z.enum(["active", "limbo", "stale"]),
-  types: z.array(z.string()),
-  capabilities: z.record(z.string(), z.unknown()),
-  concurrency: z.number().int(),
-  leased_tasks: count,
-  started_at: instant,
-  heartbeat_at: instant,
 });
 
 const byStatus = z.object({
@@ -94,18 +77,14 @@ export const PARTS = Object.freeze({
 /** Every document, by the name that `docs/cli.md` gives it. */
 export const DOCUMENTS = Object.freeze({
   Task: TaskSchema,
-  TaskList: z.object({ tasks: z.array(TaskSchema), total: count }),
+  TaskList: z.object({ tasks: z.array(TaskSchema), total: count.nullable() }),
   TaskHistory: z.object({ task: TaskSchema, transitions: z.array(Transition) }),
   Enqueued: z.object({ created: z.boolean(), task: TaskSchema }),
   EnqueuedBatch: Batch,
   Cancelled: z.object({ cancelled: z.boolean(), task: TaskSchema }),
   Retried: z.object({ retried: z.boolean(), task: TaskSchema }),
   Explanation: ExplanationSchema,
-  TransitionList: z.object({
-    task_id: z.number().int(),
-    run_id: z.string(),
-    transitions: z.array(Transition),
-  }),
+  TransitionList: TransitionListSchema,
   Log: z.object({ task_id: z.number().int(), run_id: z.string(), lines: z.array(LogLine) }),
   Stats: StatsSchema,
   StatsBlock: z.object({
@@ -135,7 +114,11 @@ export const DOCUMENTS = Object.freeze({
       error_message: z.string().nullable(),
     })),
   }),
-  WorkerList: z.object({ workers: z.array(Worker) }),
+  WorkerList: WorkerListSchema,
+  ScheduleList: z.object({ schedules: z.array(ScheduleSchema) }),
+  ScheduleAdded: z.object({ created: z.boolean(), schedule: ScheduleSchema }),
+  ScheduleRemoved: z.object({ removed: z.boolean() }),
+  Schedule: ScheduleSchema,
   WorkerSummary,
   Served: z.object({ url: z.string(), worker: WorkerSummary.nullable() }),
   Health: z.object({
@@ -157,6 +140,12 @@ export const DOCUMENTS = Object.freeze({
     success: z.boolean(),
     checks: z.array(z.object({ name: z.string(), success: z.boolean(), message: z.string() })),
     errors: z.array(z.string()),
+  }),
+  NewToken: z.object({
+    name: z.string(),
+    scopes: z.array(z.string()),
+    token: z.string(),
+    line: z.string(),
   }),
   Version: z.object({
     version: z.string(),

@@ -22,9 +22,11 @@ import { addLogsCommand } from "./commands/logs.ts";
 import { addPruneCommand } from "./commands/prune.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addScheduleCommands } from "./commands/schedule.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStatsCommand } from "./commands/stats.ts";
+import { addTokenCommand } from "./commands/token.ts";
 import { addTransitionsCommand } from "./commands/transitions.ts";
 import { addVersionCommand, type BuildData } from "./commands/version.ts";
 import { addWorkerCommand } from "./commands/worker.ts";
@@ -72,6 +74,8 @@ export function createProgram(io: CliIo, app: App, build: BuildData | null = nul
   const program: Program = new Command("holdfast")
     .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
     .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
+    .option("--url <url>", "ask a server instead of files (default: HOLDFAST_URL)")
+    .option("--token <token>", "who asks it (better: HOLDFAST_TOKEN, which nobody sees)")
     .option("--json", "answer with one JSON document on standard output")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
@@ -102,10 +106,12 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addStatsCommand(program, app);
   addWorkersCommand(program, app);
   addHealthCommand(program, app);
+  addScheduleCommands(program, app);
   addPruneCommand(program, app);
   addCheckpointCommand(program, app);
   addBackupCommands(program, app);
   addRepairCommands(program, app);
+  addTokenCommand(program, app);
   addImportCommand(program, app);
   addExportCommand(program, app);
   addBackendCommand(program, app);

@@ -140,6 +140,37 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 1: "the queue is unhealthy" },
     documents: { "": "Health" },
   },
+  "schedule list": {
+    examples: [{ does: "what comes, and when", line: "holdfast schedule list" }],
+    documents: { "": "ScheduleList" },
+  },
+  "schedule add": {
+    examples: [
+      {
+        does: "every night at half past two where you are",
+        line: "holdfast schedule add nightly report --cron '30 2 * * *' --time-zone Europe/Berlin",
+      },
+      {
+        does: "five minutes after each has ended",
+        line: "holdfast schedule add sync sync --every 5m",
+      },
+    ],
+    exits: { 1: "there is another schedule with this id, and --replace was not given" },
+    documents: { "": "ScheduleAdded" },
+  },
+  "schedule remove": {
+    examples: [{ does: "its tasks stay", line: "holdfast schedule remove hourly" }],
+    exits: { 3: "there is no such schedule" },
+    documents: { "": "ScheduleRemoved" },
+  },
+  "schedule pause": {
+    examples: [{ does: "until you resume it", line: "holdfast schedule pause hourly" }],
+    documents: { "": "Schedule" },
+  },
+  "schedule resume": {
+    examples: [{ does: "with its next instant", line: "holdfast schedule resume hourly" }],
+    documents: { "": "Schedule" },
+  },
   prune: {
     examples: [
       {
@@ -180,6 +211,15 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     ],
     exits: { 4: "nothing could be salvaged, or the queue is open somewhere" },
     documents: { "": "Repaired" },
+  },
+  "token create": {
+    examples: [
+      {
+        does: "one that may look and enqueue; its line is for `serve --tokens`",
+        line: "holdfast token create ci --scopes read enqueue",
+      },
+    ],
+    documents: { "": "NewToken" },
   },
   import: {
     examples: [

@@ -2,8 +2,16 @@
  * The options that describe a new task, shared by `enqueue` and `run`.
  */
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
-import { checkNewTask, messageOf, type NewTask, TASK_LIMITS } from "../src/mod.ts";
-import type { Session } from "./app.ts";
+import {
+  checkNewTask,
+  messageOf,
+  type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
+  TASK_LIMITS,
+  type TaskReference,
+} from "../src/mod.ts";
+import { ID_HELP, type Session } from "./app.ts";
 import { checkedInput, UsageError } from "./exit.ts";
 import { instant, integerFrom } from "./options.ts";
 
@@ -16,6 +24,8 @@ export type TaskOptions = {
   key?: string;
   maxAttempts?: number;
   runId?: string;
+  dependsOn?: string[];
+  onParentFailure?: ParentFailurePolicy;
 };
 
 /** Adds the options to a command that has none yet. */
@@ -44,7 +54,12 @@ export function addTaskOptions<Args extends unknown[], Globals extends OptionVal
       `executions allowed (default: ${TASK_LIMITS.maxAttemptsDefault})`,
       integerFrom(maxAttemptsMin, maxAttemptsMax),
     )
-    .option("--run-id <id>", "the run's name (default: a random one)");
+    .option("--run-id <id>", "the run's name (default: a random one)")
+    .option("--depends-on <id...>", `not before these are final: each is ${ID_HELP}`)
+    .addOption(
+      new Option("--on-parent-failure <policy>", "when one of these fails (default: fail)")
+        .choices(PARENT_FAILURE_POLICIES),
+    );
 }
 
 /** The task that the options describe. @throws UsageError when the payload cannot be read, or a field is refused. */
@@ -61,9 +76,17 @@ export async function newTaskOf(
     idempotencyKey: options.key,
     maxAttempts: options.maxAttempts,
     runId: options.runId,
+    dependsOn: options.dependsOn?.map(referenceOf),
+    onParentFailure: options.onParentFailure,
   };
   await checkedInput(() => checkNewTask(task));
   return task;
+}
+
+/** Digits are a task id, anything else is a run id, also what comes after `run:`. */
+function referenceOf(text: string): TaskReference {
+  if (text.startsWith("run:")) return text.slice("run:".length);
+  return /^\d+$/.test(text) ? Number(text) : text;
 }
 
 async function readPayload(session: Session, options: TaskOptions): Promise<unknown> {

@@ -1,7 +1,8 @@
 /**
  * Tasks as text for people: the table of `list`, the page of `show`, lines about one task.
  */
-import type { LogLine, Task } from "../src/mod.ts";
+import type { LogLine } from "../src/mod.ts";
+import type { TaskDocument } from "./desk.ts";
 import { statusStyle, type Style } from "./style.ts";
 
 /** The columns of a table of tasks. */
@@ -24,38 +25,39 @@ export function printable(text: string): string {
 }
 
 /** A task as a row under `TASK_COLUMNS`. */
-export function taskRow(task: Task): string[] {
+export function taskRow(task: TaskDocument): string[] {
   return [
     String(task.id),
     task.status,
     printable(task.type),
     String(task.priority),
-    `${task.attempts}/${task.maxAttempts}`,
-    task.createdAt.toISOString(),
-    printable(task.runId),
+    `${task.attempts}/${task.max_attempts}`,
+    task.created_at_utc,
+    printable(task.run_id),
   ];
 }
 
 /** Everything worth knowing about a task, one field a line. */
-export function taskPage(task: Task, style: Style): string {
+export function taskPage(task: TaskDocument, style: Style): string {
   const fields: [string, string | null][] = [
     ["task", String(task.id)],
-    ["run id", task.runId],
+    ["run id", task.run_id],
     ["type", task.type],
     ["status", statusText(task)],
     ["priority", String(task.priority)],
-    ["attempts", `${task.attempts} of ${task.maxAttempts}`],
-    ["created", task.createdAt.toISOString()],
-    ["run after", task.runAfter > task.createdAt ? task.runAfter.toISOString() : null],
-    ["started", task.processingStarted?.toISOString() ?? null],
-    ["finished", task.finishedAt?.toISOString() ?? null],
-    ["worker", task.lockedBy],
-    ["key", task.idempotencyKey],
+    ["attempts", `${task.attempts} of ${task.max_attempts}`],
+    ["created", task.created_at_utc],
+    ["waits for", task.waits_for > 0 ? `${task.waits_for} tasks` : null],
+    ["run after", task.run_after_utc > task.created_at_utc ? task.run_after_utc : null],
+    ["started", task.processing_started_utc],
+    ["finished", task.finished_at_utc],
+    ["worker", task.locked_by],
+    ["key", task.idempotency_key],
     ["needs", jsonUnlessEmpty(task.compatibility)],
     ["payload", JSON.stringify(task.payload)],
     ["progress", progressText(task)],
     ["result", task.status === "completed" ? JSON.stringify(task.result) : null],
-    ["error", task.errorMessage],
+    ["error", task.error_message],
   ];
   return fields
     .filter((field): field is [string, string] => field[1] !== null)
@@ -66,20 +68,19 @@ export function taskPage(task: Task, style: Style): string {
     .join("\n");
 }
 
-function statusText(task: Task): string {
-  if (task.leaseUntil === null) return task.status;
-  return `${task.status} until ${task.leaseUntil.toISOString()}`;
+function statusText({ status, lease_until_utc: until }: TaskDocument): string {
+  return until === null ? status : `${status} until ${until}`;
 }
 
 function jsonUnlessEmpty(pairs: Readonly<Record<string, unknown>>): string | null {
   return Object.keys(pairs).length === 0 ? null : JSON.stringify(pairs);
 }
 
-function progressText(task: Task): string | null {
-  if (task.progress === null) return null;
-  return task.progressMessage === null
-    ? `${task.progress} %`
-    : `${task.progress} % ${task.progressMessage}`;
+function progressText(
+  { progress_percent: percent, progress_message: message }: TaskDocument,
+): string | null {
+  if (percent === null) return null;
+  return message === null ? `${percent} %` : `${percent} % ${message}`;
 }
 
 /** A line of a task's log. An error's stack is left to `--json`. */

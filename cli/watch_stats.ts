@@ -11,10 +11,10 @@ import {
   type Task,
   TASK_STATUSES,
   type TaskQueue,
-  type WorkerRecord,
 } from "../src/mod.ts";
 import type { Session } from "./app.ts";
-import { WORKER_COLUMNS, workerJson, workerRow } from "./commands/workers.ts";
+import { workerJson } from "../server/json.ts";
+import { WORKER_COLUMNS, workerRow } from "./commands/workers.ts";
 import type { DocumentOf } from "./documents.ts";
 import { openScreen } from "./screen.ts";
 import { statusStyle, type Style } from "./style.ts";
@@ -44,7 +44,7 @@ export interface WatchRequest {
 /** How the queue is at one moment. */
 interface Block {
   readonly metrics: QueueMetrics;
-  readonly workers: readonly WorkerRecord[];
+  readonly workers: DocumentOf<"WorkerList">["workers"];
   readonly failures: readonly Task[];
 }
 
@@ -102,7 +102,7 @@ async function measure(queue: TaskQueue): Promise<Block> {
     queue.list({ status: "failed", limit: FAILURES_SEARCHED }),
   ]);
   const failures = failed.toSorted((a, b) => finishedMs(b) - finishedMs(a));
-  return { metrics, workers, failures: failures.slice(0, FAILURES_MAX) };
+  return { metrics, workers: workers.map(workerJson), failures: failures.slice(0, FAILURES_MAX) };
 }
 
 function finishedMs({ finishedAt }: Task): number {
@@ -129,7 +129,7 @@ function blockJson({ metrics, workers, failures }: Block): DocumentOf<"StatsBloc
       wait_ms: { ...window.waitMs },
       run_ms: { ...window.runMs },
     },
-    workers: workers.map(workerJson),
+    workers,
     latest_failures: failures.map((task) => ({
       task_id: task.id,
       run_id: task.runId,

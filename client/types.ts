@@ -49,6 +49,13 @@ export interface RunOptions {
   idempotency_key?: string;
   /** Executions allowed, 1–100; default 5. */
   max_attempts?: number;
+  /**
+   * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
+   * none.
+   */
+  depends_on?: (number | string)[];
+  /** When one of these fails or is cancelled: fail, be cancelled, or run; default `fail`. */
+  on_parent_failure?: "fail" | "skip" | "run";
 }
 
 /** A task to enqueue. */
@@ -83,6 +90,8 @@ export interface EnqueuedTask {
   attempts: number;
   /** Executions allowed. */
   max_attempts: number;
+  /** How many of its parents are not final yet. */
+  waits_for: number;
   /** Not claimed before. */
   run_after_utc: string;
   /** When the lease ends. */

@@ -20,6 +20,7 @@ import { addModuleRoutes } from "./routes/modules.ts";
 import { addOpenApiRoute } from "./routes/openapi.ts";
 import { addQueueRoutes } from "./routes/queue.ts";
 import { addRunRoutes } from "./routes/runs.ts";
+import { addScheduleRoutes } from "./routes/schedules.ts";
 import { addWorkerRoutes } from "./routes/worker.ts";
 
 export { type Access, type Principal, type Scope, SCOPES } from "./access.ts";
@@ -96,6 +97,7 @@ function addRoutes(app: OpenAPIHono, parts: AppParts): void {
   addRunRoutes(app, parts);
   addLogRoutes(app, parts);
   addQueueRoutes(app, parts.options);
+  addScheduleRoutes(app, parts.options);
   addWorkerRoutes(app, parts);
   addEventRoutes(app, parts);
   addHealthRoutes(app, parts.options);

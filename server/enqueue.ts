@@ -2,10 +2,11 @@
  * Enqueueing for a client: the payload is checked by the type's handler, if there is one, and every refusal says whose
  * fault it is.
  */
-import type { EnqueueResult, NewTask } from "../src/mod.ts";
+import type { EnqueueResult, NewTask, ParentFailurePolicy, TaskReference } from "../src/mod.ts";
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
+import type { EnqueueBody } from "./schemas.ts";
 
 /** @throws HttpError `VALIDATION_ERROR`. */
 async function checkValue(
@@ -32,17 +33,21 @@ export interface SchedulingBody {
   readonly run_after?: string;
   readonly idempotency_key?: string;
   readonly max_attempts?: number;
+  readonly depends_on?: readonly TaskReference[];
+  readonly on_parent_failure?: ParentFailurePolicy;
 }
 
 /** The scheduling fields of a body under the queue's names. */
 export function schedulingOf(
   body: SchedulingBody,
-): Pick<NewTask, "priority" | "runAfter" | "idempotencyKey" | "maxAttempts"> {
+): Partial<NewTask> {
   return {
     priority: body.priority,
     runAfter: body.run_after,
     idempotencyKey: body.idempotency_key,
     maxAttempts: body.max_attempts,
+    dependsOn: body.depends_on,
+    onParentFailure: body.on_parent_failure,
   };
 }
 
@@ -67,6 +72,18 @@ export function keyOf(
     } in the body`,
     { problems: [{ field: "idempotency_key", message: "Differs from the header" }] },
   );
+}
+
+/** The task that a body describes. */
+export function newTaskOf(body: z.infer<typeof EnqueueBody>): NewTask {
+  const { type, payload = {}, compatibility, run_id } = body;
+  return {
+    ...schedulingOf(body),
+    type,
+    payload,
+    compatibility,
+    runId: run_id,
+  };
 }
 
 /** A task to enqueue, and where its payload stands in the request. */

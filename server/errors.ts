@@ -116,6 +116,8 @@ const QUEUE_ERROR_CODES: Readonly<Record<QueueError["code"], ErrorCode>> = Objec
   run_id_conflict: "RUN_ID_CONFLICT",
   unknown_parent: "VALIDATION_ERROR",
   dependency_cycle: "VALIDATION_ERROR",
+  schedule_not_found: "SCHEDULE_NOT_FOUND",
+  schedule_conflict: "SCHEDULE_CONFLICT",
   unknown_task_type: "MODULE_NOT_FOUND",
   queue_closed: "QUEUE_UNAVAILABLE",
 });

@@ -8,12 +8,15 @@ import { z } from "@hono/zod-openapi";
 import {
   type Explanation,
   type HandlerEntry,
+  type HandlerRegistry,
   type HealthReason,
   type HistoryEntry,
   type LedgerStats,
   type ModuleParameter,
+  type ParentResult,
   type QueueStats,
   type Run,
+  runOfTask,
   runStatusOf,
   type Task,
   type TaskTransition,
@@ -23,6 +26,7 @@ import type {
   ExplanationSchema,
   HealthSchema,
   ModuleSchema,
+  ParentListSchema,
   RunSchema,
   StatsSchema,
   StorageSchema,
@@ -46,6 +50,7 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     status: task.status,
     attempts: task.attempts,
     max_attempts: task.maxAttempts,
+    waits_for: task.waitsFor,
     run_after_utc: task.runAfter.toISOString(),
     lease_until_utc: instant(task.leaseUntil),
     reserved_at_utc: instant(task.reservedAt),
@@ -62,8 +67,16 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
   };
 }
 
+/** The run that shows a task, under the name of its module if that is here. */
+export function runJsonOfTask(
+  task: Task,
+  handlers: HandlerRegistry,
+): z.infer<typeof RunSchema> {
+  return runJson(runOfTask(task, handlers.get(task.type)?.name));
+}
+
 /** A run. */
-export function runJson(run: Run): z.infer<typeof RunSchema> {
+function runJson(run: Run): z.infer<typeof RunSchema> {
   return {
     run_id: run.runId,
     module_id: run.moduleId,
@@ -120,6 +133,13 @@ export function transitionJson(
 export function transitionEventJson(entry: HistoryEntry): z.infer<typeof TransitionEventSchema> {
   const { taskId, runId, type } = entry;
   return { task_id: taskId, run_id: runId, type, ...transitionJson(entry) };
+}
+
+/** What became of a task's parent. */
+export function parentJson(
+  { taskId, runId, status, result, errorMessage }: ParentResult,
+): z.infer<typeof ParentListSchema>["parents"][number] {
+  return { task_id: taskId, run_id: runId, status, result, error_message: errorMessage };
 }
 
 /** A worker. */
@@ -192,6 +212,7 @@ export function statsJson(stats: QueueStats): z.infer<typeof StatsSchema> {
     by_status: { ...stats.byStatus },
     by_type: { ...stats.byType },
     scheduled: stats.scheduled,
+    waiting_for_parents: stats.waitingForParents,
     oldest_due_created_at: instant(stats.oldestDueCreatedAt),
     storage: stats.storage === null ? null : storageJson(stats.storage),
   };

@@ -4,10 +4,11 @@
  * Each event has an id that says which lines and which status were told so far. A reader that was cut off goes on with it,
  * so it sees every line exactly once, and a status again only when it has changed.
  */
-import { isFinal, type LogStore, runOfTask, type Task, type TaskQueue } from "../src/mod.ts";
+import { isFinal, type Task } from "../src/mod.ts";
 import type { Waiter } from "./changes.ts";
 import type { ServerEvent } from "./event_stream.ts";
-import { runJson, statusJson } from "./json.ts";
+import { runJsonOfTask, statusJson } from "./json.ts";
+import type { ResolvedAppOptions } from "./options.ts";
 import type { AppParts } from "./parts.ts";
 import { cursorOf, cursorText, linesAfter, LOG_START, type LogCursor } from "./run_log.ts";
 
@@ -33,27 +34,21 @@ export async function* runEvents(
 ): AsyncGenerator<ServerEvent, void> {
   const waiter = changes.wait({ taskId: following.taskId, withLog: true });
   try {
-    yield* new RunFollower(options.queue, options.logs, following).events(waiter, signal);
+    yield* new RunFollower(options, following).events(waiter, signal);
   } finally {
     waiter.close();
   }
 }
 
 class RunFollower {
-  readonly #queue: TaskQueue;
-  readonly #logs: LogStore | undefined;
+  readonly #options: ResolvedAppOptions;
   readonly #taskId: number;
   #cursor: LogCursor;
   /** Stands for the status that was told last. */
   #toldStatus: string;
 
-  constructor(
-    queue: TaskQueue,
-    logs: LogStore | undefined,
-    { taskId, lastEventId }: RunFollowing,
-  ) {
-    this.#queue = queue;
-    this.#logs = logs;
+  constructor(options: ResolvedAppOptions, { taskId, lastEventId }: RunFollowing) {
+    this.#options = options;
     this.#taskId = taskId;
     this.#cursor = lastEventId === undefined ? LOG_START : cursorOf(lastEventId);
     this.#toldStatus = /-([0-9a-f]{8})/.exec(lastEventId ?? "")?.[1] ?? "";
@@ -62,14 +57,14 @@ class RunFollower {
   async *events(waiter: Waiter, signal: AbortSignal): AsyncGenerator<ServerEvent, void> {
     while (!signal.aborted) {
       waiter.mark(); // before looking, so that no change is missed
-      const task = await this.#queue.get(this.#taskId);
+      const task = await this.#options.queue.get(this.#taskId);
       if (task === undefined) return;
       const isOver = isFinal(task.status);
       if (!isOver) yield* this.#statusOf(task);
       yield* this.#newLines(); // after the task: a worker logs its last line before it completes
       if (isOver) {
         yield* this.#statusOf(task);
-        const data = runJson(runOfTask(task));
+        const data = runJsonOfTask(task, this.#options.handlers);
         return yield { event: "complete", id: `${this.#id}${END_SUFFIX}`, data };
       }
       await waiter.changed(signal);
@@ -85,8 +80,9 @@ class RunFollower {
   }
 
   async *#newLines(): AsyncGenerator<ServerEvent, void> {
-    if (this.#logs === undefined) return;
-    for (const { line, after } of await linesAfter(this.#logs, this.#taskId, this.#cursor)) {
+    const { logs } = this.#options;
+    if (logs === undefined) return;
+    for (const { line, after } of await linesAfter(logs, this.#taskId, this.#cursor)) {
       this.#cursor = after;
       yield { event: "log", id: this.#id, data: line };
     }

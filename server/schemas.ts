@@ -8,6 +8,7 @@ import {
   EXPLANATION_REASONS,
   HEALTH_CODES,
   PARAMETER_TYPES,
+  PARENT_FAILURE_POLICIES,
   RUN_STATUSES,
   TASK_LIMITS,
   TASK_STATUSES,
@@ -161,6 +162,9 @@ export const TaskQuery = z.object({
   cursor: pageCursor,
 });
 
+/** The most runs or tasks in one batch. */
+const BATCH_MAX = 1000;
+
 const schedulingFields = {
   priority: z.number().int().min(TASK_LIMITS.priorityMin).max(TASK_LIMITS.priorityMax).optional()
     .openapi({ description: "Lower runs first; default 100", example: 50 }),
@@ -174,6 +178,20 @@ const schedulingFields = {
   }),
   max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)
     .optional().openapi({ description: "Executions allowed; default 5", example: 3 }),
+  depends_on: z.array(
+    z.union([
+      z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+      nameSchema(TASK_LIMITS.runIdMaxLength),
+    ]),
+  ).max(TASK_LIMITS.parentsMax).optional().openapi({
+    description:
+      "Its parents, by task id (a number) or run id (a text): it runs once all of them are final",
+    example: [],
+  }),
+  on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional().openapi({
+    description: "What becomes of it when a parent fails or is cancelled; default fail",
+    example: "fail",
+  }),
 };
 
 /** The body that runs a module. */
@@ -184,9 +202,6 @@ export const RunBody = z.strictObject({
   }),
   ...schedulingFields,
 }).openapi("RunRequest");
-
-/** The most runs in one batch. */
-const RUN_BATCH_MAX = 1000;
 
 /** The body that runs several modules at once. */
 export const RunBatchBody = z.strictObject({
@@ -202,11 +217,11 @@ export const RunBatchBody = z.strictObject({
       }),
       ...schedulingFields,
     }),
-  ).min(1).max(RUN_BATCH_MAX),
+  ).min(1).max(BATCH_MAX),
 }).openapi("RunBatchRequest");
 
-/** The body that enqueues a task. */
-export const EnqueueBody = z.strictObject({
+/** A task to enqueue. */
+const enqueueFields = {
   type: nameSchema(TASK_LIMITS.typeMaxLength).openapi({
     description: "The task type; it need not have a handler here",
     example: "email",
@@ -224,7 +239,15 @@ export const EnqueueBody = z.strictObject({
     description: "The caller's name for the run, unique; default a random UUID",
     example: EXAMPLE.runId,
   }),
-}).openapi("EnqueueRequest");
+};
+
+/** The body that enqueues a task. */
+export const EnqueueBody = z.strictObject(enqueueFields).openapi("EnqueueRequest");
+
+/** The body that enqueues several tasks, which may depend on each other. */
+export const EnqueueBatchBody = z.strictObject({
+  tasks: z.array(z.strictObject(enqueueFields)).min(1).max(BATCH_MAX),
+}).openapi("EnqueueBatchRequest");
 
 /** A run. */
 export const RunSchema = z.object({
@@ -336,6 +359,10 @@ export const TaskSchema = z.object({
   status: z.enum(TASK_STATUSES).openapi({ example: "queued" }),
   attempts: countSchema.openapi({ description: "Executions started", example: 0 }),
   max_attempts: z.number().int().openapi({ description: "Executions allowed", example: 5 }),
+  waits_for: countSchema.openapi({
+    description: "How many of its parents are not final yet",
+    example: 0,
+  }),
   run_after_utc: instantSchema.openapi({ description: "Not claimed before" }),
   lease_until_utc: instantSchema.nullable().openapi({ description: "When the lease ends" }),
   reserved_at_utc: instantSchema.nullable().openapi({ description: "When it was last claimed" }),
@@ -367,6 +394,26 @@ export const TaskPageSchema = z.object({
   tasks: z.array(TaskSchema),
   next_cursor: nextCursorSchema,
 }).openapi("TaskPage");
+
+/** What enqueueing several answers. */
+export const EnqueuedBatchSchema = z.object({
+  tasks: z.array(EnqueuedSchema).openapi({ description: "In the order of the request" }),
+  created: countSchema.openapi({ description: "How many of them are new", example: 1 }),
+}).openapi("EnqueuedBatch");
+
+/** What became of a task's parents. */
+export const ParentListSchema = z.object({
+  task_id: z.number().int().openapi({ example: 1 }),
+  parents: z.array(
+    z.object({
+      task_id: z.number().int().openapi({ example: 1 }),
+      run_id: z.string().openapi({ example: EXAMPLE.runId }),
+      status: z.enum([...TASK_STATUSES, "pruned"]).openapi({ example: "completed" }),
+      result: valueSchema.openapi({ description: "What its handler returned", example: null }),
+      error_message: z.string().nullable().openapi({ example: null }),
+    }).openapi("Parent"),
+  ).openapi({ description: "In the order of depends_on" }),
+}).openapi("ParentList");
 
 /** One step of a task's life. */
 const transitionFields = {
@@ -476,6 +523,7 @@ export const StatsSchema = z.object({
   by_status: countsSchema,
   by_type: z.record(z.string(), countsSchema),
   scheduled: countSchema.openapi({ description: "Queued tasks that wait for their run_after" }),
+  waiting_for_parents: countSchema.openapi({ description: "Queued tasks that wait for others" }),
   oldest_due_created_at: instantSchema.nullable(),
   storage: z.union([StorageSchema, z.null()]),
 }).openapi("QueueStats");

@@ -187,6 +187,14 @@ export {
 } from "./queue/operations.ts";
 export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
 export { checkNewTask } from "./queue/enqueue.ts";
+export {
+  type AddScheduleResult,
+  CATCH_UP_POLICIES,
+  type CatchUpPolicy,
+  type NewSchedule,
+  type Schedule,
+  SCHEDULE_LIMITS,
+} from "./queue/schedule.ts";
 export type { RecordRequest } from "./queue/export_records.ts";
 export type { RecordImport, RecordImportOptions, RecordProblem } from "./queue/import_records.ts";
 export type { ParentRecord, TaskRecord } from "./queue/task_record.ts";

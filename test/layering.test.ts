@@ -41,7 +41,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src": ["src"],
   "server": ["src/mod.ts"],
   "client": [],
-  "cli": ["src/mod.ts", "server"],
+  "cli": ["src/mod.ts", "server", "deno.json"],
   "examples": ["src/mod.ts", "server", "client", "cli"],
 };
 
@@ -50,7 +50,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/domain": [],
   "src/storage": [],
   "src/ledger": [],
-  "src/queue": ["@logtape/logtape", "@opentelemetry/api"],
+  "src/queue": ["@logtape/logtape", "@opentelemetry/api", "croner"],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod"],
   "src/transfer": [],

@@ -37,6 +37,8 @@ async function writeEntry(): Promise<string> {
     entry,
     `import { systemIo } from ${JSON.stringify(new URL("./io.ts", main).href)};
 import { main } from ${JSON.stringify(main)};
+import { serveProcessWatcher } from ${JSON.stringify(new URL("../src/mod.ts", main).href)};
+await serveProcessWatcher(Deno.args);
 Deno.exit(await main(Deno.args, systemIo(), ${JSON.stringify(build)}));
 `,
   );

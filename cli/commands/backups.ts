@@ -5,6 +5,7 @@ import { restoreBackup } from "../../src/mod.ts";
 import {
   type App,
   type Program,
+  refuseServer,
   type Session,
   withExistingQueue,
   writeJson,
@@ -52,6 +53,7 @@ function backup(session: Session, path: string): Promise<number> {
 }
 
 async function restore(session: Session, from: string, options: RestoreOptions): Promise<number> {
+  refuseServer(session);
   const { path, tasks, keptIn } = await showingWork(
     session.io,
     "verifying and restoring the backup",

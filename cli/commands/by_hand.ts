@@ -1,47 +1,53 @@
 /**
  * `holdfast cancel ID` and `holdfast retry ID`: what a person does to a task. The answer may be "no".
  */
-import type { Task, TaskQueue } from "../../src/mod.ts";
-import { taskJson } from "../../server/json.ts";
 import {
   type App,
-  findTask,
   ID_HELP,
   type Program,
   type Session,
-  withExistingQueue,
+  withDesk,
   writeJson,
   writeLine,
 } from "../app.ts";
+import type { Desk, TaskDocument } from "../desk.ts";
+import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
 
 /** One thing to do to a task. */
 interface Act {
   readonly name: string;
   readonly description: string;
-  /** What it is called in JSON when it is done. */
-  readonly participle: string;
-  /** `false` when the task's status does not allow it. */
-  run(queue: TaskQueue, taskId: number): Promise<boolean>;
+  /** Does it; `isDone` is false when the task's status does not allow it. */
+  run(desk: Desk, reference: string): Promise<Answer>;
   /** The answer for people. */
-  yes(task: Task): string;
-  no(task: Task): string;
+  yes(task: TaskDocument): string;
+  no(task: TaskDocument): string;
+}
+
+interface Answer {
+  readonly isDone: boolean;
+  readonly document: DocumentOf<"Cancelled" | "Retried">;
 }
 
 const ACTS: readonly Act[] = [
   {
     name: "cancel",
     description: "cancel a task that is queued or running",
-    participle: "cancelled",
-    run: (queue, taskId) => queue.cancel(taskId),
+    run: async (desk, reference) => {
+      const document = await desk.cancel(reference);
+      return { isDone: document.cancelled, document };
+    },
     yes: ({ id }) => `task ${id} is cancelled`,
     no: ({ id, status }) => `task ${id} is ${status} already`,
   },
   {
     name: "retry",
     description: "queue a failed or cancelled task again, with fresh attempts",
-    participle: "retried",
-    run: (queue, taskId) => queue.retry(taskId),
+    run: async (desk, reference) => {
+      const document = await desk.retry(reference);
+      return { isDone: document.retried, document };
+    },
     yes: ({ id }) => `task ${id} is queued again`,
     no: ({ id, status }) =>
       `task ${id} is ${status}: only a failed or cancelled task can be retried`,
@@ -61,12 +67,10 @@ export function addByHandCommands(program: Program, app: App): void {
 }
 
 function perform(session: Session, act: Act, reference: string): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const { id } = await findTask(queue, reference);
-    const isDone = await act.run(queue, id);
-    const task = await findTask(queue, String(id));
-    if (session.json) writeJson(session, { [act.participle]: isDone, task: taskJson(task) });
-    writeLine(session, isDone ? act.yes(task) : act.no(task));
+  return withDesk(session, async (desk) => {
+    const { isDone, document } = await act.run(desk, reference);
+    if (session.json) writeJson(session, document);
+    writeLine(session, isDone ? act.yes(document.task) : act.no(document.task));
     return isDone ? EXIT.done : EXIT.no;
   });
 }

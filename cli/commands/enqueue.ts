@@ -2,11 +2,11 @@
  * `holdfast enqueue TYPE`, `holdfast enqueue --batch FILE`: stores tasks; when it ends with 0 they are on disk.
  */
 import { type EnqueueResult, TASK_LIMITS } from "../../src/mod.ts";
-import { taskJson } from "../../server/json.ts";
 import {
   type App,
   type Program,
   type Session,
+  withDesk,
   withQueue,
   writeJson,
   writeLine,
@@ -47,17 +47,18 @@ function enqueue(
 
 async function enqueueOne(session: Session, type: string, options: TaskOptions): Promise<number> {
   const newTask = await newTaskOf(session, type, options);
-  return await withQueue(session, async (queue) => {
-    const { task, created } = await checkedInput(() => queue.enqueue(newTask));
-    if (session.json) writeJson(session, { created, task: taskJson(task) });
+  return await withDesk(session, async (desk) => {
+    const document = await checkedInput(() => desk.enqueue(newTask));
+    const { task, created } = document;
+    if (session.json) writeJson(session, document);
     writeLine(
       session,
       created
-        ? `task ${task.id} is queued (run ${task.runId})`
-        : `task ${task.id} was there already and is ${task.status} (run ${task.runId})`,
+        ? `task ${task.id} is queued (run ${task.run_id})`
+        : `task ${task.id} was there already and is ${task.status} (run ${task.run_id})`,
     );
     return EXIT.done;
-  });
+  }, { mayMake: true });
 }
 
 /** An interrupt while the batch is read or checked stores nothing; one while it is stored waits for that. */

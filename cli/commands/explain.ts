@@ -1,18 +1,16 @@
 /**
  * `holdfast explain ID`: why a task is where it is.
  */
-import { explanationJson } from "../../server/json.ts";
 import {
   type App,
-  findTask,
   ID_HELP,
   type Program,
   type Session,
-  withExistingQueue,
+  withDesk,
   writeJson,
   writeLine,
 } from "../app.ts";
-import { EXIT, NotFoundError } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { printable } from "../task_text.ts";
 
 /** Adds the command. */
@@ -26,11 +24,9 @@ export function addExplainCommand(program: Program, app: App): void {
 }
 
 function explain(session: Session, reference: string): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const { id } = await findTask(queue, reference);
-    const explanation = await queue.explain(id);
-    if (explanation === undefined) throw new NotFoundError(`task ${id} was just deleted`);
-    if (session.json) writeJson(session, explanationJson(explanation));
+  return withDesk(session, async (desk) => {
+    const explanation = await desk.explain(reference);
+    if (session.json) writeJson(session, explanation);
     writeLine(session, printable(explanation.summary));
     return EXIT.done;
   });

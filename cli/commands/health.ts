@@ -1,15 +1,7 @@
 /**
  * `holdfast health`: how the queue is, and why. Exit code 1: it is unhealthy.
  */
-import { healthReasonsJson } from "../../server/json.ts";
-import {
-  type App,
-  type Program,
-  type Session,
-  withExistingQueue,
-  writeJson,
-  writeLine,
-} from "../app.ts";
+import { type App, type Program, type Session, withDesk, writeJson, writeLine } from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { statusStyle } from "../style.ts";
 import { printable } from "../task_text.ts";
@@ -22,13 +14,14 @@ export function addHealthCommand(program: Program, app: App): void {
 }
 
 function health(session: Session): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const { verdict, reasons } = await queue.health();
-    if (session.json) writeJson(session, { status: verdict, reasons: healthReasonsJson(reasons) });
-    writeLine(session, statusStyle(session.style, verdict)(verdict));
+  return withDesk(session, async (desk) => {
+    const document = await desk.health();
+    const { status, reasons } = document;
+    if (session.json) writeJson(session, document);
+    writeLine(session, statusStyle(session.style, status)(status));
     for (const { severity, code, message } of reasons) {
       writeLine(session, `${severity}: ${printable(message)} (${code})`);
     }
-    return verdict === "unhealthy" ? EXIT.no : EXIT.done;
+    return status === "unhealthy" ? EXIT.no : EXIT.done;
   });
 }

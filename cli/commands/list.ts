@@ -3,12 +3,11 @@
  */
 import { Option } from "@commander-js/extra-typings";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../../src/mod.ts";
-import { taskJson } from "../../server/json.ts";
 import {
   type App,
   type Program,
   type Session,
-  withExistingQueue,
+  withDesk,
   writeJson,
   writeNote,
   writeTable,
@@ -41,13 +40,15 @@ export function addListCommand(program: Program, app: App): void {
 }
 
 function list(session: Session, options: ListOptions): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const tasks = await queue.list(options);
-    const total = await queue.count(options);
-    if (session.json) writeJson(session, { tasks: tasks.map(taskJson), total });
+  return withDesk(session, async (desk) => {
+    const document = await desk.list(options);
+    const { tasks, total } = document;
+    if (session.json) writeJson(session, document);
     if (tasks.length > 0) writeTable(session, { head: TASK_COLUMNS, rows: tasks.map(taskRow) });
-    if (tasks.length < total) writeNote(session, `${tasks.length} of ${total} tasks`);
-    if (total === 0) writeNote(session, "no tasks");
+    if (total !== null && tasks.length < total) {
+      writeNote(session, `${tasks.length} of ${total} tasks`);
+    }
+    if (tasks.length === 0) writeNote(session, "no tasks");
     return EXIT.done;
   });
 }

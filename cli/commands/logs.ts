@@ -1,19 +1,19 @@
 /**
  * `holdfast logs ID`: what a task's handler said.
  */
-import type { LogLine, Task } from "../../src/mod.ts";
+import type { LogLine } from "../../src/mod.ts";
 import {
   type App,
-  findTask,
   ID_HELP,
   type Program,
   type Session,
-  withExistingQueue,
+  withDesk,
   writeJson,
   writeLine,
   writeNote,
 } from "../app.ts";
-import { withQueueAndLogs } from "../embedded_worker.ts";
+import type { TaskDocument } from "../desk.ts";
+import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";
 import { listenForInterrupts } from "../interrupt.ts";
@@ -34,36 +34,36 @@ export function addLogsCommand(program: Program, app: App): void {
 }
 
 function printLogs(session: Session, reference: string): Promise<number> {
-  return withQueueAndLogs(session, async (queue, logs) => {
-    const task = await findTask(queue, reference);
-    const { lines } = await logs.read(task.id, 0);
+  return withDesk(session, async (desk) => {
+    const task = await desk.find(reference);
+    const { lines } = await desk.readLog(task, null);
     for (const line of lines) writeLine(session, logText(line));
     if (session.json) writeJson(session, logJson(task, lines));
     return EXIT.done;
-  }, withExistingQueue);
+  });
 }
 
 /** With `--json` the lines appear on standard error as they come, and as one document at the end. */
 async function followLogs(session: Session, reference: string): Promise<number> {
   const interrupts = listenForInterrupts(session.io);
   try {
-    return await withQueueAndLogs(session, async (queue, logs) => {
-      const task = await findTask(queue, reference);
+    return await withDesk(session, async (desk) => {
+      const task = await desk.find(reference);
       const lines: LogLine[] = [];
       const onLine = (line: LogLine): void => {
         lines.push(line);
         (session.json ? writeNote : writeLine)(session, logText(line));
       };
       const signal = AbortSignal.any([interrupts.signal, session.io.outClosed]);
-      await followTask({ queue, logs, taskId: task.id, signal, onLine });
+      await followTask({ desk, taskId: task.id, signal, onLine });
       if (session.json) writeJson(session, logJson(task, lines));
       return interrupts.signal.aborted ? EXIT.interrupted : EXIT.done;
-    }, withExistingQueue);
+    });
   } finally {
     interrupts.dispose();
   }
 }
 
-function logJson(task: Task, lines: readonly LogLine[]): Record<string, unknown> {
-  return { task_id: task.id, run_id: task.runId, lines };
+function logJson(task: TaskDocument, lines: readonly LogLine[]): DocumentOf<"Log"> {
+  return { task_id: task.id, run_id: task.run_id, lines: [...lines] };
 }

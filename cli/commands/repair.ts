@@ -5,6 +5,7 @@ import { repairQueue, validateQueueIntegration } from "../../src/mod.ts";
 import {
   type App,
   type Program,
+  refuseServer,
   type Session,
   withExistingQueue,
   writeJson,
@@ -36,6 +37,7 @@ export function addRepairCommands(program: Program, app: App): void {
 }
 
 async function check(session: Session): Promise<number> {
+  refuseServer(session);
   const { checks, wrong } = await showingWork(session.io, "checking the queue", async () => {
     const { checks, errors } = await validateQueueIntegration(session.dbPath);
     if (errors.length > 0) return { checks, wrong: errors };
@@ -49,6 +51,7 @@ async function check(session: Session): Promise<number> {
 }
 
 async function repair(session: Session, options: RepairOptions): Promise<number> {
+  refuseServer(session);
   const { path, tasks, records, lost } = await showingWork(
     session.io,
     "salvaging the queue",

@@ -5,21 +5,20 @@ import {
   isFinal,
   type LogStore,
   type NewTask,
-  type Task,
   type TaskQueue,
   type WorkerEvent,
   type WorkerOptions,
 } from "../../src/mod.ts";
-import { taskJson } from "../../server/json.ts";
 import {
   type App,
-  findTask,
   type Program,
   type Session,
+  withDesk,
   writeJson,
   writeLine,
   writeNote,
 } from "../app.ts";
+import { type Desk, LocalDesk, type TaskDocument } from "../desk.ts";
 import { loadHandlerFiles, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";
@@ -57,54 +56,68 @@ async function run(session: Session, type: string, options: RunOptions): Promise
     : { handlers, leaseDurationMs, pollIntervalMs };
   const { signal, dispose } = listenForInterrupts(session.io);
   try {
-    return await withQueueAndLogs(session, async (queue, logs) => {
-      const { id: taskId } = await store(session, queue, newTask);
-      const progress = startProgress(session.io, { total: 100, unit: "%" });
-      try {
-        await followOrExecute({ queue, logs, progress, taskId, signal }, executing);
-      } finally {
-        progress.stop();
-      }
-      return answer(session, await findTask(queue, String(taskId)));
+    if (executing === undefined) {
+      const followOnly = (desk: Desk): Promise<number> =>
+        storeAndFollow({ session, desk, signal, around: (follow) => follow() }, newTask);
+      return await withDesk(session, followOnly, { mayMake: true });
+    }
+    return await withQueueAndLogs(session, (queue, logs) => {
+      const here = { ...executing, queue, logs };
+      const around: Around = (follow, taskId, progress) =>
+        executingHere(here, taskId, { progress, follow });
+      const desk = new LocalDesk(queue, logs);
+      return storeAndFollow({ session, desk, signal, around }, newTask);
     });
   } finally {
     dispose();
   }
 }
 
-async function store(session: Session, queue: TaskQueue, newTask: NewTask): Promise<Task> {
-  const { task, created } = await checkedInput(() => queue.enqueue(newTask));
-  const what = created ? "is queued" : "was there already";
-  writeNote(session, `task ${task.id} ${what} (run ${task.runId})`);
-  return task;
+/** What else happens while a task is followed. */
+type Around = (follow: () => Promise<void>, taskId: number, progress: Progress) => Promise<void>;
+
+interface Journey {
+  readonly session: Session;
+  readonly desk: Desk;
+  readonly signal: AbortSignal;
+  readonly around: Around;
 }
 
-interface Following {
-  readonly queue: TaskQueue;
-  readonly logs: LogStore;
-  readonly progress: Progress;
-  readonly taskId: number;
-  readonly signal: AbortSignal;
+async function storeAndFollow(
+  { session, desk, signal, around }: Journey,
+  newTask: NewTask,
+): Promise<number> {
+  const { id: taskId } = await store(session, desk, newTask);
+  const progress = startProgress(session.io, { total: 100, unit: "%" });
+  try {
+    await around(() => follow({ desk, progress, taskId, signal }), taskId, progress);
+  } finally {
+    progress.stop();
+  }
+  return answer(session, await desk.find(String(taskId)));
+}
+
+async function store(session: Session, desk: Desk, newTask: NewTask): Promise<TaskDocument> {
+  const { task, created } = await checkedInput(() => desk.enqueue(newTask));
+  const what = created ? "is queued" : "was there already";
+  writeNote(session, `task ${task.id} ${what} (run ${task.run_id})`);
+  return task;
 }
 
 /** With what this process executes the task. */
 type Executing = Pick<WorkerOptions, "handlers" | "leaseDurationMs" | "pollIntervalMs">;
 
-/** Follows the task; with handlers a worker in this process executes it meanwhile, and nothing else. */
-async function followOrExecute(
-  following: Following,
-  executing: Executing | undefined,
+/** While the task is followed, a worker in this process executes it and nothing else. */
+async function executingHere(
+  { queue, ...executing }: Executing & { readonly queue: TaskQueue; readonly logs: LogStore },
+  taskId: number,
+  { progress, follow }: { readonly progress: Progress; readonly follow: () => Promise<void> },
 ): Promise<void> {
-  if (executing === undefined) return await follow(following);
-  const { queue, logs, progress, taskId } = following;
   const onEvent = (event: WorkerEvent): void => {
     if (event.kind === "error") progress.line(eventText(event));
   };
-  const settings = { ...executing, logs, onEvent, concurrency: 1, graceMs: 0 };
-  await withWorker(
-    { ...settings, queue: onlyTask(queue, taskId) },
-    () => follow(following),
-  );
+  const settings = { ...executing, onEvent, concurrency: 1, graceMs: 0 };
+  await withWorker({ ...settings, queue: onlyTask(queue, taskId) }, follow);
 }
 
 /** The same queue, out of which a worker gets this task and no other. */
@@ -121,6 +134,13 @@ function onlyTask(queue: TaskQueue, taskId: number): TaskQueue {
   });
 }
 
+interface Following {
+  readonly desk: Desk;
+  readonly progress: Progress;
+  readonly taskId: number;
+  readonly signal: AbortSignal;
+}
+
 async function follow({ progress, ...rest }: Following): Promise<void> {
   const lonely = setTimeout(() => {
     progress.line(`task ${rest.taskId} waits: no worker has taken it yet`);
@@ -131,7 +151,7 @@ async function follow({ progress, ...rest }: Following): Promise<void> {
       onLine: (line) => progress.line(logText(line)),
       onTask: (task) => {
         if (task.status !== "queued") clearTimeout(lonely);
-        if (task.progress !== null) progress.update(task.progress, noteOf(task));
+        if (task.progress_percent !== null) progress.update(task.progress_percent, noteOf(task));
       },
     });
   } finally {
@@ -139,21 +159,21 @@ async function follow({ progress, ...rest }: Following): Promise<void> {
   }
 }
 
-function noteOf(task: Task): string | undefined {
-  return task.progressMessage === null ? undefined : printable(task.progressMessage);
+function noteOf({ progress_message: message }: TaskDocument): string | undefined {
+  return message === null ? undefined : printable(message);
 }
 
-function answer(session: Session, task: Task): number {
+function answer(session: Session, task: TaskDocument): number {
   if (!isFinal(task.status)) {
     writeNote(session, `holdfast: interrupted; task ${task.id} stays ${task.status}`);
     return EXIT.interrupted;
   }
-  if (session.json) writeJson(session, taskJson(task));
+  if (session.json) writeJson(session, task);
   if (task.status === "completed") {
     writeLine(session, JSON.stringify(task.result));
     return EXIT.done;
   }
-  const reason = task.errorMessage === null ? "" : `: ${printable(task.errorMessage)}`;
+  const reason = task.error_message === null ? "" : `: ${printable(task.error_message)}`;
   writeNote(session, `holdfast: task ${task.id} is ${task.status}${reason}`);
   return EXIT.no;
 }

@@ -1,22 +1,18 @@
 /**
  * `holdfast show ID`: everything about one task.
  */
-import type { Task, TaskTransition } from "../../src/mod.ts";
-import { taskJson } from "../../server/json.ts";
 import {
   type App,
-  findTask,
   ID_HELP,
   type Program,
   type Session,
-  withExistingQueue,
+  withDesk,
   writeJson,
   writeLine,
 } from "../app.ts";
-import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
 import { taskPage } from "../task_text.ts";
-import { transitionJson, writeTransitions } from "./transitions.ts";
+import { writeTransitions } from "./transitions.ts";
 
 interface ShowOptions {
   readonly history?: true;
@@ -34,20 +30,17 @@ export function addShowCommand(program: Program, app: App): void {
 }
 
 function show(session: Session, reference: string, options: ShowOptions): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const task = await findTask(queue, reference);
-    const history = options.history ? await queue.transitions(task.id) : undefined;
-    if (session.json) writeJson(session, showJson(task, history));
+  return withDesk(session, async (desk) => {
+    const task = await desk.find(reference);
+    if (!options.history) {
+      if (session.json) writeJson(session, task);
+      writeLine(session, taskPage(task, session.style));
+      return EXIT.done;
+    }
+    const { transitions } = await desk.transitions(String(task.id));
+    if (session.json) writeJson(session, { task, transitions });
     writeLine(session, taskPage(task, session.style));
-    if (history !== undefined) writeTransitions(session, history);
+    writeTransitions(session, transitions);
     return EXIT.done;
   });
-}
-
-function showJson(
-  task: Task,
-  history: readonly TaskTransition[] | undefined,
-): DocumentOf<"Task" | "TaskHistory"> {
-  if (history === undefined) return taskJson(task);
-  return { task: taskJson(task), transitions: history.map(transitionJson) };
 }

@@ -2,17 +2,18 @@
  * `holdfast stats`: the queue in numbers.
  */
 import { Option } from "@commander-js/extra-typings";
-import { type QueueStats, TASK_STATUSES } from "../../src/mod.ts";
-import { statsJson } from "../../server/json.ts";
+import { TASK_STATUSES } from "../../src/mod.ts";
 import {
   type App,
   type Program,
   type Session,
+  withDesk,
   withExistingQueue,
   writeJson,
   writeLine,
   writeTable,
 } from "../app.ts";
+import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
 import { listenForInterrupts } from "../interrupt.ts";
 import { durationFrom } from "../options.ts";
@@ -59,32 +60,31 @@ async function watch(session: Session, { interval: intervalMs }: StatsOptions): 
 }
 
 function stats(session: Session): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const numbers = await queue.stats();
-    if (session.json) writeJson(session, statsJson(numbers));
+  return withDesk(session, async (desk) => {
+    const document = await desk.stats();
+    if (session.json) writeJson(session, document);
     const head = ["type", ...TASK_STATUSES];
-    writeTable(session, { head, rows: statsRows(numbers), pipesHead: true });
-    for (const note of notes(numbers)) writeLine(session, note);
+    writeTable(session, { head, rows: statsRows(document), pipesHead: true });
+    for (const note of notes(document)) writeLine(session, note);
     return EXIT.done;
   });
 }
 
-function statsRows(numbers: QueueStats): string[][] {
-  const byType = Object.entries(numbers.byType).sort(([a], [b]) => (a < b ? -1 : 1));
-  return [...byType, ["all", numbers.byStatus] as const].map(([type, byStatus]) => [
+function statsRows({ by_type, by_status }: DocumentOf<"Stats">): string[][] {
+  const byType = Object.entries(by_type).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [...byType, ["all", by_status] as const].map(([type, counts]) => [
     printable(type),
-    ...TASK_STATUSES.map((status) => String(byStatus[status])),
+    ...TASK_STATUSES.map((status) => String(counts[status])),
   ]);
 }
 
-function notes(numbers: QueueStats): string[] {
-  const { scheduled, oldestDueCreatedAt, storage } = numbers;
+function notes({ scheduled, oldest_due_created_at, storage }: DocumentOf<"Stats">): string[] {
   return [
     `scheduled for later: ${scheduled}`,
-    `oldest due task: ${oldestDueCreatedAt?.toISOString() ?? "none"}`,
+    `oldest due task: ${oldest_due_created_at ?? "none"}`,
     ...storage === null ? [] : [
-      `journal: ${bytesText(storage.journalBytes)} up to record ${storage.sequence}`,
-      `snapshot: ${bytesText(storage.snapshotBytes)}`,
+      `journal: ${bytesText(storage.journal_bytes)} up to record ${storage.sequence}`,
+      `snapshot: ${bytesText(storage.snapshot_bytes)}`,
     ],
   ];
 }

@@ -1,20 +1,20 @@
 /**
  * `holdfast transitions ID`: everything that happened to a task, in order.
  */
-import type { TaskTransition } from "../../src/mod.ts";
 import {
   type App,
-  findTask,
   ID_HELP,
   type Program,
   type Session,
-  withExistingQueue,
+  withDesk,
   writeJson,
   writeTable,
 } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
 import { durationText, printable } from "../task_text.ts";
+
+type Transition = DocumentOf<"TransitionList">["transitions"][number];
 
 /** Adds the command. */
 export function addTransitionsCommand(program: Program, app: App): void {
@@ -27,38 +27,16 @@ export function addTransitionsCommand(program: Program, app: App): void {
 }
 
 function transitions(session: Session, reference: string): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const { id, runId } = await findTask(queue, reference);
-    const steps = await queue.transitions(id);
-    const document: DocumentOf<"TransitionList"> = {
-      task_id: id,
-      run_id: runId,
-      transitions: steps.map(transitionJson),
-    };
+  return withDesk(session, async (desk) => {
+    const document = await desk.transitions(reference);
     if (session.json) writeJson(session, document);
-    writeTransitions(session, steps);
+    writeTransitions(session, document.transitions);
     return EXIT.done;
   });
 }
 
-/** A transition as JSON. */
-export function transitionJson(
-  step: TaskTransition,
-): DocumentOf<"TransitionList">["transitions"][number] {
-  return {
-    at: step.at.toISOString(),
-    level: step.level,
-    kind: step.kind,
-    worker: step.worker,
-    attempt: step.attempt,
-    error: step.error,
-    delay_ms: step.delayMs,
-    duration_ms: step.durationMs,
-  };
-}
-
 /** Answers with a table of transitions, for people. */
-export function writeTransitions(session: Session, steps: readonly TaskTransition[]): void {
+export function writeTransitions(session: Session, steps: readonly Transition[]): void {
   writeTable(session, {
     head: ["at", "what", "attempt", "worker", "took", "why"],
     rows: steps.map(transitionRow),
@@ -66,15 +44,15 @@ export function writeTransitions(session: Session, steps: readonly TaskTransitio
   });
 }
 
-function transitionRow(step: TaskTransition): string[] {
-  const { at, kind, attempt, worker, durationMs, delayMs, error } = step;
-  const next = delayMs === null ? "" : `again after ${durationText(delayMs)}`;
+function transitionRow(step: Transition): string[] {
+  const { at, kind, attempt, worker, error } = step;
+  const next = step.delay_ms === null ? "" : `again after ${durationText(step.delay_ms)}`;
   return [
-    at.toISOString(),
+    at,
     kind,
     attempt === null ? "" : String(attempt),
     printable(worker ?? ""),
-    durationMs === null ? "" : durationText(durationMs),
+    step.duration_ms === null ? "" : durationText(step.duration_ms),
     printable([error ?? "", next].filter((part) => part !== "").join("; ")),
   ];
 }

@@ -1,12 +1,11 @@
 /**
  * `holdfast workers`: who works on the queue, the latest heartbeat first.
  */
-import type { WorkerRecord } from "../../src/mod.ts";
 import {
   type App,
   type Program,
   type Session,
-  withExistingQueue,
+  withDesk,
   writeJson,
   writeNote,
   writeTable,
@@ -33,40 +32,24 @@ export function addWorkersCommand(program: Program, app: App): void {
 }
 
 function workers(session: Session): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const records = await queue.listWorkers();
-    if (session.json) writeJson(session, { workers: records.map(workerJson) });
-    if (records.length === 0) writeNote(session, "no workers");
-    else {
-      const rows = records.map(workerRow);
-      writeTable(session, { head: WORKER_COLUMNS, rows, statusColumns: ["state"] });
-    }
+  return withDesk(session, async (desk) => {
+    const document = await desk.workers();
+    if (session.json) writeJson(session, document);
+    const rows = document.workers.map(workerRow);
+    if (rows.length === 0) writeNote(session, "no workers");
+    else writeTable(session, { head: WORKER_COLUMNS, rows, statusColumns: ["state"] });
     return EXIT.done;
   });
 }
 
-/** A worker as JSON. */
-export function workerJson(record: WorkerRecord): DocumentOf<"WorkerList">["workers"][number] {
-  return {
-    worker_id: record.workerId,
-    state: record.state,
-    types: [...record.types],
-    capabilities: { ...record.capabilities },
-    concurrency: record.concurrency,
-    leased_tasks: record.leasedTasks,
-    started_at: record.startedAt.toISOString(),
-    heartbeat_at: record.heartbeatAt.toISOString(),
-  };
-}
-
 /** A worker as a row under `WORKER_COLUMNS`. */
-export function workerRow(record: WorkerRecord): string[] {
+export function workerRow(worker: DocumentOf<"WorkerList">["workers"][number]): string[] {
   return [
-    printable(record.workerId),
-    record.state,
-    String(record.leasedTasks),
-    String(record.concurrency),
-    record.heartbeatAt.toISOString(),
-    printable(record.types.join(", ")),
+    printable(worker.worker_id),
+    worker.state,
+    String(worker.leased_tasks),
+    String(worker.concurrency),
+    worker.heartbeat_at,
+    printable(worker.types.join(", ")),
   ];
 }

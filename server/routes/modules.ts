@@ -3,11 +3,11 @@
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { type HandlerEntry, type HandlerRegistry, runOfTask } from "../../src/mod.ts";
+import type { HandlerEntry, HandlerRegistry } from "../../src/mod.ts";
 import { requires } from "../access.ts";
 import { enqueueChecked, enqueueOneChecked, keyOf, schedulingOf } from "../enqueue.ts";
 import { HttpError } from "../errors.ts";
-import { moduleJson, runJson } from "../json.ts";
+import { moduleJson, runJsonOfTask } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import { bodyErrors, errorResponses, jsonBody, jsonResponse } from "../responses.ts";
 import {
@@ -89,7 +89,7 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
         idempotencyKey: key,
       };
       const enqueued = await enqueueOneChecked(task, "parameters", options);
-      return c.json(runJson(runOfTask(enqueued.task)), 202);
+      return c.json(runJsonOfTask(enqueued.task, handlers), 202);
     },
   );
 
@@ -104,7 +104,7 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
     });
     const enqueued = await enqueueChecked(wanted, options);
     return c.json({
-      runs: enqueued.map(({ task }) => runJson(runOfTask(task))),
+      runs: enqueued.map(({ task }) => runJsonOfTask(task, handlers)),
       created: enqueued.filter(({ created }) => created).length,
     }, 202);
   });

@@ -30,12 +30,13 @@ export function addOpenApiRoute(app: OpenAPIHono, { version }: ResolvedAppOption
   registry.register("StatusEvent", StatusEventSchema);
   registry.register("TransitionEvent", TransitionEventSchema);
 
+  let document: ReturnType<OpenAPIHono["getOpenAPI31Document"]> | undefined;
   app.openapi(getOpenApi, (c) => {
-    const document = app.getOpenAPI31Document({
+    document ??= app.getOpenAPI31Document({
       openapi: "3.1.0",
       info: { title: "Holdfast", version: version ?? "0", description: "A durable task queue" },
-      servers: [{ url: c.req.path.slice(0, -PATH.length) || "/" }],
     });
-    return c.json({ ...document }, 200);
+    const servers = [{ url: c.req.path.slice(0, -PATH.length) || "/" }];
+    return c.json({ ...document, servers }, 200);
   });
 }

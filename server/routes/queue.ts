@@ -4,16 +4,19 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Task, TaskQueue } from "../../src/mod.ts";
 import { requires } from "../access.ts";
-import { enqueueOneChecked, keyOf, schedulingOf } from "../enqueue.ts";
+import { enqueueChecked, enqueueOneChecked, keyOf, newTaskOf } from "../enqueue.ts";
 import { HttpError } from "../errors.ts";
-import { statsJson, taskJson, transitionJson, workerJson } from "../json.ts";
+import { parentJson, statsJson, taskJson, transitionJson, workerJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import { nextCursorOf } from "../pages.ts";
 import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
 import {
+  EnqueueBatchBody,
   EnqueueBody,
+  EnqueuedBatchSchema,
   EnqueuedSchema,
   IdempotencyHeaders,
+  ParentListSchema,
   PruneBody,
   PruneSchema,
   StatsSchema,
@@ -39,6 +42,17 @@ const enqueueTask = createRoute({
     200: jsonResponse(EnqueuedSchema, "The task that the idempotency key names already"),
     ...bodyErrors(409),
   },
+});
+
+const enqueueBatch = createRoute({
+  ...requires("enqueue"),
+  method: "post",
+  path: "/api/queue/enqueue/batch",
+  operationId: "enqueueBatch",
+  summary: "Enqueue several tasks",
+  description: "All of them or none, in one transaction. They may depend on each other's run ids.",
+  request: { body: jsonBody(EnqueueBatchBody) },
+  responses: { 201: jsonResponse(EnqueuedBatchSchema, "The tasks"), ...bodyErrors(409) },
 });
 
 const listTasks = createRoute({
@@ -73,6 +87,16 @@ const listTransitions = createRoute({
     200: jsonResponse(TransitionListSchema, "Everything that happened to it, in order"),
     ...queueErrors(404, 422),
   },
+});
+
+const listParents = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}/parents",
+  operationId: "listParents",
+  summary: "Tell what became of the tasks that a task depends on",
+  request: { params: TaskParams },
+  responses: { 200: jsonResponse(ParentListSchema, "Its parents"), ...queueErrors(404, 422) },
 });
 
 const cancelTask = createRoute({
@@ -163,6 +187,7 @@ const checkpoint = createRoute({
 /** Adds the routes under `/api/queue`. */
 export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   addTaskRoutes(app, options);
+  addFamilyRoutes(app, options.queue);
   addByHandRoutes(app, options.queue);
   addOperatorRoutes(app, options.queue);
 }
@@ -171,13 +196,21 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   const { queue } = options;
 
   app.openapi(enqueueTask, async (c) => {
-    const { type, payload = {}, compatibility, run_id, ...scheduling } = c.req.valid("json");
-    const idempotencyKey = keyOf(c.req.valid("header"), scheduling);
-    const task = { type, payload, compatibility, runId: run_id };
-    const wanted = { ...schedulingOf(scheduling), ...task, idempotencyKey };
+    const body = c.req.valid("json");
+    const wanted = { ...newTaskOf(body), idempotencyKey: keyOf(c.req.valid("header"), body) };
     const enqueued = await enqueueOneChecked(wanted, "payload", options);
     const { created } = enqueued;
     return c.json({ ...taskJson(enqueued.task), created }, created ? 201 : 200);
+  });
+
+  app.openapi(enqueueBatch, async (c) => {
+    const wanted = c.req.valid("json").tasks.map((body, index) => ({
+      task: newTaskOf(body),
+      payloadPath: ["tasks", index, "payload"],
+    }));
+    const enqueued = await enqueueChecked(wanted, options);
+    const tasks = enqueued.map(({ task, created }) => ({ ...taskJson(task), created }));
+    return c.json({ tasks, created: tasks.filter(({ created }) => created).length }, 201);
   });
 
   app.openapi(listTasks, async (c) => {
@@ -192,11 +225,19 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
     getTask,
     async (c) => c.json(taskJson(await requireTask(queue, c.req.valid("param").id)), 200),
   );
+}
 
+function addFamilyRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   app.openapi(listTransitions, async (c) => {
     const { id } = await requireTask(queue, c.req.valid("param").id);
     const transitions = await queue.transitions(id);
     return c.json({ task_id: id, transitions: transitions.map(transitionJson) }, 200);
+  });
+
+  app.openapi(listParents, async (c) => {
+    const { id } = await requireTask(queue, c.req.valid("param").id);
+    const parents = await queue.parentResults(id);
+    return c.json({ task_id: id, parents: parents.map(parentJson) }, 200);
   });
 }
 

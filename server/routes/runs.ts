@@ -1,12 +1,12 @@
 /**
  * Runs: tasks as the API's clients see them, found by run id only.
  */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { isActive, isFinal, type Run, runOfTask, type Task, taskStatusOf } from "../../src/mod.ts";
+import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
+import { isFinal, runStatusOf, type Task, taskStatusOf } from "../../src/mod.ts";
 import { requires } from "../access.ts";
 import { HttpError } from "../errors.ts";
 import { requireRunTask, runNotFound } from "../find_run.ts";
-import { explanationJson, runJson } from "../json.ts";
+import { explanationJson, runJsonOfTask } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import type { AppParts } from "../parts.ts";
 import { nextCursorOf } from "../pages.ts";
@@ -112,7 +112,7 @@ export function addRunRoutes(app: OpenAPIHono, parts: AppParts): void {
 }
 
 function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
-  const { queue } = parts.options;
+  const { queue, handlers } = parts.options;
 
   app.openapi(listRuns, async (c) => {
     const { module_id, status, limit, offset, cursor } = c.req.valid("query");
@@ -122,7 +122,7 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
       queue.count(filter),
     ]);
     const next_cursor = await nextCursorOf(queue, filter, { tasks, limit });
-    const runs = tasks.map((task) => runJson(runOfTask(task)));
+    const runs = tasks.map((task) => runJsonOfTask(task, handlers));
     return c.json({ runs, total, limit, offset, next_cursor }, 200);
   });
 
@@ -130,19 +130,21 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
     const { id } = c.req.valid("param");
     const { wait = 0 } = c.req.valid("query");
     const task = await finalTask(id, { ...parts, waitMs: wait, signal: c.req.raw.signal });
-    return c.json(runJson(runOfTask(task)), 200);
+    return c.json(runJsonOfTask(task, handlers), 200);
   });
 
   app.openapi(getResult, async (c) => {
-    const run = runOfTask(await requireRunTask(queue, c.req.valid("param").id));
-    if (isActive(run.status)) {
+    const task = await requireRunTask(queue, c.req.valid("param").id);
+    if (!isFinal(task.status)) {
       throw new HttpError(
         "RUN_NOT_FINISHED",
-        `Cannot give the result of run ${JSON.stringify(run.runId)}: it is ${run.status}`,
+        `Cannot give the result of run ${JSON.stringify(task.runId)}: it is ${
+          runStatusOf(task.status)
+        }`,
       );
     }
     const { run_id, status, exit_code, result, error_message, completed_at, duration_seconds } =
-      runJson(run);
+      runJsonOfTask(task, handlers);
     return c.json(
       { run_id, status, exit_code, result, error_message, completed_at, duration_seconds },
       200,
@@ -160,20 +162,20 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
 function addChangingRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   app.openapi(
     cancelRun,
-    async (c) => c.json(runJson(await cancel(options, c.req.valid("param").id)), 200),
+    async (c) => c.json(await cancel(options, c.req.valid("param").id), 200),
   );
 
   app.openapi(
     deleteRun,
-    async (c) => c.json(runJson(await cancel(options, c.req.valid("param").id)), 200),
+    async (c) => c.json(await cancel(options, c.req.valid("param").id), 200),
   );
 
   app.openapi(retryRun, async (c) => {
     const { id } = c.req.valid("param");
     const isDone = await options.queue.retry((await requireRunTask(options.queue, id)).id);
     const task = await requireRunTask(options.queue, id);
-    if (isDone) return c.json(runJson(runOfTask(task)), 200);
-    const { status } = runOfTask(task);
+    if (isDone) return c.json(runJsonOfTask(task, options.handlers), 200);
+    const status = runStatusOf(task.status);
     throw new HttpError(
       "RUN_NOT_RETRYABLE",
       `Cannot retry run ${JSON.stringify(id)}: it is ${status}, failed or cancelled is needed`,
@@ -190,9 +192,14 @@ async function finalTask(
   return await waitUntil(look, ({ status }) => isFinal(status), request);
 }
 
-async function cancel({ queue }: ResolvedAppOptions, runId: string): Promise<Run> {
+async function cancel(
+  { queue, handlers }: ResolvedAppOptions,
+  runId: string,
+): Promise<z.infer<typeof RunSchema>> {
   const task = await requireRunTask(queue, runId);
-  if (await queue.cancel(task.id)) return runOfTask(await requireRunTask(queue, runId));
+  if (await queue.cancel(task.id)) {
+    return runJsonOfTask(await requireRunTask(queue, runId), handlers);
+  }
   const { status } = await requireRunTask(queue, runId);
   throw new HttpError(
     "RUN_FINISHED",

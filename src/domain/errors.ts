@@ -14,6 +14,8 @@ export type QueueErrorCode =
   | "run_id_conflict"
   | "unknown_parent"
   | "dependency_cycle"
+  | "schedule_not_found"
+  | "schedule_conflict"
   | "unknown_task_type"
   | "queue_closed";
 

@@ -36,8 +36,8 @@ const WATCHER_GRACE_MS = 3000;
 const SILENCE_MS = 1000;
 
 /** The variables without which programs do not work, besides those of a request. */
-const BASE_VARIABLES: readonly string[] = Deno.build.os === "windows"
-  ? [
+const BASE_VARIABLES: Readonly<Record<"windows" | "others", readonly string[]>> = {
+  windows: [
     "PATH",
     "PATHEXT",
     "SystemRoot",
@@ -52,8 +52,9 @@ const BASE_VARIABLES: readonly string[] = Deno.build.os === "windows"
     "ProgramData",
     "NUMBER_OF_PROCESSORS",
     "PROCESSOR_ARCHITECTURE",
-  ]
-  : ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ"];
+  ],
+  others: ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ"],
+};
 
 /** Whether this program can be a watcher although it is compiled. */
 let servesAsWatcher = false;
@@ -69,8 +70,17 @@ export async function serveProcessWatcher(args: readonly string[]): Promise<void
   if (args[0] === WATCHER_ARGUMENT) await watchProcess();
 }
 
-/** Programs on this machine. */
-export const denoProcesses: Processes = Object.freeze({ find, start });
+/** Programs on this machine, each under a watcher where there can be one. */
+export const denoProcesses: Processes = processesUnder(watcherCommand);
+
+/** Programs on this machine under the watchers that `watcher` starts; without one where it gives none. */
+export function processesUnder(watcher: () => Deno.Command | undefined): Processes {
+  const start = (program: Program): RunningProgram => {
+    const command = watcher();
+    return command === undefined ? startAlone(program) : startWatched(program, command);
+  };
+  return Object.freeze({ find, start });
+}
 
 async function find(request: ProgramRequest): Promise<Program> {
   const folder = resolve(request.folder ?? ".");
@@ -110,7 +120,8 @@ function environmentOf({ allow = [], set = {} }: ProgramEnvironment): Record<str
   const environment = new Map<string, readonly [string, string]>();
   const put = (name: string, value: string): void =>
     void environment.set(spellingOf(name), [name, value]);
-  for (const name of [...BASE_VARIABLES, ...allow]) {
+  const base = BASE_VARIABLES[Deno.build.os === "windows" ? "windows" : "others"];
+  for (const name of [...base, ...allow]) {
     const value = Deno.env.get(name);
     if (value !== undefined) put(name, value);
   }
@@ -121,11 +132,6 @@ function environmentOf({ allow = [], set = {} }: ProgramEnvironment): Record<str
 /** What two names of the same variable have in common: on Windows their case does not count. */
 function spellingOf(name: string): string {
   return Deno.build.os === "windows" ? name.toUpperCase() : name;
-}
-
-function start(program: Program): RunningProgram {
-  const watcher = watcherCommand();
-  return watcher === undefined ? startAlone(program) : startWatched(program, watcher);
 }
 
 /** How a watcher is started; nothing when there is no way. */

@@ -5,25 +5,15 @@
  */
 import { delimiter, extname, isAbsolute, join, resolve } from "node:path";
 
-/** What is run before a script, by its ending; the first that is found. */
-const INTERPRETERS: Readonly<Record<string, Interpreter>> = {
-  ...Object.fromEntries(
-    [".ts", ".mts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"].map((ending) => [ending, {
-      commands: [Deno.build.standalone ? "deno" : Deno.execPath()],
-      args: ["run", "--allow-all"],
-    }]),
-  ),
-  ".py": {
-    commands: Deno.build.os === "windows" ? ["py", "python", "python3"] : ["python3", "python"],
-    // Unbuffered, so that its lines arrive while it runs; UTF-8 whatever the system's code page is.
-    args: ["-u", "-X", "utf8"],
-  },
-};
-
-interface Interpreter {
+/** What is run before a script. */
+export interface Interpreter {
+  /** The first of these that is found. */
   readonly commands: readonly string[];
+  /** What it is given before the script. */
   readonly args: readonly string[];
 }
+
+const DENO_ENDINGS: readonly string[] = [".ts", ".mts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"];
 
 /** Endings of files that only a shell can run. */
 const SHELL_ENDINGS: readonly string[] = [".bat", ".cmd", ".ps1"];
@@ -34,7 +24,17 @@ const WINDOWS_ENDINGS: readonly string[] = ["", ".exe", ".com"];
 /** What runs `script`, a path: an interpreter, or nothing, when it is a program itself. */
 export function interpreterOf(script: string): Interpreter | undefined {
   const ending = extname(script).toLowerCase();
-  return Object.hasOwn(INTERPRETERS, ending) ? INTERPRETERS[ending] : undefined;
+  if (DENO_ENDINGS.includes(ending)) {
+    const commands = [Deno.build.standalone ? "deno" : Deno.execPath()];
+    return { commands, args: ["run", "--allow-all"] };
+  }
+  if (ending !== ".py") return undefined;
+  const isWindows = Deno.build.os === "windows";
+  return {
+    commands: isWindows ? ["py", "python", "python3"] : ["python3", "python"],
+    // Unbuffered, so that its lines arrive while it runs; UTF-8 whatever the system's code page is.
+    args: ["-u", "-X", "utf8"],
+  };
 }
 
 /**

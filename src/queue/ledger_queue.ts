@@ -88,6 +88,18 @@ import {
 } from "./queue_log.ts";
 import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
+import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
+import {
+  addSchedule,
+  checkScheduleId,
+  fireSchedules,
+  getSchedule,
+  listSchedules,
+  lookAtSchedules,
+  pauseSchedule,
+  prepareSchedule,
+  removeSchedule,
+} from "./schedules.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type { TaskRecord } from "./task_record.ts";
 import { isUnsettled, settleDeferred } from "./settle.ts";
@@ -142,6 +154,7 @@ export class LedgerQueue implements TaskQueue {
   readonly #onClosed: () => void;
   readonly #health: HealthThresholds;
   readonly #stopDuties: readonly CancelTimer[];
+  #cancelFiring: CancelTimer = () => {};
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -295,6 +308,52 @@ export class LedgerQueue implements TaskQueue {
     return rescued;
   }
 
+  async addSchedule(
+    schedule: NewSchedule,
+    { replace = false }: { readonly replace?: boolean } = {},
+  ): Promise<AddScheduleResult> {
+    const prepared = prepareSchedule(schedule, this.#payloadMaxBytes);
+    const added = await this.#write((tx, { nowMs }) =>
+      addSchedule(tx, prepared, { replace, nowMs })
+    );
+    this.#fireAt(this.#clock.nowMs());
+    return added;
+  }
+
+  async getSchedule(id: string): Promise<Schedule | undefined> {
+    return await this.#ledger.read((reader) => getSchedule(reader, id, this.#clock.nowMs()));
+  }
+
+  async listSchedules(): Promise<Schedule[]> {
+    return await this.#ledger.read((reader) => listSchedules(reader, this.#clock.nowMs()));
+  }
+
+  async removeSchedule(id: string): Promise<boolean> {
+    return await this.#write((tx) => removeSchedule(tx, checkScheduleId(id)));
+  }
+
+  async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
+    const change = { id: checkScheduleId(id), paused };
+    const schedule = await this.#write((tx, { nowMs }) => pauseSchedule(tx, change, nowMs));
+    this.#fireAt(this.#clock.nowMs());
+    return schedule;
+  }
+
+  async fireSchedules(): Promise<Task[]> {
+    const fired: Task[] = [];
+    for (;;) {
+      const { isDue, nextMs } = await this.#ledger.read((reader) =>
+        lookAtSchedules(reader, this.#clock.nowMs())
+      );
+      if (!isDue) {
+        this.#fireAt(nextMs);
+        return fired;
+      }
+      const rows = await this.#write((tx, context) => fireSchedules(tx, context));
+      for (const row of rows) fired.push(taskOfRow(row));
+    }
+  }
+
   async stats(): Promise<QueueStats> {
     const numbers = await this.#ledger.read((reader) => stats(reader, this.#clock.nowMs()));
     return { ...numbers, storage: this.#ledger.stats() };
@@ -440,6 +499,7 @@ export class LedgerQueue implements TaskQueue {
     if (!this.#isClosed) {
       this.#isClosed = true;
       for (const stop of this.#stopDuties) stop();
+      this.#cancelFiring();
       this.#onClosed();
       logClosed(this.#ledger.location);
     }
@@ -460,13 +520,30 @@ export class LedgerQueue implements TaskQueue {
 
   #beginDuties(retention: readonly PreparedPrune[]): CancelTimer[] {
     const onError = (error: unknown): void => this.#report(error);
-    const duties = [{ everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError }];
+    const duties = [{ everyMs: RESCUE_EVERY_MS, run: () => this.#tend(), onError }];
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
       run: () => this.#prune(rule),
       onError,
     }));
     return [...duties, ...prunes].map((duty) => repeat(this.#clock, duty));
+  }
+
+  async #tend(): Promise<void> {
+    await this.rescue();
+    await this.fireSchedules();
+  }
+
+  /** Fires on time what is to come before the next look; that one sees what another process has changed. */
+  #fireAt(atMs: number | null): void {
+    this.#cancelFiring();
+    const delayMs = atMs === null ? Infinity : atMs - this.#clock.nowMs();
+    if (this.#isClosed || delayMs > RESCUE_EVERY_MS) return;
+    this.#cancelFiring = this.#clock.setTimer(() => {
+      this.fireSchedules().catch((error) => {
+        if (!this.#isClosed) this.#report(error);
+      });
+    }, Math.max(0, delayMs));
   }
 
   #report(thrown: unknown): void {

@@ -2,8 +2,9 @@
  * QueueOperations: what those who run a queue need beside those who use it. Who works on it, why a task is where it is,
  * how it goes, and what keeps it small and safe.
  */
-import type { TaskStatus } from "../domain/task.ts";
+import type { Task, TaskStatus } from "../domain/task.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
+import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
 import type { RecordRequest } from "./export_records.ts";
 import type { RecordImport, RecordImportOptions } from "./import_records.ts";
 import type { TaskRecord } from "./task_record.ts";
@@ -258,6 +259,29 @@ export interface QueueOperations {
   history(request?: HistoryRequest): Promise<HistoryPage>;
   /** Why a task (a number is its id, a text its run id) is where it is; `undefined` when there is none. */
   explain(idOrRunId: number | string): Promise<Explanation | undefined>;
+  /**
+   * Stores a schedule, durable once it resolves. One with its id that says the same stays as it is, with what it has done
+   * so far (so a program may add its schedules whenever it starts); another one is replaced when `replace` is true.
+   *
+   * @throws TypeError, RangeError for a field out of its range. @throws QueueError `schedule_conflict`.
+   */
+  addSchedule(
+    schedule: NewSchedule,
+    options?: { readonly replace?: boolean },
+  ): Promise<AddScheduleResult>;
+  /** The schedule with this id. */
+  getSchedule(id: string): Promise<Schedule | undefined>;
+  /** Every schedule, by its id. */
+  listSchedules(): Promise<Schedule[]>;
+  /** Deletes a schedule; the tasks that it has enqueued stay. `false` when there is none. */
+  removeSchedule(id: string): Promise<boolean>;
+  /**
+   * Pauses a schedule, or lets it go on: a cron expression with its next instant (those of the pause are not made up for),
+   * an interval when it is over. @throws QueueError `schedule_not_found`.
+   */
+  pauseSchedule(id: string, paused: boolean): Promise<Schedule>;
+  /** Enqueues the tasks of schedules that are due; those tasks. Also done by itself, on time, by every process. */
+  fireSchedules(): Promise<Task[]>;
   /** How the queue goes. @throws RangeError */
   metrics(request?: MetricsRequest): Promise<QueueMetrics>;
   /** How the queue is, by `HEALTH_THRESHOLDS`. */

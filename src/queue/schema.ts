@@ -27,6 +27,9 @@ export const DEPENDENCY_TABLE = "task_dependencies";
 /** Holds the tasks some of whose children have yet to be told where it is now; see `settle.ts`. */
 export const UNSETTLED_TABLE = "unsettled_tasks";
 
+/** Holds the schedules; a firing moves `next_at_utc` in the transaction that enqueues its task. */
+export const SCHEDULE_TABLE = "schedules";
+
 /** Holds the workers that have sent a heartbeat lately. */
 export const WORKER_TABLE = "workers";
 
@@ -158,6 +161,34 @@ const VERSION_3 = `
   )
 `;
 
+/** `next_at_utc` is null when a cron expression has no later instant. */
+const VERSION_4 = `
+  CREATE TABLE schedules (
+    schedule_id TEXT PRIMARY KEY,
+    type TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    compatibility TEXT NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    retry_policy TEXT,
+    timeout_ms INTEGER,
+    every_ms INTEGER,
+    cron TEXT,
+    time_zone TEXT NOT NULL,
+    catch_up TEXT NOT NULL CHECK (catch_up IN ('skip', 'once', 'all')),
+    catch_up_max INTEGER NOT NULL,
+    overlaps INTEGER NOT NULL,
+    is_paused INTEGER NOT NULL,
+    next_at_utc INTEGER,
+    last_fired_at_utc INTEGER,
+    last_task_id INTEGER,
+    firings INTEGER NOT NULL,
+    created_at_utc INTEGER NOT NULL,
+    updated_at_utc INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX next_schedules ON schedules (next_at_utc) WHERE is_paused = 0 AND next_at_utc IS NOT NULL
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -167,6 +198,7 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: WORKER_TABLE, key: ["worker_id"] },
     { name: DEPENDENCY_TABLE, key: ["child_id", "parent_id"] },
     { name: UNSETTLED_TABLE, key: ["task_id"] },
+    { name: SCHEDULE_TABLE, key: ["schedule_id"] },
   ],
-  migrations: [VERSION_1, VERSION_2, VERSION_3],
+  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4],
 });

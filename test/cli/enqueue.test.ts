@@ -14,6 +14,7 @@ const COLUMNS = [
   "status",
   "attempts",
   "max_attempts",
+  "waits_for",
   "run_after_utc",
   "lease_until_utc",
   "reserved_at_utc",
@@ -198,4 +199,29 @@ Deno.test("enqueue --batch with no lines stores nothing", async () => {
   await using scratch = new Scratch();
   const { code, doc } = await scratch.json(["enqueue", "--batch", "-"], { files: { "-": "\n" } });
   assertEquals([code, doc], [0, { created: 0, existing: 0, tasks: [] }]);
+});
+
+Deno.test("enqueue --depends-on waits for tasks by their ids and run ids", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "first", "--run-id", "7"]);
+  await scratch.run(["enqueue", "second"]);
+  const waiting = ["enqueue", "third", "--depends-on", "run:7", "2", "--on-parent-failure", "run"];
+  const { code, doc } = await scratch.json(waiting);
+  assertEquals([code, doc.task.waits_for], [0, 2]);
+  const { doc: explained } = await scratch.json(["explain", "3"]);
+  assertEquals(explained.reason, "waiting_for_parents");
+  const unknown = await scratch.run(["enqueue", "fourth", "--depends-on", "99"]);
+  assertEquals(unknown.code, 1);
+  assertStringIncludes(unknown.err, "99");
+});
+
+Deno.test("enqueue --batch takes tasks that depend on each other, in any order", async () => {
+  await using scratch = new Scratch();
+  const lines = [
+    { type: "last", depends_on: ["a"], on_parent_failure: "skip" },
+    { type: "first", run_id: "a" },
+  ];
+  const files = { "-": lines.map((line) => JSON.stringify(line)).join("\n") };
+  assertEquals((await scratch.run(["enqueue", "--batch", "-"], { files })).code, 0);
+  assertEquals((await scratch.json(["show", "1"])).doc.waits_for, 1);
 });

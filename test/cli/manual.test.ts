@@ -23,7 +23,7 @@ export function report() {
 
 const BATCH_TEXT = '{"type":"email","payload":{"to":"a@b.c"}}\r\n{"type":"report"}\r\n';
 
-/** What the examples find: task 1 is completed, task 2 has failed, task 3 (run import-7) is queued. */
+/** What the examples find: task 1 is completed, task 2 has failed, task 3 (run import-7) is queued; a schedule `hourly`. */
 class World implements AsyncDisposable {
   readonly folder = Deno.makeTempDirSync({ prefix: "holdfast manual ü " });
   readonly #cameFrom = Deno.cwd();
@@ -39,6 +39,7 @@ class World implements AsyncDisposable {
     await holdfast(["enqueue", "report", "--max-attempts", "1"]);
     await holdfast(["worker", "--handlers", "handlers.ts", "--until-empty"]);
     await holdfast(["enqueue", "email", "--payload", payload, "--run-id", "import-7"]);
+    await holdfast(["schedule", "add", "hourly", "report", "--cron", "@hourly"]);
     assertEquals((await holdfast(["backup", "queue.bak"])).code, 0);
     const python = ["export", "--format", "original", "--output", "python-queue.db"];
     assertEquals((await holdfast(python)).code, 0);

@@ -93,9 +93,23 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, Maker | null>>>>
   cancel: {},
   retry: {},
   logs: { "-f": null, "--follow": null },
-  stats: {},
+  stats: { "--interval": among("200ms", "1h", "1ms", "soon") },
+  explain: {},
+  transitions: {},
+  workers: {},
+  health: {},
+  version: {},
   checkpoint: {},
 };
+
+const TAKE_AN_ID: readonly string[] = [
+  "show",
+  "cancel",
+  "retry",
+  "logs",
+  "explain",
+  "transitions",
+];
 
 /** The names of all commands. */
 export const COMMAND_NAMES = Object.keys(COMMANDS);
@@ -136,7 +150,7 @@ function positionals(chance: Chance, name: string, places: FuzzPlaces): string[]
   if (chance.oneIn(15)) return chance.some(3, () => chance.oneIn(2) ? id() : type());
   if (name === "run") return [type()];
   if (name === "enqueue") return chance.oneIn(4) ? [] : [type()];
-  return ["show", "cancel", "retry", "logs"].includes(name) ? [id()] : [];
+  return TAKE_AN_ID.includes(name) ? [id()] : [];
 }
 
 /** Mostly the command's own options, sometimes another's; at most once a value of its own kind. */

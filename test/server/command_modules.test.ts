@@ -114,11 +114,13 @@ Deno.test({
               (await read(await app.request(`/api/runs/${accepted.run_id}`), 200, RunSchema))
                 .status;
             await until(async () => !/queued|running/.test(await status()), "the run", 20_000);
+            assertEquals(accepted.module_name, "Word count");
             const ended = await read(
               await app.request(`/api/runs/${accepted.run_id}`),
               200,
               RunSchema,
             );
+            assertEquals(ended.module_name, "Word count");
             const task = (await queue.getByRunId(accepted.run_id))!;
             const lines = (await logs.read(task.id, 0)).lines;
             return [

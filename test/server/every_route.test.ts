@@ -58,6 +58,10 @@ const keyTaken: Preparation = (queue) =>
 const keyConflict: Preparation = (queue) =>
   queue.enqueue({ type: "cleanup", idempotencyKey: "order-4711" });
 
+/** The schedule of the examples, or one that differs from it in its type. */
+const scheduled = (type: string): Preparation => (queue) =>
+  queue.addSchedule({ id: "nightly", type, cron: "30 2 * * *", timeZone: "Europe/Berlin" });
+
 /** How each operation comes to each success, and to 409 if it has that. */
 const SCENES: Readonly<
   Record<string, Readonly<Record<number, Preparation | [Preparation, RequestChanges]>>>
@@ -81,6 +85,11 @@ const SCENES: Readonly<
     200: [keyTaken, { fields: { run_id: undefined } }],
     409: keyConflict,
   },
+  enqueueBatch: { 201: nothing, 409: keyConflict },
+  listParents: {
+    200: (queue) =>
+      queue.enqueueBatch([{ type: "child", dependsOn: ["p"] }, { type: "t", runId: "p" }]),
+  },
   listTasks: { 200: queued },
   getTask: { 200: queued },
   listTransitions: { 200: leased },
@@ -94,6 +103,11 @@ const SCENES: Readonly<
   retireWorker: { 204: nothing },
   pruneTasks: { 200: completed },
   checkpoint: { 200: queued },
+  listSchedules: { 200: scheduled("report") },
+  addSchedule: { 201: nothing, 200: scheduled("report"), 409: scheduled("other") },
+  getSchedule: { 200: scheduled("report") },
+  changeSchedule: { 200: scheduled("report") },
+  removeSchedule: { 200: scheduled("report") },
   claimTasks: { 200: queued },
   renewLease: { 200: leased, 409: queued },
   reportProgress: { 200: leased, 409: queued },

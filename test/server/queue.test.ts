@@ -15,6 +15,7 @@ const TASK_FIELDS = [
   "status",
   "attempts",
   "max_attempts",
+  "waits_for",
   "run_after_utc",
   "lease_until_utc",
   "reserved_at_utc",
@@ -230,4 +231,17 @@ Deno.test("GET /api/queue/stats counts by by status and type", () =>
     assertEquals(stats.scheduled, 1);
     assert(stats.oldest_due_created_at !== null);
     assertEquals(stats.storage?.location, "memory");
+  }));
+
+Deno.test("POST /api/queue/enqueue takes parents, and refuses unknown ones and circles with 422", () =>
+  withApp(async ({ app, queue }) => {
+    await queue.enqueue({ type: "first", runId: "a" });
+    const body = { type: "second", depends_on: ["a", 1], on_parent_failure: "run" };
+    assertEquals((await read(await post(app, PATH, body), 201, EnqueuedSchema)).waits_for, 1);
+    const refused = async (task: object): Promise<string> =>
+      (await readError(await post(app, PATH, { type: "t", ...task }), 422, "VALIDATION_ERROR"))
+        .detail;
+    assert((await refused({ depends_on: ["b"] })).includes('"b"'));
+    assert((await refused({ run_id: "c", depends_on: ["c"] })).includes('"c"'));
+    assertEquals(await queue.count(), 2);
   }));

@@ -1,13 +1,14 @@
 /**
  * The worker protocol: leases over HTTP, fenced like those of any other worker.
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { MemoryLogStore, openQueue, type TaskQueue } from "../../src/mod.ts";
 import { createApp, createToken, parseTokens, tokenAccess } from "../../server/app.ts";
 import { TaskSchema } from "../../server/schemas.ts";
 import { ClaimSchema } from "../../server/worker_schemas.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
+import { until } from "../support/until.ts";
 import { post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 const WORKER = { worker_id: "w1", types: ["t"] };
@@ -202,6 +203,33 @@ Deno.test("a claim that nobody waits for any more takes nothing", () =>
     await settle();
     assertEquals((await queue.get(1))!.status, "queued");
   }));
+
+Deno.test("over a real connection, what nobody waits for any more is not claimed", async () => {
+  const queue = await openQueue({ memory: true });
+  let claims = 0;
+  const counted = new Proxy(queue, {
+    get: (target, name: keyof TaskQueue) => {
+      if (name === "claim") claims++;
+      return target[name].bind(target);
+    },
+  });
+  const app = createApp({ queue: counted });
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
+  const gone = new AbortController();
+  const asked = fetch(`http://127.0.0.1:${server.addr.port}/api/worker/claim`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ ...WORKER, wait_ms: 60_000 }),
+    signal: gone.signal,
+  });
+  await until(() => claims >= 2, "the claim to wait");
+  gone.abort();
+  await assertRejects(() => asked);
+  await server.shutdown(); // resolves only when nothing waits any more
+  await queue.enqueue({ type: "t" });
+  assertEquals((await queue.get(1))!.status, "queued");
+  await queue.close();
+});
 
 const python = await findPython();
 

@@ -1,0 +1,171 @@
+/**
+ * `holdfast schedule list|add|remove|pause|resume`: tasks that are enqueued by the clock, by whichever process has the queue
+ * open.
+ */
+import { Option } from "@commander-js/extra-typings";
+import { scheduleJson } from "../../server/schedule_schemas.ts";
+import {
+  CATCH_UP_POLICIES,
+  type CatchUpPolicy,
+  type NewSchedule,
+  QueueError,
+  type Schedule,
+  SCHEDULE_LIMITS,
+} from "../../src/mod.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withExistingQueue,
+  withQueue,
+  writeJson,
+  writeLine,
+} from "../app.ts";
+import { checkedInput, EXIT, NotFoundError } from "../exit.ts";
+import { duration, integerFrom } from "../options.ts";
+import { newTaskOf } from "../task_options.ts";
+
+interface AddOptions {
+  readonly cron?: string;
+  readonly timeZone?: string;
+  readonly every?: number;
+  readonly payload?: string;
+  readonly payloadFile?: string;
+  readonly priority?: number;
+  readonly maxAttempts?: number;
+  readonly catchUp?: CatchUpPolicy;
+  readonly catchUpMax?: number;
+  readonly overlap?: true;
+  readonly paused?: true;
+  readonly replace?: true;
+}
+
+/** Adds the commands. Exit code 3: there is no such schedule. */
+export function addScheduleCommands(program: Program, app: App): void {
+  const schedule = program.command("schedule")
+    .description("tasks that are enqueued by the clock");
+  schedule.command("list")
+    .description("every schedule, and when it comes next")
+    .action((_options, command) => app.run(command.optsWithGlobals(), list));
+  schedule.command("add")
+    .description("add a schedule; it fires while any process has the queue open, once for all")
+    .argument("<id>", "its name")
+    .argument("<type>", "the type of its tasks")
+    .option(
+      "--cron <fields>",
+      'minute hour day month weekday: "30 2 * * 1-5"; seconds may go first',
+    )
+    .option("--time-zone <zone>", "where --cron is read (default: UTC)")
+    .option("--every <duration>", "that long after each task has ended: 30s, 5m, 2h", duration)
+    .option("--payload <json>", "the handler's input (default: {})")
+    .option("--payload-file <file>", "a file that holds the payload, - for standard input")
+    .option("--priority <n>", "1 to 1000, lower runs first", integerFrom(1, 1000))
+    .option("--max-attempts <n>", "executions allowed for each task", integerFrom(1, 100))
+    .addOption(
+      new Option("--catch-up <policy>", "what becomes of missed instants (default: once)")
+        .choices(CATCH_UP_POLICIES),
+    )
+    .option(
+      "--catch-up-max <n>",
+      "how many missed instants --catch-up all makes up for",
+      integerFrom(1, SCHEDULE_LIMITS.catchUpMax),
+    )
+    .option("--overlap", "enqueue also while the task before is not over")
+    .option("--paused", "fire nothing until it is resumed")
+    .option("--replace", "replace another schedule with this id")
+    .action((id, type, options, command) =>
+      app.run(command.optsWithGlobals(), (session) => add(session, { id, type }, options))
+    );
+  schedule.command("remove")
+    .description("remove a schedule; its tasks stay")
+    .argument("<id>", "its name")
+    .action((id, _options, command) =>
+      app.run(command.optsWithGlobals(), (session) => remove(session, id))
+    );
+  for (const [name, paused] of [["pause", true], ["resume", false]] as const) {
+    schedule.command(name)
+      .description(paused ? "let a schedule rest" : "let a paused schedule go on")
+      .argument("<id>", "its name")
+      .action((id, _options, command) =>
+        app.run(command.optsWithGlobals(), (session) => pause(session, id, paused))
+      );
+  }
+}
+
+function list(session: Session): Promise<number> {
+  return withExistingQueue(session, async (queue) => {
+    const schedules = await queue.listSchedules();
+    if (session.json) writeJson(session, { schedules: schedules.map(scheduleJson) });
+    for (const schedule of schedules) writeLine(session, describe(schedule));
+    if (schedules.length === 0) writeLine(session, "there are no schedules");
+    return EXIT.done;
+  });
+}
+
+async function add(
+  session: Session,
+  { id, type }: { readonly id: string; readonly type: string },
+  options: AddOptions,
+): Promise<number> {
+  const { payload, payloadFile, priority, maxAttempts, every, replace, ...rest } = options;
+  const task = await newTaskOf(session, type, { payload, payloadFile, priority, maxAttempts });
+  const wanted: NewSchedule = {
+    ...rest,
+    id,
+    type,
+    payload: task.payload,
+    priority,
+    maxAttempts,
+    everyMs: every,
+  };
+  return await withQueue(session, async (queue) => {
+    const { schedule, created } = await checkedInput(() => queue.addSchedule(wanted, { replace }));
+    if (session.json) writeJson(session, { created, schedule: scheduleJson(schedule) });
+    writeLine(session, describe(schedule));
+    return EXIT.done;
+  });
+}
+
+function remove(session: Session, id: string): Promise<number> {
+  return withExistingQueue(session, async (queue) => {
+    const removed = await checkedInput(() => queue.removeSchedule(id));
+    if (!removed) throw noSchedule(id);
+    if (session.json) writeJson(session, { removed });
+    writeLine(session, `schedule ${JSON.stringify(id)} is removed`);
+    return EXIT.done;
+  });
+}
+
+function pause(session: Session, id: string, paused: boolean): Promise<number> {
+  return withExistingQueue(session, async (queue) => {
+    try {
+      const schedule = await checkedInput(() => queue.pauseSchedule(id, paused));
+      if (session.json) writeJson(session, scheduleJson(schedule));
+      writeLine(session, describe(schedule));
+      return EXIT.done;
+    } catch (thrown) {
+      if (thrown instanceof QueueError && thrown.code === "schedule_not_found") {
+        throw noSchedule(id);
+      }
+      throw thrown;
+    }
+  });
+}
+
+function noSchedule(id: string): NotFoundError {
+  return new NotFoundError(`there is no schedule ${JSON.stringify(id)}`);
+}
+
+/** One line for people. */
+function describe(schedule: Schedule): string {
+  const { id, type, cron, timeZone, everyMs, firings } = schedule;
+  const when = cron === null ? `every ${everyMs} ms` : `at ${cron} in ${timeZone}`;
+  const next = schedule.paused
+    ? "paused"
+    : schedule.waitsForTaskId !== null
+    ? `waits for task ${schedule.waitsForTaskId}`
+    : schedule.nextAt === null
+    ? "never comes again"
+    : `next ${schedule.nextAt.toISOString()}`;
+  return `${id}: ${type} ${when}, ${next}, fired ${firings} times`;
+}

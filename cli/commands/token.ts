@@ -1,0 +1,37 @@
+/**
+ * `holdfast token create NAME`: makes an access token for `serve`. It is shown once; only its hash is written down.
+ */
+import { Option } from "@commander-js/extra-typings";
+import { createToken, type Scope, SCOPES } from "../../server/app.ts";
+import { type App, type Program, type Session, writeJson, writeLine, writeNote } from "../app.ts";
+import type { DocumentOf } from "../documents.ts";
+import { checkedInput, EXIT } from "../exit.ts";
+
+/** Adds the command. It opens no queue. */
+export function addTokenCommand(program: Program, app: App): void {
+  program.command("token")
+    .description("access tokens for serve")
+    .command("create")
+    .description("make a token: its line goes into the tokens file, the token to whoever asks")
+    .argument("<name>", "whose it is: letters, digits, . _ -")
+    .addOption(
+      new Option("--scopes <scope...>", "what it may do; admin may do everything")
+        .choices(SCOPES)
+        .default([...SCOPES].slice(0, 1), SCOPES[0]),
+    )
+    .action((name, options, command) =>
+      app.run(
+        command.optsWithGlobals(),
+        (session) => create(session, name, options.scopes as Scope[]),
+      )
+    );
+}
+
+async function create(session: Session, name: string, scopes: readonly Scope[]): Promise<number> {
+  const { token, line } = await checkedInput(() => createToken(name, scopes));
+  const document: DocumentOf<"NewToken"> = { name, scopes: [...scopes], token, line };
+  if (session.json) writeJson(session, document);
+  writeLine(session, line);
+  writeNote(session, session.json ? "this token is shown once" : `token, shown once: ${token}`);
+  return EXIT.done;
+}

@@ -1,0 +1,162 @@
+/**
+ * The desk: what commands that ask and tell need of a queue, in documents as `--json` writes them. One is a queue's files,
+ * the other one a server.
+ */
+import type { LogLine, LogPage, LogStore, NewTask, Task, TaskQueue } from "../src/mod.ts";
+import {
+  explanationJson,
+  healthReasonsJson,
+  statsJson,
+  taskJson,
+  transitionJson,
+  workerJson,
+} from "../server/json.ts";
+import type { DocumentOf } from "./documents.ts";
+import { NotFoundError } from "./exit.ts";
+
+/** A task as a document. */
+export type TaskDocument = DocumentOf<"Task">;
+
+/** Which tasks to list. */
+export interface ListQuery {
+  readonly status?: TaskDocument["status"];
+  readonly type?: string;
+  readonly limit: number;
+}
+
+/** Where a log is read on: a byte for files, a cursor for servers; `null` is the beginning. */
+export type LogPosition = number | string | null;
+
+/** Lines of a log, and where the next ones begin. */
+export interface LogPart {
+  readonly lines: readonly LogLine[];
+  readonly next: LogPosition;
+}
+
+/** A queue, wherever it is. Methods that take a reference throw NotFoundError when it names no task. */
+export interface Desk {
+  /** Stores a task; on disk when it resolves. */
+  enqueue(task: NewTask): Promise<DocumentOf<"Enqueued">>;
+  /** The task that a task id, or a run id, names. */
+  find(reference: string): Promise<TaskDocument>;
+  /** The newest tasks, and how many there are in all when that is known. */
+  list(
+    query: ListQuery,
+  ): Promise<{ readonly tasks: TaskDocument[]; readonly total: number | null }>;
+  cancel(reference: string): Promise<DocumentOf<"Cancelled">>;
+  retry(reference: string): Promise<DocumentOf<"Retried">>;
+  explain(reference: string): Promise<DocumentOf<"Explanation">>;
+  transitions(reference: string): Promise<DocumentOf<"TransitionList">>;
+  workers(): Promise<DocumentOf<"WorkerList">>;
+  stats(): Promise<DocumentOf<"Stats">>;
+  health(): Promise<DocumentOf<"Health">>;
+  /** The log of a task from a position on. */
+  readLog(task: TaskDocument, from: LogPosition): Promise<LogPart>;
+  /** Calls `listener` when the task may have changed, or never: look now and then as well. Returns the way to stop. */
+  watch(taskId: number, listener: () => void): () => void;
+  /** How often to look whether something is new, in milliseconds. */
+  readonly lookIntervalMs: number;
+}
+
+/** Another process's log lines are looked for this often. */
+const LOOK_INTERVAL_MS = 200;
+
+/** A queue that is open in this process. */
+export class LocalDesk implements Desk {
+  readonly lookIntervalMs = LOOK_INTERVAL_MS;
+  readonly #queue: TaskQueue;
+  readonly #logs: LogStore;
+
+  constructor(queue: TaskQueue, logs: LogStore) {
+    this.#queue = queue;
+    this.#logs = logs;
+  }
+
+  async enqueue(newTask: NewTask): Promise<DocumentOf<"Enqueued">> {
+    const { task, created } = await this.#queue.enqueue(newTask);
+    return { created, task: taskJson(task) };
+  }
+
+  async find(reference: string): Promise<TaskDocument> {
+    return taskJson(await findTask(this.#queue, reference));
+  }
+
+  async list(query: ListQuery): Promise<{ tasks: TaskDocument[]; total: number }> {
+    const [tasks, total] = await Promise.all([this.#queue.list(query), this.#queue.count(query)]);
+    return { tasks: tasks.map(taskJson), total };
+  }
+
+  async cancel(reference: string): Promise<DocumentOf<"Cancelled">> {
+    const { id } = await findTask(this.#queue, reference);
+    const cancelled = await this.#queue.cancel(id);
+    return { cancelled, task: await this.find(String(id)) };
+  }
+
+  async retry(reference: string): Promise<DocumentOf<"Retried">> {
+    const { id } = await findTask(this.#queue, reference);
+    const retried = await this.#queue.retry(id);
+    return { retried, task: await this.find(String(id)) };
+  }
+
+  async explain(reference: string): Promise<DocumentOf<"Explanation">> {
+    const { id } = await findTask(this.#queue, reference);
+    const explanation = await this.#queue.explain(id);
+    if (explanation === undefined) throw new NotFoundError(`task ${id} was just deleted`);
+    return explanationJson(explanation);
+  }
+
+  async transitions(reference: string): Promise<DocumentOf<"TransitionList">> {
+    const { id } = await findTask(this.#queue, reference);
+    const steps = await this.#queue.transitions(id);
+    return { task_id: id, transitions: steps.map(transitionJson) };
+  }
+
+  async workers(): Promise<DocumentOf<"WorkerList">> {
+    return { workers: (await this.#queue.listWorkers()).map(workerJson) };
+  }
+
+  async stats(): Promise<DocumentOf<"Stats">> {
+    return statsJson(await this.#queue.stats());
+  }
+
+  async health(): Promise<DocumentOf<"Health">> {
+    const { verdict, reasons } = await this.#queue.health();
+    return { status: verdict, reasons: healthReasonsJson(reasons) };
+  }
+
+  async readLog({ id }: TaskDocument, from: LogPosition): Promise<LogPart> {
+    const page: LogPage = await this.#logs.read(id, Number(from ?? 0));
+    return { lines: page.lines, next: page.nextOffset };
+  }
+
+  watch(taskId: number, listener: () => void): () => void {
+    return this.#queue.watch((changes) => {
+      if (changes === "reset" || changes.some((one) => one.taskId === taskId)) listener();
+    });
+  }
+}
+
+/**
+ * The task that `reference` names: digits are a task id, `run:…` and everything else a run id.
+ *
+ * @throws NotFoundError when there is none.
+ */
+export async function findTask(queue: TaskQueue, reference: string): Promise<Task> {
+  const { taskId, runId } = parseReference(reference);
+  const task = taskId === undefined ? await queue.getByRunId(runId) : await queue.get(taskId);
+  if (task === undefined) throw noSuchTask(reference);
+  return task;
+}
+
+/** What a reference says: a task id, or else a run id. @throws NotFoundError for a task id that cannot be. */
+export function parseReference(reference: string): { taskId?: number; runId: string } {
+  if (!/^\d+$/.test(reference)) return { runId: reference.replace(/^run:/, "") };
+  const taskId = Number(reference);
+  if (!Number.isSafeInteger(taskId)) throw noSuchTask(reference);
+  return { taskId, runId: "" };
+}
+
+/** The refusal of a reference that names nothing. */
+export function noSuchTask(reference: string): NotFoundError {
+  return new NotFoundError(`there is no task ${JSON.stringify(reference)}`);
+}

@@ -1,0 +1,226 @@
+/**
+ * A queue behind `holdfast serve`: each question is a request, each answer is checked before it is believed.
+ */
+import { z } from "zod";
+import { messageOf, type NewTask } from "../src/mod.ts";
+import { LogPageSchema } from "../server/log_schemas.ts";
+import { EnqueuedSchema, ErrorSchema, HealthSchema, TaskPageSchema } from "../server/schemas.ts";
+import {
+  type Desk,
+  type ListQuery,
+  type LogPart,
+  type LogPosition,
+  noSuchTask,
+  parseReference,
+  type TaskDocument,
+} from "./desk.ts";
+import { type DocumentOf, DOCUMENTS } from "./documents.ts";
+import { NotFoundError, OpenError, UsageError } from "./exit.ts";
+
+/** A server is asked this often whether something is new. */
+const LOOK_INTERVAL_MS = 500;
+
+/** A request that takes longer is given up. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Lines of a log in one answer. */
+const LOG_LINES_MAX = 10_000;
+
+/** The statuses by which a server says that the question was wrong. */
+const WRONG_USAGE: readonly number[] = [400, 401, 403, 413, 415, 422, 431];
+
+/** An unhealthy server answers with the verdict beside the error. */
+const AnyHealth = z.object({
+  status: z.enum(["healthy", "degraded", "unhealthy"]),
+  reasons: HealthSchema.shape.reasons.optional(),
+  detail: z.string().optional(),
+});
+
+/** Where a server is, and who asks. */
+export interface RemoteOptions {
+  /** Its address, `http://host:8787`; a path before `/api` may follow. */
+  readonly url: string;
+  /** Sent as a bearer token; default none. */
+  readonly token?: string;
+}
+
+/** What one request came to. */
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Asks a server. */
+export class RemoteDesk implements Desk {
+  readonly lookIntervalMs = LOOK_INTERVAL_MS;
+  readonly #base: string;
+  readonly #headers: Readonly<Record<string, string>>;
+
+  /** @throws UsageError when the address is none, or the token cannot be sent. */
+  constructor({ url, token }: RemoteOptions) {
+    this.#base = checkUrl(url);
+    if (token !== undefined && !/^[\w.~+/=-]+$/.test(token)) {
+      throw new UsageError("--token holds characters that no token has");
+    }
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  async enqueue(task: NewTask): Promise<DocumentOf<"Enqueued">> {
+    const body = {
+      type: task.type,
+      payload: task.payload,
+      priority: task.priority,
+      run_after: task.runAfter instanceof Date ? task.runAfter.toISOString() : task.runAfter,
+      idempotency_key: task.idempotencyKey,
+      max_attempts: task.maxAttempts,
+      run_id: task.runId,
+    };
+    const { created, ...stored } = await this.#post("queue/enqueue", EnqueuedSchema, body);
+    return { created, task: stored };
+  }
+
+  async find(reference: string): Promise<TaskDocument> {
+    const { taskId, runId } = parseReference(reference);
+    if (taskId !== undefined) return await this.#get(`queue/tasks/${taskId}`, DOCUMENTS.Task);
+    const path = `runs/${encodeURIComponent(runId)}/explain`;
+    const { task_id } = await this.#get(path, DOCUMENTS.Explanation).catch((thrown) => {
+      throw thrown instanceof NotFoundError ? noSuchTask(reference) : thrown;
+    });
+    return await this.#get(`queue/tasks/${task_id}`, DOCUMENTS.Task);
+  }
+
+  async list({ status, type, limit }: ListQuery): Promise<{ tasks: TaskDocument[]; total: null }> {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (status !== undefined) query.set("status", status);
+    if (type !== undefined) query.set("type", type);
+    const { tasks } = await this.#get(`queue/tasks?${query}`, TaskPageSchema);
+    return { tasks, total: null };
+  }
+
+  async cancel(reference: string): Promise<DocumentOf<"Cancelled">> {
+    const { done, task } = await this.#byHand(reference, "cancel");
+    return { cancelled: done, task };
+  }
+
+  async retry(reference: string): Promise<DocumentOf<"Retried">> {
+    const { done, task } = await this.#byHand(reference, "retry");
+    return { retried: done, task };
+  }
+
+  async explain(reference: string): Promise<DocumentOf<"Explanation">> {
+    const { run_id } = await this.find(reference);
+    return await this.#get(`runs/${encodeURIComponent(run_id)}/explain`, DOCUMENTS.Explanation);
+  }
+
+  async transitions(reference: string): Promise<DocumentOf<"TransitionList">> {
+    const { id } = await this.find(reference);
+    return await this.#get(`queue/tasks/${id}/transitions`, DOCUMENTS.TransitionList);
+  }
+
+  workers(): Promise<DocumentOf<"WorkerList">> {
+    return this.#get("queue/workers", DOCUMENTS.WorkerList);
+  }
+
+  stats(): Promise<DocumentOf<"Stats">> {
+    return this.#get("queue/stats", DOCUMENTS.Stats);
+  }
+
+  /** A server that says that it is unhealthy has answered. */
+  async health(): Promise<DocumentOf<"Health">> {
+    const answer = await this.#ask("health");
+    if (answer.status !== 200 && answer.status !== 503) throw refusalOf(answer);
+    const { status, reasons, detail } = believed(AnyHealth, answer);
+    if (reasons === undefined && status === "unhealthy") {
+      throw new OpenError(`the server's queue does not answer: ${detail ?? "it does not say why"}`);
+    }
+    return { status, reasons: reasons ?? [] };
+  }
+
+  async readLog({ run_id }: TaskDocument, from: LogPosition): Promise<LogPart> {
+    const query = new URLSearchParams({ tail: String(LOG_LINES_MAX) });
+    if (from !== null) query.set("cursor", String(from));
+    const path = `runs/${encodeURIComponent(run_id)}/logs?${query}`;
+    const { lines, next_cursor } = await this.#get(path, LogPageSchema);
+    return { lines, next: next_cursor };
+  }
+
+  watch(): () => void {
+    return () => {};
+  }
+
+  async #byHand(
+    reference: string,
+    act: "cancel" | "retry",
+  ): Promise<{ done: boolean; task: TaskDocument }> {
+    const { id } = await this.find(reference);
+    const answer = await this.#ask(`queue/tasks/${id}/${act}`, {});
+    if (answer.status === 409) return { done: false, task: await this.find(String(id)) };
+    if (answer.status !== 200) throw refusalOf(answer);
+    return { done: true, task: believed(DOCUMENTS.Task, answer) };
+  }
+
+  async #get<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema>> {
+    return acceptedAs(schema, await this.#ask(path));
+  }
+
+  async #post<Schema extends z.ZodType>(
+    path: string,
+    schema: Schema,
+    body: unknown,
+  ): Promise<z.output<Schema>> {
+    return acceptedAs(schema, await this.#ask(path, body));
+  }
+
+  /** With a body it is a POST. @throws OpenError when there is no answer, or none in JSON. */
+  async #ask(path: string, body?: unknown): Promise<Answer> {
+    const url = `${this.#base}/api/${path}`;
+    try {
+      const response = await fetch(url, {
+        headers: { ...this.#headers, "content-type": "application/json" },
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+        redirect: "error",
+        ...body === undefined ? {} : { method: "POST", body: JSON.stringify(body) },
+      });
+      const text = await response.text();
+      return { status: response.status, body: JSON.parse(text) };
+    } catch (thrown) {
+      throw new OpenError(`Cannot ask ${url}: ${messageOf(thrown)}`, { cause: thrown });
+    }
+  }
+}
+
+function checkUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
+    throw new UsageError(
+      `--url ${JSON.stringify(text)} is no address: one such as http://127.0.0.1:8787 is needed`,
+    );
+  }
+  if (url.username !== "" || url.search !== "" || url.hash !== "") {
+    throw new UsageError(`--url takes an address without user, query and fragment`);
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+function acceptedAs<Schema extends z.ZodType>(schema: Schema, answer: Answer): z.output<Schema> {
+  if (answer.status >= 200 && answer.status < 300) return believed(schema, answer);
+  throw refusalOf(answer);
+}
+
+/** @throws OpenError when the server answers something else than Holdfast does. */
+function believed<Schema extends z.ZodType>(schema: Schema, { body }: Answer): z.output<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new OpenError("the server does not answer as Holdfast does: is --url right?");
+}
+
+/** What a refusal means here. */
+function refusalOf({ status, body }: Answer): Error {
+  const parsed = ErrorSchema.safeParse(body);
+  const fields = parsed.data?.errors?.map(({ field, message }) => `${field}: ${message}`) ?? [];
+  const detail = parsed.data?.detail ?? `the server answers ${status}`;
+  const text = fields.length === 0 ? detail : `${detail}: ${fields.join("; ")}`;
+  if (status === 404 && parsed.success) return new NotFoundError(text);
+  if (WRONG_USAGE.includes(status)) return new UsageError(text);
+  return status === 409 ? new Error(text) : new OpenError(text);
+}

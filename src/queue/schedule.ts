@@ -1,0 +1,129 @@
+/**
+ * Schedules: tasks that are enqueued by the clock. What they are, as callers give and see them.
+ */
+import type { RetryPolicy } from "../domain/backoff.ts";
+import type { NewTask } from "../domain/task.ts";
+
+/** Every policy for instants that were missed; the default first. */
+export const CATCH_UP_POLICIES = ["once", "skip", "all"] as const;
+
+/**
+ * What becomes of the instants of a cron expression that were missed: they came more than a minute ago because no process
+ * had the queue open, or while the schedule's last task was not final.
+ *
+ * - `once`: one firing makes up for all of them. `skip`: none does. `all`: one for each, the last `catchUpMax` at most.
+ *
+ * An instant of at most a minute ago is merely late and fires in any case. With `everyMs`, `once` fires at once and `skip`
+ * waits for another interval; `all` has no meaning there.
+ */
+export type CatchUpPolicy = typeof CATCH_UP_POLICIES[number];
+
+/** The bounds of a schedule's fields, and what they are by default. */
+export const SCHEDULE_LIMITS: {
+  readonly idMaxLength: number;
+  readonly everyMinMs: number;
+  readonly everyMaxMs: number;
+  readonly catchUpMax: number;
+  readonly catchUpDefault: number;
+  readonly lateMs: number;
+  readonly schedulesMax: number;
+} = Object.freeze({
+  /** Characters of an id. */
+  idMaxLength: 160,
+  /** The shortest and the longest interval, in milliseconds. */
+  everyMinMs: 1000,
+  everyMaxMs: 366 * 24 * 3_600_000,
+  /** How many missed instants can be made up for, and how many are when nothing is said. */
+  catchUpMax: 1000,
+  catchUpDefault: 100,
+  /** An instant that came no longer ago than this, in milliseconds, is late and not missed. */
+  lateMs: 60_000,
+  /** Schedules in a queue. */
+  schedulesMax: 10_000,
+});
+
+/** What a caller gives. Exactly one of `everyMs` and `cron` is needed. */
+export interface NewSchedule extends
+  Pick<
+    NewTask,
+    "type" | "payload" | "priority" | "compatibility" | "maxAttempts" | "retryPolicy" | "timeoutMs"
+  > {
+  /** Its name, 1–160 characters, unique in the queue. */
+  readonly id: string;
+  /** How long after a task has ended the next one is enqueued: 1 s to 366 days in milliseconds. The first comes at once. */
+  readonly everyMs?: number;
+  /**
+   * When tasks are enqueued: five fields (minute, hour, day of the month, month, day of the week), six with seconds first,
+   * or a name such as `@daily`.
+   */
+  readonly cron?: string;
+  /** The IANA time zone that `cron` is read in; default `UTC`. */
+  readonly timeZone?: string;
+  /** What becomes of missed instants; default `once`. */
+  readonly catchUp?: CatchUpPolicy;
+  /** How many missed instants `all` makes up for, 1–1000; default 100. */
+  readonly catchUpMax?: number;
+  /** Whether a task may be enqueued while the one before is not final; only with `cron`, default false. */
+  readonly overlap?: boolean;
+  /** Whether it begins paused; default false. */
+  readonly paused?: boolean;
+}
+
+/** A schedule as it is stored. */
+export interface Schedule {
+  /** Its name. */
+  readonly id: string;
+  /** The type of its tasks. */
+  readonly type: string;
+  /** Their payload. */
+  readonly payload: unknown;
+  /** Their priority. */
+  readonly priority: number;
+  /** Pairs that a worker's capabilities must contain. */
+  readonly compatibility: Readonly<Record<string, unknown>>;
+  /** Executions allowed for each. */
+  readonly maxAttempts: number;
+  /** How their failures are retried; `null` for the handler's policy. */
+  readonly retryPolicy: RetryPolicy | null;
+  /** How long one attempt may take, in milliseconds; `null` for the handler's timeout. */
+  readonly timeoutMs: number | null;
+  /** The interval after a task has ended; `null` with `cron`. */
+  readonly everyMs: number | null;
+  /** The expression; `null` with `everyMs`. */
+  readonly cron: string | null;
+  /** Where its clock stands. */
+  readonly timeZone: string;
+  /** What becomes of missed instants. */
+  readonly catchUp: CatchUpPolicy;
+  /** How many of them `all` makes up for. */
+  readonly catchUpMax: number;
+  /** Whether its tasks may overlap. */
+  readonly overlap: boolean;
+  /** Whether it is paused. */
+  readonly paused: boolean;
+  /**
+   * When it fires next: in the past for an instant that will be made up for, `null` while `everyMs` waits for a task to end
+   * and when a cron expression has no later instant.
+   */
+  readonly nextAt: Date | null;
+  /** When it last fired. */
+  readonly lastFiredAt: Date | null;
+  /** The task of its last firing. */
+  readonly lastTaskId: number | null;
+  /** How often it has fired. */
+  readonly firings: number;
+  /** The task whose end the next firing waits for. */
+  readonly waitsForTaskId: number | null;
+  /** When it was stored. */
+  readonly createdAt: Date;
+  /** When it last changed. */
+  readonly updatedAt: Date;
+}
+
+/** What `addSchedule` answers. */
+export interface AddScheduleResult {
+  /** The schedule as it is stored. */
+  readonly schedule: Schedule;
+  /** `false` when there was one with this id already. */
+  readonly created: boolean;
+}

@@ -1,0 +1,442 @@
+/**
+ * Schedules in the queue: stored, changed, and fired.
+ *
+ * A firing is one transaction: it enqueues the task and moves the schedule on, after it has read the schedule's row under
+ * the commit lock. So of all processes that find it due, one fires it, and a killed one has either done both or nothing.
+ */
+import { QueueError } from "../domain/errors.ts";
+import { canonicalJson } from "../domain/json.ts";
+import { checkInteger, checkName, isFinal, type TaskStatus } from "../domain/task.ts";
+import type { Reader, Transaction } from "../ledger/replica.ts";
+import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
+import { checkCron, type CronTime, nextInstant } from "./cron.ts";
+import { enqueueAll, type PreparedTask, prepareTask } from "./enqueue.ts";
+import type { OperationContext } from "./operation_context.ts";
+import {
+  type AddScheduleResult,
+  CATCH_UP_POLICIES,
+  type CatchUpPolicy,
+  type NewSchedule,
+  type Schedule,
+  SCHEDULE_LIMITS,
+} from "./schedule.ts";
+import { type LastTask, type Plan, type PlannedSchedule, planSchedule } from "./schedule_plan.ts";
+import { SCHEDULE_TABLE } from "./schema.ts";
+
+/** The columns of `schedules`, in order. */
+const COLUMNS = [
+  "schedule_id",
+  "type",
+  "payload",
+  "priority",
+  "compatibility",
+  "max_attempts",
+  "retry_policy",
+  "timeout_ms",
+  "every_ms",
+  "cron",
+  "time_zone",
+  "catch_up",
+  "catch_up_max",
+  "overlaps",
+  "is_paused",
+  "next_at_utc",
+  "last_fired_at_utc",
+  "last_task_id",
+  "firings",
+  "created_at_utc",
+  "updated_at_utc",
+] as const;
+
+type Column = typeof COLUMNS[number];
+
+/** A row by column. */
+type ScheduleRow = Readonly<Record<Column, SqlValue>>;
+
+/** Columns that a caller defines; two schedules with the same ones are the same. */
+const DEFINED = COLUMNS.slice(1, 14);
+
+/** A checked `NewSchedule`, in the forms of its columns. */
+export type PreparedSchedule = Omit<
+  ScheduleRow,
+  | "next_at_utc"
+  | "last_fired_at_utc"
+  | "last_task_id"
+  | "firings"
+  | "created_at_utc"
+  | "updated_at_utc"
+>;
+
+/** How many due schedules one transaction fires at most; the longest due first. */
+const FIRE_MAX = 10;
+
+/** The statements; a test reads their plans. */
+export const SCHEDULE_SQL = {
+  one: "SELECT * FROM schedules WHERE schedule_id = ?",
+  all: "SELECT * FROM schedules ORDER BY schedule_id",
+  count: "SELECT count(*) FROM schedules",
+  put: `INSERT INTO schedules (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})
+    ON CONFLICT (schedule_id) DO UPDATE SET ${
+    COLUMNS.slice(1).map((column) => `${column} = excluded.${column}`).join(", ")
+  } RETURNING *`,
+  remove: "DELETE FROM schedules WHERE schedule_id = ? RETURNING schedule_id",
+  reached: `SELECT * FROM schedules INDEXED BY next_schedules
+    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +? ORDER BY next_at_utc`,
+  next: `SELECT next_at_utc FROM schedules INDEXED BY next_schedules
+    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc > +? ORDER BY next_at_utc LIMIT 1`,
+  lastTask: "SELECT status, finished_at_utc FROM task_queue WHERE id = ?",
+  runId: "SELECT 1 FROM task_queue WHERE run_id = ?",
+} as const;
+
+/** Checks every field, before any effect. @throws TypeError, RangeError */
+export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number): PreparedSchedule {
+  const { idMaxLength, catchUpMax, catchUpDefault } = SCHEDULE_LIMITS;
+  const id = checkScheduleId(schedule.id);
+  const task = prepareTask({ ...schedule, runId: undefined }, payloadMaxBytes);
+  checkName(`${id}@${new Date(0).toISOString()}`, "schedule id", idMaxLength + 40);
+  const time = checkTime(schedule);
+  return {
+    schedule_id: id,
+    type: task.type,
+    payload: task.payload,
+    priority: task.priority,
+    compatibility: task.compatibility,
+    max_attempts: task.maxAttempts,
+    retry_policy: task.retryPolicy,
+    timeout_ms: task.timeoutMs,
+    ...time,
+    catch_up: checkCatchUp(schedule),
+    catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
+    overlaps: checkOverlap(schedule) ? 1 : 0,
+    is_paused: checkBoolean(schedule.paused ?? false, "paused") ? 1 : 0,
+  };
+}
+
+/** A schedule's id. @throws TypeError */
+export function checkScheduleId(id: unknown): string {
+  return checkName(id, "schedule id", SCHEDULE_LIMITS.idMaxLength);
+}
+
+function checkTime(
+  { everyMs, cron, timeZone = "UTC" }: NewSchedule,
+): Pick<PreparedSchedule, "every_ms" | "cron" | "time_zone"> {
+  if ((everyMs === undefined) === (cron === undefined)) {
+    const given = cron === undefined ? "neither" : "both";
+    throw new TypeError(
+      `Cannot use ${given} of everyMs and cron for a schedule: exactly one is needed`,
+    );
+  }
+  const { everyMinMs, everyMaxMs } = SCHEDULE_LIMITS;
+  if (cron === undefined) {
+    const checkedMs = checkInteger(everyMs, "everyMs", everyMinMs, everyMaxMs);
+    return { every_ms: checkedMs, cron: null, time_zone: "UTC" };
+  }
+  checkCron({ cron, timeZone });
+  return { every_ms: null, cron: cron.trim().replaceAll(/\s+/g, " "), time_zone: timeZone };
+}
+
+function checkCatchUp({ catchUp = "once", everyMs }: NewSchedule): CatchUpPolicy {
+  if (!CATCH_UP_POLICIES.includes(catchUp)) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(catchUp)} as catchUp: allowed are ${
+        CATCH_UP_POLICIES.join(", ")
+      }`,
+    );
+  }
+  if (catchUp === "all" && everyMs !== undefined) {
+    throw new TypeError(
+      'Cannot use "all" as catchUp with everyMs: an interval begins when a task has ended, so only one can be missed',
+    );
+  }
+  return catchUp;
+}
+
+function checkOverlap({ overlap = false, everyMs }: NewSchedule): boolean {
+  if (checkBoolean(overlap, "overlap") && everyMs !== undefined) {
+    throw new TypeError(
+      "Cannot use overlap with everyMs: an interval begins when a task has ended",
+    );
+  }
+  return overlap;
+}
+
+function checkBoolean(value: unknown, what: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: true or false is needed`,
+  );
+}
+
+// --- stored and changed
+
+/**
+ * Stores a schedule; one with its id that says the same stays as it is, another is replaced or refused.
+ *
+ * @throws QueueError `schedule_conflict`. @throws RangeError when it never comes, or there are too many.
+ */
+export function addSchedule(
+  tx: Transaction,
+  schedule: PreparedSchedule,
+  { replace, nowMs }: { readonly replace: boolean; readonly nowMs: number },
+): AddScheduleResult {
+  const known = findSchedule(tx, schedule.schedule_id as string);
+  if (known === undefined) {
+    checkRoom(tx);
+    const row = newRow(schedule, nowMs);
+    return { schedule: scheduleOf(tx, put(tx, row), nowMs), created: true };
+  }
+  if (isSame(known, schedule)) return { schedule: scheduleOf(tx, known, nowMs), created: false };
+  if (!replace) {
+    const id = JSON.stringify(known.schedule_id);
+    throw new QueueError(
+      "schedule_conflict",
+      `Cannot add schedule ${id}: there is another one with this id, and replacing it was not asked for`,
+    );
+  }
+  const isSameTime = timeOf(known) === timeOf(schedule);
+  const { firings, last_fired_at_utc, last_task_id, created_at_utc } = known;
+  const row = {
+    ...newRow(schedule, nowMs),
+    ...{ firings, last_fired_at_utc, last_task_id, created_at_utc },
+    ...(isSameTime ? { next_at_utc: known.next_at_utc } : {}),
+  };
+  return { schedule: scheduleOf(tx, put(tx, row), nowMs), created: false };
+}
+
+/** The schedule with this id, at a time. */
+export function getSchedule(reader: Reader, id: string, nowMs: number): Schedule | undefined {
+  const row = findSchedule(reader, id);
+  return row && scheduleOf(reader, row, nowMs);
+}
+
+/** Every schedule, by its id. */
+export function listSchedules(reader: Reader, nowMs: number): Schedule[] {
+  return reader.read(SCHEDULE_SQL.all).map((row) => scheduleOf(reader, byColumn(row), nowMs));
+}
+
+/** Deletes a schedule; its tasks stay. `false` when there is none. */
+export function removeSchedule(tx: Transaction, id: string): boolean {
+  return tx.remove(SCHEDULE_TABLE, SCHEDULE_SQL.remove, [id]).length > 0;
+}
+
+/** Pauses a schedule, or lets it go on: with the next instant of its expression, or when its interval is over. */
+export function pauseSchedule(
+  tx: Transaction,
+  { id, paused }: { readonly id: string; readonly paused: boolean },
+  nowMs: number,
+): Schedule {
+  const row = findSchedule(tx, id);
+  if (row === undefined) {
+    throw new QueueError("schedule_not_found", `Cannot find schedule ${JSON.stringify(id)}`);
+  }
+  if ((row.is_paused === 1) === paused) return scheduleOf(tx, row, nowMs);
+  const cron = cronTimeOf(row);
+  const isReached = !paused && cron !== null && Number(row.next_at_utc ?? Infinity) <= nowMs;
+  const next = isReached ? nextInstant(cron, nowMs) : row.next_at_utc;
+  const changed = {
+    ...row,
+    is_paused: paused ? 1 : 0,
+    next_at_utc: next,
+    updated_at_utc: nowMs,
+  };
+  return scheduleOf(tx, put(tx, changed), nowMs);
+}
+
+// --- fired
+
+/** What the schedules have to do: whether one fires, and else when to look again. */
+export interface ScheduleOutlook {
+  readonly isDue: boolean;
+  /** `null` when nothing is known to come. */
+  readonly nextMs: number | null;
+}
+
+/** Looks at the schedules. Changes nothing. */
+export function lookAtSchedules(reader: Reader, nowMs: number): ScheduleOutlook {
+  const reached = reader.read(SCHEDULE_SQL.reached, [nowMs]).map((row) =>
+    planOf(reader, byColumn(row), nowMs)
+  );
+  const waits = reached.map((plan) => plan.kind === "wait" ? plan.untilMs : nowMs);
+  const [later] = reader.read(SCHEDULE_SQL.next, [nowMs]);
+  const times = [...waits, later === undefined ? null : Number(later[0])].filter((at) =>
+    at !== null
+  );
+  return {
+    isDue: reached.some(({ kind }) => kind === "fire"),
+    nextMs: times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b)),
+  };
+}
+
+/** Fires what is due; the rows of the tasks. */
+export function fireSchedules(tx: Transaction, context: OperationContext): SqlRow[] {
+  const { nowMs } = context;
+  const due = tx.read(SCHEDULE_SQL.reached, [nowMs]).map(byColumn).flatMap((row) => {
+    const plan = planOf(tx, row, nowMs);
+    return plan.kind === "fire" ? [{ row, plan }] : [];
+  });
+  return due.slice(0, FIRE_MAX).flatMap(({ row, plan }) => fire(tx, { row, plan }, context));
+}
+
+function fire(
+  tx: Transaction,
+  { row, plan }: { readonly row: ScheduleRow; readonly plan: Extract<Plan, { kind: "fire" }> },
+  context: OperationContext,
+): SqlRow[] {
+  const tasks = plan.instantsMs.map((atMs) => taskFor(tx, row, atMs));
+  const rows = enqueueAll(tx, tasks, context).map((enqueued) => enqueued.row);
+  const fired = rows.length === 0 ? {} : {
+    last_fired_at_utc: context.nowMs,
+    last_task_id: rows.at(-1)![0]!,
+    firings: Number(row.firings) + rows.length,
+  };
+  put(tx, { ...row, ...fired, next_at_utc: plan.nextAtMs, updated_at_utc: context.nowMs });
+  return rows;
+}
+
+/** The task for an instant; its run id says whose it is and which, unless there is such a run already. */
+function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
+  const runId = `${row.schedule_id}@${new Date(atMs).toISOString()}`;
+  const isTaken = reader.read(SCHEDULE_SQL.runId, [runId]).length > 0;
+  return {
+    type: row.type as string,
+    runId: isTaken ? null : runId,
+    priority: row.priority as number,
+    payload: row.payload as string,
+    compatibility: row.compatibility as string,
+    maxAttempts: row.max_attempts as number,
+    runAfterMs: null,
+    idempotencyKey: null,
+    retryPolicy: row.retry_policy as string | null,
+    timeoutMs: row.timeout_ms as number | null,
+    dependsOn: [],
+    onParentFailure: "fail",
+  };
+}
+
+function planOf(reader: Reader, row: ScheduleRow, nowMs: number): Plan {
+  return planSchedule(plannedOf(row, lastTaskOf(reader, row)), nowMs);
+}
+
+function plannedOf(row: ScheduleRow, last: LastTask): PlannedSchedule {
+  return {
+    everyMs: row.every_ms as number | null,
+    cron: cronTimeOf(row),
+    catchUp: row.catch_up as CatchUpPolicy,
+    catchUpMax: row.catch_up_max as number,
+    overlaps: row.overlaps === 1,
+    nextAtMs: row.next_at_utc as number,
+    last,
+  };
+}
+
+/** A pruned task has ended, nobody knows when. */
+function lastTaskOf(reader: Reader, row: ScheduleRow): LastTask {
+  if (row.last_task_id === null) return { kind: "none" };
+  const [task] = reader.read(SCHEDULE_SQL.lastTask, [row.last_task_id]);
+  if (task === undefined) return { kind: "none" };
+  if (!isFinal(task[0] as TaskStatus)) return { kind: "active" };
+  return { kind: "ended", atMs: Number(task[1]) };
+}
+
+// --- rows
+
+function findSchedule(reader: Reader, id: string): ScheduleRow | undefined {
+  return reader.read(SCHEDULE_SQL.one, [id]).map(byColumn)[0];
+}
+
+function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
+  const values = COLUMNS.map((column) => row[column]);
+  return byColumn(tx.change(SCHEDULE_TABLE, SCHEDULE_SQL.put, values)[0]!);
+}
+
+/** @throws RangeError when the expression never comes. */
+function newRow(schedule: PreparedSchedule, nowMs: number): ScheduleRow {
+  const cron = cronTimeOf(schedule);
+  const nextAtMs = cron === null ? nowMs : nextInstant(cron, nowMs);
+  if (nextAtMs === null) {
+    throw new RangeError(
+      `Cannot use ${JSON.stringify(schedule.cron)} as cron: it never comes from now on`,
+    );
+  }
+  return {
+    ...schedule,
+    next_at_utc: nextAtMs,
+    last_fired_at_utc: null,
+    last_task_id: null,
+    firings: 0,
+    created_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  };
+}
+
+function checkRoom(reader: Reader): void {
+  const count = Number(reader.read(SCHEDULE_SQL.count)[0]![0]);
+  const { schedulesMax } = SCHEDULE_LIMITS;
+  if (count >= schedulesMax) {
+    throw new RangeError(`Cannot add another schedule: at most ${schedulesMax} are allowed`);
+  }
+}
+
+function isSame(known: ScheduleRow, wanted: PreparedSchedule): boolean {
+  return DEFINED.every((column) => {
+    const [a, b] = [known[column], (wanted as Partial<ScheduleRow>)[column]];
+    return a === b || (column === "payload" && canonicalText(a!) === canonicalText(b!));
+  });
+}
+
+function canonicalText(json: SqlValue): string {
+  return canonicalJson(JSON.parse(String(json)));
+}
+
+function timeOf(
+  { every_ms, cron, time_zone }: Pick<ScheduleRow, "every_ms" | "cron" | "time_zone">,
+): string {
+  return JSON.stringify([every_ms, cron, time_zone]);
+}
+
+function cronTimeOf({ cron, time_zone }: Pick<ScheduleRow, "cron" | "time_zone">): CronTime | null {
+  return cron === null ? null : { cron: String(cron), timeZone: String(time_zone) };
+}
+
+function byColumn(row: SqlRow): ScheduleRow {
+  return Object.fromEntries(COLUMNS.map((column, i) => [column, row[i]!])) as ScheduleRow;
+}
+
+function scheduleOf(reader: Reader, row: ScheduleRow, nowMs: number): Schedule {
+  const isActive = lastTaskOf(reader, row).kind === "active";
+  const waitsForTaskId = isActive && row.overlaps === 0 ? Number(row.last_task_id) : null;
+  return {
+    id: String(row.schedule_id),
+    type: String(row.type),
+    payload: JSON.parse(String(row.payload)),
+    priority: Number(row.priority),
+    compatibility: JSON.parse(String(row.compatibility)),
+    maxAttempts: Number(row.max_attempts),
+    retryPolicy: row.retry_policy === null ? null : JSON.parse(String(row.retry_policy)),
+    timeoutMs: row.timeout_ms as number | null,
+    everyMs: row.every_ms as number | null,
+    cron: row.cron as string | null,
+    timeZone: String(row.time_zone),
+    catchUp: row.catch_up as CatchUpPolicy,
+    catchUpMax: Number(row.catch_up_max),
+    overlap: row.overlaps === 1,
+    paused: row.is_paused === 1,
+    nextAt: instantOf(nextAtOf(reader, row, nowMs)),
+    lastFiredAt: instantOf(row.last_fired_at_utc),
+    lastTaskId: row.last_task_id as number | null,
+    firings: Number(row.firings),
+    waitsForTaskId,
+    createdAt: instantOf(row.created_at_utc)!,
+    updatedAt: instantOf(row.updated_at_utc)!,
+  };
+}
+
+function nextAtOf(reader: Reader, row: ScheduleRow, nowMs: number): SqlValue {
+  if (row.every_ms === null || row.next_at_utc === null) return row.next_at_utc;
+  const plan = planOf(reader, row, nowMs);
+  return plan.kind === "wait" ? plan.untilMs : row.next_at_utc;
+}
+
+function instantOf(atMs: SqlValue): Date | null {
+  return atMs === null ? null : new Date(Number(atMs));
+}

@@ -1,0 +1,221 @@
+/**
+ * `--url`: the same commands against a server. What it answers is what the files say.
+ */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { createApp, createToken, parseTokens, tokenAccess } from "../../server/app.ts";
+import { openLogStore, openQueue, type TaskQueue } from "../../src/mod.ts";
+import {
+  HANDLERS,
+  holdfast,
+  type Json,
+  type Outcome,
+  Scratch,
+  type Surroundings,
+} from "./cli_harness.ts";
+
+/** A queue with a task in each of some statuses, and a server before it. */
+class Served implements AsyncDisposable {
+  readonly scratch: Scratch;
+  readonly url: string;
+  readonly token: string;
+  readonly #queue: TaskQueue;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  static async create(): Promise<Served> {
+    const scratch = new Scratch();
+    await scratch.run(["run", "echo", "--handlers", HANDLERS, "--run-id", "done"]);
+    await scratch.run(["run", "broken", "--handlers", HANDLERS, "--run-id", "7"]);
+    await scratch.run(["enqueue", "echo", "--run-id", "waiting", "--key", "k"]);
+    const { token, line } = await createToken("tests", ["read", "enqueue", "operate"]);
+    const queue = await openQueue(scratch.db);
+    const access = tokenAccess(await parseTokens(line));
+    const app = createApp({ queue, logs: openLogStore(scratch.db), access });
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
+    return new Served(scratch, { queue, server, token });
+  }
+
+  private constructor(
+    scratch: Scratch,
+    parts: { queue: TaskQueue; server: Deno.HttpServer<Deno.NetAddr>; token: string },
+  ) {
+    this.scratch = scratch;
+    this.#queue = parts.queue;
+    this.#server = parts.server;
+    this.token = parts.token;
+    this.url = `http://127.0.0.1:${parts.server.addr.port}`;
+  }
+
+  /** Runs a command against the server. */
+  run(args: readonly string[], surroundings?: Surroundings): Promise<Outcome> {
+    return holdfast(["--url", this.url, "--token", this.token, ...args], surroundings);
+  }
+
+  async json(args: readonly string[]): Promise<Json> {
+    return JSON.parse((await this.run([...args, "--json"])).out);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+    await this.#queue.close();
+    await this.scratch[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("a server answers what the files say", async () => {
+  await using served = await Served.create();
+  for (
+    const command of [
+      ["show", "1"],
+      ["show", "run:7"],
+      ["show", "waiting", "--history"],
+      ["transitions", "2"],
+      ["explain", "waiting"],
+      ["logs", "done"],
+      ["workers"],
+      ["health"],
+    ]
+  ) {
+    const remote = await served.run([...command, "--json"]);
+    const local = await served.scratch.run([...command, "--json"]);
+    assertEquals(remote, local, command.join(" "));
+  }
+  const { tasks } = await served.json(["list", "--status", "failed", "--limit", "1"]);
+  assertEquals(tasks, (await served.scratch.json(["list", "--status", "failed"])).doc.tasks);
+  const [remote, local] = [
+    await served.json(["stats"]),
+    (await served.scratch.json(["stats"])).doc,
+  ];
+  assertEquals([remote.by_type, remote.total], [local.by_type, 3]);
+});
+
+Deno.test("enqueue, cancel and retry reach the queue behind the server, and a no is a no", async () => {
+  await using served = await Served.create();
+  const args = ["enqueue", "echo", "--payload", '{"n":1}', "--run-after", "+1h", "--run-id", "new"];
+  const { created, task } = await served.json([...args, "--priority", "3"]);
+  assertEquals([created, task.run_id, task.priority, task.payload], [true, "new", 3, { n: 1 }]);
+  assertEquals((await served.scratch.json(["show", "new"])).doc, task);
+  assertEquals((await served.json(["enqueue", "echo", "--key", "k"])).created, false);
+  const conflict = await served.run(["enqueue", "echo", "--key", "k", "--payload", "1"]);
+  assertEquals([conflict.code, conflict.out], [1, ""]);
+  assertEquals((await served.run(["cancel", "new"])).out, `task ${task.id} is cancelled\n`);
+  const again = await served.run(["cancel", "new"]);
+  assertEquals([again.code, again.out], [1, `task ${task.id} is cancelled already\n`]);
+  assertEquals((await served.run(["retry", "new"])).code, 0);
+  assertEquals((await served.run(["retry", "done"])).code, 1);
+});
+
+Deno.test("run and logs -f follow a task behind the server to its end", async () => {
+  await using served = await Served.create();
+  let work: Promise<unknown> = Promise.resolve();
+  const { code, out, err } = await served.run(["run", "echo", "--payload", "[1]"], {
+    onErr: (text) => {
+      if (!text.includes("is queued")) return;
+      work = served.scratch.run(["worker", "--handlers", HANDLERS, "--until-empty"]);
+    },
+  });
+  await work;
+  assertEquals([code, out], [0, '{"echoed":[1]}\n']);
+  assertMatch(err, /^\S+Z info {2}echoing \{"attempt":1\}$/m);
+  const followed = await served.run(["logs", "4", "-f"]);
+  assertEquals(followed.code, 0);
+  assertEquals(followed.out.trimEnd().split("\n").length, 1);
+});
+
+Deno.test("a task that is not there ends with 3, whoever is asked", async () => {
+  await using served = await Served.create();
+  for (const command of ["show", "cancel", "retry", "explain", "logs", "transitions"]) {
+    for (const id of ["99", "nobody", "run:99", "99999999999999999999"]) {
+      const { code, out, err } = await served.run([command, id]);
+      assertEquals([code, out], [3, ""], `${command} ${id}`);
+      assertMatch(err, /^holdfast: [^\n]+\n$/);
+    }
+  }
+});
+
+Deno.test("the server and the token may come from the environment; --db goes before it", async () => {
+  await using served = await Served.create();
+  const environment = { HOLDFAST_URL: served.url, HOLDFAST_TOKEN: served.token };
+  assertEquals((await holdfast(["show", "waiting"], { environment })).code, 0);
+  await using other = new Scratch();
+  await other.makeQueue();
+  assertEquals((await other.run(["show", "waiting"], { environment })).code, 3);
+});
+
+Deno.test("a wrong token, a wrong field and a server that is none are told in one line", async () => {
+  await using served = await Served.create();
+  using closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  await using other = Object.assign(
+    Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response("hello")),
+  );
+  const show = ["show", "1"];
+  for (
+    const [args, code] of [
+      [["--url", served.url, ...show], 2],
+      [["--url", served.url, "--token", "x".repeat(30), ...show], 2],
+      [["--url", served.url, "--token", "no token!", ...show], 2],
+      [["--url", `http://127.0.0.1:${port}`, ...show], 4],
+      [["--url", `http://127.0.0.1:${other.addr.port}`, ...show], 4],
+      [["--url", "not an address", ...show], 2],
+      [["--url", "ftp://127.0.0.1", ...show], 2],
+      [["--url", served.url, "--db", "x.db", ...show], 2],
+    ] as const
+  ) {
+    const outcome = await holdfast(args);
+    assertEquals([outcome.code, outcome.out], [code, ""], `${args}: ${outcome.err}`);
+    assertMatch(outcome.err, /^holdfast: [^\n]+\n$/);
+    assert(!outcome.err.includes(served.token));
+  }
+});
+
+Deno.test("commands that work on files refuse --url, and do not mind HOLDFAST_URL", async () => {
+  await using scratch = new Scratch();
+  await scratch.makeQueue();
+  const url = ["--url", "http://127.0.0.1:9"];
+  for (
+    const command of [
+      ["worker", "--handlers", HANDLERS],
+      ["serve"],
+      ["stats", "--watch"],
+      ["enqueue", "--batch", "-"],
+      ["run", "echo", "--handlers", HANDLERS],
+      ["checkpoint"],
+      ["backup", scratch.path("b")],
+      ["restore", scratch.path("b")],
+      ["check"],
+      ["repair"],
+      ["prune", "--keep", "1"],
+    ]
+  ) {
+    const { code, err } = await holdfast([...url, ...command], { files: { "-": "" } });
+    assertEquals(code, 2, command.join(" "));
+    assertStringIncludes(err, "takes no --url");
+  }
+  const environment = { HOLDFAST_URL: "http://127.0.0.1:9", QUEUE_DB_PATH: scratch.db };
+  assertEquals((await holdfast(["checkpoint"], { environment })).code, 0);
+});
+
+Deno.test("token create makes a token that a server knows by its line", async () => {
+  const { code, out } = await holdfast([
+    "token",
+    "create",
+    "ci",
+    "--scopes",
+    "read",
+    "enqueue",
+    "--json",
+  ]);
+  const { name, scopes, token, line } = JSON.parse(out);
+  assertEquals([code, name, scopes], [0, "ci", ["read", "enqueue"]]);
+  assert(!line.includes(token), "only the hash is written down");
+  const [record] = await parseTokens(line);
+  assertEquals([record!.name, [...record!.scopes]], ["ci", ["read", "enqueue"]]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
+  assertEquals(new Uint8Array(digest), record!.hash);
+  assertEquals((await holdfast(["token", "create", "c i"])).code, 2);
+  assertEquals((await holdfast(["token", "create", "ci", "--scopes", "root"])).code, 2);
+  const plain = await holdfast(["token", "create", "ci"]);
+  assertMatch(plain.out, /^ci read sha256:[0-9a-f]{64}\n$/);
+  assertMatch(plain.err, /^token, shown once: hf_\S+\n$/);
+});

@@ -1,0 +1,160 @@
+/**
+ * Schedules: the contract, the plans of their statements, and firing once in many processes that are killed.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { openQueue } from "../../src/open_queue.ts";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { SCHEDULE_SQL } from "../../src/queue/schedules.ts";
+import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { schedulesContract } from "../contract/schedules_contract.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
+import { EVERY_POINT, FaultyStorage } from "../support/faulty_storage.ts";
+import { withQueue, withTemporaryPath } from "../support/queues.ts";
+
+schedulesContract(
+  "queue in memory",
+  (options, test) => withQueue({ memory: true, ...options }, test),
+);
+schedulesContract(
+  "queue in files",
+  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
+);
+
+Deno.test("no statement about a schedule sorts, and only the list reads all", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.join(";"));
+  const { all: _all, count: _count, ...statements } = SCHEDULE_SQL;
+  for (const sql of Object.values(statements)) {
+    for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {
+      const step = String(row[3]);
+      assert(step.startsWith("SEARCH"), `${step} in the plan of ${sql}`);
+      assert(!step.includes("TEMP B-TREE"), `${step} in the plan of ${sql}`);
+    }
+  }
+  database.close();
+});
+
+const PROCESSES = 3;
+const SECONDS = 60;
+
+/** Processes on one disk, whose storage calls are counted together; at a chosen call its process dies. */
+class Cluster {
+  readonly clock = new FakeClock();
+  /** What it was doing when a process died, how often. */
+  readonly deaths = new Map<string, number>();
+  readonly #disk = new MemoryDisk();
+  #queues: TaskQueue[] = [];
+  #callsLeft = Infinity;
+
+  async start(): Promise<void> {
+    const inner = new MemoryStorage(this.#disk);
+    const storage = new FaultyStorage(inner, EVERY_POINT);
+    let isDead = false;
+    storage.fault = (point) => {
+      if (isDead || --this.#callsLeft > 0) return undefined;
+      this.#callsLeft = Infinity;
+      isDead = true;
+      this.deaths.set(point, (this.deaths.get(point) ?? 0) + 1);
+      inner.kill();
+      queueMicrotask(() => this.#bury(queue));
+      return { message: "killed", part: point === "write" ? 10 : undefined };
+    };
+    const queue = await openQueue({
+      storage,
+      clock: {
+        nowMs: () => this.clock.nowMs(),
+        setTimer: (fire, delayMs) =>
+          this.clock.setTimer(() => {
+            try {
+              if (!isDead) fire();
+            } catch (error) {
+              if (!isDead) throw error;
+            }
+          }, delayMs),
+      },
+      onBackgroundError: (error) => {
+        if (!isDead) throw error;
+      },
+    });
+    this.#queues.push(queue);
+  }
+
+  get queue(): TaskQueue {
+    return this.#queues[0]!;
+  }
+
+  /** Lets a second pass in which the process that makes the n-th storage call dies; then another takes its place. */
+  async second(killAtCall: number): Promise<void> {
+    await this.clock.advance(500);
+    this.#callsLeft = killAtCall;
+    await this.clock.advance(500);
+    this.#callsLeft = Infinity;
+    await settle();
+    while (this.#queues.length < PROCESSES) await this.start();
+  }
+
+  async close(): Promise<void> {
+    for (const queue of this.#queues) await queue.close();
+  }
+
+  #bury(queue: TaskQueue): void {
+    this.#queues = this.#queues.filter((other) => other !== queue);
+  }
+}
+
+/** Sixty seconds of an every-second schedule; gives the seconds for which a task was enqueued. */
+async function sixtySeconds(
+  cluster: Cluster,
+  { overlap, killAt }: { readonly overlap: boolean; readonly killAt: (second: number) => number },
+): Promise<number[]> {
+  for (let n = 0; n < PROCESSES; n++) await cluster.start();
+  const startMs = cluster.clock.nowMs();
+  const catchUp = overlap ? "once" : "all";
+  await cluster.queue.addSchedule({ id: "s", type: "t", cron: "* * * * * *", overlap, catchUp });
+  for (let second = 1; second <= SECONDS; second++) {
+    await cluster.second(killAt(second));
+    const tasks = await cluster.queue.claim({ workerId: "w", types: ["t"], limit: 10 });
+    for (const task of tasks) await cluster.queue.complete(task);
+  }
+  const tasks = await cluster.queue.list({ limit: 1000 });
+  return tasks.map(({ runId }) => (Date.parse(runId.slice(2)) - startMs) / 1000).reverse();
+}
+
+const EACH_SECOND = Array.from({ length: SECONDS }, (_, i) => i + 1);
+
+for (const overlap of [false, true]) {
+  Deno.test(`three processes and one every-second schedule: 60 firings in 60 s, ${overlap ? "with" : "without"} overlap`, async () => {
+    const cluster = new Cluster();
+    try {
+      assertEquals(
+        await sixtySeconds(cluster, { overlap, killAt: () => Infinity }),
+        EACH_SECOND,
+      );
+      assertEquals((await cluster.queue.getSchedule("s"))!.firings, SECONDS);
+    } finally {
+      await cluster.close();
+    }
+  });
+}
+
+Deno.test("60 firings in 60 s also when each second another storage call is its process's last", async () => {
+  const deaths = new Map<string, number>();
+  for (let round = 0; round < 2; round++) {
+    const cluster = new Cluster();
+    try {
+      const killAt = (second: number): number => round * SECONDS + second;
+      const fired = await sixtySeconds(cluster, { overlap: true, killAt });
+      assertEquals(fired, EACH_SECOND, `round ${round}`);
+    } finally {
+      await cluster.close();
+    }
+    for (const [point, times] of cluster.deaths) {
+      deaths.set(point, (deaths.get(point) ?? 0) + times);
+    }
+  }
+  for (const point of ["tryLock", "write", "sync"]) {
+    assert((deaths.get(point) ?? 0) > 0, `none died in ${point}: ${[...deaths]}`);
+  }
+});
