@@ -35,6 +35,8 @@ const CHUNK = 1000;
 
 /** The statements; a test reads their plans. */
 export const SETTLE_SQL = {
+  followed: `SELECT EXISTS (SELECT 1 FROM task_dependencies WHERE parent_id = ?1)
+    OR EXISTS (SELECT 1 FROM task_webhooks WHERE task_id = ?1)`,
   unblock:
     `UPDATE task_queue SET waits_for = 0, run_after_utc = ?, is_ready = ?, draw_key = ?, updated_at_utc = ?
     WHERE id = ? RETURNING *`,
@@ -52,10 +54,16 @@ export const SETTLE_SQL = {
 
 /** Tells the children and the webhooks of tasks that have just become final, or stopped being so, in their transaction. */
 export function settle(tx: Transaction, rows: readonly SqlRow[], context: OperationContext): void {
-  for (const row of rows) {
+  const followed = rows.filter((row) => isFollowed(tx, row));
+  for (const row of followed) {
     if (isFinal(cell(row, "status") as TaskStatus)) tellWebhook(tx, row, context);
   }
-  new Settlement(tx, context).run(rows.map(parentOfRow));
+  new Settlement(tx, context).run(followed.map(parentOfRow));
+}
+
+/** Whether anybody has to be told of a task. Most have nobody, so this is one statement. */
+function isFollowed(reader: Reader, row: SqlRow): boolean {
+  return reader.read(SETTLE_SQL.followed, [cell(row, "id")])[0]![0] === 1;
 }
 
 /** Whether children were left to tell. */

@@ -21,7 +21,7 @@ dependenciesContract(
 Deno.test("no statement about a task's parents or children scans or sorts", async () => {
   const database = (await loadSqlJsEngine()).open();
   database.run(QUEUE_SCHEMA.migrations.join(";"));
-  const { deferred, ...settling } = SETTLE_SQL;
+  const { deferred, followed, ...settling } = SETTLE_SQL;
   for (const sql of [...Object.values(DEPENDENCY_SQL), ...Object.values(settling)]) {
     for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {
       const step = String(row[3]);
@@ -29,6 +29,11 @@ Deno.test("no statement about a task's parents or children scans or sorts", asyn
       assert(!step.includes("TEMP B-TREE"), `${step} in the plan of ${sql}`);
     }
   }
+  const looks = database.all(`EXPLAIN QUERY PLAN ${followed}`).map((row) => String(row[3]));
+  assert(
+    looks.every((step) => /^(SEARCH|SCALAR SUBQUERY|SCAN CONSTANT ROW)/.test(step)),
+    `${looks}`,
+  );
   assert(deferred.includes("LIMIT"), "it reads a whole table, which is nearly always empty");
   database.close();
 });
