@@ -37,6 +37,8 @@ export interface LogPart {
 export interface Desk {
   /** Stores a task; on disk when it resolves. */
   enqueue(task: NewTask): Promise<DocumentOf<"Enqueued">>;
+  /** Stores all of these tasks, or none; on disk when it resolves. */
+  enqueueBatch(tasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">>;
   /** The task that a task id, or a run id, names. */
   find(reference: string): Promise<TaskDocument>;
   /** The newest tasks, and how many there are in all when that is known. */
@@ -75,6 +77,11 @@ export class LocalDesk implements Desk {
   async enqueue(newTask: NewTask): Promise<DocumentOf<"Enqueued">> {
     const { task, created } = await this.#queue.enqueue(newTask);
     return { created, task: taskJson(task) };
+  }
+
+  async enqueueBatch(newTasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">> {
+    const results = await this.#queue.enqueueBatch(newTasks);
+    return batchDocument(results.map(({ task, created }) => ({ ...taskJson(task), created })));
   }
 
   async find(reference: string): Promise<TaskDocument> {
@@ -134,6 +141,15 @@ export class LocalDesk implements Desk {
       if (changes === "reset" || changes.some((one) => one.taskId === taskId)) listener();
     });
   }
+}
+
+/** What came of a batch. */
+export function batchDocument(
+  results: readonly { readonly id: number; readonly run_id: string; readonly created: boolean }[],
+): DocumentOf<"EnqueuedBatch"> {
+  const tasks = results.map(({ id, run_id, created }) => ({ id, run_id, created }));
+  const created = tasks.filter((task) => task.created).length;
+  return { created, existing: tasks.length - created, tasks };
 }
 
 /**

@@ -69,6 +69,15 @@ function withVersionCommand(args: readonly string[]): string[] {
   );
 }
 
+/** What a newcomer types first; the help of each command has examples of its own. */
+const START_HERE = `
+Start here:
+  holdfast enqueue email --payload '{"to":"ann@example.com"}'
+  holdfast worker --handlers handlers.ts --until-empty
+  holdfast explain 1
+
+Each command shows examples: holdfast COMMAND --help`;
+
 /** The tree of commands, the chosen one of which `app` runs. */
 export function createProgram(io: CliIo, app: App, build: BuildData | null = null): Program {
   const program: Program = new Command("holdfast")
@@ -77,6 +86,7 @@ export function createProgram(io: CliIo, app: App, build: BuildData | null = nul
     .option("--url <url>", "ask a server instead of files (default: HOLDFAST_URL)")
     .option("--token <token>", "who asks it (better: HOLDFAST_TOKEN, which nobody sees)")
     .option("--json", "answer with one JSON document on standard output")
+    .addHelpText("after", START_HERE)
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => io.writeOut(text),

@@ -4,8 +4,16 @@
 import { z } from "zod";
 import { messageOf, type NewTask } from "../src/mod.ts";
 import { LogPageSchema } from "../server/log_schemas.ts";
-import { EnqueuedSchema, ErrorSchema, HealthSchema, TaskPageSchema } from "../server/schemas.ts";
 import {
+  EnqueueBody,
+  EnqueuedBatchSchema,
+  EnqueuedSchema,
+  ErrorSchema,
+  HealthSchema,
+  TaskPageSchema,
+} from "../server/schemas.ts";
+import {
+  batchDocument,
   type Desk,
   type ListQuery,
   type LogPart,
@@ -66,17 +74,19 @@ export class RemoteDesk implements Desk {
   }
 
   async enqueue(task: NewTask): Promise<DocumentOf<"Enqueued">> {
-    const body = {
-      type: task.type,
-      payload: task.payload,
-      priority: task.priority,
-      run_after: task.runAfter instanceof Date ? task.runAfter.toISOString() : task.runAfter,
-      idempotency_key: task.idempotencyKey,
-      max_attempts: task.maxAttempts,
-      run_id: task.runId,
-    };
-    const { created, ...stored } = await this.#post("queue/enqueue", EnqueuedSchema, body);
+    const { created, ...stored } = await this.#post(
+      "queue/enqueue",
+      EnqueuedSchema,
+      enqueueBody(task),
+    );
     return { created, task: stored };
+  }
+
+  async enqueueBatch(tasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">> {
+    if (tasks.length === 0) return batchDocument([]);
+    const body = { tasks: tasks.map(enqueueBody) };
+    const answer = await this.#post("queue/enqueue/batch", EnqueuedBatchSchema, body);
+    return batchDocument(answer.tasks);
   }
 
   async find(reference: string): Promise<TaskDocument> {
@@ -187,6 +197,25 @@ export class RemoteDesk implements Desk {
       throw new OpenError(`Cannot ask ${url}: ${messageOf(thrown)}`, { cause: thrown });
     }
   }
+}
+
+/** @throws UsageError for what the interface cannot say. */
+function enqueueBody(task: NewTask): z.input<typeof EnqueueBody> {
+  if (task.timeoutMs !== undefined || task.retryPolicy !== undefined) {
+    throw new UsageError("a server takes no timeout and no retry policy of a task: give --db");
+  }
+  return {
+    type: task.type,
+    payload: task.payload,
+    priority: task.priority,
+    run_after: task.runAfter instanceof Date ? task.runAfter.toISOString() : task.runAfter,
+    idempotency_key: task.idempotencyKey,
+    max_attempts: task.maxAttempts,
+    compatibility: task.compatibility,
+    run_id: task.runId,
+    depends_on: task.dependsOn === undefined ? undefined : [...task.dependsOn],
+    on_parent_failure: task.onParentFailure,
+  };
 }
 
 function checkUrl(text: string): string {

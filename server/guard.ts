@@ -154,7 +154,7 @@ function allowReading(c: Context, origin: string): void {
 }
 
 function preflightAnswer(c: Context): Response {
-  c.header("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
+  c.header("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE");
   c.header(
     "Access-Control-Allow-Headers",
     "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-Id",

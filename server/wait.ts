@@ -10,8 +10,8 @@ import type { AppParts } from "./parts.ts";
 export interface WaitRequest extends AppParts {
   /** How long at most. */
   readonly waitMs: number;
-  /** Aborts when the client has gone. */
-  readonly signal: AbortSignal;
+  /** What is answered by it; waiting ends when its client has gone. */
+  readonly request: Request;
   /** Looks again after this time even when nothing has changed; default never. */
   readonly pollMs?: number;
 }
@@ -20,15 +20,15 @@ export interface WaitRequest extends AppParts {
 export async function waitUntil<T>(
   look: () => Promise<T>,
   isWished: (seen: T) => boolean,
-  request: WaitRequest,
+  waiting: WaitRequest,
 ): Promise<T> {
   const seen = await look();
-  if (request.waitMs <= 0 || isWished(seen)) return seen;
-  request.streams.checkRoom();
-  const leave = request.streams.add();
-  const waiter = request.changes.wait();
+  if (waiting.waitMs <= 0 || isWished(seen)) return seen;
+  waiting.streams.checkRoom();
+  const leave = waiting.streams.add();
+  const waiter = waiting.changes.wait();
   try {
-    return await lookWhile(look, isWished, { ...request, waiter });
+    return await lookWhile(look, isWished, { ...waiting, waiter });
   } finally {
     waiter.close();
     leave();
@@ -38,19 +38,19 @@ export async function waitUntil<T>(
 async function lookWhile<T>(
   look: () => Promise<T>,
   isWished: (seen: T) => boolean,
-  request: WaitRequest & { readonly waiter: Waiter },
+  waiting: WaitRequest & { readonly waiter: Waiter },
 ): Promise<T> {
-  const { clock, closing } = request.options;
-  const ending = AbortSignal.any([closing, request.signal]);
-  const untilMs = clock.nowMs() + request.waitMs;
+  const { clock, closing } = waiting.options;
+  const ending = AbortSignal.any([closing, waiting.request.signal]);
+  const untilMs = clock.nowMs() + waiting.waitMs;
   for (;;) {
-    request.waiter.mark(); // before looking, so that no change is missed
+    waiting.waiter.mark(); // before looking, so that no change is missed
     const seen = await look();
-    const leftMs = Math.min(untilMs - clock.nowMs(), request.pollMs ?? Infinity);
+    const leftMs = Math.min(untilMs - clock.nowMs(), waiting.pollMs ?? Infinity);
     if (isWished(seen) || leftMs <= 0 || ending.aborted) return seen;
     const turn = new AbortController();
     const signal = AbortSignal.any([ending, turn.signal]);
-    await Promise.race([sleep(clock, leftMs, signal), request.waiter.changed(signal)]);
+    await Promise.race([sleep(clock, leftMs, signal), waiting.waiter.changed(signal)]);
     turn.abort();
   }
 }

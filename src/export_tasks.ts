@@ -107,7 +107,9 @@ export async function exportTasks(
     byStatus: countByStatus(exported),
     returned: records.filter(({ status }) => status === "leased").length,
     leftOut: Math.max(0, all - records.length),
-    notes: format === "original" ? ORIGINAL_LOSSES : ["transitions and log files stay behind"],
+    notes: format === "original"
+      ? ORIGINAL_LOSSES
+      : ["transitions, schedules and log files stay behind"],
   };
 }
 

@@ -69,6 +69,8 @@ export {
   type TaskLimits,
   type TaskReference,
   type TaskStatus,
+  type Webhook,
+  WEBHOOK_TYPE,
 } from "./domain/task.ts";
 export {
   type ExportOptions,
@@ -235,6 +237,8 @@ export {
   type TransferProblem,
   type TransferProgress,
 } from "./transfer/task_file.ts";
+export { registerWebhooks } from "./webhooks.ts";
+export type { WebhookOptions } from "./worker/webhook_handler.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
   type Handler,

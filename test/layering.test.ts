@@ -36,6 +36,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/worker/isolated_handler.ts",
     "src/worker/thread_messages.ts",
     "src/worker/thread_side.ts",
+    "src/worker/webhook_handler.ts",
     "src/worker/worker_config.ts",
   ],
   "src": ["src"],

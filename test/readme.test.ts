@@ -1,9 +1,12 @@
 /**
  * The code in the README and in docs/ is run as it is printed.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { createProgram } from "../cli/main.ts";
+import { commandsOf } from "../cli/manual.ts";
+import { capturedIo, Listener } from "./cli/cli_harness.ts";
 import { withTemporaryPath } from "./support/queues.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -45,6 +48,75 @@ Deno.test("every command of the README's command line block works, in that order
     }
   });
 });
+
+Deno.test({
+  name: "every curl of the README works against deno task serve, in that order",
+  ignore: !isThere("curl") || !isThere("bash"),
+  fn: async () => {
+    const curls = (await blocksOf("sh", "README.md"))
+      .flatMap((block) => block.replaceAll("\\\n", " ").split("\n"))
+      .filter((line) => line.startsWith("curl "));
+    assertEquals(curls.length, 5);
+    await withTemporaryPath(async (path) => {
+      const server = new Deno.Command(Deno.execPath(), {
+        args: ["task", "serve", "--handlers", "examples/handlers.ts", "--port", "0"],
+        cwd: ROOT,
+        env: { QUEUE_DB_PATH: path },
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).spawn();
+      const said = new Listener(server.stderr);
+      await said.until("listening on http://127.0.0.1:");
+      const [address] = /127\.0\.0\.1:\d+/.exec(said.text)!;
+      for (const curl of curls) {
+        const line = curl.replace(/^curl /, "curl --silent --show-error --fail-with-body ");
+        const { code, stdout } = await new Deno.Command("bash", {
+          args: ["-c", line.replace("127.0.0.1:8787", address)],
+          stdin: "null",
+        }).output();
+        const answer = new TextDecoder().decode(stdout);
+        assertEquals(code, 0, `${curl}\n${answer}`);
+        if (curl.includes("wait=")) assertEquals(JSON.parse(answer).status, "completed");
+        if (curl.includes("stream")) assertStringIncludes(answer, "event: complete");
+      }
+      server.kill("SIGTERM");
+      await server.status;
+      await said.ended;
+    });
+  },
+});
+
+Deno.test("the recipes for start-up use commands and options that there are", async () => {
+  const program = createProgram(capturedIo().io, { run: () => Promise.resolve() });
+  const worker = commandsOf(program).find((command) => command.name() === "worker")!;
+  const known = [...worker.options, ...program.options].map(({ long }) => long);
+  for (const language of ["ini", "xml", "powershell"]) {
+    const [recipe, ...others] = await blocksOf(language, "README.md");
+    assertEquals(others, []);
+    const options = recipe!.match(/--[a-z-]+/g)!;
+    assert(/\bworker\b/.test(recipe!) && options.length >= 2, language);
+    for (const option of options) assert(known.includes(option), `${language}: ${option}`);
+  }
+});
+
+Deno.test("the README names every command", async () => {
+  const text = await Deno.readTextFile(join(ROOT, "README.md"));
+  const [list] = /`serve worker enqueue [^`]+`/.exec(text)!;
+  const program = createProgram(capturedIo().io, { run: () => Promise.resolve() });
+  const names = program.commands.map((command) => command.name());
+  assertEquals(list.match(/\w+/g)!.toSorted(), names.toSorted());
+});
+
+function isThere(name: string): boolean {
+  try {
+    return new Deno.Command(name, { args: ["--version"], stdout: "null", stderr: "null" })
+      .outputSync().success;
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return false;
+    throw thrown;
+  }
+}
 
 /** The README and the pages of docs/. */
 async function pages(): Promise<string[]> {

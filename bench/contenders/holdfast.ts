@@ -26,7 +26,7 @@ export async function holdfast(path: string, durability: Durability): Promise<Co
       await Promise.all(tasks.map((task) => queue.complete(task, RESULT)));
       return tasks.length;
     },
-    work: (concurrency) => Promise.resolve(work(queue, concurrency)),
+    work: (concurrency) => Promise.resolve(workOn(queue, concurrency)),
     syncs: async () => (await queue.stats()).storage?.syncs ?? null,
     close: () => queue.close(),
   };
@@ -39,7 +39,8 @@ export async function enqueueBatch(queue: TaskQueue, count: number): Promise<voi
   );
 }
 
-function work(queue: TaskQueue, concurrency: number): Working {
+/** A worker of this queue. */
+export function workOn(queue: TaskQueue, concurrency: number): Working {
   const handlers = new HandlerRegistry();
   handlers.register(TYPE, () => Promise.resolve(RESULT));
   const countdown = new Countdown();

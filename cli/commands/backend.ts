@@ -9,7 +9,14 @@ import {
   type TaskExecutionConfig,
   type TaskStatus,
 } from "../../src/mod.ts";
-import { type App, type Program, type Session, writeJson, writeLine } from "../app.ts";
+import {
+  type App,
+  type Program,
+  refuseServer,
+  type Session,
+  writeJson,
+  writeLine,
+} from "../app.ts";
 import { type BackendCommands, backendCommands, SHELLS } from "../backend_commands.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
@@ -47,6 +54,7 @@ export function addBackendCommand(program: Program, app: App): void {
 }
 
 async function describe(session: Session): Promise<number> {
+  refuseServer(session);
   const env = Object.fromEntries(
     TASK_EXECUTION_VARIABLES.map((name) => [name, session.io.environment(name)]),
   );

@@ -1,13 +1,12 @@
 /**
  * `holdfast enqueue TYPE`, `holdfast enqueue --batch FILE`: stores tasks; when it ends with 0 they are on disk.
  */
-import { type EnqueueResult, TASK_LIMITS } from "../../src/mod.ts";
+import { TASK_LIMITS } from "../../src/mod.ts";
 import {
   type App,
   type Program,
   type Session,
   withDesk,
-  withQueue,
   writeJson,
   writeLine,
   writeNote,
@@ -69,15 +68,18 @@ async function enqueueBatch(session: Session, file: string): Promise<number> {
     if (text === undefined) return interrupted(session);
     const newTasks = parseBatch(text);
     checkSize(file, newTasks.length);
-    return await withQueue(session, async (queue) => {
+    return await withDesk(session, async (desk) => {
       if (signal.aborted) return interrupted(session);
-      const results = await showingWork(
+      const document = await showingWork(
         session.io,
         `storing ${newTasks.length} tasks`,
-        () => checkedInput(() => queue.enqueueBatch(newTasks)),
+        () => checkedInput(() => desk.enqueueBatch(newTasks)),
       );
-      return answerBatch(session, results);
-    });
+      if (session.json) writeJson(session, document);
+      const { created, existing } = document;
+      writeLine(session, `${created} tasks are queued, ${existing} were there already`);
+      return EXIT.done;
+    }, { mayMake: true });
   } finally {
     dispose();
   }
@@ -93,18 +95,4 @@ function checkSize(file: string, tasks: number): void {
   throw new UsageError(
     `${file} holds ${tasks} tasks: at most ${TASK_LIMITS.batchMax} are allowed in a batch`,
   );
-}
-
-function answerBatch(session: Session, results: readonly EnqueueResult[]): number {
-  const created = results.filter((result) => result.created).length;
-  const existing = results.length - created;
-  if (session.json) {
-    writeJson(session, { created, existing, tasks: results.map(batchResultJson) });
-  }
-  writeLine(session, `${created} tasks are queued, ${existing} were there already`);
-  return EXIT.done;
-}
-
-function batchResultJson({ task, created }: EnqueueResult): Record<string, unknown> {
-  return { id: task.id, run_id: task.runId, created };
 }

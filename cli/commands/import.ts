@@ -15,6 +15,7 @@ import {
 import {
   type App,
   type Program,
+  refuseServer,
   type Session,
   withExistingQueue,
   writeJson,
@@ -58,6 +59,7 @@ async function importFile(
   path: string,
   options: ImportOptions,
 ): Promise<number> {
+  refuseServer(session);
   const report = await showingPhases(session.io, async (onProgress) => {
     const file = await readTaskFile(path, { onProgress });
     try {

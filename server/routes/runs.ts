@@ -129,7 +129,7 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
   app.openapi(getRun, async (c) => {
     const { id } = c.req.valid("param");
     const { wait = 0 } = c.req.valid("query");
-    const task = await finalTask(id, { ...parts, waitMs: wait, signal: c.req.raw.signal });
+    const task = await finalTask(id, { ...parts, waitMs: wait, request: c.req.raw });
     return c.json(runJsonOfTask(task, handlers), 200);
   });
 

@@ -3,6 +3,7 @@
  */
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import {
+  type ClaimRequest,
   type Lease,
   PermanentError,
   QueueError,
@@ -127,8 +128,7 @@ export function addWorkerRoutes(app: OpenAPIHono, parts: AppParts): void {
   const { queue } = parts.options;
 
   app.openapi(claim, async (c) => {
-    const { signal } = c.req.raw;
-    const tasks = await claimTasks(c.req.valid("json"), parts, signal);
+    const tasks = await claimTasks(c.req.valid("json"), parts, c.req.raw);
     return c.json({ tasks: tasks.map(claimedTaskJson) }, 200);
   });
 
@@ -190,10 +190,23 @@ function addReportingRoutes(app: OpenAPIHono, { options }: AppParts): void {
 async function claimTasks(
   body: z.infer<typeof ClaimBody>,
   parts: AppParts,
-  signal: AbortSignal,
+  request: Request,
 ): Promise<Task[]> {
   const { queue } = parts.options;
-  const request = {
+  const claim = (): Promise<Task[]> => asInput(() => queue.claim(claimOf(body)));
+  const { wait_ms: waitMs = 0 } = body;
+  if (waitMs === 0) return await claim();
+  const { signal } = request;
+  const look = (): Promise<Task[]> => signal.aborted ? Promise.resolve([]) : claim();
+  const waiting = { ...parts, waitMs, request, pollMs: CLAIM_POLL_MS };
+  const tasks = await waitUntil(look, (claimed) => claimed.length > 0, waiting);
+  if (!signal.aborted) return tasks;
+  await Promise.all(tasks.map((task) => queue.release(task)));
+  return [];
+}
+
+function claimOf(body: z.infer<typeof ClaimBody>): ClaimRequest {
+  return {
     workerId: body.worker_id,
     types: body.types,
     limit: body.limit,
@@ -201,13 +214,6 @@ async function claimTasks(
     strategy: body.strategy,
     capabilities: body.capabilities,
   };
-  const look = (): Promise<Task[]> =>
-    signal.aborted ? Promise.resolve([]) : asInput(() => queue.claim(request));
-  const waiting = { ...parts, waitMs: body.wait_ms ?? 0, signal, pollMs: CLAIM_POLL_MS };
-  const tasks = await waitUntil(look, (claimed) => claimed.length > 0, waiting);
-  if (!signal.aborted) return tasks;
-  await Promise.all(tasks.map((task) => queue.release(task)));
-  return [];
 }
 
 function leaseOf(body: z.infer<typeof LeaseBody>): Lease {

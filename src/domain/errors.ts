@@ -70,8 +70,8 @@ export class PermanentError extends Error {
   override readonly name = "PermanentError";
 }
 
-/** A year. */
-const RETRY_AFTER_MAX_MS = 365 * 24 * 3_600_000;
+/** The longest delay that a handler may ask for, a year, in milliseconds. */
+export const RETRY_AFTER_MAX_MS = 365 * 24 * 3_600_000;
 
 /** Thrown by a handler: try again after `delayMs` milliseconds instead of the usual backoff. */
 export class RetryAfterError extends Error {

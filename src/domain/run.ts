@@ -1,6 +1,7 @@
 /**
  * The run: a task as the TaskManager and the HTTP API show it.
  */
+import type { RetryPolicy } from "./backoff.ts";
 import type { Task, TaskStatus } from "./task.ts";
 
 /** Every status of a run. */
@@ -44,12 +45,21 @@ export interface Run {
   attempts: number;
   /** 1–1000, lower runs first. */
   priority: number;
+  /** Executions allowed on a durable queue, 1–100; in memory a run is executed once. Not given: the queue's default, 5. */
+  readonly maxAttempts?: number;
+  /** How failures are retried on a durable queue. Not given: as the handler says, then the queue. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
 }
 
 /** The fields of a new run that are worth giving. */
 export type NewRun =
   & Pick<Run, "runId" | "moduleId">
-  & Partial<Pick<Run, "moduleName" | "parameters" | "createdAt" | "priority">>;
+  & Partial<
+    Pick<
+      Run,
+      "moduleName" | "parameters" | "createdAt" | "priority" | "maxAttempts" | "retryPolicy"
+    >
+  >;
 
 /** A queued run, with everything not given at its default. */
 export function createRun(fields: NewRun): Run {
@@ -69,6 +79,8 @@ export function createRun(fields: NewRun): Run {
     progressPercent: null,
     attempts: 0,
     priority: fields.priority ?? 100,
+    ...(fields.maxAttempts === undefined ? {} : { maxAttempts: fields.maxAttempts }),
+    ...(fields.retryPolicy === undefined ? {} : { retryPolicy: fields.retryPolicy }),
   };
 }
 

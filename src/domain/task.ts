@@ -181,6 +181,17 @@ export interface Task {
   readonly traceParent: string | null;
 }
 
+/** Where to tell of a task's end. */
+export interface Webhook {
+  /** An `http:` or `https:` URL of at most 2,000 characters, without user name and password. */
+  readonly url: string;
+  /** Which ends to tell of; default all three. */
+  readonly events?: readonly ("completed" | "failed" | "cancelled")[];
+}
+
+/** The type of the tasks that deliver webhooks; no other task may have it. */
+export const WEBHOOK_TYPE = "holdfast.webhook";
+
 /** What a caller gives to enqueue. */
 export interface NewTask {
   /** 1–200 characters; surrounding blanks are trimmed. */
@@ -214,6 +225,11 @@ export interface NewTask {
   readonly dependsOn?: readonly TaskReference[];
   /** What becomes of it when a parent fails or is cancelled; default `fail`. Without parents it has no effect. */
   readonly onParentFailure?: ParentFailurePolicy;
+  /**
+   * Tells a URL when the task has become final: a delivery is enqueued in the same transaction, as a task of the type
+   * `holdfast.webhook`; a worker with `registerWebhooks` delivers it. Default none.
+   */
+  readonly webhook?: Webhook;
 }
 
 /** The right to run a task: what claim gives and renew, complete, fail and release ask for. */

@@ -330,9 +330,10 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   async #enqueue(run: Run, type: string): Promise<Task | null> {
-    const { runId, parameters, priority } = run;
+    const { runId, parameters: payload, priority, maxAttempts, retryPolicy } = run;
+    const wanted = { type, payload, priority, runId, maxAttempts, retryPolicy };
     try {
-      const { task } = await this.queue.enqueue({ type, payload: parameters, priority, runId });
+      const { task } = await this.queue.enqueue(wanted);
       return task;
     } catch (error) {
       this.#failure ??= { error };

@@ -1,6 +1,7 @@
 /**
  * What both managers demand of a run and of its work, so that one can take the place of the other.
  */
+import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
 import { toJsonText } from "../domain/json.ts";
 import type { Run } from "../domain/run.ts";
@@ -40,6 +41,11 @@ export function checkNewRun(run: Run, registry: RunRegistry, rules: NewRunRules)
   }
   checkName(run.moduleId, "module id", TASK_LIMITS.typeMaxLength);
   checkInteger(run.priority, "priority", TASK_LIMITS.priorityMin, TASK_LIMITS.priorityMax);
+  if (run.maxAttempts !== undefined) {
+    const { maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
+    checkInteger(run.maxAttempts, "maxAttempts", maxAttemptsMin, maxAttemptsMax);
+  }
+  resolveRetryPolicy(run.retryPolicy);
   toJsonText(run.parameters, "parameters", rules.payloadMaxBytes ?? TASK_LIMITS.payloadMaxBytes);
   const known = registry.getRun(run.runId) ?? run;
   if (rules.active || known !== run || known.status !== "queued") {

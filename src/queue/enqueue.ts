@@ -19,16 +19,18 @@ import {
   TASK_LIMITS,
   type TaskReference,
   type TaskStatus,
+  WEBHOOK_TYPE,
 } from "../domain/task.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { type BatchParent, findParents, type Parentage } from "./batch_parents.ts";
 import { addDependency, dependenciesOf, type Dependency, stateFor } from "./dependencies.ts";
-import { drawKey, type OperationContext } from "./operation_context.ts";
-import { TASK_TABLE } from "./schema.ts";
+import { type InsertableTask, insertTask } from "./insert_task.ts";
+import type { OperationContext } from "./operation_context.ts";
 import { fell, settle } from "./settle.ts";
 import { cell, rowOfTask } from "./task_row.ts";
 import { noteEnqueued } from "./transition_log.ts";
+import { addWebhook, type PreparedWebhook, prepareWebhook } from "./webhooks.ts";
 
 /** A checked `NewTask`, in the forms of its columns. */
 export interface PreparedTask {
@@ -44,6 +46,7 @@ export interface PreparedTask {
   readonly timeoutMs: number | null;
   readonly dependsOn: readonly TaskReference[];
   readonly onParentFailure: ParentFailurePolicy;
+  readonly webhook: PreparedWebhook | null;
 }
 
 /** The row that stands for the task, and whether it is new. */
@@ -51,13 +54,6 @@ export interface Enqueued {
   readonly row: SqlRow;
   readonly created: boolean;
 }
-
-const INSERT = `
-  INSERT INTO task_queue (run_id, type, priority, payload, compatibility, status, attempts, max_attempts, run_after_utc,
-    created_at_utc, updated_at_utc, lease_token, idempotency_key, retry_policy, timeout_ms, is_ready, draw_key,
-    waits_for, trace_parent)
-  VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
-  RETURNING *`;
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
 export function prepareTask(task: NewTask, payloadMaxBytes: number): PreparedTask {
@@ -73,7 +69,7 @@ export function prepareTask(task: NewTask, payloadMaxBytes: number): PreparedTas
     maxAttemptsDefault,
   } = TASK_LIMITS;
   return {
-    type: checkName(task.type, "task type", TASK_LIMITS.typeMaxLength),
+    type: checkType(task.type),
     runId: optional(task.runId, (runId) => checkName(runId, "run id", TASK_LIMITS.runIdMaxLength)),
     priority: checkInteger(task.priority ?? priorityDefault, "priority", priorityMin, priorityMax),
     payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
@@ -95,7 +91,19 @@ export function prepareTask(task: NewTask, payloadMaxBytes: number): PreparedTas
     ),
     dependsOn: checkReferences(task.dependsOn ?? []),
     onParentFailure: checkPolicy(task.onParentFailure ?? "fail"),
+    webhook: optional(task.webhook, prepareWebhook),
   };
+}
+
+/** Only the queue makes deliveries: a worker signs what they say. */
+function checkType(value: unknown): string {
+  const type = checkName(value, "task type", TASK_LIMITS.typeMaxLength);
+  if (type !== WEBHOOK_TYPE) return type;
+  throw new TypeError(
+    `Cannot use ${
+      JSON.stringify(type)
+    } as task type: it is reserved, give a task a webhook instead`,
+  );
 }
 
 function checkReferences(references: unknown): readonly TaskReference[] {
@@ -257,34 +265,17 @@ function idOfPruned(reference: TaskReference, known: readonly Dependency[]): num
   )?.parentId;
 }
 
-/** A task and how many parents it has to wait for. */
-type WaitingTask = PreparedTask & { readonly waitsFor: number };
-
-function enqueue(tx: Transaction, task: WaitingTask, context: OperationContext): Enqueued {
+function enqueue(
+  tx: Transaction,
+  task: PreparedTask & InsertableTask,
+  context: OperationContext,
+): Enqueued {
   const existing = findByKey(tx, task);
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
-  const { nowMs, random } = context;
-  const runAfterMs = task.runAfterMs ?? nowMs;
-  const [row] = tx.change(TASK_TABLE, INSERT, [
-    task.runId ?? context.newRunId(),
-    task.type,
-    task.priority,
-    task.payload,
-    task.compatibility,
-    task.maxAttempts,
-    runAfterMs,
-    nowMs,
-    nowMs,
-    task.idempotencyKey,
-    task.retryPolicy,
-    task.timeoutMs,
-    runAfterMs <= nowMs && task.waitsFor === 0 ? 1 : 0,
-    drawKey(tx, task, random),
-    task.waitsFor,
-    context.traceParent ?? null,
-  ]);
-  return { row: row!, created: true };
+  const row = insertTask(tx, task, context);
+  if (task.webhook !== null) addWebhook(tx, cell(row, "id") as number, task.webhook);
+  return { row, created: true };
 }
 
 function idOf({ row }: Enqueued): number {

@@ -27,6 +27,8 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
         AND parent.id NOT IN (SELECT task_id FROM unsettled_tasks)`,
   "dependencies of no task":
     "SELECT count(*) FROM task_dependencies WHERE child_id NOT IN (SELECT id FROM task_queue)",
+  "webhooks of no task":
+    "SELECT count(*) FROM task_webhooks WHERE task_id NOT IN (SELECT id FROM task_queue)",
   "transitions of no task":
     "SELECT count(*) FROM task_logs WHERE task_id NOT IN (SELECT id FROM task_queue)",
 });

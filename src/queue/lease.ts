@@ -5,9 +5,9 @@ import { backoffDelayMs, type RetryPolicy } from "../domain/backoff.ts";
 import {
   ExitCodeError,
   messageOf,
-  PermanentError,
   QueueError,
   resultOfFailure,
+  RETRY_AFTER_MAX_MS,
   RetryAfterError,
 } from "../domain/errors.ts";
 import { checkInteger, type Lease, TASK_LIMITS } from "../domain/task.ts";
@@ -39,12 +39,29 @@ export function failureOf(error: unknown, retryPolicy: RetryPolicy | null): Fail
       messageOf(error) || "failed without a message",
       TASK_LIMITS.errorMessageMaxLength,
     ),
-    isPermanent: error instanceof PermanentError ||
+    isPermanent: isNamed(error, "PermanentError") ||
       (error instanceof ExitCodeError && error.isPermanent),
-    retryAfterMs: error instanceof RetryAfterError ? error.delayMs : null,
+    retryAfterMs: retryAfterOf(error),
     retryPolicy,
     result: error instanceof ExitCodeError ? JSON.stringify(resultOfFailure(error)) : null,
   };
+}
+
+/**
+ * By its name, not by its class: a handler file outside the binary cannot import ours, and one that imports another copy of
+ * Holdfast has other classes.
+ */
+function isNamed(error: unknown, name: string): error is Error {
+  return error instanceof Error && error.name === name;
+}
+
+/** Another one's delay counts only when it is one. */
+function retryAfterOf(error: unknown): number | null {
+  if (error instanceof RetryAfterError) return error.delayMs;
+  if (!isNamed(error, "RetryAfterError") || !("delayMs" in error)) return null;
+  const { delayMs } = error;
+  const isDelay = typeof delayMs === "number" && delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS;
+  return isDelay ? delayMs : null;
 }
 
 /** Extends the lease to `leaseDurationMs` from now. */

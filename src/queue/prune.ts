@@ -7,6 +7,7 @@ import type { Reader, Transaction } from "../ledger/replica.ts";
 import { removeDependencies } from "./dependencies.ts";
 import type { PruneReport, PruneRequest } from "./operations.ts";
 import { LOG_TABLE, TASK_TABLE } from "./schema.ts";
+import { removeWebhook } from "./webhooks.ts";
 
 /** A status that a pruned task can have. */
 export type PrunableStatus = keyof PruneReport["byStatus"];
@@ -90,6 +91,7 @@ export function prune(
   for (const id of ids) {
     tx.remove(LOG_TABLE, PRUNE_SQL.transitions, [id]);
     removeDependencies(tx, id);
+    removeWebhook(tx, id);
     tx.remove(TASK_TABLE, PRUNE_SQL.task, [id]);
   }
   return ids;

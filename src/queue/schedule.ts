@@ -50,11 +50,11 @@ export interface NewSchedule extends
   > {
   /** Its name, 1–160 characters, unique in the queue. */
   readonly id: string;
-  /** How long after a task has ended the next one is enqueued: 1 s to 366 days in milliseconds. The first comes at once. */
+  /** How long after a task has ended the next one is enqueued: 1 s to 366 days in milliseconds; the first comes at once. Default none. */
   readonly everyMs?: number;
   /**
    * When tasks are enqueued: five fields (minute, hour, day of the month, month, day of the week), six with seconds first,
-   * or a name such as `@daily`.
+   * or a name such as `@daily`; default none.
    */
   readonly cron?: string;
   /** The IANA time zone that `cron` is read in; default `UTC`. */

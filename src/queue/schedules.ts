@@ -310,6 +310,7 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
     timeoutMs: row.timeout_ms as number | null,
     dependsOn: [],
     onParentFailure: "fail",
+    webhook: null,
   };
 }
 

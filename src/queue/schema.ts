@@ -30,6 +30,9 @@ export const UNSETTLED_TABLE = "unsettled_tasks";
 /** Holds the schedules; a firing moves `next_at_utc` in the transaction that enqueues its task. */
 export const SCHEDULE_TABLE = "schedules";
 
+/** Holds where to tell of a task's end, as long as the task's row is there. */
+export const WEBHOOK_TABLE = "task_webhooks";
+
 /** Holds the workers that have sent a heartbeat lately. */
 export const WORKER_TABLE = "workers";
 
@@ -189,6 +192,14 @@ const VERSION_4 = `
   CREATE INDEX next_schedules ON schedules (next_at_utc) WHERE is_paused = 0 AND next_at_utc IS NOT NULL
 `;
 
+const VERSION_5 = `
+  CREATE TABLE task_webhooks (
+    task_id INTEGER PRIMARY KEY,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL
+  )
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -199,6 +210,7 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: DEPENDENCY_TABLE, key: ["child_id", "parent_id"] },
     { name: UNSETTLED_TABLE, key: ["task_id"] },
     { name: SCHEDULE_TABLE, key: ["schedule_id"] },
+    { name: WEBHOOK_TABLE, key: ["task_id"] },
   ],
-  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4],
+  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5],
 });

@@ -15,6 +15,7 @@ import { requeue } from "./requeue.ts";
 import { TASK_TABLE, UNSETTLED_TABLE } from "./schema.ts";
 import { cell, findRow } from "./task_row.ts";
 import { noteTransition } from "./transition_log.ts";
+import { tellWebhook } from "./webhooks.ts";
 
 /** A task whose children have to be told. */
 interface Parent {
@@ -49,8 +50,11 @@ export const SETTLE_SQL = {
   undefer: "DELETE FROM unsettled_tasks WHERE task_id = ? RETURNING task_id",
 } as const;
 
-/** Tells the children of tasks that have just become final, or stopped being so, in their transaction. */
+/** Tells the children and the webhooks of tasks that have just become final, or stopped being so, in their transaction. */
 export function settle(tx: Transaction, rows: readonly SqlRow[], context: OperationContext): void {
+  for (const row of rows) {
+    if (isFinal(cell(row, "status") as TaskStatus)) tellWebhook(tx, row, context);
+  }
   new Settlement(tx, context).run(rows.map(parentOfRow));
 }
 
@@ -64,7 +68,7 @@ export function settleDeferred(tx: Transaction, context: OperationContext): void
   const ids = tx.read(SETTLE_SQL.deferred, [CHUNK]).map(([id]) => Number(id));
   for (const id of ids) tx.remove(UNSETTLED_TABLE, SETTLE_SQL.undefer, [id]);
   const rows = ids.map((id) => findRow(tx, id)).filter((row) => row !== undefined);
-  if (rows.length > 0) settle(tx, rows, context);
+  new Settlement(tx, context).run(rows.map(parentOfRow));
 }
 
 /** Ends a child because of a parent; its row. */
@@ -137,7 +141,9 @@ class Settlement {
     const isQueued = cell(child, "status") === "queued";
     if (isQueued && parent.status !== "completed" && policy !== "run") {
       const { nowMs } = this.#context;
-      this.#parents.push(parentOfRow(fell(this.#tx, childId, { parent, policy, nowMs })));
+      const felled = fell(this.#tx, childId, { parent, policy, nowMs });
+      tellWebhook(this.#tx, felled, this.#context);
+      this.#parents.push(parentOfRow(felled));
       return;
     }
     markDependency(this.#tx, { childId, parentId: parent.id }, "met");

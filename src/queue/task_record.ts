@@ -24,7 +24,7 @@ import type { TaskColumn } from "./schema.ts";
 import { cell, taskOfRow } from "./task_row.ts";
 
 /** Every way that a child can stand to a parent. */
-const PARENT_STATES = ["open", "met", "felled"] as const;
+const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "felled"];
 
 /** A task that a task waits for, or has waited for. */
 export interface ParentRecord {
@@ -35,7 +35,7 @@ export interface ParentRecord {
   /** What becomes of the child when it fails or is cancelled. */
   readonly onFailure: ParentFailurePolicy;
   /** `open` until it is final; then `felled` when it has ended the child, else `met`. */
-  readonly state: typeof PARENT_STATES[number];
+  readonly state: "open" | "met" | "felled";
 }
 
 /** A task with its payload and result as the JSON texts that are stored, and with its parents. */

@@ -36,7 +36,7 @@ export const WORKER_SQL = {
     ON CONFLICT (worker_id) DO UPDATE SET capabilities = excluded.capabilities, types = excluded.types,
       concurrency = excluded.concurrency, heartbeat_utc = excluded.heartbeat_utc RETURNING *`,
   retire: "DELETE FROM workers WHERE worker_id = ? RETURNING worker_id",
-  silent: "SELECT worker_id FROM workers WHERE heartbeat_utc < ? ORDER BY heartbeat_utc LIMIT ?",
+  silent: "SELECT worker_id FROM workers WHERE heartbeat_utc < ? ORDER BY heartbeat_utc LIMIT +?",
   all: "SELECT * FROM workers WHERE heartbeat_utc >= ? ORDER BY heartbeat_utc DESC, worker_id",
   leased: `SELECT locked_by, count(*) FROM task_queue INDEXED BY leased_tasks
     WHERE status = 'leased' GROUP BY locked_by`,

@@ -129,6 +129,17 @@ Deno.test("every document of the manual is one that a command writes", () => {
   assertEquals([...new Set(written)].toSorted(), Object.keys(DOCUMENTS).toSorted());
 });
 
+Deno.test("what the help tells a newcomer to type works, in that order", async () => {
+  const { out } = await holdfast(["--help"]);
+  const lines = out.split("Start here:\n")[1]!.split("\n\n")[0]!.split("\n");
+  assertEquals(lines.length, 3);
+  await using _world = await World.create();
+  for (const line of lines) {
+    const outcome = await perform(line.trim());
+    assertEquals(outcome.code, 0, `${line}\n${outcome.err}`);
+  }
+});
+
 Deno.test("help fits the terminal, but for examples that are typed as they stand", async () => {
   for (const command of commandsOf(program)) {
     const { out } = await holdfast([...commandName(command).split(" "), "--help"]);

@@ -104,6 +104,29 @@ Deno.test("enqueue, cancel and retry reach the queue behind the server, and a no
   assertEquals((await served.run(["retry", "done"])).code, 1);
 });
 
+Deno.test("a batch is stored behind the server whole or not at all, with what depends on what", async () => {
+  await using served = await Served.create();
+  const lines = [
+    '{"type":"echo","run_id":"parent","compatibility":{"gpu":true}}',
+    '{"type":"echo","run_id":"child","depends_on":["parent"],"on_parent_failure":"run"}',
+    '{"type":"echo","idempotency_key":"k"}',
+  ];
+  const files = { "-": lines.join("\r\n") };
+  const { code, out } = await served.run(["enqueue", "--batch", "-", "--json"], { files });
+  assertEquals(code, 0);
+  const { created, existing, tasks } = JSON.parse(out);
+  assertEquals([created, existing, tasks.length], [2, 1, 3]);
+  assertEquals((await served.json(["show", "parent"])).compatibility, { gpu: true });
+  assertStringIncludes((await served.run(["explain", "child"])).out, "waits for");
+  const bad = { "-": `${lines[0]}\n{"type":"echo","timeout_ms":5}` };
+  assertEquals((await served.run(["enqueue", "--batch", "-"], { files: bad })).code, 2);
+  const conflict = { "-": '{"type":"echo","run_id":"new"}\n{"type":"echo","run_id":"parent"}' };
+  assertEquals((await served.run(["enqueue", "--batch", "-"], { files: conflict })).code, 1);
+  assertEquals((await served.run(["show", "new"])).code, 3);
+  const one = await served.json(["enqueue", "echo", "--depends-on", "run:parent"]);
+  assertEquals((await served.json(["explain", String(one.task.id)])).reason, "waiting_for_parents");
+});
+
 Deno.test("run and logs -f follow a task behind the server to its end", async () => {
   await using served = await Served.create();
   let work: Promise<unknown> = Promise.resolve();
@@ -178,7 +201,6 @@ Deno.test("commands that work on files refuse --url, and do not mind HOLDFAST_UR
       ["worker", "--handlers", HANDLERS],
       ["serve"],
       ["stats", "--watch"],
-      ["enqueue", "--batch", "-"],
       ["run", "echo", "--handlers", HANDLERS],
       ["checkpoint"],
       ["backup", scratch.path("b")],

@@ -179,3 +179,33 @@ Deno.test("logs --follow ends with 130 when interrupted", async () => {
   const { code } = await scratch.run(["logs", "1", "-f"], { interrupt: AbortSignal.timeout(50) });
   assertEquals(code, 130);
 });
+
+Deno.test("errors called PermanentError and RetryAfterError count in a handler file that imports nothing", async () => {
+  await using scratch = new Scratch();
+  const handlers = scratch.path("alone.js");
+  await Deno.writeTextFile(
+    handlers,
+    `const error = (name, more) => Object.assign(new Error("no"), { name }, more);
+export function forGood() { throw error("PermanentError"); }
+export function later() { throw error("RetryAfterError", { delayMs: 3_600_000 }); }
+export function nonsense() { throw error("RetryAfterError", { delayMs: -1 }); }
+`,
+  );
+  for (const type of ["forGood", "later", "nonsense"]) await scratch.run(["enqueue", type]);
+  const stop = new AbortController();
+  let retried = 0;
+  await scratch.run(["worker", "--handlers", handlers], {
+    interrupt: stop.signal,
+    onErr: (text) => text.startsWith("retried") && ++retried === 2 && stop.abort(),
+  });
+  const tasks = (await scratch.json(["list"])).doc.tasks.toReversed();
+  assertEquals(tasks.map(({ status }: { status: string }) => status), [
+    "failed",
+    "queued",
+    "queued",
+  ]);
+  const waits = tasks.map((task: Record<string, string>) =>
+    Date.parse(task.run_after_utc!) - Date.parse(task.updated_at_utc!)
+  );
+  assertEquals([waits[1], waits[2] > 0 && waits[2] < 5000], [3_600_000, true]);
+});

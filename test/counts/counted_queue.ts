@@ -24,6 +24,8 @@ export interface CountedQueue {
   readonly queue: LedgerQueue;
   readonly clock: FakeClock;
   readonly counts: Counts;
+  /** Every statement that was run, once. */
+  readonly statements: ReadonlySet<string>;
 }
 
 /** Nothing yet. */
@@ -34,13 +36,14 @@ export function noCounts(): Counts {
 /** An empty queue in memory, with fixed time, chance and run ids. */
 export async function openCountedQueue(): Promise<CountedQueue> {
   const counts = noCounts();
+  const statements = new Set<string>();
   const clock = new FakeClock();
   const onBackgroundError = (error: Error): never => {
     throw error;
   };
   const ledger = await Ledger.open({
     storage: new CountingStorage(counts),
-    engine: new CountingEngine(await loadSqlJsEngine(), counts),
+    engine: new CountingEngine(await loadSqlJsEngine(), { counts, statements }),
     schema: QUEUE_SCHEMA,
     newQueueId: () => "c0".repeat(16),
     clock,
@@ -53,7 +56,7 @@ export async function openCountedQueue(): Promise<CountedQueue> {
     newRunId: () => `00000000-0000-4000-8000-${String(++runs).padStart(12, "0")}`,
     onBackgroundError,
   });
-  return { queue, clock, counts };
+  return { queue, clock, counts, statements };
 }
 
 /** A storage in memory that counts fsyncs, bytes written to the journal, and locks taken. */
@@ -132,23 +135,28 @@ class CountingFile implements StorageFile {
 /** An engine that counts the statements of its databases. */
 class CountingEngine implements SqlEngine {
   readonly #inner: SqlEngine;
-  readonly #counts: Counts;
+  readonly #note: (sql: string) => void;
 
-  constructor(inner: SqlEngine, counts: Counts) {
+  constructor(
+    inner: SqlEngine,
+    { counts, statements }: { readonly counts: Counts; readonly statements: Set<string> },
+  ) {
     this.#inner = inner;
-    this.#counts = counts;
+    this.#note = (sql) => {
+      counts.sqlStatements++;
+      statements.add(sql);
+    };
   }
 
   open(bytes?: Uint8Array): SqlDatabase {
     const database = this.#inner.open(bytes);
-    const count = (): number => this.#counts.sqlStatements++;
     return {
       run: (sql: string): void => {
-        count();
+        this.#note(sql);
         database.run(sql);
       },
       all: (sql: string, parameters?: readonly SqlValue[]): SqlRow[] => {
-        count();
+        this.#note(sql);
         return database.all(sql, parameters);
       },
       export: () => database.export(),

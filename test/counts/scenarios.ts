@@ -57,8 +57,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = Object.freeze({
     lives(counted, { tasks: BATCH, concurrency: 32 }),
 });
 
-/** Counts what a scenario does. */
-export async function countScenario(scenario: Scenario): Promise<Counts> {
+/** Counts what a scenario does; `onStatements` is told every statement that was run, preparation included. */
+export async function countScenario(
+  scenario: Scenario,
+  onStatements: (statements: ReadonlySet<string>) => void = () => {},
+): Promise<Counts> {
   const counted = await openCountedQueue();
   try {
     await warmUp(counted.queue);
@@ -66,6 +69,7 @@ export async function countScenario(scenario: Scenario): Promise<Counts> {
     await settle();
     Object.assign(counted.counts, noCounts());
     await run();
+    onStatements(counted.statements);
     return { ...counted.counts };
   } finally {
     await counted.queue.close();

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CorruptionError, StorageError } from "../../src/domain/errors.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { encodeFrame } from "../../src/storage/frame.ts";
 import { crc32 } from "../../src/storage/crc32.ts";
 import { SEGMENT_HEADER_BYTES, segmentName } from "../../src/storage/segment.ts";
 import type { FileName } from "../../src/storage/storage.ts";
@@ -88,6 +89,24 @@ Deno.test("a whole record that stands twice, is left out or has changed places i
     const disk = diskWith("journal-1", damaged);
     await assertRejects(() => notesOn(disk), CorruptionError, "stands where");
     assertEquals(disk.readBytes("journal-1"), damaged, "nothing is overwritten");
+  }
+});
+
+Deno.test("a whole record that is none of this ledger's is refused with its place, and changes nothing", async () => {
+  const { bytes, ends } = await journalOf(TEXTS);
+  const payloads = {
+    [`there is no table "nowhere"`]: `[["notes",[5,"five"]],["nowhere",[1]]]`,
+    "has 3 columns, 2 are known": `[["notes",[5,"five","six"]]]`,
+    "NOT NULL": `[["notes",[5,null]]]`,
+    "JSON": "five",
+  };
+  for (const [reason, text] of Object.entries(payloads)) {
+    const payload = new TextEncoder().encode(text);
+    const record = encodeFrame({ kind: "commit", sequence: 5, durableSequence: 4, payload });
+    const disk = diskWith("journal-1", new Uint8Array([...bytes, ...record]));
+    const error = await assertRejects(() => notesOn(disk), CorruptionError, "record 5");
+    assertEquals([error.offset, error.message.includes(reason)], [ends.at(-1), true], text);
+    assertEquals(disk.readBytes("journal-1")!.length, bytes.length + record.length);
   }
 });
 

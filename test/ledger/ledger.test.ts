@@ -234,6 +234,27 @@ Deno.test("a process that slept through two checkpoints starts again from the sn
   await asleep.close();
 });
 
+Deno.test("a process that asks for nothing is told, too, that it has started again from the snapshot", async () => {
+  const disk = new MemoryDisk();
+  const clock = new FakeClock();
+  const [awake, asleep] = [
+    await openLedger(new MemoryStorage(disk)),
+    await openLedger(new MemoryStorage(disk), { clock }),
+  ];
+  const told: unknown[] = [];
+  asleep.watch((changes) => told.push(changes));
+  for (const text of ["a", "b"]) {
+    await addNote(awake, text);
+    await awake.checkpoint();
+  }
+  assertEquals(told, []);
+  await clock.advance(200);
+  assertEquals([told.at(-1), told.filter((changes) => changes === "reset").length], ["reset", 1]);
+  assertEquals(await readNotes(asleep), ["a", "b"]);
+  await awake.close();
+  await asleep.close();
+});
+
 Deno.test("two checkpointers at once take turns", async () => {
   const disk = new MemoryDisk();
   const steps: string[] = [];

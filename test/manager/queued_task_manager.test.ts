@@ -92,6 +92,25 @@ Deno.test("a registered handler goes before the work of startTask()", () =>
     assert(!called);
   }));
 
+Deno.test("a run's own attempts and retry policy go with its task, and bad ones are refused at once", () =>
+  withManager(async (manager, queue) => {
+    const retryPolicy = { initialDelayMs: 1, maxDelayMs: 2 };
+    manager.registerTask("report", () => {
+      throw new Error("always");
+    });
+    const run = createRun({ runId: "r", moduleId: "report", maxAttempts: 2, retryPolicy });
+    manager.startTask(run);
+    await manager.waitAll();
+    assertEquals([run.status, run.attempts], ["failed", 2]);
+    const task = (await queue.getByRunId("r"))!;
+    assertEquals([task.maxAttempts, task.retryPolicy], [2, { ...retryPolicy, multiplier: 2 }]);
+    for (const wrong of [{ maxAttempts: 101 }, { retryPolicy: { multiplier: 0 } }]) {
+      const other = createRun({ runId: "other", moduleId: "report", ...wrong });
+      assertThrows(() => manager.startTask(other), RangeError);
+    }
+    assertEquals(await queue.count(), 1);
+  }));
+
 Deno.test("a module id with blanks around it finds its handler", () =>
   withManager(async (manager) => {
     manager.registerTask("report", () => "done");

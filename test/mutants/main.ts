@@ -9,8 +9,8 @@ import { type Mutant, MUTANTS, SUITE } from "./mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What the tests of `SUITE` read. */
-const COPIED = ["src", "test", "deno.json"];
+/** What the tests of `SUITE` and of the mutants read. */
+const COPIED = ["src", "server", "test", "examples", "deno.json"];
 
 /** How long all tests may take on the unchanged tree. */
 const BASELINE_LIMIT_MS = 600_000;
@@ -135,6 +135,7 @@ async function firstFailure(
       "--allow-write",
       "--allow-env",
       "--allow-run",
+      "--allow-net=127.0.0.1,localhost",
       ...tests,
     ],
     env: { NO_COLOR: "1" },

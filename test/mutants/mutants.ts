@@ -2,6 +2,8 @@
  * The mutants: deliberate faults, each one precise change to a file of `src/` that a test must catch.
  */
 
+import { SERVER_MUTANTS } from "./server_mutants.ts";
+
 /** One deliberate fault. */
 export interface Mutant {
   /** What it does wrong, unique. */
@@ -462,8 +464,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "end a child and leave its own children waiting",
     file: "src/queue/settle.ts",
-    find: "this.#parents.push(parentOfRow(fell(this.#tx, childId, { parent, policy, nowMs })));",
-    replace: "fell(this.#tx, childId, { parent, policy, nowMs });",
+    find: "      this.#parents.push(parentOfRow(felled));\n",
+    replace: "",
     tests: QUEUE,
   },
   {
@@ -559,4 +561,5 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "this.#unproven[0]?.offset ?? this.#offset : this.#offset;",
     tests: SEEDS,
   },
+  ...SERVER_MUTANTS,
 ];

@@ -127,7 +127,10 @@ for (const kind of ["memory", "files"] as const) {
           // Lines come in ones and in bursts, while the reader is there and while it is away.
           for (let i = 0; i < n % 4 && n <= 40; i++) world.logs.append(task.id, line(n * 10 + i));
           if (n === 40) await world.queue.complete(task);
-          const stream = await openStream(world.app, STREAM, lastId);
+          // Each time another server, as after a crash.
+          const { queue, clock } = world;
+          const app = createApp({ queue, clock, logs: world.logs });
+          const stream = await openStream(app, STREAM, lastId);
           const next = stream.next();
           await settle();
           if (n % 4 === 0 && n < 40) world.logs.append(task.id, line(n * 10));
@@ -254,6 +257,32 @@ Deno.test("over a real connection, a client that goes away leaves no watcher and
     await server.shutdown();
   }));
 
+Deno.test("200 followers over real connections all end, and see every line", () =>
+  withWorld(async (world) => {
+    const task = await leasedRun(world);
+    const { app, clock, logs, queue } = world;
+    const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
+    const url = `http://127.0.0.1:${server.addr.port}${STREAM}`;
+    const readers = await Promise.all(
+      Array.from({ length: 200 }, async () => {
+        const reader = new EventReader(await fetch(url));
+        assertEquals((await reader.next())!.event, "status");
+        return reader;
+      }),
+    );
+    for (let n = 0; n < 20; n++) {
+      logs.append(task.id, line(n));
+      await clock.advance(250);
+    }
+    await queue.complete(task);
+    const expected = Array.from({ length: 20 }, (_, n) => `line ${n}`);
+    for (const events of await Promise.all(readers.map((reader) => reader.rest()))) {
+      assertEquals(names(events).slice(0, 20), expected);
+      assertEquals(events.at(-1)!.event, "complete");
+    }
+    await server.shutdown();
+  }));
+
 Deno.test("/api/events tells every transition exactly once to a reader who was away", () =>
   withWorld(async ({ app, queue }) => {
     await queue.enqueue({ type: "t", runId: "before" });
@@ -277,6 +306,21 @@ Deno.test("/api/events tells every transition exactly once to a reader who was a
       lastId = event.id!;
     }
     assertEquals(seen, ["before cancelled", "r1 leased", "r1 completed"]);
+  }));
+
+Deno.test("/api/events tells what comes in bursts once and in order within one connection", () =>
+  withWorld(async ({ app, queue }) => {
+    const stream = await openStream(app, "/api/events", "0");
+    const told: number[] = [];
+    for (const count of [1, 250, 3]) {
+      await queue.enqueueBatch(Array.from({ length: count }, () => ({ type: "t" })));
+      for (let n = 0; n < count; n++) told.push((await stream.next())!.data.task_id);
+    }
+    const silent = stream.next();
+    await settle();
+    await stream.drop();
+    assertEquals(await silent, undefined);
+    assertEquals(told, Array.from({ length: 254 }, (_, n) => n + 1));
   }));
 
 Deno.test("streams beyond streamsMax are refused until one ends", () =>

@@ -1,6 +1,6 @@
 /**
- * Bugs that the simulation found. Each is brought back by a mutant of `test/mutants`, and each seed here is one that finds
- * it again: a history is another one as soon as a record's bytes or a script's chances change, so the seed that found a bug
+ * Bugs that the simulation found. Each is brought back by a mutant of `test/mutants`, and each seed here finds it again unless it
+ * says otherwise: a history is another one as soon as a record's bytes or a script's chances change, so the seed that found a bug
  * first says nothing for long. When the simulation changes, look for the seeds anew: `deno task mutants --only=…`.
  */
 
@@ -31,10 +31,11 @@ export const REGRESSIONS: readonly Regression[] = [
     mutant: "build on records that a failed fsync has forgotten",
   },
   {
-    seed: 1,
+    seed: 2,
     found: "a segment's header that a failed fsync had forgotten, likewise",
     mutant: "build on a segment's header that a failed fsync has forgotten",
   },
+  // Found by this seed first; histories have changed since, and no other has found it again: `ledger/cut.test.ts` shows it.
   {
     seed: 400654,
     found: "what a failed append left, and was cut, came back after a power cut",

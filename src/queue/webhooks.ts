@@ -1,0 +1,119 @@
+/**
+ * Webhooks: when a task becomes final, a delivery is enqueued in the same transaction, so that none is lost and none is
+ * made up. Delivering it is an ordinary task's work, see `worker/webhook_handler.ts`.
+ */
+import { TASK_LIMITS, type Webhook, WEBHOOK_TYPE } from "../domain/task.ts";
+import type { Transaction } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import { insertTask } from "./insert_task.ts";
+import type { OperationContext } from "./operation_context.ts";
+import { WEBHOOK_TABLE } from "./schema.ts";
+import { cell, taskOfRow } from "./task_row.ts";
+import { noteTransition } from "./transition_log.ts";
+
+/** A checked `Webhook`. */
+export interface PreparedWebhook {
+  readonly url: string;
+  /** Statuses, separated by blanks. */
+  readonly events: string;
+}
+
+const URL_MAX_LENGTH = 2000;
+
+const EVENTS = ["completed", "failed", "cancelled"] as const;
+
+/** How often a delivery is tried. */
+const DELIVERY_ATTEMPTS = 10;
+
+/** The statements; a test reads their plans. */
+export const WEBHOOK_SQL = {
+  add: "INSERT INTO task_webhooks (task_id, url, events) VALUES (?, ?, ?) RETURNING *",
+  of: "SELECT url, events FROM task_webhooks WHERE task_id = ?",
+  remove: "DELETE FROM task_webhooks WHERE task_id = ? RETURNING task_id",
+} as const;
+
+/** Checks a webhook, before any effect. @throws TypeError, RangeError */
+export function prepareWebhook(webhook: Webhook): PreparedWebhook {
+  const { url, events = EVENTS } = webhook;
+  const isList = Array.isArray(events) && events.length > 0 &&
+    events.every((event) => EVENTS.includes(event));
+  if (!isList) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(events) ?? typeof events} as webhook events: some of ${
+        EVENTS.join(", ")
+      } are needed`,
+    );
+  }
+  return { url: checkUrl(url), events: [...new Set(events)].join(" ") };
+}
+
+function checkUrl(value: unknown): string {
+  const url = typeof value === "string" ? URL.parse(value) : null;
+  const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&
+    url.password === "";
+  if (!isUsable) {
+    throw new TypeError(
+      `Cannot use ${
+        JSON.stringify(value) ?? typeof value
+      } as webhook url: an http or https URL without user name and password is needed`,
+    );
+  }
+  url.hash = "";
+  if (url.href.length > URL_MAX_LENGTH) {
+    throw new RangeError(
+      `Cannot use a webhook url of ${url.href.length} characters: at most ${URL_MAX_LENGTH} are allowed`,
+    );
+  }
+  return url.href;
+}
+
+/** Notes where to tell of a new task's end. */
+export function addWebhook(tx: Transaction, taskId: number, webhook: PreparedWebhook): void {
+  tx.change(WEBHOOK_TABLE, WEBHOOK_SQL.add, [taskId, webhook.url, webhook.events]);
+}
+
+/** A pruned task's webhook goes with it. */
+export function removeWebhook(tx: Transaction, taskId: number): void {
+  tx.remove(WEBHOOK_TABLE, WEBHOOK_SQL.remove, [taskId]);
+}
+
+/** Enqueues the delivery that tells of a task's end, if there is one to make. */
+export function tellWebhook(tx: Transaction, row: SqlRow, context: OperationContext): void {
+  const [webhook] = tx.read(WEBHOOK_SQL.of, [cell(row, "id")]);
+  if (webhook === undefined) return;
+  const [url, events] = webhook.map(String);
+  if (!events!.split(" ").includes(String(cell(row, "status")))) return;
+  const delivery = insertTask(tx, {
+    runId: null,
+    type: WEBHOOK_TYPE,
+    priority: TASK_LIMITS.priorityDefault,
+    payload: JSON.stringify({ url, ...messageOf(row) }),
+    compatibility: "{}",
+    maxAttempts: DELIVERY_ATTEMPTS,
+    runAfterMs: null,
+    idempotencyKey: null,
+    retryPolicy: null,
+    timeoutMs: null,
+    waitsFor: 0,
+  }, context);
+  const { nowMs } = context;
+  noteTransition(tx, { id: cell(delivery, "id") as number, nowMs }, "enqueued");
+}
+
+/** What is told. A result may be large and is for those who may read the queue. */
+function messageOf(row: SqlRow): { readonly event: string; readonly task: unknown } {
+  const task = taskOfRow(row);
+  return {
+    event: `task.${task.status}`,
+    task: {
+      id: task.id,
+      run_id: task.runId,
+      type: task.type,
+      status: task.status,
+      attempts: task.attempts,
+      error_message: task.errorMessage,
+      created_at: task.createdAt.toISOString(),
+      finished_at: task.finishedAt?.toISOString() ?? null,
+    },
+  };
+}
