@@ -5,7 +5,7 @@ import { z } from "zod";
 import { messageOf, type NewTask } from "../src/mod.ts";
 import { LogPageSchema } from "../server/log_schemas.ts";
 import {
-  EnqueueBody,
+  type EnqueueBody,
   EnqueuedBatchSchema,
   EnqueuedSchema,
   ErrorSchema,
