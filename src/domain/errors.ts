@@ -37,7 +37,7 @@ export class QueueError extends Error {
 export class StorageError extends Error {
   /** `StorageError`, or the name of the class below it. */
   override readonly name: string = "StorageError";
-  /** What was being done: `open`, `append`, `sync`, `rename`, … */
+  /** What was being done: `open`, `append`, `sync`, `rename`, …; see `isInDoubt` for `use`. */
   readonly operation: string;
   /** The file or folder concerned. */
   readonly path: string;
@@ -47,6 +47,11 @@ export class StorageError extends Error {
     super(`Cannot ${operation} ${JSON.stringify(path)}: ${reason}`, options);
     this.operation = operation;
     this.path = path;
+  }
+
+  /** Whether an earlier failure left it in doubt what is on the disk, so that nothing helps but to open the queue again. */
+  get isInDoubt(): boolean {
+    return this.operation === "use";
   }
 }
 

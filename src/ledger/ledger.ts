@@ -245,7 +245,12 @@ export class Ledger {
     }
     this.#feed.forget();
     const { clock, storage } = this.#options;
-    this.#lookout = new Lookout({ clock, storage, look: () => this.#look() });
+    this.#lookout = new Lookout({
+      clock,
+      storage,
+      look: () => this.#look(),
+      onError: (error) => this.#reportOnce(error),
+    });
   }
 
   // --- the loop

@@ -29,6 +29,8 @@ export interface LookoutTools {
   readonly storage: Storage;
   /** Looks; says whether there was something new. Must not throw. */
   readonly look: () => boolean;
+  /** Is told why a watch could not begin; it is tried again after a while. */
+  readonly onError: (error: unknown) => void;
 }
 
 /** Looks again and again, until it is stopped. */
@@ -87,7 +89,13 @@ export class Lookout {
 
   #watchIfQuiet(): void {
     if (this.#watch !== undefined || !this.#isQuiet || this.#isStopped) return;
-    this.#watch = this.#tools.storage.watch(() => this.#lookAndGoOn());
+    const { clock, storage, onError } = this.#tools;
+    try {
+      this.#watch = storage.watch(() => this.#lookAndGoOn());
+    } catch (error) {
+      this.#quietSinceMs = clock.nowMs();
+      onError(error);
+    }
   }
 
   get #isQuiet(): boolean {

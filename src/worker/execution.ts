@@ -209,7 +209,8 @@ export class Execution {
   }
 
   /**
-   * Tells the queue, again after a storage error for as long as the lease lasts: the disk's failure is not the handler's.
+   * Tells the queue, again after a storage error for as long as the lease lasts: the disk's failure is not the handler's. A
+   * queue in doubt will not take it any more; who opens it again will rescue the task.
    * What the queue refuses for another reason than a lost lease is thrown.
    */
   async #tell(report: () => Promise<ExecutionReport>): Promise<ExecutionReport> {
@@ -220,7 +221,8 @@ export class Execution {
         if (error instanceof QueueError) return this.#lost(error.message);
         if (!(error instanceof StorageError)) throw error;
         this.#tools.onError(error.message);
-        if (this.#tools.clock.nowMs() >= this.#leaseUntilMs) return this.#lost(error.message);
+        const isHopeless = error.isInDoubt || this.#tools.clock.nowMs() >= this.#leaseUntilMs;
+        if (isHopeless) return this.#lost(error.message);
         await sleep(this.#tools.clock, REPORT_PAUSE_MS);
       }
     }

@@ -7,11 +7,13 @@ import { FakeClock } from "../support/fake_clock.ts";
 /** Storage whose watch is told by hand. */
 class WatchedStorage extends MemoryStorage {
   watches = 0;
+  failure: Error | undefined;
   isProven = true;
   onChange: (() => void) | undefined;
 
   override watch(onChange: () => void): FileWatch {
     this.watches++;
+    if (this.failure !== undefined) throw this.failure;
     this.onChange = onChange;
     const isProven = (): boolean => this.isProven;
     return {
@@ -31,12 +33,15 @@ interface Fixture {
   readonly looks: () => number;
   /** The next look finds something. */
   readonly bring: () => void;
+  /** What went wrong. */
+  readonly errors: readonly unknown[];
 }
 
 function begin(isProven = true): Fixture {
   const clock = new FakeClock();
   const storage = new WatchedStorage(new MemoryDisk());
   storage.isProven = isProven;
+  const errors: unknown[] = [];
   let looks = 0;
   let isNew = false;
   const look = (): boolean => {
@@ -45,13 +50,13 @@ function begin(isProven = true): Fixture {
     isNew = false;
     return found;
   };
-  const lookout = new Lookout({ clock, storage, look });
+  const lookout = new Lookout({ clock, storage, look, onError: (error) => errors.push(error) });
   const count = (): number => {
     const counted = looks;
     looks = 0;
     return counted;
   };
-  return { clock, storage, lookout, looks: count, bring: () => isNew = true };
+  return { clock, storage, lookout, looks: count, bring: () => isNew = true, errors };
 }
 
 /** Millisecond by millisecond. */
@@ -137,4 +142,16 @@ Deno.test("a lookout that was stopped looks no more and watches nothing", () => 
   fixture.lookout.stop();
   pass(fixture.clock, LOOKOUT_TIMES.watchedMs * 3);
   assertEquals([fixture.looks(), fixture.storage.onChange], [0, undefined]);
+});
+
+Deno.test("a watch that cannot begin is told of, and tried again when it has been quiet for as long once more", () => {
+  const fixture = begin();
+  fixture.storage.failure = new Error("no watches left");
+  untilQuiet(fixture);
+  untilQuiet(fixture);
+  assertEquals([fixture.storage.watches, fixture.errors.length], [2, 2]);
+  fixture.storage.failure = undefined;
+  untilQuiet(fixture);
+  assertEquals(fixture.storage.onChange !== undefined, true);
+  fixture.lookout.stop();
 });
