@@ -55,7 +55,7 @@ const BASH_CASES: readonly (readonly [words: readonly string[], offers: readonly
   [["--db", "=", "x", "sho"], ["show"]],
   [["--db", "some queue.db", "logs", "--fo"], ["--follow"]],
   [["completions", "p"], ["powershell"]],
-  [["help", "exp"], ["explain"]],
+  [["help", "expl"], ["explain"]],
   [["show", ""], []],
   [["enqueue", "--priority", ""], []],
   [["--j"], ["--json"]],
