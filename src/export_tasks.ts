@@ -109,7 +109,7 @@ export async function exportTasks(
     leftOut: Math.max(0, all - records.length),
     notes: format === "original"
       ? ORIGINAL_LOSSES
-      : ["transitions, schedules and log files stay behind"],
+      : ["transitions, schedules, webhooks and log files stay behind"],
   };
 }
 

@@ -94,10 +94,9 @@ async function sample(
   const latencies: number[] = [];
   for (let n = 0; n < count; n++) {
     await pause(pauseMs * (0.8 + 0.4 * Math.random()));
-    const start = nextStart();
     const enqueuedAtMs = wallMs();
-    await queue.enqueue({ type: "probe" });
-    latencies.push(await start - enqueuedAtMs);
+    const [startedAtMs] = await Promise.all([nextStart(), queue.enqueue({ type: "probe" })]);
+    latencies.push(startedAtMs - enqueuedAtMs);
   }
   return latencies;
 }

@@ -15,6 +15,7 @@ import { checkedInput, EXIT, UsageError } from "../exit.ts";
 import { httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
+import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";
 import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
@@ -63,11 +64,12 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
       const listen = (): Promise<string> =>
-        listenUntil(interrupts.signal, {
-          session,
-          address: options,
-          app: { queue, handlers, logs, corsOrigins: options.corsOrigin, ...access },
-        });
+        whileSound({ queue, signal: interrupts.signal }, (over) =>
+          listenUntil(over, {
+            session,
+            address: options,
+            app: { queue, handlers, logs, corsOrigins: options.corsOrigin, ...access },
+          }));
       if (!options.worker || handlers.types().length === 0) {
         const url = await listen();
         if (session.json) writeJson(session, { url, worker: null });

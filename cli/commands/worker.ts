@@ -23,6 +23,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { LOG_LEVELS, type LogLevelName, withLogOutput } from "../log_output.ts";
 import { integerFrom, jsonObject } from "../options.ts";
+import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";
 import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
 
@@ -97,7 +98,10 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
       const workToTheEnd = async (worker: Worker): Promise<string> => {
         const types = handlers.types();
         writeNote(session, `worker ${worker.workerId} executes ${types.join(", ")}`);
-        await (untilEmpty ? empty(queue, types, signal) : aborted(signal));
+        await whileSound(
+          { queue, signal },
+          (over) => untilEmpty ? empty(queue, types, over) : aborted(over),
+        );
         return worker.workerId;
       };
       const id = await withWorker({ ...settings, queue, logs, graceMs: GRACE_MS }, workToTheEnd);

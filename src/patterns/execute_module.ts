@@ -23,7 +23,7 @@ export interface ScriptOptions {
   readonly environment?: ProgramEnvironment;
   /** What it reads from its standard input; default nothing. */
   readonly stdin?: string;
-  /** Ends the script with everything that it started; default never. */
+  /** Ends the script with everything that it started; a periodic one is stopped. Default never. */
   readonly signal?: AbortSignal;
   /** Default `async`. */
   readonly mode?: ExecutionMode;

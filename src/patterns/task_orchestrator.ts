@@ -180,10 +180,12 @@ export class Orchestrator {
     const { intervalMs, name = script, onResult } = options;
     if (intervalMs === undefined) throw missing("periodic", "intervalMs");
     await this.#parts.processes.find(request);
-    this.periodic.register(name, intervalMs, async (stopped) => {
-      const signal = options.signal ? AbortSignal.any([options.signal, stopped]) : stopped;
-      await onResult?.(await this.#run(request, { ...options, signal }));
+    options.signal?.throwIfAborted();
+    this.periodic.register(name, intervalMs, async (signal) => {
+      const result = await this.#run(request, { ...options, signal });
+      await onResult?.(result);
     });
+    options.signal?.addEventListener("abort", () => this.periodic.stop(name), { once: true });
     this.periodic.start(name);
     return { pattern: "periodic", name };
   }

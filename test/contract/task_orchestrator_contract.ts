@@ -123,6 +123,25 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     assertEquals(results[0], { exitCode: 0, stdout: "noted\n", stderr: "" });
   });
 
+  test("an aborted signal stops what is repeated, and ends the script that runs", async ({ orchestrator, folder }) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const options = { intervalMs: 1, cwd: folder, name: "family", signal };
+    await orchestrator.execute(join(folder, "family.mjs"), options);
+    await until(
+      async () => (await familyPids(folder)).length === FAMILY_SIZE,
+      "the family",
+      30_000,
+    );
+    const pids = await familyPids(folder);
+    controller.abort();
+    await orchestrator.periodic.stop();
+    const { isStarted, runs, errors } = orchestrator.periodic.statistics("family");
+    assertEquals([isStarted, runs, errors], [false, 1, 0]);
+    assertEquals(await isAnyAlive(pids), false);
+    await assertRejects(() => orchestrator.execute(join(folder, "say.mjs"), options), DOMException);
+  });
+
   test("a run that nobody waits for is tracked to its end", async ({ orchestrator, folder, run }) => {
     const result = await orchestrator.execute(join(folder, "say.mjs"), {
       args: ["hello"],

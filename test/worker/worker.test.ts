@@ -402,6 +402,19 @@ Deno.test("a storage error is not the handler's failure and does not end the loo
   });
 });
 
+Deno.test("what a queue in doubt refuses is given up at once: nothing helps but to open it again", async () => {
+  const { handler, open } = gate();
+  await withWorker(handler, {}, async ({ run, clock, storage, events }) => {
+    await run();
+    storage.fault = (point) => point === "sync" ? { message: "Input/output error" } : undefined;
+    open("lost");
+    await settle();
+    storage.fault = () => undefined;
+    await clock.advance(300);
+    assertEquals(events.filter(({ kind }) => kind === "lost").length, 1);
+  });
+});
+
 Deno.test("adopt() runs a handler for one task whatever its type, beside the slots", async () => {
   const { handler, open } = gate();
   await withWorker(

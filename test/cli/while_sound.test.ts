@@ -1,0 +1,37 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { whileSound } from "../../cli/while_sound.ts";
+import { aborted } from "../../cli/interrupt.ts";
+import { openQueue, StorageError } from "../../src/mod.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { FaultyStorage } from "../support/faulty_storage.ts";
+import { MemoryStorage } from "../../src/storage/memory_storage.ts";
+
+Deno.test("a service ends when its queue is in doubt, and says why", async () => {
+  const clock = new FakeClock();
+  const storage = new FaultyStorage(new MemoryStorage());
+  const queue = await openQueue({ storage, clock, onBackgroundError: () => {} });
+  const service = { queue, clock, signal: new AbortController().signal };
+  const serving = whileSound(service, aborted);
+  const refused = assertRejects(() => serving, StorageError, "open it again");
+  await clock.advance(20_000);
+  storage.fault = (point) => point === "sync" ? { message: "Input/output error" } : undefined;
+  await assertRejects(() => queue.enqueue({ type: "t" }), StorageError);
+  storage.fault = () => undefined;
+  await clock.advance(10_000);
+  await refused;
+  await queue.close();
+});
+
+Deno.test("a service that is asked to end gives what its work gives", async () => {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock });
+  const asked = new AbortController();
+  const serving = whileSound({ queue, clock, signal: asked.signal }, async (over) => {
+    await aborted(over);
+    return "served";
+  });
+  asked.abort();
+  assertEquals(await serving, "served");
+  await queue.close();
+  assertEquals(clock.pendingTimers, 0);
+});
