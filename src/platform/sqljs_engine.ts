@@ -101,7 +101,9 @@ function copyInto(database: SqlJsDatabase, bytes: Uint8Array, sqlJs: SqlJs): voi
   const file = new sqlJs.Database(bytes);
   const main = sqlJs.stringToNewUTF8("main");
   try {
-    const [[pageBytes]] = new SqlJsReplica(file).all("PRAGMA page_size") as [[number]];
+    const source = new SqlJsReplica(file);
+    source.run("PRAGMA cache_size = 16"); // each page is read once; a cache would stay in WASM memory for ever
+    const [[pageBytes]] = source.all("PRAGMA page_size") as [[number]];
     database.exec(`PRAGMA page_size = ${pageBytes}`);
     const backup = sqlJs._sqlite3_backup_init(database.db, main, file.db, main);
     const stepped = sqlJs._sqlite3_backup_step(backup, ALL_PAGES);
