@@ -52,6 +52,8 @@ export class Checker {
   readonly #undone = new Set<string>();
   readonly #retries = new Map<number, Span[]>();
   readonly #cancels = new Map<number, Span[]>();
+  /** Those that were told to be done; another may have been refused, and have changed nothing. */
+  readonly #doneCancels = new Map<number, Span[]>();
   /** The parents of each task that depends on others. */
   readonly #parents = new Map<number, readonly number[]>();
   /** When children of a task were claimed. */
@@ -376,7 +378,7 @@ export class Checker {
     if (child !== undefined) {
       this.#violate(call, `a child of task ${taskId} was claimed while lease ${token} was held`);
     }
-    const cancelled = (this.#cancels.get(taskId) ?? []).some(({ from: asked, to }) =>
+    const cancelled = (this.#doneCancels.get(taskId) ?? []).some(({ from: asked, to }) =>
       lease !== undefined && lease.claimed.to < asked && to < from
     );
     if (cancelled && facts.final?.status === "cancelled") {
@@ -445,6 +447,7 @@ export class Checker {
 
   /** A task was cancelled. */
   cancelled(call: Call, taskId: number): void {
+    this.#doneCancels.set(taskId, [...(this.#doneCancels.get(taskId) ?? []), call.span]);
     this.#finished(call, taskId, { status: "cancelled", result: null });
   }
 
