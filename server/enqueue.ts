@@ -2,7 +2,13 @@
  * Enqueueing for a client: the payload is checked by the type's handler, if there is one, and every refusal says whose
  * fault it is.
  */
-import type { EnqueueResult, NewTask, ParentFailurePolicy, TaskReference } from "../src/mod.ts";
+import type {
+  EnqueueResult,
+  NewTask,
+  ParentFailurePolicy,
+  PayloadSchema,
+  TaskReference,
+} from "../src/mod.ts";
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
@@ -10,14 +16,14 @@ import type { EnqueueBody } from "./schemas.ts";
 
 /** @throws HttpError `VALIDATION_ERROR`. */
 async function checkValue(
-  schema: z.ZodType,
+  schema: PayloadSchema,
   value: unknown,
   path: readonly PropertyKey[],
 ): Promise<void> {
   const field = path.map(String).join(".");
   try {
     const checked = await schema.safeParseAsync(value);
-    if (!checked.success) throw validationError(checked.error, path);
+    if (!checked.success) throw validationError(checked.error as z.ZodError, path);
   } catch (thrown) {
     // A recursive schema on a deeply nested value uses up the stack.
     if (!(thrown instanceof RangeError)) throw thrown;

@@ -185,7 +185,7 @@ export function moduleJson(entry: HandlerEntry): z.infer<typeof ModuleSchema> {
     description: entry.description,
     parameters_schema: entry.payload === null
       ? null
-      : z.toJSONSchema(entry.payload, { io: "input", unrepresentable: "any" }),
+      : z.toJSONSchema(entry.payload as z.ZodType, { io: "input", unrepresentable: "any" }),
     parameters: entry.parameters?.map(parameterJson) ?? null,
   };
 }

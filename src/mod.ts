@@ -245,6 +245,9 @@ export {
   type HandlerEntry,
   type HandlerOptions,
   HandlerRegistry,
+  type PayloadCheck,
+  type PayloadProblem,
+  type PayloadSchema,
   type TaskContext,
 } from "./worker/handler_registry.ts";
 export {

@@ -1,13 +1,33 @@
 /**
  * Handlers: the functions that execute tasks, by task type.
  */
-import type { z } from "zod";
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { ModuleParameter } from "../domain/module_parameter.ts";
 import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
+
+/** Something that is wrong with a payload. */
+export interface PayloadProblem {
+  /** Where in the payload. */
+  readonly path: readonly PropertyKey[];
+  /** What is wrong there, for people. */
+  readonly message: string;
+}
+
+/** What checking a payload came to: the payload as the handler gets it, or every problem. */
+export type PayloadCheck =
+  | { readonly success: true; readonly data: unknown }
+  | { readonly success: false; readonly error: { readonly issues: readonly PayloadProblem[] } };
+
+/** What checks payloads: a schema of zod 4. */
+export interface PayloadSchema {
+  /** Checks a payload. */
+  safeParse(payload: unknown): PayloadCheck;
+  /** The same for a schema that has to wait for something. */
+  safeParseAsync(payload: unknown): Promise<PayloadCheck>;
+}
 
 /** What a running handler can see and say. */
 export interface TaskContext {
@@ -57,7 +77,7 @@ export interface HandlerOptions {
   /** Which version of the handler this is, up to 100 characters, for people; default none. */
   readonly version?: string;
   /** Checks the payload at enqueue and again before running; default none. */
-  readonly payload?: z.ZodType;
+  readonly payload?: PayloadSchema;
   /** The definitions of the module's parameters, for forms; default none. What checks payloads is `payload`. */
   readonly parameters?: readonly ModuleParameter[];
   /** How failures are retried, where the task does not say; default the queue's policy. */
@@ -85,7 +105,7 @@ export interface HandlerEntry {
   /** Which version this is, or `null`. */
   readonly version: string | null;
   /** Checks payloads. */
-  readonly payload: z.ZodType | null;
+  readonly payload: PayloadSchema | null;
   /** The definitions of the module's parameters; `null` when there are none. */
   readonly parameters: readonly ModuleParameter[] | null;
   /** How failures are retried; `null` for the queue's policy. */
