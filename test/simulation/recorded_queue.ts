@@ -17,7 +17,7 @@ import type {
   TaskQueue,
 } from "../../src/queue/task_queue.ts";
 import type { Call, Checker, Presented } from "./checker.ts";
-import type { ProcessId } from "./scheduler.ts";
+import { never, type ProcessId } from "./scheduler.ts";
 
 /** The process that a queue is used in. */
 export interface CallingProcess {
@@ -249,7 +249,7 @@ class RecordedQueue implements Partial<TaskQueue> {
     meaning: Meaning<T>,
     onBegin: (call: Call) => void = () => {},
   ): Promise<T> {
-    if (this.#process.isDead) await NEVER;
+    if (this.#process.isDead) await never();
     const call = this.#checker.begin(this.#process.id, name);
     onBegin(call);
     try {
@@ -269,13 +269,10 @@ class RecordedQueue implements Partial<TaskQueue> {
 
   /** Nobody hears a dead process's answers. */
   async #answer(call: Call): Promise<void> {
-    if (this.#process.isDead) await NEVER;
+    if (this.#process.isDead) await never();
     this.#checker.end(call);
   }
 }
-
-/** The end of a dead process. */
-const NEVER = new Promise<never>(() => {});
 
 const NO_MEANING: Meaning<unknown> = { isWrite: false, told: () => {} };
 

@@ -126,3 +126,11 @@ export class Scheduler {
 export function allMicrotasks(): Promise<void> {
   return new Promise((resume) => setImmediate(resume));
 }
+
+/**
+ * Never resolves: what a dead process waits for. Each call gives another promise, because a promise keeps everybody who
+ * awaits it, and one that all shared would keep every dead process of every simulation.
+ */
+export function never(): Promise<never> {
+  return new Promise(() => {});
+}

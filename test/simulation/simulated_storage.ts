@@ -18,7 +18,7 @@ import type { Inode, SimulatedDisk } from "./disk.ts";
 import type { Edit } from "./file_content.ts";
 import { FaultPlan, type Operation } from "./faults.ts";
 import type { LockTable } from "./locks.ts";
-import type { ProcessId, Scheduler } from "./scheduler.ts";
+import { never, type ProcessId, type Scheduler } from "./scheduler.ts";
 
 /** What a storage belongs to. */
 export interface StorageSurroundings {
@@ -46,9 +46,6 @@ export interface StorageSurroundings {
   /** Counts what was tried. */
   readonly onCount: (what: string) => void;
 }
-
-/** A never-ending wait, for the dead. */
-const NEVER = new Promise<never>(() => {});
 
 /** The files of a queue, for one process. */
 export class SimulatedStorage implements Storage {
@@ -101,7 +98,7 @@ export class SimulatedStorage implements Storage {
     this.#enter("lock");
     this.#checkNotHeld(name);
     const lock = await this.#around.locks.take(name, this.#around.owner);
-    return this.#isDead ? await NEVER : lock;
+    return this.#isDead ? await never() : lock;
   }
 
   openFile(name: FileName): StorageFile | undefined {
@@ -308,7 +305,7 @@ export class SimulatedStorage implements Storage {
 
   async #turn(): Promise<void> {
     await this.#around.scheduler.turn(this.#around.owner);
-    if (this.#isDead) await NEVER;
+    if (this.#isDead) await never();
   }
 
   #attempt(operation: Operation, name: string): void {
