@@ -133,7 +133,8 @@ export class Checker {
   submit(tasks: readonly NewTask[]): Submission[] {
     const batch = ++this.#batches;
     return tasks.map((task) => {
-      const submission = { marker: markerOf(task.payload), task, batch };
+      const marker = markerOf(task.payload);
+      const submission = { marker, task, payloadText: JSON.stringify(task.payload), batch };
       const others = this.#submissions.get(submission.marker) ?? [];
       this.#submissions.set(submission.marker, [...others, submission]);
       if (task.runId !== undefined) {
@@ -264,8 +265,9 @@ export class Checker {
 
   #checkSubmitted(call: Call, task: Task): void {
     const submissions = this.#submissions.get(markerOf(task.payload)) ?? [];
-    const isSubmitted = submissions.some(({ task: { type, payload, runId, ...rest } }) =>
-      type === task.type && JSON.stringify(payload) === JSON.stringify(task.payload) &&
+    const payloadText = JSON.stringify(task.payload);
+    const isSubmitted = submissions.some(({ task: { type, runId, ...rest }, ...submitted }) =>
+      type === task.type && submitted.payloadText === payloadText &&
       (runId ?? task.runId) === task.runId && (rest.maxAttempts ?? 5) === task.maxAttempts &&
       (rest.priority ?? 100) === task.priority &&
       (rest.idempotencyKey ?? null) === task.idempotencyKey

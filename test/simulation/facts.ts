@@ -16,6 +16,8 @@ export interface Span {
 export interface Submission {
   readonly marker: string;
   readonly task: NewTask;
+  /** Its payload as JSON. */
+  readonly payloadText: string;
   /** Tasks of one batch have the same number. */
   readonly batch: number;
 }

@@ -24,8 +24,11 @@ export class FileContent {
   apply(edit: Edit): void {
     if (edit.kind === "truncate") return this.#resize(edit.size);
     if (edit.bytes.length === 0) return;
-    this.#resize(Math.max(this.#size, edit.offset + edit.bytes.length));
+    const end = edit.offset + edit.bytes.length;
+    if (edit.offset > this.#size) this.#resize(edit.offset);
+    this.#reserve(end);
     this.#buffer.set(edit.bytes, edit.offset);
+    this.#size = Math.max(this.#size, end);
   }
 
   become(other: FileContent): void {
@@ -35,12 +38,15 @@ export class FileContent {
 
   /** What was not written between the old end and a new one reads as zeros. */
   #resize(size: number): void {
-    if (size > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(size, this.#buffer.length * 2, 1024));
-      larger.set(this.bytes());
-      this.#buffer = larger;
-    }
+    this.#reserve(size);
     if (size > this.#size) this.#buffer.fill(0, this.#size, size);
     this.#size = size;
+  }
+
+  #reserve(size: number): void {
+    if (size <= this.#buffer.length) return;
+    const larger = new Uint8Array(Math.max(size, this.#buffer.length * 2, 1024));
+    larger.set(this.bytes());
+    this.#buffer = larger;
   }
 }

@@ -86,9 +86,11 @@ export class Scheduler {
     return Number.isFinite(next) ? Math.max(0, next - this.#nowMs) : undefined;
   }
 
-  /** Lets one of those that can go on go on, with all that follows from it at once. `false` when there is none. */
+  /**
+   * Lets one of those that can go on go on, with all that follows from it at once. `false` when there is none. What the
+   * caller itself has set going must have come to rest (`allMicrotasks`).
+   */
   async step(chance: Chance): Promise<boolean> {
-    await allMicrotasks();
     const choices = [
       ...this.#turns.filter(({ owner }) => this.#canGoOn(owner)),
       ...this.#dueTimers(),

@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Report } from "./report.ts";
 import { type Script, scriptOf, type Setup } from "./script.ts";
 import { runSeeds, seedsFrom } from "./seed_pool.ts";
@@ -39,6 +41,19 @@ Deno.test(`nothing promised is broken in ${SEEDS} seeds, or as many as there is 
   for (const what of tried) assert((report.counts[what] ?? 0) > 0, `never tried: ${what}`);
 });
 
+Deno.test("simulations leave nothing in memory", async () => {
+  const run = async (times: number): Promise<number> => {
+    for (let time = 0; time < times; time++) {
+      for (let seed = 11; seed <= 18; seed++) await simulate(scriptOf(seed));
+    }
+    collectGarbage();
+    return Deno.memoryUsage().heapUsed / 2 ** 20;
+  };
+  const before = await run(1);
+  const grown = await run(4) - before;
+  assert(grown < 2, `32 simulations left ${grown.toFixed(1)} MiB`);
+});
+
 Deno.test("a disk that only pretends to sync is found out", async () => {
   await findsOut({ pretendsToSync: true }, "is missing");
 });
@@ -56,6 +71,11 @@ Deno.test("a failing script shrinks to fewer steps that fail in the same way", a
   const { violations } = await simulate(keepSteps(script, kept));
   assert(violations.length > 0, "the shrunk script fails no more");
 });
+
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
 
 /** What any hundred seeds try. */
 const ALWAYS_HAPPENS = [

@@ -12,7 +12,7 @@ import type { Edit } from "./file_content.ts";
 import { randomDeath, randomFault } from "./faults.ts";
 import { chainAt, checkReplay, dumpRows, type Sighting } from "./journal_replay.ts";
 import { LockTable } from "./locks.ts";
-import { Scheduler } from "./scheduler.ts";
+import { allMicrotasks, Scheduler } from "./scheduler.ts";
 import type { Script, Step } from "./script.ts";
 import { SimulatedProcess, type World } from "./simulated_process.ts";
 import { TASK_TYPES, TaskSource } from "./task_source.ts";
@@ -185,6 +185,7 @@ class Simulation {
   }
 
   async #goOn(chance: Chance, turns: number): Promise<void> {
+    await allMicrotasks();
     for (let turn = 0; turn < turns; turn++) {
       if (!(await this.#scheduler.step(chance))) return;
     }
@@ -457,6 +458,7 @@ class Simulation {
   async #until(condition: () => boolean, turns = CALM_TURNS_MAX): Promise<boolean> {
     for (let turn = 0; turn < turns; turn++) {
       if (condition()) return true;
+      if (turn === 0) await allMicrotasks();
       if (await this.#scheduler.step(this.#chance)) continue;
       const waitMs = this.#scheduler.untilNextTimer();
       if (waitMs === undefined) return condition();

@@ -121,6 +121,10 @@ export function handlersFor(types: readonly string[], clock: Clock): HandlerRegi
   return registry;
 }
 
+/** Thrown again and again: a worker logs the stack, and to write one out takes longer than the execution. */
+const FAILURE = new Error("as its payload says");
+const REFUSAL = new PermanentError("as its payload says");
+
 async function behave(
   { payload, leaseToken }: Task,
   context: TaskContext,
@@ -131,9 +135,9 @@ async function behave(
     case "succeed":
       return { of: leaseToken };
     case "fail":
-      throw new Error("as its payload says");
+      throw FAILURE;
     case "refuse":
-      throw new PermanentError("as its payload says");
+      throw REFUSAL;
     case "ask for later":
       throw new RetryAfterError(durationMs);
     case "take long":
