@@ -32,6 +32,8 @@ export interface Fault {
   /** Whether every later one fails too. */
   readonly isLasting: boolean;
   readonly code: "EIO" | "ENOSPC";
+  /** What becomes of the truncation that undoes an append which this fault has failed. */
+  readonly undoing: "succeeds" | "fails" | "kills";
 }
 
 /** In which call a process will die. */
@@ -94,6 +96,7 @@ export function randomFault(chance: Chance): Fault {
     after: chance.below(chance.pick([1, 1, 4, 20])),
     isLasting: chance.happens(0.3),
     code: mayLackSpace && chance.happens(0.4) ? "ENOSPC" : "EIO",
+    undoing: chance.weighted({ succeeds: 5, fails: 4, kills: 1 }),
   };
 }
 
@@ -101,6 +104,8 @@ export function randomFault(chance: Chance): Fault {
 export class FaultPlan {
   #fault: Fault | undefined;
   #callsUntilFault = 0;
+  /** Whether the next truncation fails, because it follows an append that failed. */
+  #failsUndoing = false;
   #death: Death | undefined;
 
   /** The process will die in a call. */
@@ -112,11 +117,13 @@ export class FaultPlan {
   set(fault: Fault): void {
     this.#fault = fault;
     this.#callsUntilFault = fault.after;
+    this.#failsUndoing = false;
   }
 
   /** Nothing fails any more. */
   clear(): void {
     this.#fault = undefined;
+    this.#failsUndoing = false;
     this.#death = undefined;
   }
 
@@ -131,11 +138,21 @@ export class FaultPlan {
 
   /** Why this call fails, if it does. */
   next(operation: Operation): string | undefined {
+    if (operation === "truncate" && this.#failsUndoing) {
+      this.#failsUndoing = false;
+      return "injected EIO after another";
+    }
     const fault = this.#fault;
     if (fault === undefined || !concerns(fault, operation)) return undefined;
     if (this.#callsUntilFault-- > 0) return undefined;
     if (!fault.isLasting) this.#fault = undefined;
+    if (operation === "append to") this.#planUndoing(fault);
     return `injected ${fault.code}${fault.isLasting ? " from now on" : ""}`;
+  }
+
+  #planUndoing({ undoing }: Fault): void {
+    if (undoing === "fails") this.#failsUndoing = true;
+    if (undoing === "kills") this.#death = { operation: "truncate", after: 0 };
   }
 }
 

@@ -114,6 +114,7 @@ const ALWAYS_HAPPENS = [
 const MUST_HAPPEN = [
   "killed in create",
   "killed in append to",
+  "killed in truncate",
   "killed in sync",
   "killed in write",
   "killed in rename",
@@ -131,6 +132,7 @@ const MUST_HAPPEN = [
   "unsynced remove forgotten",
   "failed create",
   "failed append to",
+  "failed truncate",
   "failed sync",
   "failed write",
   "failed rename",
