@@ -5,9 +5,11 @@
  * answered; what was asked and never answered may have happened or not, at any time since.
  */
 import { QueueError, StorageError } from "../../src/domain/errors.ts";
+import type { Durability } from "../../src/ledger/ledger.ts";
 import type { NewTask, Task, TaskStatus } from "../../src/domain/task.ts";
 import type { EnqueueResult } from "../../src/queue/task_queue.ts";
-import type { EventLog } from "./event_log.ts";
+import { Acknowledgements, type Sign } from "./acknowledgements.ts";
+import { EventLog } from "./event_log.ts";
 import {
   describe,
   isFinalStatus,
@@ -36,28 +38,44 @@ export interface Presented {
 export interface CheckerOptions {
   /** Whether all clocks show the same time, so that it can be said when a lease expires. */
   readonly areClocksEqual: boolean;
+  /** Whether a power cut may undo acknowledged writes. */
+  readonly isRelaxed: boolean;
+  /** The true time. */
+  readonly nowMs: () => number;
+}
+
+/** What follows from the writes that were acknowledged. */
+class Knowledge {
+  readonly tasks = new Map<number, TaskFacts>();
+  readonly idsByRunId = new Map<string, number>();
+  readonly idsByKey = new Map<string, number>();
+  readonly createdKeys = new Set<string>();
+  /** The cancels that were told to be done; another may have been refused, and have changed nothing. */
+  readonly doneCancels = new Map<number, Span[]>();
+  /** The parents of each task that depends on others. */
+  readonly parents = new Map<number, readonly number[]>();
+  /** When children of a task were claimed. */
+  readonly childClaims = new Map<number, Span[]>();
 }
 
 /** Remembers what callers were told. */
 export class Checker {
-  readonly #log: EventLog;
+  #log: EventLog;
   readonly #options: CheckerOptions;
   readonly #submissions = new Map<string, Submission[]>();
   readonly #runIds = new Map<string, number>();
-  readonly #tasks = new Map<number, TaskFacts>();
-  readonly #idsByRunId = new Map<string, number>();
-  readonly #idsByKey = new Map<string, number>();
-  readonly #createdKeys = new Set<string>();
-  /** What was refused, and the queue said that nothing of it was written. */
+  readonly #acknowledgements = new Acknowledgements();
+  /** What survivors of a power cut would say of the write that is being told. */
+  #signs: Sign[] = [];
+  #known = new Knowledge();
+  /** What was refused, and the queue said that nothing of it was written, or what a power cut has undone. */
   readonly #undone = new Set<string>();
+  /** The markers of what was enqueued. */
+  readonly #markers = new WeakMap<Call, readonly string[]>();
   readonly #retries = new Map<number, Span[]>();
   readonly #cancels = new Map<number, Span[]>();
-  /** Those that were told to be done; another may have been refused, and have changed nothing. */
-  readonly #doneCancels = new Map<number, Span[]>();
-  /** The parents of each task that depends on others. */
-  readonly #parents = new Map<number, readonly number[]>();
-  /** When children of a task were claimed. */
-  readonly #childClaims = new Map<number, Span[]>();
+  /** The leases, as `task token`, that somebody asked to end. */
+  readonly #asksToEnd = new Set<string>();
   readonly #openCalls = new Set<Call>();
   /** Whether anybody has asked to delete finished tasks: those may be missing, and their keys free again. */
   #isPruned = false;
@@ -72,7 +90,7 @@ export class Checker {
 
   /** The ids of the tasks that were acknowledged. */
   get knownIds(): number[] {
-    return [...this.#tasks.keys()];
+    return [...this.#known.tasks.keys()];
   }
 
   /** How many calls have not been answered. */
@@ -127,6 +145,77 @@ export class Checker {
     else if (error instanceof QueueError) this.#log.count(`refused: ${error.code}`);
   }
 
+  // --- power cuts
+
+  /** A write was acknowledged, and `tell` says what follows. */
+  acknowledged(call: Call, tell: () => void, durability: Durability): void {
+    if (!this.#options.isRelaxed) return tell();
+    const signs = this.#signs = [];
+    tell();
+    const atMs = this.#options.nowMs();
+    this.#acknowledgements.add({ call, atMs, tell, signs, isPromised: durability === "full" });
+  }
+
+  /** A moment that comes after everything so far. */
+  nextMoment(): number {
+    return ++this.#moment;
+  }
+
+  /** What was acknowledged before `moment`, by whichever process, survives power cuts from now on. */
+  promiseAll(moment: number): void {
+    this.#acknowledgements.promise(moment);
+  }
+
+  /** Likewise what a process acknowledged before `moment` and until `untilMs`. */
+  promiseOf(process: ProcessId, moment: number, untilMs = Infinity): void {
+    this.#acknowledgements.promise(moment, { process, untilMs });
+  }
+
+  /**
+   * The power was cut, and this is what is left. What is lost counts as asked and never answered; from now on what is
+   * left, and what it proves, is durable.
+   */
+  powerCut(tasks: readonly Task[]): void {
+    const survivors = new Map(tasks.map((task) => [task.id, task]));
+    const { kept, lost, unknown, problems } = this.#acknowledgements.judge(survivors);
+    for (const { call, what } of problems) this.#violate(call, what);
+    this.#log.count("acknowledgements kept in a power cut", kept.length);
+    this.#log.count("acknowledgements undone by a power cut", lost.length);
+    for (const { call } of lost) {
+      for (const marker of this.#markers.get(call) ?? []) this.#undone.add(marker);
+    }
+    for (const { call } of [...lost, ...unknown]) call.span.to = Infinity;
+    this.#learnAgain(kept.map(({ tell }) => tell));
+    const call = this.begin(NOBODY, "look after a power cut");
+    this.end(call);
+    const tell = (): void => {
+      for (const task of tasks) this.observe(call, task, { isDurable: true });
+    };
+    this.acknowledged(call, tell, "full");
+    this.listed(call, tasks);
+  }
+
+  /** It was counted and checked when it was told first. */
+  #learnAgain(tells: readonly (() => void)[]): void {
+    const log = this.#log;
+    this.#log = new EventLog();
+    this.#known = new Knowledge();
+    for (const tell of tells) {
+      this.#signs = [];
+      tell();
+    }
+    this.#log = log;
+  }
+
+  /** What the task would say of the write that is being told; a task that is missing was pruned, or denies it. */
+  #sign(taskId: number, read: (survivor: Task) => boolean | undefined): void {
+    this.#signs.push((survivors) => {
+      const survivor = survivors.get(taskId);
+      if (survivor !== undefined) return read(survivor);
+      return this.#isPruned ? undefined : false;
+    });
+  }
+
   // --- submitting
 
   /** Somebody asks to enqueue these. */
@@ -150,13 +239,15 @@ export class Checker {
     submissions: readonly Submission[],
     results: readonly EnqueueResult[],
   ): void {
+    this.#markers.set(call, submissions.map(({ marker }) => marker));
     submissions.forEach(({ task: submitted, marker }, i) => {
       const { task, created } = results[i]!;
       this.observe(call, task, { isDurable: true });
+      this.#sign(task.id, () => created ? true : undefined);
       if (markerOf(task.payload) !== marker) {
         this.#violate(call, `${marker} was enqueued, the answer is ${markerOf(task.payload)}`);
       }
-      this.#parents.set(task.id, this.#parentsOf(submitted, submissions, results));
+      this.#known.parents.set(task.id, this.#parentsOf(submitted, submissions, results));
       const key = submitted.idempotencyKey;
       if (key !== undefined) return this.#enqueuedKey(call, key, { id: task.id, created });
       if (!created) this.#violate(call, `${describe(task)} was there already, without a key`);
@@ -196,16 +287,16 @@ export class Checker {
   }
 
   #enqueuedKey(call: Call, key: string, told: { id: number; created: boolean }): void {
-    const known = this.#idsByKey.get(key);
+    const known = this.#known.idsByKey.get(key);
     if (known !== undefined && known !== told.id && !this.#isPruned) {
       this.#violate(call, `key ${key} names task ${told.id}, before it was ${known}`);
     }
-    this.#idsByKey.set(key, told.id);
+    this.#known.idsByKey.set(key, told.id);
     if (!told.created) return;
-    if (this.#createdKeys.has(key) && !this.#isPruned) {
+    if (this.#known.createdKeys.has(key) && !this.#isPruned) {
       this.#violate(call, `key ${key} was created twice`);
     }
-    this.#createdKeys.add(key);
+    this.#known.createdKeys.add(key);
   }
 
   // --- observing
@@ -217,8 +308,8 @@ export class Checker {
     if (task.attempts < 0 || task.attempts > task.maxAttempts) {
       this.#violate(call, `${describe(task)} has too many attempts`);
     }
-    const facts = this.#tasks.get(task.id);
-    const knownId = this.#idsByRunId.get(task.runId);
+    const facts = this.#known.tasks.get(task.id);
+    const knownId = this.#known.idsByRunId.get(task.runId);
     if (knownId !== undefined && knownId !== task.id && !this.#isPruned) {
       this.#violate(call, `run ${task.runId} is task ${task.id}, before it was ${knownId}`);
     }
@@ -234,7 +325,7 @@ export class Checker {
 
   /** A caller asked for a task and was told that there is none. */
   notFound(call: Call, taskId: number): void {
-    const facts = this.#tasks.get(taskId);
+    const facts = this.#known.tasks.get(taskId);
     if (this.#isPruned) return this.#log.count("missing where tasks are pruned");
     if (facts !== undefined && facts.toldAt < call.span.from) {
       this.#violate(call, `acknowledged task ${taskId} (${facts.runId}) is missing`);
@@ -246,15 +337,15 @@ export class Checker {
     const shown = new Map(tasks.map((task) => [task.id, task]));
     if (shown.size !== tasks.length) this.#violate(call, "a task was listed twice");
     for (const task of tasks) this.observe(call, task, { isDurable: false });
-    for (const id of this.#tasks.keys()) if (!shown.has(id)) this.notFound(call, id);
+    for (const id of this.#known.tasks.keys()) if (!shown.has(id)) this.notFound(call, id);
     this.#checkBatches(call, tasks);
     const keys = tasks.flatMap(({ idempotencyKey }) => idempotencyKey ?? []);
     if (new Set(keys).size !== keys.length) this.#violate(call, "a key names two tasks");
   }
 
   #learn(call: Call, task: Task): void {
-    this.#idsByRunId.set(task.runId, task.id);
-    this.#tasks.set(task.id, {
+    this.#known.idsByRunId.set(task.runId, task.id);
+    this.#known.tasks.set(task.id, {
       id: task.id,
       runId: task.runId,
       toldAt: call.span.to,
@@ -327,14 +418,18 @@ export class Checker {
   /** A claim was acknowledged. */
   claimed(call: Call, task: Task, workerId: string): void {
     this.observe(call, task, { isDurable: true });
+    this.#sign(task.id, ({ leaseToken }) => leaseToken >= task.leaseToken);
     this.#log.count("claims");
     if (task.status !== "leased" || task.lockedBy !== workerId) {
       this.#violate(call, `${describe(task)} was claimed by ${workerId}`);
     }
-    for (const parentId of this.#parents.get(task.id) ?? []) {
-      this.#childClaims.set(parentId, [...this.#childClaims.get(parentId) ?? [], call.span]);
+    for (const parentId of this.#known.parents.get(task.id) ?? []) {
+      this.#known.childClaims.set(parentId, [
+        ...this.#known.childClaims.get(parentId) ?? [],
+        call.span,
+      ]);
     }
-    const { leases } = this.#tasks.get(task.id)!;
+    const { leases } = this.#known.tasks.get(task.id)!;
     if (leases.has(task.leaseToken)) {
       this.#violate(call, `${describe(task)}: its lease was given twice`);
     }
@@ -348,21 +443,22 @@ export class Checker {
       workerId,
       claimed: call.span,
       untilMs: [{ toldAt: call.span.to, untilMs: task.leaseUntil!.getTime() }],
-      isEndAsked: false,
+      isEndAsked: this.#asksToEnd.has(`${task.id} ${task.leaseToken}`),
       endedAt: undefined,
     });
   }
 
   /** Somebody presents a lease with something that ends it. */
   endAsked({ taskId, token }: Presented): void {
-    const lease = this.#tasks.get(taskId)?.leases.get(token);
+    this.#asksToEnd.add(`${taskId} ${token}`);
+    const lease = this.#known.tasks.get(taskId)?.leases.get(token);
     if (lease !== undefined) lease.isEndAsked = true;
   }
 
   /** Something that only the holder of the current lease may do was acknowledged. */
   heldBy(call: Call, { taskId, token }: Presented, task: Task): void {
     this.observe(call, task, { isDurable: true });
-    const facts = this.#tasks.get(taskId)!;
+    const facts = this.#known.tasks.get(taskId)!;
     const { from } = call.span;
     const newer = [...facts.leases.values()].find((lease) =>
       lease.token > token && lease.claimed.to < from
@@ -374,13 +470,13 @@ export class Checker {
     if (lease?.endedAt !== undefined && lease.endedAt < from) {
       this.#violate(call, `lease ${token} of task ${taskId} was over and was accepted`);
     }
-    const child = this.#childClaims.get(taskId)?.find((claimed) =>
+    const child = this.#known.childClaims.get(taskId)?.find((claimed) =>
       lease !== undefined && lease.claimed.to < claimed.from && claimed.to < from
     );
     if (child !== undefined) {
       this.#violate(call, `a child of task ${taskId} was claimed while lease ${token} was held`);
     }
-    const cancelled = (this.#doneCancels.get(taskId) ?? []).some(({ from: asked, to }) =>
+    const cancelled = (this.#known.doneCancels.get(taskId) ?? []).some(({ from: asked, to }) =>
       lease !== undefined && lease.claimed.to < asked && to < from
     );
     if (cancelled && facts.final?.status === "cancelled") {
@@ -392,7 +488,7 @@ export class Checker {
   renewed(call: Call, presented: Presented, task: Task): void {
     this.heldBy(call, presented, task);
     if (task.status !== "leased") this.#violate(call, `${describe(task)} was renewed`);
-    const lease = this.#tasks.get(presented.taskId)?.leases.get(presented.token);
+    const lease = this.#known.tasks.get(presented.taskId)?.leases.get(presented.token);
     if (lease === undefined) return;
     lease.untilMs = [
       ...lease.untilMs.filter(({ toldAt }) => toldAt > call.span.from),
@@ -404,7 +500,7 @@ export class Checker {
   ended(call: Call, presented: Presented, task: Task): void {
     this.heldBy(call, presented, task);
     this.#countRace(call, presented.taskId, "lost to a holder");
-    const lease = this.#tasks.get(presented.taskId)?.leases.get(presented.token);
+    const lease = this.#known.tasks.get(presented.taskId)?.leases.get(presented.token);
     if (lease !== undefined) lease.endedAt = call.span.to;
     if (task.status === "leased") this.#violate(call, `${describe(task)} was ended`);
     if (isFinalStatus(task.status)) this.#finished(call, task.id, task);
@@ -414,7 +510,7 @@ export class Checker {
   leaseLost(call: Call, { taskId, token }: Presented): void {
     this.#countRace(call, taskId, "beat a holder");
     if (!this.#options.areClocksEqual) return;
-    const lease = this.#tasks.get(taskId)?.leases.get(token);
+    const lease = this.#known.tasks.get(taskId)?.leases.get(token);
     if (lease === undefined || lease.isEndAsked || this.#mayBeCancelledSince(taskId, lease)) return;
     if (this.#hasExpired(lease)) return;
     this.#violate(call, `lease ${token} of task ${taskId} was lost before it expired`);
@@ -449,13 +545,16 @@ export class Checker {
 
   /** A task was cancelled. */
   cancelled(call: Call, taskId: number): void {
-    this.#doneCancels.set(taskId, [...(this.#doneCancels.get(taskId) ?? []), call.span]);
+    this.#known.doneCancels.set(taskId, [
+      ...(this.#known.doneCancels.get(taskId) ?? []),
+      call.span,
+    ]);
     this.#finished(call, taskId, { status: "cancelled", result: null });
   }
 
   /** A task was queued again. */
   retried(call: Call, taskId: number): void {
-    const final = this.#tasks.get(taskId)?.final;
+    const final = this.#known.tasks.get(taskId)?.final;
     if (final?.status === "completed" && final.told.to < call.span.from) {
       this.#violate(call, `completed task ${taskId} was queued again`);
     }
@@ -482,7 +581,12 @@ export class Checker {
     { status, result }: { readonly status: TaskStatus; readonly result: unknown },
   ): void {
     this.#log.count(`told ${status}`);
-    const facts = this.#tasks.get(taskId);
+    this.#sign(taskId, (survivor) => {
+      if (status === "completed") return survivor.status === status;
+      const isGone = survivor.status !== status && !this.#mayBeRetriedSince(taskId, call.span);
+      return isGone ? false : undefined;
+    });
+    const facts = this.#known.tasks.get(taskId);
     if (facts === undefined) return;
     const { final } = facts;
     if (final === undefined) {
@@ -510,7 +614,7 @@ export class Checker {
     const family = [taskId];
     for (const id of family) {
       if ((this.#retries.get(id) ?? []).some(({ to }) => to >= from)) return true;
-      for (const parent of this.#parents.get(id) ?? []) {
+      for (const parent of this.#known.parents.get(id) ?? []) {
         if (!family.includes(parent)) family.push(parent);
       }
     }
@@ -525,6 +629,9 @@ export class Checker {
     this.#log.violate(`p${process} ${name}: ${what}`);
   }
 }
+
+/** Who makes the calls that no process makes. */
+const NOBODY: ProcessId = 0;
 
 /** Whether an error says that nothing was written: the append failed and was undone. */
 export function isRefusedForGood(error: unknown): boolean {

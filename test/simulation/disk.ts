@@ -131,6 +131,13 @@ export class SimulatedDisk {
     return this.#folder.get(name)?.now.bytes() ?? this.#removed.get(name);
   }
 
+  /** The segment that begins last. */
+  newestSegment(): FileName | undefined {
+    const firsts = this.list().map((name) => Number(/^journal-(\d+)$/.exec(name)?.[1] ?? 0));
+    const newest = Math.max(0, ...firsts);
+    return newest === 0 ? undefined : `journal-${newest}`;
+  }
+
   /** The names of the segments that there are or were. */
   allSegments(): FileName[] {
     return [...new Set([...this.#removed.keys(), ...this.#folder.keys()])].filter((name) =>

@@ -5,6 +5,7 @@
  */
 import { QueueError } from "../../src/domain/errors.ts";
 import { type LeaseLike, type NewTask, type Task, toLease } from "../../src/domain/task.ts";
+import type { Durability } from "../../src/ledger/ledger.ts";
 import type { LedgerCheckpoint } from "../../src/ledger/checkpointer.ts";
 import type { PruneReport, PruneRequest } from "../../src/queue/operations.ts";
 import type {
@@ -24,6 +25,9 @@ export interface CallingProcess {
   readonly id: ProcessId;
   readonly isDead: boolean;
   readonly isClosing: boolean;
+  readonly durability: Durability;
+  /** Whether nothing has failed that may keep it from making durable what it has acknowledged. */
+  readonly isTrusted: boolean;
   /** A call was answered; `isWrite` when the answer promises something. */
   onAnswer(call: Call, isWrite: boolean): void;
   /** A call was refused. */
@@ -183,16 +187,27 @@ class RecordedQueue implements Partial<TaskQueue> {
   }
 
   checkpoint(): Promise<LedgerCheckpoint> {
-    return this.#call("checkpoint", () => this.#inner.checkpoint(), NO_MEANING);
+    return this.#call("checkpoint", () => this.#inner.checkpoint(), this.#makesDurable);
   }
 
   flush(): Promise<void> {
-    return this.#call("flush", () => this.#inner.flush(), NO_MEANING);
+    return this.#call("flush", () => this.#inner.flush(), this.#makesDurable);
   }
 
   close(): Promise<void> {
-    return this.#call("close", () => this.#inner.close(), NO_MEANING);
+    return this.#call("close", () => this.#inner.close(), {
+      isWrite: false,
+      told: ({ span }) => {
+        if (this.#process.isTrusted) this.#checker.promiseOf(this.#process.id, span.from);
+      },
+    });
   }
+
+  /** Whatever was acknowledged before is durable. */
+  readonly #makesDurable: Meaning<unknown> = {
+    isWrite: false,
+    told: ({ span }) => this.#checker.promiseAll(span.from),
+  };
 
   #saw(call: Call, task: Task | undefined, onMissing: () => void): void {
     if (task === undefined) onMissing();
@@ -255,7 +270,9 @@ class RecordedQueue implements Partial<TaskQueue> {
     try {
       const result = await invoke();
       await this.#answer(call);
-      meaning.told(call, result);
+      const tell = (): void => meaning.told(call, result);
+      if (meaning.isWrite) this.#checker.acknowledged(call, tell, this.#process.durability);
+      else tell();
       this.#process.onAnswer(call, meaning.isWrite);
       return result;
     } catch (error) {

@@ -108,6 +108,12 @@ export class Scheduler {
     return true;
   }
 
+  /** Whether nothing of `owner` could go on now, however long nobody else did. */
+  isAtRest(owner: ProcessId): boolean {
+    return !this.#turns.some((turn) => turn.owner === owner) &&
+      !this.#timers.some((timer) => timer.owner === owner && timer.atMs <= this.#nowMs);
+  }
+
   #canGoOn(owner: ProcessId): boolean {
     return !this.#gone.has(owner) && (this.#stalledUntilMs.get(owner) ?? 0) <= this.#nowMs;
   }

@@ -8,6 +8,7 @@ import { Chance } from "./chance.ts";
 
 /** The circumstances of a simulation. */
 export interface Setup {
+  /** With `relaxed`, some processes are `full` nevertheless. */
   readonly durability: Durability;
   readonly processMax: number;
   /** How far clocks may be apart, in milliseconds. */
@@ -73,7 +74,7 @@ export interface Script {
 /** The script of a seed. */
 export function scriptOf(seed: number): Script {
   const chance = new Chance(seed);
-  const durability = chance.happens(0.9) ? "full" : "relaxed";
+  const durability = chance.happens(0.85) ? "full" : "relaxed";
   const setup = {
     durability,
     processMax: 1 + chance.below(3),
@@ -108,7 +109,7 @@ function withRelations(steps: readonly Step[], chance: Chance): Step[] {
 function weightsFor(setup: Setup, chance: Chance): Partial<Record<StepKind, number>> {
   const sometimes = (probability: number, weight: number): number =>
     chance.happens(probability) ? weight : 0;
-  const cutsPower = setup.durability === "full" && chance.happens(0.7);
+  const cutsPower = chance.happens(0.7);
   return {
     "go on": chance.pick([15, 30, 50]),
     "pass time": 12,

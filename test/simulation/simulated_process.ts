@@ -4,7 +4,7 @@
 import type { CancelTimer, Clock } from "../../src/domain/clock.ts";
 import { messageOf } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
-import { Ledger } from "../../src/ledger/ledger.ts";
+import { type Durability, Ledger } from "../../src/ledger/ledger.ts";
 import type { SqlEngine } from "../../src/ledger/sql_engine.ts";
 import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
@@ -46,6 +46,7 @@ export interface ProcessOptions {
   /** How far its clock is ahead of the true time. */
   readonly clockOffsetMs: number;
   readonly setup: Setup;
+  readonly durability: Durability;
 }
 
 /** What a process's worker does. */
@@ -113,6 +114,7 @@ export class SimulatedProcess implements CallingProcess {
   readonly #handlerClock: SkewedClock;
   #state: ProcessState = "opening";
   #isDoubtful = false;
+  #hasBackgroundErrors = false;
   #ledger: Ledger | undefined;
   #queue: TaskQueue | undefined;
   #worker: Worker | undefined;
@@ -140,6 +142,7 @@ export class SimulatedProcess implements CallingProcess {
       onMisuse: (what) => world.log.violate(`p${id}: ${what}`),
       onCount: (what) => world.log.count(what),
       onEdit: world.onEdit,
+      onSync: () => this.#onSync(),
       onSnapshot: () => this.#onSnapshot(),
     });
     this.#monitor = new OrderMonitor(this.storage, {
@@ -163,6 +166,15 @@ export class SimulatedProcess implements CallingProcess {
   /** Whether an injected failure has left its ledger refusing to go on. */
   get isDoubtful(): boolean {
     return this.#isDoubtful;
+  }
+
+  get durability(): Durability {
+    return this.#options.durability;
+  }
+
+  /** Whether nobody has been told of a failure that may keep it from making durable what it has acknowledged. */
+  get isTrusted(): boolean {
+    return !this.#isDoubtful && !this.#hasBackgroundErrors;
   }
 
   /** Its queue while it is open. */
@@ -276,13 +288,13 @@ export class SimulatedProcess implements CallingProcess {
       schema: QUEUE_SCHEMA,
       newQueueId: () => this.id.toString(16).padStart(32, "0"),
       clock: this.#clock,
-      durability: this.#options.setup.durability,
+      durability: this.#options.durability,
       onBackgroundError: (error) => this.#onBackgroundError(error),
     });
   }
 
   #newQueue(ledger: Ledger): LedgerQueue {
-    const isFull = this.#options.setup.durability === "full";
+    const isFull = this.#options.durability === "full";
     return new LedgerQueue(isFull ? watchLedger(ledger, this.#monitor) : ledger, {
       clock: this.#clock,
       random: new Chance(this.#options.seed + 1).next,
@@ -294,10 +306,18 @@ export class SimulatedProcess implements CallingProcess {
 
   #onBackgroundError(error: Error): void {
     if (this.isDead) return;
+    this.#hasBackgroundErrors = true;
     this.#note(`background: ${error.message}`);
     this.#world.log.count("background errors");
     const reason = whyNotAllowed(error, this.isClosing);
     if (reason !== undefined) this.#world.log.violate(`p${this.id} background: ${reason}`);
+  }
+
+  /** What was acknowledged before a successful fsync began is durable. */
+  #onSync(): () => void {
+    const { checker } = this.#world;
+    const moment = checker.nextMoment();
+    return () => checker.promiseAll(moment);
   }
 
   #onSnapshot(): void {

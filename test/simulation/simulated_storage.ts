@@ -41,6 +41,8 @@ export interface StorageSurroundings {
   readonly onMisuse: (what: string) => void;
   /** A file was changed; so many of its changes are not durable. */
   readonly onEdit: (kind: Edit["kind"], pendingCount: number) => void;
+  /** An fsync of the newest segment begins; what it returns is called when it has succeeded. */
+  readonly onSync: () => () => void;
   /** A new snapshot has got its name. */
   readonly onSnapshot: () => void;
   /** Counts what was tried. */
@@ -221,7 +223,7 @@ export class SimulatedStorage implements Storage {
       },
       sync: () => {
         if (!isOpen) this.#around.onMisuse(`sync a file that is closed: ${name}`);
-        return this.#sync(inode, () => {
+        return this.#sync(inode, name, () => {
           const isToldFailure = inode.syncFailures > toldFailures;
           toldFailures = inode.syncFailures;
           return isToldFailure;
@@ -270,13 +272,15 @@ export class SimulatedStorage implements Storage {
   }
 
   /** What was written before the call is durable after it. `isToldFailure` says whether somebody else's fsync failed. */
-  async #sync(inode: Inode, isToldFailure: () => boolean): Promise<void> {
+  async #sync(inode: Inode, name: FileName, isToldFailure: () => boolean): Promise<void> {
     const until = inode.pending.at(-1);
+    const onDone = name === this.#around.disk.newestSegment() ? this.#around.onSync() : undefined;
     const { chance, forgetsFailedSyncs, pretendsToSync, syncTurnsMax } = this.#around;
     for (let turns = chance.below(syncTurnsMax + 1); turns > 0; turns--) await this.#turn();
     const sync = (): void => {
       if (isToldFailure()) throw new StorageError("sync", this.location, "injected EIO of another");
       if (!pretendsToSync) inode.sync(until);
+      onDone?.();
     };
     return await this.#later("sync", sync, () => {
       if (forgetsFailedSyncs) inode.failSync(chance);

@@ -15,6 +15,7 @@ import { LockTable } from "./locks.ts";
 import { allMicrotasks, Scheduler } from "./scheduler.ts";
 import type { Script, Step } from "./script.ts";
 import { SimulatedProcess, type World } from "./simulated_process.ts";
+import { readSurvivors } from "./survivors.ts";
 import { TASK_TYPES, TaskSource } from "./task_source.ts";
 
 /** What came of a simulation. */
@@ -33,6 +34,9 @@ const CUT_MOMENTS: Readonly<Record<CutMoment | "storage call", number>> = {
   "a second write": 6,
   "a truncation": 2,
 };
+
+/** After so long a power cut undoes nothing of what an open process has acknowledged. */
+const RELAXED_SYNC_MS = 50;
 
 /** How often those that wait may go on after all faults have stopped; more is a hang. */
 const CALM_TURNS_MAX = 20_000;
@@ -67,6 +71,8 @@ class Simulation {
   #world!: World;
   /** In which instants the power will fail. */
   readonly #cuts = new Map<CutMoment, Chance>();
+  /** Whether the power was cut, and nobody has looked what is left. */
+  #isLeftUnseen = false;
 
   constructor(script: Script, log: EventLog) {
     this.#script = script;
@@ -77,7 +83,11 @@ class Simulation {
       chance: new Chance(script.seed + 2),
       areIgnored: script.setup.locksAreIgnored ?? false,
     });
-    this.#checker = new Checker(log, { areClocksEqual: script.setup.skewMaxMs === 0 });
+    this.#checker = new Checker(log, {
+      areClocksEqual: script.setup.skewMaxMs === 0,
+      isRelaxed: this.#isRelaxed,
+      nowMs: () => this.#scheduler.nowMs,
+    });
   }
 
   async run(): Promise<Outcome> {
@@ -110,6 +120,10 @@ class Simulation {
     return { violations, counts, hash };
   }
 
+  get #isRelaxed(): boolean {
+    return this.#script.setup.durability === "relaxed";
+  }
+
   get #isSound(): boolean {
     return this.#log.violations.length === 0;
   }
@@ -127,6 +141,7 @@ class Simulation {
   async #runSteps(): Promise<void> {
     for (const step of this.#script.steps) {
       await this.#take(step);
+      await this.#seeWhatIsLeft();
       if (!this.#isSound) return;
     }
   }
@@ -188,6 +203,7 @@ class Simulation {
     await allMicrotasks();
     for (let turn = 0; turn < turns; turn++) {
       if (!(await this.#scheduler.step(chance))) return;
+      this.#noteRest();
     }
   }
 
@@ -225,6 +241,7 @@ class Simulation {
       seed: chance.seed(),
       clockOffsetMs,
       setup: this.#script.setup,
+      durability: this.#isRelaxed && chance.happens(0.75) ? "relaxed" : "full",
     });
     this.#everyProcess.push(process);
     process.open();
@@ -264,6 +281,31 @@ class Simulation {
     if (isOpening) this.#log.count("power cuts while a process opens");
     for (const process of this.#live) process.kill();
     this.#disk.cutPower(chance, (what) => this.#log.count(what));
+    this.#isLeftUnseen = this.#isRelaxed;
+  }
+
+  /** After a power cut that may have undone what was acknowledged: what is left, before anybody goes on. */
+  async #seeWhatIsLeft(): Promise<void> {
+    if (!this.#isLeftUnseen) return;
+    this.#isLeftUnseen = false;
+    this.#log.count("power cuts under relaxed durability");
+    try {
+      const { engine } = this.#world;
+      const nowMs = this.#scheduler.nowMs;
+      this.#checker.powerCut(await readSurvivors(this.#disk, { engine, nowMs }));
+    } catch (error) {
+      this.#log.violate(`a queue does not open after a power cut: ${error}`);
+    }
+  }
+
+  /** A process that has had its time, and has nothing left to do, has made durable what it acknowledged. */
+  #noteRest(): void {
+    if (!this.#isRelaxed) return;
+    for (const { id, isTrusted } of this.#open) {
+      if (!isTrusted || !this.#scheduler.isAtRest(id) || this.#locks.isWaiting(id)) continue;
+      const untilMs = this.#scheduler.nowMs - RELAXED_SYNC_MS;
+      this.#checker.promiseOf(id, this.#checker.nextMoment(), untilMs);
+    }
   }
 
   /** In an instant that is to come, or in the middle of a storage call. */
@@ -360,6 +402,7 @@ class Simulation {
   /** Everybody goes, one way or another; a new process finds what was promised, and finishes the work. */
   async #finish(): Promise<void> {
     await this.#endProcesses();
+    await this.#seeWhatIsLeft();
     if (!this.#isSound) return;
     const process = this.#addProcess(this.#chance, 0);
     await this.#until(() => process.state !== "opening");
@@ -372,9 +415,7 @@ class Simulation {
   async #endProcesses(): Promise<void> {
     const end = this.#chance.weighted({ leave: 1, kill: 2, close: 2, cut: 3 });
     if (end === "kill") { for (const process of this.#live) process.kill(); }
-    if (end === "cut") {
-      if (this.#script.setup.durability === "full") this.#cutPower(this.#chance);
-    }
+    if (end === "cut") this.#cutPower(this.#chance);
     if (end === "leave" || end === "close") {
       for (const process of this.#open) if (process.isDoubtful) process.kill();
     }
@@ -459,7 +500,10 @@ class Simulation {
     for (let turn = 0; turn < turns; turn++) {
       if (condition()) return true;
       if (turn === 0) await allMicrotasks();
-      if (await this.#scheduler.step(this.#chance)) continue;
+      if (await this.#scheduler.step(this.#chance)) {
+        this.#noteRest();
+        continue;
+      }
       const waitMs = this.#scheduler.untilNextTimer();
       if (waitMs === undefined) return condition();
       this.#scheduler.pass(Math.max(waitMs, this.#idleStepMs()));
