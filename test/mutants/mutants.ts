@@ -31,6 +31,7 @@ const CUT = ["test/ledger/cut.test.ts"];
 const TORN_TAIL = ["test/property/torn_tail.test.ts"];
 const WEIGHTED = ["test/property/weighted_random.test.ts"];
 const SEEDS = ["test/simulation/regressions.test.ts"];
+const RELAXED = ["test/simulation/relaxed.test.ts"];
 const WORKER = ["test/worker/worker.test.ts"];
 const PRUNING = ["test/queue/queue_operations.test.ts"];
 
@@ -562,4 +563,47 @@ export const MUTANTS: readonly Mutant[] = [
     tests: SEEDS,
   },
   ...SERVER_MUTANTS,
+  {
+    name: "relaxed: make a write durable ten times too late",
+    file: "src/ledger/ledger.ts",
+    find: "  relaxedSyncMs: 50,\n",
+    replace: "  relaxedSyncMs: 500,\n",
+    tests: RELAXED,
+  },
+  {
+    name: "relaxed: never make a write durable by itself",
+    file: "src/ledger/ledger.ts",
+    find: '    if (this.#durability === "full") return await this.#sync();\n',
+    replace: '    if (this.#durability === "full") return await this.#sync();\n    else return;\n',
+    tests: RELAXED,
+  },
+  {
+    name: "relaxed: answer a flush without an fsync",
+    file: "src/ledger/ledger.ts",
+    find: "    await this.write(() => {});\n    await this.#onDrain(() => this.#sync());\n",
+    replace: "    await this.write(() => {});\n",
+    tests: RELAXED,
+  },
+  {
+    name: "relaxed: close without an fsync",
+    file: "src/ledger/ledger.ts",
+    find: "      if (this.#failure === undefined) await this.#onDrain(() => this.#sync());\n",
+    replace: "",
+    tests: RELAXED,
+  },
+  {
+    name: "relaxed: say in a record that every one before it is durable",
+    file: "src/storage/journal.ts",
+    find: "durableSequence: this.#durableSequence, payload });",
+    replace: "durableSequence: sequence - 1, payload });",
+    tests: RELAXED,
+  },
+  {
+    name: "relaxed: read on behind a record that a power cut has damaged",
+    file: "src/storage/journal.ts",
+    find: "      if (frame === undefined) break;\n",
+    replace:
+      "      if (frame === undefined) {\n        let next = at;\n        do next = bytes.indexOf(0x48, next + 1);\n        while (next > 0 && decodeFrame(bytes, next) === undefined);\n        if (next < 0) break;\n        this.#offset += next - at;\n        at = next;\n        this.#sequence = decodeFrame(bytes, next)!.sequence - 1;\n        continue;\n      }\n",
+    tests: RELAXED,
+  },
 ];

@@ -38,7 +38,7 @@ const REQUESTS: Readonly<Record<Request, number>> = {
   "rescue": 1,
   "stats": 0.5,
   "checkpoint": 2,
-  "flush": 0.7,
+  "flush": 1.5,
   "race": 1.5,
   "overtake": 0.3,
   "prune": 1,

@@ -28,15 +28,18 @@ export interface CallingProcess {
   readonly durability: Durability;
   /** Whether nothing has failed that may keep it from making durable what it has acknowledged. */
   readonly isTrusted: boolean;
-  /** A call was answered; `isWrite` when the answer promises something. */
-  onAnswer(call: Call, isWrite: boolean): void;
+  /** A call was answered. */
+  onAnswer(call: Call, promises: Promised): void;
   /** A call was refused. */
   onRefusal(call: Call, error: unknown): void;
 }
 
+/** What an answer promises: that what was asked for is done, or that everything before it is durable. */
+export type Promised = "itself" | "everything" | "nothing";
+
 /** What an answer means to the checker. */
 interface Meaning<T> {
-  readonly isWrite: boolean;
+  readonly promises: Promised;
   readonly told: (call: Call, result: T) => void;
   readonly refused?: (call: Call, error: unknown) => void;
 }
@@ -71,7 +74,7 @@ class RecordedQueue implements Partial<TaskQueue> {
   async enqueue(task: NewTask): Promise<EnqueueResult> {
     const [submission] = this.#checker.submit([task]);
     return await this.#call("enqueue", () => this.#inner.enqueue(task), {
-      isWrite: true,
+      promises: "itself",
       told: (call, result) => this.#checker.enqueued(call, [submission!], [result]),
       refused: (call, error) => this.#checker.enqueueRefused(call, [submission!], error),
     });
@@ -80,7 +83,7 @@ class RecordedQueue implements Partial<TaskQueue> {
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
     const submissions = this.#checker.submit(tasks);
     return await this.#call("enqueueBatch", () => this.#inner.enqueueBatch(tasks), {
-      isWrite: true,
+      promises: "itself",
       told: (call, results) => this.#checker.enqueued(call, submissions, results),
       refused: (call, error) => this.#checker.enqueueRefused(call, submissions, error),
     });
@@ -88,14 +91,14 @@ class RecordedQueue implements Partial<TaskQueue> {
 
   async get(id: number): Promise<Task | undefined> {
     return await this.#call("get", () => this.#inner.get(id), {
-      isWrite: false,
+      promises: "nothing",
       told: (call, task) => this.#saw(call, task, () => this.#checker.notFound(call, id)),
     });
   }
 
   async getByRunId(runId: string): Promise<Task | undefined> {
     return await this.#call("getByRunId", () => this.#inner.getByRunId(runId), {
-      isWrite: false,
+      promises: "nothing",
       told: (call, task) => this.#saw(call, task, () => {}),
     });
   }
@@ -104,7 +107,7 @@ class RecordedQueue implements Partial<TaskQueue> {
   async list(request?: ListRequest): Promise<Task[]> {
     const list = (): Promise<Task[]> => this.#inner.list(request ?? { limit: 1000 });
     return await this.#call("list", list, {
-      isWrite: false,
+      promises: "nothing",
       told: (call, tasks) => {
         if (request === undefined) this.#checker.listed(call, tasks);
         else for (const task of tasks) this.#checker.observe(call, task, { isDurable: false });
@@ -118,7 +121,7 @@ class RecordedQueue implements Partial<TaskQueue> {
 
   async claim(request: ClaimRequest): Promise<Task[]> {
     return await this.#call("claim", () => this.#inner.claim(request), {
-      isWrite: true,
+      promises: "itself",
       told: (call, tasks) => {
         for (const task of tasks) this.#checker.claimed(call, task, request.workerId);
       },
@@ -164,7 +167,7 @@ class RecordedQueue implements Partial<TaskQueue> {
 
   async rescue(): Promise<Task[]> {
     return await this.#call("rescue", () => this.#inner.rescue(), {
-      isWrite: true,
+      promises: "itself",
       told: (call, tasks) => {
         for (const task of tasks) this.#checker.rescued(call, task);
       },
@@ -196,7 +199,7 @@ class RecordedQueue implements Partial<TaskQueue> {
 
   close(): Promise<void> {
     return this.#call("close", () => this.#inner.close(), {
-      isWrite: false,
+      promises: "everything",
       told: ({ span }) => {
         if (this.#process.isTrusted) this.#checker.promiseOf(this.#process.id, span.from);
       },
@@ -205,7 +208,7 @@ class RecordedQueue implements Partial<TaskQueue> {
 
   /** Whatever was acknowledged before is durable. */
   readonly #makesDurable: Meaning<unknown> = {
-    isWrite: false,
+    promises: "everything",
     told: ({ span }) => this.#checker.promiseAll(span.from),
   };
 
@@ -231,7 +234,7 @@ class RecordedQueue implements Partial<TaskQueue> {
   ): Promise<Task> {
     const presented = presentedBy(lease);
     return await this.#call(name, invoke, {
-      isWrite: true,
+      promises: "itself",
       told: (call, task) => told(call, presented, task),
       refused: (call, error) => {
         if (!(error instanceof QueueError)) return;
@@ -248,7 +251,7 @@ class RecordedQueue implements Partial<TaskQueue> {
     told: (call: Call, isDone: boolean) => void,
   ): Promise<boolean> {
     return await this.#call(name, invoke, {
-      isWrite: true,
+      promises: "itself",
       told,
       refused: (call, error) => {
         if (error instanceof QueueError && error.code === "task_not_found") {
@@ -271,9 +274,9 @@ class RecordedQueue implements Partial<TaskQueue> {
       const result = await invoke();
       await this.#answer(call);
       const tell = (): void => meaning.told(call, result);
-      if (meaning.isWrite) this.#checker.acknowledged(call, tell, this.#process.durability);
-      else tell();
-      this.#process.onAnswer(call, meaning.isWrite);
+      if (meaning.promises !== "itself") tell();
+      else this.#checker.acknowledged(call, tell, this.#process.durability);
+      this.#process.onAnswer(call, meaning.promises);
       return result;
     } catch (error) {
       await this.#answer(call);
@@ -291,7 +294,7 @@ class RecordedQueue implements Partial<TaskQueue> {
   }
 }
 
-const NO_MEANING: Meaning<unknown> = { isWrite: false, told: () => {} };
+const NO_MEANING: Meaning<unknown> = { promises: "nothing", told: () => {} };
 
 function presentedBy(lease: LeaseLike): Presented {
   const { taskId, leaseToken } = toLease(lease);

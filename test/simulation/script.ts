@@ -34,7 +34,7 @@ export interface Setup {
  * - `call`: a client asks the queue for something. `relate`: it enqueues tasks that depend on others. `work`: a worker
  *   starts.
  * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
- * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, a refusal, a storage call, a truncation, or
+ * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, a flush, a checkpoint, a close, a refusal, a storage call, a truncation, or
  *   when the writes of several processes are not durable yet.
  * - `fail`, `heal`: a storage call to come fails; nothing fails any more.
  * - `stall`: a process stands still for a while. `jump`: its clock does.
@@ -120,7 +120,7 @@ function weightsFor(setup: Setup, chance: Chance): Partial<Record<StepKind, numb
     "kill later": sometimes(0.7, 1.2),
     "close": sometimes(0.6, 0.5),
     "cut power": cutsPower ? 0.4 : 0,
-    "cut power later": cutsPower ? 0.7 : 0,
+    "cut power later": cutsPower ? (setup.durability === "full" ? 0.7 : 2) : 0,
     "fail": sometimes(0.6, 2),
     "heal": 0.5,
     "stall": sometimes(0.5, 0.7),

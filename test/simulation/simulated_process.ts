@@ -17,7 +17,7 @@ import type { SimulatedDisk } from "./disk.ts";
 import type { Edit } from "./file_content.ts";
 import type { EventLog } from "./event_log.ts";
 import type { LockTable } from "./locks.ts";
-import { type CallingProcess, recordQueue } from "./recorded_queue.ts";
+import { type CallingProcess, type Promised, recordQueue } from "./recorded_queue.ts";
 import type { ProcessId, Scheduler } from "./scheduler.ts";
 import type { Setup } from "./script.ts";
 import { SimulatedStorage } from "./simulated_storage.ts";
@@ -35,7 +35,7 @@ export interface World {
   /** Is told of every change of a file, and how many of that file are not durable. */
   readonly onEdit: (kind: Edit["kind"], pendingCount: number) => void;
   /** Is told of every answer, before its caller goes on. */
-  readonly onAnswer: (isWrite: boolean) => void;
+  readonly onAnswer: (call: Call, promises: Promised) => void;
   /** Is told of every refusal that says that nothing was written, before its caller goes on. */
   readonly onRefusalForGood: () => void;
 }
@@ -269,10 +269,10 @@ export class SimulatedProcess implements CallingProcess {
     this.#engine.closeAll();
   }
 
-  onAnswer(call: Call, isWrite: boolean): void {
+  onAnswer(call: Call, promises: Promised): void {
     this.#note(`${call.name} answered`);
-    this.#world.log.count(isWrite ? "acknowledged" : "answered");
-    this.#world.onAnswer(isWrite);
+    this.#world.log.count(promises === "itself" ? "acknowledged" : "answered");
+    this.#world.onAnswer(call, promises);
   }
 
   onRefusal(call: Call, error: unknown): void {

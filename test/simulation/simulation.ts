@@ -3,7 +3,7 @@
  */
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { Chance } from "./chance.ts";
-import { Checker } from "./checker.ts";
+import { type Call, Checker } from "./checker.ts";
 import { ask, type ClientKnowledge, relate } from "./client.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type Counts, EventLog } from "./event_log.ts";
@@ -13,6 +13,7 @@ import { randomDeath, randomFault } from "./faults.ts";
 import { chainAt, checkReplay, dumpRows, type Sighting } from "./journal_replay.ts";
 import { LockTable } from "./locks.ts";
 import { allMicrotasks, Scheduler } from "./scheduler.ts";
+import type { Promised } from "./recorded_queue.ts";
 import type { Script, Step } from "./script.ts";
 import { SimulatedProcess, type World } from "./simulated_process.ts";
 import { readSurvivors } from "./survivors.ts";
@@ -29,6 +30,9 @@ export interface Outcome {
 /** How likely the power fails in which instant. */
 const CUT_MOMENTS: Readonly<Record<CutMoment | "storage call", number>> = {
   "an acknowledgement": 4,
+  "a flush": 3,
+  "a checkpoint": 1,
+  "a close": 2,
   "a refusal": 3,
   "storage call": 5,
   "a second write": 6,
@@ -49,7 +53,14 @@ const DRAIN_MS_MIN = 30 * 60_000;
 const DRAIN_LOOKS_MIN = 500;
 
 /** An instant for the power to fail in; of a refusal: for good; of a second write: that is not durable. */
-type CutMoment = "an acknowledgement" | "a refusal" | "a truncation" | "a second write";
+type CutMoment =
+  | "an acknowledgement"
+  | "a flush"
+  | "a checkpoint"
+  | "a close"
+  | "a refusal"
+  | "a truncation"
+  | "a second write";
 
 /** Runs a script. `onLine` is told every event, for reading along. */
 export async function simulate(script: Script, onLine?: (line: string) => void): Promise<Outcome> {
@@ -104,7 +115,7 @@ class Simulation {
       log: this.#log,
       engine: await loadSqlJsEngine(),
       onEdit: (kind, pendingCount) => this.#onEdit(kind, pendingCount),
-      onAnswer: (isWrite) => this.#onAnswer(isWrite),
+      onAnswer: (call, promises) => this.#onAnswer(call, promises),
       onRefusalForGood: () => this.#cutPowerAt("a refusal"),
     };
     try {
@@ -325,8 +336,11 @@ class Simulation {
     };
   }
 
-  #onAnswer(isWrite: boolean): void {
-    if (isWrite) this.#cutPowerAt("an acknowledgement");
+  #onAnswer({ name }: Call, promises: Promised): void {
+    if (promises === "itself") this.#cutPowerAt("an acknowledgement");
+    if (promises !== "everything") return;
+    const moments = { flush: "a flush", checkpoint: "a checkpoint", close: "a close" } as const;
+    this.#cutPowerAt(moments[name as keyof typeof moments]);
   }
 
   #cutPowerAt(moment: CutMoment): void {
@@ -424,6 +438,7 @@ class Simulation {
     if (!(await this.#until(() => this.#live.length === 0))) {
       this.#log.violate(`no end: ${this.#checker.describeOpenCalls()}`);
     }
+    if (this.#isRelaxed) this.#cutPower(this.#chance);
   }
 
   /** A worker that can do everything brings every task to its end. */
