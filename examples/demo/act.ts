@@ -10,7 +10,7 @@ import type { Completion, WorkerProcess } from "./worker_process.ts";
 const STALL_MS = 60_000;
 
 /** How long the workers may take to end when nothing is left to do, in milliseconds. */
-const END_MS = 20_000;
+const END_MS = 60_000;
 
 /** Where the act takes place. */
 export interface Scene {
@@ -115,7 +115,7 @@ async function killOne(
   victim: WorkerProcess,
 ): Promise<Kill> {
   await victim.kill();
-  await queue.rescue(); // a write, so that everything the victim had committed is seen
+  await queue.flush(); // a write, so that everything the victim had committed is seen
   const leased = await queue.list({ status: "leased", limit: 1000 });
   const held = leased.filter(({ lockedBy }) => lockedBy === victim.workerId).map(({ id }) => id);
   progress.line(

@@ -1,7 +1,7 @@
 /**
  * The demo: that it holds, and that its verification notices what does not.
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { collectFiles, type DemoFile } from "../../examples/demo/files.ts";
@@ -9,13 +9,19 @@ import { type Evidence, verify } from "../../examples/demo/verify.ts";
 import { openQueue, type Task, type TaskQueue } from "../../src/mod.ts";
 import { Scratch } from "./cli_harness.ts";
 
+/**
+ * Half of the tasks take the workers so much longer than it takes the demo to notice that the other half is done, that a busy
+ * machine, which slows both, leaves somebody to kill.
+ */
+const FILE_BYTES = 4 * 1024 * 1024;
+
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 
 Deno.test("the demo kills a worker half-way, and nothing is lost or finished twice", async () => {
   await using scratch = new Scratch();
   Deno.mkdirSync(scratch.path("files"));
-  for (const name of ["a b.txt", "ü.bin", "empty"]) {
-    Deno.writeTextFileSync(scratch.path(join("files", name)), name.repeat(1000));
+  for (const [i, name] of ["zeros", "ü.bin", "a b.txt"].entries()) {
+    Deno.writeFileSync(scratch.path(join("files", name)), new Uint8Array(FILE_BYTES).fill(i));
   }
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
@@ -23,14 +29,17 @@ Deno.test("the demo kills a worker half-way, and nothing is lost or finished twi
       ...["--allow-read", "--allow-write", "--allow-env", "--allow-run"],
       join(CHECKOUT, "examples", "demo.ts"),
       ...["--dir", scratch.path("files"), "--db", scratch.db, "--rounds", "60"],
-      ...["--lease-ms", "1000"],
+      ...["--lease-ms", "3000"],
     ],
     stdin: "null",
   }).output();
   const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
   assertEquals(code, 0, `${out}\n${err}`);
   assertMatch(out ?? "", /^completed +180$/m);
-  assertMatch(out ?? "", /^attempts above one +([1-9]\d*) \(the killed worker held \1\)$/m);
+  // Where a machine is so busy that a living worker's lease ends too, there are more attempts than the killed one's.
+  const [, attempts, held] =
+    /^attempts above one +(\d+) \(the killed worker held ([1-9]\d*)\)$/m.exec(out ?? "") ?? [];
+  assert(Number(attempts) >= Number(held), out);
   assertMatch(out ?? "", /^finished twice +0$/m);
   assertMatch(out ?? "", /^lost +0$/m);
   assertMatch(out ?? "", /^results checked +180 equal/m);
