@@ -20,7 +20,7 @@ import {
   type TaskRecord,
 } from "./task_record.ts";
 import { cell, findRow } from "./task_row.ts";
-import { noteImported } from "./transition_log.ts";
+import { noteTransition } from "./transition_log.ts";
 
 /** How to import. */
 export interface RecordImportOptions {
@@ -76,9 +76,6 @@ interface ImportPlan {
 const CARRIED = TASK_COLUMNS.filter((column): column is CarriedColumn =>
   column !== "is_ready" && column !== "draw_key" && column !== "waits_for"
 );
-
-const INSERT = `INSERT INTO task_queue (${CARRIED.join(", ")}, is_ready, draw_key, waits_for)
-  VALUES (${CARRIED.map(() => "?").join(", ")}, ?, ?, ?) RETURNING *`;
 
 /** Checks every record, alone and beside the others. @throws RangeError when there are too many. */
 export function prepareImport(
@@ -160,7 +157,7 @@ export function importRecords(
   if (isRefused) return reportOf(plan, prepared, undefined);
   const storedIds = plan.additions.map((record) => insert(tx, record, options, context));
   if (storedIds.length > 0) {
-    noteImported(tx, { firstId: storedIds[0]!, lastId: storedIds.at(-1)!, nowMs: context.nowMs });
+    for (const id of storedIds) noteTransition(tx, { id, nowMs: context.nowMs }, "imported");
     connectParents(tx, plan.additions, storedIds, context);
   }
   return reportOf(plan, prepared, storedIds);
@@ -289,17 +286,18 @@ function insert(
   { renumber = false }: RecordImportOptions,
   context: OperationContext,
 ): number {
-  const values = CARRIED.map((column) => column === "id" && renumber ? null : record[column]);
+  const carried = Object.fromEntries(CARRIED.map((column) => [column, record[column]]));
   const isQueued = record.status === "queued";
   const waitsFor = isQueued ? record.parents.filter(({ state }) => state === "open").length : 0;
   const isReady = isQueued && waitsFor === 0 && record.run_after_utc <= context.nowMs ? 1 : 0;
-  const [row] = tx.change(TASK_TABLE, INSERT, [
-    ...values,
-    isReady,
-    drawKey(tx, record, context.random),
-    waitsFor,
-  ]);
-  return cell(row!, "id") as number;
+  const row = tx.insert(TASK_TABLE, {
+    ...carried,
+    id: renumber ? null : record.id,
+    is_ready: isReady,
+    draw_key: drawKey(tx, record, context.random),
+    waits_for: waitsFor,
+  });
+  return cell(row, "id") as number;
 }
 
 /** Writes the dependencies by the ids that the tasks have here; who waits for a task that is final here is told. */

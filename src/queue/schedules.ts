@@ -75,11 +75,6 @@ export const SCHEDULE_SQL = {
   one: "SELECT * FROM schedules WHERE schedule_id = ?",
   all: "SELECT * FROM schedules ORDER BY schedule_id",
   count: "SELECT count(*) FROM schedules",
-  put: `INSERT INTO schedules (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})
-    ON CONFLICT (schedule_id) DO UPDATE SET ${
-    COLUMNS.slice(1).map((column) => `${column} = excluded.${column}`).join(", ")
-  } RETURNING *`,
-  remove: "DELETE FROM schedules WHERE schedule_id = ? RETURNING schedule_id",
   reached: `SELECT * FROM schedules INDEXED BY next_schedules
     WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +? ORDER BY next_at_utc`,
   next: `SELECT next_at_utc FROM schedules INDEXED BY next_schedules
@@ -216,7 +211,9 @@ export function listSchedules(reader: Reader, nowMs: number): Schedule[] {
 
 /** Deletes a schedule; its tasks stay. `false` when there is none. */
 export function removeSchedule(tx: Transaction, id: string): boolean {
-  return tx.remove(SCHEDULE_TABLE, SCHEDULE_SQL.remove, [id]).length > 0;
+  if (findSchedule(tx, id) === undefined) return false;
+  tx.remove(SCHEDULE_TABLE, [id]);
+  return true;
 }
 
 /** Pauses a schedule, or lets it go on: with the next instant of its expression, or when its interval is over. */
@@ -345,9 +342,12 @@ function findSchedule(reader: Reader, id: string): ScheduleRow | undefined {
   return reader.read(SCHEDULE_SQL.one, [id]).map(byColumn)[0];
 }
 
+/** Adds the row, or changes the one with its id. */
 function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
-  const values = COLUMNS.map((column) => row[column]);
-  return byColumn(tx.change(SCHEDULE_TABLE, SCHEDULE_SQL.put, values)[0]!);
+  const [known] = tx.read(SCHEDULE_SQL.one, [row.schedule_id]);
+  if (known === undefined) tx.insert(SCHEDULE_TABLE, row);
+  else tx.update(SCHEDULE_TABLE, known, row);
+  return row;
 }
 
 /** @throws RangeError when the expression never comes. */

@@ -27,9 +27,7 @@ const DELIVERY_ATTEMPTS = 10;
 
 /** The statements; a test reads their plans. */
 export const WEBHOOK_SQL = {
-  add: "INSERT INTO task_webhooks (task_id, url, events) VALUES (?, ?, ?) RETURNING *",
   of: "SELECT url, events FROM task_webhooks WHERE task_id = ?",
-  remove: "DELETE FROM task_webhooks WHERE task_id = ? RETURNING task_id",
 } as const;
 
 /** Checks a webhook, before any effect. @throws TypeError, RangeError */
@@ -69,12 +67,13 @@ function checkUrl(value: unknown): string {
 
 /** Notes where to tell of a new task's end. */
 export function addWebhook(tx: Transaction, taskId: number, webhook: PreparedWebhook): void {
-  tx.change(WEBHOOK_TABLE, WEBHOOK_SQL.add, [taskId, webhook.url, webhook.events]);
+  const { url, events } = webhook;
+  tx.insert(WEBHOOK_TABLE, { task_id: taskId, url, events });
 }
 
 /** A pruned task's webhook goes with it. */
 export function removeWebhook(tx: Transaction, taskId: number): void {
-  tx.remove(WEBHOOK_TABLE, WEBHOOK_SQL.remove, [taskId]);
+  if (tx.read(WEBHOOK_SQL.of, [taskId]).length > 0) tx.remove(WEBHOOK_TABLE, [taskId]);
 }
 
 /** Enqueues the delivery that tells of a task's end, if there is one to make. */

@@ -12,17 +12,29 @@ const VERSION_1 = {
   migrations: QUEUE_SCHEMA.migrations.slice(0, 1),
 };
 
-const INSERT = `INSERT INTO task_queue (run_id, type, priority, payload, compatibility, status,
-    attempts, max_attempts, run_after_utc, created_at_utc, updated_at_utc, lease_token, is_ready, draw_key)
-  VALUES (?, 't', 100, '{}', '{}', 'queued', 0, 5, 0, 0, 0, 0, 1, 0) RETURNING *`;
+const TASK = {
+  type: "t",
+  priority: 100,
+  payload: "{}",
+  compatibility: "{}",
+  status: "queued",
+  attempts: 0,
+  max_attempts: 5,
+  run_after_utc: 0,
+  created_at_utc: 0,
+  updated_at_utc: 0,
+  lease_token: 0,
+  is_ready: 1,
+  draw_key: 0,
+};
 
 for (const hasSnapshot of [false, true]) {
   Deno.test(`a queue of schema version 1 ${hasSnapshot ? "with" : "without"} a snapshot goes on as the newest`, async () => {
     const disk = new MemoryDisk();
     const old = await openLedger(new MemoryStorage(disk), { schema: VERSION_1 });
-    await old.write((tx) => tx.change(TASK_TABLE, INSERT, ["r1"]));
+    await old.write((tx) => tx.insert(TASK_TABLE, { ...TASK, run_id: "r1" }));
     if (hasSnapshot) await old.checkpoint();
-    await old.write((tx) => tx.change(TASK_TABLE, INSERT, ["r2"]));
+    await old.write((tx) => tx.insert(TASK_TABLE, { ...TASK, run_id: "r2" }));
     await old.close();
     for (const round of [1, 2]) {
       const queue = await openQueue({ storage: new MemoryStorage(disk) });
