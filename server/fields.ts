@@ -5,7 +5,7 @@
  * names its field.
  */
 import { z } from "@hono/zod-openapi";
-import { TASK_LIMITS } from "../src/mod.ts";
+import { checkWebhookUrl, messageOf, TASK_LIMITS } from "../src/mod.ts";
 
 /** What the examples of the API are about. */
 export const EXAMPLE = Object.freeze({
@@ -72,6 +72,17 @@ export function instantWithZone(): z.ZodISODateTime {
   return z.iso.datetime({
     offset: true,
     error: `An RFC 3339 instant with a zone is needed, such as ${EXAMPLE.instant}`,
+  });
+}
+
+/** A URL that a webhook can have. */
+export function webhookUrl(): z.ZodString {
+  return z.string().superRefine((text, context) => {
+    try {
+      checkWebhookUrl(text);
+    } catch (thrown) {
+      context.addIssue({ code: "custom", message: messageOf(thrown) });
+    }
   });
 }
 

@@ -18,7 +18,7 @@ export {
   openRunRegistry,
   type OpenRunRegistryOptions,
 } from "./create_task_manager.ts";
-export { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./domain/backoff.ts";
+export { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./domain/backoff.ts";
 export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
 export {
@@ -72,6 +72,7 @@ export {
   type Webhook,
   WEBHOOK_TYPE,
 } from "./domain/task.ts";
+export { checkWebhookUrl, WEBHOOK_EVENTS } from "./domain/webhook.ts";
 export {
   type ExportOptions,
   ExportRefusedError,
