@@ -60,6 +60,16 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         line: "holdfast enqueue report --run-after +10m --key report-2026-01",
       },
       {
+        does: "tell a URL if it fails for good",
+        line:
+          "holdfast enqueue report --webhook https://hooks.example.com/done --webhook-events failed",
+      },
+      {
+        does: "four attempts, with pauses of 10 s, 30 s and 60 s",
+        line:
+          "holdfast enqueue report --max-attempts 4 --retry-delay 10s --retry-multiplier 3 --retry-max-delay 1m",
+      },
+      {
         does: "many at once, all or none: one JSON object per line",
         line: "holdfast enqueue --batch tasks.ndjson",
       },
@@ -72,6 +82,10 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
       {
         does: "execute a task here, with its log and progress, and print its result",
         line: `holdfast run email --payload '{"to":"ann@example.com"}' --handlers handlers.ts`,
+      },
+      {
+        does: "execute it, and have a worker tell a URL how it ended",
+        line: "holdfast run email --handlers handlers.ts --webhook https://hooks.example.com/done",
       },
     ],
     exits: {
