@@ -34,6 +34,10 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     examples: [
       { does: "HTTP on a port of your choice", line: "holdfast serve --port 8788" },
       { does: "HTTP, and a worker beside it", line: "holdfast serve --handlers handlers.ts" },
+      {
+        does: "and the worker delivers webhooks, to one host; worker.toml says the rest",
+        line: "holdfast serve --config worker.toml --webhook-allowed-hosts hooks.example.com",
+      },
     ],
     exits: { 0: "it was interrupted and has stopped in order" },
     documents: { "": "Served" },
@@ -45,6 +49,11 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         line: "holdfast worker --handlers handlers.ts --concurrency 8 --until-empty",
       },
       { does: "execute tasks until interrupted", line: "holdfast worker --handlers handlers.ts" },
+      {
+        does: "deliver webhooks and nothing else",
+        line:
+          "holdfast worker --webhook-allowed-hosts hooks.example.com --webhook-secret-file webhook.secret --webhook-timeout-ms 5000",
+      },
     ],
     exits: { 0: "nothing is left, or it was interrupted and has stopped in order" },
     documents: { "": "WorkerSummary" },

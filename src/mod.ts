@@ -238,6 +238,11 @@ export {
   type TransferProblem,
   type TransferProgress,
 } from "./transfer/task_file.ts";
+export {
+  readWebhookOptions,
+  WEBHOOK_SECRET_VARIABLE,
+  type WebhookConfig,
+} from "./platform/read_webhook_options.ts";
 export { registerWebhooks } from "./webhooks.ts";
 export type { WebhookOptions } from "./worker/webhook_handler.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
