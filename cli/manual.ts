@@ -265,7 +265,7 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         line: "holdfast export --format original --output back.db",
       },
       {
-        does: "a task a line, every field",
+        does: "a task a line, every field; without --status also the schedules",
         line:
           "holdfast export --format ndjson --output tasks-of-today.ndjson --status queued failed",
       },

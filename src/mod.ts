@@ -198,8 +198,15 @@ export {
   type Schedule,
   SCHEDULE_LIMITS,
 } from "./queue/schedule.ts";
-export type { RecordRequest } from "./queue/export_records.ts";
-export type { RecordImport, RecordImportOptions, RecordProblem } from "./queue/import_records.ts";
+export type { QueueRecords, RecordRequest } from "./queue/export_records.ts";
+export type {
+  RecordImport,
+  RecordImportOptions,
+  RecordImportRequest,
+  RecordProblem,
+} from "./queue/import_records.ts";
+export type { ScheduleImport } from "./queue/carry_schedules.ts";
+export type { ScheduleRecord } from "./queue/schedule_record.ts";
 export type { ParentRecord, TaskRecord } from "./queue/task_record.ts";
 export type {
   ClaimRequest,

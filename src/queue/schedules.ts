@@ -51,7 +51,7 @@ const COLUMNS = [
 type Column = typeof COLUMNS[number];
 
 /** A row by column. */
-type ScheduleRow = Readonly<Record<Column, SqlValue>>;
+export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
 
 /** Columns that a caller defines; two schedules with the same ones are the same. */
 const DEFINED = COLUMNS.slice(1, 14);
@@ -211,7 +211,12 @@ export function getSchedule(reader: Reader, id: string, nowMs: number): Schedule
 
 /** Every schedule, by its id. */
 export function listSchedules(reader: Reader, nowMs: number): Schedule[] {
-  return reader.read(SCHEDULE_SQL.all).map((row) => scheduleOf(reader, byColumn(row), nowMs));
+  return allSchedules(reader).map((row) => scheduleOf(reader, row, nowMs));
+}
+
+/** The row of every schedule, by its id. */
+export function allSchedules(reader: Reader): ScheduleRow[] {
+  return reader.read(SCHEDULE_SQL.all).map(byColumn);
 }
 
 /** Deletes a schedule; its tasks stay. `false` when there is none. */
@@ -341,11 +346,13 @@ function lastTaskOf(reader: Reader, row: ScheduleRow): LastTask {
 
 // --- rows
 
-function findSchedule(reader: Reader, id: string): ScheduleRow | undefined {
+/** The row of a schedule. */
+export function findSchedule(reader: Reader, id: string): ScheduleRow | undefined {
   return reader.read(SCHEDULE_SQL.one, [id]).map(byColumn)[0];
 }
 
-function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
+/** Stores a row, in the place of the one with its id. */
+export function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
   const values = COLUMNS.map((column) => row[column]);
   return byColumn(tx.change(SCHEDULE_TABLE, SCHEDULE_SQL.put, values)[0]!);
 }
@@ -378,7 +385,8 @@ function checkRoom(reader: Reader): void {
   }
 }
 
-function isSame(known: ScheduleRow, wanted: PreparedSchedule): boolean {
+/** Whether both were defined in the same way. */
+export function isSame(known: ScheduleRow, wanted: PreparedSchedule): boolean {
   return DEFINED.every((column) => {
     const [a, b] = [known[column], (wanted as Partial<ScheduleRow>)[column]];
     return a === b || (column === "payload" && canonicalText(a!) === canonicalText(b!));
@@ -403,7 +411,8 @@ function byColumn(row: SqlRow): ScheduleRow {
   return Object.fromEntries(COLUMNS.map((column, i) => [column, row[i]!])) as ScheduleRow;
 }
 
-function scheduleOf(reader: Reader, row: ScheduleRow, nowMs: number): Schedule {
+/** The schedule of a row, at a time. */
+export function scheduleOf(reader: Reader, row: ScheduleRow, nowMs: number): Schedule {
   const isActive = lastTaskOf(reader, row).kind === "active";
   const waitsForTaskId = isActive && row.overlaps === 0 ? Number(row.last_task_id) : null;
   return {

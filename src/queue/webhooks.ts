@@ -5,7 +5,7 @@
 import { TASK_LIMITS, type Webhook, WEBHOOK_TYPE } from "../domain/task.ts";
 import { checkWebhookUrl, WEBHOOK_EVENTS } from "../domain/webhook.ts";
 import type { Transaction } from "../ledger/replica.ts";
-import type { SqlRow } from "../ledger/sql_engine.ts";
+import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
 import { insertTask } from "./insert_task.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { WEBHOOK_TABLE } from "./schema.ts";
@@ -42,6 +42,11 @@ export function prepareWebhook(webhook: Webhook): PreparedWebhook {
     );
   }
   return { url: checkWebhookUrl(url), events: [...new Set(events)].join(" ") };
+}
+
+/** The webhook that is stored as these texts. */
+export function webhookOf(url: SqlValue | undefined, events: SqlValue | undefined): Webhook {
+  return { url: String(url), events: String(events).split(" ") as NonNullable<Webhook["events"]> };
 }
 
 /** Notes where to tell of a new task's end. */
