@@ -177,6 +177,11 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         does: "five minutes after each has ended",
         line: "holdfast schedule add sync sync --every 5m",
       },
+      {
+        does: "every hour, and tell a URL when one of them fails for good",
+        line:
+          "holdfast schedule add check check --cron @hourly --webhook https://hooks.example.com/done --webhook-events failed",
+      },
     ],
     exits: { 1: "there is another schedule with this id, and --replace was not given" },
     documents: { "": "ScheduleAdded" },

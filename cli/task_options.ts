@@ -37,6 +37,10 @@ export type TaskOptions = {
   webhookEvents?: WebhookEvent[];
 };
 
+/** What `--webhook` and `--webhook-events` take. */
+export const WEBHOOK_HELP = "tell this URL when the task has ended";
+export const WEBHOOK_EVENTS_HELP = "only of these ends (default: all)";
+
 type WebhookEvent = typeof WEBHOOK_EVENTS[number];
 
 /** Adds the options to a command that has none yet. */
@@ -86,10 +90,9 @@ export function addTaskOptions<Args extends unknown[], Globals extends OptionVal
       new Option("--on-parent-failure <policy>", "when one of these fails (default: fail)")
         .choices(PARENT_FAILURE_POLICIES),
     )
-    .option("--webhook <url>", "tell this URL when the task has ended")
+    .option("--webhook <url>", WEBHOOK_HELP)
     .addOption(
-      new Option("--webhook-events <event...>", "only of these ends (default: all)")
-        .choices(WEBHOOK_EVENTS),
+      new Option("--webhook-events <event...>", WEBHOOK_EVENTS_HELP).choices(WEBHOOK_EVENTS),
     );
 }
 

@@ -14,7 +14,6 @@ import {
   TASK_LIMITS,
   TASK_STATUSES,
   TRANSITION_KINDS,
-  WEBHOOK_EVENTS,
 } from "../src/mod.ts";
 import { ERROR_CODES } from "./error_codes.ts";
 import {
@@ -28,7 +27,7 @@ import {
   nameSchema,
   valueSchema,
   waitSchema,
-  webhookUrl,
+  webhookSchema,
 } from "./fields.ts";
 
 /** Runs on one page, at most and by default. */
@@ -181,18 +180,6 @@ const retryPolicySchema = z.strictObject({
   max_delay_ms: z.number().min(0).max(RETRY_LIMITS.delayMaxMs).optional().openapi({
     description: "The longest delay; default 300000",
     example: 300_000,
-  }),
-});
-
-/** Where to tell of a task's end. */
-const webhookSchema = z.strictObject({
-  url: webhookUrl().openapi({
-    description: "An http or https URL without user name and password, at most 2000 characters",
-    example: "https://hooks.example.com/done",
-  }),
-  events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).max(WEBHOOK_EVENTS.length).optional().openapi({
-    description: "Which ends to tell of; default all three",
-    example: ["completed", "failed"],
   }),
 });
 

@@ -22,6 +22,7 @@ import {
 } from "./schedule.ts";
 import { type LastTask, type Plan, type PlannedSchedule, planSchedule } from "./schedule_plan.ts";
 import { SCHEDULE_TABLE } from "./schema.ts";
+import { webhookOf } from "./webhooks.ts";
 
 /** The columns of `schedules`, in order. */
 const COLUMNS = [
@@ -46,6 +47,8 @@ const COLUMNS = [
   "firings",
   "created_at_utc",
   "updated_at_utc",
+  "webhook_url",
+  "webhook_events",
 ] as const;
 
 type Column = typeof COLUMNS[number];
@@ -54,7 +57,7 @@ type Column = typeof COLUMNS[number];
 export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
 
 /** Columns that a caller defines; two schedules with the same ones are the same. */
-const DEFINED = COLUMNS.slice(1, 14);
+const DEFINED = [...COLUMNS.slice(1, 14), "webhook_url", "webhook_events"] as const;
 
 /** A checked `NewSchedule`, in the forms of its columns. */
 export type PreparedSchedule = Omit<
@@ -109,6 +112,8 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
     overlaps: checkOverlap(schedule) ? 1 : 0,
     is_paused: checkBoolean(schedule.paused ?? false, "paused") ? 1 : 0,
+    webhook_url: task.webhook?.url ?? null,
+    webhook_events: task.webhook?.events ?? null,
   };
 }
 
@@ -315,7 +320,9 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
     timeoutMs: row.timeout_ms as number | null,
     dependsOn: [],
     onParentFailure: "fail",
-    webhook: null,
+    webhook: row.webhook_url === null
+      ? null
+      : { url: String(row.webhook_url), events: String(row.webhook_events) },
   };
 }
 
@@ -435,6 +442,7 @@ export function scheduleOf(reader: Reader, row: ScheduleRow, nowMs: number): Sch
     lastFiredAt: instantOf(row.last_fired_at_utc),
     lastTaskId: row.last_task_id as number | null,
     firings: Number(row.firings),
+    webhook: row.webhook_url === null ? null : webhookOf(row.webhook_url, row.webhook_events),
     waitsForTaskId,
     createdAt: instantOf(row.created_at_utc)!,
     updatedAt: instantOf(row.updated_at_utc)!,

@@ -1,8 +1,8 @@
 /**
- * The fields of an NDJSON line that need more than a name: instants, retry policies, numbers digit by digit.
+ * The fields of an NDJSON line that need more than a name: instants, retry policies, webhooks, numbers digit by digit.
  */
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
-import { checkInstant } from "../domain/task.ts";
+import { checkInstant, type Webhook } from "../domain/task.ts";
 
 /** A line, or an object in it, as JSON gives it. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -41,6 +41,14 @@ export function policyOf(value: unknown): RetryPolicy | null {
     multiplier: fields.multiplier,
     maxDelayMs: fields.max_delay_ms,
   });
+}
+
+/** A webhook that was written; the queue checks its fields. @throws TypeError */
+export function webhookOf(value: unknown): Webhook | null {
+  if (value === null) return null;
+  if (typeof value !== "object") throw new TypeError("webhook: a JSON object is needed");
+  const { url, events } = value as Webhook;
+  return { url, events };
 }
 
 /** The value of a JSON text. Where a number of JavaScript's would be written differently, the characters stay. */

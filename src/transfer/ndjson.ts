@@ -4,7 +4,7 @@
  * Payloads and results are written and read digit by digit: a number that a double cannot hold arrives as it was.
  */
 import { messageOf } from "../domain/errors.ts";
-import { isFinal, type TaskStatus, type Webhook } from "../domain/task.ts";
+import { isFinal, type TaskStatus } from "../domain/task.ts";
 import type { ScheduleRecord } from "../queue/schedule_record.ts";
 import type { ParentRecord, TaskRecord } from "../queue/task_record.ts";
 import {
@@ -13,6 +13,7 @@ import {
   parseExactly,
   policyFields,
   policyOf,
+  webhookOf,
 } from "./line_fields.ts";
 import { scheduleOfLine } from "./schedule_line.ts";
 import {
@@ -203,13 +204,6 @@ function recordOf(line: Line, exact: Line): TaskRecord {
     parents: parentsOf(line.parents ?? []),
     webhook: webhookOf(line.webhook ?? null),
   };
-}
-
-function webhookOf(value: unknown): TaskRecord["webhook"] {
-  if (value === null) return null;
-  if (typeof value !== "object") throw new TypeError("webhook: a JSON object is needed");
-  const { url, events } = value as Webhook;
-  return { url, events };
 }
 
 function parentsOf(value: unknown): readonly ParentRecord[] {

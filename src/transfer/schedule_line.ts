@@ -9,6 +9,7 @@ import {
   parseExactly,
   policyFields,
   policyOf,
+  webhookOf,
 } from "./line_fields.ts";
 
 /** The line of a schedule, without its end. */
@@ -23,6 +24,7 @@ export function scheduleLineOf(record: ScheduleRecord): string {
       max_attempts: record.maxAttempts,
       retry_policy: policyFields(record.retryPolicy),
       timeout_ms: record.timeoutMs,
+      webhook: record.webhook,
       every_ms: record.everyMs,
       cron: record.cron,
       time_zone: record.timeZone,
@@ -57,6 +59,7 @@ export function scheduleOfLine(value: unknown, exact: unknown): ScheduleRecord {
     maxAttempts: (line.max_attempts ?? 5) as number,
     retryPolicy: policyOf(line.retry_policy ?? null),
     timeoutMs: (line.timeout_ms ?? null) as number | null,
+    webhook: webhookOf(line.webhook ?? null),
     everyMs: (line.every_ms ?? null) as number | null,
     cron: (line.cron ?? null) as string | null,
     timeZone: (line.time_zone ?? "UTC") as string,
