@@ -137,9 +137,9 @@ export async function readTaskFile(
 }
 
 /**
- * Brings the tasks and schedules of a file into a queue, with their ids, attempts, keys and times: all of them in one transaction, durable
- * and compared with the file before it resolves, or none. Tasks in progress become queued. What is in the queue already is
- * not added again, so importing a file twice is harmless.
+ * Brings the tasks and schedules of a file into a queue, with their ids, attempts, keys and times: all of them in one
+ * transaction, durable and compared with the file before it resolves, or none. Tasks in progress become queued. What is in
+ * the queue already is not added again, so importing a file twice is harmless.
  *
  * @throws ImportRefusedError when a row is no task (unless `skipInvalid`) or does not go together with what is in the queue;
  * a dry run reports them instead.
@@ -394,8 +394,9 @@ async function verify(
     throw new StorageError("verify", file.path, `${reason}, the first of them is ${wrong[0]}`);
   }
   const known = new Map(here.schedules.map((record) => [record.id, record]));
+  const added = new Set(schedules.additions);
   const lost = file.schedules.filter((source) =>
-    schedules.additions.includes(source.id) && !isSameSchedule(source, known.get(source.id))
+    added.has(source.id) && !isSameSchedule(source, known.get(source.id))
   );
   if (lost.length > 0) {
     const reason = `${lost.length} schedules are not in the queue as they are in the file`;

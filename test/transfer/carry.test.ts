@@ -6,6 +6,7 @@ import { exportTasks } from "../../src/export_tasks.ts";
 import { importAsNewQueue, ImportRefusedError, importTasks } from "../../src/import_tasks.ts";
 import { openQueue } from "../../src/open_queue.ts";
 import { WEBHOOK_TYPE } from "../../src/domain/task.ts";
+import { SCHEDULE_LIMITS } from "../../src/queue/schedule.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";
 import { inFolder } from "./original_system.ts";
@@ -204,4 +205,18 @@ Deno.test("a schedule or a webhook that cannot be is a problem, and nothing is i
         : await importTasks(to, path("x.ndjson"), options);
       assertEquals([report.added, report.schedules.added], [0, 1]);
     }
+  }));
+
+Deno.test("more schedules than a queue may have are not imported", () =>
+  withExport(async ({ from, to }) => {
+    const sync = (await from.exportAll()).schedules.find(({ id }) => id === "sync")!;
+    const { schedulesMax } = SCHEDULE_LIMITS;
+    const schedules = Array.from({ length: schedulesMax }, (_, n) => ({ ...sync, id: `s-${n}` }));
+    const options = { schedules, dryRun: true };
+    assertEquals((await to.importRecords([], options)).conflicts, []);
+    await to.addSchedule({ id: "one more", type: "sync", everyMs: 1000 });
+    assertEquals((await to.importRecords([], options)).conflicts, [{
+      id: null,
+      reason: `There would be ${schedulesMax + 1} schedules: at most ${schedulesMax} are allowed`,
+    }]);
   }));
