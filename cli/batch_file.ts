@@ -2,7 +2,13 @@
  * Batch files: one task as a JSON object per line (NDJSON), fields in snake_case; blank lines are passed over.
  */
 import { z } from "zod";
-import { checkNewTask, messageOf, type NewTask, PARENT_FAILURE_POLICIES } from "../src/mod.ts";
+import {
+  checkNewTask,
+  messageOf,
+  type NewTask,
+  PARENT_FAILURE_POLICIES,
+  WEBHOOK_EVENTS,
+} from "../src/mod.ts";
 import { UsageError } from "./exit.ts";
 import { instant } from "./options.ts";
 import { parseJson } from "./task_options.ts";
@@ -19,6 +25,13 @@ const batchLine = z.strictObject({
   timeout_ms: z.number().optional(),
   depends_on: z.array(z.union([z.number(), z.string()])).optional(),
   on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional(),
+  retry_policy: z.strictObject({
+    initial_delay_ms: z.number().optional(),
+    multiplier: z.number().optional(),
+    max_delay_ms: z.number().optional(),
+  }).optional(),
+  webhook: z.strictObject({ url: z.string(), events: z.array(z.enum(WEBHOOK_EVENTS)).optional() })
+    .optional(),
 });
 
 /** The tasks that a batch file asks for. @throws UsageError with the line and every problem in it. */
@@ -59,5 +72,11 @@ function toNewTask(line: z.infer<typeof batchLine>): NewTask {
     timeoutMs: line.timeout_ms,
     dependsOn: line.depends_on,
     onParentFailure: line.on_parent_failure,
+    retryPolicy: line.retry_policy && {
+      initialDelayMs: line.retry_policy.initial_delay_ms,
+      multiplier: line.retry_policy.multiplier,
+      maxDelayMs: line.retry_policy.max_delay_ms,
+    },
+    webhook: line.webhook,
   };
 }

@@ -182,6 +182,7 @@ export const DOCUMENTS = Object.freeze({
     problems: z.array(TransferProblem),
     conflicts: z.array(TransferProblem),
     notes: z.array(z.string()),
+    schedules: z.object({ found: count, added: count, present: count }),
   }),
   Exported: z.object({
     path: z.string().nullable(),
@@ -189,6 +190,7 @@ export const DOCUMENTS = Object.freeze({
     exported: count,
     by_status: byStatus,
     returned: count,
+    schedules: count,
     left_out: count,
     notes: z.array(z.string()),
   }),

@@ -34,6 +34,10 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     examples: [
       { does: "HTTP on a port of your choice", line: "holdfast serve --port 8788" },
       { does: "HTTP, and a worker beside it", line: "holdfast serve --handlers handlers.ts" },
+      {
+        does: "and the worker delivers webhooks, to one host; worker.toml says the rest",
+        line: "holdfast serve --config worker.toml --webhook-allowed-hosts hooks.example.com",
+      },
     ],
     exits: { 0: "it was interrupted and has stopped in order" },
     documents: { "": "Served" },
@@ -45,6 +49,11 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         line: "holdfast worker --handlers handlers.ts --concurrency 8 --until-empty",
       },
       { does: "execute tasks until interrupted", line: "holdfast worker --handlers handlers.ts" },
+      {
+        does: "deliver webhooks and nothing else",
+        line:
+          "holdfast worker --webhook-allowed-hosts hooks.example.com --webhook-secret-file webhook.secret --webhook-timeout-ms 5000",
+      },
     ],
     exits: { 0: "nothing is left, or it was interrupted and has stopped in order" },
     documents: { "": "WorkerSummary" },
@@ -60,6 +69,16 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         line: "holdfast enqueue report --run-after +10m --key report-2026-01",
       },
       {
+        does: "tell a URL if it fails for good",
+        line:
+          "holdfast enqueue report --webhook https://hooks.example.com/done --webhook-events failed",
+      },
+      {
+        does: "four attempts, with pauses of 10 s, 30 s and 60 s",
+        line:
+          "holdfast enqueue report --max-attempts 4 --retry-delay 10s --retry-multiplier 3 --retry-max-delay 1m",
+      },
+      {
         does: "many at once, all or none: one JSON object per line",
         line: "holdfast enqueue --batch tasks.ndjson",
       },
@@ -72,6 +91,10 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
       {
         does: "execute a task here, with its log and progress, and print its result",
         line: `holdfast run email --payload '{"to":"ann@example.com"}' --handlers handlers.ts`,
+      },
+      {
+        does: "execute it, and have a worker tell a URL how it ended",
+        line: "holdfast run email --handlers handlers.ts --webhook https://hooks.example.com/done",
       },
     ],
     exits: {
@@ -153,6 +176,11 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
       {
         does: "five minutes after each has ended",
         line: "holdfast schedule add sync sync --every 5m",
+      },
+      {
+        does: "every hour, and tell a URL when one of them fails for good",
+        line:
+          "holdfast schedule add check check --cron @hourly --webhook https://hooks.example.com/done --webhook-events failed",
       },
     ],
     exits: { 1: "there is another schedule with this id, and --replace was not given" },
@@ -242,7 +270,7 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         line: "holdfast export --format original --output back.db",
       },
       {
-        does: "a task a line, every field",
+        does: "a task a line, every field; without --status also the schedules",
         line:
           "holdfast export --format ndjson --output tasks-of-today.ndjson --status queued failed",
       },

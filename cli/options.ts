@@ -20,6 +20,15 @@ export function integerFrom(min: number, max: number): (text: string) => number 
   };
 }
 
+/** A reader of numbers from `min` to `max`, such as 1.5. */
+export function numberFrom(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`A number from ${min} to ${max} is needed.`);
+  };
+}
+
 /** A reader of durations in milliseconds: `500ms`, `10s`, `5m`, `2h`, `30d`. */
 export function duration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);

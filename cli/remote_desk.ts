@@ -201,9 +201,10 @@ export class RemoteDesk implements Desk {
 
 /** @throws UsageError for what the interface cannot say. */
 function enqueueBody(task: NewTask): z.input<typeof EnqueueBody> {
-  if (task.timeoutMs !== undefined || task.retryPolicy !== undefined) {
-    throw new UsageError("a server takes no timeout and no retry policy of a task: give --db");
+  if (task.timeoutMs !== undefined) {
+    throw new UsageError("a server takes no timeout of a task: give --db");
   }
+  const { retryPolicy, webhook } = task;
   return {
     type: task.type,
     payload: task.payload,
@@ -215,6 +216,12 @@ function enqueueBody(task: NewTask): z.input<typeof EnqueueBody> {
     run_id: task.runId,
     depends_on: task.dependsOn === undefined ? undefined : [...task.dependsOn],
     on_parent_failure: task.onParentFailure,
+    retry_policy: retryPolicy && {
+      initial_delay_ms: retryPolicy.initialDelayMs,
+      multiplier: retryPolicy.multiplier,
+      max_delay_ms: retryPolicy.maxDelayMs,
+    },
+    webhook: webhook && { url: webhook.url, events: webhook.events && [...webhook.events] },
   };
 }
 

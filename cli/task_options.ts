@@ -8,12 +8,16 @@ import {
   type NewTask,
   PARENT_FAILURE_POLICIES,
   type ParentFailurePolicy,
+  RETRY_LIMITS,
+  type RetryPolicy,
   TASK_LIMITS,
   type TaskReference,
+  type Webhook,
+  WEBHOOK_EVENTS,
 } from "../src/mod.ts";
 import { ID_HELP, type Session } from "./app.ts";
 import { checkedInput, UsageError } from "./exit.ts";
-import { instant, integerFrom } from "./options.ts";
+import { durationFrom, instant, integerFrom, numberFrom } from "./options.ts";
 
 /** What the options gave. */
 export type TaskOptions = {
@@ -26,7 +30,18 @@ export type TaskOptions = {
   runId?: string;
   dependsOn?: string[];
   onParentFailure?: ParentFailurePolicy;
+  retryDelay?: number;
+  retryMultiplier?: number;
+  retryMaxDelay?: number;
+  webhook?: string;
+  webhookEvents?: WebhookEvent[];
 };
+
+/** What `--webhook` and `--webhook-events` take. */
+export const WEBHOOK_HELP = "tell this URL when the task has ended";
+export const WEBHOOK_EVENTS_HELP = "only of these ends (default: all)";
+
+type WebhookEvent = typeof WEBHOOK_EVENTS[number];
 
 /** Adds the options to a command that has none yet. */
 export function addTaskOptions<Args extends unknown[], Globals extends OptionValues>(
@@ -54,11 +69,30 @@ export function addTaskOptions<Args extends unknown[], Globals extends OptionVal
       `executions allowed (default: ${TASK_LIMITS.maxAttemptsDefault})`,
       integerFrom(maxAttemptsMin, maxAttemptsMax),
     )
+    .option(
+      "--retry-delay <duration>",
+      "pause after the first failure, 1s or 5m (default: the handler's)",
+      durationFrom(0, RETRY_LIMITS.delayMaxMs),
+    )
+    .option(
+      "--retry-multiplier <n>",
+      "how much longer each further pause is (default: 2)",
+      numberFrom(1, RETRY_LIMITS.multiplierMax),
+    )
+    .option(
+      "--retry-max-delay <duration>",
+      "the longest pause (default: 5m)",
+      durationFrom(0, RETRY_LIMITS.delayMaxMs),
+    )
     .option("--run-id <id>", "the run's name (default: a random one)")
     .option("--depends-on <id...>", `not before these are final: each is ${ID_HELP}`)
     .addOption(
       new Option("--on-parent-failure <policy>", "when one of these fails (default: fail)")
         .choices(PARENT_FAILURE_POLICIES),
+    )
+    .option("--webhook <url>", WEBHOOK_HELP)
+    .addOption(
+      new Option("--webhook-events <event...>", WEBHOOK_EVENTS_HELP).choices(WEBHOOK_EVENTS),
     );
 }
 
@@ -78,9 +112,26 @@ export async function newTaskOf(
     runId: options.runId,
     dependsOn: options.dependsOn?.map(referenceOf),
     onParentFailure: options.onParentFailure,
+    retryPolicy: retryPolicyOf(options),
+    webhook: webhookOf(options),
   };
   await checkedInput(() => checkNewTask(task));
   return task;
+}
+
+/** A policy when any part of it was given. */
+function retryPolicyOf(options: TaskOptions): Partial<RetryPolicy> | undefined {
+  const { retryDelay, retryMultiplier, retryMaxDelay } = options;
+  const parts = [retryDelay, retryMultiplier, retryMaxDelay];
+  if (parts.every((part) => part === undefined)) return undefined;
+  return { initialDelayMs: retryDelay, multiplier: retryMultiplier, maxDelayMs: retryMaxDelay };
+}
+
+/** @throws UsageError when events are given and nobody is to be told. */
+function webhookOf({ webhook, webhookEvents }: TaskOptions): Webhook | undefined {
+  if (webhook !== undefined) return { url: webhook, events: webhookEvents };
+  if (webhookEvents === undefined) return undefined;
+  throw new UsageError("--webhook-events needs a --webhook to tell");
 }
 
 /** Digits are a task id, anything else is a run id, also what comes after `run:`. */

@@ -1,13 +1,45 @@
 /**
  * A worker's settings as `worker`, `serve` and `run` find them: options first, then HOLDFAST_… variables, then the file.
  */
-import { readWorkerConfig, WORKER_CONFIG_VARIABLES, type WorkerConfig } from "../src/mod.ts";
+import {
+  HandlerRegistry,
+  readWebhookOptions,
+  readWorkerConfig,
+  registerWebhooks,
+  WEBHOOK_SECRET_VARIABLE,
+  WORKER_CONFIG_VARIABLES,
+  type WorkerConfig,
+} from "../src/mod.ts";
 import type { Session } from "./app.ts";
 import { checkedInput } from "./exit.ts";
+import type { AnyCommand } from "./manual.ts";
+import { integerFrom } from "./options.ts";
+
+/** Settings of webhooks that options gave. */
+export interface WebhookCommandOptions {
+  readonly webhookAllowedHosts?: string[];
+  readonly webhookSecretFile?: string;
+  readonly webhookTimeoutMs?: number;
+}
 
 /** What `--config` takes. */
 export const CONFIG_HELP =
   "settings in .json, .yaml or .toml; HOLDFAST_… variables go before it, options before both";
+
+/** Adds the options of webhooks to a command. */
+export function addWebhookOptions(command: AnyCommand): void {
+  command
+    .option("--webhook-allowed-hosts <host...>", "deliver webhooks to these (default: to nobody)")
+    .option(
+      "--webhook-secret-file <file>",
+      `what webhooks are signed with (default: ${WEBHOOK_SECRET_VARIABLE})`,
+    )
+    .option(
+      "--webhook-timeout-ms <n>",
+      "how long one delivery may take (default: 10000)",
+      integerFrom(100, 60_000),
+    );
+}
 
 /** The settings. @throws UsageError with the wrong one, its value and what is allowed. */
 export function readWorkerSettings(
@@ -19,4 +51,19 @@ export function readWorkerSettings(
     WORKER_CONFIG_VARIABLES.map((name) => [name, session.io.environment(name)]),
   );
   return checkedInput(() => readWorkerConfig({ options, file, env }));
+}
+
+/** The handlers and, if the settings allow hosts, the delivery of webhooks. @throws UsageError */
+export async function withWebhooks(
+  session: Session,
+  config: WorkerConfig,
+  handlers: HandlerRegistry | undefined,
+): Promise<HandlerRegistry | undefined> {
+  const name = WEBHOOK_SECRET_VARIABLE;
+  const env = { [name]: session.io.environment(name) };
+  const webhooks = await checkedInput(() => readWebhookOptions(config, { env }));
+  if (webhooks === undefined) return handlers;
+  const registry = handlers ?? new HandlerRegistry();
+  await checkedInput(() => registerWebhooks(registry, webhooks));
+  return registry;
 }

@@ -49,6 +49,15 @@ export interface RunOptions {
   idempotency_key?: string;
   /** Executions allowed, 1–100; default 5. */
   max_attempts?: number;
+  /** How failures are retried; default as the handler says, then the queue. Fields not given are at their defaults. */
+  retry_policy?: {
+    /** The delay after the first failure, 0 to 7 days in milliseconds; default 1000. */
+    initial_delay_ms?: number;
+    /** The factor from one failure to the next, 1–100; default 2. */
+    multiplier?: number;
+    /** The longest delay, 0 to 7 days in milliseconds; default 300000. */
+    max_delay_ms?: number;
+  };
   /**
    * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
    * none.
@@ -56,6 +65,13 @@ export interface RunOptions {
   depends_on?: (number | string)[];
   /** When one of these fails or is cancelled: fail, be cancelled, or run; default `fail`. */
   on_parent_failure?: "fail" | "skip" | "run";
+  /** Tells a URL when the task has ended; a worker must allow its host. Default none. */
+  webhook?: {
+    /** An http or https URL without user name and password, at most 2,000 characters. */
+    url: string;
+    /** Which ends to tell of; default all three. */
+    events?: ("completed" | "failed" | "cancelled")[];
+  };
 }
 
 /** A task to enqueue. */

@@ -8,6 +8,7 @@ import type {
   ParentFailurePolicy,
   PayloadSchema,
   TaskReference,
+  Webhook,
 } from "../src/mod.ts";
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "./errors.ts";
@@ -39,8 +40,17 @@ export interface SchedulingBody {
   readonly run_after?: string;
   readonly idempotency_key?: string;
   readonly max_attempts?: number;
+  readonly retry_policy?: RetryPolicyBody;
   readonly depends_on?: readonly TaskReference[];
   readonly on_parent_failure?: ParentFailurePolicy;
+  readonly webhook?: Webhook;
+}
+
+/** How failures are retried, as a body says it. */
+interface RetryPolicyBody {
+  readonly initial_delay_ms?: number;
+  readonly multiplier?: number;
+  readonly max_delay_ms?: number;
 }
 
 /** The scheduling fields of a body under the queue's names. */
@@ -52,8 +62,14 @@ export function schedulingOf(
     runAfter: body.run_after,
     idempotencyKey: body.idempotency_key,
     maxAttempts: body.max_attempts,
+    retryPolicy: body.retry_policy && {
+      initialDelayMs: body.retry_policy.initial_delay_ms,
+      multiplier: body.retry_policy.multiplier,
+      maxDelayMs: body.retry_policy.max_delay_ms,
+    },
     dependsOn: body.depends_on,
     onParentFailure: body.on_parent_failure,
+    webhook: body.webhook,
   };
 }
 

@@ -3,8 +3,21 @@
  * time zone, fields that exclude each other) it judges, and its words are passed on.
  */
 import { z } from "@hono/zod-openapi";
-import { CATCH_UP_POLICIES, type Schedule, SCHEDULE_LIMITS, TASK_LIMITS } from "../src/mod.ts";
-import { countSchema, EXAMPLE, instantSchema, jsonObject, nameSchema } from "./fields.ts";
+import {
+  CATCH_UP_POLICIES,
+  type Schedule,
+  SCHEDULE_LIMITS,
+  TASK_LIMITS,
+  type Webhook,
+} from "../src/mod.ts";
+import {
+  countSchema,
+  EXAMPLE,
+  instantSchema,
+  jsonObject,
+  nameSchema,
+  webhookSchema,
+} from "./fields.ts";
 
 const { priorityMin, priorityMax, priorityDefault, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
 
@@ -44,6 +57,9 @@ export const ScheduleBody = z.strictObject({
   catch_up_max: z.number().int().min(1).max(SCHEDULE_LIMITS.catchUpMax).optional(),
   overlap: z.boolean().optional(),
   paused: z.boolean().optional(),
+  webhook: webhookSchema.optional().openapi({
+    description: "Tells a URL when one of its tasks has ended; a worker must allow its host",
+  }),
   replace: z.boolean().optional().openapi({
     description: "Replace another schedule with this id; default false",
   }),
@@ -70,6 +86,7 @@ export const ScheduleSchema = z.object({
   catch_up_max: z.number().int(),
   overlap: z.boolean(),
   paused: z.boolean(),
+  webhook: webhookSchema.nullable(),
   next_at: instantSchema.nullable().openapi({
     description: "When it fires next; null while it waits for a task to end, or never comes again",
     example: EXAMPLE.instant,
@@ -112,6 +129,7 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     catch_up_max: schedule.catchUpMax,
     overlap: schedule.overlap,
     paused: schedule.paused,
+    webhook: webhookJson(schedule.webhook),
     next_at: schedule.nextAt?.toISOString() ?? null,
     last_fired_at: schedule.lastFiredAt?.toISOString() ?? null,
     last_task_id: schedule.lastTaskId,
@@ -120,4 +138,8 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     created_at: schedule.createdAt.toISOString(),
     updated_at: schedule.updatedAt.toISOString(),
   };
+}
+
+function webhookJson(webhook: Webhook | null): z.infer<typeof webhookSchema> | null {
+  return webhook && { url: webhook.url, events: webhook.events && [...webhook.events] };
 }

@@ -9,6 +9,7 @@ import {
   HEALTH_CODES,
   PARAMETER_TYPES,
   PARENT_FAILURE_POLICIES,
+  RETRY_LIMITS,
   RUN_STATUSES,
   TASK_LIMITS,
   TASK_STATUSES,
@@ -26,6 +27,7 @@ import {
   nameSchema,
   valueSchema,
   waitSchema,
+  webhookSchema,
 } from "./fields.ts";
 
 /** Runs on one page, at most and by default. */
@@ -165,6 +167,22 @@ export const TaskQuery = z.object({
 /** The most runs or tasks in one batch. */
 const BATCH_MAX = 1000;
 
+/** How failures are retried. */
+const retryPolicySchema = z.strictObject({
+  initial_delay_ms: z.number().min(0).max(RETRY_LIMITS.delayMaxMs).optional().openapi({
+    description: "The delay after the first failure; default 1000",
+    example: 1000,
+  }),
+  multiplier: z.number().min(1).max(RETRY_LIMITS.multiplierMax).optional().openapi({
+    description: "The factor from one failure to the next; default 2",
+    example: 2,
+  }),
+  max_delay_ms: z.number().min(0).max(RETRY_LIMITS.delayMaxMs).optional().openapi({
+    description: "The longest delay; default 300000",
+    example: 300_000,
+  }),
+});
+
 const schedulingFields = {
   priority: z.number().int().min(TASK_LIMITS.priorityMin).max(TASK_LIMITS.priorityMax).optional()
     .openapi({ description: "Lower runs first; default 100", example: 50 }),
@@ -178,6 +196,9 @@ const schedulingFields = {
   }),
   max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)
     .optional().openapi({ description: "Executions allowed; default 5", example: 3 }),
+  retry_policy: retryPolicySchema.optional().openapi({
+    description: "How failures are retried; default the handler's policy, then the queue's",
+  }),
   depends_on: z.array(
     z.union([
       z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
@@ -191,6 +212,9 @@ const schedulingFields = {
   on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional().openapi({
     description: "What becomes of it when a parent fails or is cancelled; default fail",
     example: "fail",
+  }),
+  webhook: webhookSchema.optional().openapi({
+    description: "Tells a URL when the task has ended; a worker must allow its host",
   }),
 };
 

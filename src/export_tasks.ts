@@ -7,10 +7,12 @@ import { TASK_STATUSES, type TaskStatus } from "./domain/task.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import { isThere, writeOnce } from "./platform/transfer_files.ts";
 import { StorageError } from "./domain/errors.ts";
+import type { QueueRecords } from "./queue/export_records.ts";
 import type { TaskRecord } from "./queue/task_record.ts";
 import type { TaskQueue } from "./queue/task_queue.ts";
 import { lineOf } from "./transfer/ndjson.ts";
 import { foreignToOriginal, ORIGINAL_LOSSES, writeOriginal } from "./transfer/original_export.ts";
+import { scheduleLineOf } from "./transfer/schedule_line.ts";
 import {
   returnedFromLease,
   TRANSFER_FORMATS,
@@ -21,11 +23,11 @@ import {
 
 /** How to export. */
 export interface ExportOptions {
-  /** `original` (a database of the Python system) or `ndjson` (a task a line). */
+  /** `original` (a database of the Python system) or `ndjson` (a task or a schedule a line). */
   readonly format: TransferFormat;
   /** The path of the new file. For `ndjson` also a function that is given every line, with its line break. */
   readonly output: string | ((line: string) => void);
-  /** Only tasks with one of these statuses; default all. */
+  /** Only tasks with one of these statuses, and no schedules; default all. */
   readonly statuses?: readonly TaskStatus[];
   /**
    * Export leased tasks too, as queued ones, with the attempt under way given back: a worker that still runs them does not know,
@@ -48,6 +50,8 @@ export interface ExportReport {
   readonly byStatus: Readonly<Record<TaskStatus, number>>;
   /** How many of them were leased, and are queued there. */
   readonly returned: number;
+  /** How many schedules it holds. */
+  readonly schedules: number;
   /** How many tasks of other statuses stayed behind. */
   readonly leftOut: number;
   /** What the format has no place for, one sentence each. */
@@ -78,8 +82,8 @@ const encoder = new TextEncoder();
 const SILENT = (): void => {};
 
 /**
- * Writes the tasks of this moment into a new file, durable when it resolves, or hands out their lines. Leases that have expired
- * are rescued first; nothing else changes in the queue.
+ * Writes the tasks (as NDJSON also the schedules) of this moment into a new file, durable when it resolves, or hands out
+ * their lines. Leases that have expired are rescued first; nothing else changes in the queue.
  *
  * @throws ExportRefusedError while tasks are leased, unless `includeLeased`; for `original` also when a payload is no object.
  * @throws StorageError when the file is there already or cannot be written. @throws TypeError for a wrong option.
@@ -94,23 +98,37 @@ export async function exportTasks(
     throw new StorageError("write", output, "it is there already");
   }
   await queue.rescue();
-  const records = await queue.exportRecords({ statuses: options.statuses });
+  const { tasks: records, schedules } = await contentsOf(queue, options);
   const all = await queue.count();
   checkLeases(records, options);
   const exported = records.map(returnedFromLease);
   if (format === "original") await exportOriginal(queue, exported, options);
-  else await exportLines(exported, options);
+  else await exportLines({ tasks: exported, schedules }, options);
   return {
     path: typeof output === "string" ? output : null,
     format,
     exported: exported.length,
     byStatus: countByStatus(exported),
     returned: records.filter(({ status }) => status === "leased").length,
+    schedules: schedules.length,
     leftOut: Math.max(0, all - records.length),
-    notes: format === "original"
-      ? ORIGINAL_LOSSES
-      : ["transitions, schedules, webhooks and log files stay behind"],
+    notes: format === "original" ? ORIGINAL_LOSSES : lossesOfLines(options),
   };
+}
+
+/** Who chooses tasks by their status gets nothing else; the original knows no schedules. */
+async function contentsOf(
+  queue: TaskQueue,
+  { format, statuses }: ExportOptions,
+): Promise<QueueRecords> {
+  if (format === "ndjson" && statuses === undefined) return await queue.exportAll();
+  return { tasks: await queue.exportRecords({ statuses }), schedules: [] };
+}
+
+function lossesOfLines({ statuses }: ExportOptions): readonly string[] {
+  return statuses === undefined
+    ? ["transitions and log files stay behind"]
+    : ["transitions, schedules and log files stay behind"];
 }
 
 /** @throws TypeError */
@@ -156,7 +174,7 @@ async function exportOriginal(
 }
 
 async function exportLines(
-  records: readonly TaskRecord[],
+  records: QueueRecords,
   { output, onProgress = SILENT }: ExportOptions,
 ): Promise<void> {
   const lines = linesOf(records, onProgress);
@@ -165,15 +183,16 @@ async function exportLines(
 }
 
 function* linesOf(
-  records: readonly TaskRecord[],
+  { tasks, schedules }: QueueRecords,
   onProgress: (progress: TransferProgress) => void,
 ): Generator<string> {
-  const total = records.length;
-  for (const [i, record] of records.entries()) {
+  const total = tasks.length;
+  for (const [i, record] of tasks.entries()) {
     yield `${lineOf(record)}\n`;
     const done = i + 1;
     if (done % 1000 === 0 || done === total) onProgress({ phase: "write", done, total });
   }
+  for (const schedule of schedules) yield `${scheduleLineOf(schedule)}\n`;
 }
 
 function* chunksOf(lines: Iterable<string>): Generator<Uint8Array> {

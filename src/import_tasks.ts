@@ -12,8 +12,10 @@ import { removeFile } from "./platform/backup_files.ts";
 import { type DatabaseFiles, isThere, readDatabaseFiles } from "./platform/transfer_files.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import type { RecordImport, RecordImportOptions } from "./queue/import_records.ts";
+import type { ScheduleRecord } from "./queue/schedule_record.ts";
 import type { TaskRecord } from "./queue/task_record.ts";
 import type { TaskQueue } from "./queue/task_queue.ts";
+import { prepareWebhook } from "./queue/webhooks.ts";
 import { readNdjson } from "./transfer/ndjson.ts";
 import { readOriginal } from "./transfer/original_import.ts";
 import { damageOf, detectSchema } from "./transfer/original_schema.ts";
@@ -67,7 +69,12 @@ export interface ImportReport {
   readonly conflicts: readonly TransferProblem[];
   /** What the file has and is not carried over, one sentence each. */
   readonly notes: readonly string[];
+  /** How many schedules the file has, and how many of them are new in this queue, or were here already. */
+  readonly schedules: { readonly found: number; readonly added: number; readonly present: number };
 }
+
+/** What was stored. */
+type Stored = Pick<RecordImport, "additions" | "storedIds" | "schedules">;
 
 /** The file's tasks cannot be imported as they are; nothing was stored. */
 export class ImportRefusedError extends Error {
@@ -130,9 +137,9 @@ export async function readTaskFile(
 }
 
 /**
- * Brings the tasks of a file into a queue, with their ids, attempts, keys and times: all of them in one transaction, durable
- * and compared with the file before it resolves, or none. Tasks in progress become queued. What is in the queue already is
- * not added again, so importing a file twice is harmless.
+ * Brings the tasks and schedules of a file into a queue, with their ids, attempts, keys and times: all of them in one
+ * transaction, durable and compared with the file before it resolves, or none. Tasks in progress become queued. What is in
+ * the queue already is not added again, so importing a file twice is harmless.
  *
  * @throws ImportRefusedError when a row is no task (unless `skipInvalid`) or does not go together with what is in the queue;
  * a dry run reports them instead.
@@ -152,6 +159,7 @@ export async function importTasks(
   onProgress({ phase: "store", done: 0, total });
   const outcome = await queue.importRecords(file.records, {
     ...options,
+    schedules: file.schedules,
     dryRun: dryRun || isUnreadable,
   });
   onProgress({ phase: "store", done: total, total });
@@ -178,12 +186,12 @@ export async function importAsNewQueue(
   const file = typeof from === "string" ? await readTaskFile(from, { onProgress }) : from;
   const backup = `${path}.${crypto.randomUUID()}.importing`;
   try {
-    const { report, storedIds } = await buildBackup(backup, file, options);
-    if (options.dryRun) return report;
+    const { report, stored } = await buildBackup(backup, file, options);
+    if (stored === undefined) return report;
     if (await isThere(path)) throw new StorageError("import into", path, "it is there already");
     await restoreBackup(backup, path);
     await using made = new ScopedQueue(await openQueue({ path, mustExist: true }));
-    await verify(made.queue, file, { additions: storedIds, storedIds }, onProgress);
+    await verify(made.queue, file, stored, onProgress);
     return { ...report, stored: true };
   } finally {
     await Promise.allSettled([removeFile(backup)]);
@@ -195,16 +203,21 @@ async function buildBackup(
   backup: string,
   file: TaskFile,
   options: ImportOptions,
-): Promise<{ readonly report: ImportReport; readonly storedIds: readonly number[] }> {
+): Promise<{ readonly report: ImportReport; readonly stored?: Stored }> {
   await using scratch = new ScopedQueue(await openQueue({ memory: true }));
   const report = await importTasks(scratch.queue, file, { ...options, dryRun: true });
-  if (options.dryRun) return { report, storedIds: [] };
+  if (options.dryRun) return { report };
   const isRefused = report.problems.length > 0 && !options.skipInvalid;
   if (isRefused || report.conflicts.length > 0) throw new ImportRefusedError(report);
   const records = withoutProblems(file, report);
   const storedIds = await storeInParts(scratch.queue, records, options.onProgress ?? SILENT);
+  const { stored, schedules } = await scratch.queue.importRecords([], {
+    schedules: file.schedules,
+    skipInvalid: true,
+  });
+  invariant(stored, "schedules that were checked are refused");
   await scratch.queue.backup(backup);
-  return { report, storedIds };
+  return { report, stored: { additions: storedIds, storedIds, schedules } };
 }
 
 /** A queue that is closed when its scope ends. */
@@ -334,6 +347,11 @@ function reportOf(file: TaskFile, outcome: RecordImport): ImportReport {
     problems: [...file.problems, ...outcome.problems],
     conflicts: outcome.conflicts,
     notes,
+    schedules: {
+      found: file.schedules.length,
+      added: outcome.schedules.additions.length,
+      present: outcome.schedules.present.length,
+    },
   };
 }
 
@@ -360,13 +378,14 @@ function noTasks(): Record<TaskStatus, number> {
 async function verify(
   queue: TaskQueue,
   file: TaskFile,
-  { additions, storedIds }: Pick<RecordImport, "additions" | "storedIds">,
+  { additions, storedIds, schedules }: Stored,
   onProgress: (progress: TransferProgress) => void,
 ): Promise<void> {
   const total = additions.length;
   onProgress({ phase: "verify", done: 0, total });
   const sources = new Map(file.records.map((record) => [record.id, record]));
-  const stored = new Map((await queue.exportRecords()).map((record) => [record.id, record]));
+  const here = await queue.exportAll();
+  const stored = new Map(here.tasks.map((record) => [record.id, record]));
   const wrong = additions.filter((id, i) => {
     return !isSame(sources.get(id)!, stored.get(storedIds[i]!));
   });
@@ -374,15 +393,37 @@ async function verify(
     const reason = `${wrong.length} of ${total} tasks are not in the queue as they are in the file`;
     throw new StorageError("verify", file.path, `${reason}, the first of them is ${wrong[0]}`);
   }
+  const known = new Map(here.schedules.map((record) => [record.id, record]));
+  const added = new Set(schedules.additions);
+  const lost = file.schedules.filter((source) =>
+    added.has(source.id) && !isSameSchedule(source, known.get(source.id))
+  );
+  if (lost.length > 0) {
+    const reason = `${lost.length} schedules are not in the queue as they are in the file`;
+    throw new StorageError("verify", file.path, `${reason}, the first of them is ${lost[0]!.id}`);
+  }
   onProgress({ phase: "verify", done: total, total });
+}
+
+/** It may have fired meanwhile. */
+function isSameSchedule(source: ScheduleRecord, stored: ScheduleRecord | undefined): boolean {
+  return stored !== undefined && stored.type === source.type &&
+    stored.payloadText === source.payloadText && stored.everyMs === source.everyMs &&
+    stored.priority === source.priority && stored.firings >= source.firings &&
+    stored.createdAt.getTime() === source.createdAt.getTime();
 }
 
 function isSame(source: TaskRecord, stored: TaskRecord | undefined): boolean {
   return stored !== undefined && stored.type === source.type &&
     stored.payloadText === source.payloadText && stored.runId === source.runId &&
     stored.idempotencyKey === source.idempotencyKey && stored.priority === source.priority &&
-    stored.maxAttempts === source.maxAttempts &&
+    stored.maxAttempts === source.maxAttempts && isSameWebhook(source, stored) &&
     stored.createdAt.getTime() === source.createdAt.getTime();
+}
+
+function isSameWebhook({ webhook }: TaskRecord, stored: TaskRecord): boolean {
+  const [wanted, found] = [webhook, stored.webhook].map((each) => each && prepareWebhook(each));
+  return wanted?.url === found?.url && wanted?.events === found?.events;
 }
 
 function refusalOf({ path, problems, conflicts }: ImportReport): string {

@@ -18,7 +18,7 @@ export {
   openRunRegistry,
   type OpenRunRegistryOptions,
 } from "./create_task_manager.ts";
-export { DEFAULT_RETRY_POLICY, type RetryPolicy } from "./domain/backoff.ts";
+export { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./domain/backoff.ts";
 export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
 export {
@@ -72,6 +72,7 @@ export {
   type Webhook,
   WEBHOOK_TYPE,
 } from "./domain/task.ts";
+export { checkWebhookUrl, WEBHOOK_EVENTS } from "./domain/webhook.ts";
 export {
   type ExportOptions,
   ExportRefusedError,
@@ -197,8 +198,15 @@ export {
   type Schedule,
   SCHEDULE_LIMITS,
 } from "./queue/schedule.ts";
-export type { RecordRequest } from "./queue/export_records.ts";
-export type { RecordImport, RecordImportOptions, RecordProblem } from "./queue/import_records.ts";
+export type { QueueRecords, RecordRequest } from "./queue/export_records.ts";
+export type {
+  RecordImport,
+  RecordImportOptions,
+  RecordImportRequest,
+  RecordProblem,
+} from "./queue/import_records.ts";
+export type { ScheduleImport } from "./queue/carry_schedules.ts";
+export type { ScheduleRecord } from "./queue/schedule_record.ts";
 export type { ParentRecord, TaskRecord } from "./queue/task_record.ts";
 export type {
   ClaimRequest,
@@ -237,6 +245,11 @@ export {
   type TransferProblem,
   type TransferProgress,
 } from "./transfer/task_file.ts";
+export {
+  readWebhookOptions,
+  WEBHOOK_SECRET_VARIABLE,
+  type WebhookConfig,
+} from "./platform/read_webhook_options.ts";
 export { registerWebhooks } from "./webhooks.ts";
 export type { WebhookOptions } from "./worker/webhook_handler.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";

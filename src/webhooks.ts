@@ -6,7 +6,8 @@ import type { HandlerRegistry } from "./worker/handler_registry.ts";
 import { registerWebhookHandler, type WebhookOptions } from "./worker/webhook_handler.ts";
 
 /**
- * Lets workers with these handlers deliver webhooks (`NewTask.webhook`). They need `--allow-net` for the hosts.
+ * Lets workers with these handlers deliver webhooks (`NewTask.webhook`). They need `--allow-net` for the hosts, without port,
+ * and for the addresses that these have.
  *
  * @throws TypeError, RangeError when an option is out of its range.
  */

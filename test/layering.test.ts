@@ -15,7 +15,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/queue": ["src/domain", "src/ledger"],
   "src/worker": ["src/domain", "src/queue/task_queue.ts", "src/queue/operations.ts"],
   "src/manager": ["src/domain", "src/queue/task_queue.ts", "src/worker"],
-  "src/transfer": ["src/domain", "src/ledger/sql_engine.ts", "src/queue/task_record.ts"],
+  "src/transfer": [
+    "src/domain",
+    "src/ledger/sql_engine.ts",
+    "src/queue/schedule_record.ts",
+    "src/queue/task_record.ts",
+  ],
   "src/patterns": [
     "src/domain",
     "src/manager",

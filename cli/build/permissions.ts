@@ -9,8 +9,10 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-write",
   // QUEUE_DB_PATH, HOLDFAST_…, TASK_…, NO_COLOR, and what handlers read
   "--allow-env",
-  // serve listens where it is told, --url asks any server, handlers call others
+  // serve listens where it is told, --url asks any server, webhooks go to allowed hosts, handlers call others
   "--allow-net",
+  // webhooks over https trust what NODE_EXTRA_CA_CERTS names, where that is set
+  "--allow-sys",
   // command modules start programs, each under a watcher
   "--allow-run",
 ];

@@ -39,7 +39,11 @@ export function addExportCommand(program: Program, app: App): void {
         .choices(TRANSFER_FORMATS).makeOptionMandatory(),
     )
     .option("--output <file>", "the new file; lines go to standard output without")
-    .addOption(new Option("--status <status...>", "only tasks like these").choices(TASK_STATUSES))
+    .addOption(
+      new Option("--status <status...>", "only tasks like these, and no schedules").choices(
+        TASK_STATUSES,
+      ),
+    )
     .option("--include-leased", "leased tasks too, as queued ones: may be done twice")
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => exportQueue(session, options))
@@ -68,12 +72,13 @@ function exportQueue(session: Session, options: ExportOptions): Promise<number> 
   });
 }
 
-function summaryOf({ path, exported, byStatus }: ExportReport): string {
+function summaryOf({ path, exported, byStatus, schedules }: ExportReport): string {
   const counts = TASK_STATUSES.filter((status) => byStatus[status] > 0).map((status) =>
     `${byStatus[status]} ${status}`
   );
   const parts = counts.length === 0 ? "" : ` (${counts.join(", ")})`;
-  return `${path ?? "standard output"} holds ${exported} tasks${parts}`;
+  const others = schedules === 0 ? "" : ` and ${schedules} schedules`;
+  return `${path ?? "standard output"} holds ${exported} tasks${parts}${others}`;
 }
 
 function notesOf({ returned, leftOut, notes }: ExportReport): string[] {
@@ -91,6 +96,7 @@ function documentOf(report: ExportReport): DocumentOf<"Exported"> {
     exported: report.exported,
     by_status: report.byStatus,
     returned: report.returned,
+    schedules: report.schedules,
     left_out: report.leftOut,
     notes: [...report.notes],
   };

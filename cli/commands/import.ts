@@ -117,25 +117,34 @@ function documentOf(report: ImportReport): DocumentOf<"Imported"> {
     problems: [...report.problems],
     conflicts: [...report.conflicts],
     notes: [...report.notes],
+    schedules: { ...report.schedules },
   };
 }
 
 function textOf(session: Session, report: ImportReport): string {
-  const { path, format, found, returned, present, gone, added, stored } = report;
+  const { path, format, found, returned, present, gone, added, stored, schedules } = report;
   const kind = format === "original" ? "a database of the Python system" : "NDJSON";
   const sentences = [
-    `${path} is ${kind} with ${found} tasks`,
+    `${path} is ${kind} with ${withSchedules(found, schedules.found)}`,
     ...(found > report.problems.length ? [countsTable(report)] : []),
     ...(returned > 0 ? [`${returned} were leased or in progress there and are queued here`] : []),
     ...(present > 0 ? [`${present} are in the queue already and stay as they are`] : []),
+    ...(schedules.present > 0
+      ? [`${schedules.present} schedules are in the queue already and stay as they are`]
+      : []),
     ...(gone > 0 ? [`${gone} were in the queue and are gone, and are not added again`] : []),
     ...report.notes,
     ...problemLines("cannot be imported", report.problems),
     ...problemLines("do not go together with the queue", report.conflicts),
   ];
-  if (stored) sentences.push(`${added} tasks were added to ${session.dbPath} and read back`);
-  else sentences.push(`${added} tasks would be new in ${session.dbPath}`);
+  const what = withSchedules(added, schedules.added);
+  if (stored) sentences.push(`${what} were added to ${session.dbPath} and read back`);
+  else sentences.push(`${what} would be new in ${session.dbPath}`);
   return sentences.map((sentence) => sentence.split("\n").map(printable).join("\n")).join("\n");
+}
+
+function withSchedules(tasks: number, schedules: number): string {
+  return schedules === 0 ? `${tasks} tasks` : `${tasks} tasks and ${schedules} schedules`;
 }
 
 function countsTable({ byStatus, byType }: ImportReport): string {

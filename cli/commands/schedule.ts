@@ -11,6 +11,7 @@ import {
   QueueError,
   type Schedule,
   SCHEDULE_LIMITS,
+  WEBHOOK_EVENTS,
 } from "../../src/mod.ts";
 import {
   type App,
@@ -23,7 +24,7 @@ import {
 } from "../app.ts";
 import { checkedInput, EXIT, NotFoundError } from "../exit.ts";
 import { duration, integerFrom } from "../options.ts";
-import { newTaskOf } from "../task_options.ts";
+import { newTaskOf, type TaskOptions, WEBHOOK_EVENTS_HELP, WEBHOOK_HELP } from "../task_options.ts";
 
 interface AddOptions {
   readonly cron?: string;
@@ -35,6 +36,8 @@ interface AddOptions {
   readonly maxAttempts?: number;
   readonly catchUp?: CatchUpPolicy;
   readonly catchUpMax?: number;
+  readonly webhook?: string;
+  readonly webhookEvents?: TaskOptions["webhookEvents"];
   readonly overlap?: true;
   readonly paused?: true;
   readonly replace?: true;
@@ -69,6 +72,10 @@ export function addScheduleCommands(program: Program, app: App): void {
       "--catch-up-max <n>",
       "how many missed instants --catch-up all makes up for",
       integerFrom(1, SCHEDULE_LIMITS.catchUpMax),
+    )
+    .option("--webhook <url>", WEBHOOK_HELP)
+    .addOption(
+      new Option("--webhook-events <event...>", WEBHOOK_EVENTS_HELP).choices(WEBHOOK_EVENTS),
     )
     .option("--overlap", "enqueue also while the task before is not over")
     .option("--paused", "fire nothing until it is resumed")
@@ -107,8 +114,12 @@ async function add(
   { id, type }: { readonly id: string; readonly type: string },
   options: AddOptions,
 ): Promise<number> {
-  const { payload, payloadFile, priority, maxAttempts, every, replace, ...rest } = options;
-  const task = await newTaskOf(session, type, { payload, payloadFile, priority, maxAttempts });
+  const { payload, payloadFile, priority, maxAttempts, every, replace, ...others } = options;
+  const { webhook, webhookEvents, ...rest } = others;
+  const task = await newTaskOf(session, type, {
+    ...{ payload, payloadFile, priority, maxAttempts },
+    ...{ webhook, webhookEvents },
+  });
   const wanted: NewSchedule = {
     ...rest,
     id,
@@ -117,6 +128,7 @@ async function add(
     priority,
     maxAttempts,
     everyMs: every,
+    webhook: task.webhook,
   };
   return await withQueue(session, async (queue) => {
     const { schedule, created } = await checkedInput(() => queue.addSchedule(wanted, { replace }));

@@ -17,12 +17,18 @@ import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interr
 import { integerFrom } from "../options.ts";
 import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";
-import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
+import {
+  addWebhookOptions,
+  CONFIG_HELP,
+  readWorkerSettings,
+  type WebhookCommandOptions,
+  withWebhooks,
+} from "../worker_settings.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
 
-interface ServeOptions {
+interface ServeOptions extends WebhookCommandOptions {
   readonly host: string;
   readonly port: number;
   readonly handlers?: string;
@@ -36,7 +42,7 @@ interface ServeOptions {
 
 /** Adds the command. */
 export function addServeCommand(program: Program, app: App): void {
-  program.command("serve")
+  const command = program.command("serve")
     .description("serve HTTP, and execute tasks with the same handlers")
     .option(
       "--host <host>",
@@ -49,16 +55,21 @@ export function addServeCommand(program: Program, app: App): void {
     .option("--config <file>", `the worker's ${CONFIG_HELP}`)
     .option("--tokens <file>", `access tokens, one a line (default: ${TOKENS_FILE_VARIABLE})`)
     .option("--cors-origin <origin...>", "origins whose pages may use the interface")
-    .option("--no-worker", "execute nothing in this process")
-    .action((options, command) =>
-      app.run(command.optsWithGlobals(), (session) => serve(session, options))
-    );
+    .option("--no-worker", "execute nothing in this process");
+  addWebhookOptions(command);
+  command.action((options, command) =>
+    app.run(command.optsWithGlobals(), (session) => serve(session, options))
+  );
 }
 
 async function serve(session: Session, options: ServeOptions): Promise<number> {
   const access = await httpAccess(session.io, { host: options.host, tokensFile: options.tokens });
-  const config = await readWorkerSettings(session, options.config);
-  const handlers = await loadHandlerFiles(options) ?? new HandlerRegistry();
+  const { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs } = options;
+  const given = { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs };
+  const config = await readWorkerSettings(session, options.config, given);
+  const loaded = await loadHandlerFiles(options);
+  const executed = options.worker ? await withWebhooks(session, config, loaded) : loaded;
+  const handlers = executed ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   try {

@@ -25,12 +25,18 @@ import { LOG_LEVELS, type LogLevelName, withLogOutput } from "../log_output.ts";
 import { integerFrom, jsonObject } from "../options.ts";
 import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";
-import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
+import {
+  addWebhookOptions,
+  CONFIG_HELP,
+  readWorkerSettings,
+  type WebhookCommandOptions,
+  withWebhooks,
+} from "../worker_settings.ts";
 
 /** How often `--until-empty` looks whether anything is left, in milliseconds. */
 const EMPTY_CHECK_INTERVAL_MS = 200;
 
-interface WorkerCommandOptions {
+interface WorkerCommandOptions extends WebhookCommandOptions {
   readonly handlers?: string;
   readonly modules?: string;
   readonly concurrency?: number;
@@ -46,7 +52,7 @@ interface WorkerCommandOptions {
 /** Adds the command. */
 export function addWorkerCommand(program: Program, app: App): void {
   const { leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
-  program.command("worker")
+  const command = program.command("worker")
     .description(
       `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
     )
@@ -73,22 +79,29 @@ export function addWorkerCommand(program: Program, app: App): void {
     .addOption(
       new Option("--log-level <level>", "write the library's own log to standard error")
         .choices(LOG_LEVELS),
-    )
-    .action((options, command) =>
-      app.run(
-        command.optsWithGlobals(),
-        (session) => withLogOutput(session, options.logLevel, () => work(session, options)),
-      )
     );
+  addWebhookOptions(command);
+  command.action((options, command) =>
+    app.run(
+      command.optsWithGlobals(),
+      (session) => withLogOutput(session, options.logLevel, () => work(session, options)),
+    )
+  );
 }
 
 async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
   const { untilEmpty, concurrency, strategy, workerId, leaseMs, capabilities } = options;
-  const given = { concurrency, strategy, workerId, leaseDurationMs: leaseMs, capabilities };
+  const { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs } = options;
+  const given = {
+    ...{ concurrency, strategy, workerId, leaseDurationMs: leaseMs, capabilities },
+    ...{ webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs },
+  };
   const config = await readWorkerSettings(session, options.config, given);
-  const handlers = await loadHandlerFiles(options);
+  const handlers = await withWebhooks(session, config, await loadHandlerFiles(options));
   if (handlers === undefined) {
-    throw new UsageError("Cannot work without handlers: --handlers or --modules is needed");
+    throw new UsageError(
+      "Cannot work without handlers: --handlers, --modules or allowed hosts of webhooks are needed",
+    );
   }
   const { signal, dispose } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);

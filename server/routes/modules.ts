@@ -3,7 +3,7 @@
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import type { HandlerEntry, HandlerRegistry } from "../../src/mod.ts";
+import { type HandlerEntry, type HandlerRegistry, WEBHOOK_TYPE } from "../../src/mod.ts";
 import { requires } from "../access.ts";
 import { enqueueChecked, enqueueOneChecked, keyOf, schedulingOf } from "../enqueue.ts";
 import { HttpError } from "../errors.ts";
@@ -69,7 +69,10 @@ const runBatch = createRoute({
 export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   const { handlers } = options;
 
-  app.openapi(listModules, (c) => c.json({ modules: handlers.entries().map(moduleJson) }, 200));
+  app.openapi(
+    listModules,
+    (c) => c.json({ modules: handlers.entries().filter(isModule).map(moduleJson) }, 200),
+  );
 
   app.openapi(
     getModule,
@@ -120,6 +123,11 @@ function checkModule(handlers: HandlerRegistry): MiddlewareHandler {
 
 function requireModule(handlers: HandlerRegistry, id: string): HandlerEntry {
   const entry = handlers.get(id.trim());
-  if (entry !== undefined) return entry;
+  if (entry !== undefined && isModule(entry)) return entry;
   throw new HttpError("MODULE_NOT_FOUND", `Cannot find module ${JSON.stringify(id)}`);
+}
+
+/** Deliveries of webhooks are the queue's own: nobody can run one. */
+function isModule({ type }: HandlerEntry): boolean {
+  return type !== WEBHOOK_TYPE;
 }

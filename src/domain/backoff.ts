@@ -20,8 +20,9 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = Object.freeze({
   maxDelayMs: 300_000,
 });
 
-const DELAY_LIMIT_MS = 7 * 24 * 3_600_000;
-const MULTIPLIER_LIMIT = 100;
+/** How far the parts of a policy may go: delays from 0, in milliseconds, and the multiplier from 1. */
+export const RETRY_LIMITS: { readonly delayMaxMs: number; readonly multiplierMax: number } = Object
+  .freeze({ delayMaxMs: 7 * 24 * 3_600_000, multiplierMax: 100 });
 
 /** How far the jitter goes to either side. */
 const JITTER = 0.1;
@@ -50,9 +51,9 @@ export function resolveRetryPolicy(
     multiplier: parts?.multiplier ?? base.multiplier,
     maxDelayMs: parts?.maxDelayMs ?? base.maxDelayMs,
   };
-  checkRange(policy.initialDelayMs, "initialDelayMs", 0, DELAY_LIMIT_MS);
-  checkRange(policy.multiplier, "multiplier", 1, MULTIPLIER_LIMIT);
-  checkRange(policy.maxDelayMs, "maxDelayMs", 0, DELAY_LIMIT_MS);
+  checkRange(policy.initialDelayMs, "initialDelayMs", 0, RETRY_LIMITS.delayMaxMs);
+  checkRange(policy.multiplier, "multiplier", 1, RETRY_LIMITS.multiplierMax);
+  checkRange(policy.maxDelayMs, "maxDelayMs", 0, RETRY_LIMITS.delayMaxMs);
   return policy;
 }
 

@@ -69,6 +69,12 @@ export interface LedgerExport {
   readonly sequence: number;
 }
 
+/**
+ * How many turns of the microtask queue a commit waits for company: what a caller does at once when it is answered, or what
+ * a worker claims when a handler has ended, then joins it. No time passes.
+ */
+const GATHER_TURNS = 8;
+
 /** A durable, shared set of rows. */
 export class Ledger {
   readonly #options: LedgerOptions;
@@ -261,7 +267,7 @@ export class Ledger {
 
   /** Runs what waits, one thing after the other, until nothing waits. */
   async #drain(): Promise<void> {
-    await Promise.resolve();
+    for (let turn = 0; turn < GATHER_TURNS; turn++) await Promise.resolve();
     try {
       for (;;) {
         const job = this.#jobs.shift();

@@ -1,24 +1,30 @@
 /**
  * The replica: the whole ledger in a SQLite database in memory.
  *
- * It changes in two ways only: by a transaction of this process, whose changed rows are noted as images, and by applying
- * the images of another's. Both leave the same rows.
+ * It changes in one way only: a row is added, changed or removed by its key. A transaction of this process notes each as an
+ * image, another process does what the images say. So both leave the same rows.
  */
 import { CorruptionError, invariant, messageOf, StorageError } from "../domain/errors.ts";
 import type { SnapshotContent } from "../storage/snapshot.ts";
 import type { Schema, TableDefinition } from "./schema.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
 
-/** What happened to a row: its new content, or `null` and the key that it had. */
-export interface Change {
-  readonly table: string;
-  readonly row: SqlRow | null;
-  /** Given for a deleted row. */
-  readonly key?: SqlRow;
-}
+/** What happened to a row: it was added, or some of its columns changed, or it was removed. */
+export type Change =
+  | { readonly table: string; readonly row: SqlRow; readonly changed?: readonly number[] }
+  | { readonly table: string; readonly row: null; readonly key: SqlRow };
 
-/** A change as the journal writes it: `[table, row]`, or `[table, null, key]`. */
-type Image = readonly [table: string, row: SqlRow | null, key?: SqlRow];
+/**
+ * A change as the journal writes it: `[table, row]` for a new row, `[table, row, positions]` for one that changed in these
+ * columns, `[table, null, key]` for one that is gone. A row is whole in any case, so that a repair can do without the
+ * images before it.
+ */
+type Image =
+  | readonly [table: string, row: SqlRow, changed?: readonly number[]]
+  | readonly [table: string, row: null, key: SqlRow];
+
+/** Values by column. */
+export type Values = Readonly<Record<string, SqlValue>>;
 
 /** Reads the replica. */
 export interface Reader {
@@ -26,12 +32,14 @@ export interface Reader {
   read(sql: string, parameters?: readonly SqlValue[]): SqlRow[];
 }
 
-/** Reads and changes the replica within one operation. Its statements must say which rows they changed. */
+/** Reads and changes the replica within one operation. */
 export interface Transaction extends Reader {
-  /** Runs an INSERT or UPDATE that ends with `RETURNING *`; gives the rows as they are now. */
-  change(table: string, sql: string, parameters?: readonly SqlValue[]): SqlRow[];
-  /** Runs a DELETE that ends with RETURNING and the table's key; gives the keys. */
-  remove(table: string, sql: string, parameters?: readonly SqlValue[]): SqlRow[];
+  /** Adds a row and gives it. A column that is not named is NULL; an integer key that is not named is the next number. */
+  insert(table: string, values: Values): SqlRow;
+  /** Changes some columns of a row, given as it is in the replica, with all its columns; gives it as it is now. */
+  update(table: string, row: SqlRow, values: Values): SqlRow;
+  /** Removes the row with this key. */
+  remove(table: string, key: SqlRow): void;
 }
 
 /** What an operation came to. */
@@ -57,10 +65,23 @@ export interface SnapshotIdentity {
   readonly sequence: number;
 }
 
-interface ApplyStatements {
-  readonly upsert: string;
+/** A statement and the places in a row of its parameters. */
+interface RowStatement {
+  readonly sql: string;
+  readonly parameters: readonly number[];
+}
+
+/** A table as it is now, and how its rows change. */
+interface Table {
+  readonly columns: readonly string[];
+  /** Where each column stands in a row. */
+  readonly positions: ReadonlyMap<string, number>;
+  /** Where the key stands in a row. */
+  readonly key: readonly number[];
+  readonly insert: string;
   readonly remove: string;
-  readonly columns: number;
+  /** The UPDATE for each set of columns. */
+  readonly updates: Map<string, RowStatement>;
 }
 
 const META_TABLE =
@@ -70,7 +91,9 @@ const META_TABLE =
 export class Replica {
   readonly #database: SqlDatabase;
   readonly #schema: Schema;
-  readonly #statements = new Map<string, ApplyStatements>();
+  readonly #tables = new Map<string, Table>();
+  /** The next number of a table, where it is known. */
+  readonly #nextNumbers = new Map<string, number>();
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
 
   /** A replica with the snapshot's rows, or an empty one. @throws CorruptionError, StorageError */
@@ -120,7 +143,8 @@ export class Replica {
       const migration = this.#schema.migrations[from];
       invariant(migration !== undefined, `no migration from schema version ${from}`);
       this.#database.run(`BEGIN; ${migration}; PRAGMA user_version = ${from + 1}; COMMIT`);
-      this.#statements.clear();
+      this.#tables.clear();
+      this.#nextNumbers.clear();
     }
   }
 
@@ -138,6 +162,7 @@ export class Replica {
   }
 
   rollback(): void {
+    this.#nextNumbers.clear();
     this.#database.all("ROLLBACK");
   }
 
@@ -161,6 +186,7 @@ export class Replica {
 
   /** SQLite itself ends a transaction when memory runs out; then there is no savepoint to go back to. */
   #undoOperation(cause: unknown): void {
+    this.#nextNumbers.clear();
     try {
       this.#database.all("ROLLBACK TO operation");
       this.#database.all("RELEASE operation");
@@ -172,14 +198,23 @@ export class Replica {
   /**
    * Applies a record; returns what it changed.
    *
-   * @throws Error when the record is not one of this ledger's.
+   * @throws Error when the record is not one of this ledger's, or does not follow the ones before.
    */
   apply(payload: Uint8Array): Change[] {
+    return this.#applyEach(payload, (change) => this.#perform(change));
+  }
+
+  /** Applies a record that may follow lost ones: its rows are as it says, whatever they were. @throws Error */
+  salvage(payload: Uint8Array): Change[] {
+    return this.#applyEach(payload, (change) => this.#force(change));
+  }
+
+  #applyEach(payload: Uint8Array, perform: (change: Change) => void): Change[] {
     const images = JSON.parse(this.#decoder.decode(payload)) as Image[];
-    const changes = images.map(([table, row, key]) => ({ table, row, key }));
+    const changes = images.map(changeOf);
     this.begin();
     try {
-      for (const change of changes) this.#applyChange(change);
+      for (const change of changes) perform(change);
       this.commit();
     } catch (error) {
       this.rollback();
@@ -232,48 +267,103 @@ export class Replica {
   }
 
   #transaction(changes: Change[]): Transaction {
-    const database = this.#database;
+    const note = <C extends Change>(change: C): C => {
+      this.#perform(change);
+      changes.push(change);
+      return change;
+    };
     return {
-      read: (sql, parameters) => database.all(sql, parameters),
-      change: (table, sql, parameters) => {
-        const rows = database.all(sql, parameters);
-        for (const row of rows) changes.push({ table, row });
-        return rows;
+      read: (sql, parameters) => this.#database.all(sql, parameters),
+      insert: (table, values) => {
+        return note({ table, row: this.#newRow(table, values) }).row;
       },
-      remove: (table, sql, parameters) => {
-        const keys = database.all(sql, parameters);
-        for (const key of keys) changes.push({ table, row: null, key });
-        return keys;
+      update: (table, row, values) => {
+        const changed = Object.keys(values).map((column) => this.#positionOf(table, column));
+        const next = [...row];
+        for (const [i, value] of Object.values(values).entries()) next[changed[i]!] = value;
+        return note({ table, row: next, changed }).row;
+      },
+      remove: (table, key) => {
+        note({ table, row: null, key });
       },
     };
   }
 
-  #applyChange(change: Change): void {
-    const statements = this.#statementsFor(change.table);
+  /** Does what a change says. @throws Error when the rows are not those that it was made for. */
+  #perform(change: Change): void {
+    const table = this.#table(change.table);
     if (change.row === null) {
-      this.#database.all(statements.remove, change.key);
+      this.#expectOne(table.remove, change.key);
       return;
     }
-    if (change.row.length !== statements.columns) {
-      throw new Error(
-        `a row of ${change.table} has ${change.row.length} columns, ${statements.columns} are known`,
-      );
+    checkLength(change.row, table, change.table);
+    if (change.changed === undefined) {
+      this.#database.execute(table.insert, change.row);
+      this.#noteNumber(change.table, change.row[table.key[0]!]!);
+      return;
     }
-    this.#database.all(statements.upsert, change.row);
+    const { sql, parameters } = updateFor(change.table, table, change.changed);
+    this.#expectOne(sql, parameters.map((position) => change.row[position]!));
   }
 
-  #statementsFor(table: string): ApplyStatements {
-    const known = this.#statements.get(table);
-    if (known !== undefined) return known;
-    const definition = this.#schema.tables.find(({ name }) => name === table);
-    if (definition === undefined) throw new Error(`there is no table ${JSON.stringify(table)}`);
-    const columns = this.#database.all(`SELECT name FROM pragma_table_info('${table}')`).map((
-      [name],
-    ) => String(name));
-    const statements = applyStatements(definition, columns);
-    this.#statements.set(table, statements);
-    return statements;
+  /** Makes the row be as a change says. */
+  #force(change: Change): void {
+    const table = this.#table(change.table);
+    const key = change.row === null ? change.key : table.key.map((place) => change.row[place]!);
+    this.#database.execute(table.remove, key);
+    if (change.row !== null) this.#perform({ table: change.table, row: change.row });
   }
+
+  #expectOne(sql: string, parameters: readonly SqlValue[]): void {
+    const changed = this.#database.execute(sql, parameters);
+    if (changed !== 1) throw new Error(`it changes ${changed} rows, not one: ${sql}`);
+  }
+
+  #newRow(name: string, values: Values): SqlRow {
+    const { columns, key } = this.#table(name);
+    for (const column in values) this.#positionOf(name, column);
+    const row = columns.map((column) => values[column] ?? null);
+    row[key[0]!] ??= this.#nextNumber(name);
+    return row;
+  }
+
+  /** One more than AUTOINCREMENT has given out so far. */
+  #nextNumber(name: string): number {
+    const known = this.#nextNumbers.get(name);
+    if (known !== undefined) return known;
+    const rows = this.#database.all("SELECT seq FROM sqlite_sequence WHERE name = ?", [name]);
+    const next = Number(rows[0]?.[0] ?? 0) + 1;
+    this.#nextNumbers.set(name, next);
+    return next;
+  }
+
+  #noteNumber(name: string, number: SqlValue): void {
+    const next = this.#nextNumbers.get(name);
+    if (next !== undefined) this.#nextNumbers.set(name, Math.max(next, Number(number) + 1));
+  }
+
+  #positionOf(name: string, column: string): number {
+    const position = this.#table(name).positions.get(column);
+    invariant(position !== undefined, `table ${name} has no column ${column}`);
+    return position;
+  }
+
+  #table(name: string): Table {
+    const known = this.#tables.get(name);
+    if (known !== undefined) return known;
+    const definition = this.#schema.tables.find((table) => table.name === name);
+    if (definition === undefined) throw new Error(`there is no table ${JSON.stringify(name)}`);
+    const rows = this.#database.all(`SELECT name FROM pragma_table_info('${name}')`);
+    const table = tableOf(definition, rows.map(([column]) => String(column)));
+    this.#tables.set(name, table);
+    return table;
+  }
+}
+
+function changeOf([table, row, more]: Image): Change {
+  return row === null
+    ? { table, row, key: more as SqlRow }
+    : { table, row, changed: more as readonly number[] | undefined };
 }
 
 function isIdentity({ queueId, sequence }: SnapshotIdentity): boolean {
@@ -282,9 +372,7 @@ function isIdentity({ queueId, sequence }: SnapshotIdentity): boolean {
 
 /** The changes as JSON, without the brackets around a record. @throws RangeError */
 function encodeChanges(changes: readonly Change[]): string {
-  const images = changes.map(({ table, row, key }) =>
-    JSON.stringify(row === null ? [table, null, key] : [table, row])
-  );
+  const images = changes.map((change) => JSON.stringify(imageOf(change)));
   const length = images.reduce((sum, image) => sum + image.length + 1, 0);
   if (length > OPERATION_MAX_LENGTH) {
     throw new RangeError(
@@ -294,19 +382,47 @@ function encodeChanges(changes: readonly Change[]): string {
   return images.join(",");
 }
 
-function applyStatements(
-  { name, key }: TableDefinition,
-  columns: readonly string[],
-): ApplyStatements {
-  const assignments = columns.filter((column) => !key.includes(column)).map((column) =>
-    `${column} = excluded.${column}`
-  );
+function imageOf(change: Change): Image {
+  if (change.row === null) return [change.table, null, change.key];
+  const { table, row, changed } = change;
+  return changed === undefined ? [table, row] : [table, row, changed];
+}
+
+function checkLength(row: SqlRow, { columns }: Table, name: string): void {
+  if (row.length === columns.length) return;
+  throw new Error(`a row of ${name} has ${row.length} columns, ${columns.length} are known`);
+}
+
+function tableOf({ name, key }: TableDefinition, columns: readonly string[]): Table {
+  const marks = columns.map(() => "?").join(", ");
   return {
-    columns: columns.length,
-    upsert: `INSERT INTO ${name} (${columns.join(", ")}) VALUES (${
-      columns.map(() => "?").join(", ")
-    })
-      ON CONFLICT (${key.join(", ")}) DO UPDATE SET ${assignments.join(", ")}`,
-    remove: `DELETE FROM ${name} WHERE ${key.map((column) => `${column} = ?`).join(" AND ")}`,
+    columns,
+    positions: new Map(columns.map((column, i) => [column, i])),
+    key: key.map((column) => columns.indexOf(column)),
+    insert: `INSERT INTO ${name} (${columns.join(", ")}) VALUES (${marks})`,
+    remove: `DELETE FROM ${name} WHERE ${equalities(key, " AND ")}`,
+    updates: new Map(),
   };
+}
+
+function updateFor(name: string, table: Table, changed: readonly number[]): RowStatement {
+  const id = changed.join();
+  const known = table.updates.get(id);
+  if (known !== undefined) return known;
+  const namesAt = (places: readonly number[]): string[] => places.map((at) => columnAt(table, at));
+  const sql = `UPDATE ${name} SET ${equalities(namesAt(changed), ", ")}
+    WHERE ${equalities(namesAt(table.key), " AND ")}`;
+  const statement = { sql, parameters: [...changed, ...table.key] };
+  table.updates.set(id, statement);
+  return statement;
+}
+
+function columnAt({ columns }: Table, place: number): string {
+  const column = columns[place];
+  if (column === undefined) throw new Error(`there is no column ${JSON.stringify(place)}`);
+  return column;
+}
+
+function equalities(columns: readonly string[], separator: string): string {
+  return columns.map((column) => `${column} = ?`).join(separator);
 }

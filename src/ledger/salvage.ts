@@ -177,7 +177,7 @@ class JournalSalvager {
     payload: Uint8Array,
   ): void {
     try {
-      this.#replica.apply(payload);
+      this.#replica.salvage(payload);
       this.records++;
     } catch (error) {
       this.#lose(file, place, `it cannot be applied: ${messageOf(error)}`);

@@ -14,6 +14,8 @@ export interface SqlDatabase {
   run(sql: string): void;
   /** Runs one statement and gives its rows. The statement is kept for the next time. */
   all(sql: string, parameters?: readonly SqlValue[]): SqlRow[];
+  /** Runs one INSERT, UPDATE or DELETE that gives no rows; says how many rows it changed. */
+  execute(sql: string, parameters?: readonly SqlValue[]): number;
   /** The database as the bytes of an ordinary SQLite file. Only between transactions. */
   export(): Uint8Array;
   close(): void;

@@ -50,7 +50,7 @@ export function sendWebhook(request: WebhookRequest): Promise<WebhookResponse> {
 function guardedLookup(isAllowedAddress: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { all: true }, (error, addresses) => {
-      if (error !== null) return callback(error, "", 0);
+      if (error !== null) return callback(explained(error, hostname), "", 0);
       const refused = addresses.find(({ address }) => !isAllowedAddress(address));
       if (refused !== undefined) return callback(refusal(refused.address), "", 0);
       if (options.all) return callback(null, addresses);
@@ -58,6 +58,14 @@ function guardedLookup(isAllowedAddress: (address: string) => boolean): LookupFu
       callback(null, first!.address, first!.family);
     });
   };
+}
+
+/** Deno's word for a missing permission is that of a system call. */
+function explained(error: NodeJS.ErrnoException, hostname: string): NodeJS.ErrnoException {
+  if (error.code !== "EPERM") return error;
+  return new Error(`Deno may not look up ${JSON.stringify(hostname)}: give it --allow-net`, {
+    cause: error,
+  });
 }
 
 function refusal(address: string): AddressRefusedError {

@@ -27,6 +27,7 @@ interface SqlJsDatabase {
   handleError(code: number): void;
   exec(sql: string): unknown;
   prepare(sql: string): SqlJsStatement;
+  getRowsModified(): number;
   export(): Uint8Array;
   close(): void;
 }
@@ -149,6 +150,17 @@ class SqlJsReplica implements SqlDatabase {
       statement.reset();
     }
     return rows;
+  }
+
+  execute(sql: string, parameters: readonly SqlValue[] = []): number {
+    const statement = this.#statement(sql);
+    try {
+      statement.bind(parameters);
+      statement.step();
+    } finally {
+      statement.reset();
+    }
+    return this.#database.getRowsModified();
   }
 
   export(): Uint8Array {

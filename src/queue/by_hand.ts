@@ -6,9 +6,8 @@ import type { Transaction } from "../ledger/replica.ts";
 import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { requeue } from "./requeue.ts";
-import { TASK_TABLE } from "./schema.ts";
 import { settle } from "./settle.ts";
-import { cell, rowOfTask } from "./task_row.ts";
+import { cell, rowOfTask, updateTask } from "./task_row.ts";
 import { noteTransition, runMsOf } from "./transition_log.ts";
 
 /** Cancels a queued or leased task; `false` when it is final. @throws QueueError `task_not_found`. */
@@ -21,11 +20,16 @@ export function cancel(tx: Transaction, taskId: number, context: OperationContex
     ? { worker: cell(row, "locked_by") as string, durationMs: runMsOf(row, nowMs) }
     : {};
   noteTransition(tx, { id: taskId, nowMs }, "cancelled", note);
-  const update =
-    `UPDATE task_queue SET status = 'cancelled', error_message = 'Cancelled by user', is_ready = 0, waits_for = 0,
-      lease_until_utc = NULL, finished_at_utc = ?, updated_at_utc = ?
-    WHERE id = ? RETURNING *`;
-  settle(tx, tx.change(TASK_TABLE, update, [nowMs, nowMs, taskId]), context);
+  const cancelled = updateTask(tx, row, {
+    status: "cancelled",
+    error_message: "Cancelled by user",
+    is_ready: 0,
+    waits_for: 0,
+    lease_until_utc: null,
+    finished_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  });
+  settle(tx, [cancelled], context);
   return true;
 }
 

@@ -9,10 +9,10 @@ import { canonicalJson } from "../domain/json.ts";
 import { checkInteger, checkName, checkPairs, TASK_LIMITS } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
-import { drawKey, laneClock, type OperationContext } from "./operation_context.ts";
-import { LANE_TABLE, TASK_TABLE } from "./schema.ts";
+import { clockOf, drawKey, findLane, type OperationContext } from "./operation_context.ts";
+import { LANE_TABLE } from "./schema.ts";
 import type { ClaimRequest } from "./task_queue.ts";
-import { cell } from "./task_row.ts";
+import { cell, updateTask } from "./task_row.ts";
 import { noteTransition, waitMsOf } from "./transition_log.ts";
 
 /** A checked `ClaimRequest`. */
@@ -49,11 +49,9 @@ export const CLAIM_SQL = {
   nextDue: `SELECT run_after_utc FROM task_queue INDEXED BY scheduled_tasks
     WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc > +?
     ORDER BY run_after_utc LIMIT 1`,
-  due: `SELECT id, type, compatibility, priority FROM task_queue INDEXED BY scheduled_tasks
+  due: `SELECT * FROM task_queue INDEXED BY scheduled_tasks
     WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= +?
     ORDER BY run_after_utc LIMIT +?`,
-  promote:
-    "UPDATE task_queue SET is_ready = 1, draw_key = ?, updated_at_utc = ? WHERE id = ? RETURNING *",
   nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
     WHERE is_ready = 1 AND type = +? AND compatibility > +? ORDER BY compatibility LIMIT 1`,
   heads: {
@@ -66,11 +64,8 @@ export const CLAIM_SQL = {
     weighted_random: `SELECT id, draw_key FROM task_queue INDEXED BY ready_by_draw
       WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY draw_key LIMIT +?`,
   } satisfies Record<ClaimOrder, string>,
-  lease:
-    `UPDATE task_queue SET status = 'leased', is_ready = 0, attempts = attempts + 1, lease_token = lease_token + 1,
-      locked_by = ?, lease_until_utc = ?, reserved_at_utc = ?, processing_started_utc = ?, updated_at_utc = ?,
-      finished_at_utc = NULL, progress_percent = NULL, progress_message = NULL
-    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`,
+  claimable: `SELECT * FROM task_queue
+    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`,
 } as const;
 
 /** How many tasks that became due one transaction makes ready at most; the earliest first. */
@@ -124,9 +119,7 @@ export function nextDueMs(reader: Reader, nowMs: number): number | undefined {
 }
 
 function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
-  const select = `SELECT 1 FROM task_queue
-    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`;
-  return reader.read(select, [taskId, nowMs]).length > 0;
+  return reader.read(CLAIM_SQL.claimable, [taskId, nowMs]).length > 0;
 }
 
 /**
@@ -146,13 +139,14 @@ export function claim(
 /** Makes tasks ready whose time has come; how many. */
 function promoteDue(tx: Transaction, { nowMs, random }: OperationContext): number {
   const due = tx.read(CLAIM_SQL.due, [nowMs, PROMOTE_MAX]);
-  for (const [id, type, compatibility, priority] of due) {
+  for (const row of due) {
     const lane = {
-      type: String(type),
-      compatibility: String(compatibility),
-      priority: Number(priority),
+      type: cell(row, "type") as string,
+      compatibility: cell(row, "compatibility") as string,
+      priority: cell(row, "priority") as number,
     };
-    tx.change(TASK_TABLE, CLAIM_SQL.promote, [drawKey(tx, lane, random), nowMs, id!]);
+    const draw_key = drawKey(tx, lane, random);
+    updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
   }
   return due.length;
 }
@@ -162,7 +156,7 @@ function chooseTasks(tx: Transaction, claim: PreparedClaim): number[] {
   const isWeighted = claim.order === "weighted_random";
   const candidates: Candidate[] = [];
   for (const lane of lanes) {
-    const clock = isWeighted ? laneClock(tx, lane.type, lane.compatibility) : 0;
+    const clock = isWeighted ? clockOf(findLane(tx, lane.type, lane.compatibility)) : 0;
     const rows = tx.read(CLAIM_SQL.heads[claim.order], [
       lane.type,
       lane.compatibility,
@@ -203,30 +197,35 @@ function isCapable(capabilities: ReadonlyMap<string, string>, compatibility: str
 
 /** Weighted random: the clocks of every lane in the race have run as far as the last that rang. */
 function advanceClocks(tx: Transaction, lanes: readonly Lane[], elapsed: number): void {
-  const put = `INSERT INTO claim_lanes (type, compatibility, clock) VALUES (?, ?, ?)
-    ON CONFLICT DO UPDATE SET clock = excluded.clock RETURNING *`;
   for (const { type, compatibility } of lanes) {
-    tx.change(LANE_TABLE, put, [type, compatibility, laneClock(tx, type, compatibility) + elapsed]);
+    const known = findLane(tx, type, compatibility);
+    const clock = clockOf(known) + elapsed;
+    if (known !== undefined) tx.update(LANE_TABLE, known, { clock });
+    else tx.insert(LANE_TABLE, { type, compatibility, clock });
   }
 }
 
 function lease(tx: Transaction, id: number, claim: PreparedClaim, nowMs: number): SqlRow[] {
-  const untilMs = nowMs + claim.leaseDurationMs;
-  const rows = tx.change(TASK_TABLE, CLAIM_SQL.lease, [
-    claim.workerId,
-    untilMs,
-    nowMs,
-    nowMs,
-    nowMs,
-    id,
-    nowMs,
-  ]);
-  for (const row of rows) {
+  return tx.read(CLAIM_SQL.claimable, [id, nowMs]).map((row) => {
+    const attempt = (cell(row, "attempts") as number) + 1;
     noteTransition(tx, { id, nowMs }, "leased", {
       worker: claim.workerId,
-      attempt: cell(row, "attempts") as number,
+      attempt,
       durationMs: waitMsOf(row, nowMs),
     });
-  }
-  return rows;
+    return updateTask(tx, row, {
+      status: "leased",
+      is_ready: 0,
+      attempts: attempt,
+      lease_token: (cell(row, "lease_token") as number) + 1,
+      locked_by: claim.workerId,
+      lease_until_utc: nowMs + claim.leaseDurationMs,
+      reserved_at_utc: nowMs,
+      processing_started_utc: nowMs,
+      updated_at_utc: nowMs,
+      finished_at_utc: null,
+      progress_percent: null,
+      progress_message: null,
+    });
+  });
 }

@@ -33,13 +33,7 @@ export interface OpenParent {
 
 /** The statements; a test reads their plans. */
 export const DEPENDENCY_SQL = {
-  add:
-    `INSERT INTO task_dependencies (child_id, parent_id, parent_run_id, position, on_failure, state)
-    VALUES (?, ?, ?, ?, ?, ?) RETURNING *`,
-  mark: `UPDATE task_dependencies SET state = ? WHERE child_id = ? AND parent_id = ? RETURNING *`,
-  forgive:
-    `UPDATE task_dependencies SET state = 'met' WHERE child_id = ? AND state = 'felled' RETURNING *`,
-  remove: "DELETE FROM task_dependencies WHERE child_id = ? RETURNING child_id, parent_id",
+  one: "SELECT * FROM task_dependencies WHERE child_id = ? AND parent_id = ?",
   ofChild: `SELECT child_id, parent_id, parent_run_id, position, on_failure, state
     FROM task_dependencies WHERE child_id = ?`,
   openOf: `SELECT parent.id, parent.run_id, parent.status
@@ -61,14 +55,14 @@ export const DEPENDENCY_SQL = {
 /** Notes that a task waits for another. */
 export function addDependency(tx: Transaction, dependency: Dependency): void {
   const { childId, parentId, parentRunId, position, onFailure, state } = dependency;
-  tx.change(DEPENDENCY_TABLE, DEPENDENCY_SQL.add, [
-    childId,
-    parentId,
-    parentRunId,
+  tx.insert(DEPENDENCY_TABLE, {
+    child_id: childId,
+    parent_id: parentId,
+    parent_run_id: parentRunId,
     position,
-    onFailure,
+    on_failure: onFailure,
     state,
-  ]);
+  });
 }
 
 /** Notes how a child stands to a parent now. */
@@ -77,17 +71,22 @@ export function markDependency(
   { childId, parentId }: Pick<Dependency, "childId" | "parentId">,
   state: DependencyState,
 ): void {
-  tx.change(DEPENDENCY_TABLE, DEPENDENCY_SQL.mark, [state, childId, parentId]);
+  const [row] = tx.read(DEPENDENCY_SQL.one, [childId, parentId]);
+  tx.update(DEPENDENCY_TABLE, row!, { state });
 }
 
 /** A task that is queued again by hand no longer bears its parent a grudge. */
 export function forgiveParents(tx: Transaction, childId: number): void {
-  tx.change(DEPENDENCY_TABLE, DEPENDENCY_SQL.forgive, [childId]);
+  for (const { parentId, state } of dependenciesOf(tx, childId)) {
+    if (state === "felled") markDependency(tx, { childId, parentId }, "met");
+  }
 }
 
 /** The rows of a task that goes go too. */
 export function removeDependencies(tx: Transaction, childId: number): void {
-  tx.remove(DEPENDENCY_TABLE, DEPENDENCY_SQL.remove, [childId]);
+  for (const { parentId } of dependenciesOf(tx, childId)) {
+    tx.remove(DEPENDENCY_TABLE, [childId, parentId]);
+  }
 }
 
 /** The parents of a task, in its order. */

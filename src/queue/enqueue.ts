@@ -29,7 +29,7 @@ import { type InsertableTask, insertTask } from "./insert_task.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { fell, settle } from "./settle.ts";
 import { cell, rowOfTask } from "./task_row.ts";
-import { noteEnqueued } from "./transition_log.ts";
+import { noteTransition } from "./transition_log.ts";
 import { addWebhook, type PreparedWebhook, prepareWebhook } from "./webhooks.ts";
 
 /** A checked `NewTask`, in the forms of its columns. */
@@ -159,12 +159,6 @@ export function enqueueAll(
   const enqueued = tasks.map((task, i) =>
     enqueue(tx, { ...task, waitsFor: countOpen(parentages[i]!) }, context)
   );
-  // Ids grow within a transaction, so those between the first new one and the last are all new.
-  const created = enqueued.filter(({ created }) => created);
-  if (created.length > 0) {
-    const [firstId, lastId] = [idOf(created[0]!), idOf(created.at(-1)!)];
-    noteEnqueued(tx, { firstId, lastId, nowMs: context.nowMs });
-  }
   return connect(tx, { tasks, parentages, enqueued }, context);
 }
 
@@ -215,7 +209,8 @@ function addParents(
     });
   });
   if (culprit === undefined || onFailure === "run") return [];
-  return [fell(tx, childId, { parent: culprit, policy: onFailure, nowMs })];
+  const { row } = enqueued[index]!;
+  return [fell(tx, row, { parent: culprit, policy: onFailure, nowMs })];
 }
 
 /** A task in the queue, as far as a child needs it. */
@@ -274,6 +269,7 @@ function enqueue(
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
   const row = insertTask(tx, task, context);
+  noteTransition(tx, { id: cell(row, "id") as number, nowMs: context.nowMs }, "enqueued");
   if (task.webhook !== null) addWebhook(tx, cell(row, "id") as number, task.webhook);
   return { row, created: true };
 }

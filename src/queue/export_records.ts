@@ -1,15 +1,26 @@
 /**
  * Exporting: the tasks of one moment, as records.
  */
-import { isTaskStatus, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import { isTaskStatus, TASK_STATUSES, type TaskStatus, type Webhook } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
+import { exportSchedules } from "./carry_schedules.ts";
+import type { ScheduleRecord } from "./schedule_record.ts";
 import { type ParentRecord, recordOfRow, type TaskRecord } from "./task_record.ts";
 import { cell } from "./task_row.ts";
+import { webhookOf } from "./webhooks.ts";
 
 /** Which tasks to export. */
 export interface RecordRequest {
   /** Only tasks with one of these statuses; default all. */
   readonly statuses?: readonly TaskStatus[];
+}
+
+/** What a queue holds. */
+export interface QueueRecords {
+  /** The tasks, in order of their ids. */
+  readonly tasks: readonly TaskRecord[];
+  /** The schedules, by their ids. */
+  readonly schedules: readonly ScheduleRecord[];
 }
 
 /** The statuses that are asked for. @throws TypeError */
@@ -21,15 +32,30 @@ export function prepareRecordRequest({ statuses = TASK_STATUSES }: RecordRequest
   );
 }
 
+/** Everything that is carried. */
+export function exportAll(reader: Reader): QueueRecords {
+  return { tasks: exportRecords(reader, TASK_STATUSES), schedules: exportSchedules(reader) };
+}
+
 /** The records of the tasks with these statuses, in order of their ids. */
 export function exportRecords(reader: Reader, statuses: readonly TaskStatus[]): TaskRecord[] {
   const select = `SELECT * FROM task_queue WHERE status IN (${
     statuses.map(() => "?").join(", ")
   }) ORDER BY id`;
-  const parents = allParents(reader);
-  return reader.read(select, statuses).map((row) =>
-    recordOfRow(row, parents.get(cell(row, "id") as number) ?? [])
-  );
+  const [parents, webhooks] = [allParents(reader), allWebhooks(reader)];
+  return reader.read(select, statuses).map((row) => {
+    const id = cell(row, "id") as number;
+    return recordOfRow(row, {
+      parents: parents.get(id) ?? [],
+      webhook: webhooks.get(id) ?? null,
+    });
+  });
+}
+
+/** Where to tell of the ends of tasks, by their ids. */
+function allWebhooks(reader: Reader): ReadonlyMap<number, Webhook> {
+  const rows = reader.read("SELECT task_id, url, events FROM task_webhooks");
+  return new Map(rows.map(([id, url, events]) => [Number(id), webhookOf(url, events)]));
 }
 
 /** Every task's parents, in its order. */

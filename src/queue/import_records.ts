@@ -1,5 +1,6 @@
 /**
- * Importing: tasks of another queue come in as they are, with their ids, attempts and times.
+ * Importing: tasks of another queue come in as they are, with their ids, attempts, times and webhooks, and its schedules
+ * with them.
  *
  * All of them or none, in one transaction. An id is used once in a queue, so a record whose id is used already is the task
  * that is there, or one that was there and is gone, or a conflict. Nothing is stored when there is a conflict.
@@ -9,9 +10,20 @@ import { canonicalJson } from "../domain/json.ts";
 import { isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
+import {
+  planSchedules,
+  type ScheduleImport,
+  type SchedulePlan,
+  storeSchedules,
+} from "./carry_schedules.ts";
 import { addDependency } from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { TASK_COLUMNS, TASK_TABLE } from "./schema.ts";
+import {
+  type PreparedScheduleRecord,
+  prepareScheduleRecords,
+  type ScheduleRecord,
+} from "./schedule_record.ts";
 import { settle } from "./settle.ts";
 import {
   type CarriedColumn,
@@ -20,7 +32,8 @@ import {
   type TaskRecord,
 } from "./task_record.ts";
 import { cell, findRow } from "./task_row.ts";
-import { noteImported } from "./transition_log.ts";
+import { noteTransition } from "./transition_log.ts";
+import { addWebhook } from "./webhooks.ts";
 
 /** How to import. */
 export interface RecordImportOptions {
@@ -34,10 +47,16 @@ export interface RecordImportOptions {
   readonly renumber?: boolean;
 }
 
+/** What to import beside tasks, and how. */
+export interface RecordImportRequest extends RecordImportOptions {
+  /** Schedules to store in the same transaction; default none. */
+  readonly schedules?: readonly ScheduleRecord[];
+}
+
 /** Why a record cannot be imported. */
 export interface RecordProblem {
-  /** The id that the record has. */
-  readonly id: number;
+  /** The id that the task has; `null` for a schedule. */
+  readonly id: number | null;
   /** What is wrong, for people. */
   readonly reason: string;
 }
@@ -58,11 +77,14 @@ export interface RecordImport {
   readonly problems: readonly RecordProblem[];
   /** Records that do not go together with the tasks that are here. */
   readonly conflicts: readonly RecordProblem[];
+  /** What became of the schedules. */
+  readonly schedules: ScheduleImport;
 }
 
 /** Checked records, in order of their ids. */
 export interface PreparedImport {
   readonly records: readonly PreparedRecord[];
+  readonly schedules: readonly PreparedScheduleRecord[];
   readonly problems: readonly RecordProblem[];
 }
 
@@ -71,18 +93,17 @@ interface ImportPlan {
   readonly present: readonly number[];
   readonly gone: readonly number[];
   readonly conflicts: readonly RecordProblem[];
+  readonly schedules: SchedulePlan;
 }
 
 const CARRIED = TASK_COLUMNS.filter((column): column is CarriedColumn =>
   column !== "is_ready" && column !== "draw_key" && column !== "waits_for"
 );
 
-const INSERT = `INSERT INTO task_queue (${CARRIED.join(", ")}, is_ready, draw_key, waits_for)
-  VALUES (${CARRIED.map(() => "?").join(", ")}, ?, ?, ?) RETURNING *`;
-
 /** Checks every record, alone and beside the others. @throws RangeError when there are too many. */
 export function prepareImport(
   records: readonly TaskRecord[],
+  schedules: readonly ScheduleRecord[],
   payloadMaxBytes: number,
 ): PreparedImport {
   if (records.length > TASK_LIMITS.importMax) {
@@ -104,10 +125,13 @@ export function prepareImport(
     }
   });
   const waiting = idsInCycles(prepared);
+  const checkedSchedules = prepareScheduleRecords(schedules, payloadMaxBytes);
   return {
+    schedules: checkedSchedules.schedules,
     records: prepared.filter(({ id }) => !waiting.has(id)),
     problems: [
       ...problems,
+      ...checkedSchedules.problems.map((reason) => ({ id: null, reason })),
       ...[...waiting].map((id) => ({ id, reason: "It waits for itself, by way of its parents" })),
     ],
   };
@@ -144,7 +168,7 @@ export function dryRunImport(
   prepared: PreparedImport,
   options: RecordImportOptions,
 ): RecordImport {
-  return reportOf(planImport(reader, prepared.records, options), prepared, undefined);
+  return reportOf(planImport(reader, prepared, options), prepared, undefined);
 }
 
 /** Stores the records that are new, unless something is wrong. */
@@ -154,15 +178,16 @@ export function importRecords(
   options: RecordImportOptions,
   context: OperationContext,
 ): RecordImport {
-  const plan = planImport(tx, prepared.records, options);
+  const plan = planImport(tx, prepared, options);
   const isRefused = plan.conflicts.length > 0 ||
     (prepared.problems.length > 0 && !options.skipInvalid);
   if (isRefused) return reportOf(plan, prepared, undefined);
   const storedIds = plan.additions.map((record) => insert(tx, record, options, context));
   if (storedIds.length > 0) {
-    noteImported(tx, { firstId: storedIds[0]!, lastId: storedIds.at(-1)!, nowMs: context.nowMs });
+    for (const id of storedIds) noteTransition(tx, { id, nowMs: context.nowMs }, "imported");
     connectParents(tx, plan.additions, storedIds, context);
   }
+  storeSchedules(tx, plan.schedules.additions);
   return reportOf(plan, prepared, storedIds);
 }
 
@@ -184,7 +209,7 @@ function claimNames(taken: Map<string, number>, record: PreparedRecord): void {
 
 function planImport(
   reader: Reader,
-  records: readonly PreparedRecord[],
+  { records, schedules }: PreparedImport,
   { renumber = false }: RecordImportOptions,
 ): ImportPlan {
   const lastId = lastIdOf(reader);
@@ -208,7 +233,15 @@ function planImport(
   conflicts.push(...missingParents(reader, additions));
   // Some of the file's tasks here prove that it was imported before; without one, the ids are simply used.
   if (present.length === 0) conflicts.push(...gone.map(usedId));
-  return { additions, present, gone: present.length === 0 ? [] : gone, conflicts };
+  const schedulePlan = planSchedules(reader, schedules);
+  conflicts.push(...schedulePlan.conflicts.map((reason) => ({ id: null, reason })));
+  return {
+    additions,
+    present,
+    gone: present.length === 0 ? [] : gone,
+    conflicts,
+    schedules: schedulePlan,
+  };
 }
 
 /** The highest id that this queue has ever used. */
@@ -289,17 +322,20 @@ function insert(
   { renumber = false }: RecordImportOptions,
   context: OperationContext,
 ): number {
-  const values = CARRIED.map((column) => column === "id" && renumber ? null : record[column]);
+  const carried = Object.fromEntries(CARRIED.map((column) => [column, record[column]]));
   const isQueued = record.status === "queued";
   const waitsFor = isQueued ? record.parents.filter(({ state }) => state === "open").length : 0;
   const isReady = isQueued && waitsFor === 0 && record.run_after_utc <= context.nowMs ? 1 : 0;
-  const [row] = tx.change(TASK_TABLE, INSERT, [
-    ...values,
-    isReady,
-    drawKey(tx, record, context.random),
-    waitsFor,
-  ]);
-  return cell(row!, "id") as number;
+  const row = tx.insert(TASK_TABLE, {
+    ...carried,
+    id: renumber ? null : record.id,
+    is_ready: isReady,
+    draw_key: drawKey(tx, record, context.random),
+    waits_for: waitsFor,
+  });
+  const id = cell(row, "id") as number;
+  if (record.webhook !== null) addWebhook(tx, id, record.webhook);
+  return id;
 }
 
 /** Writes the dependencies by the ids that the tasks have here; who waits for a task that is final here is told. */
@@ -326,7 +362,7 @@ function connectParents(
 }
 
 function reportOf(
-  { additions, present, gone, conflicts }: ImportPlan,
+  { additions, present, gone, conflicts, schedules }: ImportPlan,
   { problems }: PreparedImport,
   storedIds: readonly number[] | undefined,
 ): RecordImport {
@@ -338,5 +374,9 @@ function reportOf(
     gone,
     problems,
     conflicts,
+    schedules: {
+      additions: schedules.additions.map(({ row }) => String(row.schedule_id)),
+      present: schedules.present,
+    },
   };
 }

@@ -24,13 +24,6 @@ export interface InsertableTask {
   readonly waitsFor: number;
 }
 
-const INSERT = `
-  INSERT INTO task_queue (run_id, type, priority, payload, compatibility, status, attempts, max_attempts, run_after_utc,
-    created_at_utc, updated_at_utc, lease_token, idempotency_key, retry_policy, timeout_ms, is_ready, draw_key,
-    waits_for, trace_parent)
-  VALUES (?, ?, ?, ?, ?, 'queued', 0, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
-  RETURNING *`;
-
 /** Inserts a task; its row. That it was enqueued is for the caller to note. */
 export function insertTask(
   tx: Transaction,
@@ -39,22 +32,25 @@ export function insertTask(
 ): SqlRow {
   const { nowMs, random } = context;
   const runAfterMs = task.runAfterMs ?? nowMs;
-  return tx.change(TASK_TABLE, INSERT, [
-    task.runId ?? context.newRunId(),
-    task.type,
-    task.priority,
-    task.payload,
-    task.compatibility,
-    task.maxAttempts,
-    runAfterMs,
-    nowMs,
-    nowMs,
-    task.idempotencyKey,
-    task.retryPolicy,
-    task.timeoutMs,
-    runAfterMs <= nowMs && task.waitsFor === 0 ? 1 : 0,
-    drawKey(tx, task, random),
-    task.waitsFor,
-    context.traceParent ?? null,
-  ])[0]!;
+  return tx.insert(TASK_TABLE, {
+    run_id: task.runId ?? context.newRunId(),
+    type: task.type,
+    priority: task.priority,
+    payload: task.payload,
+    compatibility: task.compatibility,
+    status: "queued",
+    attempts: 0,
+    max_attempts: task.maxAttempts,
+    run_after_utc: runAfterMs,
+    created_at_utc: nowMs,
+    updated_at_utc: nowMs,
+    lease_token: 0,
+    idempotency_key: task.idempotencyKey,
+    retry_policy: task.retryPolicy,
+    timeout_ms: task.timeoutMs,
+    is_ready: runAfterMs <= nowMs && task.waitsFor === 0 ? 1 : 0,
+    draw_key: drawKey(tx, task, random),
+    waits_for: task.waitsFor,
+    trace_parent: context.traceParent ?? null,
+  });
 }

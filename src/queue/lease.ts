@@ -15,9 +15,8 @@ import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { requeue } from "./requeue.ts";
-import { TASK_TABLE } from "./schema.ts";
 import { settle } from "./settle.ts";
-import { cell, rowOfTask } from "./task_row.ts";
+import { cell, rowOfTask, updateTask } from "./task_row.ts";
 import { noteTransition, runMsOf } from "./transition_log.ts";
 
 /** What a failed attempt said. */
@@ -71,10 +70,9 @@ export function renew(
   leaseDurationMs: number,
   { nowMs }: OperationContext,
 ): SqlRow {
-  checkHeld(tx, lease, "renew");
-  const update =
-    "UPDATE task_queue SET lease_until_utc = ?, updated_at_utc = ? WHERE id = ? RETURNING *";
-  return tx.change(TASK_TABLE, update, [nowMs + leaseDurationMs, nowMs, lease.taskId])[0]!;
+  const row = checkHeld(tx, lease, "renew");
+  const values = { lease_until_utc: nowMs + leaseDurationMs, updated_at_utc: nowMs };
+  return updateTask(tx, row, values);
 }
 
 /** Stores the progress that the handler reports. */
@@ -84,14 +82,15 @@ export function reportProgress(
   progress: { readonly percent: number; readonly message: string | null },
   { nowMs }: OperationContext,
 ): SqlRow {
-  checkHeld(tx, lease, "report progress of");
-  const update =
-    `UPDATE task_queue SET progress_percent = ?, progress_message = ?, updated_at_utc = ?
-    WHERE id = ? RETURNING *`;
+  const row = checkHeld(tx, lease, "report progress of");
   const message = progress.message === null
     ? null
     : clip(progress.message, TASK_LIMITS.progressMessageMaxLength);
-  return tx.change(TASK_TABLE, update, [progress.percent, message, nowMs, lease.taskId])[0]!;
+  return updateTask(tx, row, {
+    progress_percent: progress.percent,
+    progress_message: message,
+    updated_at_utc: nowMs,
+  });
 }
 
 /** Finishes the task with `result`, a JSON text. */
@@ -103,15 +102,19 @@ export function complete(
 ): SqlRow {
   const { nowMs } = context;
   const row = checkHeld(tx, lease, "complete");
-  const update =
-    `UPDATE task_queue SET status = 'completed', result = ?, progress_percent = 100, error_message = NULL,
-      lease_until_utc = NULL, finished_at_utc = ?, updated_at_utc = ?
-    WHERE id = ? RETURNING *`;
   const durationMs = runMsOf(row, nowMs);
   noteTransition(tx, { id: lease.taskId, nowMs }, "completed", { durationMs });
-  const [done] = tx.change(TASK_TABLE, update, [result, nowMs, nowMs, lease.taskId]);
-  settle(tx, [done!], context);
-  return done!;
+  const done = updateTask(tx, row, {
+    status: "completed",
+    result,
+    progress_percent: 100,
+    error_message: null,
+    lease_until_utc: null,
+    finished_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  });
+  settle(tx, [done], context);
+  return done;
 }
 
 /** Ends the attempt: back to the queue after its delay, or failed when it is permanent or attempts are used up. */
@@ -167,13 +170,16 @@ export function finishAsFailed(
     error: message,
     durationMs: runMsOf(row, nowMs),
   });
-  const update =
-    `UPDATE task_queue SET status = 'failed', error_message = ?, result = ?, lease_until_utc = NULL,
-      finished_at_utc = ?, updated_at_utc = ?
-    WHERE id = ? RETURNING *`;
-  const [failed] = tx.change(TASK_TABLE, update, [message, result, nowMs, nowMs, taskId]);
-  settle(tx, [failed!], context);
-  return failed!;
+  const failed = updateTask(tx, row, {
+    status: "failed",
+    error_message: message,
+    result,
+    lease_until_utc: null,
+    finished_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  });
+  settle(tx, [failed], context);
+  return failed;
 }
 
 /** Whole milliseconds that a lease lasts. @throws RangeError */

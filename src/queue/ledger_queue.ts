@@ -34,13 +34,19 @@ import {
 import { parentResults } from "./dependencies.ts";
 import { inEnqueueSpan } from "./enqueue_span.ts";
 import { explain } from "./explain.ts";
-import { exportRecords, prepareRecordRequest, type RecordRequest } from "./export_records.ts";
+import {
+  exportAll,
+  exportRecords,
+  prepareRecordRequest,
+  type QueueRecords,
+  type RecordRequest,
+} from "./export_records.ts";
 import {
   dryRunImport,
   importRecords,
   prepareImport,
   type RecordImport,
-  type RecordImportOptions,
+  type RecordImportRequest,
 } from "./import_records.ts";
 import { type HealthThresholds, judge, resolveThresholds } from "./health.ts";
 import { impossibleRows } from "./integrity.ts";
@@ -480,11 +486,15 @@ export class LedgerQueue implements TaskQueue {
     return await this.#ledger.read((reader) => exportRecords(reader, statuses));
   }
 
+  async exportAll(): Promise<QueueRecords> {
+    return await this.#ledger.read(exportAll);
+  }
+
   async importRecords(
     records: readonly TaskRecord[],
-    options: RecordImportOptions = {},
+    { schedules = [], ...options }: RecordImportRequest = {},
   ): Promise<RecordImport> {
-    const prepared = prepareImport(records, this.#payloadMaxBytes);
+    const prepared = prepareImport(records, schedules, this.#payloadMaxBytes);
     if (options.dryRun) {
       return await this.#ledger.read((reader) => dryRunImport(reader, prepared, options));
     }

@@ -5,6 +5,7 @@ import type { RetryPolicy } from "../domain/backoff.ts";
 import { drawWaitingTime } from "../domain/claim_order.ts";
 import type { Random } from "../domain/random.ts";
 import type { Reader } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
 
 /** Fixed for the length of one operation. */
 export interface OperationContext {
@@ -18,13 +19,15 @@ export interface OperationContext {
   readonly traceParent?: string | null;
 }
 
+/** The row of a lane, if its clocks have run yet. */
+export function findLane(reader: Reader, type: string, compatibility: string): SqlRow | undefined {
+  const select = "SELECT * FROM claim_lanes WHERE type = ? AND compatibility = ?";
+  return reader.read(select, [type, compatibility])[0];
+}
+
 /** How far the clocks of a lane have run under weighted random. */
-export function laneClock(reader: Reader, type: string, compatibility: string): number {
-  const rows = reader.read("SELECT clock FROM claim_lanes WHERE type = ? AND compatibility = ?", [
-    type,
-    compatibility,
-  ]);
-  return Number(rows[0]?.[0] ?? 0);
+export function clockOf(lane: SqlRow | undefined): number {
+  return Number(lane?.[2] ?? 0);
 }
 
 /** The place of a task that becomes ready now in its lane's weighted random order. */
@@ -33,5 +36,6 @@ export function drawKey(
   task: { readonly type: string; readonly compatibility: string; readonly priority: number },
   random: Random,
 ): number {
-  return laneClock(reader, task.type, task.compatibility) + drawWaitingTime(task.priority, random);
+  const clock = clockOf(findLane(reader, task.type, task.compatibility));
+  return clock + drawWaitingTime(task.priority, random);
 }

@@ -5,8 +5,8 @@
 import type { Task, TaskStatus } from "../domain/task.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
 import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
-import type { RecordRequest } from "./export_records.ts";
-import type { RecordImport, RecordImportOptions } from "./import_records.ts";
+import type { QueueRecords, RecordRequest } from "./export_records.ts";
+import type { RecordImport, RecordImportRequest } from "./import_records.ts";
 import type { TaskRecord } from "./task_record.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 
@@ -300,14 +300,16 @@ export interface QueueOperations {
   integrityCheck(): Promise<IntegrityReport>;
   /** The tasks of one moment as they are stored, in order of their ids, to be carried elsewhere. @throws TypeError */
   exportRecords(request?: RecordRequest): Promise<TaskRecord[]>;
+  /** The tasks and the schedules of one moment. */
+  exportAll(): Promise<QueueRecords>;
   /**
-   * Stores tasks of another queue with their ids, attempts and times: all of them in one transaction, or none when a record
-   * is wrong or does not go together with what is here. What is here already is not added again.
+   * Stores tasks of another queue with their ids, attempts and times, and its schedules: all of them in one transaction, or
+   * none when a record is wrong or does not go together with what is here. What is here already is not added again.
    *
    * @throws RangeError for more records than one transaction can hold.
    */
   importRecords(
     records: readonly TaskRecord[],
-    options?: RecordImportOptions,
+    options?: RecordImportRequest,
   ): Promise<RecordImport>;
 }

@@ -46,8 +46,7 @@ export const PRUNE_SQL = {
         JOIN task_queue AS child ON child.id = dependency.child_id
         WHERE dependency.parent_id = task_queue.id AND child.status IN ('queued', 'leased'))
     ORDER BY finished_at_utc, id LIMIT ?`,
-  task: "DELETE FROM task_queue WHERE id = ? RETURNING id",
-  transitions: "DELETE FROM task_logs WHERE task_id = ? RETURNING log_id",
+  transitions: "SELECT log_id FROM task_logs WHERE task_id = ?",
 } as const;
 
 /** Checks a request, before any effect. @throws TypeError, RangeError */
@@ -89,10 +88,10 @@ export function prune(
   const parameters = [status, beforeMs, bound.finishedAtMs, bound.id, PRUNE_MAX];
   const ids = tx.read(PRUNE_SQL.oldest, parameters).map(([id]) => Number(id));
   for (const id of ids) {
-    tx.remove(LOG_TABLE, PRUNE_SQL.transitions, [id]);
+    for (const key of tx.read(PRUNE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);
     removeDependencies(tx, id);
     removeWebhook(tx, id);
-    tx.remove(TASK_TABLE, PRUNE_SQL.task, [id]);
+    tx.remove(TASK_TABLE, [id]);
   }
   return ids;
 }

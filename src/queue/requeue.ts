@@ -5,14 +5,7 @@ import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { openParents } from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
-import { TASK_TABLE } from "./schema.ts";
-import { cell } from "./task_row.ts";
-
-const REQUEUE =
-  `UPDATE task_queue SET status = 'queued', attempts = ?, error_message = ?, run_after_utc = ?, is_ready = ?,
-    draw_key = ?, waits_for = ?, lease_until_utc = NULL, finished_at_utc = NULL, progress_percent = NULL,
-    progress_message = NULL, result = NULL, updated_at_utc = ?
-  WHERE id = ? RETURNING *`;
+import { cell, updateTask } from "./task_row.ts";
 
 /** Puts a task back into the queue, due after `delayMs`. */
 export function requeue(
@@ -29,14 +22,19 @@ export function requeue(
   const id = cell(row, "id") as number;
   const runAfterMs = nowMs + Math.ceil(state.delayMs);
   const waitsFor = openParents(tx, id).length;
-  return tx.change(TASK_TABLE, REQUEUE, [
-    state.attempts,
-    state.message,
-    runAfterMs,
-    runAfterMs <= nowMs && waitsFor === 0 ? 1 : 0,
-    drawKey(tx, lane, random),
-    waitsFor,
-    nowMs,
-    id,
-  ])[0]!;
+  return updateTask(tx, row, {
+    status: "queued",
+    attempts: state.attempts,
+    error_message: state.message,
+    run_after_utc: runAfterMs,
+    is_ready: runAfterMs <= nowMs && waitsFor === 0 ? 1 : 0,
+    draw_key: drawKey(tx, lane, random),
+    waits_for: waitsFor,
+    lease_until_utc: null,
+    finished_at_utc: null,
+    progress_percent: null,
+    progress_message: null,
+    result: null,
+    updated_at_utc: nowMs,
+  });
 }

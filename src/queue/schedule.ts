@@ -2,7 +2,7 @@
  * Schedules: tasks that are enqueued by the clock. What they are, as callers give and see them.
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
-import type { NewTask } from "../domain/task.ts";
+import type { NewTask, Webhook } from "../domain/task.ts";
 
 /** Every policy for instants that were missed; the default first. */
 export const CATCH_UP_POLICIES = ["once", "skip", "all"] as const;
@@ -46,7 +46,14 @@ export const SCHEDULE_LIMITS: {
 export interface NewSchedule extends
   Pick<
     NewTask,
-    "type" | "payload" | "priority" | "compatibility" | "maxAttempts" | "retryPolicy" | "timeoutMs"
+    | "type"
+    | "payload"
+    | "priority"
+    | "compatibility"
+    | "maxAttempts"
+    | "retryPolicy"
+    | "timeoutMs"
+    | "webhook"
   > {
   /** Its name, 1–160 characters, unique in the queue. */
   readonly id: string;
@@ -110,6 +117,8 @@ export interface Schedule {
   readonly lastFiredAt: Date | null;
   /** The task of its last firing. */
   readonly lastTaskId: number | null;
+  /** The webhook of its tasks; `null` when nobody is told of their ends. */
+  readonly webhook: Webhook | null;
   /** How often it has fired. */
   readonly firings: number;
   /** The task whose end the next firing waits for. */

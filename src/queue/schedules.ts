@@ -22,6 +22,7 @@ import {
 } from "./schedule.ts";
 import { type LastTask, type Plan, type PlannedSchedule, planSchedule } from "./schedule_plan.ts";
 import { SCHEDULE_TABLE } from "./schema.ts";
+import { webhookOf } from "./webhooks.ts";
 
 /** The columns of `schedules`, in order. */
 const COLUMNS = [
@@ -46,15 +47,17 @@ const COLUMNS = [
   "firings",
   "created_at_utc",
   "updated_at_utc",
+  "webhook_url",
+  "webhook_events",
 ] as const;
 
 type Column = typeof COLUMNS[number];
 
 /** A row by column. */
-type ScheduleRow = Readonly<Record<Column, SqlValue>>;
+export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
 
 /** Columns that a caller defines; two schedules with the same ones are the same. */
-const DEFINED = COLUMNS.slice(1, 14);
+const DEFINED = [...COLUMNS.slice(1, 14), "webhook_url", "webhook_events"] as const;
 
 /** A checked `NewSchedule`, in the forms of its columns. */
 export type PreparedSchedule = Omit<
@@ -75,11 +78,6 @@ export const SCHEDULE_SQL = {
   one: "SELECT * FROM schedules WHERE schedule_id = ?",
   all: "SELECT * FROM schedules ORDER BY schedule_id",
   count: "SELECT count(*) FROM schedules",
-  put: `INSERT INTO schedules (${COLUMNS.join(", ")}) VALUES (${COLUMNS.map(() => "?").join(", ")})
-    ON CONFLICT (schedule_id) DO UPDATE SET ${
-    COLUMNS.slice(1).map((column) => `${column} = excluded.${column}`).join(", ")
-  } RETURNING *`,
-  remove: "DELETE FROM schedules WHERE schedule_id = ? RETURNING schedule_id",
   reached: `SELECT * FROM schedules INDEXED BY next_schedules
     WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +? ORDER BY next_at_utc`,
   next: `SELECT next_at_utc FROM schedules INDEXED BY next_schedules
@@ -109,6 +107,8 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
     overlaps: checkOverlap(schedule) ? 1 : 0,
     is_paused: checkBoolean(schedule.paused ?? false, "paused") ? 1 : 0,
+    webhook_url: task.webhook?.url ?? null,
+    webhook_events: task.webhook?.events ?? null,
   };
 }
 
@@ -211,12 +211,19 @@ export function getSchedule(reader: Reader, id: string, nowMs: number): Schedule
 
 /** Every schedule, by its id. */
 export function listSchedules(reader: Reader, nowMs: number): Schedule[] {
-  return reader.read(SCHEDULE_SQL.all).map((row) => scheduleOf(reader, byColumn(row), nowMs));
+  return allSchedules(reader).map((row) => scheduleOf(reader, row, nowMs));
+}
+
+/** The row of every schedule, by its id. */
+export function allSchedules(reader: Reader): ScheduleRow[] {
+  return reader.read(SCHEDULE_SQL.all).map(byColumn);
 }
 
 /** Deletes a schedule; its tasks stay. `false` when there is none. */
 export function removeSchedule(tx: Transaction, id: string): boolean {
-  return tx.remove(SCHEDULE_TABLE, SCHEDULE_SQL.remove, [id]).length > 0;
+  if (findSchedule(tx, id) === undefined) return false;
+  tx.remove(SCHEDULE_TABLE, [id]);
+  return true;
 }
 
 /** Pauses a schedule, or lets it go on: with the next instant of its expression, or when its interval is over. */
@@ -310,7 +317,9 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
     timeoutMs: row.timeout_ms as number | null,
     dependsOn: [],
     onParentFailure: "fail",
-    webhook: null,
+    webhook: row.webhook_url === null
+      ? null
+      : { url: String(row.webhook_url), events: String(row.webhook_events) },
   };
 }
 
@@ -341,13 +350,17 @@ function lastTaskOf(reader: Reader, row: ScheduleRow): LastTask {
 
 // --- rows
 
-function findSchedule(reader: Reader, id: string): ScheduleRow | undefined {
+/** The row of a schedule. */
+export function findSchedule(reader: Reader, id: string): ScheduleRow | undefined {
   return reader.read(SCHEDULE_SQL.one, [id]).map(byColumn)[0];
 }
 
-function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
-  const values = COLUMNS.map((column) => row[column]);
-  return byColumn(tx.change(SCHEDULE_TABLE, SCHEDULE_SQL.put, values)[0]!);
+/** Adds the row, or changes the one with its id. */
+export function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
+  const [known] = tx.read(SCHEDULE_SQL.one, [row.schedule_id]);
+  if (known === undefined) tx.insert(SCHEDULE_TABLE, row);
+  else tx.update(SCHEDULE_TABLE, known, row);
+  return row;
 }
 
 /** @throws RangeError when the expression never comes. */
@@ -378,7 +391,8 @@ function checkRoom(reader: Reader): void {
   }
 }
 
-function isSame(known: ScheduleRow, wanted: PreparedSchedule): boolean {
+/** Whether both were defined in the same way. */
+export function isSame(known: ScheduleRow, wanted: PreparedSchedule): boolean {
   return DEFINED.every((column) => {
     const [a, b] = [known[column], (wanted as Partial<ScheduleRow>)[column]];
     return a === b || (column === "payload" && canonicalText(a!) === canonicalText(b!));
@@ -403,7 +417,8 @@ function byColumn(row: SqlRow): ScheduleRow {
   return Object.fromEntries(COLUMNS.map((column, i) => [column, row[i]!])) as ScheduleRow;
 }
 
-function scheduleOf(reader: Reader, row: ScheduleRow, nowMs: number): Schedule {
+/** The schedule of a row, at a time. */
+export function scheduleOf(reader: Reader, row: ScheduleRow, nowMs: number): Schedule {
   const isActive = lastTaskOf(reader, row).kind === "active";
   const waitsForTaskId = isActive && row.overlaps === 0 ? Number(row.last_task_id) : null;
   return {
@@ -426,6 +441,7 @@ function scheduleOf(reader: Reader, row: ScheduleRow, nowMs: number): Schedule {
     lastFiredAt: instantOf(row.last_fired_at_utc),
     lastTaskId: row.last_task_id as number | null,
     firings: Number(row.firings),
+    webhook: row.webhook_url === null ? null : webhookOf(row.webhook_url, row.webhook_events),
     waitsForTaskId,
     createdAt: instantOf(row.created_at_utc)!,
     updatedAt: instantOf(row.updated_at_utc)!,

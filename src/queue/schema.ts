@@ -200,6 +200,12 @@ const VERSION_5 = `
   )
 `;
 
+/** A schedule's webhook is that of each of its tasks. */
+const VERSION_6 = `
+  ALTER TABLE schedules ADD COLUMN webhook_url TEXT;
+  ALTER TABLE schedules ADD COLUMN webhook_events TEXT
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -212,5 +218,5 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: SCHEDULE_TABLE, key: ["schedule_id"] },
     { name: WEBHOOK_TABLE, key: ["task_id"] },
   ],
-  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5],
+  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6],
 });

@@ -12,8 +12,8 @@ import type { SqlRow } from "../ledger/sql_engine.ts";
 import { DEPENDENCY_SQL, markDependency } from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { requeue } from "./requeue.ts";
-import { TASK_TABLE, UNSETTLED_TABLE } from "./schema.ts";
-import { cell, findRow } from "./task_row.ts";
+import { UNSETTLED_TABLE } from "./schema.ts";
+import { cell, findRow, updateTask } from "./task_row.ts";
 import { noteTransition } from "./transition_log.ts";
 import { tellWebhook } from "./webhooks.ts";
 
@@ -37,19 +37,8 @@ const CHUNK = 1000;
 export const SETTLE_SQL = {
   followed: `SELECT EXISTS (SELECT 1 FROM task_dependencies WHERE parent_id = ?1)
     OR EXISTS (SELECT 1 FROM task_webhooks WHERE task_id = ?1)`,
-  unblock:
-    `UPDATE task_queue SET waits_for = 0, run_after_utc = ?, is_ready = ?, draw_key = ?, updated_at_utc = ?
-    WHERE id = ? RETURNING *`,
-  waitFor: `UPDATE task_queue SET waits_for = waits_for + ?, is_ready = 0, updated_at_utc = ?
-    WHERE id = ? RETURNING *`,
-  fell:
-    `UPDATE task_queue SET status = ?, error_message = ?, waits_for = 0, is_ready = 0, finished_at_utc = ?,
-      updated_at_utc = ?
-    WHERE id = ? RETURNING *`,
-  defer: `INSERT INTO unsettled_tasks (task_id, since_utc) VALUES (?, ?)
-    ON CONFLICT DO UPDATE SET since_utc = excluded.since_utc RETURNING *`,
+  unsettled: "SELECT * FROM unsettled_tasks WHERE task_id = ?",
   deferred: "SELECT task_id FROM unsettled_tasks ORDER BY task_id LIMIT +?",
-  undefer: "DELETE FROM unsettled_tasks WHERE task_id = ? RETURNING task_id",
 } as const;
 
 /** Tells the children and the webhooks of tasks that have just become final, or stopped being so, in their transaction. */
@@ -74,7 +63,7 @@ export function isUnsettled(reader: Reader): boolean {
 /** Goes on with the children that were left to tell. */
 export function settleDeferred(tx: Transaction, context: OperationContext): void {
   const ids = tx.read(SETTLE_SQL.deferred, [CHUNK]).map(([id]) => Number(id));
-  for (const id of ids) tx.remove(UNSETTLED_TABLE, SETTLE_SQL.undefer, [id]);
+  for (const id of ids) tx.remove(UNSETTLED_TABLE, [id]);
   const rows = ids.map((id) => findRow(tx, id)).filter((row) => row !== undefined);
   new Settlement(tx, context).run(rows.map(parentOfRow));
 }
@@ -82,19 +71,27 @@ export function settleDeferred(tx: Transaction, context: OperationContext): void
 /** Ends a child because of a parent; its row. */
 export function fell(
   tx: Transaction,
-  childId: number,
+  child: SqlRow,
   { parent, policy, nowMs }: {
     readonly parent: Parent;
     readonly policy: Exclude<ParentFailurePolicy, "run">;
     readonly nowMs: number;
   },
 ): SqlRow {
+  const childId = cell(child, "id") as number;
   markDependency(tx, { childId, parentId: parent.id }, "felled");
   const status = policy === "fail" ? "failed" : "cancelled";
   const verb = parent.status === "cancelled" ? "was cancelled" : "failed";
   const error = `Parent task ${parent.id} (run ${JSON.stringify(parent.runId)}) ${verb}`;
   noteTransition(tx, { id: childId, nowMs }, status, { error });
-  return tx.change(TASK_TABLE, SETTLE_SQL.fell, [status, error, nowMs, nowMs, childId])[0]!;
+  return updateTask(tx, child, {
+    status,
+    error_message: error,
+    waits_for: 0,
+    is_ready: 0,
+    finished_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  });
 }
 
 /** One transaction's part of the work. */
@@ -122,7 +119,11 @@ class Settlement {
 
   #defer(parents: readonly Parent[]): void {
     const { nowMs } = this.#context;
-    for (const { id } of parents) this.#tx.change(UNSETTLED_TABLE, SETTLE_SQL.defer, [id, nowMs]);
+    for (const { id } of parents) {
+      const [known] = this.#tx.read(SETTLE_SQL.unsettled, [id]);
+      if (known !== undefined) continue;
+      this.#tx.insert(UNSETTLED_TABLE, { task_id: id, since_utc: nowMs });
+    }
   }
 
   /** `false` when some are left. */
@@ -149,7 +150,7 @@ class Settlement {
     const isQueued = cell(child, "status") === "queued";
     if (isQueued && parent.status !== "completed" && policy !== "run") {
       const { nowMs } = this.#context;
-      const felled = fell(this.#tx, childId, { parent, policy, nowMs });
+      const felled = fell(this.#tx, child, { parent, policy, nowMs });
       tellWebhook(this.#tx, felled, this.#context);
       this.#parents.push(parentOfRow(felled));
       return;
@@ -175,9 +176,10 @@ class Settlement {
   /** A queued child waits for one parent more, or one fewer. One that was held up is due from now on. */
   #wait(child: SqlRow, change: 1 | -1): void {
     const { nowMs, random } = this.#context;
-    const id = cell(child, "id") as number;
-    if ((cell(child, "waits_for") as number) + change > 0) {
-      this.#tx.change(TASK_TABLE, SETTLE_SQL.waitFor, [change, nowMs, id]);
+    const waitsFor = (cell(child, "waits_for") as number) + change;
+    if (waitsFor > 0) {
+      const values = { waits_for: waitsFor, is_ready: 0, updated_at_utc: nowMs };
+      updateTask(this.#tx, child, values);
       return;
     }
     const runAfterMs = Math.max(nowMs, cell(child, "run_after_utc") as number);
@@ -186,9 +188,13 @@ class Settlement {
       compatibility: cell(child, "compatibility") as string,
       priority: cell(child, "priority") as number,
     };
-    const isReady = runAfterMs <= nowMs ? 1 : 0;
-    const key = drawKey(this.#tx, lane, random);
-    this.#tx.change(TASK_TABLE, SETTLE_SQL.unblock, [runAfterMs, isReady, key, nowMs, id]);
+    updateTask(this.#tx, child, {
+      waits_for: 0,
+      run_after_utc: runAfterMs,
+      is_ready: runAfterMs <= nowMs ? 1 : 0,
+      draw_key: drawKey(this.#tx, lane, random),
+      updated_at_utc: nowMs,
+    });
   }
 }
 

@@ -17,11 +17,13 @@ import {
   TASK_LIMITS,
   TASK_STATUSES,
   type TaskStatus,
+  type Webhook,
 } from "../domain/task.ts";
 import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
 import { clip } from "./lease.ts";
 import type { TaskColumn } from "./schema.ts";
 import { cell, taskOfRow } from "./task_row.ts";
+import { type PreparedWebhook, prepareWebhook } from "./webhooks.ts";
 
 /** Every way that a child can stand to a parent. */
 const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "felled"];
@@ -38,7 +40,7 @@ export interface ParentRecord {
   readonly state: "open" | "met" | "felled";
 }
 
-/** A task with its payload and result as the JSON texts that are stored, and with its parents. */
+/** A task with its payload and result as the JSON texts that are stored, with its parents and its webhook. */
 export interface TaskRecord extends Omit<Task, "payload" | "result" | "waitsFor"> {
   /** The payload as JSON text. */
   readonly payloadText: string;
@@ -46,6 +48,8 @@ export interface TaskRecord extends Omit<Task, "payload" | "result" | "waitsFor"
   readonly resultText: string | null;
   /** Its parents, in its order. */
   readonly parents: readonly ParentRecord[];
+  /** Where to tell of its end; `null` for nowhere. */
+  readonly webhook: Webhook | null;
 }
 
 /** The columns that are made when a record is stored, and therefore not carried. */
@@ -69,6 +73,7 @@ export type PreparedRecord = Readonly<Record<CarriedColumn, SqlValue>> & {
   readonly updated_at_utc: number;
   readonly idempotency_key: string | null;
   readonly parents: readonly ParentRecord[];
+  readonly webhook: PreparedWebhook | null;
 };
 
 /** Characters of a W3C `traceparent`. */
@@ -76,12 +81,16 @@ const TRACE_PARENT_MAX_LENGTH = 100;
 
 const encoder = new TextEncoder();
 
-/** The record of a row and its parents. */
-export function recordOfRow(row: SqlRow, parents: readonly ParentRecord[]): TaskRecord {
+/** The record of a row, its parents and its webhook. */
+export function recordOfRow(
+  row: SqlRow,
+  { parents, webhook }: Pick<TaskRecord, "parents" | "webhook">,
+): TaskRecord {
   const { payload: _payload, result: _result, waitsFor: _waitsFor, ...fields } = taskOfRow(row);
   return {
     ...fields,
     parents,
+    webhook,
     payloadText: cell(row, "payload") as string,
     resultText: cell(row, "result") as string | null,
   };
@@ -161,6 +170,7 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
       (trace) => checkName(trace, "trace parent", TRACE_PARENT_MAX_LENGTH),
     ),
     parents: checkParents(record),
+    webhook: optional(record.webhook, prepareWebhook),
   };
 }
 
@@ -203,7 +213,8 @@ function checkExactName(value: unknown, what: string, maxLength: number): string
   );
 }
 
-function checkJsonText(text: unknown, what: string, maxBytes: number): string {
+/** A JSON text that stays as it is. @throws TypeError, RangeError */
+export function checkJsonText(text: unknown, what: string, maxBytes: number): string {
   if (typeof text !== "string") {
     throw new TypeError(`Cannot use ${typeof text} as ${what}: a JSON text is needed`);
   }
@@ -229,7 +240,8 @@ function shortened(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40).toWellFormed()}…` : text);
 }
 
-function checkDate(value: unknown, what: string): number {
+/** The milliseconds of a valid date. @throws TypeError */
+export function checkDate(value: unknown, what: string): number {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value.getTime();
   throw new TypeError(`Cannot use ${value} as ${what}: a valid Date is needed`);
 }

@@ -4,10 +4,13 @@
 import type { RetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
-import type { Reader } from "../ledger/replica.ts";
+import type { Reader, Transaction, Values } from "../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
-import { TASK_COLUMNS, type TaskColumn } from "./schema.ts";
+import { TASK_COLUMNS, TASK_TABLE, type TaskColumn } from "./schema.ts";
 import type { TaskChange } from "./task_queue.ts";
+
+/** Values of some columns of `task_queue`. */
+export type TaskValues = Readonly<Partial<Record<TaskColumn, SqlValue>>>;
 
 const POSITIONS = Object.fromEntries(TASK_COLUMNS.map((column, i) => [column, i])) as Record<
   TaskColumn,
@@ -76,6 +79,11 @@ export function rowOfTask(reader: Reader, id: number): SqlRow {
 /** The row of a task, if there is one. */
 export function findRow(reader: Reader, id: number): SqlRow | undefined {
   return reader.read("SELECT * FROM task_queue WHERE id = ?", [id])[0];
+}
+
+/** Changes some columns of a task; its row as it is now. */
+export function updateTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
+  return tx.update(TASK_TABLE, row, values as Values);
 }
 
 function integer(row: SqlRow, column: TaskColumn): number {

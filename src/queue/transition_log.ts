@@ -48,12 +48,6 @@ const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object
 
 /** The statements; a test reads their plans. */
 export const TRANSITION_SQL = {
-  note: `INSERT INTO task_logs (task_id, at_utc, level, message, details, duration_ms)
-    VALUES (?, ?, ?, ?, ?, ?) RETURNING *`,
-  enqueued: `INSERT INTO task_logs (task_id, at_utc, level, message)
-    SELECT id, created_at_utc, 'info', 'enqueued' FROM task_queue WHERE id BETWEEN ? AND ? RETURNING *`,
-  imported: `INSERT INTO task_logs (task_id, at_utc, level, message)
-    SELECT id, ?, 'info', 'imported' FROM task_queue WHERE id BETWEEN ? AND ? RETURNING *`,
   ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id",
   last: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id DESC LIMIT 1",
   history:
@@ -69,34 +63,14 @@ export function noteTransition(
   kind: TransitionKind,
   note: TransitionNote = {},
 ): void {
-  const parameters = [task.id, task.nowMs, LEVELS[kind], kind, detailsOf(note)];
-  tx.change(LOG_TABLE, TRANSITION_SQL.note, [...parameters, note.durationMs ?? null]);
-}
-
-/** Notes that tasks were enqueued: all from one id to another, new in this transaction. */
-export function noteEnqueued(
-  tx: Transaction,
-  { firstId, lastId, nowMs }: {
-    readonly firstId: number;
-    readonly lastId: number;
-    readonly nowMs: number;
-  },
-): void {
-  // SELECT and RETURNING together need a temporary table, which one row is not worth.
-  if (firstId === lastId) return noteTransition(tx, { id: firstId, nowMs }, "enqueued");
-  tx.change(LOG_TABLE, TRANSITION_SQL.enqueued, [firstId, lastId]);
-}
-
-/** Notes that tasks were imported: all from one id to another, new in this transaction. */
-export function noteImported(
-  tx: Transaction,
-  { firstId, lastId, nowMs }: {
-    readonly firstId: number;
-    readonly lastId: number;
-    readonly nowMs: number;
-  },
-): void {
-  tx.change(LOG_TABLE, TRANSITION_SQL.imported, [nowMs, firstId, lastId]);
+  tx.insert(LOG_TABLE, {
+    task_id: task.id,
+    at_utc: task.nowMs,
+    level: LEVELS[kind],
+    message: kind,
+    details: detailsOf(note),
+    duration_ms: note.durationMs ?? null,
+  });
 }
 
 /** How long a task has been running, from its row. */

@@ -3,8 +3,9 @@
  * made up. Delivering it is an ordinary task's work, see `worker/webhook_handler.ts`.
  */
 import { TASK_LIMITS, type Webhook, WEBHOOK_TYPE } from "../domain/task.ts";
+import { checkWebhookUrl, WEBHOOK_EVENTS } from "../domain/webhook.ts";
 import type { Transaction } from "../ledger/replica.ts";
-import type { SqlRow } from "../ledger/sql_engine.ts";
+import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
 import { insertTask } from "./insert_task.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { WEBHOOK_TABLE } from "./schema.ts";
@@ -18,63 +19,43 @@ export interface PreparedWebhook {
   readonly events: string;
 }
 
-const URL_MAX_LENGTH = 2000;
-
-const EVENTS = ["completed", "failed", "cancelled"] as const;
-
 /** How often a delivery is tried. */
 const DELIVERY_ATTEMPTS = 10;
 
 /** The statements; a test reads their plans. */
 export const WEBHOOK_SQL = {
-  add: "INSERT INTO task_webhooks (task_id, url, events) VALUES (?, ?, ?) RETURNING *",
   of: "SELECT url, events FROM task_webhooks WHERE task_id = ?",
-  remove: "DELETE FROM task_webhooks WHERE task_id = ? RETURNING task_id",
 } as const;
 
 /** Checks a webhook, before any effect. @throws TypeError, RangeError */
 export function prepareWebhook(webhook: Webhook): PreparedWebhook {
-  const { url, events = EVENTS } = webhook;
+  const { url, events = WEBHOOK_EVENTS } = webhook;
   const isList = Array.isArray(events) && events.length > 0 &&
-    events.every((event) => EVENTS.includes(event));
+    events.every((event) => WEBHOOK_EVENTS.includes(event));
   if (!isList) {
     throw new TypeError(
       `Cannot use ${JSON.stringify(events) ?? typeof events} as webhook events: some of ${
-        EVENTS.join(", ")
+        WEBHOOK_EVENTS.join(", ")
       } are needed`,
     );
   }
-  return { url: checkUrl(url), events: [...new Set(events)].join(" ") };
+  return { url: checkWebhookUrl(url), events: [...new Set(events)].join(" ") };
 }
 
-function checkUrl(value: unknown): string {
-  const url = typeof value === "string" ? URL.parse(value) : null;
-  const isUsable = url !== null && /^https?:$/.test(url.protocol) && url.username === "" &&
-    url.password === "";
-  if (!isUsable) {
-    throw new TypeError(
-      `Cannot use ${
-        JSON.stringify(value) ?? typeof value
-      } as webhook url: an http or https URL without user name and password is needed`,
-    );
-  }
-  url.hash = "";
-  if (url.href.length > URL_MAX_LENGTH) {
-    throw new RangeError(
-      `Cannot use a webhook url of ${url.href.length} characters: at most ${URL_MAX_LENGTH} are allowed`,
-    );
-  }
-  return url.href;
+/** The webhook that is stored as these texts. */
+export function webhookOf(url: SqlValue | undefined, events: SqlValue | undefined): Webhook {
+  return { url: String(url), events: String(events).split(" ") as NonNullable<Webhook["events"]> };
 }
 
 /** Notes where to tell of a new task's end. */
 export function addWebhook(tx: Transaction, taskId: number, webhook: PreparedWebhook): void {
-  tx.change(WEBHOOK_TABLE, WEBHOOK_SQL.add, [taskId, webhook.url, webhook.events]);
+  const { url, events } = webhook;
+  tx.insert(WEBHOOK_TABLE, { task_id: taskId, url, events });
 }
 
 /** A pruned task's webhook goes with it. */
 export function removeWebhook(tx: Transaction, taskId: number): void {
-  tx.remove(WEBHOOK_TABLE, WEBHOOK_SQL.remove, [taskId]);
+  if (tx.read(WEBHOOK_SQL.of, [taskId]).length > 0) tx.remove(WEBHOOK_TABLE, [taskId]);
 }
 
 /** Enqueues the delivery that tells of a task's end, if there is one to make. */

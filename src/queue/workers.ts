@@ -30,12 +30,7 @@ const FORGET_MAX = 100;
 
 /** The statements; a test reads their plans. */
 export const WORKER_SQL = {
-  beat:
-    `INSERT INTO workers (worker_id, capabilities, types, concurrency, started_at_utc, heartbeat_utc)
-    VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (worker_id) DO UPDATE SET capabilities = excluded.capabilities, types = excluded.types,
-      concurrency = excluded.concurrency, heartbeat_utc = excluded.heartbeat_utc RETURNING *`,
-  retire: "DELETE FROM workers WHERE worker_id = ? RETURNING worker_id",
+  one: "SELECT * FROM workers WHERE worker_id = ?",
   silent: "SELECT worker_id FROM workers WHERE heartbeat_utc < ? ORDER BY heartbeat_utc LIMIT +?",
   all: "SELECT * FROM workers WHERE heartbeat_utc >= ? ORDER BY heartbeat_utc DESC, worker_id",
   leased: `SELECT locked_by, count(*) FROM task_queue INDEXED BY leased_tasks
@@ -70,8 +65,10 @@ export function prepareBeat(beat: WorkerBeat): PreparedBeat {
 /** Notes that a worker lives, and forgets those long silent. */
 export function beat(tx: Transaction, worker: PreparedBeat, nowMs: number): void {
   const { workerId, capabilities, types, concurrency } = worker;
-  const parameters = [workerId, capabilities, types, concurrency, nowMs, nowMs];
-  tx.change(WORKER_TABLE, WORKER_SQL.beat, parameters);
+  const values = { capabilities, types, concurrency, heartbeat_utc: nowMs };
+  const known = findWorker(tx, workerId);
+  if (known !== undefined) tx.update(WORKER_TABLE, known, values);
+  else tx.insert(WORKER_TABLE, { worker_id: workerId, ...values, started_at_utc: nowMs });
   const silentSinceMs = nowMs - WORKER_AGES.forgottenMs;
   for (const [silent] of tx.read(WORKER_SQL.silent, [silentSinceMs, FORGET_MAX])) {
     retireWorker(tx, String(silent));
@@ -80,7 +77,11 @@ export function beat(tx: Transaction, worker: PreparedBeat, nowMs: number): void
 
 /** Forgets a worker. */
 export function retireWorker(tx: Transaction, workerId: string): void {
-  tx.remove(WORKER_TABLE, WORKER_SQL.retire, [workerId]);
+  if (findWorker(tx, workerId) !== undefined) tx.remove(WORKER_TABLE, [workerId]);
+}
+
+function findWorker(reader: Reader, workerId: string): SqlRow | undefined {
+  return reader.read(WORKER_SQL.one, [workerId])[0];
 }
 
 /** The workers that are not forgotten, the latest heartbeat first. */

@@ -13,7 +13,7 @@ import type { FileName, Storage, StorageFile } from "./storage.ts";
 export const SEGMENT_HEADER_BYTES = 64;
 
 /** Which layout of bytes this is; another number is refused. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 const MAGIC = new TextEncoder().encode("HOLDFAST");
 

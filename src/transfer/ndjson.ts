@@ -1,12 +1,21 @@
 /**
- * NDJSON: one task per line with every field, named as the columns of the original are.
+ * NDJSON: one task per line with every field, named as the columns of the original are; then the schedules.
  *
  * Payloads and results are written and read digit by digit: a number that a double cannot hold arrives as it was.
  */
-import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { messageOf } from "../domain/errors.ts";
-import { checkInstant, isFinal, type TaskStatus } from "../domain/task.ts";
+import { isFinal, type TaskStatus } from "../domain/task.ts";
+import type { ScheduleRecord } from "../queue/schedule_record.ts";
 import type { ParentRecord, TaskRecord } from "../queue/task_record.ts";
+import {
+  instantOf,
+  optionalInstantOf,
+  parseExactly,
+  policyFields,
+  policyOf,
+  webhookOf,
+} from "./line_fields.ts";
+import { scheduleOfLine } from "./schedule_line.ts";
 import {
   type ReadTasks,
   returnedToQueue,
@@ -43,19 +52,18 @@ const FIELDS = [
   "timeout_ms",
   "trace_parent",
   "parents",
+  "webhook",
 ] as const;
 
 type Field = typeof FIELDS[number];
 
 type Line = Readonly<Partial<Record<Field, unknown>>>;
 
+/** A task's line, or a schedule's. */
+type AnyLine = Line & { readonly schedule?: unknown };
+
 /** How many lines lie between two reports of progress. */
 const REPORT_EVERY = 1000;
-
-/** A number by the characters that it is written with. */
-interface ExactJson {
-  rawJSON(text: string): unknown;
-}
 
 /** The line of a task, without its end. */
 export function lineOf(record: TaskRecord): string {
@@ -83,23 +91,25 @@ export function lineOf(record: TaskRecord): string {
     result: record.resultText === null ? null : parseExactly(record.resultText),
     progress_percent: record.progress,
     progress_message: record.progressMessage,
-    retry_policy: record.retryPolicy === null ? null : policyFields(record.retryPolicy),
+    retry_policy: policyFields(record.retryPolicy),
     timeout_ms: record.timeoutMs,
     trace_parent: record.traceParent,
     parents: record.parents.map(({ taskId, runId, onFailure, state }) => {
       return { task_id: taskId, run_id: runId, on_failure: onFailure, state };
     }),
+    webhook: record.webhook,
   };
   return JSON.stringify(fields);
 }
 
-/** The tasks of a text; blank lines are passed over. */
+/** The tasks and schedules of a text; blank lines are passed over. */
 export function readNdjson(
   text: string,
   onProgress: (progress: TransferProgress) => void,
 ): ReadTasks {
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
   const records: TaskRecord[] = [];
+  const schedules: ScheduleRecord[] = [];
   const problems: TransferProblem[] = [];
   const unknown = new Set<string>();
   let [found, returned] = [0, 0];
@@ -107,8 +117,12 @@ export function readNdjson(
     const done = i + 1;
     if (done % REPORT_EVERY === 0) onProgress({ phase: "read", done, total: lines.length });
     if (line.trim() === "") continue;
-    found++;
     const read = readLine(line, unknown);
+    if ("firings" in read) {
+      schedules.push(read);
+      continue;
+    }
+    found++;
     if ("reason" in read) {
       problems.push({ id: read.id, reason: `line ${done}: ${read.reason}` });
       continue;
@@ -117,23 +131,28 @@ export function readNdjson(
     records.push(read.status === "leased" ? returnedToQueue(read) : read);
   }
   const notes = [...unknown].map((field) => `field ${field} is unknown and is not carried over`);
-  return { found, records, problems, returned, notes };
+  return { found, records, schedules, problems, returned, notes };
 }
 
-function readLine(text: string, unknown: Set<string>): TaskRecord | TransferProblem {
+function readLine(
+  text: string,
+  unknown: Set<string>,
+): TaskRecord | ScheduleRecord | TransferProblem {
   let id: number | null = null;
   try {
     const line = parseLine(text);
+    const exact = parseExactly(text) as AnyLine;
+    if (line.schedule !== undefined) return scheduleOfLine(line.schedule, exact.schedule);
     if (typeof line.id === "number") id = line.id;
     for (const name of Object.keys(line)) if (!isField(name)) unknown.add(name);
-    return recordOf(line, parseExactly(text) as Line);
+    return recordOf(line, exact);
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
     return { id, reason: messageOf(error) };
   }
 }
 
-function parseLine(text: string): Line {
+function parseLine(text: string): AnyLine {
   let line: unknown;
   try {
     line = JSON.parse(text);
@@ -183,15 +202,8 @@ function recordOf(line: Line, exact: Line): TaskRecord {
     timeoutMs: (line.timeout_ms ?? null) as number | null,
     traceParent: (line.trace_parent ?? null) as string | null,
     parents: parentsOf(line.parents ?? []),
+    webhook: webhookOf(line.webhook ?? null),
   };
-}
-
-function instantOf(line: Line, field: Field): Date {
-  return new Date(checkInstant(line[field], field));
-}
-
-function optionalInstantOf(line: Line, field: Field): Date | null {
-  return line[field] === undefined || line[field] === null ? null : instantOf(line, field);
 }
 
 function parentsOf(value: unknown): readonly ParentRecord[] {
@@ -208,36 +220,4 @@ function parentsOf(value: unknown): readonly ParentRecord[] {
       state: fields.state,
     } as ParentRecord;
   });
-}
-
-function policyFields(policy: RetryPolicy): Record<string, number> {
-  return {
-    initial_delay_ms: policy.initialDelayMs,
-    multiplier: policy.multiplier,
-    max_delay_ms: policy.maxDelayMs,
-  };
-}
-
-function policyOf(value: unknown): RetryPolicy | null {
-  if (value === null) return null;
-  if (typeof value !== "object") throw new TypeError("retry_policy: a JSON object is needed");
-  const fields = value as Readonly<Record<string, number | undefined>>;
-  return resolveRetryPolicy({
-    initialDelayMs: fields.initial_delay_ms,
-    multiplier: fields.multiplier,
-    maxDelayMs: fields.max_delay_ms,
-  });
-}
-
-/** Where a number of JavaScript's would be written differently, the characters stay. */
-function parseExactly(text: string): unknown {
-  return JSON.parse(
-    text,
-    ((_key: string, value: unknown, { source }: { readonly source?: string }): unknown => {
-      if (typeof value !== "number" || source === undefined || String(value) === source) {
-        return value;
-      }
-      return (JSON as unknown as ExactJson).rawJSON(source);
-    }) as (key: string, value: unknown) => unknown,
-  );
 }

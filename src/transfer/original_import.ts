@@ -67,7 +67,14 @@ export function readOriginal(
     if (++found % PAGE === 0 || found === total) onProgress({ phase: "read", done: found, total });
   }
   if (found !== total) throw new Error(`${total} rows were counted and ${found} were read`);
-  return { found, records, problems, returned, notes: notesOn(database, schema, clipped) };
+  return {
+    found,
+    records,
+    schedules: [],
+    problems,
+    returned,
+    notes: notesOn(database, schema, clipped),
+  };
 }
 
 /** Each column, and how many bytes its text has in the file. */
@@ -144,6 +151,7 @@ function recordOf(fields: Fields, nameRun: (fields: Fields) => string): TaskReco
     timeoutMs: null,
     traceParent: null,
     parents: [],
+    webhook: null,
   };
 }
 

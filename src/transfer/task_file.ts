@@ -1,12 +1,13 @@
 /**
  * Task files: what was read of a file that tasks are imported from.
  */
+import type { ScheduleRecord } from "../queue/schedule_record.ts";
 import type { TaskRecord } from "../queue/task_record.ts";
 
 /** The formats that tasks are carried in. */
 export const TRANSFER_FORMATS = ["original", "ndjson"] as const;
 
-/** `original`: a SQLite database of the Python system. `ndjson`: one task per line with every field. */
+/** `original`: a SQLite database of the Python system. `ndjson`: one task or schedule per line with every field. */
 export type TransferFormat = typeof TRANSFER_FORMATS[number];
 
 /** Why a row, a line or a task cannot be carried. */
@@ -27,16 +28,18 @@ export interface TransferProgress {
   readonly total: number;
 }
 
-/** The tasks of a file. */
+/** The tasks and schedules of a file. */
 export interface TaskFile {
   /** Where it is. */
   readonly path: string;
   /** What it is. */
   readonly format: TransferFormat;
-  /** How many rows or lines it has. */
+  /** How many rows or lines it has, those of schedules not counted. */
   readonly found: number;
   /** The tasks that could be read. */
   readonly records: readonly TaskRecord[];
+  /** The schedules that could be read. */
+  readonly schedules: readonly ScheduleRecord[];
   /** Those that could not. */
   readonly problems: readonly TransferProblem[];
   /** How many tasks were leased or in progress, and come in as queued. */

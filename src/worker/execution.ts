@@ -42,6 +42,8 @@ export interface ExecutionTools {
   readonly queue: TaskQueue;
   readonly clock: Clock;
   readonly logs: LogStore | null;
+  /** Is told when the handler has ended, while the queue has yet to be told how. */
+  readonly onEnded: () => void;
   /** Is told of errors that are not the handler's. */
   readonly onError: (message: string) => void;
 }
@@ -110,7 +112,14 @@ export class Execution {
     const outcome = await this.#attempt(handler, entry);
     this.#isReporting = true;
     this.#cancelProgress?.();
-    return await this.#report(outcome, entry);
+    const report = this.#report(outcome, entry);
+    this.#tools.onEnded();
+    return await report;
+  }
+
+  /** Whether the handler has ended, so that it needs no slot any more. */
+  get hasEnded(): boolean {
+    return this.#isReporting;
   }
 
   async #attempt(handler: Handler, entry: HandlerEntry | undefined): Promise<Outcome> {

@@ -62,7 +62,9 @@ interface Delivery {
 /** How deliveries that failed are tried again: after 5 s, then three times as long, at most 1 h. */
 const RETRY = Object.freeze({ initialDelayMs: 5000, multiplier: 3, maxDelayMs: 3_600_000 });
 
-const TIMEOUT_DEFAULT_MS = 10_000;
+/** How long one delivery may take, in milliseconds. */
+export const WEBHOOK_TIMEOUT_MS = Object.freeze({ min: 100, max: 60_000, default: 10_000 });
+
 const SECRET_MIN_LENGTH = 16;
 const RETRY_AFTER_MAX_SECONDS = 86_400;
 
@@ -74,14 +76,14 @@ export function registerWebhookHandler(
   options: WebhookOptions,
   send: SendWebhook,
 ): void {
-  const { secret, timeoutMs = TIMEOUT_DEFAULT_MS, clock = systemClock } = options;
+  const { secret, timeoutMs = WEBHOOK_TIMEOUT_MS.default, clock = systemClock } = options;
   if (typeof secret !== "string" || secret.length < SECRET_MIN_LENGTH) {
     throw new TypeError(
       `Cannot sign webhooks: a secret of at least ${SECRET_MIN_LENGTH} characters is needed`,
     );
   }
-  checkInteger(timeoutMs, "webhook timeoutMs", 100, 60_000);
-  const allowed = new Set(options.allowedHosts.map(normalHost));
+  checkInteger(timeoutMs, "webhook timeoutMs", WEBHOOK_TIMEOUT_MS.min, WEBHOOK_TIMEOUT_MS.max);
+  const allowed = new Set(options.allowedHosts.map(checkHost));
   const deliver = async (task: Task, context: TaskContext): Promise<unknown> => {
     const { url, ...message } = task.payload as Delivery;
     const target = new URL(url);
@@ -161,8 +163,8 @@ function judge({ host }: URL, { status, retryAfter }: WebhookResponse): { status
   throw new RetryAfterError(Math.min(seconds, RETRY_AFTER_MAX_SECONDS) * 1000, message);
 }
 
-/** A host as URLs show it. @throws TypeError */
-function normalHost(host: string): string {
+/** A host that can be allowed, as URLs show it. @throws TypeError */
+export function checkHost(host: string): string {
   const text = typeof host === "string" && /:.*:/.test(host) && !host.startsWith("[")
     ? `[${host}]`
     : host;

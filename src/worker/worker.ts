@@ -265,7 +265,9 @@ export class Worker {
 
   #countRunning(type: string): number {
     let count = 0;
-    for (const { task } of this.#running.keys()) if (task.type === type) count++;
+    for (const { task, hasEnded } of this.#running.keys()) {
+      if (task.type === type && !hasEnded) count++;
+    }
     return count;
   }
 
@@ -276,6 +278,7 @@ export class Worker {
       queue: this.#queue,
       clock: this.#clock,
       logs: this.#logs,
+      onEnded: () => this.#freeSlot(takesSlot),
       onError: (message) => this.#emitError(message, task),
     });
     this.#latest.set(task.id, execution);
@@ -289,12 +292,16 @@ export class Worker {
     ).finally(() => {
       this.#running.delete(execution);
       if (this.#latest.get(task.id) === execution) this.#latest.delete(task.id);
-      if (takesSlot) this.#slotsTaken--;
-      this.#doorbell.ring();
     });
     this.#running.set(execution, end);
     const early = this.#early.get(task.id);
     if (early !== undefined) followTask(execution, early);
+  }
+
+  /** The next task can be claimed in the commit that tells how this one ended. */
+  #freeSlot(wasTaken: boolean): void {
+    if (wasTaken) this.#slotsTaken--;
+    this.#doorbell.ring();
   }
 
   #startHeartbeat(): Heartbeat {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import { describeProblems, onlyFields } from "./problems.ts";
+import { checkHost, WEBHOOK_TIMEOUT_MS } from "./webhook_handler.ts";
 import { WORKER_DEFAULTS } from "./worker.ts";
 
 /** What can be configured from outside; the same as in `WorkerOptions`. */
@@ -21,6 +22,18 @@ export interface WorkerConfig {
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** How often to look for tasks that became due by time alone, 1 to 60,000 ms; default 100. Environment: `HOLDFAST_POLL_INTERVAL_MS`. */
   readonly pollIntervalMs: number;
+  /**
+   * The hosts that webhooks may be delivered to, as in `WebhookOptions`; default none, and nothing is delivered. Environment:
+   * `HOLDFAST_WEBHOOK_ALLOWED_HOSTS`, between commas.
+   */
+  readonly webhookAllowedHosts: readonly string[];
+  /**
+   * The file that holds the secret by which webhooks are signed; default none: then `HOLDFAST_WEBHOOK_SECRET` is the secret.
+   * Environment: `HOLDFAST_WEBHOOK_SECRET_FILE`.
+   */
+  readonly webhookSecretFile: string | undefined;
+  /** How long one delivery may take, 100 to 60,000 ms; default 10,000. Environment: `HOLDFAST_WEBHOOK_TIMEOUT_MS`. */
+  readonly webhookTimeoutMs: number;
 }
 
 /** Where a worker's configuration may come from. */
@@ -36,6 +49,11 @@ export interface WorkerConfigSources {
 const { workerIdMaxLength, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
 const { concurrencyMax, pollIntervalMaxMs } = WORKER_DEFAULTS;
 const ID_ALLOWED = `a text of 1 to ${workerIdMaxLength} characters is needed`;
+const HOSTS_ALLOWED = "a list of hosts is needed";
+const HOST_ALLOWED =
+  "a host name such as hooks.example.com, perhaps with a port, or an address is needed";
+const FILE_ALLOWED = "the path of a file is needed";
+const HOSTS_MAX = 1000;
 const PAIRS_ALLOWED = "a JSON object is needed";
 
 const FIELDS = {
@@ -45,6 +63,10 @@ const FIELDS = {
   concurrency: integer(1, concurrencyMax),
   capabilities: z.record(z.string(), z.unknown(), PAIRS_ALLOWED),
   poll_interval_ms: integer(1, pollIntervalMaxMs),
+  webhook_allowed_hosts: z.array(z.string(HOST_ALLOWED).refine(isHost, HOST_ALLOWED), HOSTS_ALLOWED)
+    .max(HOSTS_MAX, `at most ${HOSTS_MAX} hosts are allowed`),
+  webhook_secret_file: z.string(FILE_ALLOWED).trim().min(1, FILE_ALLOWED),
+  webhook_timeout_ms: integer(WEBHOOK_TIMEOUT_MS.min, WEBHOOK_TIMEOUT_MS.max),
 };
 
 const SETTINGS = onlyFields(FIELDS).partial();
@@ -83,12 +105,16 @@ export function resolveWorkerConfig(
     concurrency: settings.concurrency ?? WORKER_DEFAULTS.concurrency,
     capabilities: settings.capabilities ?? {},
     pollIntervalMs: settings.poll_interval_ms ?? WORKER_DEFAULTS.pollIntervalMs,
+    webhookAllowedHosts: settings.webhook_allowed_hosts ?? [],
+    webhookSecretFile: settings.webhook_secret_file,
+    webhookTimeoutMs: settings.webhook_timeout_ms ?? WEBHOOK_TIMEOUT_MS.default,
   };
 }
 
 function fromOptions(options: Partial<WorkerConfig>): Record<string, unknown> {
   const { workerId, strategy, leaseDurationMs, concurrency, capabilities, pollIntervalMs } =
     options;
+  const { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs } = options;
   return defined({
     worker_id: workerId,
     scheduling_strategy: strategy,
@@ -96,6 +122,9 @@ function fromOptions(options: Partial<WorkerConfig>): Record<string, unknown> {
     concurrency,
     capabilities,
     poll_interval_ms: pollIntervalMs,
+    webhook_allowed_hosts: webhookAllowedHosts,
+    webhook_secret_file: webhookSecretFile,
+    webhook_timeout_ms: webhookTimeoutMs,
   });
 }
 
@@ -123,6 +152,9 @@ function readVariable(field: string, text: string): unknown {
   if (field.endsWith("_ms") || field === "concurrency") {
     return /^[+-]?\d+$/.test(text) ? Number(text) : text;
   }
+  if (field === "webhook_allowed_hosts") {
+    return text.split(",").map((host) => host.trim()).filter((host) => host !== "");
+  }
   if (field !== "capabilities") return text;
   try {
     return JSON.parse(text);
@@ -148,6 +180,16 @@ function refusal(source: string, problems: string): TypeError {
 function defined<T extends object>(settings: T): T {
   const entries = Object.entries(settings).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as T;
+}
+
+function isHost(text: string): boolean {
+  try {
+    checkHost(text);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return false;
+    throw thrown;
+  }
 }
 
 function integer(min: number, max: number): z.ZodType<number> {

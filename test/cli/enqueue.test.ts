@@ -2,7 +2,8 @@
  * `holdfast enqueue`: what it stores, what it answers, and what it refuses.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Scratch } from "./cli_harness.ts";
+import { openQueue } from "../../src/mod.ts";
+import { type Json, Scratch } from "./cli_harness.ts";
 
 const COLUMNS = [
   "id",
@@ -57,6 +58,66 @@ Deno.test("enqueue stores what the options say and answers with the task", async
   assertMatch(doc.task.created_at_utc, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   assertEquals((await scratch.json(["show", String(doc.task.id)])).doc, doc.task);
 });
+
+/** What the queue of `scratch` tells of task `id` once it is cancelled. */
+async function toldOf(scratch: Scratch, id: number): Promise<unknown> {
+  await scratch.run(["cancel", String(id)]);
+  const { doc } = await scratch.json(["list", "--type", "holdfast.webhook"]);
+  return doc.tasks.map(({ payload }: Json) => [payload.url, payload.event, payload.task.id]);
+}
+
+/** How task `id` is retried; no command shows it. */
+async function retryPolicyOf(scratch: Scratch, id: number): Promise<unknown> {
+  const queue = await openQueue(scratch.db);
+  try {
+    return (await queue.get(id))!.retryPolicy;
+  } finally {
+    await queue.close();
+  }
+}
+
+Deno.test("enqueue and a batch file take a webhook and a retry policy", async () => {
+  await using scratch = new Scratch();
+  const url = "https://hooks.example.com/done";
+  const policy = ["--retry-delay", "1.5s", "--retry-multiplier", "1.5", "--retry-max-delay", "1m"];
+  const webhook = ["--webhook", url, "--webhook-events", "cancelled", "failed"];
+  assertEquals((await scratch.run(["enqueue", "email", ...webhook, ...policy])).code, 0);
+  assertEquals(await retryPolicyOf(scratch, 1), {
+    initialDelayMs: 1500,
+    multiplier: 1.5,
+    maxDelayMs: 60_000,
+  });
+  assertEquals(await toldOf(scratch, 1), [[url, "task.cancelled", 1]]);
+  const line = { type: "email", webhook: { url }, retry_policy: { initial_delay_ms: 5 } };
+  const files = { "-": JSON.stringify(line) };
+  assertEquals((await scratch.run(["enqueue", "--batch", "-"], { files })).code, 0);
+  assertEquals(await retryPolicyOf(scratch, 3), {
+    initialDelayMs: 5,
+    multiplier: 2,
+    maxDelayMs: 300_000,
+  });
+  assertEquals(await toldOf(scratch, 3), [
+    [url, "task.cancelled", 3],
+    [url, "task.cancelled", 1],
+  ]);
+});
+
+for (
+  const [args, message] of [
+    [["--webhook", "hooks.example.com"], '"hooks.example.com" as webhook url'],
+    [["--webhook", "https://x.example", "--webhook-events", "queued"], "completed, failed"],
+    [["--webhook-events", "failed"], "--webhook-events needs a --webhook"],
+    [["--retry-delay", "8d"], "A duration from 0 to 604800000 ms is needed"],
+    [["--retry-multiplier", "0.5"], "A number from 1 to 100 is needed"],
+  ] as const
+) {
+  Deno.test(`enqueue refuses ${args.join(" ")} with 2`, async () => {
+    await using scratch = new Scratch();
+    const { code, err } = await scratch.run(["enqueue", "email", ...args]);
+    assertEquals(code, 2);
+    assertStringIncludes(err, message);
+  });
+}
 
 Deno.test("enqueue says in words which task it stored", async () => {
   await using scratch = new Scratch();
@@ -181,6 +242,16 @@ const BAD_LINES: Readonly<Record<string, readonly [string, string]>> = {
   "has a priority in words": ['{"type":"t","priority":"1"}', "line 2: priority"],
   "has priority 0": ['{"type":"t","priority":0}', "priority"],
   "has a blank type": ['{"type":" "}', "type"],
+  "has a webhook without URL": ['{"type":"t","webhook":{}}', "line 2: webhook.url"],
+  "has a webhook that cannot be": ['{"type":"t","webhook":{"url":"x"}}', '"x" as webhook url'],
+  "has an unknown event": [
+    '{"type":"t","webhook":{"url":"https://x.example","events":["done"]}}',
+    "line 2: webhook.events.0",
+  ],
+  "has a retry policy out of its range": [
+    '{"type":"t","retry_policy":{"multiplier":0}}',
+    "line 2: Cannot use 0 as multiplier",
+  ],
 };
 
 for (const [what, [line, message]] of Object.entries(BAD_LINES)) {

@@ -71,7 +71,7 @@ Deno.test("worker --modules executes modules beside handlers, and needs one of t
     assertStringIncludes((await scratch.run(["logs", "1"])).out, "hello all");
     const idle = await scratch.run(["worker", "--until-empty"]);
     assertEquals(idle.code, 2);
-    assertStringIncludes(idle.err, "--handlers or --modules is needed");
+    assertStringIncludes(idle.err, "--handlers, --modules or allowed hosts of webhooks are needed");
     const wrong = await scratch.run(["worker", "--modules", scratch.path("greet.mjs")]);
     assertEquals(wrong.code, 2);
     assertStringIncludes(wrong.err, "Cannot load modules from");

@@ -127,6 +127,28 @@ Deno.test("a batch is stored behind the server whole or not at all, with what de
   assertEquals((await served.json(["explain", String(one.task.id)])).reason, "waiting_for_parents");
 });
 
+Deno.test("a webhook and a retry policy reach the queue behind the server", async () => {
+  await using served = await Served.create();
+  const url = "https://hooks.example.com/done";
+  const policy = ["--retry-delay", "5ms", "--max-attempts", "2"];
+  const { task } = await served.json(["enqueue", "echo", "--webhook", url, ...policy]);
+  const line = { type: "echo", webhook: { url, events: ["cancelled"] }, retry_policy: {} };
+  const files = { "-": JSON.stringify(line) };
+  const { code, out } = await served.run(["enqueue", "--batch", "-", "--json"], { files });
+  assertEquals(code, 0);
+  const ids = [task.id, JSON.parse(out).tasks[0].id];
+  const queue = await openQueue(served.scratch.db);
+  const policies = await Promise.all(ids.map(async (id) => (await queue.get(id))!.retryPolicy));
+  await queue.close();
+  assertEquals(policies.map((each) => each!.initialDelayMs), [5, 1000]);
+  for (const id of ids) await served.run(["cancel", String(id)]);
+  const { tasks } = await served.json(["list", "--type", "holdfast.webhook"]);
+  const told = tasks.map(({ payload }: Json) => [payload.url, payload.event, payload.task.id]);
+  assertEquals(told, ids.toReversed().map((id) => [url, "task.cancelled", id]));
+  const wrong = await served.run(["enqueue", "echo", "--webhook", "ftp://x.example"]);
+  assertEquals([wrong.code, wrong.out], [2, ""]);
+});
+
 Deno.test("run and logs -f follow a task behind the server to its end", async () => {
   await using served = await Served.create();
   let work: Promise<unknown> = Promise.resolve();

@@ -20,6 +20,19 @@ Deno.test("schedule add, list, pause, resume and remove", async () => {
   assertEquals((await scratch.run(["schedule", "list"])).out, "there are no schedules\n");
 });
 
+Deno.test("schedule add takes a webhook for its tasks", async () => {
+  await using scratch = new Scratch();
+  const url = "https://hooks.example.com/done";
+  const { code, doc } = await scratch.json([...NIGHTLY, "--webhook", url]);
+  assertEquals([code, doc.schedule.webhook], [0, {
+    url,
+    events: ["completed", "failed", "cancelled"],
+  }]);
+  const events = [...NIGHTLY, "--replace", "--webhook", url, "--webhook-events", "failed"];
+  assertEquals((await scratch.json(events)).doc.schedule.webhook.events, ["failed"]);
+  assertEquals((await scratch.run([...NIGHTLY, "--webhook-events", "failed"])).code, 2);
+});
+
 Deno.test("schedule add refuses what cannot be, with 2, and another schedule of that name, with 1", async () => {
   await using scratch = new Scratch();
   for (

@@ -2,7 +2,8 @@
  * What every TaskQueue must do with schedules.
  */
 import { assertEquals, assertRejects } from "@std/assert";
-import { QueueError } from "../../src/domain/errors.ts";
+import { PermanentError, QueueError } from "../../src/domain/errors.ts";
+import { WEBHOOK_TYPE } from "../../src/domain/task.ts";
 import type { NewSchedule } from "../../src/queue/schedule.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
@@ -19,6 +20,33 @@ export function schedulesContract(name: string, useQueue: UseClockedQueue): void
   ): void => {
     Deno.test(`${name}: ${what}`, () => useQueue({}, test));
   };
+
+  behaviour(
+    "the webhook of a schedule is told of the ends of its tasks, and one that differs makes it another",
+    async (queue) => {
+      const webhook = { url: "https://hooks.example.com/done", events: ["failed"] } as const;
+      const wanted: NewSchedule = { id: "s", type: "t", everyMs: MINUTE_MS, webhook };
+      assertEquals((await queue.addSchedule(wanted)).schedule.webhook, webhook);
+      assertEquals((await queue.addSchedule(wanted)).created, false);
+      for (const other of [undefined, { ...webhook, events: ["completed"] as const }]) {
+        await assertRejects(() => queue.addSchedule({ ...wanted, webhook: other }), QueueError);
+      }
+      await assertRejects(
+        () => queue.addSchedule({ ...wanted, id: "bad", webhook: { url: "nowhere" } }),
+        TypeError,
+        '"nowhere" as webhook url',
+      );
+      await queue.fireSchedules();
+      const [task] = await queue.claim({ workerId: "w", types: ["t"] });
+      await queue.fail(task!, new PermanentError("broken"));
+      const told = (await queue.list({ type: WEBHOOK_TYPE })).map(({ payload }) => payload);
+      assertEquals(told.map((each) => (each as { event: string }).event), ["task.failed"]);
+      const replaced = await queue.addSchedule({ ...wanted, webhook: undefined }, {
+        replace: true,
+      });
+      assertEquals(replaced.schedule.webhook, null);
+    },
+  );
 
   behaviour(
     "addSchedule() stores every field and gives defaults to the rest",
@@ -51,6 +79,7 @@ export function schedulesContract(name: string, useQueue: UseClockedQueue): void
         lastFiredAt: null,
         lastTaskId: null,
         firings: 0,
+        webhook: null,
         waitsForTaskId: null,
         createdAt: now,
         updatedAt: now,

@@ -159,6 +159,10 @@ class CountingEngine implements SqlEngine {
         this.#note(sql);
         return database.all(sql, parameters);
       },
+      execute: (sql: string, parameters?: readonly SqlValue[]): number => {
+        this.#note(sql);
+        return database.execute(sql, parameters);
+      },
       export: () => database.export(),
       close: () => database.close(),
     };

@@ -98,7 +98,7 @@ Deno.test("a torn tail that was cut stays cut when power goes during the first a
   assertEquals([await readNotes(ledger), ledger.stats().tornTails], [["kept"], 1]);
   assertEquals(disk.readBytes(SEGMENT)!.length, keptBytes);
   process.storage.beforeSync = () => new Promise(() => {});
-  ledger.write((tx) => tx.change("notes", "INSERT INTO notes (text) VALUES ('lose') RETURNING *"))
+  ledger.write((tx) => tx.insert("notes", { text: "lose" }))
     .catch(() => {});
   await settle();
   process.cutPower();

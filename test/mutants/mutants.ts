@@ -366,8 +366,38 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "lose deletions when another process's record is applied",
     file: "src/ledger/replica.ts",
-    find: "      this.#database.all(statements.remove, change.key);\n",
+    find: "    return this.#applyEach(payload, (change) => this.#perform(change));\n",
+    replace:
+      "    return this.#applyEach(payload, (change) => change.row !== null && this.#perform(change));\n",
+    tests: LEDGER,
+  },
+  {
+    name: "apply a record that does not follow the ones before",
+    file: "src/ledger/replica.ts",
+    find: "    if (changed !== 1) throw",
+    replace: "    if (changed > 1) throw",
+    tests: LEDGER,
+  },
+  {
+    name: "salvage only what changed of a row that is lost",
+    file: "src/ledger/replica.ts",
+    find: "(change) => this.#force(change)",
+    replace: "(change) => this.#perform(change)",
+    tests: LEDGER,
+  },
+  {
+    name: "give out a number that another process has given out",
+    file: "src/ledger/replica.ts",
+    find: "      this.#noteNumber(change.table, change.row[table.key[0]!]!);\n",
     replace: "",
+    tests: LEDGER,
+  },
+  {
+    name: "leave a column that changed out of the image",
+    file: "src/ledger/replica.ts",
+    find: "  return changed === undefined ? [table, row] : [table, row, changed];\n",
+    replace:
+      "  return changed === undefined ? [table, row] : [table, row, changed.slice(0, -1)];\n",
     tests: LEDGER,
   },
   {
@@ -409,8 +439,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: "lease a task that another process has leased meanwhile",
     file: "src/queue/claim.ts",
     find:
-      "WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
-    replace: "WHERE id = ? AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING *`",
+      "WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`",
+    replace: "WHERE id = ? AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`",
     tests: QUEUE,
   },
   {
@@ -423,7 +453,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "let weighted random forget how far its clocks have run",
     file: "src/queue/operation_context.ts",
-    find: "  return laneClock(reader, task.type, task.compatibility) + drawWaitingTime(",
+    find: "  return clock + drawWaitingTime(",
     replace: "  return drawWaitingTime(",
     tests: WEIGHTED,
   },
@@ -451,15 +481,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "claim a child whose parents are not final by its id",
     file: "src/queue/claim.ts",
-    find: "status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?) RETURNING",
-    replace: "status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?) RETURNING",
+    find: "status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`",
+    replace: "status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?)`",
     tests: QUEUE,
   },
   {
     name: "start a child when the first of its parents has ended",
     file: "src/queue/settle.ts",
-    find: '(cell(child, "waits_for") as number) + change > 0',
-    replace: '(cell(child, "waits_for") as number) + change > 1',
+    find: "    if (waitsFor > 0) {",
+    replace: "    if (waitsFor > 1) {",
     tests: QUEUE,
   },
   {
@@ -479,7 +509,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leave a pruned task's transitions",
     file: "src/queue/prune.ts",
-    find: "    tx.remove(LOG_TABLE, PRUNE_SQL.transitions, [id]);\n",
+    find: "for (const key of tx.read(PRUNE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);",
     replace: "",
     tests: PRUNING,
   },

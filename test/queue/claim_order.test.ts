@@ -24,8 +24,7 @@ Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 
     CLAIM_SQL.due,
     CLAIM_SQL.nextDue,
     CLAIM_SQL.nextLane,
-    CLAIM_SQL.lease,
-    CLAIM_SQL.promote,
+    CLAIM_SQL.claimable,
     EXPIRED_SQL,
   ];
   for (const sql of statements) {

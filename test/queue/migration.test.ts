@@ -3,7 +3,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { openQueue } from "../../src/mod.ts";
-import { QUEUE_SCHEMA, TASK_TABLE } from "../../src/queue/schema.ts";
+import { QUEUE_SCHEMA, SCHEDULE_TABLE, TASK_TABLE } from "../../src/queue/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { openLedger } from "../support/ledgers.ts";
 
@@ -12,17 +12,63 @@ const VERSION_1 = {
   migrations: QUEUE_SCHEMA.migrations.slice(0, 1),
 };
 
-const INSERT = `INSERT INTO task_queue (run_id, type, priority, payload, compatibility, status,
-    attempts, max_attempts, run_after_utc, created_at_utc, updated_at_utc, lease_token, is_ready, draw_key)
-  VALUES (?, 't', 100, '{}', '{}', 'queued', 0, 5, 0, 0, 0, 0, 1, 0) RETURNING *`;
+const TASK = {
+  type: "t",
+  priority: 100,
+  payload: "{}",
+  compatibility: "{}",
+  status: "queued",
+  attempts: 0,
+  max_attempts: 5,
+  run_after_utc: 0,
+  created_at_utc: 0,
+  updated_at_utc: 0,
+  lease_token: 0,
+  is_ready: 1,
+  draw_key: 0,
+};
+
+const VERSION_5 = { ...QUEUE_SCHEMA, migrations: QUEUE_SCHEMA.migrations.slice(0, 5) };
+
+const SCHEDULE = {
+  schedule_id: "s",
+  type: "t",
+  payload: "{}",
+  priority: 100,
+  compatibility: "{}",
+  max_attempts: 5,
+  cron: "@daily",
+  time_zone: "UTC",
+  catch_up: "once",
+  catch_up_max: 100,
+  overlaps: 0,
+  is_paused: 1,
+  next_at_utc: 5,
+  firings: 2,
+  created_at_utc: 3,
+  updated_at_utc: 4,
+};
+
+Deno.test("a schedule of schema version 5 has no webhook, and all that it had", async () => {
+  const disk = new MemoryDisk();
+  const old = await openLedger(new MemoryStorage(disk), { schema: VERSION_5 });
+  await old.write((tx) => tx.insert(SCHEDULE_TABLE, SCHEDULE));
+  await old.close();
+  const queue = await openQueue({ storage: new MemoryStorage(disk) });
+  const { webhook, firings, createdAt, updatedAt } = (await queue.getSchedule("s"))!;
+  assertEquals([webhook, firings, Number(createdAt), Number(updatedAt)], [null, 2, 3, 4]);
+  await queue.pauseSchedule("s", false);
+  assertEquals(await queue.integrityCheck(), { ok: true, problems: [] });
+  await queue.close();
+});
 
 for (const hasSnapshot of [false, true]) {
   Deno.test(`a queue of schema version 1 ${hasSnapshot ? "with" : "without"} a snapshot goes on as the newest`, async () => {
     const disk = new MemoryDisk();
     const old = await openLedger(new MemoryStorage(disk), { schema: VERSION_1 });
-    await old.write((tx) => tx.change(TASK_TABLE, INSERT, ["r1"]));
+    await old.write((tx) => tx.insert(TASK_TABLE, { ...TASK, run_id: "r1" }));
     if (hasSnapshot) await old.checkpoint();
-    await old.write((tx) => tx.change(TASK_TABLE, INSERT, ["r2"]));
+    await old.write((tx) => tx.insert(TASK_TABLE, { ...TASK, run_id: "r2" }));
     await old.close();
     for (const round of [1, 2]) {
       const queue = await openQueue({ storage: new MemoryStorage(disk) });

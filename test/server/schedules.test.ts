@@ -44,6 +44,24 @@ Deno.test("a schedule is added once, listed, paused, resumed and removed", () =>
     assertEquals([gone.status, (await gone.json()).error_code], [404, "SCHEDULE_NOT_FOUND"]);
   }));
 
+Deno.test("a schedule takes a webhook, shows it, and names what is wrong with one", () =>
+  withApp(async ({ app, queue }) => {
+    const webhook = { url: "https://hooks.example.com/done", events: ["failed"] };
+    const added = await app.request("/api/schedules", send("POST", { ...NIGHTLY, webhook }));
+    assertEquals([added.status, (await added.json()).webhook], [201, webhook]);
+    const plain = { ...NIGHTLY, id: "plain" };
+    const other = await app.request("/api/schedules", send("POST", plain));
+    assertEquals((await other.json()).webhook, null);
+    const wrong = { ...NIGHTLY, id: "wrong", webhook: { url: "x", events: ["done"] } };
+    const refused = await app.request("/api/schedules", send("POST", wrong));
+    const { errors } = await refused.json();
+    assertEquals([refused.status, errors.map(({ field }: { field: string }) => field)], [
+      422,
+      ["webhook.url", "webhook.events.0"],
+    ]);
+    assertEquals((await queue.listSchedules()).length, 2);
+  }));
+
 Deno.test("what the queue refuses of a schedule is 422 with its words", () =>
   withApp(async ({ app, queue }) => {
     for (

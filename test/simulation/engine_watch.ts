@@ -23,6 +23,7 @@ export class EngineWatch implements SqlEngine {
     return {
       run: (sql) => database.run(sql),
       all: (sql, parameters) => database.all(sql, parameters),
+      execute: (sql, parameters) => database.execute(sql, parameters),
       export: () => database.export(),
       close: () => {
         if (this.#open.delete(database)) database.close();

@@ -45,10 +45,7 @@ export async function openLedger(
 
 /** Adds a note; resolves to its id. */
 export function addNote(ledger: Ledger, text: string): Promise<number> {
-  return ledger.write((tx) => {
-    const [row] = tx.change("notes", "INSERT INTO notes (text) VALUES (?) RETURNING *", [text]);
-    return Number(row![0]);
-  });
+  return ledger.write((tx) => Number(tx.insert("notes", { text })[0]));
 }
 
 /** Every note's text, in order of their ids. */

@@ -5,10 +5,13 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import fc from "fast-check";
 import { PermanentError, StorageError } from "../../src/domain/errors.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../src/domain/task.ts";
+import { checkWebhookUrl, WEBHOOK_EVENTS } from "../../src/domain/webhook.ts";
 import { ExportRefusedError, exportTasks } from "../../src/export_tasks.ts";
 import { importTasks } from "../../src/import_tasks.ts";
 import { openQueue } from "../../src/open_queue.ts";
 import { recordOfRow, type TaskRecord } from "../../src/queue/task_record.ts";
+import type { QueueRecords } from "../../src/queue/export_records.ts";
+import type { ScheduleRecord } from "../../src/queue/schedule_record.ts";
 import { TASK_COLUMNS } from "../../src/queue/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";
@@ -76,6 +79,11 @@ const jsonObjectText = fc.tuple(fc.dictionary(fc.string(), fc.jsonValue()), fc.b
   [value, digits],
 ) => `{"digits": ${digits}, "value": ${JSON.stringify(value)}}`);
 
+const webhookArbitrary = fc.record({
+  url: fc.webUrl({ withQueryParameters: true, withFragments: true }).map(checkWebhookUrl),
+  events: fc.subarray([...WEBHOOK_EVENTS], { minLength: 1 }),
+});
+
 const recordArbitrary: fc.Arbitrary<
   Omit<TaskRecord, "id" | "runId" | "idempotencyKey" | "parents">
 > = fc
@@ -109,9 +117,10 @@ const recordArbitrary: fc.Arbitrary<
     })),
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
     traceParent: fc.option(safeText(55)),
+    webhook: fc.option(webhookArbitrary),
   }).map((record) => record.status === "queued" ? { ...record, finishedAt: null } : record);
 
-const queueArbitrary: fc.Arbitrary<TaskRecord[]> = fc.array(
+const tasksArbitrary: fc.Arbitrary<TaskRecord[]> = fc.array(
   fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.boolean(), recordArbitrary),
   { maxLength: 8 },
 ).map((parts) => {
@@ -128,23 +137,94 @@ const queueArbitrary: fc.Arbitrary<TaskRecord[]> = fc.array(
   });
 });
 
+/** None of them comes while a test runs. */
+const distantDate = fc.date({
+  min: new Date("2090-01-01T00:00:00Z"),
+  max: new Date("2100-01-01T00:00:00Z"),
+  noInvalidDate: true,
+});
+
+const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> = fc
+  .record({
+    type: safeText(30),
+    payloadText: jsonObjectText,
+    priority: fc.integer({ min: 1, max: 1000 }),
+    compatibility: fc.dictionary(fc.string(), fc.oneof(fc.boolean(), fc.integer(), fc.string())),
+    maxAttempts: fc.integer({ min: 1, max: 100 }),
+    retryPolicy: fc.option(fc.record({
+      initialDelayMs: fc.nat(1000),
+      multiplier: fc.integer({ min: 1, max: 10 }),
+      maxDelayMs: fc.nat(1000),
+    })),
+    timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
+    everyMs: fc.option(fc.integer({ min: 1000, max: 1_000_000 })),
+    catchUp: fc.constantFrom("once", "skip"),
+    catchUpMax: fc.integer({ min: 1, max: 1000 }),
+    paused: fc.boolean(),
+    webhook: fc.option(webhookArbitrary),
+    nextAt: distantDate,
+    lastFiredAt: fc.option(someDate),
+    firings: fc.nat(),
+    createdAt: someDate,
+    updatedAt: someDate,
+  }).chain((fields): fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> =>
+    fields.everyMs !== null
+      ? fc.constant({ ...fields, cron: null, timeZone: "UTC", overlap: false })
+      : fc.record({
+        cron: fc.constantFrom("30 2 * * *", "0 0 12 * * 1-5", "@daily"),
+        timeZone: fc.constantFrom("UTC", "Europe/Berlin"),
+        overlap: fc.boolean(),
+        catchUp: fc.constantFrom("once", "skip", "all"),
+        nextAt: fc.option(distantDate),
+      }).map((time) => ({ ...fields, ...time }))
+  );
+
+/** Tasks, and schedules whose last tasks are among them. */
+const queueArbitrary: fc.Arbitrary<QueueRecords> = tasksArbitrary.chain((tasks) =>
+  fc.record({
+    tasks: fc.constant(tasks),
+    schedules: fc.uniqueArray(
+      fc.record({
+        id: safeText(30),
+        lastRunId: fc.constantFrom(null, ...tasks.map(({ runId }) => runId)),
+        fields: scheduleArbitrary,
+      }).map(({ fields, ...names }): ScheduleRecord => ({ ...fields, ...names })),
+      { selector: ({ id }) => id, maxLength: 4 },
+    ),
+  })
+);
+
 /** The records that come out after `records` went in, through a file of `format`. */
 async function throughFile(
-  records: readonly TaskRecord[],
+  { tasks, schedules }: QueueRecords,
   format: "original" | "ndjson",
   path: string,
-): Promise<[before: TaskRecord[], after: TaskRecord[]]> {
+): Promise<[before: QueueRecords, after: QueueRecords]> {
   const [from, to] = [await openQueue({ memory: true }), await openQueue({ memory: true })];
   try {
-    const { stored, problems } = await from.importRecords(records);
+    const { stored, problems } = await from.importRecords(tasks, { schedules });
     assert(stored, JSON.stringify(problems));
     await exportTasks(from, { format, output: path });
     await importTasks(to, path);
-    return [await from.exportRecords(), await to.exportRecords()];
+    return [await from.exportAll(), await to.exportAll()];
   } finally {
     await Promise.all([from.close(), to.close()]);
     await Deno.remove(path);
   }
+}
+
+/** What a record is, whatever its JSON texts are written like. */
+function comparable<
+  R extends { readonly payloadText: string; readonly resultText?: string | null },
+>(
+  { payloadText, resultText = null, ...rest }: R,
+): unknown {
+  return {
+    ...rest,
+    payload: sortedKeys(payloadText),
+    digits: /"digits": ?(-?\d+)/.exec(payloadText)?.[1],
+    result: sortedKeys(resultText),
+  };
 }
 
 const sortedKeys = (text: string | null): unknown =>
@@ -155,15 +235,21 @@ Deno.test("property: what NDJSON carries is what was there, every field of it", 
     await fc.assert(
       fc.asyncProperty(queueArbitrary, async (records) => {
         const [before, after] = await throughFile(records, "ndjson", path("x.ndjson"));
-        const comparable = (all: TaskRecord[]): unknown[] =>
-          all.map(({ payloadText, resultText, ...rest }) => ({
-            ...rest,
-            payload: sortedKeys(payloadText),
-            digits: /"digits": ?(-?\d+)/.exec(payloadText)?.[1],
-            result: sortedKeys(resultText),
-          }));
-        assertEquals(before.length, records.length);
-        assertEquals(comparable(after), comparable(before));
+        assertEquals(before.tasks.length, records.tasks.length);
+        assertEquals(
+          before.tasks.map(({ webhook }) => webhook),
+          records.tasks.map(({ webhook }) => structuredClone(webhook)),
+        );
+        const byId = new Map(records.schedules.map((schedule) => [schedule.id, schedule]));
+        assertEquals(before.schedules.length, byId.size);
+        for (const schedule of before.schedules) {
+          assertEquals(
+            comparable(schedule),
+            structuredClone(comparable(byId.get(schedule.id)!)),
+          );
+        }
+        assertEquals(after.tasks.map(comparable), before.tasks.map(comparable));
+        assertEquals(after.schedules.map(comparable), before.schedules.map(comparable));
       }),
       { numRuns: 40 },
     );
@@ -174,8 +260,9 @@ Deno.test("property: what the original's schema carries is what was there, as fa
     await fc.assert(
       fc.asyncProperty(queueArbitrary, async (records) => {
         const [before, after] = await throughFile(records, "original", path("x.db"));
-        assertEquals(before.length, records.length);
-        assertEquals(asOriginalHolds(after), asOriginalHolds(before));
+        assertEquals(before.tasks.length, records.tasks.length);
+        assertEquals(asOriginalHolds(after.tasks), asOriginalHolds(before.tasks));
+        assertEquals(after.schedules, []);
       }),
       { numRuns: 40 },
     );
@@ -185,10 +272,11 @@ Deno.test("a record carries every column but those that are made anew", () => {
   const row = TASK_COLUMNS.map((column) =>
     column === "payload" ? "{}" : column === "compatibility" ? "{}" : null
   );
-  const carried = Object.keys(recordOfRow(row, [])).length;
+  const carried = Object.keys(recordOfRow(row, { parents: [], webhook: null })).length;
   assertEquals(
     carried,
-    TASK_COLUMNS.length - ["is_ready", "draw_key", "waits_for"].length + ["parents"].length,
+    TASK_COLUMNS.length - ["is_ready", "draw_key", "waits_for"].length +
+      ["parents", "webhook"].length,
   );
 });
 
@@ -341,6 +429,7 @@ Deno.test("lines go to a function, in order of their ids, with every field", () 
       timeout_ms: 5000,
       trace_parent: null,
       parents: [],
+      webhook: null,
     });
   }));
 

@@ -2,7 +2,6 @@
  * Delivering webhooks: signatures, answers, and where they may not go.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { createHmac } from "node:crypto";
 import {
   HandlerRegistry,
   openQueue,
@@ -15,31 +14,9 @@ import {
 } from "../../src/mod.ts";
 import { isPublicAddress } from "../../src/worker/public_address.ts";
 import { until } from "../support/until.ts";
+import { expectedSignature, WebhookReceiver } from "../support/webhook_receiver.ts";
 
 const SECRET = "a secret of the two of us";
-
-/** A receiver on this machine that answers what it is told to. */
-class Receiver implements AsyncDisposable {
-  readonly received: { readonly headers: Headers; readonly body: string; readonly path: string }[] =
-    [];
-  answer: () => Response | Promise<Response> = () => new Response(null, { status: 204 });
-  readonly #server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: (): void => {} },
-    async (request) => {
-      const { pathname: path } = new URL(request.url);
-      this.received.push({ headers: request.headers, body: await request.text(), path });
-      return await this.answer();
-    },
-  );
-
-  get port(): number {
-    return (this.#server.addr as Deno.NetAddr).port;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
-  }
-}
 
 /** Tells `url` of a task that was cancelled, in one attempt; the delivery as it is then, and its attempt's answer. */
 async function deliver(url: string, options: Partial<WebhookOptions> = {}): Promise<Task> {
@@ -70,7 +47,7 @@ async function attempted(queue: TaskQueue): Promise<Task> {
 }
 
 Deno.test("a delivery is signed over its time and body, and names itself", async () => {
-  await using receiver = new Receiver();
+  await using receiver = new WebhookReceiver();
   const atMs = Date.UTC(2026, 0, 1, 12);
   const clock = { nowMs: () => atMs, setTimer: () => () => {} };
   const host = `127.0.0.1:${receiver.port}`;
@@ -90,8 +67,10 @@ Deno.test("a delivery is signed over its time and body, and names itself", async
   assert(!("url" in message));
   const timestamp = headers.get("x-holdfast-timestamp")!;
   assertEquals(timestamp, String(atMs / 1000));
-  const expected = createHmac("sha256", SECRET).update(`${timestamp}.${body}`).digest("hex");
-  assertEquals(headers.get("x-holdfast-signature"), `sha256=${expected}`);
+  assertEquals(
+    headers.get("x-holdfast-signature"),
+    expectedSignature(receiver.received[0]!, SECRET),
+  );
   assertEquals(headers.get("x-holdfast-delivery"), delivery.runId);
   assertEquals(headers.get("content-type"), "application/json");
 });
@@ -111,7 +90,7 @@ for (
   ] as const
 ) {
   Deno.test(`an answer of ${status} leaves the delivery ${end}`, async () => {
-    await using receiver = new Receiver();
+    await using receiver = new WebhookReceiver();
     receiver.answer = () =>
       new Response(null, { status, headers: { location: `http://127.0.0.1:${receiver.port}/2` } });
     const host = `127.0.0.1:${receiver.port}`;
@@ -123,7 +102,7 @@ for (
 }
 
 Deno.test("Retry-After is heeded", async () => {
-  await using receiver = new Receiver();
+  await using receiver = new WebhookReceiver();
   receiver.answer = () => new Response(null, { status: 429, headers: { "retry-after": "3600" } });
   const host = `127.0.0.1:${receiver.port}`;
   const delivery = await deliver(`http://${host}/`, { allowedHosts: [host, "127.0.0.1"] });
@@ -132,7 +111,7 @@ Deno.test("Retry-After is heeded", async () => {
 });
 
 Deno.test("no answer in time is tried again", async () => {
-  await using receiver = new Receiver();
+  await using receiver = new WebhookReceiver();
   const silent = Promise.withResolvers<Response>();
   receiver.answer = () => silent.promise;
   const host = `127.0.0.1:${receiver.port}`;
@@ -144,7 +123,7 @@ Deno.test("no answer in time is tried again", async () => {
 });
 
 Deno.test("nobody there is tried again", async () => {
-  const receiver = new Receiver();
+  const receiver = new WebhookReceiver();
   const host = `127.0.0.1:${receiver.port}`;
   await receiver[Symbol.asyncDispose]();
   const delivery = await deliver(`http://${host}/`, { allowedHosts: [host, "127.0.0.1"] });
@@ -152,7 +131,7 @@ Deno.test("nobody there is tried again", async () => {
 });
 
 Deno.test("a host that is not listed is never told", async () => {
-  await using receiver = new Receiver();
+  await using receiver = new WebhookReceiver();
   const host = `127.0.0.1:${receiver.port}`;
   for (const allowedHosts of [[], ["127.0.0.1"], ["example.com"], [`localhost:${receiver.port}`]]) {
     const delivery = await deliver(`http://${host}/`, { allowedHosts });
@@ -163,7 +142,7 @@ Deno.test("a host that is not listed is never told", async () => {
 });
 
 Deno.test("a listed host with a private address is told only if the address is listed", async () => {
-  await using receiver = new Receiver();
+  await using receiver = new WebhookReceiver();
   const { port } = receiver;
   for (const host of [`localhost:${port}`, `127.0.0.1:${port}`]) {
     const delivery = await deliver(`http://${host}/`, { allowedHosts: [host] });
@@ -177,7 +156,7 @@ Deno.test("a listed host with a private address is told only if the address is l
 });
 
 Deno.test("other spellings of a private address do not help", async () => {
-  await using receiver = new Receiver();
+  await using receiver = new WebhookReceiver();
   const { port } = receiver;
   for (const name of ["2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]"]) {
     const host = new URL(`http://${name}:${port}/`).host;

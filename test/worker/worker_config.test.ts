@@ -12,6 +12,9 @@ const ENV = {
   HOLDFAST_CONCURRENCY: "2",
   HOLDFAST_CAPABILITIES: '{"gpu":true}',
   HOLDFAST_POLL_INTERVAL_MS: "20",
+  HOLDFAST_WEBHOOK_ALLOWED_HOSTS: "hooks.example.com, 10.0.0.1:8443,::1,",
+  HOLDFAST_WEBHOOK_SECRET_FILE: "env.secret",
+  HOLDFAST_WEBHOOK_TIMEOUT_MS: "200",
 };
 
 const CONTENT = {
@@ -21,6 +24,9 @@ const CONTENT = {
   concurrency: 3,
   capabilities: { gpu: false },
   poll_interval_ms: 30,
+  webhook_allowed_hosts: ["file.example.com"],
+  webhook_secret_file: "file.secret",
+  webhook_timeout_ms: 300,
 };
 
 const file = { name: '"worker.json"', content: CONTENT };
@@ -34,6 +40,9 @@ Deno.test("resolveWorkerConfig() without sources gives the defaults", () => {
     concurrency,
     capabilities: {},
     pollIntervalMs,
+    webhookAllowedHosts: [],
+    webhookSecretFile: undefined,
+    webhookTimeoutMs: 10_000,
   });
 });
 
@@ -46,6 +55,9 @@ Deno.test("resolveWorkerConfig() reads every variable and every field", () => {
     concurrency: 2,
     capabilities: { gpu: true },
     pollIntervalMs: 20,
+    webhookAllowedHosts: ["hooks.example.com", "10.0.0.1:8443", "::1"],
+    webhookSecretFile: "env.secret",
+    webhookTimeoutMs: 200,
   });
   assertEquals(resolveWorkerConfig({ file }), {
     workerId: "file-worker",
@@ -54,6 +66,9 @@ Deno.test("resolveWorkerConfig() reads every variable and every field", () => {
     concurrency: 3,
     capabilities: { gpu: false },
     pollIntervalMs: 30,
+    webhookAllowedHosts: ["file.example.com"],
+    webhookSecretFile: "file.secret",
+    webhookTimeoutMs: 300,
   });
 });
 
@@ -85,6 +100,12 @@ const WRONG_VARIABLES: readonly (readonly [string, string, string])[] = [
   ["HOLDFAST_CAPABILITIES", "{gpu", 'HOLDFAST_CAPABILITIES: "{gpu": a JSON object is needed'],
   ["HOLDFAST_CAPABILITIES", "[1]", 'HOLDFAST_CAPABILITIES: "[1]": a JSON object is needed'],
   ["HOLDFAST_WORKER_ID", "x".repeat(201), "a text of 1 to 200 characters is needed"],
+  [
+    "HOLDFAST_WEBHOOK_ALLOWED_HOSTS",
+    "a.example,https://b.example",
+    'HOLDFAST_WEBHOOK_ALLOWED_HOSTS: "a.example,https://b.example": a host name such as',
+  ],
+  ["HOLDFAST_WEBHOOK_TIMEOUT_MS", "99", "an integer from 100 to 60000 is needed"],
   ["HOLDFAST_POLL_INTERVAL_MS", "-1", 'HOLDFAST_POLL_INTERVAL_MS: "-1": an integer from 1 to'],
 ];
 
@@ -104,6 +125,13 @@ const WRONG_FILES: readonly (readonly [unknown, string])[] = [
   [{ concurrency: "4" }, 'concurrency: "4": an integer from 1 to 1000 is needed'],
   [{ scheduling_strategy: 1 }, 'scheduling_strategy: 1: allowed are "fifo"'],
   [{ worker_id: " " }, 'worker_id: " ": a text of 1 to 200 characters is needed'],
+  [{ webhook_allowed_hosts: "x" }, 'webhook_allowed_hosts: "x": a list of hosts is needed'],
+  [
+    { webhook_allowed_hosts: ["x", "a b"] },
+    'webhook_allowed_hosts.1: "a b": a host name such as hooks.example.com, perhaps with a port',
+  ],
+  [{ webhook_secret_file: " " }, 'webhook_secret_file: " ": the path of a file is needed'],
+  [{ webhook_secret: "x" }, 'unknown are "webhook_secret"'],
   [{ capabilities: [] }, "capabilities: []: a JSON object is needed"],
   [
     { lease_ms: 5 },
@@ -128,9 +156,11 @@ Deno.test("resolveWorkerConfig() refuses options out of their range", () => {
 const FILES: Readonly<Record<string, string>> = {
   "worker.json": JSON.stringify(CONTENT),
   "worker.yaml": `worker_id: file-worker\nscheduling_strategy: fifo\nlease_duration_ms: 3000
-concurrency: 3\ncapabilities: { gpu: false }\npoll_interval_ms: 30\n`,
+concurrency: 3\ncapabilities: { gpu: false }\npoll_interval_ms: 30
+webhook_allowed_hosts: [file.example.com]\nwebhook_secret_file: file.secret\nwebhook_timeout_ms: 300\n`,
   "worker.toml": `worker_id = "file-worker"\nscheduling_strategy = "fifo"\nlease_duration_ms = 3_000
-concurrency = 3\npoll_interval_ms = 30\n[capabilities]\ngpu = false\n`,
+concurrency = 3\npoll_interval_ms = 30\nwebhook_allowed_hosts = ["file.example.com"]
+webhook_secret_file = "file.secret"\nwebhook_timeout_ms = 300\n[capabilities]\ngpu = false\n`,
 };
 
 for (const [name, text] of Object.entries(FILES)) {

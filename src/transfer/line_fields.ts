@@ -1,0 +1,65 @@
+/**
+ * The fields of an NDJSON line that need more than a name: instants, retry policies, webhooks, numbers digit by digit.
+ */
+import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
+import { checkInstant, type Webhook } from "../domain/task.ts";
+
+/** A line, or an object in it, as JSON gives it. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** A number by the characters that it is written with. */
+interface ExactJson {
+  rawJSON(text: string): unknown;
+}
+
+/** An instant that must be there. @throws TypeError */
+export function instantOf(line: Fields, field: string): Date {
+  return new Date(checkInstant(line[field], field));
+}
+
+/** An instant, or `null` where there is none. @throws TypeError */
+export function optionalInstantOf(line: Fields, field: string): Date | null {
+  return line[field] === undefined || line[field] === null ? null : instantOf(line, field);
+}
+
+/** A retry policy as it is written. */
+export function policyFields(policy: RetryPolicy | null): Record<string, number> | null {
+  return policy && {
+    initial_delay_ms: policy.initialDelayMs,
+    multiplier: policy.multiplier,
+    max_delay_ms: policy.maxDelayMs,
+  };
+}
+
+/** A retry policy that was written. @throws TypeError, RangeError */
+export function policyOf(value: unknown): RetryPolicy | null {
+  if (value === null) return null;
+  if (typeof value !== "object") throw new TypeError("retry_policy: a JSON object is needed");
+  const fields = value as Readonly<Record<string, number | undefined>>;
+  return resolveRetryPolicy({
+    initialDelayMs: fields.initial_delay_ms,
+    multiplier: fields.multiplier,
+    maxDelayMs: fields.max_delay_ms,
+  });
+}
+
+/** A webhook that was written; the queue checks its fields. @throws TypeError */
+export function webhookOf(value: unknown): Webhook | null {
+  if (value === null) return null;
+  if (typeof value !== "object") throw new TypeError("webhook: a JSON object is needed");
+  const { url, events } = value as Webhook;
+  return { url, events };
+}
+
+/** The value of a JSON text. Where a number of JavaScript's would be written differently, the characters stay. */
+export function parseExactly(text: string): unknown {
+  return JSON.parse(
+    text,
+    ((_key: string, value: unknown, { source }: { readonly source?: string }): unknown => {
+      if (typeof value !== "number" || source === undefined || String(value) === source) {
+        return value;
+      }
+      return (JSON as unknown as ExactJson).rawJSON(source);
+    }) as (key: string, value: unknown) => unknown,
+  );
+}

@@ -1,0 +1,77 @@
+/**
+ * Schedules in NDJSON: a line `{"schedule": {…}}` each, with every field and where its clock stands.
+ */
+import type { ScheduleRecord } from "../queue/schedule_record.ts";
+import {
+  type Fields,
+  instantOf,
+  optionalInstantOf,
+  parseExactly,
+  policyFields,
+  policyOf,
+  webhookOf,
+} from "./line_fields.ts";
+
+/** The line of a schedule, without its end. */
+export function scheduleLineOf(record: ScheduleRecord): string {
+  return JSON.stringify({
+    schedule: {
+      id: record.id,
+      type: record.type,
+      payload: parseExactly(record.payloadText),
+      priority: record.priority,
+      compatibility: record.compatibility,
+      max_attempts: record.maxAttempts,
+      retry_policy: policyFields(record.retryPolicy),
+      timeout_ms: record.timeoutMs,
+      webhook: record.webhook,
+      every_ms: record.everyMs,
+      cron: record.cron,
+      time_zone: record.timeZone,
+      catch_up: record.catchUp,
+      catch_up_max: record.catchUpMax,
+      overlap: record.overlap,
+      paused: record.paused,
+      next_at_utc: record.nextAt,
+      last_fired_at_utc: record.lastFiredAt,
+      last_run_id: record.lastRunId,
+      firings: record.firings,
+      created_at_utc: record.createdAt,
+      updated_at_utc: record.updatedAt,
+    },
+  });
+}
+
+/** The schedule of a line; the queue checks what is in its fields. @throws TypeError, RangeError */
+export function scheduleOfLine(value: unknown, exact: unknown): ScheduleRecord {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError("schedule: a JSON object is needed");
+  }
+  const line = value as Fields;
+  if (line.next_at_utc === undefined) throw new TypeError("next_at_utc: an instant is needed");
+  const createdAt = instantOf(line, "created_at_utc");
+  return {
+    id: line.id as string,
+    type: line.type as string,
+    payloadText: JSON.stringify((exact as Fields).payload ?? {}),
+    priority: (line.priority ?? 100) as number,
+    compatibility: (line.compatibility ?? {}) as Fields,
+    maxAttempts: (line.max_attempts ?? 5) as number,
+    retryPolicy: policyOf(line.retry_policy ?? null),
+    timeoutMs: (line.timeout_ms ?? null) as number | null,
+    webhook: webhookOf(line.webhook ?? null),
+    everyMs: (line.every_ms ?? null) as number | null,
+    cron: (line.cron ?? null) as string | null,
+    timeZone: (line.time_zone ?? "UTC") as string,
+    catchUp: (line.catch_up ?? "once") as ScheduleRecord["catchUp"],
+    catchUpMax: (line.catch_up_max ?? 100) as number,
+    overlap: (line.overlap ?? false) as boolean,
+    paused: (line.paused ?? false) as boolean,
+    nextAt: optionalInstantOf(line, "next_at_utc"),
+    lastFiredAt: optionalInstantOf(line, "last_fired_at_utc"),
+    lastRunId: (line.last_run_id ?? null) as string | null,
+    firings: (line.firings ?? 0) as number,
+    createdAt,
+    updatedAt: optionalInstantOf(line, "updated_at_utc") ?? createdAt,
+  };
+}
