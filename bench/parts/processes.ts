@@ -13,8 +13,8 @@ import { REACH_WORK } from "../reach_work.ts";
 
 const CONCURRENCY_EACH = 32;
 const COUNTS = [1, 3] as const;
-/** A handler that does nothing, and one that computes for this long. */
-const WORK_MS = [0, 2] as const;
+/** How long a handler computes: one that does nothing, and two that do something. */
+const WORK_MS = [0, 0.25, 2] as const;
 
 /** The part `processes`. */
 export const PROCESSES_PART: Part = {
