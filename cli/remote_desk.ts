@@ -199,11 +199,8 @@ export class RemoteDesk implements Desk {
   }
 }
 
-/** @throws UsageError for what the interface cannot say. */
+/** A task as the interface takes it. */
 function enqueueBody(task: NewTask): z.input<typeof EnqueueBody> {
-  if (task.timeoutMs !== undefined) {
-    throw new UsageError("a server takes no timeout of a task: give --db");
-  }
   const { retryPolicy, webhook } = task;
   return {
     type: task.type,
@@ -216,6 +213,7 @@ function enqueueBody(task: NewTask): z.input<typeof EnqueueBody> {
     run_id: task.runId,
     depends_on: task.dependsOn === undefined ? undefined : [...task.dependsOn],
     on_parent_failure: task.onParentFailure,
+    timeout_ms: task.timeoutMs,
     retry_policy: retryPolicy && {
       initial_delay_ms: retryPolicy.initialDelayMs,
       multiplier: retryPolicy.multiplier,

@@ -58,6 +58,8 @@ export interface RunOptions {
     /** The longest delay, 0 to 7 days in milliseconds; default 300000. */
     max_delay_ms?: number;
   };
+  /** How long an attempt may take, in milliseconds; default as the handler says, then no limit. */
+  timeout_ms?: number;
   /**
    * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
    * none.

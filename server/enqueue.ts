@@ -41,6 +41,7 @@ export interface SchedulingBody {
   readonly idempotency_key?: string;
   readonly max_attempts?: number;
   readonly retry_policy?: RetryPolicyBody;
+  readonly timeout_ms?: number;
   readonly depends_on?: readonly TaskReference[];
   readonly on_parent_failure?: ParentFailurePolicy;
   readonly webhook?: Webhook;
@@ -67,6 +68,7 @@ export function schedulingOf(
       multiplier: body.retry_policy.multiplier,
       maxDelayMs: body.retry_policy.max_delay_ms,
     },
+    timeoutMs: body.timeout_ms,
     dependsOn: body.depends_on,
     onParentFailure: body.on_parent_failure,
     webhook: body.webhook,

@@ -199,6 +199,11 @@ const schedulingFields = {
   retry_policy: retryPolicySchema.optional().openapi({
     description: "How failures are retried; default the handler's policy, then the queue's",
   }),
+  timeout_ms: z.number().int().min(1).max(TASK_LIMITS.timeoutMaxMs).optional().openapi({
+    description:
+      "How long an attempt may take, in milliseconds; default the handler's, then no limit",
+    example: 60_000,
+  }),
   depends_on: z.array(
     z.union([
       z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),

@@ -118,7 +118,7 @@ Deno.test("a batch is stored behind the server whole or not at all, with what de
   assertEquals([created, existing, tasks.length], [2, 1, 3]);
   assertEquals((await served.json(["show", "parent"])).compatibility, { gpu: true });
   assertStringIncludes((await served.run(["explain", "child"])).out, "waits for");
-  const bad = { "-": `${lines[0]}\n{"type":"echo","timeout_ms":5}` };
+  const bad = { "-": `${lines[0]}\n{"type":"echo","timeout_ms":0}` };
   assertEquals((await served.run(["enqueue", "--batch", "-"], { files: bad })).code, 2);
   const conflict = { "-": '{"type":"echo","run_id":"new"}\n{"type":"echo","run_id":"parent"}' };
   assertEquals((await served.run(["enqueue", "--batch", "-"], { files: conflict })).code, 1);
@@ -127,20 +127,26 @@ Deno.test("a batch is stored behind the server whole or not at all, with what de
   assertEquals((await served.json(["explain", String(one.task.id)])).reason, "waiting_for_parents");
 });
 
-Deno.test("a webhook and a retry policy reach the queue behind the server", async () => {
+Deno.test("a webhook, a retry policy and a timeout reach the queue behind the server", async () => {
   await using served = await Served.create();
   const url = "https://hooks.example.com/done";
   const policy = ["--retry-delay", "5ms", "--max-attempts", "2"];
   const { task } = await served.json(["enqueue", "echo", "--webhook", url, ...policy]);
-  const line = { type: "echo", webhook: { url, events: ["cancelled"] }, retry_policy: {} };
+  const line = {
+    type: "echo",
+    webhook: { url, events: ["cancelled"] },
+    retry_policy: {},
+    timeout_ms: 7000,
+  };
   const files = { "-": JSON.stringify(line) };
   const { code, out } = await served.run(["enqueue", "--batch", "-", "--json"], { files });
   assertEquals(code, 0);
   const ids = [task.id, JSON.parse(out).tasks[0].id];
   const queue = await openQueue(served.scratch.db);
-  const policies = await Promise.all(ids.map(async (id) => (await queue.get(id))!.retryPolicy));
+  const stored = await Promise.all(ids.map(async (id) => (await queue.get(id))!));
   await queue.close();
-  assertEquals(policies.map((each) => each!.initialDelayMs), [5, 1000]);
+  assertEquals(stored.map(({ retryPolicy }) => retryPolicy!.initialDelayMs), [5, 1000]);
+  assertEquals(stored.map(({ timeoutMs }) => timeoutMs), [null, 7000]);
   for (const id of ids) await served.run(["cancel", String(id)]);
   const { tasks } = await served.json(["list", "--type", "holdfast.webhook"]);
   const told = tasks.map(({ payload }: Json) => [payload.url, payload.event, payload.task.id]);

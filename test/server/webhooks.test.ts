@@ -28,12 +28,13 @@ async function toldOfCancelling(queue: TaskQueue): Promise<unknown[]> {
 }
 
 for (const [path, prefix, body] of WAYS) {
-  Deno.test(`POST ${path} takes a webhook and a retry policy`, () =>
+  Deno.test(`POST ${path} takes a webhook, a retry policy and a timeout`, () =>
     withApp(async ({ app, queue }) => {
-      const settings = { webhook: WEBHOOK, retry_policy: RETRY_POLICY };
+      const settings = { webhook: WEBHOOK, retry_policy: RETRY_POLICY, timeout_ms: 7000 };
       const response = await post(app, path, body(settings));
       assertEquals([response.ok, (await response.text()).includes("hooks.example")], [true, false]);
       const [task] = await queue.list();
+      assertEquals(task!.timeoutMs, 7000);
       assertEquals(task!.retryPolicy, {
         initialDelayMs: 5,
         multiplier: 3,
@@ -73,6 +74,7 @@ for (const [path, prefix, body] of WAYS) {
             "retry_policy.multiplier",
           ]],
           [{ retry_policy: { delay: 1 } }, "retry_policy.delay"],
+          [{ timeout_ms: 0 }, "timeout_ms"],
         ] as const
       ) {
         const refused = await refusedFields(await post(app, path, body(settings)));
