@@ -12,7 +12,7 @@ import { QueuedTaskManager } from "../../src/manager/queued_task_manager.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { openQueue } from "../../src/mod.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { overridden } from "./overridden_queue.ts";
+import { overridden } from "../support/overridden_queue.ts";
 
 const REFUSED = new StorageError("open", "data/queue.db", "permission denied");
 

@@ -12,7 +12,7 @@ import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { HandlerRegistry, type TaskContext } from "../../src/worker/handler_registry.ts";
 import type { LogStore } from "../../src/worker/log_store.ts";
 import { Worker } from "../../src/worker/worker.ts";
-import { overridden } from "./overridden_queue.ts";
+import { overridden } from "../support/overridden_queue.ts";
 import { until } from "../support/until.ts";
 
 const BROKEN = new StorageError("append", "queue.log", "no space left on device");

@@ -10,7 +10,7 @@ import { type OpenRegistryOptions, RunRegistry } from "../../src/manager/run_reg
 import { openQueue } from "../../src/mod.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { DISK_FULL, MemoryHistoryFile } from "../support/memory_history_file.ts";
-import { overridden } from "./overridden_queue.ts";
+import { overridden } from "../support/overridden_queue.ts";
 import { ScriptedQueue } from "./scripted_queue.ts";
 
 const DAY_MS = 24 * 3_600_000;

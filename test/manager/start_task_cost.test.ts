@@ -8,7 +8,7 @@ import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { openQueue } from "../../src/mod.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryHistoryFile } from "../support/memory_history_file.ts";
-import { overridden } from "./overridden_queue.ts";
+import { overridden } from "../support/overridden_queue.ts";
 
 const SLICE = 250;
 const SLICES = 8;

@@ -1,13 +1,8 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assert, assertEquals } from "@std/assert";
-import {
-  type HealthReason,
-  openQueue,
-  type QueueHealth,
-  StorageError,
-  type TaskQueue,
-} from "../../src/mod.ts";
+import { type HealthReason, openQueue, type QueueHealth, StorageError } from "../../src/mod.ts";
 import { HealthSchema, UnhealthySchema } from "../../server/schemas.ts";
+import { overridden } from "../support/overridden_queue.ts";
 import { claimOne, failingQueue, NOW, read, readError, withApp } from "./fixture.ts";
 
 Deno.test("GET /api/health answers 200 with the version and the counts", () =>
@@ -124,18 +119,8 @@ async function withJudgedQueue(
   const reasons = [reason(verdict)];
   const health = (): Promise<QueueHealth> => Promise.resolve({ verdict, reasons, at: new Date(0) });
   try {
-    await withApp(({ app }) => test(app), { queue: judged(queue, health) });
+    await withApp(({ app }) => test(app), { queue: overridden(queue, { health }) });
   } finally {
     await queue.close();
   }
-}
-
-function judged(queue: TaskQueue, health: TaskQueue["health"]): TaskQueue {
-  return new Proxy(queue, {
-    get(target, name): unknown {
-      if (name === "health") return health;
-      const own: unknown = Reflect.get(target, name);
-      return typeof own === "function" ? own.bind(target) : own;
-    },
-  });
 }

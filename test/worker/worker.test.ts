@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { z } from "zod";
-import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
+import {
+  PermanentError,
+  QueueError,
+  RetryAfterError,
+  StorageError,
+} from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { openQueue } from "../../src/open_queue.ts";
@@ -15,6 +20,7 @@ import { MemoryLogStore } from "../../src/worker/memory_log_store.ts";
 import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/worker.ts";
 import { type FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
+import { overridden } from "../support/overridden_queue.ts";
 import { withQueue } from "../support/queues.ts";
 
 interface Bench {
@@ -286,6 +292,35 @@ Deno.test("a handler whose lease was lost is interrupted, its outcome does not c
     open("second");
     await settle();
     assertEquals([(await task(id)).status, (await task(id)).result], ["completed", "second"]);
+  });
+});
+
+Deno.test("a worker that was told nothing learns from a refused renewal that another has the lease", async () => {
+  const { handler, contexts } = gate();
+  await withQueue({ memory: true }, async (queue, clock) => {
+    let isCutOff = true;
+    const silent = overridden(queue, {
+      watch: () => () => {},
+      renew: (lease) => {
+        if (isCutOff) return Promise.reject(new StorageError("append", "here", "EIO"));
+        return queue.renew(lease);
+      },
+    });
+    const handlers = new HandlerRegistry().register("t", handler);
+    const worker = new Worker({ queue: silent, handlers, clock });
+    await queue.enqueue({ type: "t" });
+    worker.start();
+    await settle();
+    await clock.advance(10_500);
+    await queue.rescue();
+    assertEquals((await queue.claim({ workerId: "other", types: ["t"] })).length, 1);
+    assertEquals(contexts[0]!.signal.aborted, false);
+    isCutOff = false;
+    await clock.advance(4000);
+    assertEquals(contexts[0]!.signal.reason?.message, "The lease was lost");
+    const stopped = worker.stop({ graceMs: 0 });
+    await clock.advance(2000);
+    await stopped;
   });
 });
 
