@@ -1,7 +1,8 @@
 /**
  * A batch: operations that share one transaction, one record and one fsync. One that throws is undone alone.
  */
-import { type Change, type Replica, type Transaction, TransactionLostError } from "./replica.ts";
+import type { Change } from "./change.ts";
+import { type Replica, type Transaction, TransactionLostError } from "./replica.ts";
 
 /** What a caller wants done, and how to tell it. */
 export interface Operation {

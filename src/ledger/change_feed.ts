@@ -3,7 +3,7 @@
  *
  * Changes are noted as they are applied and told later: this process's own only once they are durable.
  */
-import type { Change } from "./replica.ts";
+import type { Change } from "./change.ts";
 
 /** What changed, in order; or `"reset"`: the replica was loaded anew. */
 export type LedgerChanges = readonly Change[] | "reset";

@@ -9,7 +9,8 @@ import { Journal, type JournalVisitor } from "../storage/journal.ts";
 import type { SegmentHeader } from "../storage/segment.ts";
 import { readSnapshot } from "../storage/snapshot.ts";
 import type { Storage } from "../storage/storage.ts";
-import { type Change, Replica } from "./replica.ts";
+import type { Change } from "./change.ts";
+import { Replica } from "./replica.ts";
 import type { Schema } from "./schema.ts";
 import type { SqlEngine } from "./sql_engine.ts";
 

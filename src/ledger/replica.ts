@@ -6,22 +6,10 @@
  */
 import { CorruptionError, invariant, messageOf, StorageError } from "../domain/errors.ts";
 import type { SnapshotContent } from "../storage/snapshot.ts";
-import type { Schema, TableDefinition } from "./schema.ts";
+import { type Change, decodeChanges, encodeChanges } from "./change.ts";
+import { checkLength, type RowTable, rowTable, updateFor } from "./row_table.ts";
+import type { Schema } from "./schema.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
-
-/** What happened to a row: it was added, or some of its columns changed, or it was removed. */
-export type Change =
-  | { readonly table: string; readonly row: SqlRow; readonly changed?: readonly number[] }
-  | { readonly table: string; readonly row: null; readonly key: SqlRow };
-
-/**
- * A change as the journal writes it: `[table, row]` for a new row, `[table, row, positions]` for one that changed in these
- * columns, `[table, null, key]` for one that is gone. A row is whole in any case, so that a repair can do without the
- * images before it.
- */
-type Image =
-  | readonly [table: string, row: SqlRow, changed?: readonly number[]]
-  | readonly [table: string, row: null, key: SqlRow];
 
 /** Values by column. */
 export type Values = Readonly<Record<string, SqlValue>>;
@@ -50,9 +38,6 @@ export interface Attempt<T> {
   readonly images: string;
 }
 
-/** The longest record that one operation may make; with UTF-8's three bytes a character it stays below a frame's limit. */
-const OPERATION_MAX_LENGTH = 64 * 1024 * 1024;
-
 /** The whole transaction is gone, so the replica's state is unknown: the ledger must be opened again. */
 export class TransactionLostError extends Error {
   override readonly name = "TransactionLostError";
@@ -65,25 +50,6 @@ export interface SnapshotIdentity {
   readonly sequence: number;
 }
 
-/** A statement and the places in a row of its parameters. */
-interface RowStatement {
-  readonly sql: string;
-  readonly parameters: readonly number[];
-}
-
-/** A table as it is now, and how its rows change. */
-interface Table {
-  readonly columns: readonly string[];
-  /** Where each column stands in a row. */
-  readonly positions: ReadonlyMap<string, number>;
-  /** Where the key stands in a row. */
-  readonly key: readonly number[];
-  readonly insert: string;
-  readonly remove: string;
-  /** The UPDATE for each set of columns. */
-  readonly updates: Map<string, RowStatement>;
-}
-
 const META_TABLE =
   "CREATE TABLE IF NOT EXISTS holdfast_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";
 
@@ -91,7 +57,7 @@ const META_TABLE =
 export class Replica {
   readonly #database: SqlDatabase;
   readonly #schema: Schema;
-  readonly #tables = new Map<string, Table>();
+  readonly #tables = new Map<string, RowTable>();
   /** The next number of a table, where it is known. */
   readonly #nextNumbers = new Map<string, number>();
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
@@ -210,8 +176,7 @@ export class Replica {
   }
 
   #applyEach(payload: Uint8Array, perform: (change: Change) => void): Change[] {
-    const images = JSON.parse(this.#decoder.decode(payload)) as Image[];
-    const changes = images.map(changeOf);
+    const changes = decodeChanges(this.#decoder.decode(payload));
     this.begin();
     try {
       for (const change of changes) perform(change);
@@ -296,13 +261,13 @@ export class Replica {
       this.#expectOne(table.remove, change.key);
       return;
     }
-    checkLength(change.row, table, change.table);
+    checkLength(change.row, table);
     if (change.changed === undefined) {
       this.#database.execute(table.insert, change.row);
       this.#noteNumber(change.table, change.row[table.key[0]!]!);
       return;
     }
-    const { sql, parameters } = updateFor(change.table, table, change.changed);
+    const { sql, parameters } = updateFor(table, change.changed);
     this.#expectOne(sql, parameters.map((position) => change.row[position]!));
   }
 
@@ -348,81 +313,18 @@ export class Replica {
     return position;
   }
 
-  #table(name: string): Table {
+  #table(name: string): RowTable {
     const known = this.#tables.get(name);
     if (known !== undefined) return known;
     const definition = this.#schema.tables.find((table) => table.name === name);
     if (definition === undefined) throw new Error(`there is no table ${JSON.stringify(name)}`);
     const rows = this.#database.all(`SELECT name FROM pragma_table_info('${name}')`);
-    const table = tableOf(definition, rows.map(([column]) => String(column)));
+    const table = rowTable(definition, rows.map(([column]) => String(column)));
     this.#tables.set(name, table);
     return table;
   }
 }
 
-function changeOf([table, row, more]: Image): Change {
-  return row === null
-    ? { table, row, key: more as SqlRow }
-    : { table, row, changed: more as readonly number[] | undefined };
-}
-
 function isIdentity({ queueId, sequence }: SnapshotIdentity): boolean {
   return /^[0-9a-f]{32}$/.test(queueId) && Number.isSafeInteger(sequence) && sequence >= 0;
-}
-
-/** The changes as JSON, without the brackets around a record. @throws RangeError */
-function encodeChanges(changes: readonly Change[]): string {
-  const images = changes.map((change) => JSON.stringify(imageOf(change)));
-  const length = images.reduce((sum, image) => sum + image.length + 1, 0);
-  if (length > OPERATION_MAX_LENGTH) {
-    throw new RangeError(
-      `Cannot commit ${length} characters in one operation: at most ${OPERATION_MAX_LENGTH} are allowed`,
-    );
-  }
-  return images.join(",");
-}
-
-function imageOf(change: Change): Image {
-  if (change.row === null) return [change.table, null, change.key];
-  const { table, row, changed } = change;
-  return changed === undefined ? [table, row] : [table, row, changed];
-}
-
-function checkLength(row: SqlRow, { columns }: Table, name: string): void {
-  if (row.length === columns.length) return;
-  throw new Error(`a row of ${name} has ${row.length} columns, ${columns.length} are known`);
-}
-
-function tableOf({ name, key }: TableDefinition, columns: readonly string[]): Table {
-  const marks = columns.map(() => "?").join(", ");
-  return {
-    columns,
-    positions: new Map(columns.map((column, i) => [column, i])),
-    key: key.map((column) => columns.indexOf(column)),
-    insert: `INSERT INTO ${name} (${columns.join(", ")}) VALUES (${marks})`,
-    remove: `DELETE FROM ${name} WHERE ${equalities(key, " AND ")}`,
-    updates: new Map(),
-  };
-}
-
-function updateFor(name: string, table: Table, changed: readonly number[]): RowStatement {
-  const id = changed.join();
-  const known = table.updates.get(id);
-  if (known !== undefined) return known;
-  const namesAt = (places: readonly number[]): string[] => places.map((at) => columnAt(table, at));
-  const sql = `UPDATE ${name} SET ${equalities(namesAt(changed), ", ")}
-    WHERE ${equalities(namesAt(table.key), " AND ")}`;
-  const statement = { sql, parameters: [...changed, ...table.key] };
-  table.updates.set(id, statement);
-  return statement;
-}
-
-function columnAt({ columns }: Table, place: number): string {
-  const column = columns[place];
-  if (column === undefined) throw new Error(`there is no column ${JSON.stringify(place)}`);
-  return column;
-}
-
-function equalities(columns: readonly string[], separator: string): string {
-  return columns.map((column) => `${column} = ?`).join(separator);
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CorruptionError, QueueError, StorageError } from "../../src/domain/errors.ts";
-import type { Change } from "../../src/ledger/replica.ts";
+import type { Change } from "../../src/ledger/change.ts";
 import { type Ledger, LEDGER_DEFAULTS } from "../../src/ledger/ledger.ts";
 import { LOOKOUT_TIMES } from "../../src/ledger/lookout.ts";
 import type { Schema } from "../../src/ledger/schema.ts";

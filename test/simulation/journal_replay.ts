@@ -4,7 +4,8 @@
  * After each record whose state a process was seen in, the rows must be those: `recover(prefix) = state(prefix)`. Each
  * change of a task must be one that the rules allow. At the end the rows must be those of snapshot and later records.
  */
-import { type Change, type Reader, Replica } from "../../src/ledger/replica.ts";
+import type { Change } from "../../src/ledger/change.ts";
+import { type Reader, Replica } from "../../src/ledger/replica.ts";
 import type { TableDefinition } from "../../src/ledger/schema.ts";
 import type { SqlEngine, SqlRow } from "../../src/ledger/sql_engine.ts";
 import { isFinal, type Task } from "../../src/domain/task.ts";
