@@ -18,6 +18,7 @@ import { Checkpointer, type ExportedReplica, type LedgerCheckpoint } from "./che
 import { Lookout } from "./lookout.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
 import { type Reader, type Replica, type Transaction, TransactionLostError } from "./replica.ts";
+import { SyncManner } from "./sync_manner.ts";
 import { verifyReplica } from "./verify.ts";
 
 /** When an acknowledged write survives a power cut: at once, or within `relaxedSyncMs` (a killed process loses nothing either way). */
@@ -80,6 +81,7 @@ export class Ledger {
   readonly #options: LedgerOptions;
   readonly #durability: Durability;
   readonly #waiting: Operation[] = [];
+  readonly #syncManner = new SyncManner();
   readonly #jobs: (() => Promise<void>)[] = [];
   readonly #feed = new ChangeFeed((error) => this.#report(error));
   readonly #checkpointer: Checkpointer;
@@ -402,7 +404,9 @@ export class Ledger {
     this.#checkHealthy();
     if (this.#journal.isDurable) return;
     this.#syncs++;
-    await this.#guard(() => this.#journal.sync());
+    const { mayBlock } = this.#syncManner;
+    await this.#guard(() => this.#journal.sync(mayBlock));
+    this.#syncManner.note(mayBlock, this.#waiting.length);
   }
 
   // --- following the other processes

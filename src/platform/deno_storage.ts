@@ -18,8 +18,8 @@ import { FolderWatch, type WatchTrust } from "./folder_watch.ts";
 import { renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
 
 /**
- * An fsync runs on this thread as long as it takes less than this on average: a hop to another thread and back costs as
- * much. A slower disk gets the other thread, so that handlers go on.
+ * An fsync that may hold up this thread does, as long as one takes less than this on average: a hop to another thread and
+ * back costs as much. A slower disk gets the other thread, so that handlers go on.
  */
 const INLINE_SYNC_MS = 0.5;
 const SYNC_SMOOTHING = 0.1;
@@ -325,14 +325,15 @@ class DenoFile implements StorageFile {
     attemptNow("truncate", this.path, () => this.#file.truncateSync(size));
   }
 
-  async sync(): Promise<void> {
+  async sync(mayBlock = false): Promise<void> {
     const startedAt = performance.now();
     try {
-      if (this.#disk.syncMs < INLINE_SYNC_MS) this.#file.syncDataSync();
+      if (mayBlock && this.#disk.syncMs < INLINE_SYNC_MS) this.#file.syncDataSync();
       else await this.#file.syncData();
     } catch (error) {
       throw storageError("sync", this.path, error);
     }
+    if (!mayBlock) return;
     this.#disk.syncMs += (performance.now() - startedAt - this.#disk.syncMs) * SYNC_SMOOTHING;
   }
 

@@ -196,15 +196,15 @@ export class Journal {
     return this.#appendFrame("commit", payload);
   }
 
-  /** Waits until everything appended, read or cut so far is durable. @throws StorageError */
-  async sync(): Promise<void> {
+  /** Waits until everything appended, read or cut so far is durable; `mayBlock` is the file's. @throws StorageError */
+  async sync(mayBlock = false): Promise<void> {
     const file = this.#file;
     const sequence = this.#sequence;
     if (file === undefined || this.isDurable) return;
     this.#fileBeingSynced = file;
     this.#isCutUnsynced = false;
     try {
-      await file.sync();
+      await file.sync(mayBlock);
     } finally {
       this.#fileBeingSynced = undefined;
       if (file !== this.#file) file.close();

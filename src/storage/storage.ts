@@ -33,8 +33,12 @@ export interface StorageFile {
   write(offset: number, bytes: Uint8Array): void;
   /** Cuts the file to `size` bytes. */
   truncate(size: number): void;
-  /** Waits until everything written so far is durable. A failure is never retried. */
-  sync(): Promise<void>;
+  /**
+   * Waits until everything written so far is durable. A failure is never retried.
+   *
+   * @param mayBlock Whether it may hold up this thread if that is the fastest way; default false.
+   */
+  sync(mayBlock?: boolean): Promise<void>;
   /** Lets go of the file. */
   close(): void;
 }

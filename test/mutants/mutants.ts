@@ -563,6 +563,13 @@ export const MUTANTS: readonly Mutant[] = [
     tests: WORKER,
   },
   {
+    name: "hold up the thread at each fsync, however many wait",
+    file: "src/ledger/sync_manner.ts",
+    find: "    return !this.#isCrowded && this.#heldUp < HELD_UP_MAX;\n",
+    replace: "    return this.#heldUp < HELD_UP_MAX;\n",
+    tests: LEDGER,
+  },
+  {
     name: "read a segment's header in one read",
     file: "src/storage/segment.ts",
     find: "  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);\n",
