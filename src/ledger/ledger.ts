@@ -212,7 +212,11 @@ export class Ledger {
     };
   }
 
-  /** Flushes, makes a checkpoint if the journal is worth one, and lets go of everything. */
+  /**
+   * Flushes, makes a checkpoint if the journal is worth one, and lets go of everything.
+   *
+   * @throws StorageError when what was acknowledged under relaxed durability could not be made durable.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -227,6 +231,7 @@ export class Ledger {
       await this.#checkpointIf(() =>
         this.#outgrows(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4)
       );
+      if (this.#durability === "relaxed" && !this.#journal.isDurable) this.#checkHealthy();
     } finally {
       this.#cancelSync?.();
       this.#journal.close();

@@ -136,12 +136,13 @@ export class Journal {
   /** Visits every whole record not visited yet. Needs no lock. */
   read(visitor: JournalVisitor): ReadOutcome {
     for (;;) {
-      if (!this.#openSegment()) return this.#missingSegment();
+      // A sealed segment that is read to its end may be gone, and the next one be there.
+      const isOpen = this.#isSealed ? this.#advance() : this.#openSegment();
+      if (!isOpen) return this.#missingSegment();
       this.#announceSegment(visitor);
       if (!this.#isAnnounced) return "current";
       this.#readFrames(visitor);
       if (!this.#isSealed) return "current";
-      if (!this.#advance()) return this.#missingSegment();
     }
   }
 
@@ -162,6 +163,7 @@ export class Journal {
     if (this.#isSealed) await this.sync();
     const next = this.#isSealed ? this.#sequence + 1 : this.#firstSequence;
     this.#checkLastSegment(next);
+    this.#checkEmpty(next);
     this.#closeFile();
     const header = { ...this.#identity, firstSequence: next };
     this.#enter(next, await createSegment(this.#storage, header));
@@ -242,6 +244,16 @@ export class Journal {
   #closeFile(): void {
     if (this.#file !== this.#fileBeingSynced) this.#file?.close();
     this.#file = undefined;
+  }
+
+  /** A segment that has records is never begun anew. */
+  #checkEmpty(sequence: number): void {
+    const file = this.#storage.openFile(segmentName(sequence));
+    if (file === undefined) return;
+    const bytes = file.size();
+    file.close();
+    if (bytes <= SEGMENT_HEADER_BYTES) return;
+    throw new CorruptionError(file.path, 0, `it has ${bytes} bytes that nobody has read`);
   }
 
   #openSegment(): boolean {

@@ -47,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "acknowledge without any fsync",
     file: "src/ledger/ledger.ts",
-    find: "    await this.#guard(() => this.#journal.sync());\n",
+    find: "    await this.#guard(() => this.#journal.sync(mayBlock));\n",
     replace: "",
     tests: LEDGER,
   },
@@ -561,6 +561,13 @@ export const MUTANTS: readonly Mutant[] = [
     find: '  if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");\n  else if',
     replace: "  if",
     tests: WORKER,
+  },
+  {
+    name: "look for a sealed segment that is gone, and begin the next anew",
+    file: "src/storage/journal.ts",
+    find: "      const isOpen = this.#isSealed ? this.#advance() : this.#openSegment();\n",
+    replace: "      const isOpen = this.#openSegment() && (!this.#isSealed || this.#advance());\n",
+    tests: LEDGER,
   },
   {
     name: "hold up the thread at each fsync, however many wait",

@@ -1,0 +1,40 @@
+/**
+ * A rotation that fails half-way leaves another process to finish it; nobody's records are lost by that.
+ */
+import { assertEquals, assertRejects } from "@std/assert";
+import { StorageError } from "../../src/domain/errors.ts";
+import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { FaultyStorage } from "../support/faulty_storage.ts";
+import { addNote, openLedger, readNotes } from "../support/ledgers.ts";
+
+Deno.test("who could not begin the next segment finds the one that another began since, when its own is deleted", async () => {
+  const disk = new MemoryDisk();
+  const faulty = new FaultyStorage(new MemoryStorage(disk));
+  const one = await openLedger(faulty);
+  const other = await openLedger(new MemoryStorage(disk));
+  await addNote(one, "before");
+  faulty.fault = (point) => point === "create" ? { message: "EIO" } : undefined;
+  await assertRejects(() => one.checkpoint(), StorageError, "EIO");
+  faulty.fault = () => undefined;
+  await other.checkpoint();
+  assertEquals(await addNote(other, "acknowledged"), 2);
+  assertEquals(await addNote(one, "after"), 3);
+  const notes = ["before", "acknowledged", "after"];
+  assertEquals(await readNotes(one), notes);
+  assertEquals(await readNotes(other), notes);
+  await one.close();
+  await other.close();
+  const again = await openLedger(new MemoryStorage(disk));
+  assertEquals(await readNotes(again), notes);
+  await again.close();
+});
+
+Deno.test("closing says so when what relaxed durability acknowledged could not be made durable", async () => {
+  const faulty = new FaultyStorage(new MemoryStorage());
+  const ledger = await openLedger(faulty, { durability: "relaxed", onBackgroundError: () => {} });
+  await addNote(ledger, "acknowledged");
+  faulty.fault = (point) => point === "sync" ? { message: "EIO" } : undefined;
+  await assertRejects(() => ledger.flush(), StorageError, "EIO");
+  await assertRejects(() => ledger.close(), StorageError, "left it in doubt");
+  assertEquals(faulty.openFiles, 0);
+});
