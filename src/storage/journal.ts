@@ -250,10 +250,13 @@ export class Journal {
   #checkEmpty(sequence: number): void {
     const file = this.#storage.openFile(segmentName(sequence));
     if (file === undefined) return;
-    const bytes = file.size();
-    file.close();
-    if (bytes <= SEGMENT_HEADER_BYTES) return;
-    throw new CorruptionError(file.path, 0, `it has ${bytes} bytes that nobody has read`);
+    try {
+      const bytes = file.size();
+      if (bytes <= SEGMENT_HEADER_BYTES) return;
+      throw new CorruptionError(file.path, 0, `it has ${bytes} bytes that nobody has read`);
+    } finally {
+      file.close();
+    }
   }
 
   #openSegment(): boolean {
