@@ -20,7 +20,7 @@ export interface WorkerConfig {
   readonly concurrency: number;
   /** What this worker can do, a JSON object; default `{}`. Environment: `HOLDFAST_CAPABILITIES`, as JSON. */
   readonly capabilities: Readonly<Record<string, unknown>>;
-  /** How often to look for tasks that became due by time alone, 1 to 60,000 ms; default 100. Environment: `HOLDFAST_POLL_INTERVAL_MS`. */
+  /** How often to look for due tasks at least, 1 to 60,000 ms; default 1000. Environment: `HOLDFAST_POLL_INTERVAL_MS`. */
   readonly pollIntervalMs: number;
   /**
    * The hosts that webhooks may be delivered to, as in `WebhookOptions`; default none, and nothing is delivered. Environment:
