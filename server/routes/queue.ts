@@ -9,7 +9,7 @@ import { HttpError } from "../errors.ts";
 import { parentJson, statsJson, taskJson, transitionJson, workerJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import { nextCursorOf } from "../pages.ts";
-import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
+import { bodyErrors, changeErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
 import {
   EnqueueBatchBody,
   EnqueueBody,
@@ -108,7 +108,7 @@ const cancelTask = createRoute({
   request: { params: TaskParams },
   responses: {
     200: jsonResponse(TaskSchema, "The task, cancelled"),
-    ...queueErrors(404, 409, 422),
+    ...changeErrors(404, 409, 422),
   },
 });
 
@@ -119,7 +119,7 @@ const retryTask = createRoute({
   operationId: "retryTask",
   summary: "Queue a failed or cancelled task again",
   request: { params: TaskParams },
-  responses: { 200: jsonResponse(TaskSchema, "The task, queued"), ...queueErrors(404, 409, 422) },
+  responses: { 200: jsonResponse(TaskSchema, "The task, queued"), ...changeErrors(404, 409, 422) },
 });
 
 const getStats = createRoute({
@@ -151,7 +151,7 @@ const retireWorker = createRoute({
   summary: "Forget a worker",
   description: "Its next heartbeat brings it back. Harmless when it is unknown.",
   request: { params: WorkerParams },
-  responses: { 204: { description: "It is forgotten" }, ...queueErrors(422) },
+  responses: { 204: { description: "It is forgotten" }, ...changeErrors(422) },
 });
 
 const pruneTasks = createRoute({
@@ -180,7 +180,7 @@ const checkpoint = createRoute({
       }).openapi("Checkpoint"),
       "The new snapshot",
     ),
-    ...queueErrors(),
+    ...changeErrors(),
   },
 });
 

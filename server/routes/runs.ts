@@ -10,7 +10,7 @@ import { explanationJson, runJsonOfTask } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import type { AppParts } from "../parts.ts";
 import { nextCursorOf } from "../pages.ts";
-import { jsonResponse, queueErrors } from "../responses.ts";
+import { changeErrors, jsonResponse, queueErrors } from "../responses.ts";
 import {
   ExplanationSchema,
   RunPageSchema,
@@ -59,7 +59,7 @@ const getResult = createRoute({
 
 const cancelResponses = {
   200: jsonResponse(RunSchema, "The run, cancelled"),
-  ...queueErrors(404, 409, 422),
+  ...changeErrors(404, 409, 422),
 };
 
 const cancelRun = createRoute({
@@ -92,7 +92,7 @@ const retryRun = createRoute({
   summary: "Queue a failed or cancelled run again",
   description: "With fresh attempts. Answers when that is on disk.",
   request: { params: RunParams },
-  responses: { 200: jsonResponse(RunSchema, "The run, queued"), ...queueErrors(404, 409, 422) },
+  responses: { 200: jsonResponse(RunSchema, "The run, queued"), ...changeErrors(404, 409, 422) },
 });
 
 const explainRun = createRoute({

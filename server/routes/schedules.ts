@@ -5,7 +5,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { requires } from "../access.ts";
 import { HttpError } from "../errors.ts";
 import type { ResolvedAppOptions } from "../options.ts";
-import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
+import { bodyErrors, changeErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
 import {
   ScheduleAddedSchema,
   ScheduleBody,
@@ -77,7 +77,7 @@ const removeSchedule = createRoute({
   request: { params: ScheduleParams },
   responses: {
     200: jsonResponse(ScheduleRemovedSchema, "It is removed"),
-    ...queueErrors(404, 422),
+    ...changeErrors(404, 422),
   },
 });
 

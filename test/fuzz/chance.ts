@@ -79,9 +79,17 @@ export class Chance {
     return Object.fromEntries(this.some(4, () => [this.text(), this.json(depth - 1)]));
   }
 
-  /** `object` with a member left out, replaced or added. */
+  /** `object` with a member left out, replaced or added, in itself or in an object within it. */
   bendObject(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const entries = Object.entries(object);
+    const inner = entries.filter(([, value]) => isObject(Array.isArray(value) ? value[0] : value));
+    if (inner.length > 0 && this.oneIn(2)) {
+      const [name, value] = this.pick(inner) as [string, Record<string, unknown>];
+      const bent = Array.isArray(value)
+        ? [this.bendObject(value[0]), ...value.slice(1)]
+        : this.bendObject(value);
+      return { ...object, [name]: bent };
+    }
     const at = this.below(entries.length + 1);
     const name = entries[at]?.[0] ?? this.text();
     const bent = this.choose<[string, unknown][]>(
@@ -97,7 +105,7 @@ export class Chance {
   /** `bytes` with some of them flipped, doubled, left out, cut off or made up. */
   bendBytes(bytes: Uint8Array): Uint8Array {
     let bent = [...bytes];
-    for (let times = 1 + this.below(4); times > 0; times--) {
+    for (let times = 1 + this.below(4); times > 0 && bent.length > 0; times--) {
       const at = this.below(bent.length + 1);
       bent = this.choose(
         () => bent.with(Math.min(at, bent.length - 1), this.below(256)),
@@ -106,10 +114,13 @@ export class Chance {
         () => [...bent.slice(0, at), ...bent.slice(Math.max(0, at - this.below(20)))],
         () => bent.slice(0, at),
       );
-      if (bent.length === 0) return new Uint8Array(0);
     }
     return new Uint8Array(bent);
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Fails with the seed and the input unless `work` ends within ten seconds. */

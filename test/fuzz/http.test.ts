@@ -6,80 +6,87 @@ import { assert, assertEquals } from "@std/assert";
 import { z } from "zod";
 import { createApp } from "../../server/app.ts";
 import { ERROR_STATUSES } from "../../server/error_codes.ts";
+import { ErrorSchema, UnhealthySchema } from "../../server/schemas.ts";
 import {
-  EnqueuedSchema,
-  ErrorSchema,
-  ExplanationSchema,
-  HealthSchema,
-  ModuleListSchema,
-  ModuleSchema,
-  RunBatchSchema,
-  RunPageSchema,
-  RunResultSchema,
-  RunSchema,
-  StatsSchema,
-  TaskPageSchema,
-  TaskSchema,
-  TransitionListSchema,
-  UnhealthySchema,
-  WorkerListSchema,
-} from "../../server/schemas.ts";
-import { ClaimSchema } from "../../server/worker_schemas.ts";
-import { HandlerRegistry, openQueue, StorageError, type TaskQueue } from "../../src/mod.ts";
-import { failingQueue } from "../server/fixture.ts";
+  type Clock,
+  HandlerRegistry,
+  type Lease,
+  MemoryLogStore,
+  openQueue,
+  PermanentError,
+  StorageError,
+  systemClock,
+  type TaskQueue,
+} from "../../src/mod.ts";
+import { WEBHOOK_TYPE } from "../../src/domain/task.ts";
+import { failingQueue, NOW } from "../server/fixture.ts";
+import {
+  checkBody,
+  documentOf,
+  type OpenApiDocument,
+  type Operation,
+  textOf,
+} from "../server/openapi_document.ts";
 import { bounded, Tally } from "./chance.ts";
-import {
-  describe,
-  type FuzzRequest,
-  type KnownIds,
-  requestOf,
-  ROUTES,
-  toRequest,
-} from "./http_requests.ts";
+import type { Known } from "./document_values.ts";
+import { describe, type FuzzRequest, requestOf, toRequest } from "./http_requests.ts";
 
 const SEED = 100_000;
-const REQUESTS = 5000;
+const REQUESTS = 6000;
 const REQUESTS_PER_QUEUE = 250;
 const REQUESTS_WHILE_DOWN = 1000;
+
+/** Nothing becomes due, and no lease ends, between a request and the look at what it did. */
+const STANDING_CLOCK: Clock = { ...systemClock, nowMs: () => Date.parse(NOW) };
 
 /** What an answer may never show: stacks, files, the database, what the operator alone is told. */
 const LEAKS =
   /\n\s+at |file:\/\/|\/work\/|\.ts:\d|node_modules|SQLITE|task_queue\b.*\bcolumn|top secret/i;
 
-const SUCCESSES = [
-  ...[EnqueuedSchema, TaskSchema, RunSchema, RunPageSchema, StatsSchema, HealthSchema],
-  ...[ModuleSchema, ModuleListSchema, ExplanationSchema, RunResultSchema, TaskPageSchema],
-  ...[TransitionListSchema, WorkerListSchema, RunBatchSchema, ClaimSchema],
-].map((schema) => (schema as z.ZodObject).strict());
+/** What each of these does, when it is done, it does in exactly one transaction. */
+const ONE_TRANSACTION = [
+  ...["retryRun", "retryTask", "cancelTask", "completeTask", "failTask", "releaseTask"],
+];
 
 /** An app under fire. */
 interface Target {
   readonly app: OpenAPIHono;
-  readonly known: KnownIds;
+  readonly document: OpenApiDocument;
 }
 
 interface Answer {
   readonly status: number;
   readonly text: string;
   readonly headers: Headers;
+  /** What the request asked for; `undefined` when there is no such thing. */
+  readonly operation: Operation | undefined;
+}
+
+/** Whatever a request could have changed. */
+interface State {
+  readonly sequence: number;
+  readonly total: number;
+  /** How many of them deliver a webhook: a task that ends enqueues one. */
+  readonly deliveries: number;
 }
 
 Deno.test("the HTTP interface answers any request as documented, and a refusal changes nothing", async (t) => {
   const tally = new Tally();
+  let document: OpenApiDocument | undefined;
   for (let from = 0; from < REQUESTS; from += REQUESTS_PER_QUEUE) {
-    const queue = await openQueue({ memory: true });
+    const queue = await openQueue({ memory: true, clock: STANDING_CLOCK });
     try {
-      await fuzzQueue(queue, SEED + from, tally);
+      document = await fuzzQueue(queue, SEED + from, tally);
     } finally {
       await queue.close();
     }
   }
   await t.step(`tried ${tally}`, () => {
-    for (const status of [200, 201, 202, 400, 404, 405, 409, 413, 415, 422]) {
+    for (const status of [200, 201, 202, 204, 400, 404, 405, 409, 413, 415, 422]) {
       assert(tally.get(`status ${status}`) >= 5, `hardly ever status ${status}`);
     }
-    for (const [method, path] of ROUTES) {
-      assert(tally.get(`${method} ${path} done`) >= 10, `${method} ${path} hardly ever done`);
+    for (const { operationId } of document!.operations) {
+      assert(tally.get(`${operationId} done`) >= 5, `${operationId} hardly ever done`);
     }
   });
 });
@@ -88,12 +95,20 @@ Deno.test("the HTTP interface over a broken queue says so, without the cause", a
   const tally = new Tally();
   const reported: unknown[] = [];
   const queue = failingQueue(new StorageError("sync", "/top secret/queue.db", "the disk is full"));
-  const app = createApp({ queue, handlers: handlers(), onError: (cause) => reported.push(cause) });
-  const target = { app, known: { runIds: ["r1"], taskIds: [1], modules: handlers().types() } };
+  const onError = (cause: unknown): void => void reported.push(cause);
+  const app = createApp({ queue, handlers: handlers(), logs: new MemoryLogStore(), onError });
+  const target = { app, document: await documentOf(app) };
+  const known: Known = {
+    runIds: ["r1"],
+    taskIds: [1],
+    modules: handlers().types(),
+    scheduleIds: ["nightly"],
+    leases: [{ taskId: 1, workerId: "w", leaseToken: 1 }],
+  };
   for (let seed = SEED; seed < SEED + REQUESTS_WHILE_DOWN; seed++) {
-    const wanted = requestOf(seed, target.known);
+    const wanted = requestOf(seed, target.document, known);
     const answer = await ask(target, wanted, tally);
-    if (answer !== undefined) checkAnswer(wanted, answer);
+    if (answer !== undefined) explained(wanted, answer, () => checkAnswer(target, wanted, answer));
   }
   await t.step(`tried ${tally}`, () => {
     assert(tally.get("status 503") >= 100, "hardly ever status 503");
@@ -105,30 +120,43 @@ async function fuzzQueue(
   queue: TaskQueue,
   firstSeed: number,
   tally: Tally,
-): Promise<void> {
+): Promise<OpenApiDocument> {
   const app = createApp({
     queue,
     handlers: handlers(),
+    logs: new MemoryLogStore(),
     onError: (cause) => tally.add(`5xx: ${cause}`),
   });
-  const known = await prepare(queue);
+  const target = { app, document: await documentOf(app) };
+  const prepared = await prepare(queue);
   for (let seed = firstSeed; seed < firstSeed + REQUESTS_PER_QUEUE; seed++) {
-    const wanted = requestOf(seed, known);
-    const before = await stateOf(queue);
-    const answer = await ask({ app, known }, wanted, tally);
-    if (answer === undefined) continue;
-    explained(wanted, answer, () => {
-      checkAnswer(wanted, answer);
-      assert(answer.status < 500, "the queue was there");
-    });
-    const mayChange = answer.status < 300 && ["POST", "DELETE"].includes(wanted.method);
-    const after = await stateOf(queue);
-    if (!mayChange) explained(wanted, answer, () => assertEquals(after, before));
-    if (mayChange) explained(wanted, answer, () => checkChange(answer, before, after));
+    const known = { ...prepared, leases: await leasesOf(queue) };
+    await fuzzOnce(target, queue, requestOf(seed, target.document, known), tally);
     if (seed % 50 === 0) await checkStillWorks(queue);
   }
   await checkStillWorks(queue);
   assertEquals((Object.prototype as Record<string, unknown>)["polluted"], undefined);
+  return target.document;
+}
+
+async function fuzzOnce(
+  target: Target,
+  queue: TaskQueue,
+  wanted: FuzzRequest,
+  tally: Tally,
+): Promise<void> {
+  const before = await stateOf(queue);
+  const answer = await ask(target, wanted, tally);
+  if (answer === undefined) return;
+  const after = await stateOf(queue);
+  explained(wanted, answer, () => {
+    checkAnswer(target, wanted, answer);
+    assert(answer.status < 500, "the queue was there");
+    const mayChange = answer.status < 300 && answer.operation!.method !== "GET";
+    if (mayChange) checkChange(answer, before, after);
+    else assertEquals(after, before);
+  });
+  await removeIntervals(queue);
 }
 
 function handlers(): HandlerRegistry {
@@ -142,51 +170,95 @@ function handlers(): HandlerRegistry {
     .register("constructor", () => null, { payload: z.unknown().refine((v) => v !== null) });
 }
 
-/** A task in each status. */
-async function prepare(queue: TaskQueue): Promise<KnownIds> {
+/** A task in each status, one that depends on others, and two schedules. */
+async function prepare(queue: TaskQueue): Promise<Omit<Known, "leases">> {
   const waiting = Array.from({ length: 12 }, (_, i) => `waiting ${i}`);
   const runIds = ["r1", "2", "run/with slash", "läuft", ...waiting];
   await queue.enqueueBatch(runIds.map((runId) => ({ type: "email", runId })));
-  const claimed = await queue.claim({ workerId: "w", types: ["email"], limit: 3 });
+  const claimed = await queue.claim({
+    workerId: "w",
+    types: ["email"],
+    limit: 6,
+    leaseDurationMs: 86_400_000,
+  });
   await queue.complete(claimed[0]!, { sent: true });
-  await queue.fail(claimed[1]!, new Error("not yet"));
-  await queue.cancel(4);
-  return { runIds, taskIds: [1, 2, 3, 4, 5, 16, 17, 18], modules: handlers().types() };
+  await queue.fail(claimed[1]!, new PermanentError("no"));
+  await queue.cancel(7);
+  await queue.enqueue({ type: "email", runId: "child", dependsOn: ["r1", "waiting 9"] });
+  const scheduleIds = ["nightly", "s/1"];
+  for (const id of scheduleIds) await queue.addSchedule({ id, type: "t", cron: "30 2 * * *" });
+  const taskIds = [1, 2, 3, 4, 5, 7, 16, 17, 18];
+  return { runIds: [...runIds, "child"], taskIds, modules: handlers().types(), scheduleIds };
 }
 
-/** Whatever a request could have changed. */
-async function stateOf(queue: TaskQueue): Promise<{ sequence: number; total: number }> {
-  const { storage, total } = await queue.stats();
-  return { sequence: storage!.sequence, total };
+/** The leases that are held, or one that nobody holds. */
+async function leasesOf(queue: TaskQueue): Promise<Lease[]> {
+  const leased = await queue.list({ status: "leased", limit: 5 });
+  const leases = leased.map(({ id, lockedBy, leaseToken }) => ({
+    taskId: id,
+    workerId: lockedBy!,
+    leaseToken,
+  }));
+  return leases.length === 0 ? [{ taskId: 1, workerId: "w", leaseToken: 1 }] : leases;
+}
+
+/** An interval fires by itself, at any moment, even while the clock stands still. */
+async function removeIntervals(queue: TaskQueue): Promise<void> {
+  for (const { id, everyMs } of await queue.listSchedules()) {
+    if (everyMs !== null) await queue.removeSchedule(id);
+  }
+}
+
+async function stateOf(queue: TaskQueue): Promise<State> {
+  const { storage, total, byType } = await queue.stats();
+  const counts = Object.values(byType[WEBHOOK_TYPE] ?? {});
+  return {
+    sequence: storage!.sequence,
+    total,
+    deliveries: counts.reduce((sum, count) => sum + count, 0),
+  };
 }
 
 async function ask(
-  { app }: Target,
+  { app, document }: Target,
   wanted: FuzzRequest,
   tally: Tally,
 ): Promise<Answer | undefined> {
   const request = toRequest(wanted);
   if (request === undefined) return void tally.add("impossible requests");
   const response = await bounded(Promise.resolve(app.fetch(request)), describe(wanted));
-  const text = await bounded(response.text(), describe(wanted));
+  const text = await bounded(textOf(response), describe(wanted));
+  const operation = operationOf(request, document);
+  const { status, headers } = response;
   tally.add("requests");
-  tally.add(`status ${response.status}`);
-  if (response.status < 300) tally.add(`${routeOf(wanted)} done`);
-  return { status: response.status, text, headers: response.headers };
+  tally.add(`status ${status}`);
+  if (status < 300) tally.add(`${operation?.operationId} done`);
+  return { status, text, headers, operation };
 }
 
-function checkAnswer(wanted: FuzzRequest, answer: Answer): void {
-  explained(wanted, answer, () => {
-    const { status, text, headers } = answer;
-    assert(!LEAKS.test(text), "it leaks");
-    assertEquals(headers.get("X-Content-Type-Options"), "nosniff");
-    assertEquals(headers.get("X-Injected"), null);
-    if (wanted.method === "HEAD") return assertEquals(text, "");
-    assert(headers.get("Content-Type")?.startsWith("application/json"), "it is not JSON");
-    const body: unknown = JSON.parse(text);
-    if (status >= 400) return checkError(answer, body);
-    assert(SUCCESSES.some((schema) => schema.safeParse(body).success), "it is not documented");
-  });
+/** The operation that a request is one of. */
+function operationOf(request: Request, { operations }: OpenApiDocument): Operation | undefined {
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const path = request.url.replace(/^http:\/\/localhost/, "").split(/[?#]/)[0]!;
+  const matches = operations.filter((operation) =>
+    operation.method === method &&
+    new RegExp(`^${operation.path.replace("{id}", "[^/]+")}$`).test(path)
+  );
+  return matches.find((operation) => operation.path === path) ?? matches[0];
+}
+
+function checkAnswer({ document }: Target, wanted: FuzzRequest, answer: Answer): void {
+  const { status, text, headers, operation } = answer;
+  assert(!LEAKS.test(text), "it leaks");
+  assertEquals(headers.get("X-Content-Type-Options"), "nosniff");
+  assertEquals(headers.get("X-Injected"), null);
+  if (wanted.method === "HEAD") return assertEquals(text, "");
+  const type = headers.get("Content-Type") ?? "";
+  if (operation !== undefined) checkBody(operation, document, { status, type, text });
+  else assert(status >= 400, "what nobody documents was done");
+  if (status < 400) return;
+  assert(type.startsWith("application/json"), "it is not JSON");
+  checkError(answer, JSON.parse(text));
 }
 
 function checkError({ status, headers }: Answer, body: unknown): void {
@@ -200,22 +272,23 @@ function checkError({ status, headers }: Answer, body: unknown): void {
   assert(Number(headers.get("Retry-After")) > 0, "503 without Retry-After");
 }
 
-/** A success adds what it says: a task, or nothing that was there already. */
-function checkChange(
-  { status, text }: Answer,
-  before: { readonly sequence: number; readonly total: number },
-  after: { readonly sequence: number; readonly total: number },
-): void {
-  const added = after.total - before.total;
-  const { created, tasks } = JSON.parse(text) as { created?: unknown; tasks?: unknown[] };
-  if (typeof created === "number") return assertEquals(added, created);
-  if (tasks?.length === 0) return assertEquals(added, 0);
-  if (status === 201) {
-    return assertEquals([created, added, after.sequence], [true, 1, before.sequence + 1]);
-  }
-  if (created === false) return assertEquals(after, before);
-  if (status === 202) return assert(added === 0 || added === 1);
-  assertEquals([added, after.sequence], [0, before.sequence + 1]);
+/** A success changes what it says, in at most one transaction. */
+function checkChange({ status, text, operation }: Answer, before: State, after: State): void {
+  const { operationId } = operation!;
+  const { created = 0, pruned } = (text === "" ? {} : JSON.parse(text)) as {
+    created?: boolean | number;
+    pruned?: number;
+  };
+  if (operationId.endsWith("Schedule")) return; // an interval fires at once, by itself
+  if (pruned !== undefined) return assertEquals(before.total - after.total, pruned);
+  const transactions = after.sequence - before.sequence;
+  const added = (after.total - after.deliveries) - (before.total - before.deliveries);
+  assert(transactions === 0 || transactions === 1, `${transactions} transactions`);
+  if (ONE_TRANSACTION.includes(operationId)) assertEquals(transactions, 1);
+  if (operationId === "runModule") return assert(added === 0 || added === 1, `${added} tasks`);
+  assertEquals(added, Number(created));
+  if (status === 201) assertEquals(transactions, 1);
+  if (created === false) assertEquals(transactions, 0);
 }
 
 async function checkStillWorks(queue: TaskQueue): Promise<void> {
@@ -223,15 +296,6 @@ async function checkStillWorks(queue: TaskQueue): Promise<void> {
   const [claimed] = await queue.claim({ workerId: "w", types: ["still works"] });
   assertEquals(claimed?.id, task.id);
   assertEquals((await queue.complete(claimed!, "yes")).result, "yes");
-}
-
-/** The route that a request's path belonged to, if it was not bent. */
-function routeOf({ method, target }: FuzzRequest): string {
-  const path = target.split("?")[0]!;
-  const found = ROUTES.find(([of, template]) =>
-    of === method && new RegExp(`^${template.replace(/\{\w+\}/, "[^/]+")}$`).test(path)
-  );
-  return found === undefined ? "another request" : found.join(" ");
 }
 
 /** Adds the seed, the request and the answer to whatever `check` finds wrong. */

@@ -1,7 +1,10 @@
 /**
- * Requests to fuzz the HTTP application with: each begins valid and is bent in one or several places.
+ * Requests to fuzz the HTTP application with: each is made of the OpenAPI document, so that every route is among them and
+ * valid at first, and is then bent in one or several places.
  */
+import type { OpenApiDocument, Operation } from "../server/openapi_document.ts";
 import { Chance } from "./chance.ts";
+import { type Known, Values } from "./document_values.ts";
 
 /** A request as it will be made, printable. */
 export interface FuzzRequest {
@@ -14,40 +17,6 @@ export interface FuzzRequest {
   readonly headers: readonly (readonly [string, string])[];
   readonly body: Uint8Array<ArrayBuffer> | null;
 }
-
-/** Ids that exist where the requests go. */
-export interface KnownIds {
-  readonly runIds: readonly string[];
-  readonly taskIds: readonly number[];
-  readonly modules: readonly string[];
-}
-
-/** Every route, with a placeholder for its id. */
-export const ROUTES = [
-  ["GET", "/api/modules"],
-  ["GET", "/api/modules/{module}"],
-  ["POST", "/api/modules/{module}/run"],
-  ["GET", "/api/runs"],
-  ["GET", "/api/runs/{run}"],
-  ["DELETE", "/api/runs/{run}"],
-  ["POST", "/api/runs/{run}/cancel"],
-  ["POST", "/api/queue/enqueue"],
-  ["GET", "/api/queue/tasks/{task}"],
-  ["GET", "/api/queue/stats"],
-  ["GET", "/api/health"],
-  ["POST", "/api/runs/batch"],
-  ["POST", "/api/worker/claim"],
-  ["GET", "/api/queue/tasks"],
-  ["GET", "/api/queue/tasks/{task}/transitions"],
-  ["POST", "/api/queue/tasks/{task}/cancel"],
-  ["GET", "/api/queue/workers"],
-  ["GET", "/api/runs/{run}/results"],
-  ["GET", "/api/runs/{run}/explain"],
-  ["POST", "/api/runs/{run}/retry"],
-] as const;
-
-/** The ends of the paths that take a body. */
-const BODY_PATHS = ["/run", "/enqueue", "/batch", "/claim"];
 
 const METHODS = [
   "GET",
@@ -80,29 +49,30 @@ const CONTENT_TYPES = [
 const DEEP_LEVELS = 100_000;
 
 /** The request of a seed. */
-export function requestOf(seed: number, known: KnownIds): FuzzRequest {
+export function requestOf(seed: number, document: OpenApiDocument, known: Known): FuzzRequest {
   const chance = new Chance(seed);
-  const [method, template] = chance.oneIn(3)
-    ? chance.pick([ROUTES[2], ROUTES[7], ROUTES[6], ROUTES[3], ROUTES[11]])
-    : chance.pick(ROUTES);
-  const path = bendPath(chance, fill(chance, template, known));
-  const target = path + queryOf(chance, template);
-  const bentMethod = chance.oneIn(12) ? chance.pick(METHODS) : method;
-  const hasBody = !["GET", "HEAD", "get"].includes(bentMethod) &&
-    (BODY_PATHS.some((end) => template.endsWith(end)) || chance.oneIn(5));
+  const withBody = document.operations.filter(({ requestBody }) => requestBody !== undefined);
+  const operation = chance.pick(chance.oneIn(2) ? withBody : document.operations);
+  const values = new Values(chance, document, known);
+  const target = bendPath(chance, fill(operation, values)) + queryOf(operation, values);
+  const method = chance.oneIn(12) ? chance.pick(METHODS) : operation.method;
+  const schema = operation.requestBody?.content?.["application/json"]?.schema;
+  const hasBody = !["GET", "HEAD", "get"].includes(method) &&
+    (schema !== undefined || chance.oneIn(5));
   return {
     seed,
-    method: bentMethod,
+    method,
     target,
     isTidied: chance.oneIn(2),
-    headers: headersOf(chance, hasBody),
-    body: hasBody ? bodyOf(chance, template, known) : null,
+    headers: [...parameterHeaders(operation, values), ...headersOf(chance, hasBody)],
+    body: hasBody ? bodyOf(chance, schema === undefined ? {} : values.of(schema, "")) : null,
   };
 }
 
 /** The `Request`, or `undefined` when none like this can be made. */
 export function toRequest(wanted: FuzzRequest): Request | undefined {
   const { method, target, isTidied, headers, body } = wanted;
+  if (!target.startsWith("/")) return undefined;
   try {
     const url = isTidied ? `http://localhost${target}` : "http://localhost/";
     const request = new Request(url, { method, headers: headers.map(([...pair]) => pair), body });
@@ -130,13 +100,12 @@ function clip(text: string): string {
   return text.length <= 600 ? text : `${text.slice(0, 600)}… (${text.length} characters)`;
 }
 
-function fill(chance: Chance, template: string, known: KnownIds): string {
-  const id = (ids: readonly (string | number)[]): string =>
-    chance.oneIn(4) ? chance.text() : encodeURIComponent(String(chance.pick(ids)));
-  return template
-    .replace("{module}", () => id(known.modules))
-    .replace("{run}", () => id(known.runIds))
-    .replace("{task}", () => id(known.taskIds));
+/** The path with an id in it, mostly one that exists. */
+function fill(operation: Operation, values: Values): string {
+  return operation.path.replace("{id}", () => {
+    const id = String(values.pathId(operation));
+    return values.chance.oneIn(4) ? values.chance.text() : encodeURIComponent(id);
+  });
 }
 
 function bendPath(chance: Chance, path: string): string {
@@ -158,27 +127,28 @@ function bendPath(chance: Chance, path: string): string {
   );
 }
 
-function queryOf(chance: Chance, template: string): string {
-  const isList = template === "/api/runs" || template === "/api/queue/tasks";
-  if (!isList && !chance.oneIn(8)) return "";
-  const value = (values: readonly string[]): string =>
-    chance.oneIn(3) ? chance.text() : chance.pick(values);
-  const pairs = chance.some(4, () =>
-    chance.choose(
-      () => ["module_id", value(["email", "cleanup", "t", " email "])],
-      () => ["status", value(["queued", "running", "completed", "failed", "cancelled", "leased"])],
-      () => ["limit", value(["1", "50", "100", "101", "0", "-1", "1.0", " 5", "1e1"])],
-      () => ["cursor", value(["1", "5", "1000", "0", "x"])],
-      () => ["wait", value(["1ms", "0s", "61s", "1h"])],
-      () => ["offset", value(["0", "3", "1000000000", "1000000001", "-1"])],
-      () => [chance.text(), chance.text()],
-    ));
+function queryOf({ parameters }: Operation, values: Values): string {
+  const { chance } = values;
+  const own = parameters.filter((parameter) => parameter.in === "query");
+  if (own.length === 0 && !chance.oneIn(8)) return "";
+  const pairs = chance.some(3, (): [string, string] => {
+    if (own.length === 0 || chance.oneIn(6)) return [chance.text(), chance.text()];
+    const parameter = chance.pick(own);
+    return [parameter.name, values.text(parameter)];
+  });
   const isEncoded = !chance.oneIn(4);
   const write = (text: string): string =>
     isEncoded ? encodeURIComponent(text.toWellFormed()) : text;
   return pairs.length === 0
     ? chance.pick(["", "?", "?&&=", "?=", "?limit"])
-    : `?${pairs.map(([name, text]) => `${write(name!)}=${write(text!)}`).join("&")}`;
+    : `?${pairs.map(([name, text]) => `${write(name)}=${write(text)}`).join("&")}`;
+}
+
+/** Some of the headers that the operation reads. */
+function parameterHeaders({ parameters }: Operation, values: Values): [string, string][] {
+  const own = parameters.filter((parameter) => parameter.in === "header");
+  return own.filter(() => values.chance.oneIn(2))
+    .map((parameter) => [parameter.name, values.text(parameter)]);
 }
 
 function headersOf(chance: Chance, hasBody: boolean): (readonly [string, string])[] {
@@ -203,8 +173,8 @@ function headersOf(chance: Chance, hasBody: boolean): (readonly [string, string]
   ];
 }
 
-function bodyOf(chance: Chance, template: string, known: KnownIds): Uint8Array<ArrayBuffer> {
-  const body = objectOf(chance, template, known);
+function bodyOf(chance: Chance, valid: unknown): Uint8Array<ArrayBuffer> {
+  const body = valid as Record<string, unknown>;
   const text = chance.choose(
     () => JSON.stringify(body),
     () => JSON.stringify(chance.bendObject(body)),
@@ -213,51 +183,6 @@ function bodyOf(chance: Chance, template: string, known: KnownIds): Uint8Array<A
   );
   const bytes = new TextEncoder().encode(text);
   return new Uint8Array(chance.oneIn(4) && bytes.length < 5000 ? chance.bendBytes(bytes) : bytes);
-}
-
-function objectOf(chance: Chance, template: string, known: KnownIds): Record<string, unknown> {
-  if (template.endsWith("/run")) return runBody(chance);
-  if (template.endsWith("/batch")) {
-    const run = (): unknown => ({ module_id: chance.pick(known.modules), ...runBody(chance) });
-    return { runs: Array.from({ length: chance.pick([0, 1, 1, 1, 3]) }, run) };
-  }
-  if (template.endsWith("/claim")) {
-    const types = [chance.pick(["t", ...known.modules])];
-    return { worker_id: "w", types, limit: chance.pick([0, 1, 2]), lease_duration_ms: 60_000 };
-  }
-  return enqueueBody(chance, known);
-}
-
-function runBody(chance: Chance): Record<string, unknown> {
-  const parameters = chance.choose<unknown>(
-    () => ({ to: "ann@example.com" }),
-    () => ({ to: "ann@example.com", copies: 3 }),
-    () => chance.json(),
-  );
-  return { parameters, ...scheduling(chance) };
-}
-
-function enqueueBody(chance: Chance, known: KnownIds): Record<string, unknown> {
-  return {
-    type: chance.pick(["t", ...known.modules]),
-    ...(chance.oneIn(2) ? { payload: chance.json() } : {}),
-    ...(chance.oneIn(3) ? { compatibility: { region: "eu", gpu: { n: 1 } } } : {}),
-    ...(chance.oneIn(5)
-      ? { run_id: chance.pick([...known.runIds, "new", `r${chance.below(999)}`]) }
-      : {}),
-    ...scheduling(chance),
-  };
-}
-
-function scheduling(chance: Chance): Record<string, unknown> {
-  return {
-    ...(chance.oneIn(3) ? { priority: 1 + chance.below(1000) } : {}),
-    ...(chance.oneIn(4)
-      ? { run_after: chance.pick(["2030-01-01T00:00:00Z", "2026-01-31T24:00:00Z"]) }
-      : {}),
-    ...(chance.oneIn(4) ? { idempotency_key: chance.pick(["", "k1", "k2"]) } : {}),
-    ...(chance.oneIn(4) ? { max_attempts: 1 + chance.below(100) } : {}),
-  };
 }
 
 /** What no `JSON.stringify` writes. */

@@ -4,19 +4,24 @@
  */
 import { assert } from "@std/assert";
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
-/** A JSON Schema, as far as the examples need it. */
-interface Schema {
+/** A JSON Schema, as far as requests are made of it. */
+export interface Schema {
   readonly $ref?: string;
   readonly type?: string | string[];
   readonly example?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minItems?: number;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly items?: Schema;
 }
 
-interface Parameter {
+/** What a path, a query or a header carries. */
+export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
   readonly schema: Schema;
@@ -123,22 +128,46 @@ export function checkBody(
   const media = documented.content[type.split(";")[0]!];
   assert(media !== undefined, `${what} is ${type}, which is not documented`);
   if (!type.startsWith("application/json")) return;
-  const ajv = validatorOf(document);
-  const schema = JSON.parse(
-    JSON.stringify(media.schema).replaceAll('"#/', '"http://document.test/#/'),
-  );
-  const isValid = ajv.validate(schema, JSON.parse(text));
-  assert(isValid, `${what} is not as documented: ${ajv.errorsText()}\n${text}`);
+  const validate = validatorOf(media.schema, document);
+  const problems = (): string => JSON.stringify(validate.errors);
+  assert(validate(JSON.parse(text)), `${what} is not as documented: ${problems()}\n${text}`);
 }
 
-const validators = new WeakMap<OpenApiDocument, Ajv2020>();
+/** The text of an answer; of an endless one its beginning. */
+export async function textOf(response: Response): Promise<string> {
+  const isEndless = response.headers.get("Content-Type")?.startsWith("text/event-stream");
+  if (!isEndless || response.body === null) return await response.text();
+  const reader = response.body.getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return new TextDecoder().decode(value);
+}
 
-function validatorOf(document: OpenApiDocument): Ajv2020 {
-  const known = validators.get(document);
+/** The schema that a `$ref` names, or the schema itself. */
+export function resolved(schema: Schema, { components }: OpenApiDocument): Schema {
+  if (schema.$ref === undefined) return schema;
+  const [kind, name] = schema.$ref.replace("#/components/", "").split("/");
+  return (components[kind!] as Record<string, Schema>)[name!]!;
+}
+
+const ajvs = new WeakMap<OpenApiDocument, Ajv2020>();
+const validators = new WeakMap<Schema, ValidateFunction>();
+
+function validatorOf(schema: Schema, document: OpenApiDocument): ValidateFunction {
+  const known = validators.get(schema);
+  if (known !== undefined) return known;
+  const absolute = JSON.stringify(schema).replaceAll('"#/', '"http://document.test/#/');
+  const validator = ajvOf(document).compile(JSON.parse(absolute));
+  validators.set(schema, validator);
+  return validator;
+}
+
+function ajvOf(document: OpenApiDocument): Ajv2020 {
+  const known = ajvs.get(document);
   if (known !== undefined) return known;
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: "http://document.test/", components: document.components });
-  validators.set(document, ajv);
+  ajvs.set(document, ajv);
   return ajv;
 }
 
@@ -149,7 +178,7 @@ function exampleOf({ example, schema }: Parameter): string | undefined {
 
 function exampleOfSchema(schema: Schema, document: OpenApiDocument): unknown {
   if (schema.example !== undefined) return schema.example;
-  if (schema.$ref !== undefined) return exampleOfSchema(resolve(schema.$ref, document), document);
+  if (schema.$ref !== undefined) return exampleOfSchema(resolved(schema, document), document);
   if (schema.items !== undefined) return [exampleOfSchema(schema.items, document)];
   assert(schema.properties !== undefined, `no example: ${JSON.stringify(schema)}`);
   const isGiven = ([name, property]: [string, Schema]): boolean =>
@@ -160,9 +189,4 @@ function exampleOfSchema(schema: Schema, document: OpenApiDocument): unknown {
       exampleOfSchema(property, document),
     ]),
   );
-}
-
-function resolve(ref: string, document: OpenApiDocument): Schema {
-  const [kind, name] = ref.replace("#/components/", "").split("/");
-  return (document.components[kind!] as Record<string, Schema>)[name!]!;
 }
