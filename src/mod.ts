@@ -190,6 +190,7 @@ export {
 } from "./queue/operations.ts";
 export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
 export { checkNewTask } from "./queue/enqueue.ts";
+export { checkNewSchedule } from "./queue/schedules.ts";
 export {
   type AddScheduleResult,
   CATCH_UP_POLICIES,

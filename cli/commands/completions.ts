@@ -8,6 +8,7 @@ import { type CompletionCommand, completionModel } from "../completions/completi
 import { fishCompletions } from "../completions/fish.ts";
 import { powershellCompletions } from "../completions/powershell.ts";
 import { zshCompletions } from "../completions/zsh.ts";
+import { UsageError } from "../exit.ts";
 import type { CliIo } from "../io.ts";
 
 /** The shells that are known. */
@@ -22,10 +23,15 @@ const SCRIPTS: Readonly<
   powershell: powershellCompletions,
 };
 
-/** Adds the command. It opens no queue. */
+/** Adds the command. It opens no queue, and a script is no JSON. */
 export function addCompletionsCommand(program: Program, io: CliIo): void {
   program.command("completions")
     .description("write a script that completes commands, options and choices in a shell")
     .addArgument(new Argument("<shell>", "which shell").choices(SHELLS))
-    .action((shell) => io.writeOut(SCRIPTS[shell](completionModel(program))));
+    .action((shell, _options, command) => {
+      if (command.optsWithGlobals().json) {
+        throw new UsageError("--json cannot be used with completions: a script is written");
+      }
+      io.writeOut(SCRIPTS[shell](completionModel(program)));
+    });
 }

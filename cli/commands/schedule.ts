@@ -7,6 +7,7 @@ import { scheduleJson } from "../../server/schedule_schemas.ts";
 import {
   CATCH_UP_POLICIES,
   type CatchUpPolicy,
+  checkNewSchedule,
   type NewSchedule,
   QueueError,
   type Schedule,
@@ -22,7 +23,7 @@ import {
   writeJson,
   writeLine,
 } from "../app.ts";
-import { checkedInput, EXIT, NotFoundError } from "../exit.ts";
+import { checkedInput, EXIT, NotFoundError, UsageError } from "../exit.ts";
 import { duration, integerFrom } from "../options.ts";
 import { newTaskOf, type TaskOptions, WEBHOOK_EVENTS_HELP, WEBHOOK_HELP } from "../task_options.ts";
 
@@ -116,6 +117,9 @@ async function add(
 ): Promise<number> {
   const { payload, payloadFile, priority, maxAttempts, every, replace, ...others } = options;
   const { webhook, webhookEvents, ...rest } = others;
+  if ((options.cron === undefined) === (every === undefined)) {
+    throw new UsageError("exactly one of --cron and --every is needed");
+  }
   const task = await newTaskOf(session, type, {
     ...{ payload, payloadFile, priority, maxAttempts },
     ...{ webhook, webhookEvents },
@@ -130,6 +134,7 @@ async function add(
     everyMs: every,
     webhook: task.webhook,
   };
+  await checkedInput(() => checkNewSchedule(wanted)); // before a mistyped --db makes a queue
   return await withQueue(session, async (queue) => {
     const { schedule, created } = await checkedInput(() => queue.addSchedule(wanted, { replace }));
     if (session.json) writeJson(session, { created, schedule: scheduleJson(schedule) });

@@ -10,7 +10,7 @@
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { CorruptionError, messageOf, QueueError, StorageError } from "../domain/errors.ts";
-import type { Journal } from "../storage/journal.ts";
+import type { Journal, ReadOutcome } from "../storage/journal.ts";
 import type { Lock } from "../storage/storage.ts";
 import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
@@ -95,6 +95,9 @@ export class Ledger {
   #isReloadWanted = false;
   #lookout: Lookout | undefined;
   #cancelSync: CancelTimer | undefined;
+  #isWaitingForLock = false;
+  /** The sync that was begun while the loop waited for the lock. */
+  #syncMeanwhile: Promise<void> | undefined;
   #lastReported = "";
   #tornTails = 0;
   #commits = 0;
@@ -128,7 +131,7 @@ export class Ledger {
   async read<T>(query: (reader: Reader) => T): Promise<T> {
     this.#checkOpen();
     this.#checkHealthy();
-    if (this.#follow() === "superseded") await this.#onDrain(() => this.#reload());
+    if (this.#follow() !== "current") await this.#onDrain(() => this.#reload());
     this.#announce();
     return query(this.#replica);
   }
@@ -171,10 +174,13 @@ export class Ledger {
   async exportDurable(): Promise<LedgerExport> {
     this.#checkOpen();
     return await this.#onDrain(async () => {
-      if (this.#follow() === "superseded") await this.#reload();
-      await this.#sync();
-      const { sequence, identity } = this.#journal;
-      return { bytes: this.#replica.export({ queueId: identity.queueId, sequence }), sequence };
+      const lock = await this.#lockCaughtUp();
+      try {
+        await this.#sync();
+      } finally {
+        lock.release();
+      }
+      return this.#exportHere();
     });
   }
 
@@ -182,8 +188,7 @@ export class Ledger {
   async verify(): Promise<string[]> {
     this.#checkOpen();
     return await this.#onDrain(async () => {
-      if (this.#follow() === "superseded") await this.#reload();
-      await this.#sync();
+      await this.#underLock(() => this.#sync());
       return await verifyReplica(this.#replica, this.#options, () => {
         return this.#follow() === "current" ? this.#journal.sequence : undefined;
       });
@@ -226,6 +231,7 @@ export class Ledger {
     this.#lookout?.stop();
     try {
       while (this.#draining !== undefined) await this.#draining;
+      this.#cancelSync?.();
       while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
       if (this.#failure === undefined) await this.#onDrain(() => this.#sync());
       await this.#checkpointIf(() =>
@@ -233,7 +239,6 @@ export class Ledger {
       );
       if (this.#durability === "relaxed" && !this.#journal.isDurable) this.#checkHealthy();
     } finally {
-      this.#cancelSync?.();
       this.#journal.close();
       this.#options.storage.close();
       this.#replica.close();
@@ -298,8 +303,8 @@ export class Ledger {
   async #commitBatch(): Promise<void> {
     let batch: Operation[] = [];
     this.#isCommitting = true;
-    this.#lookout?.stir();
     try {
+      this.#lookout?.stir();
       const outcomes = await this.#underLock(() => {
         batch = this.#waiting.splice(0, BATCH_MAX);
         return this.#execute(batch);
@@ -339,16 +344,32 @@ export class Ledger {
 
   async #lockCaughtUp(): Promise<Lock> {
     this.#checkHealthy();
-    const { storage } = this.#options;
-    const lock = storage.tryLock("commit") ?? await storage.lock("commit");
+    const lock = this.#options.storage.tryLock("commit") ?? await this.#waitForLock();
     try {
-      if (this.#follow() === "superseded") await this.#reload();
-      if (await this.#guard(() => this.#journal.settle(this.#visitor())) > 0) this.#tornTails++;
-      return lock;
+      let outcome = this.#follow();
+      for (;;) {
+        if (outcome !== "current") await this.#reload();
+        const settled = await this.#guard(() => this.#journal.settle(this.#visitor()));
+        if (settled !== "changed" && settled > 0) this.#tornTails++;
+        if (settled !== "changed") return lock;
+        outcome = settled;
+      }
     } catch (error) {
       lock.release();
       throw error;
     }
+  }
+
+  /** Its holder may be suspended: what relaxed durability has acknowledged is made durable meanwhile. */
+  async #waitForLock(): Promise<Lock> {
+    this.#isWaitingForLock = true;
+    const lock = await this.#options.storage.lock("commit").finally(() => {
+      this.#isWaitingForLock = false;
+    });
+    await this.#syncMeanwhile;
+    if (this.#failure === undefined) return lock;
+    lock.release();
+    throw this.#failure;
   }
 
   // --- a batch
@@ -401,8 +422,21 @@ export class Ledger {
     if (this.#durability === "full") return await this.#sync();
     this.#cancelSync ??= this.#options.clock.setTimer(() => {
       this.#cancelSync = undefined;
-      if (!this.#isClosed) this.#onDrain(() => this.#sync()).catch((error) => this.#report(error));
+      if (this.#isWaitingForLock) {
+        this.#syncMeanwhile = this.#syncInBackground();
+      } else {
+        this.#jobs.unshift(() => this.#syncInBackground());
+        this.#startDrain();
+      }
     }, LEDGER_DEFAULTS.relaxedSyncMs);
+  }
+
+  async #syncInBackground(): Promise<void> {
+    try {
+      await this.#sync();
+    } catch (error) {
+      this.#report(error);
+    }
   }
 
   async #sync(): Promise<void> {
@@ -417,10 +451,9 @@ export class Ledger {
   // --- following the other processes
 
   /** Applies what others have appended. Needs no lock and does not wait. */
-  #follow(): "current" | "superseded" {
+  #follow(): ReadOutcome {
     try {
-      if (!this.#journal.mayHaveMore) return "current";
-      return this.#journal.read(this.#visitor());
+      return this.#journal.mayHaveMore ? this.#journal.read(this.#visitor()) : "current";
     } catch (error) {
       this.#noteFailure(error);
       throw error;
@@ -446,7 +479,7 @@ export class Ledger {
   #look(): boolean {
     const before = this.#journal.sequence;
     try {
-      if (this.#follow() === "superseded") this.#reloadLater();
+      if (this.#follow() !== "current") this.#reloadLater();
     } catch (error) {
       this.#reportOnce(error);
     }
@@ -485,10 +518,7 @@ export class Ledger {
     if (report !== undefined) this.#snapshotBytes = report.snapshotBytes;
   }
 
-  /**
-   * Begins a new segment and exports the replica exactly there. No await stands between the release of the lock and the
-   * export, so the snapshot includes nothing that is not durable.
-   */
+  /** Begins a new segment and exports the replica exactly there. */
   async #exportAtRotation(isWanted: () => boolean): Promise<ExportedReplica | undefined> {
     const lock = await this.#lockCaughtUp();
     try {
@@ -497,9 +527,13 @@ export class Ledger {
     } finally {
       lock.release();
     }
+    return { ...this.#exportHere(), superseded: this.#journal.supersededSegments() };
+  }
+
+  /** No await may stand between the release of the lock and this, so that it includes nothing that is not durable. */
+  #exportHere(): LedgerExport {
     const { sequence, identity } = this.#journal;
-    const bytes = this.#replica.export({ queueId: identity.queueId, sequence });
-    return { bytes, sequence, superseded: this.#journal.supersededSegments() };
+    return { bytes: this.#replica.export({ queueId: identity.queueId, sequence }), sequence };
   }
 
   // --- health

@@ -5,7 +5,7 @@
  * starts again, and must find a newer snapshot: segments are deleted only after that is in place.
  */
 import { CorruptionError, StorageError } from "../domain/errors.ts";
-import { Journal, type JournalVisitor } from "../storage/journal.ts";
+import { Journal, type JournalVisitor, type ReadOutcome } from "../storage/journal.ts";
 import type { SegmentHeader } from "../storage/segment.ts";
 import { readSnapshot } from "../storage/snapshot.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -35,6 +35,7 @@ export async function recover(source: RecoverySource): Promise<Recovered> {
   let lastSequence = -1;
   for (;;) {
     const recovered = await tryRecover(source);
+    if (recovered === "changed") continue;
     if ("replica" in recovered) return recovered;
     if (recovered.snapshotSequence <= lastSequence) {
       throw new CorruptionError(
@@ -59,15 +60,15 @@ export function replicaVisitor(
   };
 }
 
-/** What the snapshot and the journal give, or which snapshot it was that segments are missing after. */
+/** What the snapshot and the journal give, or which snapshot it was that segments are missing after; `changed`: try again. */
 async function tryRecover(
   source: RecoverySource,
-): Promise<Recovered | { readonly snapshotSequence: number }> {
+): Promise<Recovered | { readonly snapshotSequence: number } | "changed"> {
   const { storage, engine, schema } = source;
   const snapshot = await readSnapshot(storage);
   const replica = Replica.open(engine, schema, snapshot, storage.location);
   let journal: Journal | undefined;
-  let isCurrent = false;
+  let outcome: ReadOutcome = "superseded";
   try {
     const identity = replica.identity;
     const sequence = identity?.sequence ?? 0;
@@ -79,11 +80,12 @@ async function tryRecover(
       },
       hasSnapshot: identity !== undefined,
     });
-    isCurrent = journal?.read(replicaVisitor(replica, source, () => {})) === "current";
-    if (journal === undefined || !isCurrent) return { snapshotSequence: sequence };
+    outcome = journal?.read(replicaVisitor(replica, source, () => {})) ?? "superseded";
+    if (outcome === "changed") return outcome;
+    if (journal === undefined || outcome === "superseded") return { snapshotSequence: sequence };
     return { replica, journal, snapshotBytes: snapshot?.bytes.length ?? 0 };
   } finally {
-    if (!isCurrent) {
+    if (outcome !== "current") {
       replica.close();
       journal?.close();
     }

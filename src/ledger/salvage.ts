@@ -46,10 +46,13 @@ export interface Salvaged {
 export async function salvage(source: RecoverySource): Promise<Salvaged> {
   const lost: LostPart[] = [];
   const replica = await openSnapshot(source, lost);
-  const start = replica.identity?.sequence ?? 0;
-  const salvager = new JournalSalvager(replica, { source, lost, sequence: start });
+  const segments = listSegments(source.storage);
+  const said = replica.identity?.sequence ?? 0;
+  // A snapshot ends where a segment begins. What a damaged one says otherwise is not believed: every record is applied.
+  const isLikely = lost.length === 0 || segments.includes(said + 1);
+  const salvager = new JournalSalvager(replica, { source, lost, sequence: isLikely ? said : 0 });
   try {
-    for (const first of listSegments(source.storage)) salvager.readSegment(first);
+    for (const first of segments) salvager.readSegment(first);
     replica.migrate(source.schema.migrations.length);
   } catch (error) {
     replica.close();
@@ -68,27 +71,41 @@ async function openSnapshot(source: RecoverySource, lost: LostPart[]): Promise<R
     if (!(error instanceof CorruptionError)) throw error;
     const bytes = await storage.readFile("snapshot") ?? new Uint8Array(0);
     const pages = openUnverified(source, bytes);
-    const loss = { path, offset: error.offset, bytes: pages === undefined ? bytes.length : 0 };
-    lost.push({ ...loss, reason: error.message });
-    return pages ?? Replica.open(engine, schema, undefined, path);
+    if (pages instanceof Replica) {
+      lost.push({ path, offset: error.offset, bytes: 0, reason: error.message });
+      return pages;
+    }
+    const reason = `${error.message}; its rows cannot be read: ${pages}`;
+    lost.push({ path, offset: error.offset, bytes: bytes.length, reason });
+    return Replica.open(engine, schema, undefined, path);
   }
 }
 
-function openUnverified(
+/** The rows that a snapshot holds whatever its checksum says, or why they are of no use. */
+function openUnverified(source: RecoverySource, bytes: Uint8Array): Replica | string {
+  const withoutFooter = bytes.subarray(0, Math.max(0, bytes.length - FOOTER_BYTES));
+  const first = openPages(source, withoutFooter);
+  if (first instanceof Replica) return first;
+  const second = openPages(source, bytes);
+  return second instanceof Replica ? second : first;
+}
+
+/** Damage can make anything fail, so whatever does says that the pages are of no use. */
+function openPages(
   { storage, engine, schema }: RecoverySource,
   bytes: Uint8Array,
-): Replica | undefined {
-  for (const content of [bytes.subarray(0, Math.max(0, bytes.length - FOOTER_BYTES)), bytes]) {
-    try {
-      const snapshot = { bytes: content, isVerified: true };
-      const replica = Replica.open(engine, schema, snapshot, storage.location);
-      if (integrityProblems(replica).length === 0) return replica;
-      replica.close();
-    } catch (error) {
-      if (!(error instanceof CorruptionError)) throw error;
-    }
+): Replica | string {
+  let replica: Replica | undefined;
+  try {
+    replica = Replica.open(engine, schema, { bytes, isVerified: true }, storage.location);
+    const [problem] = integrityProblems(replica);
+    if (problem !== undefined) throw new CorruptionError(storage.location, 0, problem);
+    replica.read("UPDATE holdfast_meta SET value = value"); // what a damaged header may forbid
+    return replica;
+  } catch (error) {
+    replica?.close();
+    return messageOf(error);
   }
-  return undefined;
 }
 
 class JournalSalvager {

@@ -15,7 +15,7 @@ import type {
   StorageFile,
 } from "../storage/storage.ts";
 import { FolderWatch, type WatchTrust } from "./folder_watch.ts";
-import { renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
+import { makeFolder, renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
 
 /**
  * An fsync that may hold up this thread does, as long as one takes less than this on average: a hop to another thread and
@@ -93,7 +93,7 @@ export class DenoStorage implements Storage {
       const found = await Deno.stat(this.location).catch(ignoreMissing);
       if (found?.isDirectory) throw new Error("it is a folder, and the path of a queue is a file");
       if (this.#mustExist && found === undefined) await this.#checkJournal();
-      await Deno.mkdir(this.#folder, { recursive: true });
+      await makeFolder(this.#folder);
       if (found === undefined) await this.#holdPlace();
       await this.#enter();
       for (const name of ["commit", "checkpoint"] as const) {
@@ -107,8 +107,8 @@ export class DenoStorage implements Storage {
       for (;;) {
         const file = this.#lockFile(name);
         if (!file.tryLockSync(true)) return undefined;
-        if (!isDeleted(file)) return this.#held(name, file);
-        this.#reopenLockFile(name);
+        const lock = this.#checked(name, file);
+        if (lock !== undefined) return lock;
       }
     });
   }
@@ -118,8 +118,8 @@ export class DenoStorage implements Storage {
       for (;;) {
         const file = this.#lockFile(name);
         await file.lock(true);
-        if (!isDeleted(file)) return this.#held(name, file);
-        this.#reopenLockFile(name);
+        const lock = this.#checked(name, file);
+        if (lock !== undefined) return lock;
       }
     });
   }
@@ -259,10 +259,10 @@ export class DenoStorage implements Storage {
 
   /** Somebody deleted the lock file or put another in its place: a lock on it would keep nobody out any more. */
   #reopenLockFile(name: LockName): void {
-    this.#lockFile(name).close();
-    this.#lockFiles.delete(name);
     const path = this.#lockPath(name);
-    this.#lockFiles.set(name, Deno.openSync(path, { read: true, write: true, create: true }));
+    const file = Deno.openSync(path, { read: true, write: true, create: true });
+    this.#lockFile(name).close();
+    this.#lockFiles.set(name, file);
   }
 
   #openLockFile(name: LockName): Promise<Deno.FsFile> {
@@ -277,8 +277,18 @@ export class DenoStorage implements Storage {
     return file;
   }
 
-  #held(name: LockName, file: Deno.FsFile): Lock {
-    return { release: () => attemptNow("unlock", this.#lockPath(name), () => file.unlockSync()) };
+  /** The lock that has just been taken, unless its file is gone. */
+  #checked(name: LockName, file: Deno.FsFile): Lock | undefined {
+    const release = (): void => {
+      attemptNow("unlock", this.#lockPath(name), () => file.unlockSync());
+    };
+    try {
+      if (!isDeleted(file)) return { release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+    this.#reopenLockFile(name);
   }
 
   async #attempt<T>(operation: string, path: string, action: () => Promise<T>): Promise<T> {

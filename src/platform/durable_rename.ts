@@ -1,6 +1,8 @@
 /**
- * Renaming one file over another so that it lasts: the step that makes a replaced file appear at once and whole.
+ * Making and renaming so that it lasts: the step that makes a replaced file appear at once and whole.
  */
+import { dirname } from "node:path";
+
 const IS_WINDOWS = Deno.build.os === "windows";
 
 /** How often, and how long apart, a rename that another program refuses is tried again (Windows: virus scanners). */
@@ -27,6 +29,24 @@ export async function syncFolder(path: string): Promise<void> {
   if (IS_WINDOWS) return;
   using folder = await Deno.open(path, { read: true });
   await folder.sync();
+}
+
+/**
+ * Makes a folder, and those above it that are missing, so that a power cut does not undo it. A program that may not read the
+ * folder above leaves that to the file system.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const above = dirname(path);
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound && above !== path) await makeFolder(above);
+    else return await Deno.mkdir(path, { recursive: true }); // it is there, or something else is
+    await Deno.mkdir(path, { recursive: true });
+  }
+  await syncFolder(above).catch((error) => {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+  });
 }
 
 /** Writes all of `chunks` to `file` and makes it durable. */

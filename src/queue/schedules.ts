@@ -6,7 +6,7 @@
  */
 import { QueueError } from "../domain/errors.ts";
 import { canonicalJson } from "../domain/json.ts";
-import { checkInteger, checkName, isFinal, type TaskStatus } from "../domain/task.ts";
+import { checkInteger, checkName, isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
 import { checkCron, type CronTime, nextInstant } from "./cron.ts";
@@ -85,6 +85,18 @@ export const SCHEDULE_SQL = {
   lastTask: "SELECT status, finished_at_utc FROM task_queue WHERE id = ?",
   runId: "SELECT 1 FROM task_queue WHERE run_id = ?",
 } as const;
+
+/**
+ * Checks a schedule as `addSchedule` will, without a queue; its payload may have `payloadMaxBytes` bytes, by default 256 KiB.
+ *
+ * @throws TypeError, RangeError for a field out of its range.
+ */
+export function checkNewSchedule(
+  schedule: NewSchedule,
+  payloadMaxBytes: number = TASK_LIMITS.payloadMaxBytes,
+): void {
+  prepareSchedule(schedule, payloadMaxBytes);
+}
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
 export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number): PreparedSchedule {

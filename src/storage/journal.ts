@@ -16,6 +16,7 @@ import {
 } from "./frame.ts";
 import {
   createSegment,
+  isWholeHeader,
   listSegments,
   readSegmentHeader,
   SEGMENT_HEADER_BYTES,
@@ -59,9 +60,17 @@ export interface JournalVisitor {
 
 /**
  * What reading came to: `current`, everything whole has been visited; `superseded`, the next segment has been folded into
- * a newer snapshot, so start again from that.
+ * a newer snapshot, so start again from that; `changed`, a record that was visited is no longer there, so start again.
  */
-export type ReadOutcome = "current" | "superseded";
+export type ReadOutcome = "current" | "superseded" | "changed";
+
+/** A record in the current segment, by which it is known again. */
+interface Landmark {
+  readonly sequence: number;
+  readonly offset: number;
+  /** The bytes of its frame's header, which has the checksum of all of it. */
+  readonly header: Uint8Array;
+}
 
 /** A queue's journal, at a position. */
 export class Journal {
@@ -76,8 +85,14 @@ export class Journal {
   #durableSequence: number;
   #isSealed = false;
   #isAnnounced = false;
-  /** Records that have been read and not been said to be durable; kept until this process has made them so. */
-  #unproven: { readonly sequence: number; readonly offset: number }[] = [];
+  /** Records of others that are not known to be durable: a refused append or a failed fsync takes them back. */
+  #unproven: Landmark[] = [];
+  /** The last record in the segment, whoever wrote it. */
+  #last: Landmark | undefined;
+  /** The last record that this process wrote in the segment. */
+  #lastOwn: Landmark | undefined;
+  /** The last record that was there under the commit lock, with nothing left in doubt: no later one is vouched for. */
+  #agreedSequence = 0;
   #isUndoubted = false;
   /** Whether bytes were cut, and a power cut may still bring them back. */
   #isCutUnsynced = false;
@@ -130,36 +145,42 @@ export class Journal {
   /** Whether a look by `read` may be worth while; costs next to nothing when it is not. */
   get mayHaveMore(): boolean {
     return this.#file === undefined || !this.#isAnnounced || this.#isSealed ||
-      this.#file.size() !== this.#offset;
+      this.#file.size() !== this.#offset || !this.#isLastThere(this.#file);
   }
 
   /** Visits every whole record not visited yet. Needs no lock. */
   read(visitor: JournalVisitor): ReadOutcome {
     for (;;) {
       // A sealed segment that is read to its end may be gone, and the next one be there.
+      if (this.#isSealed && !this.#isUnprovenThere()) return "changed";
       const isOpen = this.#isSealed ? this.#advance() : this.#openSegment();
       if (!isOpen) return this.#missingSegment();
       this.#announceSegment(visitor);
       if (!this.#isAnnounced) return "current";
-      this.#readFrames(visitor);
+      if (!this.#readFrames(visitor)) return "changed";
       if (!this.#isSealed) return "current";
     }
   }
 
   /**
    * Makes the end ready for an append: cuts a torn tail, begins the segment that an interrupted rotation left out.
-   * The caller holds the commit lock and has just read everything. Returns the number of bytes cut.
+   * The caller holds the commit lock and has just read everything. Returns the number of bytes cut, or that a record that
+   * was read is no longer there.
    *
    * @throws CorruptionError when what stands there is no torn tail. Nothing is changed then.
+   * @throws StorageError when a record that this process wrote is gone.
    */
-  async settle(visitor: JournalVisitor): Promise<number> {
-    if (this.#file !== undefined && this.#isAnnounced && !this.#isSealed) {
-      await this.#settleDoubts(this.#file);
-      const cutBytes = this.#cutTornTail(this.#file);
+  async settle(visitor: JournalVisitor): Promise<number | "changed"> {
+    const file = this.#file;
+    if (file !== undefined && !this.#isLastThere(file)) return "changed";
+    const isBegun = file !== undefined && this.#isAnnounced;
+    if (isBegun && !(await this.#settleDoubts(file))) return "changed";
+    this.#agreedSequence = this.#sequence;
+    if (isBegun && !this.#isSealed) {
+      const cutBytes = this.#cutTornTail(file);
       if (this.#isCutUnsynced) await this.sync();
       return cutBytes;
     }
-    if (this.#isSealed && this.#file !== undefined) await this.#settleDoubts(this.#file);
     if (this.#isSealed) await this.sync();
     const next = this.#isSealed ? this.#sequence + 1 : this.#firstSequence;
     this.#checkLastSegment(next);
@@ -198,10 +219,13 @@ export class Journal {
     return this.#appendFrame("commit", payload);
   }
 
-  /** Waits until everything appended, read or cut so far is durable; `mayBlock` is the file's. @throws StorageError */
+  /**
+   * Waits until everything appended or cut so far is durable, and what was read under the commit lock; `mayBlock` is the
+   * file's. @throws StorageError
+   */
   async sync(mayBlock = false): Promise<void> {
     const file = this.#file;
-    const sequence = this.#sequence;
+    const sequence = Math.min(this.#sequence, this.#agreedSequence);
     if (file === undefined || this.isDurable) return;
     this.#fileBeingSynced = file;
     this.#isCutUnsynced = false;
@@ -211,7 +235,7 @@ export class Journal {
       this.#fileBeingSynced = undefined;
       if (file !== this.#file) file.close();
     }
-    this.#durableSequence = Math.max(this.#durableSequence, sequence);
+    this.#noteDurable(sequence);
   }
 
   /**
@@ -313,17 +337,49 @@ export class Journal {
     this.#isUndoubted = false;
     this.#isCutUnsynced = false;
     this.#unproven = [];
+    this.#last = undefined;
+    this.#lastOwn = undefined;
   }
 
-  #readFrames(visitor: JournalVisitor): void {
+  #noteDurable(sequence: number): void {
+    this.#durableSequence = Math.max(this.#durableSequence, sequence);
+    const durable = this.#durableSequence;
+    this.#unproven = this.#unproven.filter((record) => record.sequence > durable);
+  }
+
+  /** Whether the last record is still there, unless it is durable. @throws StorageError when this process's own is not. */
+  #isLastThere(file: StorageFile): boolean {
+    const isThere = (record: Landmark | undefined): boolean =>
+      record === undefined || record.sequence <= this.#durableSequence || isHeaderAt(file, record);
+    if (isThere(this.#last)) return true;
+    if (isThere(this.#lastOwn)) return false;
+    const reason = `record ${
+      this.#lastOwn!.sequence
+    }, written here, is gone: an fsync elsewhere failed`;
+    throw new StorageError("sync", file.path, reason);
+  }
+
+  /** Whether each record of others is still there, unless it is durable. */
+  #isUnprovenThere(): boolean {
+    const file = this.#file;
+    const from = this.#unproven[0]?.offset ?? this.#offset;
+    if (file === undefined || from === this.#offset) return true;
+    return hasAll(readAt(file, from, this.#offset - from), from, this.#unproven);
+  }
+
+  /** Says whether what was read before is still there; if not, nothing more has been visited. */
+  #readFrames(visitor: JournalVisitor): boolean {
     const file = this.#file;
     invariant(file !== undefined, "frames are read before a segment is open");
     const size = file.size();
-    while (this.#offset < size && !this.#isSealed) {
-      const bytes = readWindow(file, this.#offset, size);
-      const read = this.#visitFrames(file, bytes, visitor);
-      if (read === 0) return;
-    }
+    let read: number;
+    do {
+      const bytes = readWindow(file, this.#offset, Math.max(size, this.#offset));
+      // Looked at afterwards: what follows a record that came in the place of another is not for this replica.
+      if (!this.#isLastThere(file)) return false;
+      read = this.#visitFrames(file, bytes, visitor);
+    } while (read > 0 && this.#offset < size && !this.#isSealed);
+    return true;
   }
 
   #visitFrames(file: StorageFile, bytes: Uint8Array, visitor: JournalVisitor): number {
@@ -339,16 +395,14 @@ export class Journal {
         );
       }
       this.#visitFrame(file, frame, visitor);
+      this.#last = landmark(frame.sequence, this.#offset, bytes.subarray(at));
+      this.#unproven.push(this.#last);
       at += frameBytes(frame);
       this.#sequence = frame.sequence;
       this.#durableSequence = Math.max(this.#durableSequence, frame.durableSequence);
-      if (!this.#isUndoubted) {
-        this.#unproven.push({ sequence: frame.sequence, offset: this.#offset });
-      }
       this.#offset += frameBytes(frame);
     }
-    const durable = this.#durableSequence;
-    this.#unproven = this.#unproven.filter(({ sequence }) => sequence > durable);
+    this.#noteDurable(this.#durableSequence);
     return at;
   }
 
@@ -368,19 +422,22 @@ export class Journal {
   /**
    * Before the first append through this file: makes durable what others have left in doubt, the creation of an empty
    * segment or records that nobody says are durable. It is written once more, because a failed fsync of theirs may have
-   * made the system take it for written.
+   * made the system take it for written. Says whether it is still there; if not, nothing is changed.
    */
-  async #settleDoubts(file: StorageFile): Promise<void> {
-    if (this.#isUndoubted) return;
+  async #settleDoubts(file: StorageFile): Promise<boolean> {
+    if (this.#isUndoubted) return true;
     const from = this.hasRecords ? this.#unproven[0]?.offset ?? this.#offset : 0;
     if (from < this.#offset) {
-      file.write(from, readAt(file, from, this.#offset - from));
+      const bytes = readAt(file, from, this.#offset - from);
+      if (from === 0 && !isWholeHeader(bytes)) return false;
+      if (!hasAll(bytes, from, this.#unproven)) return false;
+      file.write(from, bytes);
       await file.sync();
     }
     if (!this.hasRecords) await this.#storage.syncFolder();
-    this.#durableSequence = this.#sequence;
     this.#isUndoubted = true;
-    this.#unproven = [];
+    this.#noteDurable(this.#sequence);
+    return true;
   }
 
   /** Cuts what stands behind the last whole frame, if no crash of ours can have made it otherwise. */
@@ -437,10 +494,33 @@ export class Journal {
         ? error
         : new StorageError("append to", file.path, "the write failed", { cause: error });
     }
+    this.#last = this.#lastOwn = landmark(sequence, this.#offset, bytes);
     this.#offset += bytes.length;
     this.#sequence = sequence;
+    this.#agreedSequence = sequence;
     return sequence;
   }
+}
+
+function landmark(sequence: number, offset: number, frame: Uint8Array): Landmark {
+  return { sequence, offset, header: frame.slice(0, FRAME_HEADER_BYTES) };
+}
+
+/** Whether a record's header stands where it stood. */
+function isHeaderAt(file: StorageFile, { offset, header }: Landmark): boolean {
+  return beginsWith(readAt(file, offset, FRAME_HEADER_BYTES), header);
+}
+
+/** Whether `bytes`, which stand at `from`, have all of these records where they stood. */
+function hasAll(bytes: Uint8Array, from: number, records: readonly Landmark[]): boolean {
+  return records.every(({ offset, header }) =>
+    beginsWith(bytes.subarray(offset - from), header) &&
+    decodeFrame(bytes, offset - from) !== undefined
+  );
+}
+
+function beginsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  return bytes.length >= start.length && start.every((byte, i) => byte === bytes[i]);
 }
 
 /** The bytes from `offset`, at least one whole frame of them if there is one. */

@@ -51,6 +51,12 @@ export class MemoryDisk {
     this.#syncedFolder.set(name, inode);
   }
 
+  /** What is not synced, or the first `bytes` of it, reads as zeros from now on: so do some systems when an fsync fails. */
+  forgetUnsynced(name: FileName, bytes = Infinity): void {
+    const inode = this.#folder.get(name);
+    inode?.bytes.fill(0, inode.syncedSize, Math.min(inode.size, inode.syncedSize + bytes));
+  }
+
   /** Deletes a file as if it had never been there. */
   removeFile(name: FileName): void {
     this.#folder.delete(name);

@@ -64,12 +64,11 @@ export function readSegmentHeader(
   file: StorageFile,
   firstSequence: number,
 ): SegmentHeader | undefined {
+  const size = file.size(); // asked first: both the header and records may come meanwhile
   const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const isWhole = bytes.length === SEGMENT_HEADER_BYTES &&
-    view.getUint32(60) === crc32(bytes.subarray(0, 60));
-  if (!isWhole || !MAGIC.every((byte, i) => bytes[i] === byte)) {
-    if (file.size() <= SEGMENT_HEADER_BYTES) return undefined;
+  if (!isWholeHeader(bytes)) {
+    if (size <= SEGMENT_HEADER_BYTES) return undefined;
     throw new CorruptionError(file.path, 0, "the segment's header does not match its checksum");
   }
   const formatVersion = view.getUint32(8);
@@ -93,6 +92,13 @@ export function readSegmentHeader(
     );
   }
   return header;
+}
+
+/** Whether `bytes` are a segment's header. */
+export function isWholeHeader(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return bytes.length === SEGMENT_HEADER_BYTES && MAGIC.every((byte, i) => bytes[i] === byte) &&
+    view.getUint32(60) === crc32(bytes.subarray(0, 60));
 }
 
 function encodeHeader(header: SegmentHeader): Uint8Array {

@@ -146,6 +146,12 @@ Deno.test("the PowerShell script closes every bracket and quote", async () => {
   assertEquals(open, []);
 });
 
+Deno.test("completions refuses --json: it writes a script", async () => {
+  const { code, out, err } = await holdfast(["--json", "completions", "bash"]);
+  assertEquals([code, out], [2, ""]);
+  assertStringIncludes(err, "--json");
+});
+
 Deno.test("completions refuses a shell that it does not know, and names those that it does", async () => {
   const { code, out, err } = await holdfast(["completions", "cmd"]);
   assertEquals([code, out], [2, ""]);

@@ -38,8 +38,8 @@ Deno.test("schedule add refuses what cannot be, with 2, and another schedule of 
   for (
     const [args, message] of [
       [["--cron", "x y"], /"x y" as cron/],
-      [["--cron", "@daily", "--every", "5m"], /both of everyMs and cron/],
-      [[], /neither of everyMs and cron/],
+      [["--cron", "@daily", "--every", "5m"], /exactly one of --cron and --every/],
+      [[], /exactly one of --cron and --every/],
       [["--cron", "@daily", "--time-zone", "Mars"], /"Mars" as timeZone/],
       [["--every", "soon"], /duration/],
     ] as const
@@ -47,6 +47,7 @@ Deno.test("schedule add refuses what cannot be, with 2, and another schedule of 
     const { code, out, err } = await scratch.run(["schedule", "add", "s", "t", ...args]);
     assertEquals([code, out], [2, ""], err);
     assertMatch(err, message);
+    assertEquals([...Deno.readDirSync(scratch.folder)], [], "a refusal made a queue");
   }
   assertEquals((await scratch.run(NIGHTLY)).code, 0);
   assertEquals((await scratch.run(NIGHTLY)).code, 0);

@@ -3,6 +3,7 @@
  * can at least see asked for in the right order.
  */
 import { assert, assertEquals } from "@std/assert";
+import { dirname, join } from "node:path";
 import { openQueue } from "../../src/open_queue.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { type SystemCall, SystemCalls } from "./system_calls.ts";
@@ -34,6 +35,23 @@ Deno.test({
           const unsynced = [...dirty].filter((file) => file !== "." || !IS_WINDOWS);
           assertEquals(unsynced, [], `${call} of ${of} comes too early${what}`);
         }
+      }
+    }),
+});
+
+Deno.test({
+  name: "the folders that a new queue needs are durable before its first answer",
+  ignore: IS_WINDOWS,
+  fn: () =>
+    withTemporaryPath(async (path) => {
+      const folder = dirname(path);
+      const deep = join(folder, "new", "deeper", "queue.db");
+      using calls = new SystemCalls(deep);
+      const queue = await openQueue(deep);
+      const synced = calls.noted.filter(({ call }) => call === "sync").map(({ of }) => of);
+      await queue.close();
+      for (const above of [folder, join(folder, "new"), "."]) {
+        assert(synced.includes(above), `${above} is not synced, only ${synced.join(", ")}`);
       }
     }),
 });

@@ -1,9 +1,9 @@
 /**
  * What a queue asks of the operating system, in order: the calls of `Deno` that change files, noted as they return.
  */
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 
-/** A call that has returned. `of` is the file's name without the queue's, `.` for the folder. */
+/** A call that has returned. `of` is the file's name without the queue's, `.` for its folder, the path of any other. */
 export interface SystemCall {
   readonly call: "create" | "write" | "truncate" | "sync" | "rename" | "remove" | "answer";
   readonly of: string;
@@ -17,9 +17,11 @@ export class SystemCalls implements Disposable {
   readonly #paths = new WeakMap<object, string>();
   readonly #undo: (() => void)[] = [];
   readonly #queueName: string;
+  readonly #folder: string;
 
   constructor(queuePath: string) {
     this.#queueName = basename(queuePath);
+    this.#folder = dirname(queuePath);
     for (const name of ["open", "openSync"]) {
       this.#wrap(Deno as never, name, (file, [path, options]) => this.#opened(file, path, options));
     }
@@ -62,7 +64,8 @@ export class SystemCalls implements Disposable {
     const name = basename(path);
     const isOurs = name === this.#queueName || name.startsWith(`${this.#queueName}.`);
     const own = name.slice(this.#queueName.length + 1);
-    this.noted.push({ call, of: isOurs ? own || "snapshot" : "." });
+    const other = path === this.#folder ? "." : path;
+    this.noted.push({ call, of: isOurs ? own || "snapshot" : other });
   }
 
   /** Lets `note` know of each call of `owner[name]` when it has returned, or when its promise has resolved. */

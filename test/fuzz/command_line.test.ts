@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { main } from "../../cli/main.ts";
 import type { CliIo } from "../../cli/io.ts";
-import { openQueue } from "../../src/mod.ts";
+import { exportTasks, openQueue } from "../../src/mod.ts";
 import { capturedIo } from "../cli/cli_harness.ts";
 import { bounded, Tally } from "./chance.ts";
 import {
@@ -18,7 +18,7 @@ import {
 } from "./command_lines.ts";
 
 const SEED = 200_000;
-const COMMANDS = 540;
+const COMMANDS = 900;
 const COMMANDS_PER_QUEUE = 60;
 
 /** How long a command that would go on is left alone, in milliseconds. */
@@ -51,7 +51,6 @@ Deno.test("the command line answers any arguments with a known exit code, and a 
 });
 
 async function fuzzQueue(places: FuzzPlaces, firstSeed: number, tally: Tally): Promise<void> {
-  await Deno.writeTextFile(join(places.folder, "not a database.txt"), "just a text\n".repeat(20));
   await prepare(places);
   for (let seed = firstSeed; seed < firstSeed + COMMANDS_PER_QUEUE; seed++) {
     const command = commandOf(seed, places);
@@ -59,7 +58,7 @@ async function fuzzQueue(places: FuzzPlaces, firstSeed: number, tally: Tally): P
     const ended = await bounded(execute(command, places), describe(command));
     tally.add("commands");
     tally.add(`exit ${ended.code}`);
-    if (ended.code === 0) tally.add(`${nameOf(command)} done`);
+    if (ended.code === 0) tally.add(`${command.name} done`);
     try {
       checkEnd(command, ended);
       if (REFUSALS.includes(ended.code)) assertEquals(await contentOf(places), before);
@@ -72,15 +71,30 @@ async function fuzzQueue(places: FuzzPlaces, firstSeed: number, tally: Tally): P
   await checkStillWorks(places);
 }
 
-/** A queue in a new folder with a task in each status. */
-async function prepare({ db }: FuzzPlaces): Promise<void> {
+/** A queue in a new folder with a task in each status and a schedule, and files of all sorts beside it. */
+async function prepare({ folder, db }: FuzzPlaces): Promise<void> {
   const queue = await openQueue(db);
   await queue.enqueueBatch(["r1", "1", "2", "waiting"].map((runId) => ({ type: "old", runId })));
   const [done, failed] = await queue.claim({ workerId: "w", types: ["old"], limit: 3 });
   await queue.complete(done!, "\u001b[31mred");
   await queue.fail(failed!, new Error("not yet\n    at here"));
   await queue.cancel(4);
+  await queue.addSchedule({ id: "nightly", type: "echo", cron: "30 2 * * *" });
+  await queue.backup(join(folder, "a backup"));
+  await exportTasks(queue, {
+    format: "ndjson",
+    output: join(folder, "tasks.ndjson"),
+    includeLeased: true,
+  });
   await queue.close();
+  const texts = {
+    "not a database.txt": "just a text\n".repeat(20),
+    "worker.toml": "concurrency = 2\n",
+    "tokens.txt": "# nobody\n",
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    await Deno.writeTextFile(join(folder, name), text);
+  }
 }
 
 async function execute(command: FuzzCommand, { db }: FuzzPlaces): Promise<Ended> {
@@ -113,9 +127,9 @@ function checkEnd(command: FuzzCommand, { code, out, err }: Ended): void {
 
 /** Everything in the queue, and the names of all files and folders beside it. */
 async function contentOf({ folder, db }: FuzzPlaces): Promise<unknown> {
-  const files = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
   const queue = await openQueue({ path: db, mustExist: true });
   try {
+    const files = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
     return { files, tasks: await queue.list({ limit: 1000 }) };
   } finally {
     await queue.close();
@@ -141,10 +155,6 @@ async function inFolder(test: (places: FuzzPlaces) => Promise<void>): Promise<vo
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-function nameOf({ args }: FuzzCommand): string {
-  return args.find((word) => COMMAND_NAMES.includes(word)) ?? "another command";
 }
 
 /** Whether nothing but tabs and line ends could command a terminal. */

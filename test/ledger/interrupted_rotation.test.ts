@@ -29,6 +29,27 @@ Deno.test("who could not begin the next segment finds the one that another began
   await again.close();
 });
 
+Deno.test("who finds a seal that its writer did not live to make durable does so before it begins the next segment", async () => {
+  const disk = new MemoryDisk();
+  const storage = new FaultyStorage(new MemoryStorage(disk));
+  const ledger = await openLedger(storage);
+  await addNote(ledger, "first");
+  const mortal = new MemoryStorage(disk);
+  const faulty = new FaultyStorage(mortal);
+  const sealing = await openLedger(faulty);
+  faulty.fault = (point) => {
+    if (point !== "sync") return undefined;
+    mortal.kill();
+    return { message: "killed" };
+  };
+  await assertRejects(() => sealing.checkpoint(), StorageError);
+  const calls: string[] = [];
+  storage.fault = (point, name) => void calls.push(`${point} ${name}`);
+  await addNote(ledger, "second");
+  assertEquals(calls.slice(0, 2), ["sync memory/journal-1", "create journal-3"]);
+  await ledger.close();
+});
+
 Deno.test("closing says so when what relaxed durability acknowledged could not be made durable", async () => {
   const faulty = new FaultyStorage(new MemoryStorage());
   const ledger = await openLedger(faulty, { durability: "relaxed", onBackgroundError: () => {} });

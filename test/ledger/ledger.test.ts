@@ -5,7 +5,7 @@ import { type Ledger, LEDGER_DEFAULTS } from "../../src/ledger/ledger.ts";
 import { LOOKOUT_TIMES } from "../../src/ledger/lookout.ts";
 import type { Schema } from "../../src/ledger/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { addNote, NOTES, openLedger, readNotes } from "../support/ledgers.ts";
 
@@ -40,6 +40,24 @@ Deno.test("relaxed durability acknowledges before the fsync, which follows withi
   await addNote(ledger, "flushed");
   await ledger.flush();
   assertEquals(storage.count("sync"), before + 2);
+  await ledger.close();
+});
+
+Deno.test("relaxed durability keeps its bound while a write waits for a suspended process", async () => {
+  const disk = new MemoryDisk();
+  const clock = new FakeClock();
+  const storage = new FaultyStorage(new MemoryStorage(disk));
+  const ledger = await openLedger(storage, { durability: "relaxed", clock });
+  const suspended = new MemoryStorage(disk);
+  await addNote(ledger, "acknowledged");
+  const syncsBefore = storage.count("sync");
+  const lock = suspended.tryLock("commit")!;
+  const waiting = addNote(ledger, "waits");
+  await settle();
+  await clock.advance(50);
+  assertEquals(storage.count("sync") - syncsBefore, 1);
+  lock.release();
+  assertEquals(await waiting, 2);
   await ledger.close();
 });
 

@@ -183,16 +183,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "begin the next segment before the seal is durable",
     file: "src/storage/journal.ts",
-    find:
-      "undefined) await this.#settleDoubts(this.#file);\n    if (this.#isSealed) await this.sync();\n",
-    replace: "undefined) this.#isUndoubted = true;\n",
+    find: '    if (isBegun && !(await this.#settleDoubts(file))) return "changed";\n',
+    replace:
+      '    if (isBegun && !this.#isSealed && !(await this.#settleDoubts(file))) return "changed";\n',
     tests: LEDGER,
   },
   {
     name: "leave an interrupted creation of a segment unfinished",
     file: "src/storage/journal.ts",
-    find: "      await this.#settleDoubts(this.#file);\n",
-    replace: "",
+    find: '    if (isBegun && !(await this.#settleDoubts(file))) return "changed";\n',
+    replace:
+      '    if (isBegun && this.hasRecords && !(await this.#settleDoubts(file))) return "changed";\n',
     tests: LEDGER,
   },
   {
@@ -226,15 +227,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "commit without the lock",
     file: "src/ledger/ledger.ts",
-    find: '    const lock = storage.tryLock("commit") ?? await storage.lock("commit");\n',
+    find:
+      '    const lock = this.#options.storage.tryLock("commit") ?? await this.#waitForLock();\n',
     replace: "    const lock = { release: () => {} };\n",
     tests: LEDGER,
   },
   {
     name: "keep the lock after a refused commit",
     file: "src/ledger/ledger.ts",
-    find: "      return lock;\n    } catch (error) {\n      lock.release();\n",
-    replace: "      return lock;\n    } catch (error) {\n",
+    find: "        outcome = settled;\n      }\n    } catch (error) {\n      lock.release();\n",
+    replace: "        outcome = settled;\n      }\n    } catch (error) {\n",
     tests: ["test/faults/fault_loops.test.ts"],
   },
   {
@@ -410,8 +412,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "commit without catching up",
     file: "src/ledger/ledger.ts",
-    find: '      if (this.#follow() === "superseded") await this.#reload();\n      if (await',
-    replace: "      if (await",
+    find: "      let outcome = this.#follow();\n",
+    replace: '      let outcome: ReadOutcome = "current";\n',
     tests: LEDGER,
   },
   {
@@ -595,7 +597,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "build on records that a failed fsync has forgotten",
     file: "src/storage/journal.ts",
-    find: "      file.write(from, readAt(file, from, this.#offset - from));\n",
+    find: "      file.write(from, bytes);\n",
     replace: "",
     tests: SEEDS,
   },
@@ -607,6 +609,71 @@ export const MUTANTS: readonly Mutant[] = [
     tests: SEEDS,
   },
   ...SERVER_MUTANTS,
+  {
+    name: "believe for ever that a record that was read is there",
+    file: "src/storage/journal.ts",
+    find: "    if (isThere(this.#last)) return true;\n",
+    replace: "    if (isThere(this.#last) || this.#lastOwn === undefined) return true;\n",
+    tests: LEDGER,
+  },
+  {
+    name: "start again in silence when a record that this process wrote is gone",
+    file: "src/storage/journal.ts",
+    find: "    if (isThere(this.#lastOwn)) return false;\n",
+    replace: "    if (isThere(this.#last) === false) return false;\n",
+    tests: LEDGER,
+  },
+  {
+    name: "write once more what is no longer there",
+    file: "src/storage/journal.ts",
+    find: "      if (!hasAll(bytes, from, this.#unproven)) return false;\n",
+    replace: "",
+    tests: LEDGER,
+  },
+  {
+    name: "vouch for records that were read without the lock",
+    file: "src/storage/journal.ts",
+    find: "    const sequence = Math.min(this.#sequence, this.#agreedSequence);\n",
+    replace: "    const sequence = this.#sequence;\n",
+    tests: ["test/storage/journal.test.ts"],
+  },
+  {
+    name: "export without the lock",
+    file: "src/ledger/ledger.ts",
+    find:
+      "      const lock = await this.#lockCaughtUp();\n      try {\n        await this.#sync();\n",
+    replace:
+      "      const lock = { release: () => {} };\n      try {\n        this.#follow();\n        await this.#sync();\n",
+    tests: LEDGER,
+  },
+  {
+    name: "ask how long a segment is after reading its header",
+    file: "src/storage/segment.ts",
+    find: "    if (size <= SEGMENT_HEADER_BYTES) return undefined;\n",
+    replace: "    if (file.size() <= SEGMENT_HEADER_BYTES) return undefined;\n",
+    tests: ["test/storage/segment.test.ts"],
+  },
+  {
+    name: "let what is acknowledged wait for whoever holds the lock",
+    file: "src/ledger/ledger.ts",
+    find: "      if (this.#isWaitingForLock) {\n",
+    replace: "      if (this.#isClosed) {\n",
+    tests: LEDGER,
+  },
+  {
+    name: "believe what a damaged snapshot says of its place",
+    file: "src/ledger/salvage.ts",
+    find: "  const isLikely = lost.length === 0 || segments.includes(said + 1);\n",
+    replace: "  const isLikely = true;\n",
+    tests: ["test/queue/backups.test.ts"],
+  },
+  {
+    name: "leave a new folder to the file system",
+    file: "src/platform/deno_storage.ts",
+    find: "      await makeFolder(this.#folder);\n",
+    replace: "      await Deno.mkdir(this.#folder, { recursive: true });\n",
+    tests: DISK,
+  },
   {
     name: "relaxed: make a write durable ten times too late",
     file: "src/ledger/ledger.ts",

@@ -203,6 +203,44 @@ Deno.test("repairQueue() uses a snapshot with a wrong checksum when its pages ar
     assertEquals([alone.tasks, alone.records], [1, 1]);
   }));
 
+Deno.test("repairQueue() repairs whatever bit of the snapshot is flipped, and never passes over the journal's records", async (t) => {
+  await withTemporaryPath(async (path) => {
+    await withOpen(path, async (queue) => {
+      await queue.enqueueBatch([{ type: "a" }, { type: "b" }]);
+      await queue.checkpoint();
+      await queue.enqueue({ type: "c" });
+    });
+    const whole = await Deno.readFile(path);
+    const tally = { whole: 0, journalOnly: 0 };
+    for (const [at, bit] of flips(whole)) {
+      const bytes = whole.slice();
+      bytes[at]! ^= 1 << bit;
+      await Deno.writeFile(path, bytes);
+      const output = `${path}.${at}-${bit}`;
+      const { tasks, records, lost } = await repairQueue(path, { output });
+      const where = `bit ${bit} of byte ${at}`;
+      assertEquals([records, lost.length], [1, 1], where);
+      assert(tasks === 3 || tasks === 1 && lost[0]!.bytes === bytes.length, `${where}: ${tasks}`);
+      tally[tasks === 3 ? "whole" : "journalOnly"]++;
+      await Deno.remove(output);
+    }
+    await t.step(`tried ${JSON.stringify(tally)}`, () => {
+      assert(tally.whole > 100 && tally.journalOnly > 20, JSON.stringify(tally));
+    });
+  });
+});
+
+/** Every byte of SQLite's header, what the snapshot says of its sequence, some of the others. */
+function flips(snapshot: Uint8Array): [at: number, bit: number][] {
+  const text = new TextDecoder("latin1").decode(snapshot);
+  const places = [
+    ...Array.from({ length: 100 }, (_, at) => at),
+    ...Array.from(text.matchAll(/sequence/g), ({ index }) => index + "sequence".length),
+    ...Array.from({ length: 200 }, (_, i) => Math.floor(i * snapshot.length / 200)),
+  ];
+  return places.flatMap((at, i): [number, number][] => [[at, i % 8], [at, (i + 4) % 8]]);
+}
+
 Deno.test("a pruned task's log goes with it", () =>
   withTemporaryPath(async (path) => {
     const logs = openLogStore(path);

@@ -644,7 +644,8 @@ export function whyNotAllowed(error: unknown, isClosing: boolean): string | unde
     return error.code === "queue_closed" && !isClosing ? `refused: ${error.message}` : undefined;
   }
   if (error instanceof StorageError) {
-    return error.message.includes("injected") && error.name !== "CorruptionError"
+    const isOurDoing = /injected|written here, is gone/.test(error.message);
+    return isOurDoing && error.name !== "CorruptionError"
       ? undefined
       : `unexpected ${error.name}: ${error.message}`;
   }

@@ -24,6 +24,8 @@ export class Inode {
   pending: Edit[] = [];
   /** How many fsyncs have failed: each open file is told once. */
   syncFailures = 0;
+  /** Whether processes see what a failed fsync has forgotten. */
+  #isStale = false;
 
   /** A process changes the file. */
   edit(edit: Edit): void {
@@ -45,6 +47,18 @@ export class Inode {
     this.syncFailures++;
     for (const edit of this.pending) if (chance.happens(0.5)) this.durable.apply(edit);
     this.pending = [];
+    this.#isStale = true;
+  }
+
+  /** The system reads anew what a failed fsync has forgotten: it is gone, the length stays. Says whether there was any. */
+  evict(): boolean {
+    if (!this.#isStale) return false;
+    this.#isStale = false;
+    const { size } = this.now;
+    this.now.become(this.durable);
+    this.now.apply({ kind: "truncate", size });
+    for (const edit of this.pending) this.now.apply(edit);
+    return true;
   }
 
   /** What survives. */
@@ -52,6 +66,7 @@ export class Inode {
     for (const edit of survivors(this.pending, chance, onCount)) this.durable.apply(edit);
     this.now.become(this.durable);
     this.pending = [];
+    this.#isStale = false;
   }
 }
 

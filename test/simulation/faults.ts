@@ -100,6 +100,17 @@ export function randomFault(chance: Chance): Fault {
   };
 }
 
+/** An fsync or an append that fails, soon. */
+export function randomDiskFault(chance: Chance): Fault {
+  return {
+    ...randomFault(chance),
+    operation: chance.pick(["sync", "sync", "append to"]),
+    after: chance.below(4),
+    code: "EIO",
+    isLasting: false,
+  };
+}
+
 /** What one process's storage will meet. */
 export class FaultPlan {
   #fault: Fault | undefined;

@@ -50,11 +50,6 @@ export class LockTable {
     return { release: () => this.#release(name, owner) };
   }
 
-  /** Whether a process waits for a lock. */
-  isWaiting(owner: ProcessId): boolean {
-    return Object.values(this.#waiters).flat().some((waiter) => waiter.owner === owner);
-  }
-
   /** A process lets go of everything it holds or waits for. */
   releaseAll(owner: ProcessId): void {
     for (const name of ["commit", "checkpoint"] as const) {

@@ -92,7 +92,7 @@ export class Scheduler {
    */
   async step(chance: Chance): Promise<boolean> {
     const choices = [
-      ...this.#turns.filter(({ owner }) => this.#canGoOn(owner)),
+      ...this.#turns.filter(({ owner }) => this.canGoOn(owner)),
       ...this.#dueTimers(),
     ];
     if (choices.length === 0) return false;
@@ -114,7 +114,8 @@ export class Scheduler {
       !this.#timers.some((timer) => timer.owner === owner && timer.atMs <= this.#nowMs);
   }
 
-  #canGoOn(owner: ProcessId): boolean {
+  /** Whether a process is neither gone nor standing still. */
+  canGoOn(owner: ProcessId): boolean {
     return !this.#gone.has(owner) && (this.#stalledUntilMs.get(owner) ?? 0) <= this.#nowMs;
   }
 
@@ -122,7 +123,7 @@ export class Scheduler {
   #dueTimers(): Timer[] {
     const first = new Map<ProcessId, Timer>();
     for (const timer of this.#timers) {
-      if (timer.atMs > this.#nowMs || !this.#canGoOn(timer.owner)) continue;
+      if (timer.atMs > this.#nowMs || !this.canGoOn(timer.owner)) continue;
       const other = first.get(timer.owner);
       if (other === undefined || timer.atMs < other.atMs) first.set(timer.owner, timer);
     }

@@ -17,6 +17,8 @@ export interface Setup {
   readonly shortReadProbability: number;
   /** Whether a failed fsync forgets what it did not write. */
   readonly forgetsFailedSyncs: boolean;
+  /** Whether processes soon see what was forgotten no more; with full durability, where nobody was promised it. */
+  readonly evictsForgotten: boolean;
   /** How many turns of the others an fsync may take, so that several processes wait for theirs. */
   readonly syncTurnsMax: number;
   /** Whether tasks are so large that the journal outgrows the snapshot by itself. */
@@ -36,8 +38,9 @@ export interface Setup {
  * - `start`, `kill`, `kill later`, `close`: a process begins, dies at once or at some storage call, ends in good order.
  * - `cut power`, `cut power later`: at once, or in the instant of an acknowledgement, a flush, a checkpoint, a close, a refusal, a storage call, a truncation, or
  *   when the writes of several processes are not durable yet.
- * - `fail`, `heal`: a storage call to come fails; nothing fails any more.
+ * - `fail`, `heal`: a storage call to come fails; nothing fails any more. `fail disk`: an fsync or an append does.
  * - `stall`: a process stands still for a while. `jump`: its clock does.
+ * - `inspect`: a process exports all that is durable, or compares its memory with the files.
  * - `look`: a process's rows are compared with what they must be at its place in the journal.
  */
 export type StepKind =
@@ -53,9 +56,11 @@ export type StepKind =
   | "cut power"
   | "cut power later"
   | "fail"
+  | "fail disk"
   | "heal"
   | "stall"
   | "jump"
+  | "inspect"
   | "look";
 
 /** One thing to do. */
@@ -85,6 +90,7 @@ export function scriptOf(seed: number): Script {
     syncTurnsMax: chance.happens(0.7) ? 0 : chance.pick([4, 30]),
     isPruned: chance.happens(0.2),
     isBulky: chance.happens(0.02),
+    evictsForgotten: new Chance(seed + 5).happens(0.5),
   } satisfies Setup;
   const weights = weightsFor(setup, chance);
   const count = chance.pick([40, 100, 100, 200, 400]);
@@ -92,15 +98,22 @@ export function scriptOf(seed: number): Script {
     { length: count },
     () => ({ kind: chance.weighted<StepKind>(weights), seed: chance.seed() }),
   );
-  return { seed, setup, steps: withRelations(steps, new Chance(seed + 3)) };
+  const related = withMore(steps, { kind: "relate", counts: [0, 3, 8, 20] }, new Chance(seed + 3));
+  const all = withMore(related, { kind: "inspect", counts: [0, 0, 2, 6] }, new Chance(seed + 9));
+  const failing = { kind: "fail disk", counts: [0, 0, 0, 0, 0, 0, 0, 4, 10, 25] } as const;
+  return { seed, setup, steps: withMore(all, failing, new Chance(seed + 11)) };
 }
 
-/** Steps that came later stand between the others by a chance of their own, so the others of a seed are what they were. */
-function withRelations(steps: readonly Step[], chance: Chance): Step[] {
-  const count = chance.pick([0, 3, 8, 20]);
+/** Kinds that came later stand between the others by a chance of their own, so the others of a seed are what they were. */
+function withMore(
+  steps: readonly Step[],
+  { kind, counts }: { readonly kind: StepKind; readonly counts: readonly number[] },
+  chance: Chance,
+): Step[] {
+  const count = chance.pick(counts);
   const all = [...steps];
   for (let i = 0; i < count; i++) {
-    all.splice(chance.below(all.length + 1), 0, { kind: "relate", seed: chance.seed() });
+    all.splice(chance.below(all.length + 1), 0, { kind, seed: chance.seed() });
   }
   return all;
 }

@@ -34,6 +34,8 @@ export interface World {
   readonly engine: SqlEngine;
   /** Is told of every change of a file, and how many of that file are not durable. */
   readonly onEdit: (kind: Edit["kind"], pendingCount: number) => void;
+  /** Is told when a process's append has failed and is not undone yet. */
+  readonly onHalfDone: (owner: ProcessId) => void;
   /** Is told of every answer, before its caller goes on. */
   readonly onAnswer: (call: Call, promises: Promised) => void;
   /** Is told of every refusal that says that nothing was written, before its caller goes on. */
@@ -137,10 +139,12 @@ export class SimulatedProcess implements CallingProcess {
       shortReadProbability: options.setup.shortReadProbability,
       syncTurnsMax: options.setup.syncTurnsMax,
       forgetsFailedSyncs: options.setup.forgetsFailedSyncs,
+      evictsForgotten: options.setup.evictsForgotten && options.setup.durability === "full",
       pretendsToSync: options.setup.pretendsToSync ?? false,
       onDeath: () => this.#onDeath(),
       onMisuse: (what) => world.log.violate(`p${id}: ${what}`),
       onCount: (what) => world.log.count(what),
+      onHalfDone: () => world.onHalfDone(id),
       onEdit: world.onEdit,
       onSync: () => this.#onSync(),
       onSnapshot: () => this.#onSnapshot(),
@@ -214,6 +218,11 @@ export class SimulatedProcess implements CallingProcess {
       this.#world.checker.refused(call, error, { isClosing: false });
       this.#closed("opening failed");
     }
+  }
+
+  /** Takes a look at the journal, as it does by itself now and then. */
+  peek(): void {
+    this.ledger?.read(() => {}).catch(() => {});
   }
 
   /** Starts a worker for these types. */

@@ -13,7 +13,7 @@ import type {
   Storage,
   StorageFile,
 } from "../../src/storage/storage.ts";
-import type { Chance } from "./chance.ts";
+import { Chance } from "./chance.ts";
 import type { Inode, SimulatedDisk } from "./disk.ts";
 import type { Edit } from "./file_content.ts";
 import { FaultPlan, type Operation } from "./faults.ts";
@@ -33,12 +33,16 @@ export interface StorageSurroundings {
   readonly syncTurnsMax: number;
   /** Whether a failed fsync forgets what it did not write. */
   readonly forgetsFailedSyncs: boolean;
+  /** Whether what was forgotten is soon seen no more. */
+  readonly evictsForgotten: boolean;
   /** Whether an fsync has no effect. */
   readonly pretendsToSync: boolean;
   /** The process has died in a storage call. */
   readonly onDeath: () => void;
   /** A storage or file was misused. */
   readonly onMisuse: (what: string) => void;
+  /** An append has failed with all its bytes in the file, and is not yet undone: somebody may read it now. */
+  readonly onHalfDone: () => void;
   /** A file was changed; so many of its changes are not durable. */
   readonly onEdit: (kind: Edit["kind"], pendingCount: number) => void;
   /** An fsync of the newest segment begins; what it returns is called when it has succeeded. */
@@ -54,6 +58,7 @@ export class SimulatedStorage implements Storage {
   readonly location = "simulated";
   readonly faults = new FaultPlan();
   readonly #around: StorageSurroundings;
+  readonly #evictions: Chance;
   #isDead = false;
   #isClosed = false;
   #openFiles = 0;
@@ -62,6 +67,7 @@ export class SimulatedStorage implements Storage {
 
   constructor(around: StorageSurroundings) {
     this.#around = around;
+    this.#evictions = new Chance(around.owner);
   }
 
   /** How many files are open. */
@@ -206,6 +212,7 @@ export class SimulatedStorage implements Storage {
       path: `simulated/${name}`,
       size: () => {
         use("size");
+        this.#evict(inode, 0.1);
         return inode.now.size;
       },
       read: (offset, into) => {
@@ -238,12 +245,18 @@ export class SimulatedStorage implements Storage {
 
   #read(inode: Inode, offset: number, into: Uint8Array): number {
     const { chance, shortReadProbability } = this.#around;
+    this.#evict(inode, 0.2);
     const bytes = inode.now.bytes().subarray(offset, offset + into.length);
     const isShort = bytes.length > 1 && chance.happens(shortReadProbability);
     const part = isShort ? bytes.subarray(0, 1 + chance.below(bytes.length - 1)) : bytes;
     if (isShort) this.#around.onCount("short reads");
     into.set(part);
     return part.length;
+  }
+
+  #evict(inode: Inode, probability: number): void {
+    if (!this.#around.evictsForgotten || !this.#evictions.happens(probability)) return;
+    if (inode.evict()) this.#around.onCount("forgotten pages evicted");
   }
 
   /** A write that fails, or that its process does not survive, may have got through in part. */
@@ -259,6 +272,7 @@ export class SimulatedStorage implements Storage {
       const { chance } = this.#around;
       const part = chance.happens(0.5) ? bytes : bytes.subarray(0, chance.below(bytes.length));
       if (!wasDead) this.#edit(inode, { kind: "write", offset, bytes: part });
+      if (!wasDead && part === bytes) this.#around.onHalfDone();
       throw error;
     }
     this.#hasFailedToWrite = false;
@@ -284,6 +298,7 @@ export class SimulatedStorage implements Storage {
     };
     return await this.#later("sync", sync, () => {
       if (forgetsFailedSyncs) inode.failSync(chance);
+      this.#evict(inode, 0.4);
       isToldFailure();
     });
   }

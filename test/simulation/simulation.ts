@@ -9,10 +9,11 @@ import { SimulatedDisk } from "./disk.ts";
 import { type Counts, EventLog } from "./event_log.ts";
 import { isFinalStatus } from "./facts.ts";
 import type { Edit } from "./file_content.ts";
-import { randomDeath, randomFault } from "./faults.ts";
+import { randomDeath, randomDiskFault, randomFault } from "./faults.ts";
 import { chainAt, checkReplay, dumpRows, type Sighting } from "./journal_replay.ts";
 import { LockTable } from "./locks.ts";
 import { allMicrotasks, Scheduler } from "./scheduler.ts";
+import type { ProcessId } from "./scheduler.ts";
 import type { Promised } from "./recorded_queue.ts";
 import type { Script, Step } from "./script.ts";
 import { SimulatedProcess, type World } from "./simulated_process.ts";
@@ -78,6 +79,7 @@ class Simulation {
   readonly #chance: Chance;
   readonly #source: TaskSource;
   readonly #sightings: Sighting[] = [];
+  readonly #exports: Pick<Sighting, "sequence" | "chain">[] = [];
   readonly #everyProcess: SimulatedProcess[] = [];
   #world!: World;
   /** In which instants the power will fail. */
@@ -114,6 +116,7 @@ class Simulation {
       checker: this.#checker,
       log: this.#log,
       engine: await loadSqlJsEngine(),
+      onHalfDone: (owner) => this.#onHalfDone(owner),
       onEdit: (kind, pendingCount) => this.#onEdit(kind, pendingCount),
       onAnswer: (call, promises) => this.#onAnswer(call, promises),
       onRefusalForGood: () => this.#cutPowerAt("a refusal"),
@@ -192,6 +195,8 @@ class Simulation {
         return this.#cutPowerLater(chance);
       case "fail":
         return this.#pickLive(chance)?.storage.faults.set(randomFault(chance));
+      case "fail disk":
+        return this.#pickLive(chance)?.storage.faults.set(randomDiskFault(chance));
       case "heal":
         for (const process of this.#live) process.storage.faults.clear();
         return;
@@ -205,6 +210,8 @@ class Simulation {
         if (process) this.#jump(process, this.#skew(chance));
         return;
       }
+      case "inspect":
+        return this.#inspect(this.#pickOpen(chance), chance);
       case "look":
         return this.#look(this.#pickOpen(chance));
     }
@@ -313,7 +320,7 @@ class Simulation {
   #noteRest(): void {
     if (!this.#isRelaxed) return;
     for (const { id, isTrusted } of this.#open) {
-      if (!isTrusted || !this.#scheduler.isAtRest(id) || this.#locks.isWaiting(id)) continue;
+      if (!isTrusted || !this.#scheduler.isAtRest(id)) continue;
       const untilMs = this.#scheduler.nowMs - RELAXED_SYNC_MS;
       this.#checker.promiseOf(id, this.#checker.nextMoment(), untilMs);
     }
@@ -353,6 +360,15 @@ class Simulation {
     if (moment === "a second write" && pendingCount < 2) return;
     const chance = this.#cutDueAt(moment);
     if (chance !== undefined) queueMicrotask(() => this.#cutPower(chance));
+  }
+
+  /** Processes run side by side: the others may look at any moment. */
+  #onHalfDone(owner: ProcessId): void {
+    for (const process of this.#open) {
+      if (process.id === owner || !this.#scheduler.canGoOn(process.id)) continue;
+      this.#log.count("looks at an append that is then undone");
+      process.peek();
+    }
   }
 
   #cutDueAt(moment: CutMoment): Chance | undefined {
@@ -395,6 +411,34 @@ class Simulation {
         this.#log.violate(`p${process!.id} saw other rows after record ${sequence} than another`);
       }
     }).catch(() => {});
+  }
+
+  /** What a process says is durable must be there in the end; its memory must be what the files say. */
+  #inspect(process: SimulatedProcess | undefined, chance: Chance): void {
+    const ledger = process?.ledger;
+    if (chance.happens(0.5)) {
+      ledger?.exportDurable().then(({ sequence }) => {
+        if (process!.isDead) return;
+        this.#log.count("exports");
+        this.#exports.push({ sequence, chain: chainAt(this.#disk, sequence) });
+      }).catch(() => {});
+      return;
+    }
+    ledger?.verify().then((problems) => {
+      if (process!.isDead) return;
+      this.#log.count("memories compared with the files");
+      // What a failed fsync forgot is in memory only, until the next fsync says so.
+      const [found] = problems.filter((problem) => !/injected|others write/.test(problem));
+      if (found !== undefined) this.#log.violate(`p${process!.id} finds wrong: ${found}`);
+    }).catch(() => {});
+  }
+
+  /** What was said to be durable is still there. */
+  #checkExports(): void {
+    for (const { sequence, chain } of this.#exports) {
+      if (chainAt(this.#disk, sequence) === chain) continue;
+      this.#log.violate(`an export included record ${sequence}, which is not what it was`);
+    }
   }
 
   // --- the end
@@ -481,6 +525,7 @@ class Simulation {
     this.#log.count(
       `ends compared with ${isFolded ? "a snapshot and" : "no snapshot, only"} records`,
     );
+    this.#checkExports();
     checkReplay(this.#sightings, {
       disk: this.#disk,
       engine: this.#world.engine,
