@@ -367,9 +367,9 @@ export class Ledger {
       this.#isWaitingForLock = false;
     });
     await this.#syncMeanwhile;
-    if (this.#failure === undefined) return lock;
-    lock.release();
-    throw this.#failure;
+    if (this.#failure !== undefined) lock.release();
+    this.#checkHealthy();
+    return lock;
   }
 
   // --- a batch
