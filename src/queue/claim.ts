@@ -10,6 +10,7 @@ import { checkInteger, checkName, checkPairs, TASK_LIMITS } from "../domain/task
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { clockOf, drawKey, findLane, type OperationContext } from "./operation_context.ts";
+import { RecordBudget } from "./record_budget.ts";
 import { LANE_TABLE } from "./schema.ts";
 import type { ClaimRequest } from "./task_queue.ts";
 import { cell, updateTask } from "./task_row.ts";
@@ -71,6 +72,9 @@ export const CLAIM_SQL = {
 /** How many tasks that became due one transaction makes ready at most; the earliest first. */
 const PROMOTE_MAX = 1000;
 
+/** How many of them are read at once. */
+const PROMOTE_CHUNK = 100;
+
 /** Checks a request, before any effect. @throws TypeError, RangeError */
 export function prepareClaim(request: ClaimRequest): PreparedClaim {
   const { typeMaxLength, workerIdMaxLength, claimMax, leaseDurationMinMs, leaseDurationMaxMs } =
@@ -123,32 +127,42 @@ function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
 }
 
 /**
- * Leases up to `claim.limit` due tasks in its order; their rows. `undefined` when more tasks have become due than one
- * transaction makes ready: then some are now, and the caller asks again.
+ * Leases up to `claim.limit` due tasks in its order, fewer when they are large; their rows. `undefined` when more tasks have
+ * become due than one transaction makes ready: then some are now, and the caller asks again.
  */
 export function claim(
   tx: Transaction,
   claim: PreparedClaim,
   context: OperationContext,
 ): SqlRow[] | undefined {
-  if (promoteDue(tx, context) === PROMOTE_MAX) return undefined;
+  if (promoteDue(tx, context)) return undefined;
   const ids = claim.taskId === null ? chooseTasks(tx, claim) : [claim.taskId];
-  return ids.flatMap((id) => lease(tx, id, claim, context.nowMs));
+  const budget = new RecordBudget();
+  return ids.flatMap((id) => budget.isSpent ? [] : lease(tx, id, { claim, budget }, context.nowMs));
 }
 
-/** Makes tasks ready whose time has come; how many. */
-function promoteDue(tx: Transaction, { nowMs, random }: OperationContext): number {
-  const due = tx.read(CLAIM_SQL.due, [nowMs, PROMOTE_MAX]);
-  for (const row of due) {
-    const lane = {
-      type: cell(row, "type") as string,
-      compatibility: cell(row, "compatibility") as string,
-      priority: cell(row, "priority") as number,
-    };
-    const draw_key = drawKey(tx, lane, random);
-    updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
+/** Makes tasks ready whose time has come; whether there may be more. */
+function promoteDue(tx: Transaction, context: OperationContext): boolean {
+  const budget = new RecordBudget();
+  for (let count = 0; count < PROMOTE_MAX; count += PROMOTE_CHUNK) {
+    const due = tx.read(CLAIM_SQL.due, [context.nowMs, PROMOTE_CHUNK]);
+    for (const row of due) {
+      if (budget.isSpent) return true;
+      budget.spend(promote(tx, row, context));
+    }
+    if (due.length < PROMOTE_CHUNK) return false;
   }
-  return due.length;
+  return true;
+}
+
+function promote(tx: Transaction, row: SqlRow, { nowMs, random }: OperationContext): SqlRow {
+  const lane = {
+    type: cell(row, "type") as string,
+    compatibility: cell(row, "compatibility") as string,
+    priority: cell(row, "priority") as number,
+  };
+  const draw_key = drawKey(tx, lane, random);
+  return updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
 }
 
 function chooseTasks(tx: Transaction, claim: PreparedClaim): number[] {
@@ -205,8 +219,14 @@ function advanceClocks(tx: Transaction, lanes: readonly Lane[], elapsed: number)
   }
 }
 
-function lease(tx: Transaction, id: number, claim: PreparedClaim, nowMs: number): SqlRow[] {
+function lease(
+  tx: Transaction,
+  id: number,
+  { claim, budget }: { readonly claim: PreparedClaim; readonly budget: RecordBudget },
+  nowMs: number,
+): SqlRow[] {
   return tx.read(CLAIM_SQL.claimable, [id, nowMs]).map((row) => {
+    budget.spend(row);
     const attempt = (cell(row, "attempts") as number) + 1;
     noteTransition(tx, { id, nowMs }, "leased", {
       worker: claim.workerId,

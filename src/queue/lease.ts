@@ -127,7 +127,9 @@ export function fail(
   const row = checkHeld(tx, lease, "fail");
   const attempts = cell(row, "attempts") as number;
   if (failure.isPermanent || attempts >= (cell(row, "max_attempts") as number)) {
-    return finishAsFailed(tx, row, failure, context);
+    const failed = markFailed(tx, row, failure, context);
+    settle(tx, [failed], context);
+    return failed;
   }
   const delayMs = failure.retryAfterMs ??
     backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
@@ -156,21 +158,20 @@ export function release(tx: Transaction, lease: Lease, context: OperationContext
   );
 }
 
-/** Fails a leased task for good. */
-export function finishAsFailed(
+/** Fails a leased task for good; its children and webhooks are still to be told (`settle`). */
+export function markFailed(
   tx: Transaction,
   row: SqlRow,
   { message, result }: Pick<Failure, "message" | "result">,
-  context: OperationContext,
+  { nowMs }: OperationContext,
 ): SqlRow {
-  const { nowMs } = context;
   const taskId = cell(row, "id") as number;
   noteTransition(tx, { id: taskId, nowMs }, "failed", {
     attempt: cell(row, "attempts") as number,
     error: message,
     durationMs: runMsOf(row, nowMs),
   });
-  const failed = updateTask(tx, row, {
+  return updateTask(tx, row, {
     status: "failed",
     error_message: message,
     result,
@@ -178,8 +179,6 @@ export function finishAsFailed(
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
-  settle(tx, [failed], context);
-  return failed;
 }
 
 /** Whole milliseconds that a lease lasts. @throws RangeError */

@@ -4,14 +4,19 @@
  */
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
-import { finishAsFailed } from "./lease.ts";
+import { markFailed } from "./lease.ts";
 import type { OperationContext } from "./operation_context.ts";
+import { RecordBudget } from "./record_budget.ts";
 import { requeue } from "./requeue.ts";
+import { settle } from "./settle.ts";
 import { cell, rowOfTask } from "./task_row.ts";
 import { noteTransition, runMsOf } from "./transition_log.ts";
 
 /** How many tasks one rescue takes at most; the earliest expired first. */
 const RESCUE_MAX = 1000;
+
+/** How many of them are read at once. */
+const RESCUE_CHUNK = 100;
 
 /** Expired leases; a test reads its plan. */
 export const EXPIRED_SQL = `SELECT * FROM task_queue INDEXED BY leased_tasks
@@ -22,12 +27,27 @@ export function hasExpired(reader: Reader, nowMs: number): boolean {
   return reader.read(EXPIRED_SQL, [nowMs, 1]).length > 0;
 }
 
-/** Ends every expired lease; the rows as they are now. */
+/** Ends the expired leases, as many as one transaction may; the rows as they are now. */
 export function rescue(tx: Transaction, context: OperationContext): SqlRow[] {
-  const expired = tx.read(EXPIRED_SQL, [context.nowMs, RESCUE_MAX]);
-  const ids = expired.map((row) => cell(rescueTask(tx, row, context), "id") as number);
-  // One that went back may have been ended by a parent that failed after it.
-  return ids.map((id) => rowOfTask(tx, id));
+  const rescued = rescueEach(tx, context);
+  settle(tx, rescued.filter((row) => cell(row, "status") === "failed"), context);
+  // One that went back may have been ended by a parent that failed.
+  return rescued.map((row) => rowOfTask(tx, cell(row, "id") as number));
+}
+
+function rescueEach(tx: Transaction, context: OperationContext): SqlRow[] {
+  const rescued: SqlRow[] = [];
+  const budget = new RecordBudget();
+  while (rescued.length < RESCUE_MAX) {
+    const expired = tx.read(EXPIRED_SQL, [context.nowMs, RESCUE_CHUNK]);
+    for (const row of expired) {
+      if (budget.isSpent) return rescued;
+      budget.spend(row);
+      rescued.push(rescueTask(tx, row, context));
+    }
+    if (expired.length < RESCUE_CHUNK) break;
+  }
+  return rescued;
 }
 
 function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): SqlRow {
@@ -37,7 +57,7 @@ function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): Sq
   const message =
     `Worker ${worker} stopped renewing its lease in attempt ${attempts} of ${maxAttempts}`;
   if (attempts >= maxAttempts) {
-    return finishAsFailed(tx, row, { message, result: null }, context);
+    return markFailed(tx, row, { message, result: null }, context);
   }
   noteTransition(tx, { id: cell(row, "id") as number, nowMs: context.nowMs }, "rescued", {
     worker: cell(row, "locked_by") as string,

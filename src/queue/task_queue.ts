@@ -25,7 +25,7 @@ export interface ClaimRequest {
   readonly workerId: string;
   /** Only tasks of these types: those the worker has handlers for. At least one, except with `taskId`. */
   readonly types: readonly string[];
-  /** How many tasks at most, 1–1000; default 1. */
+  /** How many tasks at most, 1–1000; default 1. Fewer come, too, when their payloads are large, about 8 Mi characters at once. */
   readonly limit?: number;
   /** How long the lease lasts without renewal: 100 ms to 24 h; default 10,000 ms. */
   readonly leaseDurationMs?: number;
