@@ -46,9 +46,14 @@ export const DEPENDENCY_SQL = {
     FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ?`,
   openChildren:
-    `SELECT child_id, on_failure FROM task_dependencies INDEXED BY dependencies_by_parent
+    `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
     WHERE parent_id = ? AND state = 'open' LIMIT +?`,
-  closedChildren: `SELECT child_id, state FROM task_dependencies INDEXED BY dependencies_by_parent
+  /** Those of a parent that completed; a felled one was not told in time that the parent had been queued again. */
+  unmetChildren:
+    `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
+    WHERE parent_id = ? AND state IN ('open', 'felled') LIMIT +?`,
+  closedChildren:
+    `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
     WHERE parent_id = ? AND state IN ('met', 'felled') LIMIT +?`,
 } as const;
 
