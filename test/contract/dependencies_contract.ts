@@ -546,6 +546,25 @@ export function dependenciesContract(name: string, useQueue: UseClockedQueue): v
       await sound(queue);
     },
   );
+
+  behaviour(
+    "retry() of a child that was not told where its parent is goes by where it is",
+    async (queue) => {
+      await failWithManyChildren(queue);
+      await queue.retry(1);
+      const [back] = await queue.list({ status: "failed", limit: 1 });
+      await queue.retry(back!.id);
+      assertEquals((await queue.get(back!.id))!.waitsFor, 1);
+      await tellAll(queue);
+      await queue.cancel(back!.id);
+      await queue.cancel(1);
+      await queue.retry(back!.id);
+      assertEquals((await queue.get(back!.id))!.waitsFor, 0);
+      await tellAll(queue);
+      assertEquals((await queue.get(back!.id))!.status, "queued");
+      await sound(queue);
+    },
+  );
 }
 
 /** Task 1 is cancelled, and has ended its children, whose number is the answer: more than one transaction can tell. */
