@@ -24,7 +24,7 @@ import {
   prepareScheduleRecords,
   type ScheduleRecord,
 } from "./schedule_record.ts";
-import { settle } from "./settle.ts";
+import { settleChildren } from "./settle.ts";
 import {
   type CarriedColumn,
   type PreparedRecord,
@@ -358,7 +358,7 @@ function connectParents(
   }
   const rows = [...open].map((id) => findRow(tx, id)).filter((row) => row !== undefined);
   const over = rows.filter((row) => isFinal(cell(row, "status") as TaskStatus));
-  if (over.length > 0) settle(tx, over, context);
+  settleChildren(tx, over, context);
 }
 
 function reportOf(

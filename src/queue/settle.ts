@@ -47,7 +47,16 @@ export function settle(tx: Transaction, rows: readonly SqlRow[], context: Operat
   for (const row of followed) {
     if (isFinal(cell(row, "status") as TaskStatus)) tellWebhook(tx, row, context);
   }
-  new Settlement(tx, context).run(followed.map(parentOfRow));
+  settleChildren(tx, followed, context);
+}
+
+/** Tells the children of tasks, but no webhook: for tasks whose own state is no news. */
+export function settleChildren(
+  tx: Transaction,
+  rows: readonly SqlRow[],
+  context: OperationContext,
+): void {
+  new Settlement(tx, context).run(rows.map(parentOfRow));
 }
 
 /** Whether anybody has to be told of a task. Most have nobody, so this is one statement. */
@@ -65,7 +74,7 @@ export function settleDeferred(tx: Transaction, context: OperationContext): void
   const ids = tx.read(SETTLE_SQL.deferred, [CHUNK]).map(([id]) => Number(id));
   for (const id of ids) tx.remove(UNSETTLED_TABLE, [id]);
   const rows = ids.map((id) => findRow(tx, id)).filter((row) => row !== undefined);
-  new Settlement(tx, context).run(rows.map(parentOfRow));
+  settleChildren(tx, rows, context);
 }
 
 /** Ends a child because of a parent; its row. */
