@@ -55,7 +55,8 @@ interface ActiveRun {
 /** A task to be read again. */
 interface StaleTask {
   readonly runId: string;
-  readonly taskId: number;
+  /** `null` when only the run is known. */
+  readonly taskId: number | null;
   /** The last change seen, if there was one: all that is left when the task is gone. */
   change: TaskChange | null;
   /** Called once a state read after now was applied. */
@@ -186,10 +187,20 @@ export class QueueFollower {
   #see(changes: TaskChanges): void {
     if (changes === "reset") {
       this.#reloadWanted = true;
+      this.#doubtEnded();
     } else {
       for (const change of changes) this.#seeChange(change);
     }
     this.#wake();
+  }
+
+  /** What has failed or was cancelled may have been retried, and have ended again, unseen. */
+  #doubtEnded(): void {
+    for (const status of ["failed", "cancelled"] as const) {
+      for (const { runId } of this.#registry.getRunsByStatus(status)) {
+        this.#markStale({ runId, taskId: null, change: null, applied: [] });
+      }
+    }
   }
 
   #seeChange(change: TaskChange): void {
@@ -308,13 +319,17 @@ export class QueueFollower {
   async #readStale(): Promise<void> {
     const batch = this.#takeStale();
     try {
-      const tasks = await Promise.all(batch.map((stale) => this.#queue.get(stale.taskId)));
+      const tasks = await Promise.all(batch.map((stale) => this.#read(stale)));
       for (const [i, stale] of batch.entries()) this.#applyRead(stale, tasks[i]);
     } catch (error) {
       for (const stale of batch) this.#restore(stale);
       throw error;
     }
     if (this.#stale.size > 0) await this.#letOthersRun();
+  }
+
+  #read({ runId, taskId }: StaleTask): Promise<Task | undefined> {
+    return taskId === null ? this.#queue.getByRunId(runId) : this.#queue.get(taskId);
   }
 
   #takeStale(): StaleTask[] {

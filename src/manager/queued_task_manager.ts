@@ -103,7 +103,9 @@ export class QueuedTaskManager implements TaskManager {
   /** Whether the worker of this process runs registered handlers, or only the work that was given to `startTask`. */
   readonly #embedded: boolean;
   #worker: Worker | null = null;
+  /** What `open` or the next `flush` throws. */
   #failure: { readonly error: unknown } | null = null;
+  #isLoaded = false;
   #closed: Promise<void> | null = null;
 
   /**
@@ -121,9 +123,10 @@ export class QueuedTaskManager implements TaskManager {
     if (this.#embedded) this.#worker = this.#makeWorker(this.handlers);
     this.#follower = new QueueFollower(queue, registry, {
       clock: options.clock ?? systemClock,
-      onError: (error) => this.#failure ??= { error },
+      onError: (error) => this.#readFailed(error),
       onTask: (task) => this.#keepWorking(task),
     });
+    this.#follower.loaded().then(() => this.#isLoaded = true);
     this.#worker?.start();
   }
 
@@ -267,7 +270,8 @@ export class QueuedTaskManager implements TaskManager {
   /**
    * Resolves when every run started so far is on disk.
    *
-   * @throws The first error since the last `flush` that kept a run from being stored; each such run tells its own.
+   * @throws The first error since the last `flush` that kept a run from being stored; each such run tells its own. After
+   * the constructor also the error that kept the active runs from being read at first.
    */
   async flush(): Promise<void> {
     await this.#allStored();
@@ -407,6 +411,11 @@ export class QueuedTaskManager implements TaskManager {
 
   #checkOpen(what: string): void {
     if (this.#closed !== null) throw closedError(what);
+  }
+
+  /** A read is tried again until it succeeds, so that it failed is told only by the first, which others wait for. */
+  #readFailed(error: unknown): void {
+    if (!this.#isLoaded) this.#failure ??= { error };
   }
 
   #throwFailure(): void {

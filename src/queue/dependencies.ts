@@ -36,6 +36,10 @@ export const DEPENDENCY_SQL = {
   one: "SELECT * FROM task_dependencies WHERE child_id = ? AND parent_id = ?",
   ofChild: `SELECT child_id, parent_id, parent_run_id, position, on_failure, state
     FROM task_dependencies WHERE child_id = ?`,
+  /** Left join: a pruned parent has no row. */
+  standings: `SELECT dependency.parent_id, dependency.state, parent.status
+    FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
+    WHERE dependency.child_id = ?`,
   openOf: `SELECT parent.id, parent.run_id, parent.status
     FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ? AND dependency.state = 'open'`,
@@ -46,9 +50,14 @@ export const DEPENDENCY_SQL = {
     FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ?`,
   openChildren:
-    `SELECT child_id, on_failure FROM task_dependencies INDEXED BY dependencies_by_parent
+    `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
     WHERE parent_id = ? AND state = 'open' LIMIT +?`,
-  closedChildren: `SELECT child_id, state FROM task_dependencies INDEXED BY dependencies_by_parent
+  /** Those of a parent that completed; a felled one was not told in time that the parent had been queued again. */
+  unmetChildren:
+    `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
+    WHERE parent_id = ? AND state IN ('open', 'felled') LIMIT +?`,
+  closedChildren:
+    `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
     WHERE parent_id = ? AND state IN ('met', 'felled') LIMIT +?`,
 } as const;
 
@@ -75,10 +84,15 @@ export function markDependency(
   tx.update(DEPENDENCY_TABLE, row!, { state });
 }
 
-/** A task that is queued again by hand no longer bears its parent a grudge. */
+/**
+ * A task that is queued again by hand no longer bears its parents a grudge, and waits for those that are not final. Where
+ * they are is read from their rows: it may not have been told yet.
+ */
 export function forgiveParents(tx: Transaction, childId: number): void {
-  for (const { parentId, state } of dependenciesOf(tx, childId)) {
-    if (state === "felled") markDependency(tx, { childId, parentId }, "met");
+  for (const [parentId, state, status] of tx.read(DEPENDENCY_SQL.standings, [childId])) {
+    const isOver = status === null || isFinal(status as TaskStatus);
+    const wanted = isOver ? "met" : "open";
+    if (state !== wanted) markDependency(tx, { childId, parentId: Number(parentId) }, wanted);
   }
 }
 

@@ -24,9 +24,10 @@ import {
   prepareScheduleRecords,
   type ScheduleRecord,
 } from "./schedule_record.ts";
-import { settle } from "./settle.ts";
+import { settleChildren } from "./settle.ts";
 import {
   type CarriedColumn,
+  type ParentRecord,
   type PreparedRecord,
   prepareRecord,
   type TaskRecord,
@@ -185,7 +186,7 @@ export function importRecords(
   const storedIds = plan.additions.map((record) => insert(tx, record, options, context));
   if (storedIds.length > 0) {
     for (const id of storedIds) noteTransition(tx, { id, nowMs: context.nowMs }, "imported");
-    connectParents(tx, plan.additions, storedIds, context);
+    connectParents(tx, plan.additions, { ...options, storedIds }, context);
   }
   storeSchedules(tx, plan.schedules.additions);
   return reportOf(plan, prepared, storedIds);
@@ -342,23 +343,51 @@ function insert(
 function connectParents(
   tx: Transaction,
   additions: readonly PreparedRecord[],
-  storedIds: readonly number[],
+  { storedIds, renumber = false }: RecordImportOptions & { readonly storedIds: readonly number[] },
   context: OperationContext,
 ): void {
-  const idsHere = new Map(additions.map(({ id }, i) => [id, storedIds[i]!]));
+  const ids: KnownIds = {
+    here: new Map(additions.map(({ id }, i) => [id, storedIds[i]!])),
+    lastKept: renumber ? 0 : lastIdOf(tx),
+  };
   const open = new Set<number>();
   for (const [i, { parents }] of additions.entries()) {
-    for (const [position, { taskId, runId, onFailure, state }] of parents.entries()) {
-      const known = idsHere.get(taskId) ?? findByRunId(tx, runId)?.[0] ?? taskId;
-      const parentId = Number(known);
+    for (const [position, parent] of parents.entries()) {
+      const { runId: parentRunId, onFailure, state } = parent;
+      const parentId = parentIdHere(tx, parent, ids) ?? idOfGone(position);
       const childId = storedIds[i]!;
-      addDependency(tx, { childId, parentId, parentRunId: runId, position, onFailure, state });
+      addDependency(tx, { childId, parentId, parentRunId, position, onFailure, state });
       if (state === "open") open.add(parentId);
     }
   }
   const rows = [...open].map((id) => findRow(tx, id)).filter((row) => row !== undefined);
   const over = rows.filter((row) => isFinal(cell(row, "status") as TaskStatus));
-  if (over.length > 0) settle(tx, over, context);
+  settleChildren(tx, over, context);
+}
+
+/** What ids of the file are here. */
+interface KnownIds {
+  /** The ids that its tasks have here, by those that they have in the file. */
+  readonly here: ReadonlyMap<number, number>;
+  /** The last id that means the same here as in the file, if it is no other task's. */
+  readonly lastKept: number;
+}
+
+/** The id that a parent has here, or had; `undefined` when a task that is not the parent has it, or will. */
+function parentIdHere(
+  reader: Reader,
+  { taskId, runId }: ParentRecord,
+  { here, lastKept }: KnownIds,
+): number | undefined {
+  const known = here.get(taskId) ?? findByRunId(reader, runId)?.[0];
+  if (known !== undefined) return Number(known);
+  const isKept = taskId > 0 && taskId <= lastKept && findRow(reader, taskId) === undefined;
+  return isKept ? taskId : undefined;
+}
+
+/** An id that no task has, for a parent that is gone: its children are not to be taken for another's. */
+function idOfGone(position: number): number {
+  return -1 - position;
 }
 
 function reportOf(

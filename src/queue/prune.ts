@@ -16,7 +16,7 @@ export type PrunableStatus = keyof PruneReport["byStatus"];
 export interface PreparedPrune {
   /** Whose tasks go. */
   readonly statuses: readonly PrunableStatus[];
-  /** Only tasks that finished longer ago; -1 for any. */
+  /** Only tasks that finished longer ago; `-Infinity` for any, also those that finish later by a clock that was put back. */
   readonly olderThanMs: number;
   /** How many of each status stay. */
   readonly keep: number;
@@ -64,7 +64,9 @@ export function preparePrune(request: PruneRequest): PreparedPrune {
   const max = Number.MAX_SAFE_INTEGER;
   return {
     statuses: [...new Set(statuses)],
-    olderThanMs: olderThanMs === undefined ? -1 : checkInteger(olderThanMs, "olderThanMs", 0, max),
+    olderThanMs: olderThanMs === undefined
+      ? -Infinity
+      : checkInteger(olderThanMs, "olderThanMs", 0, max),
     keep: checkInteger(keep ?? 0, "keep", 0, max),
   };
 }

@@ -9,7 +9,7 @@
 import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
-import { DEPENDENCY_SQL, markDependency } from "./dependencies.ts";
+import { DEPENDENCY_SQL, type DependencyState, markDependency } from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { requeue } from "./requeue.ts";
 import { UNSETTLED_TABLE } from "./schema.ts";
@@ -47,7 +47,16 @@ export function settle(tx: Transaction, rows: readonly SqlRow[], context: Operat
   for (const row of followed) {
     if (isFinal(cell(row, "status") as TaskStatus)) tellWebhook(tx, row, context);
   }
-  new Settlement(tx, context).run(followed.map(parentOfRow));
+  settleChildren(tx, followed, context);
+}
+
+/** Tells the children of tasks, but no webhook: for tasks whose own state is no news. */
+export function settleChildren(
+  tx: Transaction,
+  rows: readonly SqlRow[],
+  context: OperationContext,
+): void {
+  new Settlement(tx, context).run(rows.map(parentOfRow));
 }
 
 /** Whether anybody has to be told of a task. Most have nobody, so this is one statement. */
@@ -65,7 +74,7 @@ export function settleDeferred(tx: Transaction, context: OperationContext): void
   const ids = tx.read(SETTLE_SQL.deferred, [CHUNK]).map(([id]) => Number(id));
   for (const id of ids) tx.remove(UNSETTLED_TABLE, [id]);
   const rows = ids.map((id) => findRow(tx, id)).filter((row) => row !== undefined);
-  new Settlement(tx, context).run(rows.map(parentOfRow));
+  settleChildren(tx, rows, context);
 }
 
 /** Ends a child because of a parent; its row. */
@@ -128,19 +137,29 @@ class Settlement {
 
   /** `false` when some are left. */
   #tellChildren(parent: Parent): boolean {
-    const isOver = isFinal(parent.status);
-    const select = isOver ? DEPENDENCY_SQL.openChildren : DEPENDENCY_SQL.closedChildren;
+    const select = selectTold(parent.status);
     for (;;) {
       const children = this.#tx.read(select, [parent.id, CHUNK]);
-      for (const [id, how] of children) {
+      for (const [id, onFailure, state] of children) {
         if (this.#isFull) return false;
         const child = findRow(this.#tx, Number(id))!;
         this.#length += lengthOf(child);
-        if (isOver) this.#tellOver(parent, child, how as ParentFailurePolicy);
-        else this.#tellBack(parent, child, how === "felled");
+        const policy = onFailure as ParentFailurePolicy;
+        this.#tell(parent, child, { policy, state: state as DependencyState });
       }
       if (children.length < CHUNK) return true;
     }
+  }
+
+  #tell(
+    parent: Parent,
+    child: SqlRow,
+    { policy, state }: { readonly policy: ParentFailurePolicy; readonly state: DependencyState },
+  ): void {
+    const wasFelled = state === "felled";
+    if (!isFinal(parent.status)) this.#tellBack(parent, child, wasFelled);
+    else if (wasFelled) this.#tellCompleted(parent, child);
+    else this.#tellOver(parent, child, policy);
   }
 
   // --- the parent is final
@@ -159,16 +178,27 @@ class Settlement {
     if (isQueued) this.#wait(child, -1);
   }
 
+  /** The parent was queued again and has completed since, before this child, which it had ended, was told of either. */
+  #tellCompleted(parent: Parent, child: SqlRow): void {
+    markDependency(this.#tx, { childId: cell(child, "id") as number, parentId: parent.id }, "met");
+    this.#bringBack(child);
+  }
+
   // --- the parent is queued again
 
   #tellBack(parent: Parent, child: SqlRow, wasFelled: boolean): void {
     const childId = cell(child, "id") as number;
     markDependency(this.#tx, { childId, parentId: parent.id }, "open");
+    if (cell(child, "status") === "queued") this.#wait(child, 1);
+    else if (wasFelled) this.#bringBack(child);
+  }
+
+  /** Queues a child again that a parent had ended. */
+  #bringBack(child: SqlRow): void {
     const status = cell(child, "status") as TaskStatus;
-    if (status === "queued") return this.#wait(child, 1);
-    if (!wasFelled || status === "completed" || status === "leased") return;
+    if (status !== "failed" && status !== "cancelled") return;
     const { nowMs } = this.#context;
-    noteTransition(this.#tx, { id: childId, nowMs }, "requeued");
+    noteTransition(this.#tx, { id: cell(child, "id") as number, nowMs }, "requeued");
     const state = { delayMs: 0, attempts: 0, message: null };
     this.#parents.push(parentOfRow(requeue(this.#tx, child, state, this.#context)));
   }
@@ -196,6 +226,12 @@ class Settlement {
       updated_at_utc: nowMs,
     });
   }
+}
+
+/** Reads the children that a task with this status has something to tell. */
+function selectTold(status: TaskStatus): string {
+  if (!isFinal(status)) return DEPENDENCY_SQL.closedChildren;
+  return status === "completed" ? DEPENDENCY_SQL.unmetChildren : DEPENDENCY_SQL.openChildren;
 }
 
 /** About how much a child's row takes in a record. */

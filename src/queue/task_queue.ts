@@ -77,7 +77,7 @@ export interface QueueStats {
 
 /** What became of a task's parent. */
 export interface ParentResult {
-  /** The parent's task id. */
+  /** The parent's task id; negative when it was pruned elsewhere, before the task was imported. */
   readonly taskId: number;
   /** Its run id. */
   readonly runId: string;

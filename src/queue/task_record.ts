@@ -30,7 +30,7 @@ const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "felled"
 
 /** A task that a task waits for, or has waited for. */
 export interface ParentRecord {
-  /** Its id. */
+  /** Its id; negative when it was gone already when the task was imported. */
   readonly taskId: number;
   /** Its run id. */
   readonly runId: string;
@@ -186,7 +186,7 @@ function checkParents({ id, parents }: TaskRecord): readonly ParentRecord[] {
 }
 
 function checkParent({ taskId, runId, onFailure, state }: ParentRecord): void {
-  checkInteger(taskId, "task id of a parent", 1, Number.MAX_SAFE_INTEGER);
+  checkInteger(taskId, "task id of a parent", -TASK_LIMITS.parentsMax, Number.MAX_SAFE_INTEGER);
   checkExactName(runId, "run id of a parent", TASK_LIMITS.runIdMaxLength);
   if (!PARENT_FAILURE_POLICIES.includes(onFailure) || !PARENT_STATES.includes(state)) {
     throw new TypeError(

@@ -529,6 +529,59 @@ export function dependenciesContract(name: string, useQueue: UseClockedQueue): v
       await sound(queue);
     },
   );
+
+  behaviour(
+    "children that were not told of a retry come back when the parent has completed",
+    async (queue) => {
+      const total = await failWithManyChildren(queue);
+      await queue.enqueue({ type: "t", dependsOn: [total + 1], runId: "grandchild" });
+      await queue.retry(1);
+      const untold = await queue.count({ status: "failed" });
+      assert(untold > 1 && untold < total, `${untold} are not told`);
+      await queue.complete((await claim(queue, 1))[0]!);
+      await tellAll(queue);
+      assertEquals(await queue.count({ status: "failed" }), 0);
+      assertEquals((await queue.stats()).waitingForParents, 1);
+      assertEquals((await claim(queue)).length, total);
+      await sound(queue);
+    },
+  );
+
+  behaviour(
+    "retry() of a child that was not told where its parent is goes by where it is",
+    async (queue) => {
+      await failWithManyChildren(queue);
+      await queue.retry(1);
+      const [back] = await queue.list({ status: "failed", limit: 1 });
+      await queue.retry(back!.id);
+      assertEquals((await queue.get(back!.id))!.waitsFor, 1);
+      await tellAll(queue);
+      await queue.cancel(back!.id);
+      await queue.cancel(1);
+      await queue.retry(back!.id);
+      assertEquals((await queue.get(back!.id))!.waitsFor, 0);
+      await tellAll(queue);
+      assertEquals((await queue.get(back!.id))!.status, "queued");
+      await sound(queue);
+    },
+  );
+}
+
+/** Task 1 is cancelled, and has ended its children, whose number is the answer: more than one transaction can tell. */
+async function failWithManyChildren(queue: TaskQueue): Promise<number> {
+  const CHILDREN = 48;
+  const payload = "x".repeat(200_000);
+  await queue.enqueue({ type: "t" });
+  await queue.enqueueBatch(Array.from({ length: CHILDREN }, () => child([1], { payload })));
+  await queue.cancel(1);
+  await tellAll(queue);
+  assertEquals(await queue.count({ status: "failed" }), CHILDREN);
+  return CHILDREN;
+}
+
+/** Goes on telling children until all know where their parents are. */
+async function tellAll(queue: TaskQueue): Promise<void> {
+  for (let round = 0; round < 10; round++) await queue.rescue();
 }
 
 function child(dependsOn: readonly (number | string)[], fields: Partial<NewTask> = {}): NewTask {

@@ -496,6 +496,17 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
     },
   );
 
+  behaviour(
+    "prune() by count also deletes what finished before the clock was put back",
+    async (queue, clock) => {
+      await queue.enqueue({ type: "t" });
+      await queue.complete((await claim(queue))!);
+      clock.jump(-60_000);
+      assertEquals(await queue.prune({ olderThanMs: 0 }), report(0, 0, 0));
+      assertEquals(await queue.prune({ keep: 0 }), report(1, 0, 0));
+    },
+  );
+
   behaviour("prune() deletes more than one transaction holds", async (queue) => {
     const tasks = await queue.enqueueBatch(Array.from({ length: 1201 }, () => ({ type: "t" })));
     await Promise.all(tasks.map(({ task }) => queue.cancel(task.id)));

@@ -162,6 +162,26 @@ Deno.test("a reset reads all active tasks again, and those that were active", as
   await follower.stop();
 });
 
+Deno.test("a reset reads what has failed or was cancelled again: it may have been retried and have ended", async () => {
+  const fixture = await followEmpty();
+  const { queue, registry, follower } = fixture;
+  queue.change(1, "failed");
+  queue.change(2, "cancelled");
+  queue.change(3, "cancelled");
+  registry.addRun({ ...createRun({ runId: "no task", moduleId: "m" }), status: "failed" });
+  await follower.settled();
+  queue.put(1, "completed", { leaseToken: 2, result: 5 });
+  queue.put(2, "failed", { leaseToken: 2 });
+  queue.announce("reset");
+  await follower.settled();
+  assertEquals(
+    ["r1", "r2", "r3", "no task"].map((runId) => statusOf(fixture, runId)),
+    ["completed", "failed", "cancelled", "failed"],
+  );
+  assertEquals(registry.getRun("r1")?.result, 5);
+  await follower.stop();
+});
+
 Deno.test("a run that is not stored yet survives a reset", async () => {
   const fixture = await followEmpty();
   const { queue, follower } = fixture;

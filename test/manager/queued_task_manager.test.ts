@@ -380,6 +380,28 @@ Deno.test("a load that fails in the background surfaces in flush()", async () =>
   await manager.close();
 });
 
+Deno.test("a read that fails and will be tried again is no failure of flush()", async () => {
+  let reads = 0;
+  await withManager(
+    async (manager, queue) => {
+      manager.startTask(newRun("r"));
+      await manager.flush();
+      const [task] = await queue.claim({ workerId: "w", types: ["report"] });
+      await queue.complete(task!);
+      await until(() => reads > 0, "a read that fails");
+      await manager.flush();
+      assert(manager.isTaskActive("r"));
+    },
+    { worker: false },
+    () => ({
+      get: () => {
+        reads++;
+        return Promise.reject(BROKEN);
+      },
+    }),
+  );
+});
+
 // --- storing
 
 Deno.test("flush() waits until every run is stored", async () => {

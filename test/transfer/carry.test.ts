@@ -89,6 +89,20 @@ Deno.test("a new queue is made with webhooks and schedules in it", () =>
     await made.close();
   }));
 
+Deno.test("the end of a parent that was told of here is not told of again when a child is imported", () =>
+  withExport(async ({ from, to, file }) => {
+    await importTasks(to, file);
+    await to.complete((await to.claim({ workerId: "w", types: ["a"] }))[0]!);
+    assertEquals(await told(to), [[URL_TOLD, "task.completed", "waiting"]]);
+    // The delivery has taken an id that the other queue has yet to use.
+    await from.enqueue({ type: "filler" });
+    const { task } = await from.enqueue({ type: "b", dependsOn: ["waiting"] });
+    const records = (await from.exportRecords()).filter(({ type }) => type !== "filler");
+    assertEquals((await to.importRecords(records)).additions, [task.id]);
+    assertEquals((await to.get(task.id))!.waitsFor, 0);
+    assertEquals(await told(to), [[URL_TOLD, "task.completed", "waiting"]]);
+  }));
+
 Deno.test("importing again leaves webhooks and schedules as they are; a dry run says so", () =>
   withExport(async ({ to, file }) => {
     await importTasks(to, file);

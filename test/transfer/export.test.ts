@@ -489,6 +489,38 @@ Deno.test("tasks that wait for others still do elsewhere, whatever their ids, an
     })
   ));
 
+Deno.test("a parent that was pruned elsewhere is no other task here, nor one that comes later", () =>
+  withQueue(IN_MEMORY, async (queue) => {
+    await queue.enqueueBatch([
+      { type: "child", runId: "child", dependsOn: ["later", "earlier"] },
+      { type: "earlier", runId: "earlier" },
+      { type: "later", runId: "later" },
+    ]);
+    await queue.cancel(3);
+    await queue.cancel(2);
+    await queue.prune({ keep: 0, statuses: ["cancelled"] });
+    let records = await queue.exportRecords();
+    for (const renumber of [false, true, true, false]) {
+      await withQueue(IN_MEMORY, async (other) => {
+        if (renumber) await endOthers(other, ["own", "own", "own"]);
+        await other.importRecords(records, { renumber });
+        if (!renumber) await endOthers(other, ["own", "own"]);
+        const child = (await other.getByRunId("child"))!;
+        const results = await other.parentResults(child.id);
+        assertEquals(results.map(({ runId, status }) => [runId, status]), [
+          ["later", "pruned"],
+          ["earlier", "pruned"],
+        ]);
+        for (const { id } of await other.list({ type: "own" })) await other.retry(id);
+        assertEquals((await other.get(child.id))!.status, "failed");
+        assertEquals((await other.integrityCheck()).problems, []);
+        records = await other.exportRecords().then((all) =>
+          all.filter(({ runId }) => runId === "child")
+        );
+      });
+    }
+  }));
+
 Deno.test("a parent that is not there, and a circle, are told before any effect", () =>
   inFolder((path) =>
     withQueue(IN_MEMORY, async (queue) => {
@@ -564,3 +596,9 @@ Deno.test("NDJSON that was cut or is wrong is a problem of its line, and nothing
       assertEquals(await queue.count(), 0);
     })
   ));
+
+/** Enqueues tasks of these types, and cancels them. */
+async function endOthers(queue: TaskQueue, types: readonly string[]): Promise<void> {
+  const stored = await queue.enqueueBatch(types.map((type) => ({ type })));
+  for (const { task } of stored) await queue.cancel(task.id);
+}
