@@ -268,7 +268,7 @@ class Reader implements JournalVisitor {
     return [...this.#texts];
   }
 
-  settle(): Promise<number> {
+  settle(): Promise<number | "changed"> {
     return this.journal.settle(this);
   }
 
