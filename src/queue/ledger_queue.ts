@@ -556,9 +556,18 @@ export class LedgerQueue implements TaskQueue {
     }, Math.max(0, delayMs));
   }
 
+  /** A listener that throws is told of in the log only: nobody else is left. */
   #report(thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const error = asError(thrown);
     logBackgroundError(this.#ledger.location, error);
-    this.#onBackgroundError(error);
+    try {
+      this.#onBackgroundError(error);
+    } catch (failure) {
+      logBackgroundError(this.#ledger.location, asError(failure));
+    }
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -75,7 +75,7 @@ class Cluster {
           }, delayMs),
       },
       onBackgroundError: (error) => {
-        if (!isDead) throw error;
+        if (!isDead) reportError(error);
       },
     });
     this.#queues.push(queue);
