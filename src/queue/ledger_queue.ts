@@ -138,7 +138,7 @@ export interface LedgerQueueOptions {
   readonly onClosed?: () => void;
 }
 
-/** How often expired leases are looked for. */
+/** How often expired leases are looked for, and due schedules of which no timer knows. */
 const RESCUE_EVERY_MS = 1000;
 
 /** How often it is looked which tasks have been kept long enough. */
@@ -528,20 +528,19 @@ export class LedgerQueue implements TaskQueue {
     );
   }
 
+  /** Each duty stands alone, so that one that fails holds up no other. */
   #beginDuties(retention: readonly PreparedPrune[]): CancelTimer[] {
     const onError = (error: unknown): void => this.#report(error);
-    const duties = [{ everyMs: RESCUE_EVERY_MS, run: () => this.#tend(), onError }];
+    const duties = [
+      { everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError },
+      { everyMs: RESCUE_EVERY_MS, run: () => this.fireSchedules(), onError },
+    ];
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
       run: () => this.#prune(rule),
       onError,
     }));
     return [...duties, ...prunes].map((duty) => repeat(this.#clock, duty));
-  }
-
-  async #tend(): Promise<void> {
-    await this.rescue();
-    await this.fireSchedules();
   }
 
   /** Fires on time what is to come before the next look; that one sees what another process has changed. */

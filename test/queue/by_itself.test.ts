@@ -122,6 +122,15 @@ Deno.test("a listener of background errors that throws ends no duty", async () =
   });
 });
 
+Deno.test("schedules fire also while nothing can be rescued", async () => {
+  const told = new Set<string>();
+  await withHelplessQueue(({ message }) => told.add(message), async (queue, clock) => {
+    await queue.addSchedule({ id: "s", type: "t", cron: "* * * * *", overlap: true });
+    for (let minute = 0; minute < 3; minute++) await clock.advance(60_000);
+    assertEquals([(await queue.getSchedule("s"))!.firings, [...told]], [3, ["no rescue"]]);
+  });
+});
+
 Deno.test("the queue's log names what it does by itself", async () => {
   const records: LogRecord[] = [];
   await configure({
