@@ -53,6 +53,9 @@ const COLUMNS = [
 
 type Column = typeof COLUMNS[number];
 
+/** What fires now. */
+type FirePlan = Extract<Plan, { kind: "fire" }>;
+
 /** A row by column. */
 export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
 
@@ -72,6 +75,12 @@ export type PreparedSchedule = Omit<
 
 /** How many due schedules one transaction fires at most; the longest due first. */
 const FIRE_MAX = 10;
+
+/** How much one transaction writes of this, about, in characters of its record; one task it fires in any case. */
+const FIRE_MAX_LENGTH = 8 * 1024 * 1024;
+
+/** What a schedule's row or a task's costs beside payload and compatibility. */
+const ROW_LENGTH = 3000;
 
 /** The statements; a test reads their plans. */
 export const SCHEDULE_SQL = {
@@ -286,19 +295,45 @@ export function lookAtSchedules(reader: Reader, nowMs: number): ScheduleOutlook 
   };
 }
 
-/** Fires what is due; the rows of the tasks. */
+/** Fires what is due, as much as one transaction may; the rows of the tasks. */
 export function fireSchedules(tx: Transaction, context: OperationContext): SqlRow[] {
   const { nowMs } = context;
   const due = tx.read(SCHEDULE_SQL.reached, [nowMs]).map(byColumn).flatMap((row) => {
     const plan = planOf(tx, row, nowMs);
     return plan.kind === "fire" ? [{ row, plan }] : [];
   });
-  return due.slice(0, FIRE_MAX).flatMap(({ row, plan }) => fire(tx, { row, plan }, context));
+  const fired: SqlRow[] = [];
+  let lengthLeft = FIRE_MAX_LENGTH;
+  for (const [i, { row, plan }] of due.slice(0, FIRE_MAX).entries()) {
+    const fitting = Math.floor(lengthLeft / lengthOf(row));
+    const part = partOf(plan, i === 0 ? Math.max(fitting, 2) : fitting);
+    if (part === undefined) break;
+    lengthLeft -= lengthOf(row) * (1 + part.instantsMs.length);
+    fired.push(...fire(tx, { row, plan: part }, context));
+  }
+  return fired;
+}
+
+/** About how much the schedule's row takes in a record, and each task's. */
+function lengthOf({ payload, compatibility }: ScheduleRow): number {
+  return ROW_LENGTH + String(payload).length + String(compatibility).length;
+}
+
+/** The beginning of a plan that writes at most `rowsMax` rows, of which the schedule's is one; the rest is due at once again. */
+function partOf(plan: FirePlan, rowsMax: number): FirePlan | undefined {
+  const { instantsMs, nextAtMs } = plan;
+  const tasksMax = rowsMax - 1;
+  if (tasksMax < Math.min(1, instantsMs.length)) return undefined;
+  return {
+    ...plan,
+    instantsMs: instantsMs.slice(0, tasksMax),
+    nextAtMs: instantsMs[tasksMax] ?? nextAtMs,
+  };
 }
 
 function fire(
   tx: Transaction,
-  { row, plan }: { readonly row: ScheduleRow; readonly plan: Extract<Plan, { kind: "fire" }> },
+  { row, plan }: { readonly row: ScheduleRow; readonly plan: FirePlan },
   context: OperationContext,
 ): SqlRow[] {
   const tasks = plan.instantsMs.map((atMs) => taskFor(tx, row, atMs));

@@ -36,6 +36,19 @@ Deno.test("no statement about a schedule sorts, and only the list reads all", as
   database.close();
 });
 
+Deno.test("large tasks that are due together fire, however many records they take", async () => {
+  const payload = "x".repeat(6_500_000);
+  await withQueue({ memory: true, payloadMaxBytes: 7_000_000 }, async (queue, clock) => {
+    const policy = { catchUp: "all", overlap: true } as const;
+    await queue.addSchedule({ id: "s", type: "t", cron: "0 * * * *", payload, ...policy });
+    clock.jump(10 * 3_600_000);
+    await queue.fireSchedules();
+    const hours = (await queue.list()).map(({ runId }) => Number(runId.slice(13, 15))).reverse();
+    assertEquals(hours, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assertEquals((await queue.getSchedule("s"))!.nextAt, new Date("2026-01-01T11:00:00Z"));
+  });
+});
+
 const PROCESSES = 3;
 const SECONDS = 60;
 
