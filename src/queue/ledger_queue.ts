@@ -105,6 +105,7 @@ import {
   pauseSchedule,
   prepareSchedule,
   removeSchedule,
+  type UnplannableSchedule,
 } from "./schedules.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type { TaskRecord } from "./task_record.ts";
@@ -161,6 +162,8 @@ export class LedgerQueue implements TaskQueue {
   readonly #health: HealthThresholds;
   readonly #stopDuties: readonly CancelTimer[];
   #cancelFiring: CancelTimer = () => {};
+  /** The ids of the schedules that were last seen to be unplannable. */
+  #unplannable: ReadonlySet<string> = new Set();
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -348,11 +351,12 @@ export class LedgerQueue implements TaskQueue {
   async fireSchedules(): Promise<Task[]> {
     const fired: Task[] = [];
     for (;;) {
-      const { isDue, nextMs } = await this.#ledger.read((reader) =>
+      const outlook = await this.#ledger.read((reader) =>
         lookAtSchedules(reader, this.#clock.nowMs())
       );
-      if (!isDue) {
-        this.#fireAt(nextMs);
+      if (!outlook.isDue) {
+        this.#reportUnplannable(outlook.unplannable);
+        this.#fireAt(outlook.nextMs);
         return fired;
       }
       const rows = await this.#write((tx, context) => fireSchedules(tx, context));
@@ -553,6 +557,13 @@ export class LedgerQueue implements TaskQueue {
         if (!this.#isClosed) this.#report(error);
       });
     }, Math.max(0, delayMs));
+  }
+
+  /** Each schedule once, until it can be planned again. */
+  #reportUnplannable(schedules: readonly UnplannableSchedule[]): void {
+    const known = this.#unplannable;
+    this.#unplannable = new Set(schedules.map(({ id }) => id));
+    for (const { id, error } of schedules) if (!known.has(id)) this.#report(error);
   }
 
   /** A listener that throws is told of in the log only: nobody else is left. */

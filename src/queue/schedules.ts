@@ -4,7 +4,7 @@
  * A firing is one transaction: it enqueues the task and moves the schedule on, after it has read the schedule's row under
  * the commit lock. So of all processes that find it due, one fires it, and a killed one has either done both or nothing.
  */
-import { QueueError } from "../domain/errors.ts";
+import { messageOf, QueueError } from "../domain/errors.ts";
 import { canonicalJson } from "../domain/json.ts";
 import { checkInteger, checkName, isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
@@ -247,7 +247,11 @@ export function removeSchedule(tx: Transaction, id: string): boolean {
   return true;
 }
 
-/** Pauses a schedule, or lets it go on: with the next instant of its expression, or when its interval is over. */
+/**
+ * Pauses a schedule, or lets it go on: with the next instant of its expression, or when its interval is over.
+ *
+ * @throws QueueError `schedule_not_found`. @throws TypeError when it is to go on and this process cannot read its time.
+ */
 export function pauseSchedule(
   tx: Transaction,
   { id, paused }: { readonly id: string; readonly paused: boolean },
@@ -259,6 +263,7 @@ export function pauseSchedule(
   }
   if ((row.is_paused === 1) === paused) return scheduleOf(tx, row, nowMs);
   const cron = cronTimeOf(row);
+  if (!paused && cron !== null) checkCron(cron);
   const isReached = !paused && cron !== null && Number(row.next_at_utc ?? Infinity) <= nowMs;
   const next = isReached ? nextInstant(cron, nowMs) : row.next_at_utc;
   const changed = {
@@ -273,26 +278,34 @@ export function pauseSchedule(
 // --- fired
 
 /** What the schedules have to do: whether one fires, and else when to look again. */
-export interface ScheduleOutlook {
-  readonly isDue: boolean;
-  /** `null` when nothing is known to come. */
-  readonly nextMs: number | null;
+export type ScheduleOutlook =
+  | { readonly isDue: true }
+  | {
+    readonly isDue: false;
+    /** `null` when nothing is known to come. */
+    readonly nextMs: number | null;
+    /** Those that this process cannot plan. */
+    readonly unplannable: readonly UnplannableSchedule[];
+  };
+
+/** A schedule whose time this process cannot read: it waits for one that can, or until it is replaced. */
+export interface UnplannableSchedule {
+  readonly id: string;
+  readonly error: Error;
 }
 
 /** Looks at the schedules. Changes nothing. */
 export function lookAtSchedules(reader: Reader, nowMs: number): ScheduleOutlook {
-  const reached = reader.read(SCHEDULE_SQL.reached, [nowMs]).map((row) =>
-    planOf(reader, byColumn(row), nowMs)
-  );
-  const waits = reached.map((plan) => plan.kind === "wait" ? plan.untilMs : nowMs);
+  const unplannable: UnplannableSchedule[] = [];
   const [later] = reader.read(SCHEDULE_SQL.next, [nowMs]);
-  const times = [...waits, later === undefined ? null : Number(later[0])].filter((at) =>
-    at !== null
-  );
-  return {
-    isDue: reached.some(({ kind }) => kind === "fire"),
-    nextMs: times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b)),
-  };
+  let nextMs = later === undefined ? Infinity : Number(later[0]);
+  for (const row of reader.read(SCHEDULE_SQL.reached, [nowMs]).map(byColumn)) {
+    const plan = planOf(reader, row, nowMs);
+    if (plan.kind === "fire") return { isDue: true };
+    if (plan.kind === "wait") nextMs = Math.min(nextMs, plan.untilMs ?? Infinity);
+    else unplannable.push({ id: String(row.schedule_id), error: plan.error });
+  }
+  return { isDue: false, nextMs: nextMs === Infinity ? null : nextMs, unplannable };
 }
 
 /** Fires what is due, as much as one transaction may; the rows of the tasks. */
@@ -370,8 +383,18 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
   };
 }
 
-function planOf(reader: Reader, row: ScheduleRow, nowMs: number): Plan {
-  return planSchedule(plannedOf(row, lastTaskOf(reader, row)), nowMs);
+function planOf(
+  reader: Reader,
+  row: ScheduleRow,
+  nowMs: number,
+): Plan | { readonly kind: "unplannable"; readonly error: Error } {
+  const planned = plannedOf(row, lastTaskOf(reader, row));
+  try {
+    return planSchedule(planned, nowMs);
+  } catch (error) {
+    const reason = `Cannot fire schedule ${JSON.stringify(row.schedule_id)}: ${messageOf(error)}`;
+    return { kind: "unplannable", error: new Error(reason, { cause: error }) };
+  }
 }
 
 function plannedOf(row: ScheduleRow, last: LastTask): PlannedSchedule {

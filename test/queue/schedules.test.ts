@@ -1,9 +1,10 @@
 /**
  * Schedules: the contract, the plans of their statements, and firing once in many processes that are killed.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openQueue } from "../../src/open_queue.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
 import { SCHEDULE_SQL } from "../../src/queue/schedules.ts";
 import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
@@ -11,7 +12,8 @@ import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { schedulesContract } from "../contract/schedules_contract.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { EVERY_POINT, FaultyStorage } from "../support/faulty_storage.ts";
-import { withQueue, withTemporaryPath } from "../support/queues.ts";
+import { openLedger } from "../support/ledgers.ts";
+import { seededRandom, withQueue, withTemporaryPath } from "../support/queues.ts";
 
 schedulesContract(
   "queue in memory",
@@ -47,6 +49,34 @@ Deno.test("large tasks that are due together fire, however many records they tak
     assertEquals(hours, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     assertEquals((await queue.getSchedule("s"))!.nextAt, new Date("2026-01-01T11:00:00Z"));
   });
+});
+
+Deno.test("a schedule whose time this process cannot read holds up no other, and is told of once", async () => {
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const told: string[] = [];
+  const onBackgroundError = ({ message }: Error): void => void told.push(message);
+  const queue = new LedgerQueue(ledger, { clock, random: seededRandom(1), onBackgroundError });
+  for (const id of ["bad", "good"]) {
+    await queue.addSchedule({ id, type: "t", cron: "* * * * *", overlap: true });
+  }
+  await ledger.write((tx) => {
+    const [row] = tx.read(SCHEDULE_SQL.one, ["bad"]);
+    tx.update("schedules", row!, { time_zone: "Europe/Newzone" });
+  });
+  for (let minute = 0; minute < 3; minute++) await clock.advance(60_000);
+  const firings = async (): Promise<number[]> =>
+    (await queue.listSchedules()).map((schedule) => schedule.firings);
+  assertEquals(await firings(), [0, 3]);
+  const reason = 'Cannot use "Europe/Newzone" as timeZone';
+  assertEquals(told.map((message) => message.split(":").slice(0, 2).join(":")), [
+    `Cannot fire schedule "bad": ${reason}`,
+  ]);
+  await queue.pauseSchedule("bad", true);
+  await assertRejects(() => queue.pauseSchedule("bad", false), TypeError, reason);
+  await clock.advance(60_000);
+  assertEquals([await firings(), told.length], [[0, 4], 1]);
+  await queue.close();
 });
 
 const PROCESSES = 3;
