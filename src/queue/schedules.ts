@@ -76,6 +76,9 @@ export type PreparedSchedule = Omit<
 /** How many due schedules one transaction fires at most; the longest due first. */
 const FIRE_MAX = 10;
 
+/** How many of them are read at once. */
+const CHUNK = FIRE_MAX;
+
 /** How much one transaction writes of this, about, in characters of its record; one task it fires in any case. */
 const FIRE_MAX_LENGTH = 8 * 1024 * 1024;
 
@@ -88,7 +91,8 @@ export const SCHEDULE_SQL = {
   all: "SELECT * FROM schedules ORDER BY schedule_id",
   count: "SELECT count(*) FROM schedules",
   reached: `SELECT * FROM schedules INDEXED BY next_schedules
-    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +? ORDER BY next_at_utc`,
+    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +?
+      AND (next_at_utc, schedule_id) > (+?, +?) ORDER BY next_at_utc, schedule_id LIMIT +?`,
   next: `SELECT next_at_utc FROM schedules INDEXED BY next_schedules
     WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc > +? ORDER BY next_at_utc LIMIT 1`,
   lastTask: "SELECT status, finished_at_utc FROM task_queue WHERE id = ?",
@@ -299,7 +303,7 @@ export function lookAtSchedules(reader: Reader, nowMs: number): ScheduleOutlook 
   const unplannable: UnplannableSchedule[] = [];
   const [later] = reader.read(SCHEDULE_SQL.next, [nowMs]);
   let nextMs = later === undefined ? Infinity : Number(later[0]);
-  for (const row of reader.read(SCHEDULE_SQL.reached, [nowMs]).map(byColumn)) {
+  for (const row of reachedSchedules(reader, nowMs)) {
     const plan = planOf(reader, row, nowMs);
     if (plan.kind === "fire") return { isDue: true };
     if (plan.kind === "wait") nextMs = Math.min(nextMs, plan.untilMs ?? Infinity);
@@ -308,23 +312,35 @@ export function lookAtSchedules(reader: Reader, nowMs: number): ScheduleOutlook 
   return { isDue: false, nextMs: nextMs === Infinity ? null : nextMs, unplannable };
 }
 
-/** Fires what is due, as much as one transaction may; the rows of the tasks. */
+/** Every schedule whose instant has come, the longest due first; no more are read than are asked for, about. */
+function* reachedSchedules(reader: Reader, nowMs: number): Generator<ScheduleRow> {
+  let after: readonly SqlValue[] = [Number.MIN_SAFE_INTEGER, ""];
+  for (;;) {
+    const rows = reader.read(SCHEDULE_SQL.reached, [nowMs, ...after, CHUNK]).map(byColumn);
+    yield* rows;
+    if (rows.length < CHUNK) return;
+    const { next_at_utc, schedule_id } = rows.at(-1)!;
+    after = [next_at_utc, schedule_id];
+  }
+}
+
+/** Fires what is due, as much as one transaction may, and plans no more than that; the rows of the tasks. */
 export function fireSchedules(tx: Transaction, context: OperationContext): SqlRow[] {
   const { nowMs } = context;
-  const due = tx.read(SCHEDULE_SQL.reached, [nowMs]).map(byColumn).flatMap((row) => {
-    const plan = planOf(tx, row, nowMs);
-    return plan.kind === "fire" ? [{ row, plan }] : [];
-  });
-  const fired: SqlRow[] = [];
+  const tasks: SqlRow[] = [];
+  let fired = 0;
   let lengthLeft = FIRE_MAX_LENGTH;
-  for (const [i, { row, plan }] of due.slice(0, FIRE_MAX).entries()) {
+  for (const row of reachedSchedules(tx, nowMs)) {
+    const plan = planOf(tx, row, nowMs);
+    if (plan.kind !== "fire") continue;
     const fitting = Math.floor(lengthLeft / lengthOf(row));
-    const part = partOf(plan, i === 0 ? Math.max(fitting, 2) : fitting);
+    const part = partOf(plan, fired === 0 ? Math.max(fitting, 2) : fitting);
     if (part === undefined) break;
+    tasks.push(...fire(tx, { row, plan: part }, context));
+    if (++fired === FIRE_MAX) break;
     lengthLeft -= lengthOf(row) * (1 + part.instantsMs.length);
-    fired.push(...fire(tx, { row, plan: part }, context));
   }
-  return fired;
+  return tasks;
 }
 
 /** About how much the schedule's row takes in a record, and each task's. */

@@ -10,6 +10,7 @@ import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { schedulesContract } from "../contract/schedules_contract.ts";
+import { openCountedQueue } from "../counts/counted_queue.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { EVERY_POINT, FaultyStorage } from "../support/faulty_storage.ts";
 import { openLedger } from "../support/ledgers.ts";
@@ -77,6 +78,30 @@ Deno.test("a schedule whose time this process cannot read holds up no other, and
   await clock.advance(60_000);
   assertEquals([await firings(), told.length], [[0, 4], 1]);
   await queue.close();
+});
+
+/** How many SQL statements it takes to fire `count` schedules that are due together and have fired before. */
+async function firingStatements(count: number): Promise<number> {
+  const { queue, clock, counts } = await openCountedQueue();
+  for (let n = 0; n < count; n++) {
+    await queue.addSchedule({ id: `s${n}`, type: "t", cron: "0 * * * *", overlap: true });
+  }
+  const fireAll = async (): Promise<void> => {
+    clock.jump(3_600_000);
+    await queue.fireSchedules();
+  };
+  await fireAll();
+  const before = counts.sqlStatements;
+  await fireAll();
+  const statements = counts.sqlStatements - before;
+  assertEquals(await queue.count(), 2 * count);
+  await queue.close();
+  return statements;
+}
+
+Deno.test("firing twice as many schedules takes about twice the work", async () => {
+  const [fifty, hundred] = [await firingStatements(50), await firingStatements(100)];
+  assert(hundred < 2.2 * fifty, `${fifty} statements for 50, ${hundred} for 100`);
 });
 
 const PROCESSES = 3;
