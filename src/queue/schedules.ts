@@ -62,7 +62,7 @@ export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
 /** Columns that a caller defines; two schedules with the same ones are the same. */
 const DEFINED = [...COLUMNS.slice(1, 14), "webhook_url", "webhook_events"] as const;
 
-/** A checked `NewSchedule`, in the forms of its columns. */
+/** A checked `NewSchedule`, in the forms of its columns; `is_paused` is null where it was not said. */
 export type PreparedSchedule = Omit<
   ScheduleRow,
   | "next_at_utc"
@@ -131,7 +131,7 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
     catch_up: checkCatchUp(schedule),
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
     overlaps: checkOverlap(schedule) ? 1 : 0,
-    is_paused: checkBoolean(schedule.paused ?? false, "paused") ? 1 : 0,
+    is_paused: checkPaused(schedule),
     webhook_url: task.webhook?.url ?? null,
     webhook_events: task.webhook?.events ?? null,
   };
@@ -185,6 +185,11 @@ function checkOverlap({ overlap = false, everyMs }: NewSchedule): boolean {
   return overlap;
 }
 
+function checkPaused({ paused }: NewSchedule): 0 | 1 | null {
+  if (paused === undefined || paused === null) return null;
+  return checkBoolean(paused, "paused") ? 1 : 0;
+}
+
 function checkBoolean(value: unknown, what: string): boolean {
   if (typeof value === "boolean") return value;
   throw new TypeError(
@@ -218,14 +223,22 @@ export function addSchedule(
       `Cannot add schedule ${id}: there is another one with this id, and replacing it was not asked for`,
     );
   }
-  const isSameTime = timeOf(known) === timeOf(schedule);
-  const { firings, last_fired_at_utc, last_task_id, created_at_utc } = known;
-  const row = {
-    ...newRow(schedule, nowMs),
-    ...{ firings, last_fired_at_utc, last_task_id, created_at_utc },
-    ...(isSameTime ? { next_at_utc: known.next_at_utc } : {}),
-  };
+  const row = replacement(known, schedule, nowMs);
   return { schedule: scheduleOf(tx, put(tx, row), nowMs), created: false };
+}
+
+/** What takes a schedule's place: it keeps its count, its pause unless told otherwise, and its next instant at the same time. */
+function replacement(known: ScheduleRow, schedule: PreparedSchedule, nowMs: number): ScheduleRow {
+  const { firings, last_fired_at_utc, last_task_id, created_at_utc } = known;
+  const is_paused = schedule.is_paused ?? known.is_paused;
+  const goesOn = known.is_paused === 1 && is_paused === 0;
+  const isSameTime = timeOf(known) === timeOf(schedule);
+  const next_at_utc = goesOn ? nextAfterPause(known, nowMs) : known.next_at_utc;
+  return {
+    ...newRow(schedule, nowMs),
+    ...{ firings, last_fired_at_utc, last_task_id, created_at_utc, is_paused },
+    ...(isSameTime ? { next_at_utc } : {}),
+  };
 }
 
 /** The schedule with this id, at a time. */
@@ -266,17 +279,22 @@ export function pauseSchedule(
     throw new QueueError("schedule_not_found", `Cannot find schedule ${JSON.stringify(id)}`);
   }
   if ((row.is_paused === 1) === paused) return scheduleOf(tx, row, nowMs);
-  const cron = cronTimeOf(row);
-  if (!paused && cron !== null) checkCron(cron);
-  const isReached = !paused && cron !== null && Number(row.next_at_utc ?? Infinity) <= nowMs;
-  const next = isReached ? nextInstant(cron, nowMs) : row.next_at_utc;
   const changed = {
     ...row,
     is_paused: paused ? 1 : 0,
-    next_at_utc: next,
+    next_at_utc: paused ? row.next_at_utc : nextAfterPause(row, nowMs),
     updated_at_utc: nowMs,
   };
   return scheduleOf(tx, put(tx, changed), nowMs);
+}
+
+/** When a schedule that goes on comes next: an instant of its pause is not made up for. @throws TypeError */
+function nextAfterPause(row: ScheduleRow, nowMs: number): SqlValue {
+  const cron = cronTimeOf(row);
+  if (cron === null) return row.next_at_utc;
+  checkCron(cron);
+  const isReached = Number(row.next_at_utc ?? Infinity) <= nowMs;
+  return isReached ? nextInstant(cron, nowMs) : row.next_at_utc;
 }
 
 // --- fired
@@ -460,6 +478,7 @@ function newRow(schedule: PreparedSchedule, nowMs: number): ScheduleRow {
   }
   return {
     ...schedule,
+    is_paused: schedule.is_paused ?? 0,
     next_at_utc: nextAtMs,
     last_fired_at_utc: null,
     last_task_id: null,
