@@ -22,28 +22,18 @@ const cache = new Map<string, Cron>();
 
 /** Checks an expression and its time zone. @throws TypeError */
 export function checkCron({ cron, timeZone }: CronTime): void {
-  if (typeof timeZone !== "string" || !isTimeZone(timeZone)) {
-    throw new TypeError(
-      `Cannot use ${
-        JSON.stringify(timeZone) ?? typeof timeZone
-      } as timeZone: a name of the IANA time zone database such as Europe/Berlin is needed`,
-    );
-  }
+  checkTimeZone(timeZone);
   if (typeof cron !== "string" || !/^@\w+$|\s/.test(cron.trim())) throw noCron(cron, "");
-  try {
-    cronOf({ cron, timeZone });
-  } catch (error) {
-    throw noCron(cron, ` (${messageOf(error).replace(/\.$/, "")})`);
-  }
+  cronOf({ cron, timeZone });
 }
 
-/** The first instant after `afterMs`; `null` when there is none. */
+/** The first instant after `afterMs`; `null` when there is none. @throws TypeError when this process cannot read it. */
 export function nextInstant(time: CronTime, afterMs: number): number | null {
   const next = cronOf(time).nextRun(new Date(afterMs))?.getTime() ?? null;
   return next !== null && next > afterMs ? next : null;
 }
 
-/** The last `count` instants before `beforeMs`, the earliest first. */
+/** The last `count` instants before `beforeMs`, the earliest first. @throws TypeError when this process cannot read it. */
 export function instantsBefore(time: CronTime, beforeMs: number, count: number): number[] {
   return cronOf(time).previousRuns(count, new Date(beforeMs)).map((at) => at.getTime())
     .filter((atMs) => atMs < beforeMs).reverse();
@@ -53,10 +43,28 @@ function cronOf({ cron, timeZone }: CronTime): Cron {
   const key = `${timeZone} ${cron}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
+  checkTimeZone(timeZone);
+  const read = readCron({ cron, timeZone });
   if (cache.size >= CACHE_MAX) cache.clear();
-  const read = new Cron(cron, { timezone: timeZone, paused: true });
   cache.set(key, read);
   return read;
+}
+
+function readCron({ cron, timeZone }: CronTime): Cron {
+  try {
+    return new Cron(cron, { timezone: timeZone, paused: true });
+  } catch (error) {
+    throw noCron(cron, ` (${messageOf(error).replace(/\.$/, "")})`);
+  }
+}
+
+function checkTimeZone(timeZone: unknown): void {
+  if (typeof timeZone === "string" && isTimeZone(timeZone)) return;
+  throw new TypeError(
+    `Cannot use ${
+      JSON.stringify(timeZone) ?? typeof timeZone
+    } as timeZone: a name of the IANA time zone database such as Europe/Berlin is needed`,
+  );
 }
 
 function isTimeZone(name: string): boolean {

@@ -105,6 +105,7 @@ import {
   pauseSchedule,
   prepareSchedule,
   removeSchedule,
+  type UnplannableSchedule,
 } from "./schedules.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type { TaskRecord } from "./task_record.ts";
@@ -138,7 +139,7 @@ export interface LedgerQueueOptions {
   readonly onClosed?: () => void;
 }
 
-/** How often expired leases are looked for. */
+/** How often expired leases are looked for, and due schedules of which no timer knows. */
 const RESCUE_EVERY_MS = 1000;
 
 /** How often it is looked which tasks have been kept long enough. */
@@ -161,6 +162,8 @@ export class LedgerQueue implements TaskQueue {
   readonly #health: HealthThresholds;
   readonly #stopDuties: readonly CancelTimer[];
   #cancelFiring: CancelTimer = () => {};
+  /** The ids of the schedules that were last seen to be unplannable. */
+  #unplannable: ReadonlySet<string> = new Set();
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -348,11 +351,12 @@ export class LedgerQueue implements TaskQueue {
   async fireSchedules(): Promise<Task[]> {
     const fired: Task[] = [];
     for (;;) {
-      const { isDue, nextMs } = await this.#ledger.read((reader) =>
+      const outlook = await this.#ledger.read((reader) =>
         lookAtSchedules(reader, this.#clock.nowMs())
       );
-      if (!isDue) {
-        this.#fireAt(nextMs);
+      if (!outlook.isDue) {
+        this.#reportUnplannable(outlook.unplannable);
+        this.#fireAt(outlook.nextMs);
         return fired;
       }
       const rows = await this.#write((tx, context) => fireSchedules(tx, context));
@@ -528,20 +532,19 @@ export class LedgerQueue implements TaskQueue {
     );
   }
 
+  /** Each duty stands alone, so that one that fails holds up no other. */
   #beginDuties(retention: readonly PreparedPrune[]): CancelTimer[] {
     const onError = (error: unknown): void => this.#report(error);
-    const duties = [{ everyMs: RESCUE_EVERY_MS, run: () => this.#tend(), onError }];
+    const duties = [
+      { everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError },
+      { everyMs: RESCUE_EVERY_MS, run: () => this.fireSchedules(), onError },
+    ];
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
       run: () => this.#prune(rule),
       onError,
     }));
     return [...duties, ...prunes].map((duty) => repeat(this.#clock, duty));
-  }
-
-  async #tend(): Promise<void> {
-    await this.rescue();
-    await this.fireSchedules();
   }
 
   /** Fires on time what is to come before the next look; that one sees what another process has changed. */
@@ -556,9 +559,25 @@ export class LedgerQueue implements TaskQueue {
     }, Math.max(0, delayMs));
   }
 
-  #report(thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    logBackgroundError(this.#ledger.location, error);
-    this.#onBackgroundError(error);
+  /** Each schedule once, until it can be planned again. */
+  #reportUnplannable(schedules: readonly UnplannableSchedule[]): void {
+    const known = this.#unplannable;
+    this.#unplannable = new Set(schedules.map(({ id }) => id));
+    for (const { id, error } of schedules) if (!known.has(id)) this.#report(error);
   }
+
+  /** A listener that throws is told of in the log only: nobody else is left. */
+  #report(thrown: unknown): void {
+    const error = asError(thrown);
+    logBackgroundError(this.#ledger.location, error);
+    try {
+      this.#onBackgroundError(error);
+    } catch (failure) {
+      logBackgroundError(this.#ledger.location, asError(failure));
+    }
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -33,8 +33,9 @@ export function repeat(clock: Clock, { everyMs, run, onError }: Duty): CancelTim
       if (!wasPassedOver) await run();
     } catch (error) {
       if (!isStopped) onError(error);
+    } finally {
+      schedule();
     }
-    schedule();
   };
   schedule();
   return () => {

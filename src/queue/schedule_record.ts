@@ -63,6 +63,7 @@ function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedSc
   const row = {
     ...defined,
     payload: checkJsonText(record.payloadText, "payload", payloadMaxBytes),
+    is_paused: defined.is_paused ?? 0,
     next_at_utc: optionalDate(record.nextAt, "nextAt"),
     last_fired_at_utc: optionalDate(record.lastFiredAt, "lastFiredAt"),
     last_task_id: null,

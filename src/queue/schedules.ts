@@ -4,7 +4,7 @@
  * A firing is one transaction: it enqueues the task and moves the schedule on, after it has read the schedule's row under
  * the commit lock. So of all processes that find it due, one fires it, and a killed one has either done both or nothing.
  */
-import { QueueError } from "../domain/errors.ts";
+import { messageOf, QueueError } from "../domain/errors.ts";
 import { canonicalJson } from "../domain/json.ts";
 import { checkInteger, checkName, isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
@@ -53,13 +53,16 @@ const COLUMNS = [
 
 type Column = typeof COLUMNS[number];
 
+/** What fires now. */
+type FirePlan = Extract<Plan, { kind: "fire" }>;
+
 /** A row by column. */
 export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
 
 /** Columns that a caller defines; two schedules with the same ones are the same. */
 const DEFINED = [...COLUMNS.slice(1, 14), "webhook_url", "webhook_events"] as const;
 
-/** A checked `NewSchedule`, in the forms of its columns. */
+/** A checked `NewSchedule`, in the forms of its columns; `is_paused` is null where it was not said. */
 export type PreparedSchedule = Omit<
   ScheduleRow,
   | "next_at_utc"
@@ -73,13 +76,23 @@ export type PreparedSchedule = Omit<
 /** How many due schedules one transaction fires at most; the longest due first. */
 const FIRE_MAX = 10;
 
+/** How many of them are read at once. */
+const CHUNK = FIRE_MAX;
+
+/** How much one transaction writes of this, about, in characters of its record; one task it fires in any case. */
+const FIRE_MAX_LENGTH = 8 * 1024 * 1024;
+
+/** What a schedule's row or a task's costs beside payload and compatibility. */
+const ROW_LENGTH = 3000;
+
 /** The statements; a test reads their plans. */
 export const SCHEDULE_SQL = {
   one: "SELECT * FROM schedules WHERE schedule_id = ?",
   all: "SELECT * FROM schedules ORDER BY schedule_id",
   count: "SELECT count(*) FROM schedules",
   reached: `SELECT * FROM schedules INDEXED BY next_schedules
-    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +? ORDER BY next_at_utc`,
+    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +?
+      AND (next_at_utc, schedule_id) > (+?, +?) ORDER BY next_at_utc, schedule_id LIMIT +?`,
   next: `SELECT next_at_utc FROM schedules INDEXED BY next_schedules
     WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc > +? ORDER BY next_at_utc LIMIT 1`,
   lastTask: "SELECT status, finished_at_utc FROM task_queue WHERE id = ?",
@@ -118,7 +131,7 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
     catch_up: checkCatchUp(schedule),
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
     overlaps: checkOverlap(schedule) ? 1 : 0,
-    is_paused: checkBoolean(schedule.paused ?? false, "paused") ? 1 : 0,
+    is_paused: checkPaused(schedule),
     webhook_url: task.webhook?.url ?? null,
     webhook_events: task.webhook?.events ?? null,
   };
@@ -172,6 +185,11 @@ function checkOverlap({ overlap = false, everyMs }: NewSchedule): boolean {
   return overlap;
 }
 
+function checkPaused({ paused }: NewSchedule): 0 | 1 | null {
+  if (paused === undefined || paused === null) return null;
+  return checkBoolean(paused, "paused") ? 1 : 0;
+}
+
 function checkBoolean(value: unknown, what: string): boolean {
   if (typeof value === "boolean") return value;
   throw new TypeError(
@@ -205,14 +223,22 @@ export function addSchedule(
       `Cannot add schedule ${id}: there is another one with this id, and replacing it was not asked for`,
     );
   }
-  const isSameTime = timeOf(known) === timeOf(schedule);
-  const { firings, last_fired_at_utc, last_task_id, created_at_utc } = known;
-  const row = {
-    ...newRow(schedule, nowMs),
-    ...{ firings, last_fired_at_utc, last_task_id, created_at_utc },
-    ...(isSameTime ? { next_at_utc: known.next_at_utc } : {}),
-  };
+  const row = replacement(known, schedule, nowMs);
   return { schedule: scheduleOf(tx, put(tx, row), nowMs), created: false };
+}
+
+/** What takes a schedule's place: it keeps its count, its pause unless told otherwise, and its next instant at the same time. */
+function replacement(known: ScheduleRow, schedule: PreparedSchedule, nowMs: number): ScheduleRow {
+  const { firings, last_fired_at_utc, last_task_id, created_at_utc } = known;
+  const is_paused = schedule.is_paused ?? known.is_paused;
+  const goesOn = known.is_paused === 1 && is_paused === 0;
+  const isSameTime = timeOf(known) === timeOf(schedule);
+  const next_at_utc = goesOn ? nextAfterPause(known, nowMs) : known.next_at_utc;
+  return {
+    ...newRow(schedule, nowMs),
+    ...{ firings, last_fired_at_utc, last_task_id, created_at_utc, is_paused },
+    ...(isSameTime ? { next_at_utc } : {}),
+  };
 }
 
 /** The schedule with this id, at a time. */
@@ -238,7 +264,11 @@ export function removeSchedule(tx: Transaction, id: string): boolean {
   return true;
 }
 
-/** Pauses a schedule, or lets it go on: with the next instant of its expression, or when its interval is over. */
+/**
+ * Pauses a schedule, or lets it go on: with the next instant of its expression, or when its interval is over.
+ *
+ * @throws QueueError `schedule_not_found`. @throws TypeError when it is to go on and this process cannot read its time.
+ */
 export function pauseSchedule(
   tx: Transaction,
   { id, paused }: { readonly id: string; readonly paused: boolean },
@@ -249,56 +279,108 @@ export function pauseSchedule(
     throw new QueueError("schedule_not_found", `Cannot find schedule ${JSON.stringify(id)}`);
   }
   if ((row.is_paused === 1) === paused) return scheduleOf(tx, row, nowMs);
-  const cron = cronTimeOf(row);
-  const isReached = !paused && cron !== null && Number(row.next_at_utc ?? Infinity) <= nowMs;
-  const next = isReached ? nextInstant(cron, nowMs) : row.next_at_utc;
   const changed = {
     ...row,
     is_paused: paused ? 1 : 0,
-    next_at_utc: next,
+    next_at_utc: paused ? row.next_at_utc : nextAfterPause(row, nowMs),
     updated_at_utc: nowMs,
   };
   return scheduleOf(tx, put(tx, changed), nowMs);
 }
 
+/** When a schedule that goes on comes next: an instant of its pause is not made up for. @throws TypeError */
+function nextAfterPause(row: ScheduleRow, nowMs: number): SqlValue {
+  const cron = cronTimeOf(row);
+  if (cron === null) return row.next_at_utc;
+  checkCron(cron);
+  const isReached = Number(row.next_at_utc ?? Infinity) <= nowMs;
+  return isReached ? nextInstant(cron, nowMs) : row.next_at_utc;
+}
+
 // --- fired
 
 /** What the schedules have to do: whether one fires, and else when to look again. */
-export interface ScheduleOutlook {
-  readonly isDue: boolean;
-  /** `null` when nothing is known to come. */
-  readonly nextMs: number | null;
+export type ScheduleOutlook =
+  | { readonly isDue: true }
+  | {
+    readonly isDue: false;
+    /** `null` when nothing is known to come. */
+    readonly nextMs: number | null;
+    /** Those that this process cannot plan. */
+    readonly unplannable: readonly UnplannableSchedule[];
+  };
+
+/** A schedule whose time this process cannot read: it waits for one that can, or until it is replaced. */
+export interface UnplannableSchedule {
+  readonly id: string;
+  readonly error: Error;
 }
 
 /** Looks at the schedules. Changes nothing. */
 export function lookAtSchedules(reader: Reader, nowMs: number): ScheduleOutlook {
-  const reached = reader.read(SCHEDULE_SQL.reached, [nowMs]).map((row) =>
-    planOf(reader, byColumn(row), nowMs)
-  );
-  const waits = reached.map((plan) => plan.kind === "wait" ? plan.untilMs : nowMs);
+  const unplannable: UnplannableSchedule[] = [];
   const [later] = reader.read(SCHEDULE_SQL.next, [nowMs]);
-  const times = [...waits, later === undefined ? null : Number(later[0])].filter((at) =>
-    at !== null
-  );
-  return {
-    isDue: reached.some(({ kind }) => kind === "fire"),
-    nextMs: times.length === 0 ? null : times.reduce((a, b) => Math.min(a, b)),
-  };
+  let nextMs = later === undefined ? Infinity : Number(later[0]);
+  for (const row of reachedSchedules(reader, nowMs)) {
+    const plan = planOf(reader, row, nowMs);
+    if (plan.kind === "fire") return { isDue: true };
+    if (plan.kind === "wait") nextMs = Math.min(nextMs, plan.untilMs ?? Infinity);
+    else unplannable.push({ id: String(row.schedule_id), error: plan.error });
+  }
+  return { isDue: false, nextMs: nextMs === Infinity ? null : nextMs, unplannable };
 }
 
-/** Fires what is due; the rows of the tasks. */
+/** Every schedule whose instant has come, the longest due first; no more are read than are asked for, about. */
+function* reachedSchedules(reader: Reader, nowMs: number): Generator<ScheduleRow> {
+  let after: readonly SqlValue[] = [Number.MIN_SAFE_INTEGER, ""];
+  for (;;) {
+    const rows = reader.read(SCHEDULE_SQL.reached, [nowMs, ...after, CHUNK]).map(byColumn);
+    yield* rows;
+    if (rows.length < CHUNK) return;
+    const { next_at_utc, schedule_id } = rows.at(-1)!;
+    after = [next_at_utc, schedule_id];
+  }
+}
+
+/** Fires what is due, as much as one transaction may, and plans no more than that; the rows of the tasks. */
 export function fireSchedules(tx: Transaction, context: OperationContext): SqlRow[] {
   const { nowMs } = context;
-  const due = tx.read(SCHEDULE_SQL.reached, [nowMs]).map(byColumn).flatMap((row) => {
+  const tasks: SqlRow[] = [];
+  let fired = 0;
+  let lengthLeft = FIRE_MAX_LENGTH;
+  for (const row of reachedSchedules(tx, nowMs)) {
     const plan = planOf(tx, row, nowMs);
-    return plan.kind === "fire" ? [{ row, plan }] : [];
-  });
-  return due.slice(0, FIRE_MAX).flatMap(({ row, plan }) => fire(tx, { row, plan }, context));
+    if (plan.kind !== "fire") continue;
+    const fitting = Math.floor(lengthLeft / lengthOf(row));
+    const part = partOf(plan, fired === 0 ? Math.max(fitting, 2) : fitting);
+    if (part === undefined) break;
+    tasks.push(...fire(tx, { row, plan: part }, context));
+    if (++fired === FIRE_MAX) break;
+    lengthLeft -= lengthOf(row) * (1 + part.instantsMs.length);
+  }
+  return tasks;
+}
+
+/** About how much the schedule's row takes in a record, and each task's. */
+function lengthOf({ payload, compatibility }: ScheduleRow): number {
+  return ROW_LENGTH + String(payload).length + String(compatibility).length;
+}
+
+/** The beginning of a plan that writes at most `rowsMax` rows, of which the schedule's is one; the rest is due at once again. */
+function partOf(plan: FirePlan, rowsMax: number): FirePlan | undefined {
+  const { instantsMs, nextAtMs } = plan;
+  const tasksMax = rowsMax - 1;
+  if (tasksMax < Math.min(1, instantsMs.length)) return undefined;
+  return {
+    ...plan,
+    instantsMs: instantsMs.slice(0, tasksMax),
+    nextAtMs: instantsMs[tasksMax] ?? nextAtMs,
+  };
 }
 
 function fire(
   tx: Transaction,
-  { row, plan }: { readonly row: ScheduleRow; readonly plan: Extract<Plan, { kind: "fire" }> },
+  { row, plan }: { readonly row: ScheduleRow; readonly plan: FirePlan },
   context: OperationContext,
 ): SqlRow[] {
   const tasks = plan.instantsMs.map((atMs) => taskFor(tx, row, atMs));
@@ -335,8 +417,18 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
   };
 }
 
-function planOf(reader: Reader, row: ScheduleRow, nowMs: number): Plan {
-  return planSchedule(plannedOf(row, lastTaskOf(reader, row)), nowMs);
+function planOf(
+  reader: Reader,
+  row: ScheduleRow,
+  nowMs: number,
+): Plan | { readonly kind: "unplannable"; readonly error: Error } {
+  const planned = plannedOf(row, lastTaskOf(reader, row));
+  try {
+    return planSchedule(planned, nowMs);
+  } catch (error) {
+    const reason = `Cannot fire schedule ${JSON.stringify(row.schedule_id)}: ${messageOf(error)}`;
+    return { kind: "unplannable", error: new Error(reason, { cause: error }) };
+  }
 }
 
 function plannedOf(row: ScheduleRow, last: LastTask): PlannedSchedule {
@@ -386,6 +478,7 @@ function newRow(schedule: PreparedSchedule, nowMs: number): ScheduleRow {
   }
   return {
     ...schedule,
+    is_paused: schedule.is_paused ?? 0,
     next_at_utc: nextAtMs,
     last_fired_at_utc: null,
     last_task_id: null,

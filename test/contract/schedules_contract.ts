@@ -276,6 +276,30 @@ export function schedulesContract(name: string, useQueue: UseClockedQueue): void
   );
 
   behaviour(
+    "replacing a paused schedule leaves it paused unless told otherwise, and makes nothing up",
+    async (queue, clock) => {
+      const schedule = { id: "s", type: "t", cron: "0 * * * *" };
+      const replace = async (change: Partial<NewSchedule>): Promise<[boolean, Date | null]> => {
+        const options = { replace: true };
+        const replaced = (await queue.addSchedule({ ...schedule, ...change }, options)).schedule;
+        return [replaced.paused, replaced.nextAt];
+      };
+      await queue.addSchedule({ ...schedule, paused: true });
+      await pass(queue, clock, 2 * HOUR_MS + 1000);
+      assertEquals((await replace({ payload: 2 }))[0], true);
+      await pass(queue, clock, 1000);
+      assertEquals(await queue.count(), 0);
+      assertEquals(await replace({ payload: 3, paused: false }), [
+        false,
+        new Date("2026-01-01T03:00:00Z"),
+      ]);
+      await pass(queue, clock, 1000);
+      assertEquals(await queue.count(), 0);
+      assertEquals((await replace({ payload: 4 }))[0], false);
+    },
+  );
+
+  behaviour(
     "removeSchedule() ends a schedule and leaves its tasks, and its run ids may be there again",
     async (queue, clock) => {
       const schedule = { id: "s", type: "t", cron: "0 * * * *", overlap: true };

@@ -38,9 +38,7 @@ export async function openCountedQueue(): Promise<CountedQueue> {
   const counts = noCounts();
   const statements = new Set<string>();
   const clock = new FakeClock();
-  const onBackgroundError = (error: Error): never => {
-    throw error;
-  };
+  const onBackgroundError = (error: Error): void => reportError(error);
   const ledger = await Ledger.open({
     storage: new CountingStorage(counts),
     engine: new CountingEngine(await loadSqlJsEngine(), { counts, statements }),

@@ -177,9 +177,7 @@ export class QueueWorld {
       storage,
       clock: this.#clock,
       random: this.#random,
-      onBackgroundError: (error) => {
-        throw error;
-      },
+      onBackgroundError: (error) => reportError(error),
     });
     return { storage, queue };
   }

@@ -4,9 +4,36 @@
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { assertEquals, assertRejects } from "@std/assert";
 import { HandlerRegistry, type HealthThresholds, openQueue, Worker } from "../../src/mod.ts";
-import { withQueue } from "../support/queues.ts";
+import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
+import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { openLedger } from "../support/ledgers.ts";
+import { seededRandom, withQueue } from "../support/queues.ts";
 
 const DAY_MS = 86_400_000;
+
+/** A queue that can rescue nothing. */
+class HelplessQueue extends LedgerQueue {
+  override rescue(): Promise<never> {
+    return Promise.reject(new Error("no rescue"));
+  }
+}
+
+/** Runs `test` with such a queue. */
+async function withHelplessQueue(
+  onBackgroundError: (error: Error) => void,
+  test: (queue: HelplessQueue, clock: FakeClock) => Promise<void>,
+): Promise<void> {
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const queue = new HelplessQueue(ledger, { clock, random: seededRandom(1), onBackgroundError });
+  try {
+    await test(queue, clock);
+  } finally {
+    await queue.close();
+  }
+}
 
 Deno.test("retention deletes finished tasks by its rules, every minute, and nothing else", async () => {
   const retention = [
@@ -80,6 +107,27 @@ Deno.test("a process that was stalled renews its leases before it rescues them",
     const stopping = worker.stop();
     await clock.advance(20);
     await stopping;
+  });
+});
+
+Deno.test("a listener of background errors that throws ends no duty", async () => {
+  const told: string[] = [];
+  const listen = ({ message }: Error): never => {
+    told.push(message);
+    throw new Error("from the listener");
+  };
+  await withHelplessQueue(listen, async (_queue, clock) => {
+    for (let second = 0; second < 3; second++) await clock.advance(1000);
+    assertEquals(told, ["no rescue", "no rescue", "no rescue"]);
+  });
+});
+
+Deno.test("schedules fire also while nothing can be rescued", async () => {
+  const told = new Set<string>();
+  await withHelplessQueue(({ message }) => told.add(message), async (queue, clock) => {
+    await queue.addSchedule({ id: "s", type: "t", cron: "* * * * *", overlap: true });
+    for (let minute = 0; minute < 3; minute++) await clock.advance(60_000);
+    assertEquals([(await queue.getSchedule("s"))!.firings, [...told]], [3, ["no rescue"]]);
   });
 });
 

@@ -1,17 +1,20 @@
 /**
  * Schedules: the contract, the plans of their statements, and firing once in many processes that are killed.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openQueue } from "../../src/open_queue.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
 import { SCHEDULE_SQL } from "../../src/queue/schedules.ts";
 import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { schedulesContract } from "../contract/schedules_contract.ts";
+import { openCountedQueue } from "../counts/counted_queue.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { EVERY_POINT, FaultyStorage } from "../support/faulty_storage.ts";
-import { withQueue, withTemporaryPath } from "../support/queues.ts";
+import { openLedger } from "../support/ledgers.ts";
+import { seededRandom, withQueue, withTemporaryPath } from "../support/queues.ts";
 
 schedulesContract(
   "queue in memory",
@@ -34,6 +37,71 @@ Deno.test("no statement about a schedule sorts, and only the list reads all", as
     }
   }
   database.close();
+});
+
+Deno.test("large tasks that are due together fire, however many records they take", async () => {
+  const payload = "x".repeat(6_500_000);
+  await withQueue({ memory: true, payloadMaxBytes: 7_000_000 }, async (queue, clock) => {
+    const policy = { catchUp: "all", overlap: true } as const;
+    await queue.addSchedule({ id: "s", type: "t", cron: "0 * * * *", payload, ...policy });
+    clock.jump(10 * 3_600_000);
+    await queue.fireSchedules();
+    const hours = (await queue.list()).map(({ runId }) => Number(runId.slice(13, 15))).reverse();
+    assertEquals(hours, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assertEquals((await queue.getSchedule("s"))!.nextAt, new Date("2026-01-01T11:00:00Z"));
+  });
+});
+
+Deno.test("a schedule whose time this process cannot read holds up no other, and is told of once", async () => {
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const told: string[] = [];
+  const onBackgroundError = ({ message }: Error): void => void told.push(message);
+  const queue = new LedgerQueue(ledger, { clock, random: seededRandom(1), onBackgroundError });
+  for (const id of ["bad", "good"]) {
+    await queue.addSchedule({ id, type: "t", cron: "* * * * *", overlap: true });
+  }
+  await ledger.write((tx) => {
+    const [row] = tx.read(SCHEDULE_SQL.one, ["bad"]);
+    tx.update("schedules", row!, { time_zone: "Europe/Newzone" });
+  });
+  for (let minute = 0; minute < 3; minute++) await clock.advance(60_000);
+  const firings = async (): Promise<number[]> =>
+    (await queue.listSchedules()).map((schedule) => schedule.firings);
+  assertEquals(await firings(), [0, 3]);
+  const reason = 'Cannot use "Europe/Newzone" as timeZone';
+  assertEquals(told.map((message) => message.split(":").slice(0, 2).join(":")), [
+    `Cannot fire schedule "bad": ${reason}`,
+  ]);
+  await queue.pauseSchedule("bad", true);
+  await assertRejects(() => queue.pauseSchedule("bad", false), TypeError, reason);
+  await clock.advance(60_000);
+  assertEquals([await firings(), told.length], [[0, 4], 1]);
+  await queue.close();
+});
+
+/** How many SQL statements it takes to fire `count` schedules that are due together and have fired before. */
+async function firingStatements(count: number): Promise<number> {
+  const { queue, clock, counts } = await openCountedQueue();
+  for (let n = 0; n < count; n++) {
+    await queue.addSchedule({ id: `s${n}`, type: "t", cron: "0 * * * *", overlap: true });
+  }
+  const fireAll = async (): Promise<void> => {
+    clock.jump(3_600_000);
+    await queue.fireSchedules();
+  };
+  await fireAll();
+  const before = counts.sqlStatements;
+  await fireAll();
+  const statements = counts.sqlStatements - before;
+  assertEquals(await queue.count(), 2 * count);
+  await queue.close();
+  return statements;
+}
+
+Deno.test("firing twice as many schedules takes about twice the work", async () => {
+  const [fifty, hundred] = [await firingStatements(50), await firingStatements(100)];
+  assert(hundred < 2.2 * fifty, `${fifty} statements for 50, ${hundred} for 100`);
 });
 
 const PROCESSES = 3;
@@ -75,7 +143,7 @@ class Cluster {
           }, delayMs),
       },
       onBackgroundError: (error) => {
-        if (!isDead) throw error;
+        if (!isDead) reportError(error);
       },
     });
     this.#queues.push(queue);
