@@ -91,7 +91,10 @@ export interface WorkerOptions {
 
 /** How a worker stops. */
 export interface StopOptions {
-  /** How long running handlers may go on before their signal fires, in milliseconds; default 10,000. */
+  /**
+   * How long running handlers may go on before their signal fires, in milliseconds, from 0; `Infinity` for as long as they
+   * take; default 10,000.
+   */
   readonly graceMs?: number;
 }
 
@@ -156,12 +159,14 @@ export class Worker {
 
   /**
    * Stops claiming, lets running handlers go on for the grace time, then fires their signals, gives their tasks back and
-   * resolves. Calling it again gives the same promise.
+   * resolves. Calling it again waits for the same end.
+   *
+   * @throws TypeError, RangeError for a grace time out of its range; the worker then goes on.
    */
-  stop(options: StopOptions = {}): Promise<void> {
-    const graceMs = options.graceMs ?? WORKER_DEFAULTS.graceMs;
+  async stop(options: StopOptions = {}): Promise<void> {
+    const graceMs = checkGraceMs(options.graceMs ?? WORKER_DEFAULTS.graceMs);
     this.#stopping ??= this.#stop(graceMs);
-    return this.#stopping;
+    await this.#stopping;
   }
 
   /**
@@ -419,6 +424,15 @@ function followTask(
   if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");
   else if (current.status === "cancelled") execution.interrupt("cancelled");
   else if (current.status !== "leased") execution.interrupt("lease_lost");
+}
+
+function checkGraceMs(graceMs: unknown): number {
+  const problem = "as graceMs: a number of at least 0 is needed";
+  if (typeof graceMs !== "number") {
+    throw new TypeError(`Cannot use ${JSON.stringify(graceMs) ?? typeof graceMs} ${problem}`);
+  }
+  if (!(graceMs >= 0)) throw new RangeError(`Cannot use ${graceMs} ${problem}`);
+  return graceMs;
 }
 
 function resolveSettings(options: WorkerOptions): WorkerSettings {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { z } from "zod";
 import {
   PermanentError,
@@ -402,6 +402,16 @@ Deno.test("stop() after the grace time interrupts handlers and gives their tasks
     assertEquals(contexts[0]!.signal.reason.message, "The worker stops");
     const released = await task(id);
     assertEquals([released.status, released.attempts, released.errorMessage], ["queued", 0, null]);
+  });
+});
+
+Deno.test("stop() refuses a grace time that is none, and the worker goes on", async () => {
+  await withWorker(() => 1, {}, async ({ worker, run }) => {
+    await assertRejects(() => worker.stop({ graceMs: "5" as never }), TypeError, '"5" as graceMs');
+    for (const graceMs of [-1, NaN]) {
+      await assertRejects(() => worker.stop({ graceMs }), RangeError, `${graceMs} as graceMs`);
+    }
+    assertEquals((await run()).status, "completed");
   });
 });
 
