@@ -239,13 +239,16 @@ export class Worker {
     return isSatisfied;
   }
 
-  /** `true` when fewer tasks were there than asked for, or none could be asked for. */
+  /**
+   * `true` when nothing was there, or nothing could be asked for. Fewer than asked for may be all that one claim can give
+   * while more are due.
+   */
   async #claimSome(types: string[], limit: number): Promise<boolean> {
     if (limit <= 0 || types.length === 0 || this.#stopping !== undefined) return true;
     const request = { types, limit: Math.min(limit, TASK_LIMITS.claimMax) };
     const execute = (task: Task): void =>
       this.#execute(task, this.#handlers.get(task.type)!.handler, true);
-    return await this.#claim(request, execute) < limit;
+    return await this.#claim(request, execute) === 0;
   }
 
   /** Claims, and executes each task that it gets. Changes that arrive meanwhile are kept for the executions to come. */

@@ -142,6 +142,25 @@ Deno.test("a worker runs as many tasks at once as its concurrency says, and a ha
   );
 });
 
+Deno.test("a worker whose claims give fewer tasks than it asks for fills its slots at once", async () => {
+  const { handler } = gate();
+  await withQueue({ memory: true }, async (queue, clock) => {
+    const oneByOne = overridden(queue, {
+      watch: () => () => {},
+      claim: (request) => queue.claim({ ...request, limit: 1 }),
+    });
+    const handlers = new HandlerRegistry().register("t", handler);
+    const worker = new Worker({ queue: oneByOne, handlers, clock, concurrency: 4 });
+    await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "t" })));
+    worker.start();
+    await settle();
+    assertEquals(await queue.count({ status: "leased" }), 4);
+    const stopped = worker.stop({ graceMs: 0 });
+    await clock.advance(2000);
+    await stopped;
+  });
+});
+
 Deno.test("a handler's error is retried after its backoff, with the message kept and logged", async () => {
   let calls = 0;
   const handler = (): string => {
