@@ -188,7 +188,9 @@ export class Worker {
         const isSatisfied = await this.#claimByType();
         if (isSatisfied) await this.#doorbell.sleep(await this.#restMs(), rings);
       } catch (error) {
-        if (error instanceof QueueError && error.code === "queue_closed") return;
+        if (error instanceof QueueError && error.code === "queue_closed") {
+          return await this.#stopTimers();
+        }
         this.#emitError(messageOf(error));
         await sleep(this.#clock, ERROR_PAUSE_MS);
       }
@@ -381,10 +383,15 @@ export class Worker {
     await this.#ended(graceMs);
     for (const execution of this.#running.keys()) execution.interrupt("stopping");
     await Promise.all(this.#running.values());
-    this.#cancelRenewal();
     this.#unwatch();
-    await this.#heartbeat?.stop();
+    await this.#stopTimers();
     logStop(this.workerId);
+  }
+
+  /** Ends what the worker says of itself and of its leases from time to time. */
+  async #stopTimers(): Promise<void> {
+    this.#cancelRenewal();
+    await this.#heartbeat?.stop();
   }
 
   /** Resolves when no handler runs, or after `graceMs`. */

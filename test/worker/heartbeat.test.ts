@@ -88,3 +88,16 @@ Deno.test("a heartbeat that fails is told, and ends neither the loop nor the hea
     assert(clock.nowMs() - heartbeatAt.getTime() < 15_000);
   });
 });
+
+Deno.test("a worker whose queue was closed leaves no timers, so that the process can end", async () => {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock });
+  const handlers = new HandlerRegistry().register("a", () => 1);
+  const worker = new Worker({ queue, handlers, clock });
+  worker.start();
+  await settle();
+  await queue.close();
+  await clock.advance(5000);
+  assertEquals(clock.pendingTimers, 0);
+  await worker.stop();
+});
