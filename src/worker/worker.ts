@@ -125,6 +125,8 @@ export class Worker {
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  /** Whose renewal is under way. */
+  readonly #renewing = new Set<Execution>();
   #unwatch: () => void = () => {};
   #heartbeat: Heartbeat | undefined;
   #cancelRenewal: CancelTimer = () => {};
@@ -324,12 +326,12 @@ export class Worker {
     });
   }
 
-  /** Renews every lease each third of its length. */
+  /** Renews every lease each third of its length, except one whose last renewal has not been answered yet. */
   #scheduleRenewal(): void {
     const { leaseDurationMs } = this.#settings;
     this.#cancelRenewal = this.#clock.setTimer(() => {
       for (const execution of this.#running.keys()) {
-        if (execution.needsLease) this.#renew(execution);
+        if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);
       }
       this.#scheduleRenewal();
     }, leaseDurationMs / 3);
@@ -337,13 +339,14 @@ export class Worker {
 
   #renew(execution: Execution): void {
     const { leaseDurationMs } = this.#settings;
+    this.#renewing.add(execution);
     this.#queue.renew(execution.task, { leaseDurationMs }).then(
       (task) => execution.renewed(task.leaseUntil),
       (error) => {
         if (error instanceof QueueError) this.#lookAt(execution);
         else this.#emitError(messageOf(error), execution.task);
       },
-    );
+    ).finally(() => this.#renewing.delete(execution));
   }
 
   // --- watching

@@ -343,6 +343,40 @@ Deno.test("a worker that was told nothing learns from a refused renewal that ano
   });
 });
 
+Deno.test("renewals, progress and heartbeats do not pile up at a queue that answers none", async () => {
+  await withQueue({ memory: true }, async (queue, clock) => {
+    const calls = { renew: 0, reportProgress: 0, heartbeat: 0 };
+    let answer: (error: Error) => void = () => {};
+    const silence = new Promise<never>((_resolve, reject) => answer = reject);
+    const never = (name: keyof typeof calls) => (): Promise<never> => {
+      calls[name]++;
+      return silence;
+    };
+    const silent = overridden(queue, {
+      renew: never("renew"),
+      reportProgress: never("reportProgress"),
+      heartbeat: never("heartbeat"),
+    });
+    const { handler, contexts } = gate();
+    const handlers = new HandlerRegistry().register("t", handler);
+    const worker = new Worker({ queue: silent, handlers, clock, leaseDurationMs: 60_000 });
+    await queue.enqueue({ type: "t" });
+    worker.start();
+    await settle();
+    for (let percent = 0; percent < 50; percent++) {
+      contexts[0]!.progress(percent);
+      await clock.advance(1000);
+    }
+    assertEquals(calls, { renew: 1, reportProgress: 1, heartbeat: 1 });
+    answer(new StorageError("append", "here", "EIO"));
+    await clock.advance(21_000);
+    assertEquals(calls, { renew: 2, reportProgress: 2, heartbeat: 2 });
+    const stopped = worker.stop({ graceMs: 0 });
+    await clock.advance(2000);
+    await stopped;
+  });
+});
+
 Deno.test("a handler that outlives its timeout is interrupted, and the attempt fails as a timeout", async () => {
   for (const isPolite of [true, false]) {
     const handler: Handler = (_task, { signal }) =>
