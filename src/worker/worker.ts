@@ -64,7 +64,7 @@ export interface WorkerEvent {
 export interface WorkerOptions {
   /** Where its tasks come from, and where it says that it lives. */
   readonly queue: TaskQueue;
-  /** Only tasks of these types are claimed. */
+  /** Only tasks of these types, at most 1,000, are claimed. */
   readonly handlers: HandlerRegistry;
   /** 1–200 characters, unique among the workers of a queue; default a random one. */
   readonly workerId?: string;
@@ -100,6 +100,9 @@ export interface StopOptions {
 
 /** How many adopted tasks are claimed together. */
 const ADOPT_MAX = 256;
+
+/** As many as the queue takes task types in a heartbeat. */
+const HANDLERS_MAX = 1000;
 
 /** How long the loop rests after a storage error. */
 const ERROR_PAUSE_MS = 500;
@@ -149,9 +152,14 @@ export class Worker {
     return this.#running.size;
   }
 
-  /** Begins to claim and run tasks. Calling it again has no effect; a stopped worker stays stopped. */
+  /**
+   * Begins to claim and run tasks. Calling it again has no effect; a stopped worker stays stopped.
+   *
+   * @throws RangeError when there are more than 1,000 handlers: the queue would refuse each heartbeat, and list no such worker.
+   */
   start(): void {
     if (this.#looping !== undefined || this.#stopping !== undefined) return;
+    checkInteger(this.#handlers.types().length, "number of handlers", 0, HANDLERS_MAX);
     this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
     this.#scheduleRenewal();
     this.#heartbeat = this.#startHeartbeat();
