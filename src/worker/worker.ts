@@ -19,7 +19,7 @@ import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.ts";
-import type { Handler, HandlerRegistry } from "./handler_registry.ts";
+import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
 import { logClaim, logEvent, logStart, logStop } from "./worker_log.ts";
@@ -237,26 +237,32 @@ export class Worker {
     return task === undefined || isFinal(task.status);
   }
 
-  /** Claims for the free slots. `true` when there is nothing more to claim at the moment. */
+  /**
+   * Claims for the free slots; `true` when there is nothing more to claim at the moment. All types that have room are asked
+   * for together, so that the best tasks come first whatever their type; no more of them than any one type has room for. The
+   * rest of the slots goes to the types without a limit of their own, in one claim.
+   */
   async #claimByType(): Promise<boolean> {
-    const common = this.#handlers.entries().filter(({ concurrency }) => concurrency === null).map((
-      { type },
-    ) => type);
-    let isSatisfied = await this.#claimSome(common, this.#freeSlots());
-    for (const { type, concurrency } of this.#handlers.entries()) {
-      if (concurrency === null) continue;
-      const limit = Math.min(this.#freeSlots(), concurrency - this.#countRunning(type));
-      isSatisfied = await this.#claimSome([type], limit) && isSatisfied;
-    }
-    return isSatisfied;
+    const open = this.#handlers.entries().filter((entry) => this.#roomFor(entry) > 0);
+    const room = Math.min(...open.map((entry) => this.#roomFor(entry)));
+    if (await this.#claimSome(open, room)) return true;
+    const common = open.filter(({ concurrency }) => concurrency === null);
+    if (common.length < open.length) await this.#claimSome(common, this.#freeSlots());
+    return false;
+  }
+
+  #roomFor({ type, concurrency }: HandlerEntry): number {
+    const free = this.#freeSlots();
+    return concurrency === null ? free : Math.min(free, concurrency - this.#countRunning(type));
   }
 
   /**
    * `true` when nothing was there, or nothing could be asked for. Fewer than asked for may be all that one claim can give
    * while more are due.
    */
-  async #claimSome(types: string[], limit: number): Promise<boolean> {
-    if (limit <= 0 || types.length === 0 || this.#stopping !== undefined) return true;
+  async #claimSome(entries: readonly HandlerEntry[], limit: number): Promise<boolean> {
+    if (limit <= 0 || entries.length === 0 || this.#stopping !== undefined) return true;
+    const types = entries.map(({ type }) => type);
     const request = { types, limit: Math.min(limit, TASK_LIMITS.claimMax) };
     const execute = (task: Task): void =>
       this.#execute(task, this.#handlers.get(task.type)!.handler, true);

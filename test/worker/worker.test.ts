@@ -142,6 +142,30 @@ Deno.test("a worker runs as many tasks at once as its concurrency says, and a ha
   );
 });
 
+Deno.test("a type with its own concurrency is claimed in its order beside a backlog of the others", async () => {
+  const { handler, open } = gate();
+  await withQueue({ memory: true }, async (queue, clock) => {
+    const started: string[] = [];
+    const handlers = new HandlerRegistry()
+      .register("urgent", handler, { concurrency: 2 })
+      .register("bulk", handler);
+    const onEvent = ({ kind, task }: WorkerEvent): void => {
+      if (kind === "started") started.push(task!.type);
+    };
+    await queue.enqueueBatch(Array.from({ length: 9 }, () => ({ type: "bulk", priority: 1000 })));
+    await queue.enqueueBatch(Array.from({ length: 3 }, () => ({ type: "urgent", priority: 1 })));
+    const worker = new Worker({ queue, handlers, clock, concurrency: 4, onEvent });
+    worker.start();
+    await settle();
+    assertEquals(started, ["urgent", "urgent", "bulk", "bulk"]);
+    open();
+    await settle();
+    assertEquals(started.slice(4), ["urgent", "bulk", "bulk", "bulk"]);
+    open();
+    await worker.stop();
+  });
+});
+
 Deno.test("a worker whose claims give fewer tasks than it asks for fills its slots at once", async () => {
   const { handler } = gate();
   await withQueue({ memory: true }, async (queue, clock) => {
