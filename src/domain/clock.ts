@@ -9,15 +9,25 @@ export type CancelTimer = () => void;
 export interface Clock {
   /** Milliseconds since 1970-01-01 UTC. */
   nowMs(): number;
-  /** Calls `fire` once, `delayMs` milliseconds from now. */
+  /** Calls `fire` once, `delayMs` milliseconds from now; never when that is `Infinity`. */
   setTimer(fire: () => void, delayMs: number): CancelTimer;
 }
+
+/** The longest delay of `setTimeout`; it takes a longer one for 1 ms. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
 /** The time of the machine that this runs on. */
 export const systemClock: Clock = Object.freeze({
   nowMs: () => Date.now(),
   setTimer: (fire: () => void, delayMs: number) => {
-    const timer = setTimeout(fire, delayMs);
+    if (delayMs === Infinity) return () => {};
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (remainingMs: number): void => {
+      timer = remainingMs > TIMEOUT_MAX_MS
+        ? setTimeout(() => wait(remainingMs - TIMEOUT_MAX_MS), TIMEOUT_MAX_MS)
+        : setTimeout(fire, remainingMs);
+    };
+    wait(delayMs);
     return () => clearTimeout(timer);
   },
 });

@@ -123,17 +123,40 @@ export class ExitCodeError extends Error {
   }
 }
 
+/**
+ * Whether `thrown` is an error of that name. By its name, not by its class: a handler file outside the binary cannot import
+ * ours, and one that imports another copy of Holdfast has other classes.
+ */
+export function isNamed(thrown: unknown, name: string): thrown is Error {
+  return thrown instanceof Error && thrown.name === name;
+}
+
+/** The exit code that an `ExitCodeError` tells; `null` for anything else, and for another one's that is no integer. */
+export function exitCodeOf(thrown: unknown): number | null {
+  if (thrown instanceof ExitCodeError) return thrown.exitCode;
+  if (!isNamed(thrown, "ExitCodeError") || !("exitCode" in thrown)) return null;
+  return Number.isSafeInteger(thrown.exitCode) ? thrown.exitCode as number : null;
+}
+
+/** Whether `thrown` fails its task at once, whatever attempts remain. */
+export function isPermanent(thrown: unknown): boolean {
+  if (isNamed(thrown, "PermanentError")) return true;
+  return exitCodeOf(thrown) !== null && (thrown as ExitCodeError).isPermanent === true;
+}
+
 /** The result of a task whose last attempt threw `thrown`: its exit code, if it told one, else `null`. */
 export function resultOfFailure(thrown: unknown): { readonly exit_code: number } | null {
-  return thrown instanceof ExitCodeError ? { exit_code: thrown.exitCode } : null;
+  const exitCode = exitCodeOf(thrown);
+  return exitCode === null ? null : { exit_code: exitCode };
 }
 
 /** The same error, as one that fails the task at once. */
 export function permanentError(error: unknown): Error {
   if (error instanceof PermanentError) return error;
   const message = messageOf(error);
-  if (error instanceof ExitCodeError) {
-    return new ExitCodeError(error.exitCode, message, { cause: error, isPermanent: true });
+  const exitCode = exitCodeOf(error);
+  if (exitCode !== null) {
+    return new ExitCodeError(exitCode, message, { cause: error, isPermanent: true });
   }
   return new PermanentError(message, { cause: error });
 }

@@ -3,7 +3,8 @@
  */
 import { backoffDelayMs, type RetryPolicy } from "../domain/backoff.ts";
 import {
-  ExitCodeError,
+  isNamed,
+  isPermanent,
   messageOf,
   QueueError,
   resultOfFailure,
@@ -33,25 +34,17 @@ export interface Failure {
 
 /** The failure that a thrown error stands for. */
 export function failureOf(error: unknown, retryPolicy: RetryPolicy | null): Failure {
+  const result = resultOfFailure(error);
   return {
     message: clip(
       messageOf(error) || "failed without a message",
       TASK_LIMITS.errorMessageMaxLength,
     ),
-    isPermanent: isNamed(error, "PermanentError") ||
-      (error instanceof ExitCodeError && error.isPermanent),
+    isPermanent: isPermanent(error),
     retryAfterMs: retryAfterOf(error),
     retryPolicy,
-    result: error instanceof ExitCodeError ? JSON.stringify(resultOfFailure(error)) : null,
+    result: result === null ? null : JSON.stringify(result),
   };
-}
-
-/**
- * By its name, not by its class: a handler file outside the binary cannot import ours, and one that imports another copy of
- * Holdfast has other classes.
- */
-function isNamed(error: unknown, name: string): error is Error {
-  return error instanceof Error && error.name === name;
 }
 
 /** Another one's delay counts only when it is one. */

@@ -266,15 +266,19 @@ export class Execution {
     this.#progress = undefined;
     this.#cancelProgress = undefined;
     if (progress === undefined || !this.#isRunning) return;
-    this.#cancelProgress = this.#tools.clock.setTimer(
-      () => this.#storeProgress(),
-      PROGRESS_EVERY_MS,
-    );
+    this.#cancelProgress = () => {};
     this.#tools.queue.reportProgress(this.task, progress.percent, progress.message).catch(
       (error) => {
         if (this.#isRunning) this.#tools.onError(messageOf(error));
       },
-    );
+    ).finally(() => this.#restAfterProgress());
+  }
+
+  /** From the answer on, so that no reports pile up at a queue that gives none. */
+  #restAfterProgress(): void {
+    if (!this.#isRunning) return;
+    const { clock } = this.#tools;
+    this.#cancelProgress = clock.setTimer(() => this.#storeProgress(), PROGRESS_EVERY_MS);
   }
 
   /** A log that cannot be written is not the handler's failure. */

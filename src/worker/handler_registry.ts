@@ -84,7 +84,11 @@ export interface HandlerOptions {
   readonly retryPolicy?: Partial<RetryPolicy>;
   /** After how many attempts a failure is final, 1–100, when the task allows more; default the task's own `maxAttempts`. */
   readonly maxAttempts?: number;
-  /** How long one attempt may take: 1 ms to 7 days; default no limit. The task's own goes before it. */
+  /**
+   * How long one attempt may take: 1 ms to 7 days; default no limit. The task's own goes before it. A handler that ignores
+   * its signal loses its slot a second after its time is over, so it goes on beside as many others as `concurrency` allows;
+   * one made by `isolated()` is ended then.
+   */
   readonly timeoutMs?: number;
   /** How many tasks of this type one worker runs at the same time, 1–1000; default the worker's concurrency. */
   readonly concurrency?: number;

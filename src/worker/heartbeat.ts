@@ -34,16 +34,18 @@ export class Heartbeat {
 
   /** Ends the heartbeats and takes the worker off the list. Never rejects. */
   async stop(): Promise<void> {
-    this.#cancelNext();
     await this.#beating;
+    this.#cancelNext();
     const { queue, beat } = this.#tools;
     await this.#try(() => queue.retireWorker(beat().workerId));
   }
 
+  /** The next one waits for this one's answer, so that none pile up at a queue that gives none. */
   #beat(): void {
     const { queue, clock, beat } = this.#tools;
-    this.#beating = this.#try(() => queue.heartbeat(beat()));
-    this.#cancelNext = clock.setTimer(() => this.#beat(), HEARTBEAT_INTERVAL_MS);
+    this.#beating = this.#try(() => queue.heartbeat(beat())).then(() => {
+      this.#cancelNext = clock.setTimer(() => this.#beat(), HEARTBEAT_INTERVAL_MS);
+    });
   }
 
   async #try(work: () => Promise<void>): Promise<void> {

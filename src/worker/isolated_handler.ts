@@ -206,6 +206,8 @@ const FROM_THREAD = z.discriminatedUnion("kind", [
       message: z.string(),
       stack: z.string().optional(),
       delayMs: z.number().optional(),
+      exitCode: z.int().optional(),
+      isPermanent: z.boolean().optional(),
     }),
   }),
 ]);

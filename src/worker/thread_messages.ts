@@ -1,7 +1,14 @@
 /**
  * What a worker and a handler's thread say to each other. Everything here survives structured cloning.
  */
-import { messageOf, PermanentError, RetryAfterError } from "../domain/errors.ts";
+import {
+  ExitCodeError,
+  exitCodeOf,
+  isPermanent,
+  messageOf,
+  PermanentError,
+  RetryAfterError,
+} from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
@@ -44,6 +51,10 @@ export interface ThrownImage {
   readonly stack?: string;
   /** For a `RetryAfterError`. */
   readonly delayMs?: number;
+  /** For an `ExitCodeError`. */
+  readonly exitCode?: number;
+  /** For an `ExitCodeError`. */
+  readonly isPermanent?: boolean;
 }
 
 /** The image of anything that was thrown. */
@@ -52,6 +63,16 @@ export function imageOf(thrown: unknown): ThrownImage {
   if (!(thrown instanceof Error)) return { name: "Error", message };
   const { stack } = thrown;
   if (thrown instanceof PermanentError) return { name: "PermanentError", message, stack };
+  const exitCode = exitCodeOf(thrown);
+  if (exitCode !== null) {
+    return {
+      name: "ExitCodeError",
+      message,
+      stack,
+      exitCode,
+      isPermanent: isPermanent(thrown),
+    };
+  }
   const delayMs = "delayMs" in thrown && typeof thrown.delayMs === "number"
     ? thrown.delayMs
     : undefined;
@@ -65,8 +86,11 @@ export function errorOf(image: ThrownImage): Error {
   return error;
 }
 
-function newErrorOf({ name, message, delayMs }: ThrownImage): Error {
+function newErrorOf({ name, message, delayMs, exitCode, isPermanent }: ThrownImage): Error {
   if (name === "PermanentError") return new PermanentError(message);
+  if (name === "ExitCodeError" && exitCode !== undefined) {
+    return new ExitCodeError(exitCode, message, { isPermanent });
+  }
   if (name === "RetryAfterError" && delayMs !== undefined && delayMs >= 0) {
     return new RetryAfterError(delayMs, message);
   }

@@ -69,7 +69,8 @@ export function serveHandler(
       run(() => found.handler(task(), context), scope).catch(tell);
     } else if (message.kind === "abort") {
       controller.abort(new DOMException(message.message, message.name));
-    } else parents.hear(message);
+    } else if (message.kind === "parents") parents.hear(message);
+    // What is left is the platform asking whether this thread is still there.
   });
   scope.postMessage({ kind: "loaded", problem: null });
 }

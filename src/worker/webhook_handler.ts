@@ -4,6 +4,7 @@
  * A URL comes from whoever enqueues. So its host must be listed, and no address that the host has may be private unless the
  * address itself is listed; the connection goes to the address that was looked at, and no redirect is followed.
  */
+import { backoffDelayMs } from "../domain/backoff.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { messageOf, PermanentError, RetryAfterError } from "../domain/errors.ts";
 import { checkInteger, type Task, WEBHOOK_TYPE } from "../domain/task.ts";
@@ -107,7 +108,7 @@ export function registerWebhookHandler(
           })
         ),
     );
-    return judge(target, response);
+    return judge(target, response, task.attempts);
   };
   handlers.register(WEBHOOK_TYPE, deliver, {
     description: "Tells webhooks of tasks that ended",
@@ -150,7 +151,15 @@ async function attempt(
   }
 }
 
-function judge({ host }: URL, { status, retryAfter }: WebhookResponse): { status: number } {
+/**
+ * `Retry-After` counts where it is longer than the backoff: a receiver that says "at once" would use up all attempts within
+ * a second.
+ */
+function judge(
+  { host }: URL,
+  { status, retryAfter }: WebhookResponse,
+  attempts: number,
+): { status: number } {
   if (status >= 200 && status < 300) return { status };
   const message = `${JSON.stringify(host)} answered ${status}`;
   if (status >= 300 && status < 400) {
@@ -159,8 +168,10 @@ function judge({ host }: URL, { status, retryAfter }: WebhookResponse): { status
   const isLater = status === 408 || status === 429 || status >= 500;
   if (!isLater) throw new PermanentError(message);
   const seconds = /^\d{1,6}$/.test(retryAfter ?? "") ? Number(retryAfter) : null;
-  if (seconds === null) throw new Error(message);
-  throw new RetryAfterError(Math.min(seconds, RETRY_AFTER_MAX_SECONDS) * 1000, message);
+  const askedMs = Math.min(seconds ?? 0, RETRY_AFTER_MAX_SECONDS) * 1000;
+  const backoffMinMs = backoffDelayMs(RETRY, attempts, () => 0);
+  if (askedMs <= backoffMinMs) throw new Error(message);
+  throw new RetryAfterError(askedMs, message);
 }
 
 /** A host that can be allowed, as URLs show it. @throws TypeError */

@@ -19,7 +19,7 @@ import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.ts";
-import type { Handler, HandlerRegistry } from "./handler_registry.ts";
+import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
 import { logClaim, logEvent, logStart, logStop } from "./worker_log.ts";
@@ -64,7 +64,7 @@ export interface WorkerEvent {
 export interface WorkerOptions {
   /** Where its tasks come from, and where it says that it lives. */
   readonly queue: TaskQueue;
-  /** Only tasks of these types are claimed. */
+  /** Only tasks of these types, at most 1,000, are claimed. */
   readonly handlers: HandlerRegistry;
   /** 1–200 characters, unique among the workers of a queue; default a random one. */
   readonly workerId?: string;
@@ -91,12 +91,18 @@ export interface WorkerOptions {
 
 /** How a worker stops. */
 export interface StopOptions {
-  /** How long running handlers may go on before their signal fires, in milliseconds; default 10,000. */
+  /**
+   * How long running handlers may go on before their signal fires, in milliseconds, from 0; `Infinity` for as long as they
+   * take; default 10,000.
+   */
   readonly graceMs?: number;
 }
 
 /** How many adopted tasks are claimed together. */
 const ADOPT_MAX = 256;
+
+/** As many as the queue takes task types in a heartbeat. */
+const HANDLERS_MAX = 1000;
 
 /** How long the loop rests after a storage error. */
 const ERROR_PAUSE_MS = 500;
@@ -122,6 +128,8 @@ export class Worker {
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  /** Whose renewal is under way. */
+  readonly #renewing = new Set<Execution>();
   #unwatch: () => void = () => {};
   #heartbeat: Heartbeat | undefined;
   #cancelRenewal: CancelTimer = () => {};
@@ -144,9 +152,14 @@ export class Worker {
     return this.#running.size;
   }
 
-  /** Begins to claim and run tasks. Calling it again has no effect; a stopped worker stays stopped. */
+  /**
+   * Begins to claim and run tasks. Calling it again has no effect; a stopped worker stays stopped.
+   *
+   * @throws RangeError when there are more than 1,000 handlers: the queue would refuse each heartbeat, and list no such worker.
+   */
   start(): void {
     if (this.#looping !== undefined || this.#stopping !== undefined) return;
+    checkInteger(this.#handlers.types().length, "number of handlers", 0, HANDLERS_MAX);
     this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
     this.#scheduleRenewal();
     this.#heartbeat = this.#startHeartbeat();
@@ -156,12 +169,14 @@ export class Worker {
 
   /**
    * Stops claiming, lets running handlers go on for the grace time, then fires their signals, gives their tasks back and
-   * resolves. Calling it again gives the same promise.
+   * resolves. Calling it again waits for the same end.
+   *
+   * @throws TypeError, RangeError for a grace time out of its range; the worker then goes on.
    */
-  stop(options: StopOptions = {}): Promise<void> {
-    const graceMs = options.graceMs ?? WORKER_DEFAULTS.graceMs;
+  async stop(options: StopOptions = {}): Promise<void> {
+    const graceMs = checkGraceMs(options.graceMs ?? WORKER_DEFAULTS.graceMs);
     this.#stopping ??= this.#stop(graceMs);
-    return this.#stopping;
+    await this.#stopping;
   }
 
   /**
@@ -183,7 +198,9 @@ export class Worker {
         const isSatisfied = await this.#claimByType();
         if (isSatisfied) await this.#doorbell.sleep(await this.#restMs(), rings);
       } catch (error) {
-        if (error instanceof QueueError && error.code === "queue_closed") return;
+        if (error instanceof QueueError && error.code === "queue_closed") {
+          return await this.#stopTimers();
+        }
         this.#emitError(messageOf(error));
         await sleep(this.#clock, ERROR_PAUSE_MS);
       }
@@ -220,27 +237,36 @@ export class Worker {
     return task === undefined || isFinal(task.status);
   }
 
-  /** Claims for the free slots. `true` when there is nothing more to claim at the moment. */
+  /**
+   * Claims for the free slots; `true` when there is nothing more to claim at the moment. All types that have room are asked
+   * for together, so that the best tasks come first whatever their type; no more of them than any one type has room for. The
+   * rest of the slots goes to the types without a limit of their own, in one claim.
+   */
   async #claimByType(): Promise<boolean> {
-    const common = this.#handlers.entries().filter(({ concurrency }) => concurrency === null).map((
-      { type },
-    ) => type);
-    let isSatisfied = await this.#claimSome(common, this.#freeSlots());
-    for (const { type, concurrency } of this.#handlers.entries()) {
-      if (concurrency === null) continue;
-      const limit = Math.min(this.#freeSlots(), concurrency - this.#countRunning(type));
-      isSatisfied = await this.#claimSome([type], limit) && isSatisfied;
-    }
-    return isSatisfied;
+    const open = this.#handlers.entries().filter((entry) => this.#roomFor(entry) > 0);
+    const room = Math.min(...open.map((entry) => this.#roomFor(entry)));
+    if (await this.#claimSome(open, room)) return true;
+    const common = open.filter(({ concurrency }) => concurrency === null);
+    if (common.length < open.length) await this.#claimSome(common, this.#freeSlots());
+    return false;
   }
 
-  /** `true` when fewer tasks were there than asked for, or none could be asked for. */
-  async #claimSome(types: string[], limit: number): Promise<boolean> {
-    if (limit <= 0 || types.length === 0 || this.#stopping !== undefined) return true;
+  #roomFor({ type, concurrency }: HandlerEntry): number {
+    const free = this.#freeSlots();
+    return concurrency === null ? free : Math.min(free, concurrency - this.#countRunning(type));
+  }
+
+  /**
+   * `true` when nothing was there, or nothing could be asked for. Fewer than asked for may be all that one claim can give
+   * while more are due.
+   */
+  async #claimSome(entries: readonly HandlerEntry[], limit: number): Promise<boolean> {
+    if (limit <= 0 || entries.length === 0 || this.#stopping !== undefined) return true;
+    const types = entries.map(({ type }) => type);
     const request = { types, limit: Math.min(limit, TASK_LIMITS.claimMax) };
     const execute = (task: Task): void =>
       this.#execute(task, this.#handlers.get(task.type)!.handler, true);
-    return await this.#claim(request, execute) < limit;
+    return await this.#claim(request, execute) === 0;
   }
 
   /** Claims, and executes each task that it gets. Changes that arrive meanwhile are kept for the executions to come. */
@@ -314,12 +340,12 @@ export class Worker {
     });
   }
 
-  /** Renews every lease each third of its length. */
+  /** Renews every lease each third of its length, except one whose last renewal has not been answered yet. */
   #scheduleRenewal(): void {
     const { leaseDurationMs } = this.#settings;
     this.#cancelRenewal = this.#clock.setTimer(() => {
       for (const execution of this.#running.keys()) {
-        if (execution.needsLease) this.#renew(execution);
+        if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);
       }
       this.#scheduleRenewal();
     }, leaseDurationMs / 3);
@@ -327,13 +353,14 @@ export class Worker {
 
   #renew(execution: Execution): void {
     const { leaseDurationMs } = this.#settings;
+    this.#renewing.add(execution);
     this.#queue.renew(execution.task, { leaseDurationMs }).then(
       (task) => execution.renewed(task.leaseUntil),
       (error) => {
         if (error instanceof QueueError) this.#lookAt(execution);
         else this.#emitError(messageOf(error), execution.task);
       },
-    );
+    ).finally(() => this.#renewing.delete(execution));
   }
 
   // --- watching
@@ -373,10 +400,15 @@ export class Worker {
     await this.#ended(graceMs);
     for (const execution of this.#running.keys()) execution.interrupt("stopping");
     await Promise.all(this.#running.values());
-    this.#cancelRenewal();
     this.#unwatch();
-    await this.#heartbeat?.stop();
+    await this.#stopTimers();
     logStop(this.workerId);
+  }
+
+  /** Ends what the worker says of itself and of its leases from time to time. */
+  async #stopTimers(): Promise<void> {
+    this.#cancelRenewal();
+    await this.#heartbeat?.stop();
   }
 
   /** Resolves when no handler runs, or after `graceMs`. */
@@ -419,6 +451,15 @@ function followTask(
   if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");
   else if (current.status === "cancelled") execution.interrupt("cancelled");
   else if (current.status !== "leased") execution.interrupt("lease_lost");
+}
+
+function checkGraceMs(graceMs: unknown): number {
+  const problem = "as graceMs: a number of at least 0 is needed";
+  if (typeof graceMs !== "number") {
+    throw new TypeError(`Cannot use ${JSON.stringify(graceMs) ?? typeof graceMs} ${problem}`);
+  }
+  if (!(graceMs >= 0)) throw new RangeError(`Cannot use ${graceMs} ${problem}`);
+  return graceMs;
 }
 
 function resolveSettings(options: WorkerOptions): WorkerSettings {

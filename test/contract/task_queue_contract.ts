@@ -536,6 +536,19 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   );
 
   behaviour(
+    "fail() knows the ExitCodeError of another copy of Holdfast by its name and fields",
+    async (queue) => {
+      const foreign = (fields: object): Error =>
+        Object.assign(new Error("no paper"), { name: "ExitCodeError", ...fields });
+      const permanent = foreign({ exitCode: 3, isPermanent: true });
+      const failed = await queue.fail(await leased(queue), permanent);
+      assertEquals([failed.status, failed.result], ["failed", { exit_code: 3 }]);
+      const strange = foreign({ exitCode: "3", isPermanent: true });
+      assertEquals((await queue.fail(await leased(queue), strange)).status, "queued");
+    },
+  );
+
+  behaviour(
     "fail() keeps a message of 4,000 characters and survives strange errors",
     async (queue) => {
       for (

@@ -1,7 +1,7 @@
 /**
  * A worker's heartbeats: at its start, every 15 s, never its end.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openQueue } from "../../src/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
@@ -87,4 +87,33 @@ Deno.test("a heartbeat that fails is told, and ends neither the loop nor the hea
     const { heartbeatAt } = (await queue.listWorkers())[0]!;
     assert(clock.nowMs() - heartbeatAt.getTime() < 15_000);
   });
+});
+
+Deno.test("a worker whose queue was closed leaves no timers, so that the process can end", async () => {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock });
+  const handlers = new HandlerRegistry().register("a", () => 1);
+  const worker = new Worker({ queue, handlers, clock });
+  worker.start();
+  await settle();
+  await queue.close();
+  await clock.advance(5000);
+  assertEquals(clock.pendingTimers, 0);
+  await worker.stop();
+});
+
+Deno.test("start() refuses more handlers than a heartbeat can name, and takes as many as it can", async () => {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock });
+  const handlers = new HandlerRegistry();
+  for (let count = 1; count <= 1000; count++) handlers.register(`t${count}`, () => null);
+  const worker = new Worker({ queue, handlers, clock });
+  worker.start();
+  await settle();
+  assertEquals((await queue.listWorkers())[0]!.types.length, 1000);
+  handlers.register("one too many", () => null);
+  const refused = new Worker({ queue, handlers, clock });
+  assertThrows(() => refused.start(), RangeError, "Cannot use 1001 as number of handlers");
+  await worker.stop();
+  await queue.close();
 });

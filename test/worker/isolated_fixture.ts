@@ -2,7 +2,7 @@
  * Handlers that run in threads of their own, and what they do to them.
  */
 import { z } from "zod";
-import { PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
+import { ExitCodeError, PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { HandlerModuleEntry } from "../../src/platform/load_handlers.ts";
 import type { TaskContext } from "../../src/worker/handler_registry.ts";
@@ -56,6 +56,8 @@ export function fail({ payload }: Task & { readonly payload: { how: string } }):
       throw new PermanentError("no use");
     case "later":
       throw new RetryAfterError(60_000, "busy");
+    case "exit code":
+      throw new ExitCodeError(3, "no paper", { isPermanent: true });
     case "no error":
       throw "just a text";
     case "exit":

@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
-import type { TaskContext } from "../../src/worker/handler_registry.ts";
+import type { Handler, TaskContext } from "../../src/worker/handler_registry.ts";
 import {
   type HandlerThread,
   isolatedHandler,
@@ -149,4 +149,25 @@ Deno.test("the thread's side tells errors that nobody catches, and which class t
   assertEquals([loaded!.kind, first!.kind, second!.kind], ["loaded", "thrown", "thrown"]);
   assertEquals([first!.thrown.name, first!.thrown.delayMs], ["RetryAfterError", 5]);
   assertEquals(second!.thrown, { name: "Error", message: "a text" });
+});
+
+Deno.test("a thread that was asked whether it is there does not take that for its parents' results", async () => {
+  const told: unknown[] = [];
+  const listeners = new Map<string, (event: ThreadEvent) => void>();
+  const scope: ThreadScope = {
+    postMessage: (message) => void told.push(message),
+    addEventListener: (type, listener) => void listeners.set(type, listener),
+  };
+  const hear = (data: unknown): void => listeners.get("message")!({ data, preventDefault() {} });
+  const f: Handler = async (_task, context) => (await context.parentResults()).length;
+  serveHandler(scope, { f }, { name: "f", checksPayload: false });
+  hear({ kind: "run", task: { id: 1 }, runId: "r", attempt: 1, deadline: null });
+  hear(new ArrayBuffer(1));
+  hear({ kind: "parents", results: [{ id: 2 }] });
+  await settle();
+  assertEquals(told, [
+    { kind: "loaded", problem: null },
+    { kind: "parents" },
+    { kind: "result", result: 1 },
+  ]);
 });

@@ -187,6 +187,7 @@ const FAILURES: Readonly<Record<string, readonly [status: string, message: strin
   "error": ["queued", "out of range"],
   "permanent": ["failed", "no use"],
   "later": ["queued", "busy"],
+  "exit code": ["failed", "no paper"],
   "no error": ["queued", "just a text"],
   "exit": ["queued", "The handler's thread ended: it closed itself"],
   "close": ["queued", "The handler's thread ended: it closed itself"],
@@ -205,6 +206,7 @@ for (const [how, [status, message]] of Object.entries(FAILURES)) {
       assertEquals([failed.status, failed.attempts], [status, 1]);
       assertStringIncludes(failed.errorMessage!, message);
       assertEquals(events.filter(({ kind }) => kind === "error"), []);
+      if (how === "exit code") assertEquals(failed.result, { exit_code: 3 });
       if (how === "later") assert(failed.runAfter.getTime() > Date.now() + 50_000);
     });
   });

@@ -110,6 +110,16 @@ Deno.test("Retry-After is heeded", async () => {
   assertEquals([delivery.status, waitMs], ["queued", 3_600_000]);
 });
 
+Deno.test("Retry-After does not shorten the backoff", async () => {
+  await using receiver = new WebhookReceiver();
+  receiver.answer = () => new Response(null, { status: 503, headers: { "retry-after": "0" } });
+  const host = `127.0.0.1:${receiver.port}`;
+  const delivery = await deliver(`http://${host}/`, { allowedHosts: [host, "127.0.0.1"] });
+  const waitMs = delivery.runAfter.getTime() - delivery.updatedAt.getTime();
+  assertEquals([delivery.status, delivery.attempts], ["queued", 1]);
+  assert(waitMs >= 4500, `${waitMs} ms`);
+});
+
 Deno.test("no answer in time is tried again", async () => {
   await using receiver = new WebhookReceiver();
   const silent = Promise.withResolvers<Response>();

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { z } from "zod";
 import {
   PermanentError,
@@ -140,6 +140,49 @@ Deno.test("a worker runs as many tasks at once as its concurrency says, and a ha
       assertEquals(worker.runningCount, 2);
     },
   );
+});
+
+Deno.test("a type with its own concurrency is claimed in its order beside a backlog of the others", async () => {
+  const { handler, open } = gate();
+  await withQueue({ memory: true }, async (queue, clock) => {
+    const started: string[] = [];
+    const handlers = new HandlerRegistry()
+      .register("urgent", handler, { concurrency: 2 })
+      .register("bulk", handler);
+    const onEvent = ({ kind, task }: WorkerEvent): void => {
+      if (kind === "started") started.push(task!.type);
+    };
+    await queue.enqueueBatch(Array.from({ length: 9 }, () => ({ type: "bulk", priority: 1000 })));
+    await queue.enqueueBatch(Array.from({ length: 3 }, () => ({ type: "urgent", priority: 1 })));
+    const worker = new Worker({ queue, handlers, clock, concurrency: 4, onEvent });
+    worker.start();
+    await settle();
+    assertEquals(started, ["urgent", "urgent", "bulk", "bulk"]);
+    open();
+    await settle();
+    assertEquals(started.slice(4), ["urgent", "bulk", "bulk", "bulk"]);
+    open();
+    await worker.stop();
+  });
+});
+
+Deno.test("a worker whose claims give fewer tasks than it asks for fills its slots at once", async () => {
+  const { handler } = gate();
+  await withQueue({ memory: true }, async (queue, clock) => {
+    const oneByOne = overridden(queue, {
+      watch: () => () => {},
+      claim: (request) => queue.claim({ ...request, limit: 1 }),
+    });
+    const handlers = new HandlerRegistry().register("t", handler);
+    const worker = new Worker({ queue: oneByOne, handlers, clock, concurrency: 4 });
+    await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "t" })));
+    worker.start();
+    await settle();
+    assertEquals(await queue.count({ status: "leased" }), 4);
+    const stopped = worker.stop({ graceMs: 0 });
+    await clock.advance(2000);
+    await stopped;
+  });
 });
 
 Deno.test("a handler's error is retried after its backoff, with the message kept and logged", async () => {
@@ -324,6 +367,40 @@ Deno.test("a worker that was told nothing learns from a refused renewal that ano
   });
 });
 
+Deno.test("renewals, progress and heartbeats do not pile up at a queue that answers none", async () => {
+  await withQueue({ memory: true }, async (queue, clock) => {
+    const calls = { renew: 0, reportProgress: 0, heartbeat: 0 };
+    let answer: (error: Error) => void = () => {};
+    const silence = new Promise<never>((_resolve, reject) => answer = reject);
+    const never = (name: keyof typeof calls) => (): Promise<never> => {
+      calls[name]++;
+      return silence;
+    };
+    const silent = overridden(queue, {
+      renew: never("renew"),
+      reportProgress: never("reportProgress"),
+      heartbeat: never("heartbeat"),
+    });
+    const { handler, contexts } = gate();
+    const handlers = new HandlerRegistry().register("t", handler);
+    const worker = new Worker({ queue: silent, handlers, clock, leaseDurationMs: 60_000 });
+    await queue.enqueue({ type: "t" });
+    worker.start();
+    await settle();
+    for (let percent = 0; percent < 50; percent++) {
+      contexts[0]!.progress(percent);
+      await clock.advance(1000);
+    }
+    assertEquals(calls, { renew: 1, reportProgress: 1, heartbeat: 1 });
+    answer(new StorageError("append", "here", "EIO"));
+    await clock.advance(21_000);
+    assertEquals(calls, { renew: 2, reportProgress: 2, heartbeat: 2 });
+    const stopped = worker.stop({ graceMs: 0 });
+    await clock.advance(2000);
+    await stopped;
+  });
+});
+
 Deno.test("a handler that outlives its timeout is interrupted, and the attempt fails as a timeout", async () => {
   for (const isPolite of [true, false]) {
     const handler: Handler = (_task, { signal }) =>
@@ -402,6 +479,16 @@ Deno.test("stop() after the grace time interrupts handlers and gives their tasks
     assertEquals(contexts[0]!.signal.reason.message, "The worker stops");
     const released = await task(id);
     assertEquals([released.status, released.attempts, released.errorMessage], ["queued", 0, null]);
+  });
+});
+
+Deno.test("stop() refuses a grace time that is none, and the worker goes on", async () => {
+  await withWorker(() => 1, {}, async ({ worker, run }) => {
+    await assertRejects(() => worker.stop({ graceMs: "5" as never }), TypeError, '"5" as graceMs');
+    for (const graceMs of [-1, NaN]) {
+      await assertRejects(() => worker.stop({ graceMs }), RangeError, `${graceMs} as graceMs`);
+    }
+    assertEquals((await run()).status, "completed");
   });
 });
 
