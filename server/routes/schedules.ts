@@ -117,7 +117,8 @@ export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOption
   app.openapi(changeSchedule, async (c) => {
     const { id } = c.req.valid("param");
     const { paused } = c.req.valid("json");
-    return c.json(scheduleJson(await queue.pauseSchedule(id, paused)), 200);
+    const schedule = await refusingAsInvalid(() => queue.pauseSchedule(id, paused));
+    return c.json(scheduleJson(schedule), 200);
   });
 
   app.openapi(removeSchedule, async (c) => {

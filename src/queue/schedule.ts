@@ -72,7 +72,7 @@ export interface NewSchedule extends
   readonly catchUpMax?: number;
   /** Whether a task may be enqueued while the one before is not final; only with `cron`, default false. */
   readonly overlap?: boolean;
-  /** Whether it begins paused; default false. */
+  /** Whether it begins paused; default false, or as it was when it replaces another. */
   readonly paused?: boolean;
 }
 

@@ -518,7 +518,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "renew no lease while its handler runs",
     file: "src/worker/worker.ts",
-    find: "        if (execution.needsLease) this.#renew(execution);\n",
+    find:
+      "        if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);\n",
     replace: "",
     tests: WORKER,
   },
@@ -609,6 +610,13 @@ export const MUTANTS: readonly Mutant[] = [
     tests: SEEDS,
   },
   ...SERVER_MUTANTS,
+  {
+    name: "let one operation write as much as there is",
+    file: "src/queue/record_budget.ts",
+    find: "    return this.#left <= 0;\n",
+    replace: "    return false;\n",
+    tests: ["test/queue/large_payloads.test.ts"],
+  },
   {
     name: "believe for ever that a record that was read is there",
     file: "src/storage/journal.ts",
