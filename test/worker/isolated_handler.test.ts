@@ -159,7 +159,7 @@ Deno.test("a thread that was asked whether it is there does not take that for it
     addEventListener: (type, listener) => void listeners.set(type, listener),
   };
   const hear = (data: unknown): void =>
-    listeners.get("message")!({ data, preventDefault(): void {} });
+    listeners.get("message")!({ data, preventDefault: (): void => {} });
   const f: Handler = async (_task, context) => (await context.parentResults()).length;
   serveHandler(scope, { f }, { name: "f", checksPayload: false });
   hear({ kind: "run", task: { id: 1 }, runId: "r", attempt: 1, deadline: null });
