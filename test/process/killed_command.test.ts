@@ -1,7 +1,7 @@
 /**
  * A worker that runs commands dies by `kill -9`, at any moment: no command outlives it by more than a moment.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openQueue } from "../../src/mod.ts";
@@ -50,7 +50,9 @@ Deno.test({
         await until(async () => (await commandsOf(folder)).length === 0, "no command", 10_000);
       }
       assert(seen >= KILLS, `${seen} commands were seen while they ran`);
-      assertEquals(await commandsOf(folder), []);
+      // One that was just being started when its worker died is seen only a little later.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await until(async () => (await commandsOf(folder)).length === 0, "no command", 10_000);
     }),
 });
 
