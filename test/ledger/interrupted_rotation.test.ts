@@ -43,12 +43,48 @@ Deno.test("who finds a seal that its writer did not live to make durable does so
     return { message: "killed" };
   };
   await assertRejects(() => sealing.checkpoint(), StorageError);
-  const calls: string[] = [];
-  storage.fault = (point, name) => void calls.push(`${point} ${name}`);
-  await addNote(ledger, "second");
-  assertEquals(calls.slice(0, 2), ["sync memory/journal-1", "create journal-3"]);
+  assertEquals(await callsOf(storage, () => addNote(ledger, "second"), 2), [
+    "sync memory/journal-1",
+    "create journal-3",
+  ]);
   await ledger.close();
 });
+
+Deno.test("who has written nothing in a sealed segment writes once more what nobody says is durable before it begins the next", async () => {
+  const disk = new MemoryDisk();
+  const storage = new FaultyStorage(new MemoryStorage(disk));
+  const late = await openLedger(storage);
+  await addNote(late, "first");
+  const mortal = new MemoryStorage(disk);
+  const faulty = new FaultyStorage(mortal);
+  const sealing = await openLedger(faulty);
+  await sealing.checkpoint();
+  await addNote(sealing, "second");
+  faulty.fault = (point) => {
+    if (point !== "sync") return undefined;
+    mortal.kill();
+    return { message: "killed" };
+  };
+  await assertRejects(() => sealing.checkpoint(), StorageError);
+  assertEquals(await callsOf(storage, () => addNote(late, "third"), 3), [
+    "write memory/journal-3",
+    "sync memory/journal-3",
+    "create journal-5",
+  ]);
+  await late.close();
+});
+
+/** The first calls that `work` makes to a storage. */
+async function callsOf(
+  storage: FaultyStorage,
+  work: () => Promise<unknown>,
+  count: number,
+): Promise<string[]> {
+  const calls: string[] = [];
+  storage.fault = (point, name) => void calls.push(`${point} ${name}`);
+  await work();
+  return calls.slice(0, count);
+}
 
 Deno.test("closing says so when what relaxed durability acknowledged could not be made durable", async () => {
   const faulty = new FaultyStorage(new MemoryStorage());

@@ -183,6 +183,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "begin the next segment before the seal is durable",
     file: "src/storage/journal.ts",
+    find: "    if (this.#isSealed) await this.sync();\n",
+    replace: "",
+    tests: LEDGER,
+  },
+  {
+    name: "take a seal that nobody vouches for as it is",
+    file: "src/storage/journal.ts",
     find: '    if (isBegun && !(await this.#settleDoubts(file))) return "changed";\n',
     replace:
       '    if (isBegun && !this.#isSealed && !(await this.#settleDoubts(file))) return "changed";\n',
