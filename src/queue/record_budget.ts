@@ -4,15 +4,15 @@
  */
 import type { SqlRow } from "../ledger/sql_engine.ts";
 
-/** In characters of rows; a record may have eight times as many, and JSON within JSON up to doubles them. */
-const BUDGET = 8 * 1024 * 1024;
+/** In characters of rows, about; a record may have eight times as many, and JSON within JSON up to doubles them. */
+export const RECORD_BUDGET = 8 * 1024 * 1024;
 
-/** About what a value costs that is no text. */
-const NUMBER_LENGTH = 12;
+/** What a row costs beside its texts, with the transition that is noted for it. */
+const ROW_LENGTH = 500;
 
 /** What is left of an operation's budget. Whoever spends it writes one row at least. */
 export class RecordBudget {
-  #left = BUDGET;
+  #left = RECORD_BUDGET;
 
   get isSpent(): boolean {
     return this.#left <= 0;
@@ -20,6 +20,7 @@ export class RecordBudget {
 
   /** Notes that `row` is written. */
   spend(row: SqlRow): void {
-    for (const value of row) this.#left -= typeof value === "string" ? value.length : NUMBER_LENGTH;
+    this.#left -= ROW_LENGTH;
+    for (const value of row) if (typeof value === "string") this.#left -= value.length;
   }
 }

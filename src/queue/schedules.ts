@@ -12,6 +12,7 @@ import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
 import { checkCron, type CronTime, nextInstant } from "./cron.ts";
 import { enqueueAll, type PreparedTask, prepareTask } from "./enqueue.ts";
 import type { OperationContext } from "./operation_context.ts";
+import { RECORD_BUDGET } from "./record_budget.ts";
 import {
   type AddScheduleResult,
   CATCH_UP_POLICIES,
@@ -78,9 +79,6 @@ const FIRE_MAX = 10;
 
 /** How many of them are read at once. */
 const CHUNK = FIRE_MAX;
-
-/** How much one transaction writes of this, about, in characters of its record; one task it fires in any case. */
-const FIRE_MAX_LENGTH = 8 * 1024 * 1024;
 
 /** What a schedule's row or a task's costs beside payload and compatibility. */
 const ROW_LENGTH = 3000;
@@ -347,7 +345,7 @@ export function fireSchedules(tx: Transaction, context: OperationContext): SqlRo
   const { nowMs } = context;
   const tasks: SqlRow[] = [];
   let fired = 0;
-  let lengthLeft = FIRE_MAX_LENGTH;
+  let lengthLeft = RECORD_BUDGET; // one task fires in any case
   for (const row of reachedSchedules(tx, nowMs)) {
     const plan = planOf(tx, row, nowMs);
     if (plan.kind !== "fire") continue;

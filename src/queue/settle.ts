@@ -11,6 +11,7 @@ import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { DEPENDENCY_SQL, type DependencyState, markDependency } from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
+import { RecordBudget } from "./record_budget.ts";
 import { requeue } from "./requeue.ts";
 import { UNSETTLED_TABLE } from "./schema.ts";
 import { cell, findRow, updateTask } from "./task_row.ts";
@@ -23,12 +24,6 @@ interface Parent {
   readonly runId: string;
   readonly status: TaskStatus;
 }
-
-/** How much one transaction writes of this, about, in characters of its record: some 15,000 children without payload. */
-const SETTLE_MAX_LENGTH = 8 * 1024 * 1024;
-
-/** What a child costs beside its payload and result. */
-const CHILD_LENGTH = 500;
 
 /** How many children are read at once. */
 const CHUNK = 1000;
@@ -108,7 +103,8 @@ class Settlement {
   readonly #tx: Transaction;
   readonly #context: OperationContext;
   readonly #parents: Parent[] = [];
-  #length = 0;
+  /** Enough for some 14,000 children without payload. */
+  readonly #budget = new RecordBudget();
 
   constructor(tx: Transaction, context: OperationContext) {
     this.#tx = tx;
@@ -120,10 +116,6 @@ class Settlement {
     for (let i = 0; i < this.#parents.length; i++) {
       if (!this.#tellChildren(this.#parents[i]!)) return this.#defer(this.#parents.slice(i));
     }
-  }
-
-  get #isFull(): boolean {
-    return this.#length >= SETTLE_MAX_LENGTH;
   }
 
   #defer(parents: readonly Parent[]): void {
@@ -141,9 +133,9 @@ class Settlement {
     for (;;) {
       const children = this.#tx.read(select, [parent.id, CHUNK]);
       for (const [id, onFailure, state] of children) {
-        if (this.#isFull) return false;
+        if (this.#budget.isSpent) return false;
         const child = findRow(this.#tx, Number(id))!;
-        this.#length += lengthOf(child);
+        this.#budget.spend(child);
         const policy = onFailure as ParentFailurePolicy;
         this.#tell(parent, child, { policy, state: state as DependencyState });
       }
@@ -232,13 +224,6 @@ class Settlement {
 function selectTold(status: TaskStatus): string {
   if (!isFinal(status)) return DEPENDENCY_SQL.closedChildren;
   return status === "completed" ? DEPENDENCY_SQL.unmetChildren : DEPENDENCY_SQL.openChildren;
-}
-
-/** About how much a child's row takes in a record. */
-function lengthOf(child: SqlRow): number {
-  const payload = cell(child, "payload") as string;
-  const result = cell(child, "result") as string | null;
-  return CHILD_LENGTH + payload.length + (result?.length ?? 0);
 }
 
 function parentOfRow(row: SqlRow): Parent {
