@@ -3,6 +3,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { addNote, openLedger, readNotes } from "../support/ledgers.ts";
@@ -34,15 +35,7 @@ Deno.test("who finds a seal that its writer did not live to make durable does so
   const storage = new FaultyStorage(new MemoryStorage(disk));
   const ledger = await openLedger(storage);
   await addNote(ledger, "first");
-  const mortal = new MemoryStorage(disk);
-  const faulty = new FaultyStorage(mortal);
-  const sealing = await openLedger(faulty);
-  faulty.fault = (point) => {
-    if (point !== "sync") return undefined;
-    mortal.kill();
-    return { message: "killed" };
-  };
-  await assertRejects(() => sealing.checkpoint(), StorageError);
+  await dieSealing(disk);
   assertEquals(await callsOf(storage, () => addNote(ledger, "second"), 2), [
     "sync memory/journal-1",
     "create journal-3",
@@ -55,17 +48,10 @@ Deno.test("who has written nothing in a sealed segment writes once more what nob
   const storage = new FaultyStorage(new MemoryStorage(disk));
   const late = await openLedger(storage);
   await addNote(late, "first");
-  const mortal = new MemoryStorage(disk);
-  const faulty = new FaultyStorage(mortal);
-  const sealing = await openLedger(faulty);
-  await sealing.checkpoint();
-  await addNote(sealing, "second");
-  faulty.fault = (point) => {
-    if (point !== "sync") return undefined;
-    mortal.kill();
-    return { message: "killed" };
-  };
-  await assertRejects(() => sealing.checkpoint(), StorageError);
+  await dieSealing(disk, async (sealing) => {
+    await sealing.checkpoint();
+    await addNote(sealing, "second");
+  });
   assertEquals(await callsOf(storage, () => addNote(late, "third"), 3), [
     "write memory/journal-3",
     "sync memory/journal-3",
@@ -73,6 +59,23 @@ Deno.test("who has written nothing in a sealed segment writes once more what nob
   ]);
   await late.close();
 });
+
+/** A process does its work, seals the segment, and dies before the seal is durable. */
+async function dieSealing(
+  disk: MemoryDisk,
+  work: (ledger: Ledger) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const mortal = new MemoryStorage(disk);
+  const faulty = new FaultyStorage(mortal);
+  const ledger = await openLedger(faulty);
+  await work(ledger);
+  faulty.fault = (point) => {
+    if (point !== "sync") return undefined;
+    mortal.kill();
+    return { message: "killed" };
+  };
+  await assertRejects(() => ledger.checkpoint(), StorageError);
+}
 
 /** The first calls that `work` makes to a storage. */
 async function callsOf(

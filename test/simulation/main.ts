@@ -7,6 +7,7 @@
  *     deno task sim --seed 17 --verbose   one seed, every event
  */
 import { parseArgs } from "node:util";
+import { messageOf } from "../../src/domain/errors.ts";
 import { Report } from "./report.ts";
 import { type Script, scriptOf } from "./script.ts";
 import { runSeeds, seedsFrom } from "./seed_pool.ts";
@@ -48,6 +49,10 @@ async function main(options: Options): Promise<number> {
 async function runOne(seed: number, { steps, isVerbose }: Options): Promise<number> {
   const whole = scriptOf(seed);
   const script = steps === undefined ? whole : keepSteps(whole, steps);
+  if (script.steps.length < new Set(steps).size) {
+    console.error(`Cannot use these --steps: seed ${seed} has ${whole.steps.length}`);
+    return 2;
+  }
   if (isVerbose) console.log(JSON.stringify(script.setup));
   const { violations, hash } = await simulate(script, isVerbose ? console.log : undefined);
   console.log(`seed ${seed}: ${script.steps.length} steps, history ${hash.toString(16)}`);
@@ -115,7 +120,16 @@ function numberOf(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
   if (text.trim() !== "" && value >= 0) return value;
-  throw new TypeError(`Cannot use ${JSON.stringify(text)} as --${name}: a number is needed`);
+  throw new TypeError(`Cannot use ${JSON.stringify(text)} as --${name}: a number from 0 is needed`);
 }
 
-if (import.meta.main) Deno.exit(await main(readOptions(Deno.args)));
+function optionsOrExit(): Options {
+  try {
+    return readOptions(Deno.args);
+  } catch (error) {
+    console.error(messageOf(error));
+    Deno.exit(2);
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(optionsOrExit()));
