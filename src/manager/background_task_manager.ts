@@ -16,6 +16,7 @@ import {
   checkNewRun,
   closedError,
   failureMessage,
+  knownRun,
   perform,
   PROCESS_ENDED,
   resolveGraceMs,
@@ -99,6 +100,11 @@ export class BackgroundTaskManager implements TaskManager {
   /** Whether a run with this id is active. */
   isTaskActive(runId: string): boolean {
     return this.#active.has(runId);
+  }
+
+  /** Resolves at once, as the durable manager's does when the run's task is on disk. @throws QueueError `task_not_found`. */
+  async whenStored(runId: string): Promise<void> {
+    await Promise.resolve(knownRun(this.registry, runId));
   }
 
   /** Resolves at once: nothing here is ever on disk. The durable manager's `flush` takes its place. */

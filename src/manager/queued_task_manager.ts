@@ -21,7 +21,14 @@ import type { LogStore } from "../worker/log_store.ts";
 import { Worker, type WorkerOptions } from "../worker/worker.ts";
 import { QueueFollower } from "./queue_follower.ts";
 import type { RunRegistry } from "./run_registry.ts";
-import { checkNewRun, closedError, perform, resolveGraceMs, takeWork } from "./run_rules.ts";
+import {
+  checkNewRun,
+  closedError,
+  knownRun,
+  perform,
+  resolveGraceMs,
+  takeWork,
+} from "./run_rules.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 
 /** How to make a QueuedTaskManager. */
@@ -103,6 +110,8 @@ export class QueuedTaskManager implements TaskManager {
   /** Whether the worker of this process runs registered handlers, or only the work that was given to `startTask`. */
   readonly #embedded: boolean;
   #worker: Worker | null = null;
+  /** Why the queue would not store a run, for whoever asks for this run. */
+  readonly #refusals = new WeakMap<Run, { readonly error: unknown }>();
   /** What `open` or the next `flush` throws. */
   #failure: { readonly error: unknown } | null = null;
   #isLoaded = false;
@@ -268,6 +277,17 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   /**
+   * Resolves when the task of this run is on disk.
+   *
+   * @throws What kept this run from being stored; QueueError `task_not_found` when the registry knows no such run.
+   */
+  async whenStored(runId: string): Promise<void> {
+    await this.#pending.get(runId)?.stored;
+    const refusal = this.#refusals.get(knownRun(this.registry, runId));
+    if (refusal !== undefined) throw refusal.error;
+  }
+
+  /**
    * Resolves when every run started so far is on disk.
    *
    * @throws The first error since the last `flush` that kept a run from being stored; each such run tells its own. After
@@ -341,6 +361,7 @@ export class QueuedTaskManager implements TaskManager {
       return task;
     } catch (error) {
       this.#failure ??= { error };
+      this.#refusals.set(run, { error });
       this.#follower.refuse(run, messageOf(error));
       return null;
     }

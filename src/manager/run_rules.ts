@@ -105,6 +105,16 @@ export function resolveGraceMs(graceMs: number | undefined): number {
   throw new RangeError(`Cannot use ${resolved} as graceMs: a number of at least 0 is needed`);
 }
 
+/** The run with this id. @throws QueueError `task_not_found`. */
+export function knownRun(registry: RunRegistry, runId: string): Run {
+  const run = registry.getRun(runId);
+  if (run !== undefined) return run;
+  throw new QueueError(
+    "task_not_found",
+    `Cannot find run ${JSON.stringify(runId)}: it was never started, or cleaned up`,
+  );
+}
+
 /** What a manager throws when it is asked to start something after closing. */
 export function closedError(what: string): QueueError {
   return new QueueError("queue_closed", `Cannot ${what}: the task manager is closed`);

@@ -5,6 +5,7 @@ import {
   assert,
   assertEquals,
   assertNotEquals,
+  assertRejects,
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
@@ -17,7 +18,10 @@ import { until } from "../support/until.ts";
 
 /** A manager under test, without handlers for any module. */
 export interface ManagerFixture {
-  readonly manager: TaskManager & { flush(): Promise<void> };
+  readonly manager: TaskManager & {
+    flush(): Promise<void>;
+    whenStored(runId: string): Promise<void>;
+  };
   readonly registry: RunRegistry;
   close(): Promise<void>;
 }
@@ -398,6 +402,15 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     await manager.waitAll();
     assertEquals(runs.map((run) => run.result), runs.map((_, i) => i));
     assertEquals(registry.getRunsByStatus("completed").length, 100);
+  });
+
+  test("whenStored() resolves for a run that was started, and rejects for one that nobody knows", async ({ manager }) => {
+    manager.startTask(newRun("r1"), () => Promise.resolve());
+    await manager.whenStored("r1");
+    await manager.waitAll();
+    await manager.whenStored("r1");
+    const error = await assertRejects(() => manager.whenStored("r2"), QueueError, '"r2"');
+    assertEquals(error.code, "task_not_found");
   });
 
   test("a closed manager refuses runs, and waitAll still resolves", async ({ manager, registry, close }) => {

@@ -461,6 +461,22 @@ Deno.test("a run with the id of an old task fails, and the old task is left alon
   await manager.close();
 });
 
+Deno.test("whenStored() tells each run of its own trouble, whoever asks first", () =>
+  withManager(async (_manager, queue) => {
+    await queue.enqueue({ type: "other", runId: "taken" });
+    const runIds = ["new", "taken", "taken2"];
+    await queue.enqueue({ type: "other", runId: "taken2" });
+    const fresh = new RunRegistry();
+    const other = new QueuedTaskManager(queue, fresh, { ownsQueue: false });
+    for (const runId of runIds) other.startTask(newRun(runId), () => Promise.resolve());
+    const outcomes = await Promise.allSettled(runIds.map((runId) => other.whenStored(runId)));
+    assertEquals(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "rejected"]);
+    const later = await assertRejects(() => other.whenStored("taken"), QueueError, '"taken"');
+    assertEquals(later.code, "run_id_conflict");
+    await assertRejects(() => other.flush(), QueueError, '"taken"');
+    await other.close();
+  }));
+
 Deno.test("scheduleTasks() stores all, in order, and makes runs of them", () =>
   withManager(async (manager, queue) => {
     const runIds = Array.from({ length: 200 }, (_, i) => `r${i}`);
