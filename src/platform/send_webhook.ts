@@ -2,7 +2,7 @@
  * Sending a webhook: one POST, to an address that was looked at before anything is connected to it.
  */
 import { lookup } from "node:dns";
-import { request as requestHttp } from "node:http";
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import {
@@ -11,38 +11,51 @@ import {
   type WebhookResponse,
 } from "../worker/webhook_handler.ts";
 
-/** Sends a webhook; what the answer says beside its status is not read. @throws AddressRefusedError */
+/**
+ * Sends a webhook; what the answer says beside its status is not read.
+ *
+ * It always settles: `stop` rejects by itself, as a socket that was taken over by an upgrade, or is closed already, tells
+ * no error when it is destroyed.
+ *
+ * @throws AddressRefusedError
+ */
 export function sendWebhook(request: WebhookRequest): Promise<WebhookResponse> {
-  const { url, headers, body, timeoutMs, signal, isAllowedAddress } = request;
+  const { url, timeoutMs, signal, isAllowedAddress } = request;
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  return new Promise((resolve, reject) => {
-    if (isIP(host) !== 0 && !isAllowedAddress(host)) return reject(refusal(host));
-    const send = url.protocol === "https:" ? requestHttps : requestHttp;
-    const call = send(url, {
-      method: "POST",
-      headers: { ...headers, "Content-Length": new TextEncoder().encode(body).length },
-      lookup: guardedLookup(isAllowedAddress),
-      agent: false,
-    });
-    const stop = (reason: string): void => void call.destroy(new Error(reason));
-    const timer = setTimeout(() => stop(`no answer within ${timeoutMs} ms`), timeoutMs);
-    const onAbort = (): void => stop("it was interrupted");
-    signal.addEventListener("abort", onAbort, { once: true });
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-    };
-    call.on("response", (response) => {
-      end();
-      const { "retry-after": retryAfter } = response.headers;
-      resolve({ status: response.statusCode ?? 0, retryAfter: retryAfter ?? null });
-      response.destroy();
-    });
-    call.on("error", (error) => {
-      end();
-      reject(error);
-    });
-    call.end(body);
+  if (isIP(host) !== 0 && !isAllowedAddress(host)) return Promise.reject(refusal(host));
+  const { promise, resolve, reject } = Promise.withResolvers<WebhookResponse>();
+  const call = newCall(request);
+  const stop = (reason: string): void => {
+    const error = new Error(reason);
+    call.destroy(error);
+    reject(error);
+  };
+  const answer = ({ statusCode, headers }: IncomingMessage, socket: { destroy(): void }): void => {
+    resolve({ status: statusCode ?? 0, retryAfter: headers["retry-after"] ?? null });
+    socket.destroy();
+  };
+  call.on("response", (response) => answer(response, response));
+  call.on("upgrade", (response, socket) => answer(response, socket));
+  call.on("error", reject);
+  call.on("close", () => stop("the connection was closed without an answer"));
+  const timer = setTimeout(() => stop(`no answer within ${timeoutMs} ms`), timeoutMs);
+  const onAbort = (): void => stop("it was interrupted");
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  else call.end(request.body);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+  });
+}
+
+function newCall({ url, headers, body, isAllowedAddress }: WebhookRequest): ClientRequest {
+  const send = url.protocol === "https:" ? requestHttps : requestHttp;
+  return send(url, {
+    method: "POST",
+    headers: { ...headers, "Content-Length": new TextEncoder().encode(body).length },
+    lookup: guardedLookup(isAllowedAddress),
+    agent: false,
   });
 }
 

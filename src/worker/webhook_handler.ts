@@ -66,6 +66,9 @@ const RETRY = Object.freeze({ initialDelayMs: 5000, multiplier: 3, maxDelayMs: 3
 /** How long one delivery may take, in milliseconds. */
 export const WEBHOOK_TIMEOUT_MS = Object.freeze({ min: 100, max: 60_000, default: 10_000 });
 
+/** How much longer than a delivery its attempt may take: a sender that never settles would keep its slot for ever. */
+const FENCE_MS = 5000;
+
 const SECRET_MIN_LENGTH = 16;
 const RETRY_AFTER_MAX_SECONDS = 86_400;
 
@@ -113,6 +116,7 @@ export function registerWebhookHandler(
   handlers.register(WEBHOOK_TYPE, deliver, {
     description: "Tells webhooks of tasks that ended",
     retryPolicy: RETRY,
+    timeoutMs: timeoutMs + FENCE_MS,
   });
 }
 
