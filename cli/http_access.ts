@@ -3,7 +3,7 @@
  */
 import type { AppOptions } from "../server/app.ts";
 import { parseTokens, tokenAccess, type TokenRecord } from "../server/app.ts";
-import { messageOf } from "../src/mod.ts";
+import { messageOf, quotePath } from "../src/mod.ts";
 import { checkedInput, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 
@@ -57,10 +57,10 @@ async function readTokensFile(io: CliIo, file: string): Promise<TokenRecord[]> {
   try {
     tokens = await parseTokens(await io.readText(file));
   } catch (thrown) {
-    throw new UsageError(`Cannot use the tokens of ${JSON.stringify(file)}: ${messageOf(thrown)}`, {
+    throw new UsageError(`Cannot use the tokens of ${quotePath(file)}: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   }
   if (tokens.length > 0) return tokens;
-  throw new UsageError(`Cannot use the tokens of ${JSON.stringify(file)}: there are none in it`);
+  throw new UsageError(`Cannot use the tokens of ${quotePath(file)}: there are none in it`);
 }

@@ -8,6 +8,7 @@ import {
   type NewTask,
   PARENT_FAILURE_POLICIES,
   type ParentFailurePolicy,
+  quotePath,
   RETRY_LIMITS,
   type RetryPolicy,
   TASK_LIMITS,
@@ -152,7 +153,7 @@ export async function readInput(session: Session, path: string): Promise<string>
   try {
     return (await session.io.readText(path)).replace(/^\uFEFF/, "");
   } catch (thrown) {
-    throw new UsageError(`Cannot read ${JSON.stringify(path)}: ${messageOf(thrown)}`, {
+    throw new UsageError(`Cannot read ${quotePath(path)}: ${messageOf(thrown)}`, {
       cause: thrown,
     });
   }

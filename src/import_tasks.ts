@@ -4,7 +4,7 @@
  * The whole file is read and checked before the queue is touched, and what is stored is stored in one transaction.
  */
 import { restoreBackup } from "./backups.ts";
-import { invariant, messageOf, StorageError } from "./domain/errors.ts";
+import { invariant, messageOf, quotePath, StorageError } from "./domain/errors.ts";
 import { TASK_STATUSES, type TaskStatus } from "./domain/task.ts";
 import type { SqlDatabase } from "./ledger/sql_engine.ts";
 import { openQueue } from "./open_queue.ts";
@@ -433,5 +433,5 @@ function refusalOf({ path, problems, conflicts }: ImportReport): string {
   );
   const rest = reasons.length - told.length;
   const more = rest > 0 ? `; and ${rest} more` : "";
-  return `Cannot import ${JSON.stringify(path)}: ${told.join("; ")}${more}`;
+  return `Cannot import ${quotePath(path)}: ${told.join("; ")}${more}`;
 }

@@ -29,6 +29,7 @@ export {
   PermanentError,
   QueueError,
   type QueueErrorCode,
+  quotePath,
   RetryAfterError,
   StorageError,
 } from "./domain/errors.ts";

@@ -44,7 +44,7 @@ export class StorageError extends Error {
 
   /** `operation` on `path` failed; its message is made of the three. */
   constructor(operation: string, path: string, reason: string, options?: ErrorOptions) {
-    super(`Cannot ${operation} ${JSON.stringify(path)}: ${reason}`, options);
+    super(`Cannot ${operation} ${quotePath(path)}: ${reason}`, options);
     this.operation = operation;
     this.path = path;
   }
@@ -159,6 +159,11 @@ export function permanentError(error: unknown): Error {
     return new ExitCodeError(exitCode, message, { cause: error, isPermanent: true });
   }
   return new PermanentError(message, { cause: error });
+}
+
+/** A path for a message: in quotes, control characters escaped, the backslashes of Windows as they are. */
+export function quotePath(path: string): string {
+  return JSON.stringify(path).replaceAll("\\\\", "\\");
 }
 
 /** Asserts what the code has proved. A failure is a bug in Holdfast, never the caller's fault. */

@@ -3,7 +3,7 @@
  *
  * What opens queues and prints warnings is passed in, so this file knows no platform.
  */
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, quotePath } from "../domain/errors.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { BackgroundTaskManager } from "./background_task_manager.ts";
 import { TASK_EXECUTION_DEFAULTS, type TaskExecutionConfig } from "./config.ts";
@@ -50,7 +50,7 @@ export async function createTaskManager(
   } catch (error) {
     if (!config.queueFallbackEnabled) throw error;
     deps.warn(
-      `Cannot open the task queue ${JSON.stringify(config.queueDbPath)}, so runs are kept in ` +
+      `Cannot open the task queue ${quotePath(config.queueDbPath)}, so runs are kept in ` +
         `memory and end with this process: ${messageOf(error)}`,
     );
     return createBackgroundTaskManager(deps);

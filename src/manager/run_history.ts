@@ -5,7 +5,7 @@
  * that cannot be read whole is kept aside before it is replaced, and one that cannot be read at all is never replaced.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
-import { messageOf, StorageError } from "../domain/errors.ts";
+import { messageOf, quotePath, StorageError } from "../domain/errors.ts";
 import { isActive, type Run } from "../domain/run.ts";
 import { checkInteger } from "../domain/task.ts";
 import type { HistoryFile } from "./history_file.ts";
@@ -120,8 +120,8 @@ export class RunHistory {
     const { path } = this.#file;
     const aside = await this.#file.keepAside();
     this.#report(
-      `Cannot read all of the run history ${JSON.stringify(path)}: ${damage}; ` +
-        `${readable} runs were read, and the file is kept as ${JSON.stringify(aside)}`,
+      `Cannot read all of the run history ${quotePath(path)}: ${damage}; ` +
+        `${readable} runs were read, and the file is kept as ${quotePath(aside)}`,
     );
   }
 

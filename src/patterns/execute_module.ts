@@ -4,6 +4,7 @@
  * Both outputs are read at the same time and to their end, so that no program waits for a reader and nothing is lost. An
  * exit code is a result and never an error.
  */
+import { quotePath } from "../domain/errors.ts";
 import { OutputLines } from "./output_lines.ts";
 import type { Processes, ProgramEnvironment, ProgramRequest, RunningProgram } from "./processes.ts";
 
@@ -198,7 +199,7 @@ async function describeRun(processes: Processes, request: ProgramRequest): Promi
   const command = JSON.stringify([file, ...args]);
   return {
     exitCode: 0,
-    stdout: `Would run ${command} in ${JSON.stringify(cwd)}\n`,
+    stdout: `Would run ${command} in ${quotePath(cwd)}\n`,
     stderr: "",
   };
 }

@@ -2,6 +2,7 @@
  * Processes in Deno: each program under a watcher of its own, so that none outlives this process.
  */
 import { resolve } from "node:path";
+import { quotePath } from "../domain/errors.ts";
 import type {
   Processes,
   Program,
@@ -160,7 +161,7 @@ function startWatched(program: Program, command: Deno.Command): RunningProgram {
     await lifeline.cut();
     const reason = code === NOT_STARTED ? await stderr.refusal() : null;
     if (reason === null) return code;
-    throw new Error(`Cannot start ${JSON.stringify(program.file)}: ${reason}`);
+    throw new Error(`Cannot start ${quotePath(program.file)}: ${reason}`);
   });
   return runningProgram({
     stdout: chunksOf(watcher.stdout, watcher.status),

@@ -57,7 +57,9 @@ export class DenoStorage implements Storage {
   #presenceFile: Deno.FsFile | undefined;
   #watchTrust: WatchTrust = "untried";
   #location: string;
+  /** Those of a queue that is open; each is opened when it is asked for. */
   readonly #lockFiles = new Map<LockName, Deno.FsFile>();
+  #isOpen = false;
   readonly #disk: DiskSpeed = { syncMs: INLINE_SYNC_MS };
 
   /**
@@ -96,9 +98,8 @@ export class DenoStorage implements Storage {
       await makeFolder(this.#folder);
       if (found === undefined) await this.#holdPlace();
       await this.#enter();
-      for (const name of ["commit", "checkpoint"] as const) {
-        this.#lockFiles.set(name, await this.#openLockFile(name));
-      }
+      this.#isOpen = true;
+      for (const name of ["commit", "checkpoint"] as const) this.#lockFile(name);
     });
   }
 
@@ -205,6 +206,7 @@ export class DenoStorage implements Storage {
         isWatched: (name) => this.#nameOf(name).startsWith("journal-"),
         onChange,
         proofPath: this.#lockPath("commit"),
+        isProof: (name) => this.#nameOf(name) === "commit.lock",
         trust: this.#watchTrust,
         onTrust: (trust) => this.#watchTrust = trust,
       });
@@ -215,6 +217,7 @@ export class DenoStorage implements Storage {
   }
 
   close(): void {
+    this.#isOpen = false;
     for (const file of this.#lockFiles.values()) file.close();
     this.#lockFiles.clear();
     this.#presenceFile?.close();
@@ -257,38 +260,43 @@ export class DenoStorage implements Storage {
     return folded.startsWith(`${own}.`) ? folded.slice(own.length + 1) : "";
   }
 
-  /** Somebody deleted the lock file or put another in its place: a lock on it would keep nobody out any more. */
-  #reopenLockFile(name: LockName): void {
-    const path = this.#lockPath(name);
-    const file = Deno.openSync(path, { read: true, write: true, create: true });
-    this.#lockFile(name).close();
-    this.#lockFiles.set(name, file);
-  }
-
-  #openLockFile(name: LockName): Promise<Deno.FsFile> {
-    return Deno.open(this.#lockPath(name), { read: true, write: true, create: true });
-  }
-
   #lockFile(name: LockName): Deno.FsFile {
-    const file = this.#lockFiles.get(name);
-    if (file === undefined) {
+    if (!this.#isOpen) {
       throw new StorageError("lock", this.#lockPath(name), "the queue is not open");
     }
+    const file = this.#lockFiles.get(name) ??
+      Deno.openSync(this.#lockPath(name), { read: true, write: true, create: true });
+    this.#lockFiles.set(name, file);
     return file;
   }
 
-  /** The lock that has just been taken, unless its file is gone. */
+  /** Closing lets go of the lock in any case; the next one who asks for it opens the file anew. */
+  #closeLockFile(name: LockName): void {
+    this.#lockFiles.get(name)?.close();
+    this.#lockFiles.delete(name);
+  }
+
+  /**
+   * The lock that has just been taken, unless somebody has deleted its file or put another in its place: then it would keep
+   * nobody out any more.
+   */
   #checked(name: LockName, file: Deno.FsFile): Lock | undefined {
-    const release = (): void => {
-      attemptNow("unlock", this.#lockPath(name), () => file.unlockSync());
-    };
     try {
-      if (!isDeleted(file)) return { release };
+      if (!isDeleted(file)) return { release: () => this.#unlock(name, file) };
     } catch (error) {
-      release();
+      this.#unlock(name, file);
       throw error;
     }
-    this.#reopenLockFile(name);
+    this.#closeLockFile(name);
+  }
+
+  /** A lock that stayed held would, on Windows, keep out this process too: a second lock of the same file is refused there. */
+  #unlock(name: LockName, file: Deno.FsFile): void {
+    try {
+      file.unlockSync();
+    } catch {
+      this.#closeLockFile(name);
+    }
   }
 
   async #attempt<T>(operation: string, path: string, action: () => Promise<T>): Promise<T> {
@@ -352,7 +360,7 @@ class DenoFile implements StorageFile {
   }
 }
 
-/** On Windows no file is deleted as long as it is open. */
+/** Windows, too, lets an open file be deleted (since version 1809, on NTFS), and counts no name of it then. */
 function isDeleted(file: Deno.FsFile): boolean {
   return file.statSync().nlink === 0;
 }

@@ -4,6 +4,7 @@
  * A name without a separator is looked up on the `PATH` only, never in the working directory, also on Windows.
  */
 import { delimiter, extname, isAbsolute, join, resolve } from "node:path";
+import { quotePath } from "../domain/errors.ts";
 
 /** What is run before a script. */
 export interface Interpreter {
@@ -51,7 +52,7 @@ export async function findProgram(commands: readonly string[], folder: string): 
     files.push(file);
   }
   if (files.length > 0) return checkShellLess(files[0]!);
-  const names = commands.map((command) => JSON.stringify(command)).join(", ");
+  const names = commands.map((command) => quotePath(command)).join(", ");
   const which = commands.length === 1 ? names : `any of ${names}`;
   const place = commands.some(hasSeparator) ? "there or on the PATH" : "on the PATH";
   throw new TypeError(`Cannot run ${which}: there is no such program ${place}`);
@@ -60,20 +61,20 @@ export async function findProgram(commands: readonly string[], folder: string): 
 /** @throws TypeError when `path` is no file; `what` names it. */
 export async function checkFile(path: string, what: string): Promise<string> {
   if ((await look(path))?.isFile) return path;
-  throw new TypeError(`Cannot run ${what} ${JSON.stringify(path)}: there is no such file`);
+  throw new TypeError(`Cannot run ${what} ${quotePath(path)}: there is no such file`);
 }
 
 /** @throws TypeError when `path` is no folder. */
 export async function checkFolder(path: string): Promise<string> {
   if ((await look(path))?.isDirectory) return path;
-  throw new TypeError(`Cannot work in ${JSON.stringify(path)}: there is no such folder`);
+  throw new TypeError(`Cannot work in ${quotePath(path)}: there is no such folder`);
 }
 
 /** @throws TypeError when only a shell can run `file`. */
 export function checkShellLess(file: string): string {
   if (!needsShell(file)) return file;
   throw new TypeError(
-    `Cannot run ${JSON.stringify(file)}: a ${
+    `Cannot run ${quotePath(file)}: a ${
       endingOf(file)
     } file is run by a shell, which nothing may pass through`,
   );

@@ -20,6 +20,8 @@ export interface FolderWatchOptions {
   readonly onChange: () => void;
   /** A file in the folder that may be touched; its name is not watched. */
   readonly proofPath: string;
+  /** Whether this is that file's name, as the system may write it. */
+  readonly isProof: (name: string) => boolean;
   /** What an earlier watch found out. */
   readonly trust: WatchTrust;
   /** Is told what this one finds out. */
@@ -72,7 +74,7 @@ export class FolderWatch {
   }
 
   #onEvent(names: readonly string[]): void {
-    if (names.includes(basename(this.#options.proofPath))) this.#settle("proven");
+    if (names.some(this.#options.isProof)) this.#settle("proven");
     if (names.length === 0 || names.some(this.#options.isWatched)) this.#options.onChange();
   }
 

@@ -8,7 +8,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, quotePath } from "../domain/errors.ts";
 import { entryName, type HandlerListEntry, parseHandlerList } from "../worker/handler_list.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
 import {
@@ -89,7 +89,7 @@ export async function loadHandlers(
     return registry;
   } catch (thrown) {
     throw new TypeError(
-      `Cannot load handlers from ${JSON.stringify(file)}: ${messageOf(thrown)}`,
+      `Cannot load handlers from ${quotePath(file)}: ${messageOf(thrown)}`,
       { cause: thrown },
     );
   }

@@ -4,7 +4,7 @@
  * All or nothing: either every module is registered, or none is and the error names the one that is wrong.
  */
 import { dirname, resolve } from "node:path";
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, quotePath } from "../domain/errors.ts";
 import { commandHandler, commandHandlerOptions } from "../patterns/command_module.ts";
 import { moduleEntryName, parseModuleList } from "../patterns/module_list.ts";
 import { HandlerRegistry } from "../worker/handler_registry.ts";
@@ -43,7 +43,7 @@ export async function loadModules(
     return registry;
   } catch (thrown) {
     throw new TypeError(
-      `Cannot load modules from ${JSON.stringify(file)}: ${messageOf(thrown)}`,
+      `Cannot load modules from ${quotePath(file)}: ${messageOf(thrown)}`,
       { cause: thrown },
     );
   }

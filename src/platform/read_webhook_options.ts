@@ -2,7 +2,7 @@
  * How webhooks are delivered, as it is configured around this process: the secret comes from an environment variable or a
  * file, so that it stands in no list of processes.
  */
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, quotePath } from "../domain/errors.ts";
 import type { WebhookOptions } from "../worker/webhook_handler.ts";
 import type { WorkerConfig } from "../worker/worker_config.ts";
 import { readEnvironment } from "./environment.ts";
@@ -40,7 +40,7 @@ async function readSecret(plain: string | undefined, file: string | undefined): 
       `hosts are allowed, but there is no secret: ${WEBHOOK_SECRET_VARIABLE} or a secret file is needed`,
     );
   }
-  const name = JSON.stringify(file);
+  const name = quotePath(file);
   if (plain !== undefined) {
     throw refusal(`${WEBHOOK_SECRET_VARIABLE} and ${name} are two secrets: one is needed`);
   }

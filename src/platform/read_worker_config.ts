@@ -1,7 +1,7 @@
 /**
  * A worker's configuration as it stands around this process: environment variables and a file.
  */
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, quotePath } from "../domain/errors.ts";
 import {
   resolveWorkerConfig,
   WORKER_CONFIG_VARIABLES,
@@ -36,7 +36,7 @@ export async function readWorkerConfig(
 }
 
 async function read(file: string): Promise<{ readonly name: string; readonly content: unknown }> {
-  const name = JSON.stringify(file);
+  const name = quotePath(file);
   try {
     return { name, content: await readSettingsFile(file) ?? {} };
   } catch (thrown) {

@@ -127,7 +127,7 @@ async function withFaults(
   const open = (): Promise<TaskQueue | undefined> => told.answerOf(() => openStill(storage));
   await inTime(scenario.run({ told, path, open, arm }));
   assertEquals(storage.openFiles, 0, "files are left open");
-  if (kind.point !== "unlock") assertEquals(storage.heldLocks, 0, "locks are left held");
+  assertEquals(storage.heldLocks, 0, "locks are left held");
   return calls >= n;
 }
 

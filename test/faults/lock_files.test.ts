@@ -25,13 +25,9 @@ const MISDEEDS: Record<string, (lockFile: string) => Promise<void>> = {
   },
 };
 
-/** Windows does not let go of a file that is open. */
-const IS_WINDOWS = Deno.build.os === "windows";
-
 for (const [misdeed, commit] of Object.entries(MISDEEDS)) {
   Deno.test({
     name: `lock files that are ${misdeed} while the queue is open lose nothing`,
-    ignore: IS_WINDOWS,
     sanitizeOps: true,
     sanitizeResources: true,
     fn: () => withTemporaryPath((path) => loseNothing(path, commit)),
@@ -40,7 +36,6 @@ for (const [misdeed, commit] of Object.entries(MISDEEDS)) {
 
 Deno.test({
   name: "a queue whose whole folder is deleted while it is open acknowledges nothing more",
-  ignore: IS_WINDOWS,
   sanitizeOps: true,
   sanitizeResources: true,
   fn: () =>

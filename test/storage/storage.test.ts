@@ -5,6 +5,7 @@ import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { storageContract } from "../contract/storage_contract.ts";
 import { withTemporaryPath } from "../support/queues.ts";
+import { until } from "../support/until.ts";
 
 storageContract("MemoryStorage", async (test) => {
   const disk = new MemoryDisk();
@@ -35,6 +36,50 @@ Deno.test("DenoStorage refuses a folder where the queue's file should be, and ma
     deep.close();
     assertEquals((await Deno.stat(join(dirname(path), "a", "b"))).isDirectory, true);
   }));
+
+Deno.test("DenoStorage lets go of a lock also when the system refuses to unlock it", () =>
+  withTemporaryPath(async (path) => {
+    const [one, other] = [new DenoStorage(path), new DenoStorage(path)];
+    const { unlockSync } = Deno.FsFile.prototype;
+    try {
+      await one.open();
+      await other.open();
+      const lock = one.tryLock("commit");
+      Deno.FsFile.prototype.unlockSync = () => {
+        throw new Error("the lock is not held");
+      };
+      lock!.release();
+      Deno.FsFile.prototype.unlockSync = unlockSync;
+      other.tryLock("commit")!.release();
+      one.tryLock("commit")!.release();
+    } finally {
+      Deno.FsFile.prototype.unlockSync = unlockSync;
+      one.close();
+      other.close();
+    }
+  }));
+
+Deno.test({
+  name: "DenoStorage: a watch is proven also when the path is written in another case",
+  ignore: Deno.build.os === "linux", // there it is another file
+  fn: () =>
+    withTemporaryPath(async (path) => {
+      const storage = new DenoStorage(path);
+      await storage.open();
+      storage.close();
+      const other = new DenoStorage(join(dirname(path), "QUEUE.DB"));
+      await other.open();
+      const watch = other.watch(() => {})!;
+      await until(() => watch.isProven);
+      watch.stop();
+      other.close();
+    }),
+});
+
+Deno.test("StorageError shows the backslashes of a path as they are", () => {
+  const { message } = new StorageError("open", "C:\\data\\a\nb.db", "no");
+  assertEquals(message, 'Cannot open "C:\\data\\a\\nb.db": no');
+});
 
 Deno.test("DenoStorage ignores files beside it that are not the queue's", () =>
   withTemporaryPath(async (path) => {

@@ -169,9 +169,9 @@ export class FaultyStorage implements Storage {
     this.heldLocks++;
     return {
       release: () => {
-        this.check("unlock", name);
         lock.release();
         this.heldLocks--;
+        this.check("unlock", name);
       },
     };
   }
