@@ -14,13 +14,15 @@ export interface Interpreter {
   readonly args: readonly string[];
 }
 
+const isWindows = Deno.build.os === "windows";
+
 const DENO_ENDINGS: readonly string[] = [".ts", ".mts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"];
 
 /** Endings of files that only a shell can run. */
 const SHELL_ENDINGS: readonly string[] = [".bat", ".cmd", ".ps1"];
 
-/** Endings that Windows adds to a name: those that need no shell. */
-const WINDOWS_ENDINGS: readonly string[] = ["", ".exe", ".com"];
+/** Endings of files that Windows runs without a shell, in the order of its own search. */
+const PROGRAM_ENDINGS: readonly string[] = [".com", ".exe"];
 
 /** What runs `script`, a path: an interpreter, or nothing, when it is a program itself. */
 export function interpreterOf(script: string): Interpreter | undefined {
@@ -30,7 +32,6 @@ export function interpreterOf(script: string): Interpreter | undefined {
     return { commands, args: ["run", "--allow-all"] };
   }
   if (ending !== ".py") return undefined;
-  const isWindows = Deno.build.os === "windows";
   return {
     commands: isWindows ? ["py", "python", "python3"] : ["python3", "python"],
     // Unbuffered, so that its lines arrive while it runs; UTF-8 whatever the system's code page is.
@@ -93,27 +94,51 @@ function hasSeparator(command: string): boolean {
   return /[\\/]/.test(command) || isAbsolute(command);
 }
 
-/** The files that `command` may stand for, in order; first those that need no shell. */
+/** The files that `command` may stand for, in order. */
 function candidates(command: string, folder: string): string[] {
-  const folders = (Deno.env.get("PATH") ?? "").split(delimiter).filter((path) => isAbsolute(path));
-  const paths = hasSeparator(command)
-    ? [resolve(folder, command)]
-    : folders.map((path) => join(path, command));
-  if (Deno.build.os !== "windows") return paths;
-  return [...WINDOWS_ENDINGS, ...SHELL_ENDINGS].flatMap((ending) =>
-    paths.map((path) => path + ending)
-  );
+  if (hasSeparator(command)) {
+    const path = resolve(folder, command);
+    return isWindows ? [path, ...windowsCandidates([path])] : [path];
+  }
+  const folders = searchFolders(Deno.env.get("PATH") ?? "");
+  const paths = folders.map((path) => join(path, command));
+  return isWindows ? windowsCandidates(paths) : paths;
+}
+
+/** The folders of a `PATH`. On Windows one may stand in quotation marks. */
+function searchFolders(path: string): string[] {
+  const folders = path.split(delimiter);
+  const plain = isWindows ? folders.map((folder) => folder.replace(/^"(.*)"$/, "$1")) : folders;
+  return plain.filter((folder) => isAbsolute(folder));
+}
+
+/**
+ * The files that one of `paths` may stand for on Windows; first those that need no shell, so that a script of the same name
+ * in an earlier folder hides no program.
+ *
+ * A name that has the ending of a program is taken as it is, any other gets one: `npm` beside `npm.cmd` is a shell's script,
+ * which Windows cannot start.
+ */
+export function windowsCandidates(paths: readonly string[]): string[] {
+  const named = (endings: readonly string[]): string[] =>
+    paths.flatMap((path) =>
+      endings.includes(endingOf(path)) ? [path] : endings.map((ending) => path + ending)
+    );
+  return [...named(PROGRAM_ENDINGS), ...named(SHELL_ENDINGS)];
 }
 
 async function firstFile(paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) if (await isProgram(path)) return path;
+  for (const path of paths) if (isProgram(await look(path), isWindows)) return path;
   return undefined;
 }
 
-/** Whether a file is there and somebody may execute it; Windows goes by the name alone. */
-async function isProgram(path: string): Promise<boolean> {
-  const found = await look(path);
-  return (found?.isFile ?? false) && (found?.mode === null || (found!.mode & 0o111) !== 0);
+/** Whether a file is there and somebody may execute it; Windows goes by the name alone, its files have no such bits. */
+export function isProgram(
+  found: Pick<Deno.FileInfo, "isFile" | "mode"> | undefined,
+  byName: boolean,
+): boolean {
+  if (found === undefined || !found.isFile) return false;
+  return byName || found.mode === null || (found.mode & 0o111) !== 0;
 }
 
 async function look(path: string): Promise<Deno.FileInfo | undefined> {
@@ -121,6 +146,17 @@ async function look(path: string): Promise<Deno.FileInfo | undefined> {
     return await Deno.stat(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
+    return isWindows && !(error instanceof Deno.errors.NotFound)
+      ? await lookAtAlias(path)
+      : undefined;
+  }
+}
+
+/** An alias of a program from the Microsoft Store can be started, but not opened, so only the link itself can be seen. */
+async function lookAtAlias(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.lstat(path);
+  } catch {
     return undefined;
   }
 }
