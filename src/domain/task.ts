@@ -87,6 +87,11 @@ export interface TaskLimits {
   readonly parentsMax: number;
   /** Parents that all tasks of a batch can name together. */
   readonly parentsBatchMax: number;
+  /**
+   * The highest id, lease token or count that an import can bring: as many numbers remain for what follows, all of them
+   * integers that JavaScript and SQLite both hold exactly.
+   */
+  readonly importedNumberMax: number;
   /** Tasks that one page can list. */
   readonly listMax: number;
   /** Tasks that one page lists when nothing is said. */
@@ -119,6 +124,7 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   importMax: 1_000_000,
   parentsMax: 1000,
   parentsBatchMax: 250_000,
+  importedNumberMax: 2 ** 52,
   listMax: 1000,
   listDefault: 100,
 });

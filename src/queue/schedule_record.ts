@@ -67,7 +67,7 @@ function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedSc
     next_at_utc: optionalDate(record.nextAt, "nextAt"),
     last_fired_at_utc: optionalDate(record.lastFiredAt, "lastFiredAt"),
     last_task_id: null,
-    firings: checkInteger(record.firings, "firings", 0, Number.MAX_SAFE_INTEGER),
+    firings: checkInteger(record.firings, "firings", 0, TASK_LIMITS.importedNumberMax),
     created_at_utc: checkDate(record.createdAt, "createdAt"),
     updated_at_utc: checkDate(record.updatedAt, "updatedAt"),
   };

@@ -102,7 +102,8 @@ export function recordOfRow(
  * @throws TypeError, RangeError
  */
 export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): PreparedRecord {
-  const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
+  const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax, importedNumberMax } =
+    TASK_LIMITS;
   const status = checkStatus(record);
   const maxAttempts = checkInteger(
     record.maxAttempts,
@@ -111,7 +112,7 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
     maxAttemptsMax,
   );
   return {
-    id: checkInteger(record.id, "task id", 1, Number.MAX_SAFE_INTEGER),
+    id: checkInteger(record.id, "task id", 1, importedNumberMax),
     run_id: checkExactName(record.runId, "run id", TASK_LIMITS.runIdMaxLength),
     type: checkExactName(record.type, "task type", TASK_LIMITS.typeMaxLength),
     priority: checkInteger(record.priority, "priority", priorityMin, priorityMax),
@@ -139,7 +140,7 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
       record.lockedBy,
       (worker) => checkExactName(worker, "worker id", TASK_LIMITS.workerIdMaxLength),
     ),
-    lease_token: checkInteger(record.leaseToken, "lease token", 0, Number.MAX_SAFE_INTEGER),
+    lease_token: checkInteger(record.leaseToken, "lease token", 0, importedNumberMax),
     error_message: optional(
       record.errorMessage,
       (text) => checkText(text, "error message", TASK_LIMITS.errorMessageMaxLength),
@@ -186,7 +187,8 @@ function checkParents({ id, parents }: TaskRecord): readonly ParentRecord[] {
 }
 
 function checkParent({ taskId, runId, onFailure, state }: ParentRecord): void {
-  checkInteger(taskId, "task id of a parent", -TASK_LIMITS.parentsMax, Number.MAX_SAFE_INTEGER);
+  const { parentsMax, importedNumberMax } = TASK_LIMITS;
+  checkInteger(taskId, "task id of a parent", -parentsMax, importedNumberMax);
   checkExactName(runId, "run id of a parent", TASK_LIMITS.runIdMaxLength);
   if (!PARENT_FAILURE_POLICIES.includes(onFailure) || !PARENT_STATES.includes(state)) {
     throw new TypeError(

@@ -234,3 +234,48 @@ Deno.test("more schedules than a queue may have are not imported", () =>
       reason: `There would be ${schedulesMax + 1} schedules: at most ${schedulesMax} are allowed`,
     }]);
   }));
+
+Deno.test("importRecords() refuses numbers that leave no room for those that follow", () =>
+  withQueue(IN_MEMORY, async (from) => {
+    const { task } = await from.enqueue({ type: "a", runId: "first" });
+    await from.addSchedule({ id: "sync", type: "sync", everyMs: 60_000 });
+    const { tasks: [record], schedules: [schedule] } = await from.exportAll();
+    const parent = { taskId: task.id, runId: "p", onFailure: "fail", state: "met" } as const;
+    for (const number of [2 ** 52 + 1, Number.MAX_SAFE_INTEGER]) {
+      const refused = [
+        { ...record!, id: number },
+        { ...record!, id: 2, leaseToken: number },
+        { ...record!, id: 3, runId: "c", parents: [{ ...parent, taskId: number }] },
+      ];
+      await withQueue(IN_MEMORY, async (to) => {
+        const { stored, problems } = await to.importRecords(refused, {
+          schedules: [{ ...schedule!, firings: number }],
+        });
+        assertEquals([stored, problems.length], [false, 4]);
+        for (const { reason } of problems) {
+          assertStringIncludes(reason, `Cannot use ${number} as `);
+          assertStringIncludes(reason, String(2 ** 52));
+        }
+        assertEquals(await to.count(), 0);
+      });
+    }
+  }));
+
+Deno.test("importRecords() takes the highest id and lease token, and the queue goes on behind them", () =>
+  withQueue(IN_MEMORY, async (from) => {
+    await from.enqueue({ type: "a", runId: "last" });
+    const [record] = await from.exportRecords();
+    await withQueue(IN_MEMORY, async (to) => {
+      await to.importRecords([{ ...record!, id: 2 ** 52, leaseToken: 2 ** 52 }]);
+      const { task } = await to.enqueue({ type: "b" });
+      const next = await to.enqueue({ type: "b" });
+      assertEquals([task.id, next.task.id], [2 ** 52 + 1, 2 ** 52 + 2]);
+      const [leased] = await to.claim({ workerId: "w", types: ["a"] });
+      assertEquals(leased!.leaseToken, 2 ** 52 + 1);
+      await to.release(leased!);
+      const [again] = await to.claim({ workerId: "w", types: ["a"] });
+      await assertRejects(() => to.complete(leased!), Error, "lease token");
+      assertEquals((await to.complete(again!)).status, "completed");
+      assertEquals((await to.integrityCheck()).ok, true);
+    });
+  }));
