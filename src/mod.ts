@@ -212,6 +212,7 @@ export type { ScheduleRecord } from "./queue/schedule_record.ts";
 export type { ParentRecord, TaskRecord } from "./queue/task_record.ts";
 export type {
   ClaimRequest,
+  EnqueueOptions,
   EnqueueResult,
   FailOptions,
   ListRequest,

@@ -49,6 +49,11 @@ interface ActiveRun {
   readonly run: Run;
   /** `null` until the queue has acknowledged the task. */
   readonly taskId: number | null;
+}
+
+/** Which lease of which task a run tells of. */
+interface SeenLease {
+  readonly taskId: number;
   readonly leaseToken: number;
 }
 
@@ -72,6 +77,7 @@ export class QueueFollower {
   readonly #onTask: (task: Task) => void;
   readonly #active = new Map<string, ActiveRun>();
   readonly #refused = new WeakSet<Run>();
+  readonly #seen = new WeakMap<Run, SeenLease>();
   readonly #idle = new IdleSignal();
   readonly #stopped = new AbortController();
   readonly #unwatch: () => void;
@@ -119,18 +125,31 @@ export class QueueFollower {
   /** Takes up a run that is about to be enqueued. */
   begin(run: Run): void {
     this.#registry.addRun(run);
-    this.#active.set(run.runId, { run, taskId: null, leaseToken: 0 });
+    this.#active.set(run.runId, { run, taskId: null });
   }
 
-  /** Takes note of a task that was just stored. A run that is known already is newer than `task`, so it stays. */
+  /** Takes note of a task that was just stored. A run that is known already is newer than `task`, unless it was leased at once. */
   stored(task: Task): void {
+    if (task.status === "leased") return this.leased(task);
     const active = this.#active.get(task.runId);
     if (active !== undefined) {
       this.#active.set(task.runId, { ...active, taskId: task.id });
     } else if (this.#registry.getRun(task.runId) === undefined) {
-      this.#apply(task);
-      if (isShownBy(task, this.#stale.get(task.runId))) this.#stale.delete(task.runId);
+      this.#applyUnread(task);
     }
+  }
+
+  /** Takes note of a task that was just leased to this process, before its work begins. */
+  leased(task: Task): void {
+    const run = this.#registry.getRun(task.runId);
+    const seen = run && this.#seen.get(run);
+    const isKnown = seen?.taskId === task.id && seen.leaseToken >= task.leaseToken;
+    if (!isKnown) this.#applyUnread(task);
+  }
+
+  #applyUnread(task: Task): void {
+    this.#apply(task);
+    if (isShownBy(task, this.#stale.get(task.runId))) this.#stale.delete(task.runId);
   }
 
   /** Fails a run that the queue would not store. */
@@ -217,8 +236,8 @@ export class QueueFollower {
   /** Whether `run` tells of the same attempt in the same state, so that at most its progress has changed. */
   #showsStateOf(run: Run, change: TaskChange): boolean {
     if (run.status !== runStatusOf(change.status) || run.attempts !== change.attempts) return false;
-    const active = this.#active.get(change.runId);
-    return active === undefined || active.leaseToken === change.leaseToken;
+    const seen = this.#seen.get(run);
+    return seen === undefined || seen.leaseToken === change.leaseToken;
   }
 
   #markStale(task: StaleTask): void {
@@ -363,10 +382,15 @@ export class QueueFollower {
   #apply(task: Task): void {
     const run = this.#registry.getRun(task.runId) ?? this.#adopt(task);
     if (this.#refused.has(run)) return;
+    const { id: taskId, leaseToken } = task;
+    const seen = this.#seen.get(run);
+    // Read before the lease that is known by now began.
+    if (seen?.taskId === taskId && seen.leaseToken > leaseToken) return;
+    this.#seen.set(run, { taskId, leaseToken });
     followTask(run, task);
     this.#registry.updateRun(run);
     if (isFinal(task.status)) this.#active.delete(task.runId);
-    else this.#active.set(task.runId, { run, taskId: task.id, leaseToken: task.leaseToken });
+    else this.#active.set(task.runId, { run, taskId });
     this.#onTask(task);
   }
 

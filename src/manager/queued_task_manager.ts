@@ -88,8 +88,8 @@ interface PendingRun {
   readonly run: Run;
   /** What this process is to do for the run, when no registered handler does it. */
   readonly handler: Handler | null;
-  /** Resolves to the task's id, or to `null` when the queue refused it. */
-  stored: Promise<number | null>;
+  /** Resolves to the task as it was stored, or to `null` when the queue refused it. */
+  stored: Promise<Task | null>;
   /** Cancelled while it was pending, so its work must not begin. */
   cancelled: boolean;
 }
@@ -179,8 +179,9 @@ export class QueuedTaskManager implements TaskManager {
    * Starts a run, as `TaskManager` says.
    *
    * The task's type is `run.moduleId`, its payload `run.parameters`. If the embedded worker has a handler for the type, that
-   * runs it; else this process does `work` under the task's lease; without `work` the task waits for a worker that has
-   * a handler. Work that throws fails its run at once; if this process dies, the task is rescued like any other.
+   * runs it. Else this process does `work`, and only this one: the task is leased to it in the transaction that stores it, which
+   * is its first attempt. Without `work` the task waits for a worker that has a handler. Work that throws fails its run at
+   * once; if this process dies, the task is rescued like any other.
    *
    * The task is on disk when `flush` resolves. If it cannot be stored, the run fails, and `flush` rejects.
    */
@@ -207,12 +208,12 @@ export class QueuedTaskManager implements TaskManager {
   async cancelTask(runId: string): Promise<boolean> {
     const pending = this.#pending.get(runId);
     if (pending !== undefined) pending.cancelled = true;
-    const taskId = await this.#taskIdOf(runId);
-    if (taskId === null) return false;
+    const task = await (pending?.stored ?? this.#taskOf(runId));
+    if (!task) return false;
     try {
-      return await this.#cancel(runId, taskId);
+      return await this.#cancel(runId, task.id);
     } catch (error) {
-      if (pending !== undefined) this.#takeUp(pending, taskId);
+      if (pending !== undefined) this.#takeUp(pending, task);
       throw error;
     }
   }
@@ -343,37 +344,56 @@ export class QueuedTaskManager implements TaskManager {
     await Promise.all([...this.#pending.values()].map((pending) => pending.stored));
   }
 
-  /** Puts a run's task into the queue and has its work taken up, unless it was cancelled meanwhile. */
-  async #store(pending: PendingRun, type: string): Promise<number | null> {
-    const task = await this.#enqueue(pending.run, type);
-    this.#pending.delete(pending.run.runId);
-    if (task === null) return null;
-    this.#follower.stored(task);
-    if (!pending.cancelled) this.#takeUp(pending, task.id);
-    return task.id;
-  }
-
-  async #enqueue(run: Run, type: string): Promise<Task | null> {
+  /** Puts a run's task into the queue. */
+  async #store(pending: PendingRun, type: string): Promise<Task | null> {
+    const { run } = pending;
     const { runId, parameters: payload, priority, maxAttempts, retryPolicy } = run;
     const wanted = { type, payload, priority, runId, maxAttempts, retryPolicy };
+    // What is cancelled in the same breath never begins.
+    await Promise.resolve();
     try {
-      const { task } = await this.queue.enqueue(wanted);
-      return task;
+      return await this.#enqueue(pending, wanted);
     } catch (error) {
       this.#failure ??= { error };
       this.#refusals.set(run, { error });
       this.#follower.refuse(run, messageOf(error));
       return null;
+    } finally {
+      this.#pending.delete(runId);
     }
   }
 
-  /** Lets the worker of this process do a run's own work, if it has any. */
-  #takeUp(pending: PendingRun, taskId: number): void {
-    if (pending.handler === null || this.#ownWork.has(taskId)) return;
-    this.#ownWork.set(taskId, pending.handler);
+  /** What this process was given it has from the start, unless it was cancelled meanwhile. */
+  async #enqueue(pending: PendingRun, wanted: NewTask): Promise<Task> {
+    const { handler } = pending;
+    if (handler !== null && !pending.cancelled) {
+      return await this.#ownWorker().enqueueOwn(wanted, (task) => this.#begin(pending, task));
+    }
+    const { task } = await this.queue.enqueue(wanted);
+    this.#follower.stored(task);
+    return task;
+  }
+
+  /** What the worker is to do for a task that it has; its run says that it runs by then. */
+  #begin(pending: PendingRun, task: Task): Handler | null {
+    this.#follower.stored(task);
+    if (pending.cancelled || pending.handler === null) return null;
+    this.#ownWork.set(task.id, pending.handler);
+    return pending.handler;
+  }
+
+  /** Does a run's own work after all. */
+  #takeUp({ handler }: PendingRun, task: Task): void {
+    if (handler === null || this.#ownWork.has(task.id)) return;
+    this.#ownWork.set(task.id, handler);
+    if (task.status === "leased") this.#ownWorker().resume(task, handler);
+    else this.#ownWorker().adopt(task.id, handler);
+  }
+
+  #ownWorker(): Worker {
     this.#worker ??= this.#makeWorker(new HandlerRegistry());
     this.#worker.start();
-    this.#worker.adopt(taskId, pending.handler);
+    return this.#worker;
   }
 
   /** Takes up own work again that lost its lease, as after a suspend: no other process may have a handler for it. */
@@ -387,8 +407,19 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   #makeWorker(handlers: HandlerRegistry): Worker {
-    const { clock, logs, worker: options } = this.#options;
-    return new Worker({ clock, logs, ...options, queue: this.queue, handlers });
+    const { clock, logs, worker } = this.#options;
+    const options = worker || {};
+    return new Worker({
+      clock,
+      logs,
+      ...options,
+      queue: this.queue,
+      handlers,
+      onEvent: (event) => {
+        if (event.kind === "started" && event.task) this.#follower.leased(event.task);
+        options.onEvent?.(event);
+      },
+    });
   }
 
   async #cancel(runId: string, taskId: number): Promise<boolean> {
@@ -400,13 +431,6 @@ export class QueuedTaskManager implements TaskManager {
       if (error instanceof QueueError && error.code === "task_not_found") return false;
       throw error;
     }
-  }
-
-  /** The id of a run's task; `null` when there is none, or when it is another's. */
-  async #taskIdOf(runId: string): Promise<number | null> {
-    const pending = this.#pending.get(runId);
-    if (pending !== undefined) return await pending.stored;
-    return (await this.#taskOf(runId))?.id ?? null;
   }
 
   async #taskOf(runId: string): Promise<Task | undefined> {

@@ -25,9 +25,11 @@ import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { type BatchParent, findParents, type Parentage } from "./batch_parents.ts";
 import { addDependency, dependenciesOf, type Dependency, stateFor } from "./dependencies.ts";
-import { type InsertableTask, insertTask } from "./insert_task.ts";
+import { type FirstLease, type InsertableTask, insertTask } from "./insert_task.ts";
+import { checkLeaseDuration } from "./lease.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { fell, settle } from "./settle.ts";
+import type { EnqueueOptions } from "./task_queue.ts";
 import { cell, rowOfTask } from "./task_row.ts";
 import { noteTransition } from "./transition_log.ts";
 import { addWebhook, type PreparedWebhook, prepareWebhook } from "./webhooks.ts";
@@ -47,6 +49,8 @@ export interface PreparedTask {
   readonly dependsOn: readonly TaskReference[];
   readonly onParentFailure: ParentFailurePolicy;
   readonly webhook: PreparedWebhook | null;
+  /** The worker that the task is leased to from the start. */
+  readonly leaseTo: FirstLease | null;
 }
 
 /** The row that stands for the task, and whether it is new. */
@@ -56,7 +60,11 @@ export interface Enqueued {
 }
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
-export function prepareTask(task: NewTask, payloadMaxBytes: number): PreparedTask {
+export function prepareTask(
+  task: NewTask,
+  payloadMaxBytes: number,
+  options: EnqueueOptions = {},
+): PreparedTask {
   if (typeof task !== "object" || task === null) {
     throw new TypeError(`Cannot enqueue ${typeof task}: a task is needed`);
   }
@@ -92,6 +100,21 @@ export function prepareTask(task: NewTask, payloadMaxBytes: number): PreparedTas
     dependsOn: checkReferences(task.dependsOn ?? []),
     onParentFailure: checkPolicy(task.onParentFailure ?? "fail"),
     webhook: optional(task.webhook, prepareWebhook),
+    leaseTo: optional(options.leaseTo, (leaseTo) => checkFirstLease(leaseTo, task)),
+  };
+}
+
+function checkFirstLease(
+  { workerId, leaseDurationMs }: NonNullable<EnqueueOptions["leaseTo"]>,
+  { runAfter, dependsOn = [] }: NewTask,
+): FirstLease {
+  const obstacle = runAfter ? "runAfter" : dependsOn.length > 0 ? "dependsOn" : undefined;
+  if (obstacle !== undefined) {
+    throw new TypeError(`Cannot use leaseTo together with ${obstacle}: such a task has to wait`);
+  }
+  return {
+    workerId: checkName(workerId, "worker id", TASK_LIMITS.workerIdMaxLength),
+    leaseDurationMs: checkLeaseDuration(leaseDurationMs),
   };
 }
 
@@ -269,7 +292,12 @@ function enqueue(
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
   const row = insertTask(tx, task, context);
-  noteTransition(tx, { id: cell(row, "id") as number, nowMs: context.nowMs }, "enqueued");
+  const noted = { id: cell(row, "id") as number, nowMs: context.nowMs };
+  noteTransition(tx, noted, "enqueued");
+  if (task.leaseTo) {
+    const { workerId: worker } = task.leaseTo;
+    noteTransition(tx, noted, "leased", { worker, attempt: 1, durationMs: 0 });
+  }
   if (task.webhook !== null) addWebhook(tx, cell(row, "id") as number, task.webhook);
   return { row, created: true };
 }

@@ -5,6 +5,7 @@ import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { TASK_TABLE } from "./schema.ts";
+import type { TaskValues } from "./task_row.ts";
 
 /** A checked task, in the forms of its columns. */
 export interface InsertableTask {
@@ -22,9 +23,17 @@ export interface InsertableTask {
   readonly timeoutMs: number | null;
   /** How many parents it has to wait for. */
   readonly waitsFor: number;
+  /** The worker that holds the task from the start; default none. */
+  readonly leaseTo?: FirstLease | null;
 }
 
-/** Inserts a task; its row. That it was enqueued is for the caller to note. */
+/** A lease that begins with its task. */
+export interface FirstLease {
+  readonly workerId: string;
+  readonly leaseDurationMs: number;
+}
+
+/** Inserts a task; its row. That it was enqueued, and leased, is for the caller to note. */
 export function insertTask(
   tx: Transaction,
   task: InsertableTask,
@@ -52,5 +61,20 @@ export function insertTask(
     draw_key: drawKey(tx, task, random),
     waits_for: task.waitsFor,
     trace_parent: context.traceParent ?? null,
+    ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),
   });
+}
+
+/** What the first claim would make of a task. */
+function leased({ workerId, leaseDurationMs }: FirstLease, nowMs: number): TaskValues {
+  return {
+    status: "leased",
+    is_ready: 0,
+    attempts: 1,
+    lease_token: 1,
+    locked_by: workerId,
+    lease_until_utc: nowMs + leaseDurationMs,
+    reserved_at_utc: nowMs,
+    processing_started_utc: nowMs,
+  };
 }

@@ -21,7 +21,7 @@ import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import { cancel, retry } from "./by_hand.ts";
 import { claim, hasClaimable, nextDueMs, prepareClaim } from "./claim.ts";
-import { enqueueAll, prepareTask } from "./enqueue.ts";
+import { enqueueAll, type PreparedTask, prepareTask } from "./enqueue.ts";
 import {
   checkLeaseDuration,
   complete,
@@ -67,6 +67,7 @@ import type {
 } from "./operations.ts";
 import type {
   ClaimRequest,
+  EnqueueOptions,
   EnqueueResult,
   FailOptions,
   ListRequest,
@@ -188,14 +189,17 @@ export class LedgerQueue implements TaskQueue {
     logOpened(ledger.location, ledger.tornTails);
   }
 
-  async enqueue(task: NewTask): Promise<EnqueueResult> {
-    const [result] = await this.enqueueBatch([task]);
+  async enqueue(task: NewTask, options: EnqueueOptions = {}): Promise<EnqueueResult> {
+    const [result] = await this.#store([prepareTask(task, this.#payloadMaxBytes, options)]);
     return result!;
   }
 
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
     checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
-    const prepared = tasks.map((task) => prepareTask(task, this.#payloadMaxBytes));
+    return await this.#store(tasks.map((task) => prepareTask(task, this.#payloadMaxBytes)));
+  }
+
+  async #store(prepared: readonly PreparedTask[]): Promise<EnqueueResult[]> {
     const types = prepared.map(({ type }) => type);
     const enqueued = await inEnqueueSpan(
       types,

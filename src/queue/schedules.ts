@@ -412,6 +412,7 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
     webhook: row.webhook_url === null
       ? null
       : { url: String(row.webhook_url), events: String(row.webhook_events) },
+    leaseTo: null,
   };
 }
 

@@ -19,6 +19,16 @@ export interface EnqueueResult {
   readonly created: boolean;
 }
 
+/** How to store a task, apart from what it is. */
+export interface EnqueueOptions {
+  /**
+   * Gives a new task to this worker under a lease, in the transaction that stores it: its first attempt, which no other worker
+   * can take. A task that waits for its time or for parents cannot be given so, and one that its idempotency key names already
+   * stays as it is. Default: the task waits for a claim.
+   */
+  readonly leaseTo?: Pick<ClaimRequest, "workerId" | "leaseDurationMs">;
+}
+
 /** What a worker asks for. */
 export interface ClaimRequest {
   /** The worker's id, stored in `lockedBy`; 1–200 characters. */
@@ -121,7 +131,7 @@ export interface TaskQueue extends QueueOperations {
    * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `unknown_parent`, `dependency_cycle`.
    * @throws StorageError when it could not be made durable.
    */
-  enqueue(task: NewTask): Promise<EnqueueResult>;
+  enqueue(task: NewTask, options?: EnqueueOptions): Promise<EnqueueResult>;
   /**
    * Stores up to 100,000 tasks in one transaction: all of them, or none. They may depend on each other, with at most
    * 250,000 parents in all.

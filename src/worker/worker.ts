@@ -11,6 +11,7 @@ import {
   checkName,
   checkPairs,
   isFinal,
+  type NewTask,
   type Task,
   TASK_LIMITS,
   type TaskStatus,
@@ -125,6 +126,7 @@ export class Worker {
   /** What happened to tasks while a claim was under way: one of them may be ours by now. */
   readonly #early = new Map<number, TaskChange>();
   #claimsUnderWay = 0;
+  #giftsUnderWay = 0;
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -180,6 +182,33 @@ export class Worker {
   }
 
   /**
+   * Stores a task that this worker has from the start: it is leased in the transaction that stores it, so that no other worker
+   * can take it. `handlerOf` is told of it at once and says what is run for it, whatever its type; it takes no slot.
+   * A task that it leaves, or that its idempotency key names already, is not run.
+   *
+   * @throws As the queue's `enqueue`.
+   */
+  async enqueueOwn(task: NewTask, handlerOf: (task: Task) => Handler | null): Promise<Task> {
+    const { workerId, leaseDurationMs } = this.#settings;
+    this.#giftsUnderWay++;
+    try {
+      const options = { leaseTo: { workerId, leaseDurationMs } };
+      const { task: stored, created } = await this.#queue.enqueue(task, options);
+      const handler = handlerOf(stored);
+      if (created && handler !== null) this.#execute(stored, handler, false);
+      return stored;
+    } finally {
+      this.#giftsUnderWay--;
+      this.#forgetEarly();
+    }
+  }
+
+  /** Runs `handler` for a task that `enqueueOwn` left. */
+  resume(task: Task, handler: Handler): void {
+    this.#lookAt(this.#execute(task, handler, false));
+  }
+
+  /**
    * Runs `handler` for this one task as soon as it is due and unleased, whatever its type; it takes no slot. The task
    * is forgotten when it ends otherwise.
    */
@@ -227,7 +256,7 @@ export class Worker {
   async #claimAdoptedTask(taskId: number, handler: Handler): Promise<void> {
     const claimed = await this.#claim(
       { types: [], limit: 1, taskId },
-      (task) => this.#execute(task, handler, false),
+      (task) => void this.#execute(task, handler, false),
     );
     if (claimed > 0 || await this.#isOver(taskId)) this.#adopted.delete(taskId);
   }
@@ -264,8 +293,9 @@ export class Worker {
     if (limit <= 0 || entries.length === 0 || this.#stopping !== undefined) return true;
     const types = entries.map(({ type }) => type);
     const request = { types, limit: Math.min(limit, TASK_LIMITS.claimMax) };
-    const execute = (task: Task): void =>
+    const execute = (task: Task): void => {
       this.#execute(task, this.#handlers.get(task.type)!.handler, true);
+    };
     return await this.#claim(request, execute) === 0;
   }
 
@@ -281,8 +311,13 @@ export class Worker {
       for (const task of tasks) execute(task);
       return tasks.length;
     } finally {
-      if (--this.#claimsUnderWay === 0) this.#early.clear();
+      this.#claimsUnderWay--;
+      this.#forgetEarly();
     }
+  }
+
+  #forgetEarly(): void {
+    if (this.#claimsUnderWay + this.#giftsUnderWay === 0) this.#early.clear();
   }
 
   #freeSlots(): number {
@@ -299,7 +334,7 @@ export class Worker {
 
   // --- executing
 
-  #execute(task: Task, handler: Handler, takesSlot: boolean): void {
+  #execute(task: Task, handler: Handler, takesSlot: boolean): Execution {
     const execution = new Execution(task, {
       queue: this.#queue,
       clock: this.#clock,
@@ -322,6 +357,8 @@ export class Worker {
     this.#running.set(execution, end);
     const early = this.#early.get(task.id);
     if (early !== undefined) followTask(execution, early);
+    this.#early.delete(task.id);
+    return execution;
   }
 
   /** The next task can be claimed in the commit that tells how this one ended. */
@@ -370,12 +407,20 @@ export class Worker {
     for (const change of changes) {
       const execution = this.#latest.get(change.taskId);
       if (execution !== undefined) followTask(execution, change);
-      if (this.#claimsUnderWay > 0) this.#early.set(change.taskId, change);
+      if (this.#mayBecomeOurs(change)) this.#early.set(change.taskId, change);
       if (
         change.status === "queued" &&
         (this.#handlers.has(change.type) || this.#adopted.has(change.taskId))
       ) this.#doorbell.ring();
     }
+  }
+
+  /** While tasks of our own are being stored there may be no end of changes, so that only those are kept that end a lease. */
+  #mayBecomeOurs({ taskId, status, lockedBy }: TaskChange): boolean {
+    if (this.#claimsUnderWay > 0) return true;
+    const endsLease = status === "cancelled" || status === "queued";
+    return this.#giftsUnderWay > 0 && endsLease && lockedBy === this.workerId &&
+      !this.#latest.has(taskId);
   }
 
   #lookAgain(): void {

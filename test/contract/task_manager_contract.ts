@@ -88,6 +88,18 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assert((run.durationSeconds ?? -1) >= 0);
   });
 
+  test("a run is running, in the registry too, when its work begins", async ({ manager, registry }) => {
+    const run = newRun("r1");
+    const seen: unknown[] = [];
+    manager.startTask(run, () => {
+      const known = registry.getRun("r1");
+      seen.push(known === run, known?.status, known?.attempts, known?.startedAt instanceof Date);
+      return Promise.resolve();
+    });
+    await manager.waitAll();
+    assertEquals(seen, [true, "running", 1, true]);
+  });
+
   test("a finished run is no longer active", async ({ manager, registry }) => {
     manager.startTask(newRun("r1"), () => Promise.resolve("done"));
     await manager.waitAll();
@@ -423,6 +435,14 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(error.code, "queue_closed");
     assertEquals(registry.getRun("r1"), undefined);
     await manager.waitAll();
+  });
+
+  test("all that was given before close() is begun by it, however much", async ({ manager, close }) => {
+    const runs = Array.from({ length: 300 }, (_, i) => newRun(`r${i}`));
+    let begun = 0;
+    for (const run of runs) manager.startTask(run, () => Promise.resolve(++begun));
+    await close();
+    assertEquals(begun, 300);
   });
 
   test("closing cuts off work that goes on after the grace time", async ({ manager, close }) => {

@@ -137,7 +137,7 @@ Deno.test("a failed run that is retried by hand is active again", async () => {
   await follower.settled();
   const run = registry.getRun("r1");
   assertEquals([run?.status, run?.errorMessage], ["failed", "no"]);
-  queue.change(1, "queued");
+  queue.change(1, "queued", { leaseToken: 1 });
   await follower.settled();
   assert(follower.isActive("r1"));
   assertEquals([run?.status, run?.completedAt, run?.errorMessage], ["queued", null, null]);

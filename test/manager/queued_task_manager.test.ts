@@ -8,7 +8,7 @@ import {
 } from "../../src/manager/queued_task_manager.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { openQueue } from "../../src/mod.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EnqueueResult, TaskQueue } from "../../src/queue/task_queue.ts";
 import { HandlerRegistry, type TaskContext } from "../../src/worker/handler_registry.ts";
 import type { LogStore } from "../../src/worker/log_store.ts";
 import { Worker } from "../../src/worker/worker.ts";
@@ -141,6 +141,67 @@ Deno.test("a handler that fails is retried, and the run follows each attempt", (
     assertEquals([run.status, run.attempts, run.result], ["completed", 2, "now"]);
     assertEquals(run.errorMessage, null);
   }));
+
+Deno.test("a run is running when its registered handler begins, in each attempt", () =>
+  withManager(async (manager) => {
+    const run = newRun("r", "flaky");
+    const seen: string[] = [];
+    const options = { retryPolicy: { initialDelayMs: 0 } };
+    manager.registerTask(
+      "flaky",
+      (_task, { attempt }) => {
+        seen.push(`${manager.registry.getRun("r")?.status} ${run.attempts}`);
+        if (attempt < 3) throw new Error("not yet");
+      },
+      "",
+      options,
+    );
+    manager.startTask(run);
+    await manager.waitAll();
+    assertEquals(seen, ["running 1", "running 2", "running 3"]);
+    assertEquals(run.status, "completed");
+  }));
+
+Deno.test("work that was given is stored and leased at once, so that a second handler has no chance", async () => {
+  const queue = await openQueue({ memory: true });
+  const first = await QueuedTaskManager.open(queue, new RunRegistry(), { ownsQueue: false });
+  const second = await QueuedTaskManager.open(queue, new RunRegistry(), { ownsQueue: false });
+  const elsewhere: string[] = [];
+  second.registerTask("report", ({ runId }) => elsewhere.push(runId));
+  const runs = Array.from({ length: 60 }, (_, i) => newRun(`r${i}`));
+  const work = (): Promise<string> => Promise.resolve("here");
+  for (const [i, run] of runs.entries()) first.startTask(run, i % 2 ? work : work());
+  await first.waitAll();
+  assertEquals(elsewhere, []);
+  assertEquals(new Set(runs.map(({ result }) => result)), new Set(["here"]));
+  await first.close();
+  await second.close();
+  await queue.close();
+});
+
+Deno.test("work that another process cancels while it is being stored is interrupted", () =>
+  withManager(
+    async (manager) => {
+      const run = newRun("r");
+      const begun = Promise.withResolvers<TaskContext>();
+      manager.startTask(run, (context) => {
+        begun.resolve(context);
+        return new Promise(() => {});
+      });
+      const { signal } = await begun.promise;
+      await until(() => signal.aborted, "the signal");
+      await manager.waitAll();
+      assertEquals(run.status, "cancelled");
+    },
+    {},
+    (queue) => ({
+      async enqueue(task, options): Promise<EnqueueResult> {
+        const stored = await queue.enqueue(task, options);
+        await queue.cancel(stored.task.id);
+        return stored;
+      },
+    }),
+  ));
 
 Deno.test("a type can be registered once, unless it may be overridden", () =>
   withManager((manager) => {
@@ -510,6 +571,21 @@ Deno.test("✗ a numeric run id answered for another task: it does not answer fo
   }));
 
 // --- cancelling
+
+Deno.test("when cancelling work that this process has already fails, it is done after all", () =>
+  withManager(
+    async (manager) => {
+      const run = newRun("r");
+      manager.startTask(run, () => Promise.resolve("done"));
+      await Promise.resolve();
+      const cancelled = manager.cancelTask("r");
+      assertStrictEquals(await assertRejects(() => cancelled), BROKEN);
+      await manager.waitAll();
+      assertEquals([run.status, run.result, run.attempts], ["completed", "done", 1]);
+    },
+    {},
+    () => ({ cancel: () => Promise.reject(BROKEN) }),
+  ));
 
 Deno.test("when cancelling a pending run fails, its work is done after all", () =>
   withManager(

@@ -15,6 +15,7 @@ export type Report =
   | Finished
   | Acknowledged
   | Enqueued
+  | { readonly kind: "did"; readonly runId: string }
   | { readonly kind: "checkpoint_begun" }
   | { readonly kind: "checkpoint_done" }
   | { readonly kind: "snapshot_read" }
