@@ -58,9 +58,17 @@ export interface RestoreReport {
   readonly keptIn: string | null;
 }
 
-/** Writes a backup into a new file and reads it back. @throws StorageError, CorruptionError; nothing is left then. */
-export async function writeBackup(path: string, content: LedgerExport): Promise<BackupReport> {
-  await writeNewFile(path, chunksWithFooter(content.bytes, "backup"));
+/**
+ * Writes a backup of the queue at `queuePath` into a new file and reads it back: whoever may use the one may use the other.
+ *
+ * @throws StorageError, CorruptionError; nothing is left then.
+ */
+export async function writeBackup(
+  path: string,
+  content: LedgerExport,
+  queuePath?: string,
+): Promise<BackupReport> {
+  await writeNewFile(path, chunksWithFooter(content.bytes, "backup"), queuePath);
   try {
     const { replica, bytes } = await openBackup(path);
     const tasks = countTasks(replica);

@@ -89,7 +89,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
       retention,
       health,
       onBackgroundError,
-      writeBackup,
+      writeBackup: (target, content) => writeBackup(target, content, path),
       onPruned: path === undefined ? undefined : (ids) => new FileLogStore(path).remove(ids),
       onClosed,
     });

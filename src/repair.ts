@@ -47,7 +47,7 @@ export async function repairQueue(
     const bytes = replica.export({ queueId: newQueueId(), sequence });
     replica.close();
     const output = options.output ?? `${storage.location}.repaired`;
-    const { tasks } = await writeBackup(output, { bytes, sequence });
+    const { tasks } = await writeBackup(output, { bytes, sequence }, storage.location);
     return { path: output, tasks, records, lost };
   } finally {
     storage.close();

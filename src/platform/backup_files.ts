@@ -3,6 +3,7 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf, StorageError } from "../domain/errors.ts";
+import { accessOf, makeFile, makeFolderFor } from "./file_access.ts";
 import { syncFolder, writeDurably } from "./durable_rename.ts";
 
 /** A file in a folder. */
@@ -14,11 +15,21 @@ export interface FileEntry {
   readonly tail: Uint8Array;
 }
 
-/** Makes a file of these bytes, durable before it resolves; a file that is there is left alone. @throws StorageError */
-export async function writeNewFile(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+/**
+ * Makes a file of these bytes, durable before it resolves; a file that is there is left alone. Whoever may use the queue at
+ * `queuePath` may use it. @throws StorageError
+ */
+export async function writeNewFile(
+  path: string,
+  chunks: Iterable<Uint8Array>,
+  queuePath?: string,
+): Promise<void> {
   await attempt("write", path, async () => {
     await Deno.mkdir(dirname(resolve(path)), { recursive: true });
-    using file = await Deno.open(path, { write: true, createNew: true });
+    if (!makeFile(path, queuePath === undefined ? undefined : accessOf(queuePath))) {
+      throw new Deno.errors.AlreadyExists();
+    }
+    using file = await Deno.open(path, { write: true });
     try {
       await writeDurably(file, chunks);
       await syncFolder(dirname(resolve(path)));
@@ -54,9 +65,11 @@ export function keepCopies(path: string, names: readonly string[], label: string
   const whole = resolve(path);
   const folder = `${whole}.${label}`;
   return attempt("copy to", folder, async () => {
-    await Deno.mkdir(folder);
+    const access = accessOf(whole);
+    if (!makeFolderFor(folder, access)) throw new Deno.errors.AlreadyExists();
     for (const name of names) {
       const file = name === "snapshot" ? basename(whole) : `${basename(whole)}.${name}`;
+      makeFile(join(folder, file), access);
       await Deno.copyFile(join(dirname(whole), file), join(folder, file));
       using copy = await Deno.open(join(folder, file), { read: true, write: true });
       await copy.sync();

@@ -14,6 +14,7 @@ import type {
   Storage,
   StorageFile,
 } from "../storage/storage.ts";
+import { accessOf, type FileAccess, makeFile } from "./file_access.ts";
 import { FolderWatch, type WatchTrust } from "./folder_watch.ts";
 import { makeFolder, renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
 
@@ -96,7 +97,7 @@ export class DenoStorage implements Storage {
       if (found?.isDirectory) throw new Error("it is a folder, and the path of a queue is a file");
       if (this.#mustExist && found === undefined) await this.#checkJournal();
       await makeFolder(this.#folder);
-      if (found === undefined) await this.#holdPlace();
+      if (found === undefined) this.#holdPlace();
       await this.#enter();
       this.#isOpen = true;
       for (const name of ["commit", "checkpoint"] as const) this.#lockFile(name);
@@ -138,16 +139,11 @@ export class DenoStorage implements Storage {
 
   createFile(name: FileName): StorageFile {
     const path = this.#path(name);
-    return attemptNow(
-      "create",
-      path,
-      () =>
-        new DenoFile(
-          path,
-          Deno.openSync(path, { read: true, write: true, create: true, truncate: true }),
-          this.#disk,
-        ),
-    );
+    return attemptNow("create", path, () => {
+      makeFile(path, this.#access);
+      const file = Deno.openSync(path, { read: true, write: true, truncate: true });
+      return new DenoFile(path, file, this.#disk);
+    });
   }
 
   readFile(name: FileName): Promise<Uint8Array | undefined> {
@@ -161,7 +157,9 @@ export class DenoStorage implements Storage {
   writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     const path = this.#path(name);
     return this.#attempt("write", path, async () => {
-      using file = await Deno.open(path, { write: true, create: true, truncate: true });
+      await Deno.remove(path).catch(ignoreMissing); // what is left of an earlier attempt may be another user's
+      makeFile(path, this.#access);
+      using file = await Deno.open(path, { write: true });
       await writeDurably(file, chunks);
     });
   }
@@ -225,8 +223,14 @@ export class DenoStorage implements Storage {
   }
 
   /** Until there is a snapshot an empty file stands in its place, which counts as none: nobody else makes a folder there. */
-  async #holdPlace(): Promise<void> {
-    (await Deno.open(this.#location, { write: true, create: true })).close();
+  #holdPlace(): void {
+    const [segment] = this.list();
+    makeFile(this.#location, segment && accessOf(this.#path(segment)));
+  }
+
+  /** What a new file of this queue gets. */
+  get #access(): FileAccess | undefined {
+    return accessOf(this.#location);
   }
 
   /** A queue without a snapshot yet has a journal. */
@@ -239,7 +243,7 @@ export class DenoStorage implements Storage {
   async #enter(): Promise<void> {
     if (this.#presence === "unseen") return;
     const path = join(this.#folder, `${this.#name}.open.lock`);
-    const file = await Deno.open(path, { read: true, write: true, create: true });
+    const file = this.#openLock(path);
     this.#presenceFile = file;
     if (this.#presence === "shared") await file.lock(false);
     else if (!file.tryLockSync(true)) throw new Error("it is open, here or in another process");
@@ -264,10 +268,14 @@ export class DenoStorage implements Storage {
     if (!this.#isOpen) {
       throw new StorageError("lock", this.#lockPath(name), "the queue is not open");
     }
-    const file = this.#lockFiles.get(name) ??
-      Deno.openSync(this.#lockPath(name), { read: true, write: true, create: true });
+    const file = this.#lockFiles.get(name) ?? this.#openLock(this.#lockPath(name));
     this.#lockFiles.set(name, file);
     return file;
+  }
+
+  #openLock(path: string): Deno.FsFile {
+    makeFile(path, this.#access);
+    return Deno.openSync(path, { read: true, write: true });
   }
 
   /** Closing lets go of the lock in any case; the next one who asks for it opens the file anew. */

@@ -6,26 +6,26 @@
  */
 import { join, resolve } from "node:path";
 import { messageOf, StorageError } from "../domain/errors.ts";
+import { accessOf, makeFile, makeFolderFor } from "./file_access.ts";
 import type { LogLine, LogPage, LogStore } from "../worker/log_store.ts";
 
 const NEWLINE = 10;
 
 /** The logs of the queue at a path. */
 export class FileLogStore implements LogStore {
+  readonly #queuePath: string;
   readonly #folder: string;
-  #isMade = false;
 
   constructor(queuePath: string) {
-    this.#folder = `${resolve(queuePath)}.logs`;
+    this.#queuePath = resolve(queuePath);
+    this.#folder = `${this.#queuePath}.logs`;
   }
 
   /** @throws StorageError */
   append(taskId: number, line: LogLine): void {
     const path = this.#path(taskId);
     try {
-      if (!this.#isMade) Deno.mkdirSync(this.#folder, { recursive: true });
-      this.#isMade = true;
-      Deno.writeTextFileSync(path, `${toText(line)}\n`, { append: true });
+      this.#write(path, `${toText(line)}\n`);
     } catch (error) {
       throw new StorageError("append to", path, messageOf(error), { cause: error });
     }
@@ -61,6 +61,19 @@ export class FileLogStore implements LogStore {
   }
 
   close(): void {}
+
+  /** The first line of a task makes its file, which whoever may use the queue may use. */
+  #write(path: string, text: string): void {
+    try {
+      Deno.writeTextFileSync(path, text, { append: true, create: false });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const access = accessOf(this.#queuePath);
+      makeFolderFor(this.#folder, access);
+      makeFile(path, access);
+      Deno.writeTextFileSync(path, text, { append: true });
+    }
+  }
 
   #path(taskId: number): string {
     return join(this.#folder, `${taskId}.ndjson`);
