@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
 const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net=127.0.0.1"];
-const OPTIONS = ["--quiet", "--no-prompt", "--no-lock", "--unstable-kv", "--config", CONFIG];
+const OPTIONS = ["--quiet", "--no-prompt", "--frozen", "--unstable-kv", "--config", CONFIG];
 
 /** What it takes to run a program of `programs/`. */
 export function commandOf(name: string, args: readonly string[]): string[] {

@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
+/** The folders of the program. */
+const SOURCES: readonly string[] = ["src", "server", "client", "cli", "examples"];
+
 /** What each folder may import besides itself. Files of `src/` itself are the composition root: they may import all of it. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/domain": [],
@@ -111,6 +114,18 @@ Deno.test("Deno and node: are named in src/platform, cli and examples only", asy
   assertEquals(offenders, []);
 });
 
+Deno.test("nothing starts Deno on this tree without its lock file, which stands for what a cache may lack", async () => {
+  // the watcher of a command module imports no package, and what it starts is the user's
+  const exempt = "src/platform/deno_processes.ts";
+  const flag = `"--${["no", "lock"].join("-")}"`;
+  const offenders: string[] = [];
+  for (const file of await sourceFiles([...SOURCES, "test", "bench"])) {
+    if (file === exempt) continue;
+    if ((await Deno.readTextFile(join(ROOT, file))).includes(flag)) offenders.push(file);
+  }
+  assertEquals(offenders, []);
+});
+
 function isAllowed(file: string, layer: string, target: string): boolean {
   if (!target.startsWith(".")) {
     return PACKAGES[layer]!.some((name) =>
@@ -134,7 +149,7 @@ function importsOf(code: string): string[] {
   return [...code.matchAll(IMPORT)].map((match) => (match[1] ?? match[2] ?? match[3])!);
 }
 
-async function sourceFiles(): Promise<string[]> {
+async function sourceFiles(tops: readonly string[] = SOURCES): Promise<string[]> {
   const found: string[] = [];
   const visit = async (folder: string): Promise<void> => {
     for await (const entry of Deno.readDir(join(ROOT, folder))) {
@@ -143,7 +158,7 @@ async function sourceFiles(): Promise<string[]> {
       else if (entry.name.endsWith(".ts")) found.push(path);
     }
   };
-  for (const top of ["src", "server", "client", "cli", "examples"]) await visit(top);
+  for (const top of tops) await visit(top);
   assert(found.length > 60, `${found.length} files were found`);
   return found.sort();
 }

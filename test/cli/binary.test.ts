@@ -5,12 +5,12 @@
  * The runtime that `deno compile` puts around all this is a download; a stand-in shows that everything else resolves.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { copyEmbedded, planEmbedding } from "../../cli/build/embedding.ts";
 import { windowsIcon } from "../../cli/build/icon.ts";
 import { PERMISSIONS } from "../../cli/build/permissions.ts";
-import { holdfast, Listener, Scratch } from "./cli_harness.ts";
+import { holdfast, type Json, Listener, Scratch } from "./cli_harness.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 const MAIN = join(CHECKOUT, "cli", "main.ts");
@@ -33,31 +33,39 @@ async function embeddedCache(scratch: Scratch): Promise<string> {
     const registry = folder.slice(0, -join(name, version).length);
     const target = join(cache, "npm", basename(registry), name);
     await copyEmbedded(folder, join(target, version), new Set(excluded));
-    await Deno.copyFile(join(dirname(folder), "registry.json"), join(target, "registry.json"));
   }
   await writeConfiguration(cache, [...packageFolders.keys()]);
   return cache;
 }
 
-/** The configuration with the needed packages alone: Deno fetches every package of a configuration before it runs. */
+/** The configuration and the lock file with the needed packages alone: Deno wants every package of both before it runs. */
 async function writeConfiguration(folder: string, needed: readonly string[]): Promise<void> {
-  const configuration = JSON.parse(await Deno.readTextFile(join(CHECKOUT, "deno.json")));
-  const imports = Object.entries<string>(configuration.imports)
-    .filter(([, target]) => needed.includes(target.replace(/^npm:/, "")))
-    .flatMap(([name, target]) => [[name, target], [
-      `${name}/`,
-      `${target.replace(/^npm:/, "npm:/")}/`,
-    ]]);
-  const { nodeModulesDir, unstable, compilerOptions } = configuration;
+  const isNeeded = (id: string): boolean => needed.includes(id.replace(/^npm:|(?<=.)_.*$/g, ""));
+  const read = async (name: string): Promise<Json> =>
+    JSON.parse(await Deno.readTextFile(join(CHECKOUT, name)));
+  const { imports, nodeModulesDir, unstable, compilerOptions } = await read("deno.json");
+  const kept = keptOf<string>(imports, (_, target) => isNeeded(target));
   await Deno.writeTextFile(
     join(folder, "deno.json"),
-    JSON.stringify({ nodeModulesDir, unstable, compilerOptions }),
+    JSON.stringify({ imports: kept, nodeModulesDir, unstable, compilerOptions }),
   );
-  await Deno.writeTextFile(
-    join(folder, "import_map.json"),
-    JSON.stringify({ imports: Object.fromEntries(imports) }),
-  );
-  await Deno.copyFile(join(CHECKOUT, "deno.lock"), join(folder, "deno.lock"));
+  const { version, specifiers, npm } = await read("deno.lock");
+  const dependencies = Object.values(kept).sort();
+  const lock = {
+    version,
+    specifiers: keptOf(specifiers, isNeeded),
+    npm: keptOf(npm, isNeeded),
+    workspace: { dependencies },
+  };
+  await Deno.writeTextFile(join(folder, "deno.lock"), JSON.stringify(lock));
+}
+
+/** The entries of `record` that `isKept` keeps. */
+function keptOf<T>(
+  record: Readonly<Record<string, T>>,
+  isKept: (key: string, value: T) => boolean,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([key, value]) => isKept(key, value)));
 }
 
 /** The program with the binary's permissions, from a folder that is not the checkout. */
@@ -72,8 +80,8 @@ function asBinary(scratch: Scratch, cache: string, args: readonly string[]): Den
       "--no-prompt",
       "--cached-only",
       `--config=${join(cache, "deno.json")}`,
-      `--import-map=${join(cache, "import_map.json")}`,
       `--lock=${join(cache, "deno.lock")}`,
+      "--frozen",
       ...PERMISSIONS,
       MAIN,
       ...args,

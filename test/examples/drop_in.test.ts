@@ -40,7 +40,7 @@ interface Settings {
 /** The application in a process of its own. */
 function application(workplace: Workplace, command: string, settings: Settings): Deno.ChildProcess {
   const permissions = ["--allow-read", "--allow-write", "--allow-env"];
-  const options = ["--quiet", "--no-prompt", "--cached-only", "--no-lock", "--config", CONFIG];
+  const options = ["--quiet", "--no-prompt", "--cached-only", "--frozen", "--config", CONFIG];
   return new Deno.Command(Deno.execPath(), {
     args: ["run", ...options, ...permissions, MAIN, workplace.folder, command],
     env: {

@@ -10,7 +10,7 @@ import { type Mutant, MUTANTS, SUITE } from "./mutants.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What the tests of `SUITE` and of the mutants read. */
-const COPIED = ["src", "server", "test", "examples", "deno.json"];
+const COPIED = ["src", "server", "test", "examples", "deno.json", "deno.lock"];
 
 /** How long all tests may take on the unchanged tree. */
 const BASELINE_LIMIT_MS = 600_000;
@@ -127,7 +127,7 @@ async function firstFailure(
       "test",
       "--quiet",
       "--no-check",
-      "--no-lock",
+      "--frozen",
       "--cached-only",
       "--fail-fast",
       "--reporter=tap",

@@ -108,7 +108,7 @@ Deno.test("✗ a truncated file lost everything: a process killed while it write
 async function killAfter(writes: number, path: string): Promise<void> {
   const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
   const program = fileURLToPath(new URL("./programs/endless_history.ts", import.meta.url));
-  const options = ["--quiet", "--no-prompt", "--cached-only", "--no-lock", "--config", config];
+  const options = ["--quiet", "--no-prompt", "--cached-only", "--frozen", "--config", config];
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", ...options, "--allow-read", "--allow-write", "--allow-env", program, path],
     stdin: "null",

@@ -51,7 +51,7 @@ export class Program implements AsyncDisposable {
     this.#name = name;
     const program = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
     const permissions = ["--allow-read", "--allow-write", "--allow-env"];
-    const options = ["--quiet", "--no-prompt", "--cached-only", "--no-lock", "--config", CONFIG];
+    const options = ["--quiet", "--no-prompt", "--cached-only", "--frozen", "--config", CONFIG];
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", ...options, ...permissions, program, ...args],
       stdin: "piped",
