@@ -27,6 +27,7 @@ export function backendCommands(shell: Shell, path: string): BackendCommands {
     toMemory: [set("TASK_BACKEND", "in-memory")],
     toPython: [
       `holdfast export --db ${quote(path)} --format original --output ${quote(exported)}`,
+      set("PRISMQ_QUEUE_DB_PATH", exported),
       set("QUEUE_DB_PATH", exported),
       set("USE_QUEUE_SYSTEM", "true"),
     ],

@@ -11,7 +11,7 @@ import type { QueueRecords } from "./queue/export_records.ts";
 import type { TaskRecord } from "./queue/task_record.ts";
 import type { TaskQueue } from "./queue/task_queue.ts";
 import { lineOf } from "./transfer/ndjson.ts";
-import { foreignToOriginal, ORIGINAL_LOSSES, writeOriginal } from "./transfer/original_export.ts";
+import { asOriginal, foreignToOriginal, writeOriginal } from "./transfer/original_export.ts";
 import { scheduleLineOf } from "./transfer/schedule_line.ts";
 import {
   returnedFromLease,
@@ -101,7 +101,10 @@ export async function exportTasks(
   const { tasks: records, schedules } = await contentsOf(queue, options);
   const all = await queue.count();
   checkLeases(records, options);
-  const exported = records.map(returnedFromLease);
+  const returned = records.map(returnedFromLease);
+  const { records: exported, notes } = format === "original"
+    ? asOriginal(returned)
+    : { records: returned, notes: lossesOfLines(options) };
   if (format === "original") await exportOriginal(queue, exported, options);
   else await exportLines({ tasks: exported, schedules }, options);
   return {
@@ -112,7 +115,7 @@ export async function exportTasks(
     returned: records.filter(({ status }) => status === "leased").length,
     schedules: schedules.length,
     leftOut: Math.max(0, all - records.length),
-    notes: format === "original" ? ORIGINAL_LOSSES : lossesOfLines(options),
+    notes,
   };
 }
 

@@ -13,14 +13,17 @@ import { type DatabaseFiles, isThere, readDatabaseFiles } from "./platform/trans
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import type { RecordImport, RecordImportOptions } from "./queue/import_records.ts";
 import type { ScheduleRecord } from "./queue/schedule_record.ts";
-import type { TaskRecord } from "./queue/task_record.ts";
+import { isMadeUpRunId, type TaskRecord } from "./queue/task_record.ts";
 import type { TaskQueue } from "./queue/task_queue.ts";
 import { prepareWebhook } from "./queue/webhooks.ts";
+import { clampTaskFile } from "./transfer/clamp.ts";
 import { readNdjson } from "./transfer/ndjson.ts";
 import { readOriginal } from "./transfer/original_import.ts";
 import { damageOf, detectSchema } from "./transfer/original_schema.ts";
 import {
+  bytesByHeader,
   isHotJournal,
+  isInWalMode,
   isSqliteDatabase,
   pendingWalPages,
   withoutWalMode,
@@ -39,7 +42,13 @@ export interface ReadTaskFileOptions {
 }
 
 /** How to import. */
-export interface ImportOptions extends RecordImportOptions, ReadTaskFileOptions {}
+export interface ImportOptions extends RecordImportOptions, ReadTaskFileOptions {
+  /**
+   * Bring priorities, attempts and instants that are out of range to the nearest value that is allowed, and take blanks from
+   * around names, with a note of each; default false: such a task is a problem.
+   */
+  readonly clamp?: boolean;
+}
 
 /** What an import came to, or would come to. */
 export interface ImportReport {
@@ -128,9 +137,11 @@ export async function readTaskFile(
     return { path, format: "ndjson", ...readNdjson(textOf(files.bytes, path), onProgress) };
   }
   checkNeighbours(files, path);
+  checkLength(files, path);
   const database = await openCopy(files.bytes, path);
   try {
-    return { path, format: "original", ...readDatabase(database, path, onProgress) };
+    const read = readDatabase(database, path, onProgress);
+    return { path, format: "original", ...read, notes: [...read.notes, ...notesOnFiles(files)] };
   } finally {
     database.close();
   }
@@ -153,7 +164,7 @@ export async function importTasks(
   options: ImportOptions = {},
 ): Promise<ImportReport> {
   const { onProgress = SILENT, dryRun = false, skipInvalid = false } = options;
-  const file = typeof from === "string" ? await readTaskFile(from, { onProgress }) : from;
+  const file = await taskFileOf(from, options);
   const total = file.records.length;
   const isUnreadable = file.problems.length > 0 && !skipInvalid;
   onProgress({ phase: "store", done: 0, total });
@@ -183,7 +194,7 @@ export async function importAsNewQueue(
 ): Promise<ImportReport> {
   const { onProgress = SILENT } = options;
   if (await isThere(path)) throw new StorageError("import into", path, "it is there already");
-  const file = typeof from === "string" ? await readTaskFile(from, { onProgress }) : from;
+  const file = await taskFileOf(from, options);
   const backup = `${path}.${crypto.randomUUID()}.importing`;
   try {
     const { report, stored } = await buildBackup(backup, file, options);
@@ -198,6 +209,14 @@ export async function importAsNewQueue(
   }
 }
 
+async function taskFileOf(
+  from: string | TaskFile,
+  { onProgress, clamp = false }: ImportOptions,
+): Promise<TaskFile> {
+  const file = typeof from === "string" ? await readTaskFile(from, { onProgress }) : from;
+  return clamp ? clampTaskFile(file) : file;
+}
+
 /** Plans the import into an empty queue and, unless this is a dry run, writes that queue into the file at `backup`. */
 async function buildBackup(
   backup: string,
@@ -205,7 +224,7 @@ async function buildBackup(
   options: ImportOptions,
 ): Promise<{ readonly report: ImportReport; readonly stored?: Stored }> {
   await using scratch = new ScopedQueue(await openQueue({ memory: true }));
-  const report = await importTasks(scratch.queue, file, { ...options, dryRun: true });
+  const report = await importTasks(scratch.queue, file, { ...options, clamp: false, dryRun: true });
   if (options.dryRun) return { report };
   const isRefused = report.problems.length > 0 && !options.skipInvalid;
   if (isRefused || report.conflicts.length > 0) throw new ImportRefusedError(report);
@@ -288,6 +307,24 @@ function checkNeighbours({ bytes, wal, journal }: DatabaseFiles, path: string): 
       `a transaction was cut short, and the journal beside it (${path}-journal) undoes it: ${JOURNAL_ADVICE}`;
     throw new StorageError("import", path, reason);
   }
+}
+
+/** Whether rows were left behind in a log that was not copied cannot be seen in the file. */
+function notesOnFiles({ bytes, wal }: DatabaseFiles): string[] {
+  if (wal !== undefined || !isInWalMode(bytes)) return [];
+  return [
+    "there is no write-ahead log (-wal) beside it: if the file was copied while the Python system ran, " +
+    "copy the log too, or its newest tasks are missing",
+  ];
+}
+
+/** @throws StorageError when the end of the database is missing. */
+function checkLength({ bytes }: DatabaseFiles, path: string): void {
+  const expected = bytesByHeader(bytes);
+  if (expected <= bytes.length) return;
+  const reason =
+    `it is damaged: its header speaks of ${expected} bytes, and it has ${bytes.length}`;
+  throw new StorageError("import", path, reason);
 }
 
 async function openCopy(bytes: Uint8Array, path: string): Promise<SqlDatabase> {
@@ -415,10 +452,16 @@ function isSameSchedule(source: ScheduleRecord, stored: ScheduleRecord | undefin
 
 function isSame(source: TaskRecord, stored: TaskRecord | undefined): boolean {
   return stored !== undefined && stored.type === source.type &&
-    stored.payloadText === source.payloadText && stored.runId === source.runId &&
+    stored.payloadText === source.payloadText && isSameRunId(source, stored) &&
     stored.idempotencyKey === source.idempotencyKey && stored.priority === source.priority &&
     stored.maxAttempts === source.maxAttempts && isSameWebhook(source, stored) &&
     stored.createdAt.getTime() === source.createdAt.getTime();
+}
+
+/** A run id that was made up may have been made up anew. */
+function isSameRunId(source: TaskRecord, stored: TaskRecord): boolean {
+  return stored.runId === source.runId ||
+    (isMadeUpRunId(source) && isMadeUpRunId({ id: source.id, runId: stored.runId }));
 }
 
 function isSameWebhook({ webhook }: TaskRecord, stored: TaskRecord): boolean {

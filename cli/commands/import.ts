@@ -31,6 +31,7 @@ import { showingPhases } from "../transfer_progress.ts";
 interface ImportOptions {
   readonly dryRun?: true;
   readonly skipInvalid?: true;
+  readonly clamp?: true;
   readonly renumber?: true;
 }
 
@@ -47,6 +48,10 @@ export function addImportCommand(program: Program, app: App): void {
     .argument("<file>", "a SQLite database with task_queue, or NDJSON; it is only read")
     .option("--dry-run", "say what would be imported, and change nothing")
     .option("--skip-invalid", "leave out rows that are no tasks, and list them")
+    .option(
+      "--clamp",
+      "bring values that are out of range to the nearest allowed one, and list them",
+    )
     .option("--renumber", "give new ids, where others have those of the file")
     .action((file, options, command) =>
       app.run(command.optsWithGlobals(), (session) => importFile(session, file, options))
@@ -99,7 +104,9 @@ function adviceOn({ problems, conflicts }: ImportReport, options: ImportOptions)
   if (conflicts.length > 0) {
     return options.renumber ? "" : ": --renumber gives new ids, another --db a new queue";
   }
-  return problems.length > 0 ? ": --skip-invalid leaves these out" : "";
+  if (problems.length === 0) return "";
+  const clamp = options.clamp ? "" : "--clamp brings numbers and instants into range, ";
+  return `: ${clamp}--skip-invalid leaves these out`;
 }
 
 function documentOf(report: ImportReport): DocumentOf<"Imported"> {

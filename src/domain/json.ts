@@ -5,6 +5,9 @@
 /** How deeply arrays and objects may nest. */
 const MAX_DEPTH = 200;
 
+/** How much of a long path a message shows. */
+const PATH_SHOWN = 60;
+
 const encoder = new TextEncoder();
 
 /**
@@ -51,10 +54,15 @@ function checkJson(value: unknown, at: string, parents: object[], depth: number)
   }
 }
 
+/** The beginning of a path, which may be long. */
+function shortened(path: string): string {
+  return path.length <= PATH_SHOWN ? path : `${path.slice(0, PATH_SHOWN).toWellFormed()}…`;
+}
+
 function checkContainer(value: object, at: string, parents: object[], depth: number): void {
   if (parents.includes(value)) throw new TypeError(`Cannot store ${at}: it contains itself`);
   if (depth >= MAX_DEPTH) {
-    throw new TypeError(`Cannot store ${at}: nested deeper than ${MAX_DEPTH}`);
+    throw new TypeError(`Cannot store ${shortened(at)}: nested deeper than ${MAX_DEPTH}`);
   }
   if ("toJSON" in value && typeof value.toJSON === "function") {
     return checkJson(value.toJSON(), at, parents, depth + 1);

@@ -315,10 +315,22 @@ export function checkInteger(value: unknown, what: string, min: number, max: num
   return value;
 }
 
+/** The first instant that can be stored: year 1, as in the Python system. */
+const FIRST_INSTANT = "0001-01-01T00:00:00.000Z";
+
+/** The last one: later years need five digits, which neither ISO 8601 nor SQL compares rightly. */
+const LAST_INSTANT = "9999-12-31T23:59:59.999Z";
+
+/** The range of instants, in milliseconds since 1970, both included. */
+export const INSTANT_RANGE: { readonly minMs: number; readonly maxMs: number } = Object.freeze({
+  minMs: Date.parse(FIRST_INSTANT),
+  maxMs: Date.parse(LAST_INSTANT),
+});
+
 /**
- * An instant: a valid `Date`, or an ISO 8601 text that names its zone.
+ * An instant: a valid `Date`, or an ISO 8601 string that names its zone; in the years 1 to 9999.
  *
- * @throws TypeError when it is neither.
+ * @throws TypeError when it is neither. @throws RangeError when it lies outside these years.
  */
 export function checkInstant(value: unknown, what: string): number {
   const atMs = value instanceof Date
@@ -330,6 +342,13 @@ export function checkInstant(value: unknown, what: string): number {
     const shown = value instanceof Date ? "an invalid Date" : JSON.stringify(value) ?? typeof value;
     throw new TypeError(
       `Cannot use ${shown} as ${what}: a Date or an ISO 8601 text with a zone such as 2026-01-31T12:00:00Z is needed`,
+    );
+  }
+  const { minMs, maxMs } = INSTANT_RANGE;
+  if (atMs < minMs || atMs > maxMs) {
+    throw new RangeError(
+      `Cannot use ${new Date(atMs).toISOString()} as ${what}: ` +
+        `an instant from ${FIRST_INSTANT} to ${LAST_INSTANT} is needed`,
     );
   }
   return atMs;

@@ -27,6 +27,8 @@ import {
 import { settleChildren } from "./settle.ts";
 import {
   type CarriedColumn,
+  isMadeUpRunId,
+  makeUpRunId,
   type ParentRecord,
   type PreparedRecord,
   prepareRecord,
@@ -214,16 +216,17 @@ function planImport(
   { renumber = false }: RecordImportOptions,
 ): ImportPlan {
   const lastId = lastIdOf(reader);
+  const names = new Set(records.map(({ run_id: runId }) => runId));
   const additions: PreparedRecord[] = [];
   const present: number[] = [];
   const gone: number[] = [];
   const conflicts: RecordProblem[] = [];
   for (const record of records) {
     const { id } = record;
-    const found = renumber ? findByRunId(reader, record.run_id) : findRow(reader, id);
+    const { found, storable } = findTask(reader, record, { names, renumber });
     if (found === undefined) {
       if (!renumber && id <= lastId) gone.push(id);
-      else additions.push(record);
+      else additions.push(storable);
       continue;
     }
     const reason = whyConflict(found, record);
@@ -251,6 +254,30 @@ function lastIdOf(reader: Reader): number {
   return Number(reader.read(select)[0]?.[0] ?? 0);
 }
 
+/**
+ * The task that a record is here, or that record as it can be stored: a run id that was made up, and that another task has,
+ * gives way to one that is free. `names` are the run ids of all the records.
+ */
+function findTask(
+  reader: Reader,
+  record: PreparedRecord,
+  { names, renumber }: { readonly names: ReadonlySet<string>; readonly renumber: boolean },
+): { readonly found: SqlRow | undefined; readonly storable: PreparedRecord } {
+  const { id, run_id: runId } = record;
+  const withId = renumber ? undefined : findRow(reader, id);
+  if (withId !== undefined) return { found: withId, storable: record };
+  if (record.idempotency_key !== null || !isMadeUpRunId({ id, runId })) {
+    return { found: renumber ? findByRunId(reader, runId) : undefined, storable: record };
+  }
+  for (let n = 0;; n++) {
+    const candidate = makeUpRunId(id, n);
+    if (candidate !== runId && names.has(candidate)) continue;
+    const found = findByRunId(reader, candidate);
+    if (found === undefined) return { found, storable: { ...record, run_id: candidate } };
+    if (renumber && isSameTask(found, record)) return { found, storable: record };
+  }
+}
+
 function findByRunId(reader: Reader, runId: string): SqlRow | undefined {
   return reader.read("SELECT * FROM task_queue WHERE run_id = ?", [runId])[0];
 }
@@ -270,10 +297,11 @@ function whyConflict(found: SqlRow, record: PreparedRecord): string | undefined 
     "import the file into a new queue";
 }
 
-/** Whether both came from the same enqueue. The original's texts have seconds only. */
+/** Whether both came from the same enqueue. The original's texts have seconds only, and a run id is its task's key there. */
 function isSameTask(row: SqlRow, record: PreparedRecord): boolean {
-  return cell(row, "type") === record.type &&
-    cell(row, "idempotency_key") === record.idempotency_key &&
+  const key = cell(row, "idempotency_key") ??
+    (record.idempotency_key === null ? null : cell(row, "run_id"));
+  return cell(row, "type") === record.type && key === record.idempotency_key &&
     secondOf(cell(row, "created_at_utc")) === secondOf(record.created_at_utc) &&
     isSameJson(cell(row, "payload") as string, record.payload);
 }

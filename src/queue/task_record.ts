@@ -6,6 +6,7 @@
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { canonicalJson, toJsonText } from "../domain/json.ts";
 import {
+  checkInstant,
   checkInteger,
   checkName,
   checkPairs,
@@ -24,6 +25,20 @@ import { clip } from "./lease.ts";
 import type { TaskColumn } from "./schema.ts";
 import { cell, taskOfRow } from "./task_row.ts";
 import { type PreparedWebhook, prepareWebhook } from "./webhooks.ts";
+
+/** The run id of a task that came without one: by its id where it comes from, which may be another's here. */
+export function makeUpRunId(id: unknown, n = 0): string {
+  return n === 0 ? `task-${id}` : `task-${id}.${n}`;
+}
+
+/** Whether a run id was made up for this task, so that another one would do as well. */
+export function isMadeUpRunId(
+  { id, runId }: { readonly id: unknown; readonly runId: string },
+): boolean {
+  const prefix = makeUpRunId(id);
+  return runId === prefix ||
+    (runId.startsWith(`${prefix}.`) && /^[1-9]\d*$/.test(runId.slice(prefix.length + 1)));
+}
 
 /** Every way that a child can stand to a parent. */
 const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "felled"];
@@ -242,9 +257,9 @@ function shortened(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40).toWellFormed()}…` : text);
 }
 
-/** The milliseconds of a valid date. @throws TypeError */
+/** The milliseconds of a valid date. @throws TypeError, RangeError */
 export function checkDate(value: unknown, what: string): number {
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return value.getTime();
+  if (value instanceof Date) return checkInstant(value, what);
   throw new TypeError(`Cannot use ${value} as ${what}: a valid Date is needed`);
 }
 

@@ -3,6 +3,8 @@
  * UTC), and SQLite's `datetime('now')`.
  */
 
+import { INSTANT_RANGE } from "../domain/task.ts";
+
 const PATTERN =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
 
@@ -24,12 +26,14 @@ export function parseInstantText(text: string): Date | undefined {
 
 /**
  * The text that compares rightly with `datetime('now')`, and that the original's `strptime` accepts: whole seconds, a blank
- * between date and time. `up` gives the next whole second, so that nothing scheduled runs early.
+ * between date and time. `up` gives the next whole second, so that nothing scheduled runs early, but none after the year 9999:
+ * a fifth digit would come first in every comparison of strings.
  */
 export function toSqliteText(instant: Date, rounding: "down" | "up" = "down"): string {
   const seconds = instant.getTime() / 1000;
   const whole = rounding === "up" ? Math.ceil(seconds) : Math.floor(seconds);
-  return new Date(whole * 1000).toISOString().slice(0, 19).replace("T", " ");
+  const atMs = Math.min(whole * 1000, INSTANT_RANGE.maxMs);
+  return new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 }
 
 function offsetMs(zone: string | undefined): number {

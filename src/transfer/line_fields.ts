@@ -22,6 +22,11 @@ export function optionalInstantOf(line: Fields, field: string): Date | null {
   return line[field] === undefined || line[field] === null ? null : instantOf(line, field);
 }
 
+/** The payload that was written, digit by digit; that of a new task where there is none. `null` is one. */
+export function payloadTextOf({ payload }: { readonly payload?: unknown }): string {
+  return payload === undefined ? "{}" : JSON.stringify(payload);
+}
+
 /** A retry policy as it is written. */
 export function policyFields(policy: RetryPolicy | null): Record<string, number> | null {
   return policy && {

@@ -6,11 +6,12 @@
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, type TaskStatus } from "../domain/task.ts";
 import type { ScheduleRecord } from "../queue/schedule_record.ts";
-import type { ParentRecord, TaskRecord } from "../queue/task_record.ts";
+import { makeUpRunId, type ParentRecord, type TaskRecord } from "../queue/task_record.ts";
 import {
   instantOf,
   optionalInstantOf,
   parseExactly,
+  payloadTextOf,
   policyFields,
   policyOf,
   webhookOf,
@@ -174,10 +175,10 @@ function recordOf(line: Line, exact: Line): TaskRecord {
   const updatedAt = optionalInstantOf(line, "updated_at_utc") ?? createdAt;
   return {
     id: line.id as number,
-    runId: (line.run_id ?? `task-${line.id}`) as string,
+    runId: (line.run_id ?? makeUpRunId(line.id)) as string,
     type: line.type as string,
     priority: (line.priority ?? 100) as number,
-    payloadText: JSON.stringify(exact.payload ?? {}),
+    payloadText: payloadTextOf(exact),
     compatibility: (line.compatibility ?? {}) as Readonly<Record<string, unknown>>,
     status,
     attempts: (line.attempts ?? 0) as number,

@@ -2,15 +2,15 @@
  * Writing a database from which the original system can claim again.
  */
 import type { SqlDatabase, SqlValue } from "../ledger/sql_engine.ts";
-import type { TaskRecord } from "../queue/task_record.ts";
+import { isMadeUpRunId, type TaskRecord } from "../queue/task_record.ts";
 import { toSqliteText } from "./instant_text.ts";
 import { ORIGINAL_SCHEMA, ORIGINAL_TASK_COLUMNS } from "./original_schema.ts";
 import type { TransferProblem, TransferProgress } from "./task_file.ts";
 
 /** What that schema has no place for, one sentence each. */
-export const ORIGINAL_LOSSES: readonly string[] = Object.freeze([
+const LOSSES: readonly string[] = Object.freeze([
   "instants are cut to whole seconds; run_after is the next whole second",
-  "run ids, results, progress, retry policies, timeouts, lease tokens, parents and traces have no column",
+  "results, progress, retry policies, timeouts, lease tokens, parents and traces have no column",
   "transitions, schedules, webhooks and log files stay behind",
 ]);
 
@@ -21,6 +21,48 @@ const INSERT = `INSERT INTO task_queue (${ORIGINAL_TASK_COLUMNS.join(", ")})
 
 /** How many rows lie between two reports of progress. */
 const REPORT_EVERY = 1000;
+
+/** Records as the original would have written them, and what that changes or loses, one sentence each. */
+export interface OriginalRecords {
+  readonly records: readonly TaskRecord[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Its name for a run is the idempotency key alone, so a task without one gets its run id as its key; a run id that an import
+ * made up would be made up again, and one that is another task's key is left out. It has no status for what was cancelled.
+ */
+export function asOriginal(records: readonly TaskRecord[]): OriginalRecords {
+  const taken = new Set(records.map(({ idempotencyKey }) => idempotencyKey));
+  const unnamed = records.filter((record) =>
+    record.idempotencyKey === null && !isMadeUpRunId(record)
+  );
+  const nameless = unnamed.filter(({ runId }) => taken.has(runId));
+  const named = new Set(unnamed.filter(({ runId }) => !taken.has(runId)));
+  const cancelled = records.filter(({ status }) => status === "cancelled").length;
+  return {
+    records: records.map((record) => ({
+      ...record,
+      idempotencyKey: named.has(record) ? record.runId : record.idempotencyKey,
+      status: record.status === "cancelled" ? "failed" : record.status,
+    })),
+    notes: [
+      ...(named.size > 0
+        ? [`${named.size} tasks without an idempotency key have their run id as their key there`]
+        : []),
+      ...(nameless.length > 0
+        ? [
+          `${nameless.length} tasks have no name there, because their run id is another task's ` +
+          `idempotency key; the first is task ${nameless[0]!.id}`,
+        ]
+        : []),
+      ...(cancelled > 0
+        ? [`${cancelled} cancelled tasks are failed there: the original has no such status`]
+        : []),
+      ...LOSSES,
+    ],
+  };
+}
 
 /** Tasks that the original could not handle: its handlers expect a dictionary, and it knows no parents. */
 export function foreignToOriginal(records: readonly TaskRecord[]): TransferProblem[] {

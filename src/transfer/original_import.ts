@@ -7,7 +7,7 @@
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { SqlDatabase, SqlRow } from "../ledger/sql_engine.ts";
-import type { TaskRecord } from "../queue/task_record.ts";
+import { makeUpRunId, type TaskRecord } from "../queue/task_record.ts";
 import { parseInstantText } from "./instant_text.ts";
 import { type DetectedSchema, ORIGINAL_TASK_COLUMNS } from "./original_schema.ts";
 import {
@@ -31,6 +31,9 @@ const STATUSES: Readonly<Record<string, TaskStatus>> = Object.freeze({
 
 /** Rows that are read at once. */
 const PAGE = 500;
+
+/** How many compatibilities a note names. */
+const CAPABILITIES_TOLD = 3;
 
 /** What stands for bytes that are not UTF-8. */
 const REPLACEMENT = "\ufffd";
@@ -73,7 +76,7 @@ export function readOriginal(
     schedules: [],
     problems,
     returned,
-    notes: notesOn(database, schema, clipped),
+    notes: [...notesOn(database, schema, clipped), ...notesOnCompatibility(records)],
   };
 }
 
@@ -217,10 +220,9 @@ function runNamer(database: SqlDatabase): (fields: Fields) => string {
   return (fields) => {
     const given = fields.get("run_id") ?? fields.get("idempotency_key");
     if (typeof given === "string" && isRunId(given)) return given;
-    const name = `task-${fields.get("id")}`;
-    let [free, n] = [name, 1];
-    while (taken.has(free)) free = `${name}.${n++}`;
-    return free;
+    let n = 0;
+    while (taken.has(makeUpRunId(fields.get("id"), n))) n++;
+    return makeUpRunId(fields.get("id"), n);
   };
 }
 
@@ -229,7 +231,7 @@ function isRunId(name: string): boolean {
 }
 
 function notesOn(database: SqlDatabase, schema: DetectedSchema, clipped: number): string[] {
-  const logs = Number(database.all("SELECT count(*) FROM task_logs")[0]![0]);
+  const logs = schema.hasLogs ? Number(database.all("SELECT count(*) FROM task_logs")[0]![0]) : 0;
   const notes = schema.unknown.map((column) =>
     `column ${column} of task_queue is unknown here and is not carried over`
   );
@@ -239,4 +241,23 @@ function notesOn(database: SqlDatabase, schema: DetectedSchema, clipped: number)
     notes.push(`${clipped} error messages are longer than ${length} characters and are cut there`);
   }
   return notes;
+}
+
+/** The original's worker takes every task, whatever it asks for; here such a task waits for a worker that has it. */
+function notesOnCompatibility(records: readonly TaskRecord[]): string[] {
+  const wanted = new Map<string, number>();
+  for (const { status, compatibility } of records) {
+    const text = JSON.stringify(compatibility);
+    if (status === "queued" && text !== "{}") wanted.set(text, (wanted.get(text) ?? 0) + 1);
+  }
+  if (wanted.size === 0) return [];
+  const told = [...wanted].sort(([, a], [, b]) => b - a).slice(0, CAPABILITIES_TOLD).map((
+    [text, count],
+  ) => `${text} (${count})`);
+  const rest = wanted.size > told.length ? ` and ${wanted.size - told.length} others` : "";
+  const total = [...wanted.values()].reduce((sum, count) => sum + count, 0);
+  return [
+    `${total} queued tasks have a compatibility, which the original ignored: here they wait for a worker whose ` +
+    `capabilities contain it, ${told.join(", ")}${rest}`,
+  ];
 }

@@ -7,6 +7,7 @@ import {
   instantOf,
   optionalInstantOf,
   parseExactly,
+  payloadTextOf,
   policyFields,
   policyOf,
   webhookOf,
@@ -53,7 +54,7 @@ export function scheduleOfLine(value: unknown, exact: unknown): ScheduleRecord {
   return {
     id: line.id as string,
     type: line.type as string,
-    payloadText: JSON.stringify((exact as Fields).payload ?? {}),
+    payloadText: payloadTextOf(exact as Fields),
     priority: (line.priority ?? 100) as number,
     compatibility: (line.compatibility ?? {}) as Fields,
     maxAttempts: (line.max_attempts ?? 5) as number,

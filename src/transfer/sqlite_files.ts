@@ -11,11 +11,28 @@ const WAL_MAGIC = 0x377f0682;
 const FORMAT_VERSION_OFFSETS = [18, 19];
 const DATABASE_MAGIC = "SQLite format 3\0";
 const DATABASE_HEADER_BYTES = 100;
+const PAGE_SIZE_OFFSET = 16;
+const CHANGE_COUNTER_OFFSET = 24;
+const PAGE_COUNT_OFFSET = 28;
+const VALID_FOR_OFFSET = 92;
 
 /** Whether these are the first bytes of a SQLite database. */
 export function isSqliteDatabase(bytes: Uint8Array): boolean {
   const head = String.fromCharCode(...bytes.subarray(0, DATABASE_MAGIC.length));
   return head === DATABASE_MAGIC && bytes.length >= DATABASE_HEADER_BYTES;
+}
+
+/** Whether the database is one that keeps a write-ahead log while it is open. */
+export function isInWalMode(database: Uint8Array): boolean {
+  return database[FORMAT_VERSION_OFFSETS[0]!] === 2;
+}
+
+/** How long the database is by its header; 0 where the header does not say, as SQLite's file format has it in section 1.3. */
+export function bytesByHeader(database: Uint8Array): number {
+  const view = viewOf(database);
+  if (view.getUint32(CHANGE_COUNTER_OFFSET) !== view.getUint32(VALID_FOR_OFFSET)) return 0;
+  const pageSize = view.getUint16(PAGE_SIZE_OFFSET);
+  return view.getUint32(PAGE_COUNT_OFFSET) * (pageSize === 1 ? 65_536 : pageSize);
 }
 
 /** The same database, marked as one without a write-ahead log: SQLite in memory cannot have one. */

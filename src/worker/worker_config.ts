@@ -73,6 +73,14 @@ const SETTINGS = onlyFields(FIELDS).partial();
 
 type Settings = z.output<typeof SETTINGS>;
 
+/** What the Python system's fields are called here. */
+const PYTHON_FIELDS: Readonly<Record<string, string>> = Object.freeze({
+  lease_duration_seconds: "lease_duration_ms, in milliseconds",
+  poll_interval_seconds: "poll_interval_ms, in milliseconds",
+  max_retries:
+    "max_attempts of a task, or `maxAttempts` of its handler: executions, the first included",
+});
+
 const PREFIX = "HOLDFAST_";
 
 /** The environment variable of each field. */
@@ -96,7 +104,7 @@ export function resolveWorkerConfig(
 ): WorkerConfig {
   const given = check(SETTINGS, fromOptions(options), "the worker's options");
   const variables = fromEnvironment(env);
-  const written = file === undefined ? {} : check(SETTINGS, file.content, file.name);
+  const written = file === undefined ? {} : checkFile(file);
   const settings: Settings = { ...written, ...defined(variables), ...defined(given) };
   return {
     workerId: settings.worker_id,
@@ -171,6 +179,21 @@ function check<Schema extends z.ZodType>(
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw refusal(source, describeProblems(parsed.error, value));
+}
+
+/** A field of the Python system's is told by its name here. */
+function checkFile(file: { readonly name: string; readonly content: unknown }): Settings {
+  try {
+    return check(SETTINGS, file.content, file.name);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const fields = Object.keys(Object(file.content)).filter((field) =>
+      Object.hasOwn(PYTHON_FIELDS, field)
+    );
+    if (fields.length === 0) throw error;
+    const hints = fields.map((field) => `${field} is ${PYTHON_FIELDS[field]}`);
+    throw new TypeError(`${error.message}; ${hints.join("; ")}`);
+  }
 }
 
 function refusal(source: string, problems: string): TypeError {

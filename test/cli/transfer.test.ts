@@ -44,10 +44,24 @@ Deno.test("a refused import ends with 1 and makes no queue; --skip-invalid impor
   const { code, out, err } = await scratch.run(["import", scratch.path("tasks.ndjson")]);
   assertEquals(code, 1);
   assertStringIncludes(out, "1 cannot be imported:\n  task 6: Cannot use a blank task type");
-  assertEquals(err, "holdfast: nothing was imported: --skip-invalid leaves these out\n");
+  assertEquals(
+    err,
+    "holdfast: nothing was imported: --clamp brings numbers and instants into range, --skip-invalid leaves these out\n",
+  );
   assertEquals(await filesIn(scratch.folder), ["tasks.ndjson"]);
   const skipped = await scratch.json(["import", scratch.path("tasks.ndjson"), "--skip-invalid"]);
   assertEquals([skipped.code, skipped.doc.added, skipped.doc.problems.length], [0, 1, 1]);
+});
+
+Deno.test("import --clamp brings what is out of range into it, and says what", async () => {
+  await using scratch = new Scratch();
+  await Deno.writeTextFile(scratch.path("tasks.ndjson"), LINE.replace("}", ',"priority":1001}'));
+  const { code, out } = await scratch.run(["import", scratch.path("tasks.ndjson"), "--clamp"]);
+  assertEquals(code, 0);
+  assertStringIncludes(
+    out,
+    "\npriority: 1 tasks were brought into range, such as task 5: 1001 became 1000\n",
+  );
 });
 
 Deno.test("a dry run makes no queue, and says where ids are taken", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { checkInstant, checkInteger, checkName } from "../../src/domain/task.ts";
+import { checkInstant, checkInteger, checkName, INSTANT_RANGE } from "../../src/domain/task.ts";
 
 const PARAMETERS = { seed: 20_260_131, numRuns: 3000 };
 const LENGTH_MAX = 20;
@@ -105,6 +105,21 @@ Deno.test("checkInstant() reads an instant in any zone and precision", () => {
   );
 });
 
+Deno.test("checkInstant() takes the years 1 to 9999", () => {
+  for (const text of ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"]) {
+    assertEquals(checkInstant(new Date(text), "runAfter"), Date.parse(text));
+  }
+  const outside = [
+    new Date("+010000-01-01T00:00:00Z"),
+    new Date("0000-12-31T23:59:59.999Z"),
+    "9999-12-31T23:59:59-05:00",
+    new Date(8.64e15),
+  ];
+  for (const instant of outside) {
+    assertThrows(() => checkInstant(instant, "runAfter"), RangeError, "9999-12-31T23:59:59.999Z");
+  }
+});
+
 Deno.test("checkInstant() refuses a text without a zone, with a part missing or off the calendar", () => {
   const days = fc.constantFrom("02-30", "02-31", "04-31", "13-01", "00-10", "01-00", "01-32");
   const hours = fc.constantFrom("25:00:00", "23:60:00", "23:59:60", "24:00:01", "1:00:00", "99:99");
@@ -137,7 +152,10 @@ Deno.test("checkInstant() gives the milliseconds of a real instant or a TypeErro
   fc.assert(
     fc.property(fc.anything({ withDate: true }), (value) => {
       fc.pre(canBeShown(value));
-      if (value instanceof Date && !Number.isNaN(value.getTime())) {
+      const atMs = value instanceof Date ? value.getTime() : NaN;
+      if (atMs < INSTANT_RANGE.minMs || atMs > INSTANT_RANGE.maxMs) {
+        assertThrows(() => checkInstant(value, "runAfter"), RangeError, "runAfter");
+      } else if (value instanceof Date && !Number.isNaN(atMs)) {
         assertEquals(checkInstant(value, "runAfter"), value.getTime());
       } else {
         assertThrows(() => checkInstant(value, "runAfter"), TypeError, "runAfter");

@@ -9,6 +9,7 @@ import { checkWebhookUrl, WEBHOOK_EVENTS } from "../../src/domain/webhook.ts";
 import { ExportRefusedError, exportTasks } from "../../src/export_tasks.ts";
 import { importTasks } from "../../src/import_tasks.ts";
 import { openQueue } from "../../src/open_queue.ts";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { recordOfRow, type TaskRecord } from "../../src/queue/task_record.ts";
 import type { QueueRecords } from "../../src/queue/export_records.ts";
 import type { ScheduleRecord } from "../../src/queue/schedule_record.ts";
@@ -34,7 +35,7 @@ async function fill(queue: TaskQueue): Promise<void> {
   await queue.cancel(4);
 }
 
-/** What a queue holds, as far as the original can hold it too. */
+/** What a queue holds, as far as the original can hold it too: it has failures only, and keys as its only names. */
 function asOriginalHolds(records: readonly TaskRecord[]): unknown[] {
   const second = (at: Date | null): number | null =>
     at === null ? null : Math.floor(at.getTime() / 1000);
@@ -44,7 +45,7 @@ function asOriginalHolds(records: readonly TaskRecord[]): unknown[] {
     priority: record.priority,
     payloadText: record.payloadText,
     compatibility: record.compatibility,
-    status: record.status,
+    status: record.status === "cancelled" ? "failed" : record.status,
     attempts: record.attempts,
     maxAttempts: record.maxAttempts,
     runAfter: Math.ceil(record.runAfter.getTime() / 1000),
@@ -58,7 +59,7 @@ function asOriginalHolds(records: readonly TaskRecord[]): unknown[] {
     ].map(second),
     lockedBy: record.lockedBy,
     errorMessage: record.errorMessage,
-    idempotencyKey: record.idempotencyKey,
+    idempotencyKey: record.idempotencyKey ?? record.runId,
   }));
 }
 
@@ -319,6 +320,103 @@ pythonTest(
       })
     ),
 );
+
+pythonTest(
+  "each task keeps its name in the Python system: its key, else the run id that the application gave",
+  () =>
+    inFolder((path) =>
+      withQueue(IN_MEMORY, async (queue) => {
+        await queue.enqueueBatch([
+          { type: "a", runId: "nightly-1" },
+          { type: "a", runId: "r-2", idempotencyKey: "k-2" },
+          { type: "a", runId: "taken" },
+          { type: "a", runId: "r-4", idempotencyKey: "taken" },
+        ]);
+        await queue.cancel(1);
+        const { notes, byStatus } = await exportTasks(queue, {
+          format: "original",
+          output: path("out.db"),
+        });
+        const rows: { idempotency_key: string; status: string; error_message: string }[] = JSON
+          .parse(await original(["dump", path("out.db")]));
+        assertEquals(rows.map((row) => row.idempotency_key), ["nightly-1", "k-2", null, "taken"]);
+        assertEquals([rows[0]!.status, rows[0]!.error_message], ["failed", "Cancelled by user"]);
+        assertEquals([byStatus.failed, byStatus.cancelled], [1, 0]);
+        assertEquals(notes.slice(0, 3), [
+          "1 tasks without an idempotency key have their run id as their key there",
+          "1 tasks have no name there, because their run id is another task's idempotency key; the first is task 3",
+          "1 cancelled tasks are failed there: the original has no such status",
+        ]);
+        // What comes back is what went out: the same queue knows it, and a new one has the same names.
+        assertEquals((await importTasks(queue, path("out.db"))).present, 4);
+        await withQueue(IN_MEMORY, async (other) => {
+          await importTasks(other, path("out.db"));
+          const back = (await other.list({ limit: 10 })).reverse();
+          assertEquals(back.map(({ runId }) => runId), ["nightly-1", "k-2", "task-3", "taken"]);
+          assertEquals(back[0]!.status, "failed");
+        });
+      })
+    ),
+);
+
+pythonTest(
+  "a task scheduled for the end of the year 9999 waits there too",
+  () =>
+    inFolder((path) =>
+      withQueue(IN_MEMORY, async (queue) => {
+        await queue.enqueue({ type: "far", runAfter: "9999-12-31T23:59:59.500Z" });
+        await queue.enqueue({ type: "due", runAfter: new Date(Date.now() - 5000) });
+        await exportTasks(queue, { format: "original", output: path("out.db") });
+        const lines = (await original(["drain", path("out.db")])).trim().split("\n");
+        assertEquals(lines.map((line) => JSON.parse(line).type), ["due"]);
+      })
+    ),
+);
+
+Deno.test("the views that the Python system's monitoring reads are there", () =>
+  inFolder((path) =>
+    withQueue(IN_MEMORY, async (queue) => {
+      await fill(queue);
+      await exportTasks(queue, { format: "original", output: path("out.db") });
+      const database = (await loadSqlJsEngine()).open(await Deno.readFile(path("out.db")));
+      try {
+        const read = (select: string): unknown[] => database.all(select);
+        assertEquals(
+          read("SELECT status, task_count, avg_attempts FROM v_queue_status_summary ORDER BY 1"),
+          [["completed", 1, 1], ["failed", 2, 0.5], ["queued", 2, 0]],
+        );
+        assertEquals(
+          read("SELECT type, status, task_count, avg_priority FROM v_queue_type_summary")[0],
+          ["a", "completed", 1, 7],
+        );
+        assertEquals(read("SELECT worker_id, active_tasks FROM v_worker_status"), []);
+        assertEquals(
+          read("SELECT type, status, task_count, avg_attempts FROM v_task_performance")[0],
+          ["a", "completed", 1, 1],
+        );
+        assertEquals(
+          read("SELECT id, error_message FROM v_recent_failures ORDER BY id"),
+          [[3, "no"], [4, "Cancelled by user"]],
+        );
+      } finally {
+        database.close();
+      }
+    })
+  ));
+
+Deno.test("a payload that is null stays null in lines, a schedule's too", () =>
+  inFolder((path) =>
+    withQueue(IN_MEMORY, async (queue) => {
+      await queue.enqueue({ type: "a", payload: null });
+      await queue.addSchedule({ id: "s", type: "a", payload: null, everyMs: 60_000 });
+      await exportTasks(queue, { format: "ndjson", output: path("out.ndjson") });
+      await withQueue(IN_MEMORY, async (other) => {
+        await importTasks(other, path("out.ndjson"));
+        assertEquals((await other.get(1))!.payload, null);
+        assertEquals((await other.getSchedule("s"))!.payload, null);
+      });
+    })
+  ));
 
 Deno.test("leased tasks stop an export; included, they are queued with the attempt given back", () =>
   inFolder((path) =>

@@ -451,6 +451,8 @@ pythonTest(
       assertEquals(notes, [
         "column tenant of task_queue is unknown here and is not carried over",
         "1 rows of task_logs are not carried over: keep the file",
+        "there is no write-ahead log (-wal) beside it: if the file was copied while the Python system ran, " +
+        "copy the log too, or its newest tasks are missing",
       ]);
       assertEquals((await allTasks(queue)).map(({ result }) => result), [
         { rows: 3 },
@@ -550,9 +552,8 @@ pythonTest(
           "text.db": "it is neither a SQLite database nor NDJSON",
           "empty.db": "it is empty",
           "binary.db": "it is neither a SQLite database nor NDJSON",
-          "other.db":
-            "there is no table task_queue; there is no table workers; there is no table task_logs",
-          "column.db": "table task_queue has no column locked_by; there is no table workers",
+          "other.db": "there is no table task_queue",
+          "column.db": "table task_queue has no column locked_by",
           "none.db": "No such file",
         };
         for (const [name, reason] of Object.entries(reasons)) {
@@ -600,4 +601,147 @@ pythonTest(
       assert(outcomes.refused > 50, JSON.stringify(outcomes));
       assertEquals(await queue.count(), 0);
     }),
+);
+
+pythonTest(
+  "a database with the table task_queue alone is taken",
+  () =>
+    withBoth(async (queue, path) => {
+      await originalDatabase(path, [{ type: "a", payload: "{}" }]);
+      await original(["execute", path], "DROP TABLE workers; DROP TABLE task_logs;");
+      assertEquals((await importTasks(queue, path)).added, 1);
+    }),
+);
+
+pythonTest(
+  "JSON that is nested too deeply is a problem of its row, also where SQLite cannot read it",
+  () =>
+    withBoth(async (queue, path) => {
+      const deep = `${'{"a":'.repeat(1500)}1${"}".repeat(1500)}`;
+      await originalDatabase(path, [{ type: "a", payload: "{}" }]);
+      // An older SQLite stored it, with the columns that it computes; this one may refuse to.
+      await original(
+        ["execute", path],
+        `DROP INDEX ix_task_region; DROP INDEX ix_task_format;
+         INSERT INTO task_queue (type, payload) VALUES ('deep', '${deep}');
+         PRAGMA writable_schema = ON;
+         INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) SELECT 'index', 'ix_task_format', 'task_queue',
+           rootpage, 'CREATE INDEX ix_task_format ON task_queue (format)' FROM sqlite_schema WHERE name = 'ix_logs_task';
+         DELETE FROM sqlite_schema WHERE name = 'ix_logs_task';`,
+      );
+      const report = await importTasks(queue, path, { skipInvalid: true });
+      assertEquals([report.added, report.problems.map(({ id }) => id)], [1, [2]]);
+      assertStringIncludes(report.problems[0]!.reason, "nested deeper than 200");
+      assert(report.problems[0]!.reason.length < 200, report.problems[0]!.reason);
+    }),
+);
+
+pythonTest(
+  "a database whose end is missing is damaged, wherever it was cut",
+  () =>
+    withBoth(async (queue, path) => {
+      const rows = Array.from({ length: 300 }, (_, n) => ({ type: "a", payload: `{"n": ${n}}` }));
+      await originalDatabase(path, rows);
+      const whole = await Deno.readFile(path);
+      for (const missing of [1, 1000, 4096, 5000, whole.length - 4096]) {
+        await Deno.writeFile(path, whole.subarray(0, whole.length - missing));
+        const error = await assertRejects(
+          () => importTasks(queue, path, { skipInvalid: true }),
+          StorageError,
+        );
+        assertStringIncludes(
+          error.message,
+          `its header speaks of ${whole.length} bytes, and it has ${whole.length - missing}`,
+        );
+      }
+      assertEquals(await queue.count(), 0);
+    }),
+);
+
+pythonTest(
+  "tasks that wait for capabilities here, and did not there, are counted in a note",
+  () =>
+    withBoth(async (queue, path) => {
+      await originalDatabase(path, [
+        { type: "a", payload: "{}" },
+        { type: "a", payload: "{}", compatibility: '{"region": "eu"}' },
+        { type: "a", payload: "{}", compatibility: '{"region": "eu"}', status: "processing" },
+        { type: "a", payload: "{}", compatibility: '{"gpu": true}' },
+        { type: "a", payload: "{}", compatibility: '{"gpu": true}', status: "completed" },
+      ]);
+      const { notes } = await importTasks(queue, path);
+      assertEquals(notes.filter((note) => note.includes("compatibility")), [
+        "3 queued tasks have a compatibility, which the original ignored: here they wait for a worker whose " +
+        'capabilities contain it, {"region":"eu"} (2), {"gpu":true} (1)',
+      ]);
+    }),
+);
+
+pythonTest(
+  "with clamp, what is out of range becomes the nearest value, and a note says so",
+  () =>
+    withBoth(async (queue, path) => {
+      await originalDatabase(path, [
+        { type: " a ", payload: "{}", priority: 0, max_attempts: 101, idempotency_key: " k " },
+        { type: "a", payload: "{}", priority: -5, max_attempts: 0, attempts: 7 },
+        { type: "a", payload: "{}", priority: 1001, idempotency_key: "  " },
+        { type: "a", payload: "{}", run_after_utc: "9999-12-31T23:59:59-05:00" },
+      ]);
+      assertEquals((await refusal(queue, path)).report.problems.length, 4);
+      const { added, notes, problems } = await importTasks(queue, path, { clamp: true });
+      assertEquals([added, problems], [4, []]);
+      assertEquals(
+        (await allTasks(queue)).map(({ type, priority, maxAttempts, attempts, idempotencyKey }) => [
+          type,
+          priority,
+          maxAttempts,
+          attempts,
+          idempotencyKey,
+        ]),
+        [["a", 1, 100, 0, "k"], ["a", 1, 1, 0, null], ["a", 1000, 5, 0, null], [
+          "a",
+          100,
+          5,
+          0,
+          null,
+        ]],
+      );
+      assertEquals((await queue.get(4))!.runAfter, new Date("9999-12-31T23:59:59.999Z"));
+      const changed = notes.filter((note) => note.includes("brought into range"));
+      assertEquals(changed.map((note) => note.split(",")[0]).sort(), [
+        "attempts: 1 tasks were brought into range",
+        "idempotencyKey: 2 tasks were brought into range",
+        "maxAttempts: 2 tasks were brought into range",
+        "priority: 3 tasks were brought into range",
+        "runAfter: 1 tasks were brought into range",
+        "runId: 1 tasks were brought into range",
+        "type: 1 tasks were brought into range",
+      ]);
+      assertEquals((await importTasks(queue, path, { clamp: true })).present, 4);
+    }),
+);
+
+pythonTest(
+  "two databases whose tasks have no names come in one after the other, each once",
+  () =>
+    inFolder((path) =>
+      withQueue(IN_MEMORY, async (queue) => {
+        for (const name of ["one.db", "two.db"]) {
+          const rows = [1, 2].map((n) => ({ type: name, payload: `{"n": ${n}}` }));
+          await originalDatabase(path(name), rows);
+          const report = await importTasks(queue, path(name), { renumber: true });
+          assertEquals([report.added, report.conflicts], [2, []]);
+        }
+        assertEquals((await allTasks(queue)).map(({ type, runId }) => [type, runId]), [
+          ["one.db", "task-1"],
+          ["one.db", "task-2"],
+          ["two.db", "task-1.1"],
+          ["two.db", "task-2.1"],
+        ]);
+        for (const name of ["one.db", "two.db"]) {
+          const again = await importTasks(queue, path(name), { renumber: true });
+          assertEquals([again.added, again.present], [0, 2]);
+        }
+      })
+    ),
 );

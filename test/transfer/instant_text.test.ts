@@ -47,3 +47,9 @@ Deno.test("SQLite texts order as their instants do, and read back to the second"
     assertEquals(up - Math.ceil(a.getTime() / 1000) * 1000, 0);
   }));
 });
+
+Deno.test("the last second of the year 9999 is the last text", () => {
+  const last = new Date("9999-12-31T23:59:59.999Z");
+  assertEquals(toSqliteText(last, "up"), "9999-12-31 23:59:59");
+  assertEquals(toSqliteText(last), "9999-12-31 23:59:59");
+});

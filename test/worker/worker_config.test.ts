@@ -132,6 +132,11 @@ const WRONG_FILES: readonly (readonly [unknown, string])[] = [
   ],
   [{ webhook_secret_file: " " }, 'webhook_secret_file: " ": the path of a file is needed'],
   [{ webhook_secret: "x" }, 'unknown are "webhook_secret"'],
+  [
+    { lease_duration_seconds: 60 },
+    "; lease_duration_seconds is lease_duration_ms, in milliseconds",
+  ],
+  [{ max_retries: 3 }, "; max_retries is max_attempts of a task"],
   [{ capabilities: [] }, "capabilities: []: a JSON object is needed"],
   [
     { lease_ms: 5 },
