@@ -63,7 +63,9 @@ export async function withWorker<T>(
     event.preventDefault();
     options.onEvent?.({
       kind: "error",
-      message: `a handler left a rejection behind: ${messageOf(event.reason)}`,
+      message: `a promise that nothing awaited (a handler's, most likely) rejected: ${
+        messageOf(event.reason)
+      }`,
     });
   };
   globalThis.addEventListener("unhandledrejection", surviveStrayRejections);

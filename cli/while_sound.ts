@@ -1,9 +1,21 @@
 /**
- * Services end when their queue is in doubt: whoever keeps them running starts them anew, and that opens the queue again.
+ * Services end when their queue is in doubt, or cannot be read for a while: whoever keeps them running starts them anew, and
+ * that opens the queue again, or says each time why it cannot.
  */
-import { type Clock, sleep, StorageError, systemClock, type TaskQueue } from "../src/mod.ts";
+import {
+  type Clock,
+  messageOf,
+  sleep,
+  StorageError,
+  systemClock,
+  type TaskQueue,
+} from "../src/mod.ts";
+import { OpenError } from "./exit.ts";
 
 const LOOK_INTERVAL_MS = 5000;
+
+/** What may pass by itself, such as a file that another program holds for a moment, may last so long. */
+const UNREADABLE_MAX_MS = 30_000;
 
 /** Where a service works. */
 export interface Service {
@@ -15,9 +27,10 @@ export interface Service {
 }
 
 /**
- * Does `work`, whose signal aborts with the service's, or as soon as the queue is in doubt.
+ * Does `work`, whose signal aborts with the service's, as soon as the queue is in doubt, or once it could not be read for
+ * 30 s.
  *
- * @throws StorageError in the latter case, once `work` has ended.
+ * @throws StorageError in doubt, OpenError when it cannot be read, once `work` has ended.
  */
 export async function whileSound<T>(
   { queue, signal, clock = systemClock }: Service,
@@ -40,14 +53,21 @@ async function firstDoubt(
   queue: TaskQueue,
   over: AbortSignal,
   clock: Clock,
-): Promise<StorageError | undefined> {
-  while (!over.aborted) {
+): Promise<Error | undefined> {
+  for (let readAtMs = clock.nowMs(); !over.aborted;) {
     try {
       await queue.nextDueAt();
+      readAtMs = clock.nowMs();
     } catch (error) {
       if (error instanceof StorageError && error.isInDoubt) return error;
+      if (clock.nowMs() - readAtMs >= UNREADABLE_MAX_MS) return unreadable(error);
     }
     await sleep(clock, LOOK_INTERVAL_MS, over);
   }
   return undefined;
+}
+
+function unreadable(cause: unknown): OpenError {
+  const seconds = UNREADABLE_MAX_MS / 1000;
+  return new OpenError(`Cannot read the queue for ${seconds} s: ${messageOf(cause)}`, { cause });
 }

@@ -83,9 +83,9 @@ export function enqueueErrorOf(thrown: unknown): unknown {
   return thrown;
 }
 
-/** Hands the cause of a 5xx answer to the operator. */
+/** Hands the cause of a 5xx answer to the operator; a limit that was reached has none. */
 export function reportError(error: HttpError, options: ResolvedAppOptions): void {
-  if (error.status >= 500) options.onError(error.cause);
+  if (error.status >= 500 && "cause" in error) options.onError(error.cause);
 }
 
 /** The JSON body that tells the client of `error`. */

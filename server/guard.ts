@@ -63,7 +63,11 @@ export function checkOrigin({ corsOrigins }: ResolvedAppOptions): MiddlewareHand
   };
 }
 
-/** Reads a body within its limits, so that what follows finds it whole. @throws HttpError `PAYLOAD_TOO_LARGE`, `REQUEST_TIMEOUT`. */
+/**
+ * Reads a body within its limits, so that what follows finds it whole.
+ *
+ * @throws HttpError `PAYLOAD_TOO_LARGE`, `REQUEST_TIMEOUT`; `QUEUE_UNAVAILABLE` when the server stops meanwhile.
+ */
 export function readBody(options: ResolvedAppOptions): MiddlewareHandler {
   return async (c, next) => {
     if (c.req.raw.body !== null) {
@@ -80,7 +84,8 @@ async function readWithin(
 ): Promise<ArrayBuffer> {
   const reader = stream.getReader();
   const done = new AbortController();
-  const late = sleep(options.clock, options.bodyTimeoutMs, done.signal).then(() => "late" as const);
+  const ending = AbortSignal.any([done.signal, options.closing]);
+  const late = sleep(options.clock, options.bodyTimeoutMs, ending).then(() => "late" as const);
   try {
     return await collect(reader, late, options);
   } catch (thrown) {
@@ -100,7 +105,7 @@ async function collect(
   const chunks: Uint8Array[] = [];
   for (let length = 0;;) {
     const part = await Promise.race([reader.read().catch(brokeOff), late]);
-    if (part === "late") throw tooSlow(options);
+    if (part === "late") throw options.closing.aborted ? stopping() : tooSlow(options);
     if (part.done) return concatenate(chunks, length);
     length += part.value.length;
     if (length > options.bodyMaxBytes) throw tooLarge(options);
@@ -135,6 +140,13 @@ function tooSlow({ bodyTimeoutMs }: ResolvedAppOptions): HttpError {
     `Cannot wait for the body any longer: it has to arrive within ${bodyTimeoutMs} ms`,
     { headers: { Connection: "close" } },
   );
+}
+
+/** Nothing has been done with what came so far, so the client may send it again. */
+function stopping(): HttpError {
+  return new HttpError("QUEUE_UNAVAILABLE", "Cannot wait for the body: the server is stopping", {
+    headers: { Connection: "close", "Retry-After": "5" },
+  });
 }
 
 /** Whether a browser says that another site's page asks. A program that is no browser says nothing, and may. */

@@ -47,7 +47,7 @@ export interface AppOptions {
   readonly closing?: AbortSignal;
   /** Time and timers; default the system's. */
   readonly clock?: Clock;
-  /** Told the cause of every 5xx answer, which the client does not see; default `console.error`. Must not throw. */
+  /** Told the cause of every 5xx answer that has one, which the client does not see; default `console.error`. Must not throw. */
   readonly onError?: (cause: unknown) => void;
 }
 

@@ -1,7 +1,7 @@
 /**
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
-import { HandlerRegistry, messageOf, sleep, systemClock } from "../../src/mod.ts";
+import { HandlerRegistry, messageOf } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
@@ -11,9 +11,10 @@ import {
   withQueueAndLogs,
   withWorker,
 } from "../embedded_worker.ts";
-import { checkedInput, EXIT, UsageError } from "../exit.ts";
+import { checkedInput, EXIT } from "../exit.ts";
 import { httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
-import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
+import { type Address, serveUntil } from "../http_server.ts";
+import { GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";
@@ -106,46 +107,24 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
 interface Listening {
   readonly session: Session;
   readonly app: AppOptions;
-  readonly address: { readonly host: string; readonly port: number };
+  readonly address: Address;
 }
 
 /** Serves until `signal` aborts and resolves to the URL it served; running requests may finish for the grace time. */
 async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
   const { session, address } = listening;
+  const note = (message: string): void => writeNote(session, `holdfast: ${message}`);
   const app = await checkedInput(() =>
     createApp({
       ...listening.app,
       closing: signal,
-      onError: (cause) => writeNote(session, `holdfast: ${messageOf(cause)}`),
+      onError: (cause) => note(messageOf(cause)),
     })
   );
-  const closing = new AbortController();
-  const server = startServer(address, closing.signal, app.fetch);
-  const url = `http://${server.addr.hostname.replace(/^(.*:.*)$/, "[$1]")}:${server.addr.port}`;
-  writeNote(session, `listening on ${url}`);
-  await aborted(signal);
-  if (!await endsWithinGrace(server.shutdown())) closing.abort();
-  await server.finished;
-  return url;
-}
-
-async function endsWithinGrace(shutdown: Promise<void>): Promise<boolean> {
-  const timely = new AbortController();
-  const end = shutdown.then(() => timely.abort());
-  await Promise.race([end, sleep(systemClock, GRACE_MS, timely.signal)]);
-  return timely.signal.aborted;
-}
-
-function startServer(
-  { host, port }: Listening["address"],
-  signal: AbortSignal,
-  handler: (request: Request) => Response | Promise<Response>,
-): Deno.HttpServer<Deno.NetAddr> {
-  try {
-    return Deno.serve({ hostname: host, port, signal, onListen: () => {} }, handler);
-  } catch (thrown) {
-    throw new UsageError(`Cannot listen on ${host}:${port}: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
-  }
+  return await serveUntil(signal, {
+    address,
+    handler: app.fetch,
+    onListening: (url) => writeNote(session, `listening on ${url}`),
+    onFailure: note,
+  });
 }

@@ -130,23 +130,28 @@ export function holdfastProcess(
   streams: ProcessStreams = {},
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--no-prompt",
-      `--config=${join(CHECKOUT, "deno.json")}`,
-      "--allow-read",
-      "--allow-write",
-      "--allow-env",
-      "--allow-run",
-      "--allow-net=127.0.0.1",
-      join(CHECKOUT, "cli", "main.ts"),
-      ...args,
-    ],
+    args: commandOf(args),
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     ...streams,
   });
+}
+
+/** What to give to Deno for a command with these arguments. */
+export function commandOf(args: readonly string[]): string[] {
+  return [
+    "run",
+    "--no-prompt",
+    `--config=${join(CHECKOUT, "deno.json")}`,
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+    "--allow-run",
+    "--allow-net=127.0.0.1",
+    join(CHECKOUT, "cli", "main.ts"),
+    ...args,
+  ];
 }
 
 /** What a process writes, as it comes. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { whileSound } from "../../cli/while_sound.ts";
+import { OpenError } from "../../cli/exit.ts";
 import { aborted } from "../../cli/interrupt.ts";
 import { openQueue, StorageError } from "../../src/mod.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -34,4 +35,28 @@ Deno.test("a service that is asked to end gives what its work gives", async () =
   assertEquals(await serving, "served");
   await queue.close();
   assertEquals(clock.pendingTimers, 0);
+});
+
+Deno.test("a service whose queue cannot be read for 30 s ends, and says why", async () => {
+  const clock = new FakeClock();
+  const storage = new FaultyStorage(new MemoryStorage());
+  const queue = await openQueue({ storage, clock, onBackgroundError: () => {} });
+  const unreadable = new StorageError("read", "queue.db", "Permission denied");
+  let isReadable = true;
+  const reading = Object.assign(Object.create(queue) as typeof queue, {
+    nextDueAt: () => isReadable ? Promise.resolve(null) : Promise.reject(unreadable),
+  });
+  const service = { queue: reading, clock, signal: new AbortController().signal };
+  let hasEnded = false;
+  const serving = whileSound(service, aborted).finally(() => hasEnded = true);
+  const refused = assertRejects(() => serving, OpenError, "Permission denied");
+  for (const readable of [false, true, false]) {
+    assertEquals(hasEnded, false);
+    isReadable = readable;
+    for (let n = 0; n < 5; n++) await clock.advance(5000);
+  }
+  assertEquals(hasEnded, false); // 25 s, twice
+  for (let n = 0; n < 3; n++) await clock.advance(5000);
+  await refused;
+  await queue.close();
 });
