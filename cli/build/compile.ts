@@ -1,10 +1,11 @@
 /**
  * `deno task compile` and `deno task compile:windows`: the program as one file in `dist/`.
  *
- * Options go to `deno compile`: `--target`, `--output`, `--no-check`. What is embedded is told before it is done.
+ * `--deno=PATH` names the Deno that makes it (default: the one that runs this). All other options go to its `deno compile`:
+ * `--target`, `--output`, `--no-check`. What is embedded is told before it is done.
  */
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { bytesText } from "../task_text.ts";
 import { planEmbedding } from "./embedding.ts";
 import { windowsIcon } from "./icon.ts";
@@ -12,6 +13,9 @@ import { PERMISSIONS } from "./permissions.ts";
 
 const CHECKOUT = resolve(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const DIST = join(CHECKOUT, "dist");
+
+/** Begins the option that is ours. */
+const DENO_OPTION = "--deno=";
 
 /** The commit that is checked out; `null` when nobody knows. */
 async function commit(): Promise<string | null> {
@@ -28,16 +32,18 @@ async function commit(): Promise<string | null> {
   }
 }
 
-/** The module that the binary runs: the command line, with what is known of this build. */
+/**
+ * The module that the binary runs: the command line, with what is known of this build. It imports by relative paths: of
+ * absolute ones the binary would look for the files in the checkout's folder, wherever it runs.
+ */
 async function writeEntry(): Promise<string> {
   const build = { commit: await commit(), builtAt: new Date().toISOString() };
-  const main = pathToFileURL(join(CHECKOUT, "cli", "main.ts")).href;
   const entry = join(DIST, "holdfast_main.ts");
   await Deno.writeTextFile(
     entry,
-    `import { systemIo } from ${JSON.stringify(new URL("./io.ts", main).href)};
-import { main } from ${JSON.stringify(main)};
-import { serveProcessWatcher } from ${JSON.stringify(new URL("../src/mod.ts", main).href)};
+    `import { systemIo } from ${specifier("cli", "io.ts")};
+import { main } from ${specifier("cli", "main.ts")};
+import { serveProcessWatcher } from ${specifier("src", "mod.ts")};
 await serveProcessWatcher(Deno.args);
 Deno.exit(await main(Deno.args, systemIo(), ${JSON.stringify(build)}));
 `,
@@ -45,7 +51,14 @@ Deno.exit(await main(Deno.args, systemIo(), ${JSON.stringify(build)}));
   return entry;
 }
 
-async function compile(options: readonly string[]): Promise<number> {
+/** What the entry imports to get the file of the checkout at `path`. */
+function specifier(...path: readonly string[]): string {
+  return JSON.stringify(relative(DIST, join(CHECKOUT, ...path)).replaceAll("\\", "/"));
+}
+
+async function compile(args: readonly string[]): Promise<number> {
+  const chosen = args.findLast((arg) => arg.startsWith(DENO_OPTION));
+  const options = args.filter((arg) => !arg.startsWith(DENO_OPTION));
   await Deno.mkdir(DIST, { recursive: true });
   const entry = await writeEntry();
   const { excluded, modules, packages } = await planEmbedding(entry);
@@ -60,7 +73,7 @@ async function compile(options: readonly string[]): Promise<number> {
   const hasOutput = options.some((option) => /^(-o|--output)/.test(option));
   const icon = join(DIST, "holdfast.ico");
   if (isWindows) await Deno.writeFile(icon, windowsIcon());
-  const { code } = await new Deno.Command(Deno.execPath(), {
+  const { code } = await new Deno.Command(chosen?.slice(DENO_OPTION.length) ?? Deno.execPath(), {
     args: [
       "compile",
       `--config=${join(CHECKOUT, "deno.json")}`,

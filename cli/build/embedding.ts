@@ -3,6 +3,7 @@
  * that are never loaded and without sources and packages that only tests need. `deno compile` embeds all of them unasked.
  */
 import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 /** What is embedded, and what is kept out. */
 export interface EmbeddingPlan {
@@ -76,7 +77,8 @@ export async function planEmbedding(entry: string): Promise<EmbeddingPlan> {
 
 async function moduleGraph(entry: string): Promise<ModuleGraph> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", entry],
+    // as a URL: of C:\\… the letter would be taken for a scheme
+    args: ["info", "--json", pathToFileURL(entry).href],
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr).trim());
   return JSON.parse(new TextDecoder().decode(stdout));

@@ -1,5 +1,8 @@
 /**
  * What a compiled holdfast may do: everything that is declared here, and nothing else.
+ *
+ * Not `--allow-sys`: of all that the program does only https with `NODE_EXTRA_CA_CERTS` wants it, and Deno cannot give that
+ * kind of it alone. `deno task compile --allow-sys` makes a program for that; `DENO_TLS_CA_STORE=system` does without.
  */
 
 /** The flags for `deno compile` and `deno run`. */
@@ -11,8 +14,6 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-env",
   // serve listens where it is told, --url asks any server, webhooks go to allowed hosts, handlers call others
   "--allow-net",
-  // webhooks over https trust what NODE_EXTRA_CA_CERTS names, where that is set
-  "--allow-sys",
   // command modules start programs, each under a watcher
   "--allow-run",
 ];

@@ -113,7 +113,7 @@ async function programOf(
   }
   const interpreter = interpreterOf(script);
   if (interpreter === undefined) return { file: checkShellLess(script), args: [] };
-  const file = await findProgram(interpreter.commands, folder);
+  const file = await findProgram(interpreter.commands, folder, interpreter.advice);
   return { file, args: [...interpreter.args, script] };
 }
 

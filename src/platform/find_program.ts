@@ -12,6 +12,8 @@ export interface Interpreter {
   readonly commands: readonly string[];
   /** What it is given before the script. */
   readonly args: readonly string[];
+  /** What to do when none of them is there. */
+  readonly advice?: string;
 }
 
 const isWindows = Deno.build.os === "windows";
@@ -28,8 +30,9 @@ const PROGRAM_ENDINGS: readonly string[] = [".com", ".exe"];
 export function interpreterOf(script: string): Interpreter | undefined {
   const ending = extname(script).toLowerCase();
   if (DENO_ENDINGS.includes(ending)) {
-    const commands = [Deno.build.standalone ? "deno" : Deno.execPath()];
-    return { commands, args: ["run", "--allow-all"] };
+    const args = ["run", "--allow-all"];
+    if (!Deno.build.standalone) return { commands: [Deno.execPath()], args };
+    return { commands: ["deno"], args, advice: scriptAdvice(ending) };
   }
   if (ending !== ".py") return undefined;
   return {
@@ -39,12 +42,21 @@ export function interpreterOf(script: string): Interpreter | undefined {
   };
 }
 
+/** What a compiled program says when it meets a script of Deno's and there is no Deno. */
+export function scriptAdvice(ending: string): string {
+  return `a compiled program cannot run ${ending} files itself: install Deno, or name the program in the module's command`;
+}
+
 /**
- * The absolute path of the first of `commands` that is there.
+ * The absolute path of the first of `commands` that is there; `advice` stands in the message when none is.
  *
  * @throws TypeError when none is, or only one that a shell would have to run.
  */
-export async function findProgram(commands: readonly string[], folder: string): Promise<string> {
+export async function findProgram(
+  commands: readonly string[],
+  folder: string,
+  advice?: string,
+): Promise<string> {
   const files: string[] = [];
   for (const command of commands) {
     const file = await firstFile(candidates(command, folder));
@@ -56,7 +68,8 @@ export async function findProgram(commands: readonly string[], folder: string): 
   const names = commands.map((command) => quotePath(command)).join(", ");
   const which = commands.length === 1 ? names : `any of ${names}`;
   const place = commands.some(hasSeparator) ? "there or on the PATH" : "on the PATH";
-  throw new TypeError(`Cannot run ${which}: there is no such program ${place}`);
+  const rest = advice === undefined ? "" : `; ${advice}`;
+  throw new TypeError(`Cannot run ${which}: there is no such program ${place}${rest}`);
 }
 
 /** @throws TypeError when `path` is no file; `what` names it. */

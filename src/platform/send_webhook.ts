@@ -51,12 +51,20 @@ export function sendWebhook(request: WebhookRequest): Promise<WebhookResponse> {
 
 function newCall({ url, headers, body, isAllowedAddress }: WebhookRequest): ClientRequest {
   const send = url.protocol === "https:" ? requestHttps : requestHttp;
-  return send(url, {
-    method: "POST",
-    headers: { ...headers, "Content-Length": new TextEncoder().encode(body).length },
-    lookup: guardedLookup(isAllowedAddress),
-    agent: false,
-  });
+  try {
+    return send(url, {
+      method: "POST",
+      headers: { ...headers, "Content-Length": new TextEncoder().encode(body).length },
+      lookup: guardedLookup(isAllowedAddress),
+      agent: false,
+    });
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotCapable)) throw thrown;
+    throw new Error(
+      "https with NODE_EXTRA_CA_CERTS needs the permission --allow-sys: give it, or unset NODE_EXTRA_CA_CERTS and set DENO_TLS_CA_STORE=system",
+      { cause: thrown },
+    );
+  }
 }
 
 /** Looks a name up once, and gives its addresses only if all of them are allowed. */

@@ -2,7 +2,8 @@
  * The program as the binary runs it: from another folder, with the files that are embedded and no others, with the
  * permissions that are declared and no others, offline.
  *
- * The runtime that `deno compile` puts around all this is a download; a stand-in shows that everything else resolves.
+ * The runtime that `deno compile` puts around all this is a download; a stand-in shows that everything else resolves, on
+ * any machine. `compiled.test.ts` runs the real thing.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { basename, join } from "node:path";

@@ -111,3 +111,27 @@ Deno.test("a delivery's attempt has a time limit of its own, beyond that of send
   registerWebhooks(handlers, { secret: "x".repeat(16), allowedHosts: [], timeoutMs: 700 });
   assertEquals(handlers.get(WEBHOOK_TYPE)?.timeoutMs, 5700);
 });
+
+Deno.test({
+  name: "sendWebhook() over https says what NODE_EXTRA_CA_CERTS needs where it is missing",
+  // deno task test does not give it
+  ignore: (await Deno.permissions.query({ name: "sys" })).state === "granted",
+  fn: async () => {
+    const name = "NODE_EXTRA_CA_CERTS";
+    const before = Deno.env.get(name);
+    Deno.env.set(name, "certificates.pem");
+    try {
+      const url = new URL("https://127.0.0.1:1/");
+      const { signal } = new AbortController();
+      const base = { url, headers: {}, body: "{}", timeoutMs: PATIENT_MS, signal };
+      const { message } = await assertRejects(
+        async () => await sendWebhook({ ...base, isAllowedAddress: () => true }),
+        Error,
+      );
+      assert(message.includes("--allow-sys") && message.includes("DENO_TLS_CA_STORE"), message);
+    } finally {
+      if (before === undefined) Deno.env.delete(name);
+      else Deno.env.set(name, before);
+    }
+  },
+});
