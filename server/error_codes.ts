@@ -35,6 +35,7 @@ export const ERROR_STATUSES = Object.freeze(
     QUEUE_UNAVAILABLE: 503,
     QUEUE_UNHEALTHY: 503,
     TOO_MANY_STREAMS: 503,
+    QUEUE_FULL: 507,
   } as const,
 );
 

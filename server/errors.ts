@@ -6,7 +6,7 @@
 import type { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { messageOf, QueueError, StorageError } from "../src/mod.ts";
+import { messageOf, QueueError, QueueFullError, StorageError } from "../src/mod.ts";
 import { ERROR_STATUSES, type ErrorCode, type ErrorStatus } from "./error_codes.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 import type { ErrorSchema } from "./schemas.ts";
@@ -50,6 +50,7 @@ const RETRY_AFTER_SECONDS = 5;
 export function httpErrorOf(thrown: unknown): HttpError {
   if (thrown instanceof HttpError) return thrown;
   if (thrown instanceof QueueError) return ofQueueError(thrown);
+  if (thrown instanceof QueueFullError) return queueFull(thrown);
   if (thrown instanceof StorageError) return queueUnavailable(thrown);
   if (thrown instanceof HTTPException) return ofHttpException(thrown);
   return new HttpError("INTERNAL_ERROR", "Something went wrong on our side", { cause: thrown });
@@ -61,6 +62,15 @@ export function queueUnavailable(cause: unknown): HttpError {
     cause,
     headers: { "Retry-After": String(RETRY_AFTER_SECONDS) },
   });
+}
+
+/** The queue takes no more tasks; how full it is, the client may know. */
+function queueFull(error: QueueFullError): HttpError {
+  const { usedBytes, markBytes } = error;
+  const detail = `The queue is full: it would take ${usedBytes} bytes of memory, ${
+    Math.floor(markBytes)
+  } are allowed; it takes tasks again when finished ones have been pruned`;
+  return new HttpError("QUEUE_FULL", detail);
 }
 
 /** A 422 for the issues that zod found; `at` is where the checked value stands in the request. */

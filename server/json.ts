@@ -224,6 +224,8 @@ function storageJson(storage: LedgerStats): z.infer<typeof StorageSchema> {
     sequence: storage.sequence,
     journal_bytes: storage.journalBytes,
     snapshot_bytes: storage.snapshotBytes,
+    memory_used_bytes: storage.memoryUsedBytes,
+    memory_max_bytes: storage.memoryMaxBytes,
     torn_tails: storage.tornTails,
     commits: storage.commits,
     syncs: storage.syncs,

@@ -88,6 +88,8 @@ function storageFamilies({ storage }: QueueMetrics): Family[] {
   return [
     gauge("holdfast_journal_bytes", "The journal's size", one(storage.journalBytes)),
     gauge("holdfast_snapshot_bytes", "The snapshot's size", one(storage.snapshotBytes)),
+    gauge("holdfast_memory_used_bytes", "What the tasks take", one(storage.memoryUsedBytes)),
+    gauge("holdfast_memory_max_bytes", "What they may take", one(storage.memoryMaxBytes)),
     counter("holdfast_records_total", "Records in the journal's history", one(storage.sequence)),
     counter("holdfast_commits_total", "Commits by this process", one(storage.commits)),
     counter("holdfast_syncs_total", "fsyncs by this process", one(storage.syncs)),

@@ -28,6 +28,7 @@ const ERROR_DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = Object.freeze(
   431: "The URL and the headers are too large",
   500: "Something went wrong on our side",
   503: "The queue is not available; try again after the seconds in Retry-After",
+  507: "The queue's memory is full; finished tasks must be pruned first",
 });
 
 /** The error responses of routes, by status. */

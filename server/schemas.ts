@@ -541,6 +541,8 @@ export const StorageSchema = z.object({
   sequence: countSchema,
   journal_bytes: countSchema,
   snapshot_bytes: countSchema,
+  memory_used_bytes: countSchema,
+  memory_max_bytes: countSchema,
   torn_tails: countSchema,
   commits: countSchema,
   syncs: countSchema,

@@ -155,7 +155,8 @@ async function openBackup(
 ): Promise<{ readonly replica: Replica; readonly bytes: number }> {
   const file = await readWholeFile(path);
   const snapshot = checkSnapshot(file, path);
-  const replica = Replica.open(await loadSqlJsEngine(), QUEUE_SCHEMA, snapshot, path);
+  const place = { engine: await loadSqlJsEngine(), schema: QUEUE_SCHEMA, path };
+  const replica = Replica.open(place, snapshot);
   try {
     const problem = replica.identity === undefined
       ? "it does not say which queue it is of"

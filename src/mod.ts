@@ -29,6 +29,7 @@ export {
   PermanentError,
   QueueError,
   type QueueErrorCode,
+  QueueFullError,
   quotePath,
   RetryAfterError,
   StorageError,
@@ -91,6 +92,7 @@ export {
 } from "./import_tasks.ts";
 export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
 export type { Durability, LedgerStats } from "./ledger/ledger.ts";
+export type { MemoryUsage } from "./ledger/memory_budget.ts";
 export type { LostPart } from "./ledger/salvage.ts";
 export {
   BackgroundTaskManager,

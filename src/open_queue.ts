@@ -5,7 +5,9 @@ import { writeBackup } from "./backups.ts";
 import type { RetryPolicy } from "./domain/backoff.ts";
 import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Random } from "./domain/random.ts";
+import { checkInteger } from "./domain/task.ts";
 import { type Durability, Ledger } from "./ledger/ledger.ts";
+import { MEMORY_LIMITS } from "./ledger/memory_budget.ts";
 import { DenoStorage, queueKey } from "./platform/deno_storage.ts";
 import { warnOnStandardError } from "./platform/environment.ts";
 import { FileLogStore } from "./platform/file_log_store.ts";
@@ -38,6 +40,13 @@ export interface QueueOptions {
   readonly retryPolicy?: Partial<RetryPolicy>;
   /** How large a payload may be, 1 to 16 MiB in bytes; default 256 KiB. */
   readonly payloadMaxBytes?: number;
+  /**
+   * How much memory the tasks may take in each process, 1 MiB to 1.25 GiB in bytes; default 1.25 GiB, which SQLite in WASM can
+   * hold with room to work. Above three quarters of it nothing is enqueued or imported and no schedule fires
+   * (`QueueFullError`), above it no result of more than 4 KiB is stored; all else goes on, and pruning makes room. The same for
+   * every process of a queue, or the smallest refuses first.
+   */
+  readonly memoryMaxBytes?: number;
   /**
    * Which finished tasks are deleted by themselves, looked at every minute: each rule is what `prune` takes, for example
    * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
@@ -76,6 +85,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
     newQueueId: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
     clock,
     durability: checkDurability(options.durability),
+    memoryMaxBytes: checkMemory(options.memoryMaxBytes),
     onBackgroundError,
   });
   const { path, retryPolicy, payloadMaxBytes, retention, health, onClosed } = options;
@@ -142,4 +152,10 @@ function checkDurability(durability: string | undefined): Durability | undefined
   throw new TypeError(
     `Cannot use ${JSON.stringify(durability)} as durability: allowed are full, relaxed`,
   );
+}
+
+function checkMemory(memoryMaxBytes: number | undefined): number {
+  const { memoryMaxBytesMin, memoryMaxBytesMax } = MEMORY_LIMITS;
+  const bytes = memoryMaxBytes ?? memoryMaxBytesMax;
+  return checkInteger(bytes, "memoryMaxBytes", memoryMaxBytesMin, memoryMaxBytesMax);
 }

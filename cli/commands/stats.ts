@@ -85,6 +85,7 @@ function notes({ scheduled, oldest_due_created_at, storage }: DocumentOf<"Stats"
     ...storage === null ? [] : [
       `journal: ${bytesText(storage.journal_bytes)} up to record ${storage.sequence}`,
       `snapshot: ${bytesText(storage.snapshot_bytes)}`,
+      `memory: ${bytesText(storage.memory_used_bytes)} of ${bytesText(storage.memory_max_bytes)}`,
     ],
   ];
 }

@@ -51,7 +51,7 @@ const runModule = createRoute({
   summary: "Run a module",
   description: "Answers when the run is on disk. A known idempotency key gives the run it names.",
   request: { params: ModuleParams, headers: IdempotencyHeaders, body: jsonBody(RunBody) },
-  responses: { 202: jsonResponse(RunSchema, "The run, accepted"), ...bodyErrors(404, 409) },
+  responses: { 202: jsonResponse(RunSchema, "The run, accepted"), ...bodyErrors(404, 409, 507) },
 });
 
 const runBatch = createRoute({
@@ -62,7 +62,10 @@ const runBatch = createRoute({
   summary: "Run several modules",
   description: "All of them or none, in one transaction. Answers when they are on disk.",
   request: { body: jsonBody(RunBatchBody) },
-  responses: { 202: jsonResponse(RunBatchSchema, "The runs, accepted"), ...bodyErrors(404, 409) },
+  responses: {
+    202: jsonResponse(RunBatchSchema, "The runs, accepted"),
+    ...bodyErrors(404, 409, 507),
+  },
 });
 
 /** Adds the routes under `/api/modules`, and `/api/runs/batch`. */

@@ -40,7 +40,7 @@ const enqueueTask = createRoute({
   responses: {
     201: jsonResponse(EnqueuedSchema, "The new task"),
     200: jsonResponse(EnqueuedSchema, "The task that the idempotency key names already"),
-    ...bodyErrors(409),
+    ...bodyErrors(409, 507),
   },
 });
 
@@ -52,7 +52,7 @@ const enqueueBatch = createRoute({
   summary: "Enqueue several tasks",
   description: "All of them or none, in one transaction. They may depend on each other's run ids.",
   request: { body: jsonBody(EnqueueBatchBody) },
-  responses: { 201: jsonResponse(EnqueuedBatchSchema, "The tasks"), ...bodyErrors(409) },
+  responses: { 201: jsonResponse(EnqueuedBatchSchema, "The tasks"), ...bodyErrors(409, 507) },
 });
 
 const listTasks = createRoute({

@@ -43,7 +43,7 @@ const addSchedule = createRoute({
       ScheduleAddedSchema,
       "The schedule that was there already, or its replacement",
     ),
-    ...bodyErrors(409),
+    ...bodyErrors(409, 507),
   },
 });
 

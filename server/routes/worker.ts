@@ -87,7 +87,7 @@ const complete = createRoute({
   summary: "Finish a task",
   description: "Answers when the result is on disk.",
   request: { body: jsonBody(CompleteBody) },
-  responses: leaseResponses,
+  responses: { ...leaseResponses, ...bodyErrors(404, 409, 507) },
 });
 
 const fail = createRoute({

@@ -55,6 +55,34 @@ export class StorageError extends Error {
   }
 }
 
+/** The queue's memory has no room for more: what adds is refused, what makes room goes on. Nothing was changed. */
+export class QueueFullError extends StorageError {
+  /** `QueueFullError`. */
+  override readonly name = "QueueFullError";
+  /** `queue_full`; stable, for programs. */
+  readonly code = "queue_full";
+  /** What the queue would take with it, in bytes. */
+  readonly usedBytes: number;
+  /** What it may take, in bytes. */
+  readonly markBytes: number;
+
+  /** The queue at `path` would take `usedBytes`. */
+  constructor(
+    path: string,
+    { usedBytes, markBytes }: { readonly usedBytes: number; readonly markBytes: number },
+  ) {
+    super(
+      "add to",
+      path,
+      `it would take ${usedBytes} bytes of memory, ${
+        Math.floor(markBytes)
+      } are allowed: prune finished tasks, or let tasks end first`,
+    );
+    this.usedBytes = usedBytes;
+    this.markBytes = markBytes;
+  }
+}
+
 /** A file holds what no crash can have left there. Nothing was overwritten. */
 export class CorruptionError extends StorageError {
   /** `CorruptionError`. */

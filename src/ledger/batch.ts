@@ -2,11 +2,14 @@
  * A batch: operations that share one transaction, one record and one fsync. One that throws is undone alone.
  */
 import type { Change } from "./change.ts";
+import type { MemoryMark } from "./memory_budget.ts";
 import { type Replica, type Transaction, TransactionLostError } from "./replica.ts";
 
 /** What a caller wants done, and how to tell it. */
 export interface Operation {
   readonly run: (transaction: Transaction) => unknown;
+  /** What it must leave the database below; default anything. */
+  readonly upTo?: MemoryMark;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -62,7 +65,7 @@ interface RanOperation {
 
 function runOperation(replica: Replica, operation: Operation): RanOperation {
   try {
-    const { result, images, changes } = replica.attempt(operation.run);
+    const { result, images, changes } = replica.attempt(operation.run, operation.upTo);
     return { outcome: () => operation.resolve(result as never), images, changes };
   } catch (error) {
     if (error instanceof TransactionLostError) throw error;

@@ -16,6 +16,7 @@ import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } f
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
 import { Checkpointer, type ExportedReplica, type LedgerCheckpoint } from "./checkpointer.ts";
 import { Lookout } from "./lookout.ts";
+import type { MemoryMark, MemoryUsage } from "./memory_budget.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
 import { type Reader, type Replica, type Transaction, TransactionLostError } from "./replica.ts";
 import { SyncManner } from "./sync_manner.ts";
@@ -44,8 +45,8 @@ export interface LedgerOptions extends RecoverySource {
   readonly onBackgroundError: (error: Error) => void;
 }
 
-/** A ledger's files, and its work since this process opened it. */
-export interface LedgerStats {
+/** A ledger's files and memory, and its work since this process opened it. */
+export interface LedgerStats extends MemoryUsage {
   /** The queue's path, or `memory`. */
   readonly location: string;
   /** The sequence number of the last record. */
@@ -60,6 +61,12 @@ export interface LedgerStats {
   readonly commits: number;
   /** fsyncs of the journal that this process asked for. */
   readonly syncs: number;
+}
+
+/** What a write may do. */
+export interface WriteOptions {
+  /** What it must leave the database in memory below; default anything, for what makes room or follows. */
+  readonly upTo?: MemoryMark;
 }
 
 /** A whole ledger. */
@@ -141,11 +148,12 @@ export class Ledger {
    * changes are undone and nobody else's.
    *
    * @throws StorageError when it could not be made durable; after a failed fsync every later write is refused.
+   * @throws QueueFullError when it would leave the database above `upTo`.
    */
-  write<T>(operation: (transaction: Transaction) => T): Promise<T> {
+  write<T>(operation: (transaction: Transaction) => T, options: WriteOptions = {}): Promise<T> {
     this.#checkOpen();
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ run: operation, resolve, reject });
+      this.#waiting.push({ run: operation, upTo: options.upTo, resolve, reject });
       this.#startDrain();
     });
   }
@@ -214,6 +222,7 @@ export class Ledger {
       tornTails: this.#tornTails,
       commits: this.#commits,
       syncs: this.#syncs,
+      ...this.#replica.memory,
     };
   }
 
@@ -550,8 +559,8 @@ export class Ledger {
   /** After a failure that leaves doubt about what the disk holds, nothing more is read or written. */
   #noteFailure(error: unknown): void {
     if (!(error instanceof StorageError)) return;
-    const isDoubtful = error instanceof CorruptionError || error.operation === "sync" ||
-      error.operation === "truncate";
+    const isDoubtful = error instanceof CorruptionError || error.isInDoubt ||
+      error.operation === "sync" || error.operation === "truncate";
     if (isDoubtful) this.#fail(error);
   }
 

@@ -21,6 +21,8 @@ export interface RecoverySource {
   readonly schema: Schema;
   /** Makes the id that a new queue gets: sixteen random bytes in hexadecimal. */
   readonly newQueueId: () => string;
+  /** How large the database may become, in bytes; default what the engine takes. */
+  readonly memoryMaxBytes?: number;
 }
 
 /** A replica and the journal position that it stands for. */
@@ -64,9 +66,9 @@ export function replicaVisitor(
 async function tryRecover(
   source: RecoverySource,
 ): Promise<Recovered | { readonly snapshotSequence: number } | "changed"> {
-  const { storage, engine, schema } = source;
+  const { storage, schema } = source;
   const snapshot = await readSnapshot(storage);
-  const replica = Replica.open(engine, schema, snapshot, storage.location);
+  const replica = Replica.open({ ...source, path: storage.location }, snapshot);
   let journal: Journal | undefined;
   let outcome: ReadOutcome = "superseded";
   try {

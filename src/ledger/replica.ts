@@ -7,6 +7,7 @@
 import { CorruptionError, invariant, messageOf, StorageError } from "../domain/errors.ts";
 import type { SnapshotContent } from "../storage/snapshot.ts";
 import { type Change, decodeChanges, encodeChanges } from "./change.ts";
+import { MEMORY_LIMITS, MemoryBudget, type MemoryMark, type MemoryUsage } from "./memory_budget.ts";
 import { checkLength, type RowTable, rowTable, updateFor } from "./row_table.ts";
 import type { Schema } from "./schema.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
@@ -39,8 +40,22 @@ export interface Attempt<T> {
 }
 
 /** The whole transaction is gone, so the replica's state is unknown: the ledger must be opened again. */
-export class TransactionLostError extends Error {
+export class TransactionLostError extends StorageError {
   override readonly name = "TransactionLostError";
+
+  constructor(path: string, cause: unknown) {
+    super("use", path, `open it again, its memory is in doubt (${messageOf(cause)})`, { cause });
+  }
+}
+
+/** Where a replica is, and in what. */
+export interface ReplicaPlace {
+  readonly engine: SqlEngine;
+  readonly schema: Schema;
+  /** How errors call it. */
+  readonly path: string;
+  /** How large its database may become, in bytes; default what the engine takes. */
+  readonly memoryMaxBytes?: number;
 }
 
 /** What a snapshot says of itself. */
@@ -57,23 +72,21 @@ const META_TABLE =
 export class Replica {
   readonly #database: SqlDatabase;
   readonly #schema: Schema;
+  readonly #path: string;
+  readonly #memory: MemoryBudget;
   readonly #tables = new Map<string, RowTable>();
   /** The next number of a table, where it is known. */
   readonly #nextNumbers = new Map<string, number>();
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
 
   /** A replica with the snapshot's rows, or an empty one. @throws CorruptionError, StorageError */
-  static open(
-    engine: SqlEngine,
-    schema: Schema,
-    snapshot: SnapshotContent | undefined,
-    path: string,
-  ): Replica {
+  static open(place: ReplicaPlace, snapshot: SnapshotContent | undefined): Replica {
+    const { path } = place;
     let database: SqlDatabase | undefined;
     try {
-      database = engine.open(snapshot?.bytes);
-      const replica = new Replica(database, schema);
-      replica.#checkSnapshot(snapshot, path);
+      database = place.engine.open(snapshot?.bytes);
+      const replica = new Replica(database, place);
+      replica.#checkSnapshot(snapshot);
       return replica;
     } catch (error) {
       database?.close();
@@ -82,9 +95,17 @@ export class Replica {
     }
   }
 
-  private constructor(database: SqlDatabase, schema: Schema) {
+  private constructor(database: SqlDatabase, { schema, path, memoryMaxBytes }: ReplicaPlace) {
     this.#database = database;
     this.#schema = schema;
+    this.#path = path;
+    const maxBytes = memoryMaxBytes ?? MEMORY_LIMITS.memoryMaxBytesMax;
+    this.#memory = new MemoryBudget(database, { path, maxBytes });
+  }
+
+  /** How full the database is. */
+  get memory(): MemoryUsage {
+    return this.#memory.usage();
   }
 
   /** The version of the tables as they are now. */
@@ -135,13 +156,17 @@ export class Replica {
   /**
    * Runs `operation` within the transaction; if it throws, what it did is undone. Returns its changes, also as a part of
    * the record to come.
+   *
+   * @throws QueueFullError when it changes something and leaves the database above `upTo`.
    */
-  attempt<T>(operation: (transaction: Transaction) => T): Attempt<T> {
+  attempt<T>(operation: (transaction: Transaction) => T, upTo?: MemoryMark): Attempt<T> {
     const changes: Change[] = [];
     this.#database.all("SAVEPOINT operation");
     try {
       const result = operation(this.#transaction(changes));
       const images = encodeChanges(changes);
+      this.#memory.note(images.length);
+      if (upTo !== undefined && changes.length > 0) this.#memory.check(upTo);
       this.#database.all("RELEASE operation");
       return { result, changes, images };
     } catch (error) {
@@ -157,7 +182,7 @@ export class Replica {
       this.#database.all("ROLLBACK TO operation");
       this.#database.all("RELEASE operation");
     } catch {
-      throw new TransactionLostError(messageOf(cause), { cause });
+      throw new TransactionLostError(this.#path, cause);
     }
   }
 
@@ -165,6 +190,7 @@ export class Replica {
    * Applies a record; returns what it changed.
    *
    * @throws Error when the record is not one of this ledger's, or does not follow the ones before.
+   * @throws TransactionLostError when memory runs out.
    */
   apply(payload: Uint8Array): Change[] {
     return this.#applyEach(payload, (change) => this.#perform(change));
@@ -182,10 +208,19 @@ export class Replica {
       for (const change of changes) perform(change);
       this.commit();
     } catch (error) {
-      this.rollback();
+      this.#undoRecord(error);
       throw error;
     }
+    this.#memory.note(payload.length);
     return changes;
+  }
+
+  #undoRecord(cause: unknown): void {
+    try {
+      this.rollback();
+    } catch {
+      throw new TransactionLostError(this.#path, cause);
+    }
   }
 
   /** The replica as the bytes of a SQLite file that says who it is. */
@@ -200,7 +235,8 @@ export class Replica {
     this.#database.close();
   }
 
-  #checkSnapshot(snapshot: SnapshotContent | undefined, path: string): void {
+  #checkSnapshot(snapshot: SnapshotContent | undefined): void {
+    const path = this.#path;
     const tables = this.#database.all("SELECT name FROM sqlite_schema WHERE type = 'table'").map((
       [name],
     ) => name);

@@ -66,7 +66,7 @@ async function openSnapshot(source: RecoverySource, lost: LostPart[]): Promise<R
   const { storage, engine, schema } = source;
   const path = storage.location;
   try {
-    return Replica.open(engine, schema, await readSnapshot(storage), path);
+    return Replica.open({ engine, schema, path }, await readSnapshot(storage));
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     const bytes = await storage.readFile("snapshot") ?? new Uint8Array(0);
@@ -77,7 +77,7 @@ async function openSnapshot(source: RecoverySource, lost: LostPart[]): Promise<R
     }
     const reason = `${error.message}; its rows cannot be read: ${pages}`;
     lost.push({ path, offset: error.offset, bytes: bytes.length, reason });
-    return Replica.open(engine, schema, undefined, path);
+    return Replica.open({ engine, schema, path }, undefined);
   }
 }
 
@@ -97,7 +97,7 @@ function openPages(
 ): Replica | string {
   let replica: Replica | undefined;
   try {
-    replica = Replica.open(engine, schema, { bytes, isVerified: true }, storage.location);
+    replica = Replica.open({ engine, schema, path: storage.location }, { bytes, isVerified: true });
     const [problem] = integrityProblems(replica);
     if (problem !== undefined) throw new CorruptionError(storage.location, 0, problem);
     replica.read("UPDATE holdfast_meta SET value = value"); // what a damaged header may forbid

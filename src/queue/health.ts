@@ -4,6 +4,7 @@
 import { checkInteger } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
+import { MEMORY_LIMITS, type MemoryUsage } from "../ledger/memory_budget.ts";
 import { durationText } from "./duration_text.ts";
 import { checkWindow, measureWindow, oldestDueAgeMs } from "./metrics.ts";
 import type { HealthReason, QueueHealth, WorkerRecord } from "./operations.ts";
@@ -22,6 +23,8 @@ import { listWorkers } from "./workers.ts";
  * - `silent_workers`: a worker is in limbo (see `WorkerState`): degraded.
  * - `journal_large`: the journal is larger than `journalBytes` and four times the snapshot, so checkpoints do not
  *   succeed: degraded.
+ * - `memory_high`: the tasks take more than the share `memoryDegraded` of the memory that they may take: degraded; more
+ *   than three quarters, so that none can be added: unhealthy.
  */
 export interface HealthThresholds {
   /** Milliseconds, 0 or more; default one minute. */
@@ -42,6 +45,8 @@ export interface HealthThresholds {
   readonly expiredMs: number;
   /** Bytes, 0 or more; default 64 MiB. */
   readonly journalBytes: number;
+  /** A share, 0–1; default 0.6. */
+  readonly memoryDegraded: number;
 }
 
 /** The thresholds where nothing else is said. */
@@ -55,13 +60,18 @@ export const HEALTH_THRESHOLDS: HealthThresholds = Object.freeze({
   failureUnhealthy: 0.5,
   expiredMs: 10_000,
   journalBytes: 64 * 1024 * 1024,
+  memoryDegraded: 0.6,
 });
 
 /** Whether a lease is held. */
 const HELD_SQL = `SELECT 1 FROM task_queue INDEXED BY leased_tasks
   WHERE status = 'leased' AND lease_until_utc > ? LIMIT 1`;
 
-const RATES: readonly (keyof HealthThresholds)[] = ["failureDegraded", "failureUnhealthy"];
+const RATES: readonly (keyof HealthThresholds)[] = [
+  "failureDegraded",
+  "failureUnhealthy",
+  "memoryDegraded",
+];
 
 /** `given` where it says something, `HEALTH_THRESHOLDS` elsewhere. @throws RangeError */
 export function resolveThresholds(given: Partial<HealthThresholds> = {}): HealthThresholds {
@@ -82,7 +92,7 @@ function checkThreshold(name: keyof HealthThresholds, value: number): number {
 /** What a verdict is made from, beside the rows. */
 export interface Circumstances {
   readonly thresholds: HealthThresholds;
-  readonly storage: Pick<LedgerStats, "journalBytes" | "snapshotBytes">;
+  readonly storage: MemoryUsage & Pick<LedgerStats, "journalBytes" | "snapshotBytes">;
   readonly nowMs: number;
 }
 
@@ -96,6 +106,7 @@ export function judge(reader: Reader, circumstances: Circumstances): QueueHealth
     ...expiredReasons(reader, circumstances),
     ...silenceReasons(workers),
     ...journalReasons(circumstances),
+    ...memoryReasons(circumstances),
   ];
   const isUnhealthy = reasons.some(({ severity }) => severity === "unhealthy");
   const verdict = isUnhealthy ? "unhealthy" : reasons.length > 0 ? "degraded" : "healthy";
@@ -163,4 +174,18 @@ function journalReasons({ thresholds, storage }: Circumstances): HealthReason[] 
   if (journalBytes <= Math.max(thresholds.journalBytes, 4 * snapshotBytes)) return [];
   const message = `The journal has ${journalBytes} bytes: checkpoints do not succeed`;
   return [{ code: "journal_large", severity: "degraded", message }];
+}
+
+function memoryReasons({ thresholds, storage }: Circumstances): HealthReason[] {
+  const { memoryUsedBytes, memoryMaxBytes } = storage;
+  const share = memoryUsedBytes / memoryMaxBytes;
+  const uses = `The tasks take ${memoryUsedBytes} of ${memoryMaxBytes} bytes of memory`;
+  if (share > MEMORY_LIMITS.highWaterShare) {
+    const message = `${uses}: none is added before finished tasks are pruned`;
+    return [{ code: "memory_high", severity: "unhealthy", message }];
+  }
+  if (share <= thresholds.memoryDegraded) return [];
+  const fullBytes = Math.floor(memoryMaxBytes * MEMORY_LIMITS.highWaterShare);
+  const message = `${uses}: above ${fullBytes} none is added, prune finished tasks`;
+  return [{ code: "memory_high", severity: "degraded", message }];
 }

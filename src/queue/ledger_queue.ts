@@ -5,7 +5,7 @@
  */
 import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
-import { StorageError } from "../domain/errors.ts";
+import { QueueFullError, StorageError } from "../domain/errors.ts";
 import { toJsonText } from "../domain/json.ts";
 import type { Random } from "../domain/random.ts";
 import {
@@ -18,6 +18,7 @@ import {
 } from "../domain/task.ts";
 import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
+import type { MemoryMark } from "../ledger/memory_budget.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import { cancel, retry } from "./by_hand.ts";
 import { claim, hasClaimable, nextDueMs, prepareClaim } from "./claim.ts";
@@ -148,6 +149,9 @@ const RETENTION_EVERY_MS = 60_000;
 
 const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
+/** A result of so many characters is taken however full the memory is, as everything else is that ends a task. */
+const SMALL_RESULT_LENGTH = 4096;
+
 /** A queue on a ledger. */
 export class LedgerQueue implements TaskQueue {
   readonly #ledger: Ledger;
@@ -165,6 +169,8 @@ export class LedgerQueue implements TaskQueue {
   #cancelFiring: CancelTimer = () => {};
   /** The ids of the schedules that were last seen to be unplannable. */
   #unplannable: ReadonlySet<string> = new Set();
+  /** Whether it was told that schedules do not fire because the queue is full. */
+  #isFullReported = false;
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -204,7 +210,10 @@ export class LedgerQueue implements TaskQueue {
     const enqueued = await inEnqueueSpan(
       types,
       (traceParent) =>
-        this.#write((tx, context) => enqueueAll(tx, prepared, { ...context, traceParent })),
+        this.#write(
+          (tx, context) => enqueueAll(tx, prepared, { ...context, traceParent }),
+          "high_water",
+        ),
     );
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
@@ -278,8 +287,9 @@ export class LedgerQueue implements TaskQueue {
 
   async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
     const text = toJsonText(result, "result", TASK_LIMITS.resultMaxBytes);
+    const upTo = text.length > SMALL_RESULT_LENGTH ? "limit" : undefined;
     return taskOfRow(
-      await this.#write((tx, context) => complete(tx, toLease(lease), text, context)),
+      await this.#write((tx, context) => complete(tx, toLease(lease), text, context), upTo),
     );
   }
 
@@ -326,8 +336,9 @@ export class LedgerQueue implements TaskQueue {
     { replace = false }: { readonly replace?: boolean } = {},
   ): Promise<AddScheduleResult> {
     const prepared = prepareSchedule(schedule, this.#payloadMaxBytes);
-    const added = await this.#write((tx, { nowMs }) =>
-      addSchedule(tx, prepared, { replace, nowMs })
+    const added = await this.#write(
+      (tx, { nowMs }) => addSchedule(tx, prepared, { replace, nowMs }),
+      "high_water",
     );
     this.#fireAt(this.#clock.nowMs());
     return added;
@@ -363,7 +374,8 @@ export class LedgerQueue implements TaskQueue {
         this.#fireAt(outlook.nextMs);
         return fired;
       }
-      const rows = await this.#write((tx, context) => fireSchedules(tx, context));
+      const rows = await this.#write((tx, context) => fireSchedules(tx, context), "high_water");
+      this.#isFullReported = false;
       for (const row of rows) fired.push(taskOfRow(row));
     }
   }
@@ -506,7 +518,10 @@ export class LedgerQueue implements TaskQueue {
     if (options.dryRun) {
       return await this.#ledger.read((reader) => dryRunImport(reader, prepared, options));
     }
-    return await this.#write((tx, context) => importRecords(tx, prepared, options, context));
+    return await this.#write(
+      (tx, context) => importRecords(tx, prepared, options, context),
+      "high_water",
+    );
   }
 
   async flush(): Promise<void> {
@@ -524,16 +539,22 @@ export class LedgerQueue implements TaskQueue {
     await this.#ledger.close();
   }
 
-  /** One ledger write; the time is taken when it runs, after whatever it waited for. */
-  #write<T>(operation: (tx: Transaction, context: OperationContext) => T): Promise<T> {
-    return this.#ledger.write((tx) =>
+  /**
+   * One ledger write; the time is taken when it runs, after whatever it waited for. What adds must leave the memory below a
+   * mark; what makes room, or leads to it, may not be refused.
+   */
+  #write<T>(
+    operation: (tx: Transaction, context: OperationContext) => T,
+    upTo?: MemoryMark,
+  ): Promise<T> {
+    const run = (tx: Transaction): T =>
       operation(tx, {
         nowMs: this.#clock.nowMs(),
         random: this.#random,
         newRunId: this.#newRunId,
         retryPolicy: this.#retryPolicy,
-      })
-    );
+      });
+    return this.#ledger.write(run, { upTo });
   }
 
   /** Each duty stands alone, so that one that fails holds up no other. */
@@ -541,7 +562,11 @@ export class LedgerQueue implements TaskQueue {
     const onError = (error: unknown): void => this.#report(error);
     const duties = [
       { everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError },
-      { everyMs: RESCUE_EVERY_MS, run: () => this.fireSchedules(), onError },
+      {
+        everyMs: RESCUE_EVERY_MS,
+        run: () => this.fireSchedules(),
+        onError: (error: unknown) => this.#reportFiring(error),
+      },
     ];
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
@@ -558,9 +583,18 @@ export class LedgerQueue implements TaskQueue {
     if (this.#isClosed || delayMs > RESCUE_EVERY_MS) return;
     this.#cancelFiring = this.#clock.setTimer(() => {
       this.fireSchedules().catch((error) => {
-        if (!this.#isClosed) this.#report(error);
+        if (!this.#isClosed) this.#reportFiring(error);
       });
     }, Math.max(0, delayMs));
+  }
+
+  /** A full queue is told of once, until a schedule has fired again. */
+  #reportFiring(error: unknown): void {
+    if (error instanceof QueueFullError) {
+      if (this.#isFullReported) return;
+      this.#isFullReported = true;
+    }
+    this.#report(error);
   }
 
   /** Each schedule once, until it can be planned again. */

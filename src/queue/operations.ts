@@ -182,6 +182,7 @@ export const HEALTH_CODES = [
   "expired_leases",
   "silent_workers",
   "journal_large",
+  "memory_high",
 ] as const;
 
 /** Something that is not as it should be. */

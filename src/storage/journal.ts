@@ -413,6 +413,7 @@ export class Journal {
       try {
         visitor.record(frame.payload, frame.sequence);
       } catch (error) {
+        if (error instanceof StorageError) throw error; // the memory's fault, not the record's
         const reason = `record ${frame.sequence} cannot be applied: ${messageOf(error)}`;
         throw new CorruptionError(file.path, this.#offset, reason, { cause: error });
       }

@@ -14,7 +14,10 @@ const SCHEMA = {
 };
 
 async function withReplica(test: (replica: Replica) => void | Promise<void>): Promise<void> {
-  const replica = Replica.open(await loadSqlJsEngine(), SCHEMA, undefined, "here");
+  const replica = Replica.open(
+    { engine: await loadSqlJsEngine(), schema: SCHEMA, path: "here" },
+    undefined,
+  );
   try {
     replica.migrate(1);
     replica.apply(record(["notes", [1, "one", 1]], ["notes", [2, "two", 2]]));

@@ -7,7 +7,13 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { assert, assertEquals } from "@std/assert";
-import { PermanentError, StorageError, systemClock, type TaskQueue } from "../../src/mod.ts";
+import {
+  PermanentError,
+  QueueFullError,
+  StorageError,
+  systemClock,
+  type TaskQueue,
+} from "../../src/mod.ts";
 import { MemoryLogStore, openQueue } from "../../src/mod.ts";
 import {
   type AppOptions,
@@ -38,6 +44,8 @@ const RUN = { type: "email", payload: EXAMPLE.payload, runId: EXAMPLE.runId };
 
 /** Makes of a fresh queue what a request needs to be answered in one way. */
 type Preparation = (queue: TaskQueue) => Promise<unknown>;
+
+const FULL = new QueueFullError("/top secret", { usedBytes: 9, markBytes: 8 });
 
 const nothing: Preparation = () => Promise.resolve();
 const queued: Preparation = (queue) => queue.enqueue(RUN);
@@ -298,6 +306,7 @@ const ERRORS: Readonly<Record<number, (operation: Operation) => Promise<void>>> 
     }),
   500: (operation) => checkBroken(operation, new Error("top secret"), 500),
   503: (operation) => checkBroken(operation, new StorageError("sync", "/top secret", "full"), 503),
+  507: (operation) => checkBroken(operation, FULL, 507),
 };
 
 function checkBroken(operation: Operation, error: Error, status: number): Promise<void> {

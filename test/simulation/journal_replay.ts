@@ -62,7 +62,7 @@ export interface ReplayOptions {
 /** Replays the journal and compares with every sighting of the same history. */
 export function checkReplay(sightings: readonly Sighting[], options: ReplayOptions): void {
   const { disk, engine, log } = options;
-  const replica = Replica.open(engine, QUEUE_SCHEMA, undefined, "replay");
+  const replica = Replica.open({ engine, schema: QUEUE_SCHEMA, path: "replay" }, undefined);
   const audit = new TransitionAudit(options);
   try {
     replica.migrate(QUEUE_SCHEMA.migrations.length);

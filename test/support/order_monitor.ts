@@ -242,8 +242,8 @@ export class OrderMonitor implements Storage {
 /** Sees to it that `ledger`, of full durability and on `monitor`, tells nobody of a record that is not durable. */
 export function watchLedger(ledger: Ledger, monitor: OrderMonitor): Ledger {
   const write = ledger.write.bind(ledger) as typeof ledger.write;
-  ledger.write = async (operation) => {
-    const result = await write(operation);
+  ledger.write = async (operation, options) => {
+    const result = await write(operation, options);
     const count = monitor.undurableRecords;
     if (count > 0) {
       monitor.violate(`a write is acknowledged while ${count} records are not durable`);
