@@ -1,7 +1,8 @@
 /**
  * Checkpoints: fold the journal into a new snapshot, one at a time, in this process and among all.
  *
- * The snapshot is in place, durably, before a segment that it includes is removed.
+ * The snapshot is in place, durably, before a segment that it includes is removed. Meanwhile others go on; who writes faster
+ * than the snapshot is written waits for it, so that the journal stays below the snapshot's size and a checkpoint's minimum.
  */
 import { invariant } from "../domain/errors.ts";
 import { segmentName } from "../storage/segment.ts";
@@ -36,6 +37,7 @@ export class Checkpointer {
   readonly #storage: Storage;
   readonly #exportReplica: ExportReplica;
   #current: Promise<LedgerCheckpoint | undefined> | undefined;
+  #writing: { readonly bytes: number; readonly ended: Promise<void> } | undefined;
 
   constructor(storage: Storage, exportReplica: ExportReplica) {
     this.#storage = storage;
@@ -50,6 +52,13 @@ export class Checkpointer {
   /** Resolves when the checkpoint that is being made has ended, one way or the other; another may have begun. */
   async settled(): Promise<void> {
     await Promise.allSettled([this.#current]);
+  }
+
+  /** Resolves when no snapshot is being written here that is smaller than a journal of `journalBytes`. */
+  async catchUp(journalBytes: number): Promise<void> {
+    if (this.#writing !== undefined && journalBytes > this.#writing.bytes) {
+      await this.#writing.ended;
+    }
   }
 
   /** Makes a checkpoint; waits while another process makes one. None may be under way here. @throws StorageError */
@@ -84,11 +93,21 @@ export class Checkpointer {
       const exported = await this.#exportReplica(isWanted);
       if (exported === undefined) return undefined;
       const { bytes, sequence, superseded } = exported;
-      const snapshotBytes = await writeSnapshot(this.#storage, bytes);
+      const snapshotBytes = await writeSnapshot(this.#storage, bytes, this.#beginWriting(bytes));
       for (const segment of superseded) await this.#storage.remove(segmentName(segment));
       return { sequence, snapshotBytes, removedSegments: superseded.length };
     } finally {
       lock.release();
     }
+  }
+
+  /** Notes that a snapshot is being written; returns what to call when that has ended. */
+  #beginWriting({ length }: Uint8Array): () => void {
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    this.#writing = { bytes: length, ended };
+    return () => {
+      this.#writing = undefined;
+      resolve();
+    };
   }
 }

@@ -314,6 +314,7 @@ export class Ledger {
     this.#isCommitting = true;
     try {
       this.#lookout?.stir();
+      await this.#letCheckpointCatchUp();
       const outcomes = await this.#underLock(() => {
         batch = this.#waiting.splice(0, BATCH_MAX);
         return this.#execute(batch);
@@ -511,10 +512,20 @@ export class Ledger {
 
   // --- checkpoints
 
-  /** Whether the journal is larger than `minBytes` and than this share of the snapshot. */
+  /** Whether the journal is larger than `minBytes` and than this share of the snapshot, or of what one would be now. */
   #outgrows(minBytes: number, share: number): boolean {
-    return this.#failure === undefined &&
-      this.#journal.segmentBytes > Math.max(minBytes, this.#snapshotBytes * share);
+    const { segmentBytes } = this.#journal;
+    if (this.#failure !== undefined || segmentBytes <= minBytes) return false;
+    return segmentBytes > this.#snapshotBytes * share ||
+      segmentBytes > this.#replica.memory.memoryUsedBytes * share;
+  }
+
+  /** Whoever appends faster than a snapshot is written would let the journal grow without bound. */
+  async #letCheckpointCatchUp(): Promise<void> {
+    const { segmentBytes } = this.#journal;
+    if (segmentBytes > LEDGER_DEFAULTS.checkpointMinBytes) {
+      await this.#checkpointer.catchUp(segmentBytes);
+    }
   }
 
   #checkpointIfDue(): void {

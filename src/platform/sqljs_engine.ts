@@ -4,6 +4,9 @@
  * sql.js keeps a database in a file of a simulated file system, so each commit copies its pages out of WASM memory through
  * JavaScript. A replica is opened as `:memory:` instead, where it is committed in place. sql.js has no types of its own;
  * the structural interfaces below name the few parts that are used.
+ *
+ * WASM memory never shrinks, and sql.js has one for all databases of a process. What a database frees, it uses again; what it
+ * exports leaves out free pages when most are.
  */
 import initSqlJs from "sql.js";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "../ledger/sql_engine.ts";
@@ -48,6 +51,12 @@ const PRAGMAS = `
   PRAGMA cache_size = -65536;
 `;
 
+/** With more free pages than others, and so many, an export is made compact: that takes longer for each page that is not. */
+const COMPACT_MIN_PAGES = 256;
+
+/** Where a compact copy stands in the simulated file system while it is made. */
+const COMPACT_FILE = "compact";
+
 const ALL_PAGES = -1;
 const BACKUP_DONE = 101;
 
@@ -60,13 +69,15 @@ export async function loadSqlJsEngine(): Promise<SqlEngine> {
 }
 
 function engineOf(sqlJs: SqlJs): SqlEngine {
-  const MemoryDatabase = memoryDatabase(sqlJs);
+  const MemoryDatabase = databaseNamed(":memory:", sqlJs);
+  const CompactFile = databaseNamed(COMPACT_FILE, sqlJs);
+  const openCompact = (): SqlJsDatabase => new CompactFile();
   return {
     open: (bytes) => {
       const database = new MemoryDatabase();
       try {
         if (bytes !== undefined) copyInto(database, bytes, sqlJs);
-        return new SqlJsReplica(database);
+        return new SqlJsReplica(database, openCompact);
       } catch (error) {
         database.close();
         throw error;
@@ -75,16 +86,16 @@ function engineOf(sqlJs: SqlJs): SqlEngine {
   };
 }
 
-/** sql.js opens what it has put into `filename`, a random name: here that is always `:memory:`. */
-function memoryDatabase({ Database }: SqlJs): new () => SqlJsDatabase {
-  class MemoryDatabase extends Database {
+/** sql.js opens what it has put into `filename`, a random name: here that is always `name`. */
+function databaseNamed(name: string, { Database }: SqlJs): new () => SqlJsDatabase {
+  class NamedDatabase extends Database {
     get filename(): string {
-      return ":memory:";
+      return name;
     }
 
     set filename(_random: string) {}
 
-    /** sql.js closes the database and then deletes its file, which there is none of. */
+    /** sql.js closes the database and then deletes its file, which `:memory:` has none of. */
     override close(): void {
       try {
         super.close();
@@ -94,7 +105,7 @@ function memoryDatabase({ Database }: SqlJs): new () => SqlJsDatabase {
       }
     }
   }
-  return MemoryDatabase;
+  return NamedDatabase;
 }
 
 /** Fills an empty database with the content of a SQLite file. @throws Error when `bytes` are none. */
@@ -102,7 +113,7 @@ function copyInto(database: SqlJsDatabase, bytes: Uint8Array, sqlJs: SqlJs): voi
   const file = new sqlJs.Database(bytes);
   const main = sqlJs.stringToNewUTF8("main");
   try {
-    const source = new SqlJsReplica(file);
+    const source = new SqlJsReplica(file, () => file);
     source.run("PRAGMA cache_size = 16"); // each page is read once; a cache would stay in WASM memory for ever
     const [[pageBytes]] = source.all("PRAGMA page_size") as [[number]];
     database.exec(`PRAGMA page_size = ${pageBytes}`);
@@ -129,10 +140,12 @@ export async function sqliteVersion(): Promise<string> {
 
 class SqlJsReplica implements SqlDatabase {
   readonly #database: SqlJsDatabase;
+  readonly #openCompact: () => SqlJsDatabase;
   readonly #statements = new Map<string, SqlJsStatement>();
 
-  constructor(database: SqlJsDatabase) {
+  constructor(database: SqlJsDatabase, openCompact: () => SqlJsDatabase) {
     this.#database = database;
+    this.#openCompact = openCompact;
     database.exec(PRAGMAS);
   }
 
@@ -164,7 +177,21 @@ class SqlJsReplica implements SqlDatabase {
   }
 
   export(): Uint8Array {
-    return this.#database.export();
+    const [[pages]] = this.all("PRAGMA page_count") as [[number]];
+    const [[free]] = this.all("PRAGMA freelist_count") as [[number]];
+    const isMostlyFree = free >= COMPACT_MIN_PAGES && free > pages - free;
+    return isMostlyFree ? this.#exportCompact() : this.#database.export();
+  }
+
+  /** The copy grows in JavaScript's memory; the database stays as it is. */
+  #exportCompact(): Uint8Array {
+    const file = this.#openCompact();
+    try {
+      this.#database.exec(`VACUUM INTO '${COMPACT_FILE}'`);
+      return file.export();
+    } finally {
+      file.close();
+    }
   }
 
   close(): void {

@@ -20,13 +20,18 @@ const BACKUP_MARK = new TextEncoder().encode("BKUP");
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. Resolves to its size.
+ * Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. Resolves to its size; calls
+ * `onWritten` when the new file is there, before it takes the snapshot's place.
  *
  * @throws StorageError; what was written is removed again if it can be, so that a full disk has room for the journal.
  */
-export async function writeSnapshot(storage: Storage, bytes: Uint8Array): Promise<number> {
+export async function writeSnapshot(
+  storage: Storage,
+  bytes: Uint8Array,
+  onWritten: () => void = () => {},
+): Promise<number> {
   try {
-    await storage.writeFile("snapshot.new", chunksWithFooter(bytes));
+    await storage.writeFile("snapshot.new", chunksWithFooter(bytes)).finally(onWritten);
     await storage.rename("snapshot.new", "snapshot");
   } catch (error) {
     // Why it could not be written matters more than whether the rest of it could be removed.
