@@ -28,4 +28,7 @@ const outcomes = [
   await outcomeOf(() => addNote(writer, "x".repeat(4_000_000))),
   await outcomeOf(() => addNote(writer, "after")),
 ];
-self.postMessage({ outcomes, sequence: writer.stats().sequence });
+(self as unknown as Pick<Worker, "postMessage">).postMessage({
+  outcomes,
+  sequence: writer.stats().sequence,
+});
