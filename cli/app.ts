@@ -59,7 +59,7 @@ export function createSession(io: CliIo, globals: GlobalOptions): Session {
     io,
     server: globals.db === undefined ? serverOf(io, globals) : null,
     isServerAsked: globals.url !== undefined,
-    dbPath: globals.db ?? (io.environment("QUEUE_DB_PATH") || DEFAULT_DB_PATH),
+    dbPath: globals.db ?? (io.environment("QUEUE_DB_PATH")?.trim() || DEFAULT_DB_PATH),
     json: globals.json ?? false,
     style: chooseStyle(io.outIsTerminal, io.environment),
   };

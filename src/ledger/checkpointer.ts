@@ -36,12 +36,19 @@ export type ExportReplica = (isWanted: () => boolean) => Promise<ExportedReplica
 export class Checkpointer {
   readonly #storage: Storage;
   readonly #exportReplica: ExportReplica;
+  readonly #onLeftOver: (error: unknown) => void;
   #current: Promise<LedgerCheckpoint | undefined> | undefined;
   #writing: { readonly bytes: number; readonly ended: Promise<void> } | undefined;
 
-  constructor(storage: Storage, exportReplica: ExportReplica) {
+  /** `onLeftOver` is told why a segment that is superfluous could not be removed. */
+  constructor(
+    storage: Storage,
+    exportReplica: ExportReplica,
+    onLeftOver: (error: unknown) => void,
+  ) {
     this.#storage = storage;
     this.#exportReplica = exportReplica;
+    this.#onLeftOver = onLeftOver;
   }
 
   /** Whether a checkpoint is being made here. */
@@ -87,6 +94,20 @@ export class Checkpointer {
     return this.#current;
   }
 
+  /** How many of these segments could be removed; one that another program holds is left to the next checkpoint. */
+  async #removeAll(segments: readonly number[]): Promise<number> {
+    let removed = 0;
+    for (const segment of segments) {
+      try {
+        await this.#storage.remove(segmentName(segment));
+        removed++;
+      } catch (error) {
+        this.#onLeftOver(error);
+      }
+    }
+    return removed;
+  }
+
   /** Replaces the snapshot, then removes the segments that it includes; releases `lock`. */
   async #make(lock: Lock, isWanted: () => boolean): Promise<LedgerCheckpoint | undefined> {
     try {
@@ -94,8 +115,8 @@ export class Checkpointer {
       if (exported === undefined) return undefined;
       const { bytes, sequence, superseded } = exported;
       const snapshotBytes = await writeSnapshot(this.#storage, bytes, this.#beginWriting(bytes));
-      for (const segment of superseded) await this.#storage.remove(segmentName(segment));
-      return { sequence, snapshotBytes, removedSegments: superseded.length };
+      const removedSegments = await this.#removeAll(superseded);
+      return { sequence, snapshotBytes, removedSegments };
     } finally {
       lock.release();
     }

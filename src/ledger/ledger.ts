@@ -129,9 +129,11 @@ export class Ledger {
     this.#replica = recovered.replica;
     this.#journal = recovered.journal;
     this.#snapshotBytes = recovered.snapshotBytes;
-    this.#checkpointer = new Checkpointer(options.storage, (isWanted) => {
-      return this.#onDrain(() => this.#exportAtRotation(isWanted));
-    });
+    this.#checkpointer = new Checkpointer(
+      options.storage,
+      (isWanted) => this.#onDrain(() => this.#exportAtRotation(isWanted)),
+      (error) => this.#reportOnce(error),
+    );
   }
 
   /** Runs `query` on the replica, which knows every commit that any process has made. */
@@ -182,12 +184,8 @@ export class Ledger {
   async exportDurable(): Promise<LedgerExport> {
     this.#checkOpen();
     return await this.#onDrain(async () => {
-      const lock = await this.#lockCaughtUp();
-      try {
-        await this.#sync();
-      } finally {
-        lock.release();
-      }
+      await this.#sync(); // what is left to do with the lock held is little then
+      await this.#underLock(() => this.#syncNow());
       return this.#exportHere();
     });
   }
@@ -196,7 +194,7 @@ export class Ledger {
   async verify(): Promise<string[]> {
     this.#checkOpen();
     return await this.#onDrain(async () => {
-      await this.#underLock(() => this.#sync());
+      await this.#underLock(() => this.#syncNow());
       return await verifyReplica(this.#replica, this.#options, () => {
         return this.#follow() === "current" ? this.#journal.sequence : undefined;
       });
@@ -260,10 +258,10 @@ export class Ledger {
   /** Makes the files ready: settled, whole, and at the newest schema. */
   async #begin(): Promise<void> {
     try {
-      await this.#underLock(async () => {
+      await this.#underLock(() => {
         this.#journal.checkEnd();
         const newest = this.#options.schema.migrations.length;
-        if (this.#replica.version < newest) await this.#journal.rotate(this.#visitor());
+        if (this.#replica.version < newest) this.#journal.rotate(this.#visitor());
       });
     } catch (error) {
       this.#journal.close();
@@ -342,44 +340,45 @@ export class Ledger {
     }
   }
 
-  /** Runs `action` with the commit lock held, the replica caught up and the journal ready for an append. */
-  async #underLock<T>(action: () => T | Promise<T>): Promise<T> {
-    const lock = await this.#lockCaughtUp();
-    try {
-      return await action();
-    } finally {
-      lock.release();
+  /**
+   * Runs `action` with the commit lock held, the replica caught up and the journal ready for an append. Nothing is awaited
+   * meanwhile: all processes would wait, too, perhaps for a thread that this one does not get.
+   */
+  async #underLock<T>(action: () => T): Promise<T> {
+    for (;;) {
+      this.#checkHealthy();
+      const lock = this.#options.storage.tryLock("commit") ?? await this.#waitForLock();
+      try {
+        if (this.#catchUp()) return action();
+      } finally {
+        lock.release();
+      }
+      await this.#reload();
     }
   }
 
-  async #lockCaughtUp(): Promise<Lock> {
-    this.#checkHealthy();
-    const lock = this.#options.storage.tryLock("commit") ?? await this.#waitForLock();
-    try {
-      let outcome = this.#follow();
-      for (;;) {
-        if (outcome !== "current") await this.#reload();
-        const settled = await this.#guard(() => this.#journal.settle(this.#visitor()));
-        if (settled !== "changed" && settled > 0) this.#tornTails++;
-        if (settled !== "changed") return lock;
-        outcome = settled;
-      }
-    } catch (error) {
-      lock.release();
-      throw error;
-    }
+  /** Says whether the replica stands at the journal's end, ready for an append; else it must be read anew. */
+  #catchUp(): boolean {
+    if (this.#follow() !== "current") return false;
+    const settled = this.#guardNow(() => this.#journal.settle(this.#visitor()));
+    if (settled !== "changed" && settled > 0) this.#tornTails++;
+    return settled !== "changed";
   }
 
   /** Its holder may be suspended: what relaxed durability has acknowledged is made durable meanwhile. */
   async #waitForLock(): Promise<Lock> {
     this.#isWaitingForLock = true;
-    const lock = await this.#options.storage.lock("commit").finally(() => {
+    try {
+      for (;;) {
+        const lock = await this.#options.storage.lock("commit");
+        if (this.#syncMeanwhile === undefined && this.#failure === undefined) return lock;
+        lock.release();
+        await this.#syncMeanwhile;
+        this.#checkHealthy();
+      }
+    } finally {
       this.#isWaitingForLock = false;
-    });
-    await this.#syncMeanwhile;
-    if (this.#failure !== undefined) lock.release();
-    this.#checkHealthy();
-    return lock;
+    }
   }
 
   // --- a batch
@@ -433,7 +432,9 @@ export class Ledger {
     this.#cancelSync ??= this.#options.clock.setTimer(() => {
       this.#cancelSync = undefined;
       if (this.#isWaitingForLock) {
-        this.#syncMeanwhile = this.#syncInBackground();
+        this.#syncMeanwhile = this.#syncInBackground().finally(() => {
+          this.#syncMeanwhile = undefined;
+        });
       } else {
         this.#jobs.unshift(() => this.#syncInBackground());
         this.#startDrain();
@@ -456,6 +457,12 @@ export class Ledger {
     const { mayBlock } = this.#syncManner;
     await this.#guard(() => this.#journal.sync(mayBlock));
     this.#syncManner.note(mayBlock, this.#waiting.length);
+  }
+
+  #syncNow(): void {
+    if (this.#journal.isDurable) return;
+    this.#syncs++;
+    this.#guardNow(() => this.#journal.syncNow());
   }
 
   // --- following the other processes
@@ -540,13 +547,13 @@ export class Ledger {
 
   /** Begins a new segment and exports the replica exactly there. */
   async #exportAtRotation(isWanted: () => boolean): Promise<ExportedReplica | undefined> {
-    const lock = await this.#lockCaughtUp();
-    try {
-      if (!isWanted()) return undefined;
-      if (this.#journal.hasRecords) await this.#guard(() => this.#journal.rotate(this.#visitor()));
-    } finally {
-      lock.release();
-    }
+    await this.#sync(); // what is left to do with the lock held is little then
+    const isBegun = await this.#underLock(() => {
+      if (!isWanted()) return false;
+      if (this.#journal.hasRecords) this.#guardNow(() => this.#journal.rotate(this.#visitor()));
+      return true;
+    });
+    if (!isBegun) return undefined;
     return { ...this.#exportHere(), superseded: this.#journal.supersededSegments() };
   }
 
@@ -561,6 +568,15 @@ export class Ledger {
   async #guard<T>(step: () => Promise<T>): Promise<T> {
     try {
       return await step();
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+  }
+
+  #guardNow<T>(step: () => T): T {
+    try {
+      return step();
     } catch (error) {
       this.#noteFailure(error);
       throw error;

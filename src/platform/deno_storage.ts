@@ -5,7 +5,7 @@
  * own, because a lock on Windows also forbids reading.
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { messageOf, StorageError } from "../domain/errors.ts";
+import { StorageError } from "../domain/errors.ts";
 import type {
   FileName,
   FileWatch,
@@ -14,36 +14,22 @@ import type {
   Storage,
   StorageFile,
 } from "../storage/storage.ts";
+import { attemptNow, ignoreMissing, storageError } from "./attempt.ts";
+import { DenoFile, newDiskSpeed } from "./deno_file.ts";
 import { accessOf, type FileAccess, makeFile } from "./file_access.ts";
 import { FolderWatch, type WatchTrust } from "./folder_watch.ts";
-import { makeFolder, renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
+import { brieflyPatient, patiently } from "./patience.ts";
+import { checkOrdinary, checkStreamless, foldCase, truePath } from "./queue_path.ts";
+import {
+  makeFolder,
+  renameOver,
+  syncFolder,
+  syncFolderNow,
+  writeDurably,
+} from "./durable_rename.ts";
 
-/**
- * An fsync that may hold up this thread does, as long as one takes less than this on average: a hop to another thread and
- * back costs as much. A slower disk gets the other thread, so that handlers go on.
- */
-const INLINE_SYNC_MS = 0.5;
-const SYNC_SMOOTHING = 0.1;
-
-/** How long an fsync takes here, a moving average. */
-interface DiskSpeed {
-  syncMs: number;
-}
-
-const IS_WINDOWS = Deno.build.os === "windows";
-
-/** Windows and macOS usually take names that differ in case for the same file. */
-const IGNORES_CASE = IS_WINDOWS || Deno.build.os === "darwin";
-
-/** The form in which two names of the same file are equal. */
-function foldCase(name: string): string {
-  return IGNORES_CASE ? name.toLowerCase() : name;
-}
-
-/** The same text for every way to write the path of a queue. */
-export function queueKey(path: string): string {
-  return foldCase(resolve(path));
-}
+/** A file that is not removed does no harm: the next checkpoint removes it. */
+const REMOVAL_PATIENCE_MS = 1000;
 
 /**
  * How a process takes part in a queue: `shared` with others, `exclusive` when nobody else may have it open, or `unseen`,
@@ -61,7 +47,7 @@ export class DenoStorage implements Storage {
   /** Those of a queue that is open; each is opened when it is asked for. */
   readonly #lockFiles = new Map<LockName, Deno.FsFile>();
   #isOpen = false;
-  readonly #disk: DiskSpeed = { syncMs: INLINE_SYNC_MS };
+  readonly #disk = newDiskSpeed();
 
   /**
    * @param options.mustExist Whether `open` refuses to begin a new queue; default false.
@@ -88,19 +74,23 @@ export class DenoStorage implements Storage {
     return basename(this.#location);
   }
 
-  /** A link to a queue means the queue it leads to: all who open it must find the same files beside it. */
+  /** A link to a queue means the queue it leads to. */
   open(): Promise<void> {
     return this.#attempt("open", this.location, async () => {
-      const entry = await Deno.lstat(this.location).catch(ignoreMissing);
-      if (entry?.isSymlink) this.#location = await Deno.realPath(this.location);
+      checkStreamless(this.location);
+      const isLink = (await Deno.lstat(this.location).catch(ignoreMissing))?.isSymlink ?? false;
       const found = await Deno.stat(this.location).catch(ignoreMissing);
-      if (found?.isDirectory) throw new Error("it is a folder, and the path of a queue is a file");
+      checkOrdinary(found);
+      if (found !== undefined) this.#location = await truePath(this.location, isLink);
       if (this.#mustExist && found === undefined) await this.#checkJournal();
       await makeFolder(this.#folder);
-      if (found === undefined) this.#holdPlace();
+      if (found === undefined) await this.#holdPlace();
       await this.#enter();
       this.#isOpen = true;
-      for (const name of ["commit", "checkpoint"] as const) this.#lockFile(name);
+      for (const name of ["commit", "checkpoint"] as const) {
+        await patiently(() => this.#lockFile(name));
+      }
+      await this.#awaitSegments();
     });
   }
 
@@ -130,7 +120,8 @@ export class DenoStorage implements Storage {
     const path = this.#path(name);
     return attemptNow("open", path, () => {
       try {
-        return new DenoFile(path, Deno.openSync(path, { read: true, write: true }), this.#disk);
+        const file = brieflyPatient(() => Deno.openSync(path, { read: true, write: true }));
+        return new DenoFile(path, file, this.#disk);
       } catch (error) {
         return ignoreMissing(error);
       }
@@ -149,7 +140,7 @@ export class DenoStorage implements Storage {
   readFile(name: FileName): Promise<Uint8Array | undefined> {
     const path = this.#path(name);
     return this.#attempt("read", path, async () => {
-      const bytes = await Deno.readFile(path).catch(ignoreMissing);
+      const bytes = await patiently(() => Deno.readFile(path)).catch(ignoreMissing);
       return bytes?.length === 0 ? undefined : bytes;
     });
   }
@@ -157,7 +148,7 @@ export class DenoStorage implements Storage {
   writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     const path = this.#path(name);
     return this.#attempt("write", path, async () => {
-      await Deno.remove(path).catch(ignoreMissing); // what is left of an earlier attempt may be another user's
+      await patiently(() => Deno.remove(path), { isRenaming: true }).catch(ignoreMissing); // what is left of an earlier attempt may be another user's
       makeFile(path, this.#access);
       using file = await Deno.open(path, { write: true });
       await writeDurably(file, chunks);
@@ -173,9 +164,16 @@ export class DenoStorage implements Storage {
     return this.#attempt("sync", this.#folder, () => syncFolder(this.#folder));
   }
 
+  syncFolderNow(): void {
+    attemptNow("sync", this.#folder, () => syncFolderNow(this.#folder));
+  }
+
   remove(name: FileName): Promise<void> {
     const path = this.#path(name);
-    return this.#attempt("remove", path, () => Deno.remove(path).catch(ignoreMissing));
+    return this.#attempt("remove", path, () => {
+      const options = { isRenaming: true, limitMs: REMOVAL_PATIENCE_MS };
+      return patiently(() => Deno.remove(path), options).catch(ignoreMissing);
+    });
   }
 
   fileSize(name: FileName): number | undefined {
@@ -223,9 +221,18 @@ export class DenoStorage implements Storage {
   }
 
   /** Until there is a snapshot an empty file stands in its place, which counts as none: nobody else makes a folder there. */
-  #holdPlace(): void {
+  async #holdPlace(): Promise<void> {
     const [segment] = this.list();
-    makeFile(this.#location, segment && accessOf(this.#path(segment)));
+    makeFile(this.location, segment && accessOf(this.#path(segment)));
+    this.#location = await truePath(this.location, false);
+  }
+
+  /** From here on the journal is read without waiting, so another program should have let go of it. */
+  async #awaitSegments(): Promise<void> {
+    if (Deno.build.os !== "windows") return;
+    for (const name of this.list().filter((name) => name.startsWith("journal-"))) {
+      await patiently(() => this.openFile(name)?.close());
+    }
   }
 
   /** What a new file of this queue gets. */
@@ -243,7 +250,7 @@ export class DenoStorage implements Storage {
   async #enter(): Promise<void> {
     if (this.#presence === "unseen") return;
     const path = join(this.#folder, `${this.#name}.open.lock`);
-    const file = this.#openLock(path);
+    const file = await patiently(() => this.#openLock(path));
     this.#presenceFile = file;
     if (this.#presence === "shared") await file.lock(false);
     else if (!file.tryLockSync(true)) throw new Error("it is open, here or in another process");
@@ -316,58 +323,6 @@ export class DenoStorage implements Storage {
   }
 }
 
-class DenoFile implements StorageFile {
-  readonly path: string;
-  readonly #file: Deno.FsFile;
-  readonly #disk: DiskSpeed;
-
-  constructor(path: string, file: Deno.FsFile, disk: DiskSpeed) {
-    this.path = path;
-    this.#file = file;
-    this.#disk = disk;
-  }
-
-  size(): number {
-    return attemptNow("read", this.path, () => this.#file.seekSync(0, Deno.SeekMode.End));
-  }
-
-  read(offset: number, into: Uint8Array): number {
-    return attemptNow("read", this.path, () => {
-      this.#file.seekSync(offset, Deno.SeekMode.Start);
-      return this.#file.readSync(into) ?? 0;
-    });
-  }
-
-  write(offset: number, bytes: Uint8Array): void {
-    attemptNow("append to", this.path, () => {
-      this.#file.seekSync(offset, Deno.SeekMode.Start);
-      for (let written = 0; written < bytes.length;) {
-        written += this.#file.writeSync(bytes.subarray(written));
-      }
-    });
-  }
-
-  truncate(size: number): void {
-    attemptNow("truncate", this.path, () => this.#file.truncateSync(size));
-  }
-
-  async sync(mayBlock = false): Promise<void> {
-    const startedAt = performance.now();
-    try {
-      if (mayBlock && this.#disk.syncMs < INLINE_SYNC_MS) this.#file.syncDataSync();
-      else await this.#file.syncData();
-    } catch (error) {
-      throw storageError("sync", this.path, error);
-    }
-    if (!mayBlock) return;
-    this.#disk.syncMs += (performance.now() - startedAt - this.#disk.syncMs) * SYNC_SMOOTHING;
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-}
-
 /** Windows, too, lets an open file be deleted (since version 1809, on NTFS), and counts no name of it then. */
 function isDeleted(file: Deno.FsFile): boolean {
   return file.statSync().nlink === 0;
@@ -377,22 +332,4 @@ function isFileName(name: string): name is FileName {
   if (name === "snapshot" || name === "snapshot.new") return true;
   const [, sequence] = /^journal-([1-9]\d*)$/.exec(name) ?? [];
   return Number.isSafeInteger(Number(sequence));
-}
-
-function attemptNow<T>(operation: string, path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw storageError(operation, path, error);
-  }
-}
-
-function storageError(operation: string, path: string, error: unknown): StorageError {
-  if (error instanceof StorageError) return error;
-  return new StorageError(operation, path, messageOf(error), { cause: error });
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (error instanceof Deno.errors.NotFound) return undefined;
-  throw error;
 }

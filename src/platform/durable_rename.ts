@@ -2,23 +2,13 @@
  * Making and renaming so that it lasts: the step that makes a replaced file appear at once and whole.
  */
 import { dirname } from "node:path";
+import { patiently } from "./patience.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
-/** How often, and how long apart, a rename that another program refuses is tried again (Windows: virus scanners). */
-const RENAME_ATTEMPTS = 20;
-const RENAME_PAUSE_MS = 50;
-
 /** Gives the file `from` the name `to`, replacing what is there. */
 export async function renameOver(from: string, to: string): Promise<void> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await Deno.rename(from, to);
-    } catch (error) {
-      if (!IS_WINDOWS || attempt === RENAME_ATTEMPTS) throw error;
-      await new Promise((resume) => setTimeout(resume, RENAME_PAUSE_MS));
-    }
-  }
+  await patiently(() => Deno.rename(from, to), { isRenaming: true });
 }
 
 /**
@@ -29,6 +19,13 @@ export async function syncFolder(path: string): Promise<void> {
   if (IS_WINDOWS) return;
   using folder = await Deno.open(path, { read: true });
   await folder.sync();
+}
+
+/** The same without waiting for another thread. */
+export function syncFolderNow(path: string): void {
+  if (IS_WINDOWS) return;
+  using folder = Deno.openSync(path, { read: true });
+  folder.syncSync();
 }
 
 /**

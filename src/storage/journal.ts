@@ -170,24 +170,24 @@ export class Journal {
    * @throws CorruptionError when what stands there is no torn tail. Nothing is changed then.
    * @throws StorageError when a record that this process wrote is gone.
    */
-  async settle(visitor: JournalVisitor): Promise<number | "changed"> {
+  settle(visitor: JournalVisitor): number | "changed" {
     const file = this.#file;
     if (file !== undefined && !this.#isLastThere(file)) return "changed";
     const isBegun = file !== undefined && this.#isAnnounced;
-    if (isBegun && !(await this.#settleDoubts(file))) return "changed";
+    if (isBegun && !this.#settleDoubts(file)) return "changed";
     this.#agreedSequence = this.#sequence;
     if (isBegun && !this.#isSealed) {
       const cutBytes = this.#cutTornTail(file);
-      if (this.#isCutUnsynced) await this.sync();
+      if (this.#isCutUnsynced) this.syncNow();
       return cutBytes;
     }
-    if (this.#isSealed) await this.sync();
+    if (this.#isSealed) this.syncNow();
     const next = this.#isSealed ? this.#sequence + 1 : this.#firstSequence;
     this.#checkLastSegment(next);
     this.#checkEmpty(next);
     this.#closeFile();
     const header = { ...this.#identity, firstSequence: next };
-    this.#enter(next, await createSegment(this.#storage, header));
+    this.#enter(next, createSegment(this.#storage, header));
     this.#isAnnounced = true;
     this.#isUndoubted = true;
     visitor.segment(header);
@@ -238,15 +238,25 @@ export class Journal {
     this.#noteDurable(sequence);
   }
 
+  /** The same under the commit lock, where nothing is waited for. No `sync` may be under way. @throws StorageError */
+  syncNow(): void {
+    const file = this.#file;
+    if (file === undefined || this.isDurable) return;
+    invariant(this.#fileBeingSynced === undefined, "two fsyncs of a journal at once");
+    this.#isCutUnsynced = false;
+    file.syncNow();
+    this.#noteDurable(Math.min(this.#sequence, this.#agreedSequence));
+  }
+
   /**
    * Seals the current segment and begins the next, so that a snapshot at `sequence` makes all before it superfluous.
    * The caller holds the commit lock and has settled.
    */
-  async rotate(visitor: JournalVisitor): Promise<void> {
+  rotate(visitor: JournalVisitor): void {
     this.#appendFrame("seal", NO_PAYLOAD);
-    await this.sync();
+    this.syncNow();
     this.#isSealed = true;
-    await this.settle(visitor);
+    this.settle(visitor);
   }
 
   /** The segments whose records all come before the current one's. */
@@ -425,7 +435,7 @@ export class Journal {
    * segment or records that nobody says are durable. It is written once more, because a failed fsync of theirs may have
    * made the system take it for written. Says whether it is still there; if not, nothing is changed.
    */
-  async #settleDoubts(file: StorageFile): Promise<boolean> {
+  #settleDoubts(file: StorageFile): boolean {
     if (this.#isUndoubted) return true;
     const from = this.hasRecords ? this.#unproven[0]?.offset ?? this.#offset : 0;
     if (from < this.#offset) {
@@ -433,9 +443,9 @@ export class Journal {
       if (from === 0 && !isWholeHeader(bytes)) return false;
       if (!hasAll(bytes, from, this.#unproven)) return false;
       file.write(from, bytes);
-      await file.sync();
+      file.syncNow();
     }
-    if (!this.hasRecords) await this.#storage.syncFolder();
+    if (!this.hasRecords) this.#storage.syncFolderNow();
     this.#isUndoubted = true;
     this.#noteDurable(this.#sequence);
     return true;

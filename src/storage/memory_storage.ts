@@ -225,6 +225,11 @@ export class MemoryStorage implements Storage {
     return this.#do("sync", () => this.#disk.syncFolder());
   }
 
+  syncFolderNow(): void {
+    this.checkAlive("sync");
+    this.#disk.syncFolder();
+  }
+
   remove(name: FileName): Promise<void> {
     return this.#do("remove", () => this.#disk.remove(name));
   }
@@ -304,6 +309,10 @@ class MemoryFile implements StorageFile {
 
   async sync(): Promise<void> {
     await Promise.resolve();
+    this.syncNow();
+  }
+
+  syncNow(): void {
     this.#storage.checkAlive("sync");
     this.#inode.syncedSize = this.#inode.size;
   }

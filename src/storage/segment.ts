@@ -40,13 +40,13 @@ export function listSegments(storage: Storage): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Makes a segment, durable before it resolves. */
-export async function createSegment(storage: Storage, header: SegmentHeader): Promise<StorageFile> {
+/** Makes a segment, which is durable then. */
+export function createSegment(storage: Storage, header: SegmentHeader): StorageFile {
   const file = storage.createFile(segmentName(header.firstSequence));
   try {
     file.write(0, encodeHeader(header));
-    await file.sync();
-    await storage.syncFolder();
+    file.syncNow();
+    storage.syncFolderNow();
     return file;
   } catch (error) {
     file.close();

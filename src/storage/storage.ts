@@ -2,7 +2,9 @@
  * Storage: the port for the few files of a queue, in the operations that durability is made of.
  *
  * Small operations on an open file are synchronous: they cost a microsecond, and a commit may not be interrupted
- * between its steps. Whatever can wait on the disk or on another process is asynchronous. Every failure is a
+ * between its steps. Whatever can wait on the disk or on another process is asynchronous, and may wait for a thread of
+ * the system's pool, which other work of the process may have used up. So none of it is awaited while the commit lock is
+ * held, by which all processes would wait, too; what must happen there has a synchronous form (`…Now`). Every failure is a
  * `StorageError` that names the operation and the path; a short read is not a failure.
  */
 
@@ -39,6 +41,8 @@ export interface StorageFile {
    * @param mayBlock Whether it may hold up this thread if that is the fastest way; default false.
    */
   sync(mayBlock?: boolean): Promise<void>;
+  /** The same while the commit lock is held: it holds up this thread. */
+  syncNow(): void;
   /** Lets go of the file. */
   close(): void;
 }
@@ -73,6 +77,8 @@ export interface Storage {
   rename(from: FileName, to: FileName): Promise<void>;
   /** Makes creations, renames and removals durable. */
   syncFolder(): Promise<void>;
+  /** The same while the commit lock is held: it holds up this thread. */
+  syncFolderNow(): void;
   /** Deletes a file; harmless when it does not exist. */
   remove(name: FileName): Promise<void>;
   /** A file's length in bytes, or `undefined` when it does not exist. */

@@ -90,6 +90,11 @@ class CountingStorage extends MemoryStorage {
     this.#counts.fsyncs++;
     return super.syncFolder();
   }
+
+  override syncFolderNow(): void {
+    this.#counts.fsyncs++;
+    super.syncFolderNow();
+  }
 }
 
 class CountingFile implements StorageFile {
@@ -123,6 +128,11 @@ class CountingFile implements StorageFile {
   sync(): Promise<void> {
     this.#counts.fsyncs++;
     return this.#inner.sync();
+  }
+
+  syncNow(): void {
+    this.#counts.fsyncs++;
+    this.#inner.syncNow();
   }
 
   close(): void {

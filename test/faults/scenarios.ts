@@ -1,7 +1,7 @@
 /**
  * The scenarios of the fault loops: what stands on the disk before, and what a process then does.
  */
-import { assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
 import { openQueue } from "../../src/open_queue.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
@@ -218,14 +218,19 @@ async function leftover(path: string): Promise<Told> {
 
 async function superseded(path: string): Promise<Told> {
   const told = await snapshotAndJournal(path);
-  await refusedCheckpoint(path, "remove");
+  const storage = new FaultyStorage(new DenoStorage(path));
+  const queue = await openStill(storage);
+  storage.fault = (at) => at === "remove" ? { message: "another program holds it" } : undefined;
+  const { removedSegments } = await queue.checkpoint();
+  await queue.close();
+  assertEquals([removedSegments, (await journalsOf(path)).length], [0, 2]);
   return told;
 }
 
 /** Makes a checkpoint end at its first call of `point` in a new segment, as a crash there would. */
 async function refusedCheckpoint(
   path: string,
-  point: "create" | "write" | "rename" | "remove",
+  point: "create" | "write" | "rename",
   part?: number,
 ): Promise<void> {
   const storage = new FaultyStorage(new DenoStorage(path));

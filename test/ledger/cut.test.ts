@@ -30,6 +30,7 @@ class ForgetfulProcess {
       if (point === "truncate") this.#uncut = this.#overlaid();
       return this.fault(point);
     };
+    this.storage.beforeSyncNow = () => this.#uncut = undefined;
     this.storage.beforeSync = () => {
       this.#uncut = undefined;
       return Promise.resolve();

@@ -146,14 +146,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "forget the folder fsync of a creation that another process left",
     file: "src/storage/journal.ts",
-    find: "    if (!this.hasRecords) await this.#storage.syncFolder();\n",
+    find: "    if (!this.hasRecords) this.#storage.syncFolderNow();\n",
     replace: "",
     tests: LEDGER,
   },
   {
     name: "forget the folder fsync after creating a segment",
     file: "src/storage/segment.ts",
-    find: "    await storage.syncFolder();\n",
+    find: "    storage.syncFolderNow();\n",
     replace: "",
     tests: LEDGER,
   },
@@ -161,9 +161,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "delete the journal before the snapshot is durable",
     file: "src/ledger/checkpointer.ts",
     find:
-      "      const snapshotBytes = await writeSnapshot(this.#storage, bytes);\n      for (const segment of superseded) await this.#storage.remove(segmentName(segment));\n",
+      "      const snapshotBytes = await writeSnapshot(this.#storage, bytes);\n      const removedSegments = await this.#removeAll(superseded);\n",
     replace:
-      "      for (const segment of superseded) await this.#storage.remove(segmentName(segment));\n      const snapshotBytes = await writeSnapshot(this.#storage, bytes);\n",
+      "      const removedSegments = await this.#removeAll(superseded);\n      const snapshotBytes = await writeSnapshot(this.#storage, bytes);\n",
     tests: LEDGER,
   },
   {
@@ -183,30 +183,28 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "begin the next segment before the seal is durable",
     file: "src/storage/journal.ts",
-    find: "    if (this.#isSealed) await this.sync();\n",
+    find: "    if (this.#isSealed) this.syncNow();\n",
     replace: "",
     tests: LEDGER,
   },
   {
     name: "take a seal that nobody vouches for as it is",
     file: "src/storage/journal.ts",
-    find: '    if (isBegun && !(await this.#settleDoubts(file))) return "changed";\n',
-    replace:
-      '    if (isBegun && !this.#isSealed && !(await this.#settleDoubts(file))) return "changed";\n',
+    find: '    if (isBegun && !this.#settleDoubts(file)) return "changed";\n',
+    replace: '    if (isBegun && !this.#isSealed && !this.#settleDoubts(file)) return "changed";\n',
     tests: LEDGER,
   },
   {
     name: "leave an interrupted creation of a segment unfinished",
     file: "src/storage/journal.ts",
-    find: '    if (isBegun && !(await this.#settleDoubts(file))) return "changed";\n',
-    replace:
-      '    if (isBegun && this.hasRecords && !(await this.#settleDoubts(file))) return "changed";\n',
+    find: '    if (isBegun && !this.#settleDoubts(file)) return "changed";\n',
+    replace: '    if (isBegun && this.hasRecords && !this.#settleDoubts(file)) return "changed";\n',
     tests: LEDGER,
   },
   {
     name: "write before what was read is durable",
     file: "src/storage/journal.ts",
-    find: "      await file.sync();\n    }\n    if (!this.hasRecords)",
+    find: "      file.syncNow();\n    }\n    if (!this.hasRecords)",
     replace: "    }\n    if (!this.hasRecords)",
     tests: LEDGER,
   },
@@ -242,8 +240,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "keep the lock after a refused commit",
     file: "src/ledger/ledger.ts",
-    find: "        outcome = settled;\n      }\n    } catch (error) {\n      lock.release();\n",
-    replace: "        outcome = settled;\n      }\n    } catch (error) {\n",
+    find:
+      "        if (this.#catchUp()) return action();\n      } finally {\n        lock.release();\n",
+    replace:
+      "        if (this.#catchUp()) {\n          const result = action();\n          lock.release();\n          return result;\n        }\n        lock.release();\n      } finally {\n",
     tests: ["test/faults/fault_loops.test.ts"],
   },
   {
@@ -291,7 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "append behind a cut that is not durable",
     file: "src/storage/journal.ts",
-    find: "      if (this.#isCutUnsynced) await this.sync();\n",
+    find: "      if (this.#isCutUnsynced) this.syncNow();\n",
     replace: "",
     tests: CUT,
   },
@@ -419,8 +419,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "commit without catching up",
     file: "src/ledger/ledger.ts",
-    find: "      let outcome = this.#follow();\n",
-    replace: '      let outcome: ReadOutcome = "current";\n',
+    find: '    if (this.#follow() !== "current") return false;\n',
+    replace: "",
     tests: LEDGER,
   },
   {
@@ -655,10 +655,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "export without the lock",
     file: "src/ledger/ledger.ts",
-    find:
-      "      const lock = await this.#lockCaughtUp();\n      try {\n        await this.#sync();\n",
+    find: "      await this.#underLock(() => this.#syncNow());\n      return this.#exportHere();\n",
+    replace: "      this.#follow();\n      await this.#sync();\n      return this.#exportHere();\n",
+    tests: LEDGER,
+  },
+  {
+    name: "wait for the disk with the commit lock held",
+    file: "src/ledger/ledger.ts",
+    find: "        if (this.#catchUp()) return action();\n",
     replace:
-      "      const lock = { release: () => {} };\n      try {\n        this.#follow();\n        await this.#sync();\n",
+      "        if (this.#catchUp()) {\n          await this.#sync();\n          return action();\n        }\n",
     tests: LEDGER,
   },
   {

@@ -1,7 +1,7 @@
 /**
  * The journal against a list of records: read in any steps and windows, cut anywhere, damaged anywhere.
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { CorruptionError } from "../../src/domain/errors.ts";
 import { decodeFrame, encodeFrame, type Frame, frameBytes } from "../../src/storage/frame.ts";
@@ -93,7 +93,7 @@ Deno.test("a journal is read as it was written, in any steps and through reads o
       fc.nat(),
       async (history, seed) => {
         const disk = new MemoryDisk();
-        const writer = await Writer.open(disk);
+        const writer = Writer.open(disk);
         const reader = new Reader(disk, seed);
         for (const [step, isFollowed] of history) {
           await writer.do(step);
@@ -113,7 +113,7 @@ Deno.test("a journal is read as it was written, in any steps and through reads o
 
 Deno.test("a journal's records longer than its window are read whole, and cut whole when they are torn", async () => {
   const disk = new MemoryDisk();
-  const writer = await Writer.open(disk);
+  const writer = Writer.open(disk);
   const long = "y".repeat(LONG_BYTES);
   for (const append of ["a", long, "b", long, long]) await writer.do({ append });
   assertEquals(new Reader(disk, 5).read(), ["a", long, "b", long, long]);
@@ -121,7 +121,7 @@ Deno.test("a journal's records longer than its window are read whole, and cut wh
   disk.writeBytes(last.segment, disk.readBytes(last.segment)!.slice(0, last.to - 1));
   const reader = new Reader(disk, 6);
   assertEquals(reader.read(), ["a", long, "b", long]);
-  assertEquals(await reader.settle(), last.to - 1 - last.from);
+  assertEquals(reader.settle(), last.to - 1 - last.from);
 });
 
 Deno.test("a journal whose last segment is cut anywhere keeps every whole record, and goes on after the cut", async () => {
@@ -141,7 +141,7 @@ Deno.test("a journal whose last segment is cut anywhere keeps every whole record
         const reader = new Reader(disk, at);
         assertEquals(reader.read(), kept.map(({ text }) => text));
         const tailBytes = cut + rubbish.length - endOf(kept, name);
-        assertEquals(await reader.settle(), tailBytes);
+        assertEquals(reader.settle(), tailBytes);
         if (tailBytes > 0) torn++;
         assertEquals(disk.readBytes(name)!.length, endOf(kept, name));
         reader.journal.append(new TextEncoder().encode("after"));
@@ -175,11 +175,11 @@ Deno.test("a damaged record is corruption when a later one says that it was dura
         const reader = new Reader(disk, byte);
         assertEquals(reader.read(), before);
         if (!wasDurable) {
-          assertEquals(await reader.settle(), bytes.length - damaged.from);
+          assertEquals(reader.settle(), bytes.length - damaged.from);
           assertEquals(disk.readBytes(damaged.segment), bytes.slice(0, damaged.from));
           return;
         }
-        const error = await assertRejects(() => reader.settle(), CorruptionError);
+        const error = assertThrows(() => reader.settle(), CorruptionError);
         assertEquals([error.path, error.offset], [`memory/${damaged.segment}`, damaged.from]);
         assertEquals(disk.readBytes(damaged.segment), bytes, "nothing may be overwritten");
       },
@@ -205,11 +205,11 @@ class Writer {
     this.#disk = disk;
   }
 
-  static async open(disk: MemoryDisk): Promise<Writer> {
+  static open(disk: MemoryDisk): Writer {
     const journal = Journal.open(new MemoryStorage(disk), START);
     assert(journal !== undefined);
     journal.read(IGNORE);
-    await journal.settle(IGNORE);
+    journal.settle(IGNORE);
     return new Writer(journal, disk);
   }
 
@@ -220,7 +220,7 @@ class Writer {
 
   async do(step: Step): Promise<void> {
     if (step === "sync") return await this.#journal.sync();
-    if (step === "rotate") return await this.#rotate();
+    if (step === "rotate") return this.#rotate();
     const durableBefore = this.#journal.durableSequence;
     const from = this.#disk.readBytes(this.#segment)!.length;
     this.#sequences.push(this.#journal.append(new TextEncoder().encode(step.append)));
@@ -241,8 +241,8 @@ class Writer {
       this.records.slice(index + 1).some(({ durableBefore }) => durableBefore >= sequence);
   }
 
-  async #rotate(): Promise<void> {
-    await this.#journal.rotate(IGNORE);
+  #rotate(): void {
+    this.#journal.rotate(IGNORE);
     this.#segment = segmentName(this.#journal.sequence + 1);
     this.segments++;
   }
@@ -268,7 +268,7 @@ class Reader implements JournalVisitor {
     return [...this.#texts];
   }
 
-  settle(): Promise<number | "changed"> {
+  settle(): number | "changed" {
     return this.journal.settle(this);
   }
 
@@ -306,7 +306,7 @@ async function written(
   history: readonly Step[],
 ): Promise<{ readonly disk: MemoryDisk; readonly writer: Writer }> {
   const disk = new MemoryDisk();
-  const writer = await Writer.open(disk);
+  const writer = Writer.open(disk);
   for (const step of history) await writer.do(step);
   return { disk, writer };
 }

@@ -151,6 +151,11 @@ export class SimulatedStorage implements Storage {
     return this.#later("syncFolder", () => disk.syncFolder(count));
   }
 
+  syncFolderNow(): void {
+    const { disk } = this.#around;
+    this.#now("syncFolder", () => disk.syncFolder(disk.pendingCount));
+  }
+
   remove(name: FileName): Promise<void> {
     return this.#later("remove", () => {
       if (this.#around.disk.find(name) !== undefined) this.#around.onCount("segments removed");
@@ -236,6 +241,14 @@ export class SimulatedStorage implements Storage {
           return isToldFailure;
         });
       },
+      syncNow: () => {
+        if (!isOpen) this.#around.onMisuse(`sync a file that is closed: ${name}`);
+        this.#syncNow(inode, name, () => {
+          const isToldFailure = inode.syncFailures > toldFailures;
+          toldFailures = inode.syncFailures;
+          return isToldFailure;
+        });
+      },
       close: () => {
         if (isOpen) this.#openFiles--;
         isOpen = false;
@@ -301,6 +314,36 @@ export class SimulatedStorage implements Storage {
       this.#evict(inode, 0.4);
       isToldFailure();
     });
+  }
+
+  /** The same in one step. */
+  #syncNow(inode: Inode, name: FileName, isToldFailure: () => boolean): void {
+    const { chance, disk, forgetsFailedSyncs, pretendsToSync } = this.#around;
+    const onDone = name === disk.newestSegment() ? this.#around.onSync() : undefined;
+    const sync = (): void => {
+      if (isToldFailure()) throw new StorageError("sync", this.location, "injected EIO of another");
+      if (!pretendsToSync) inode.sync(inode.pending.at(-1));
+      onDone?.();
+    };
+    this.#now("sync", sync, () => {
+      if (forgetsFailedSyncs) inode.failSync(chance);
+      this.#evict(inode, 0.4);
+      isToldFailure();
+    });
+  }
+
+  #now(operation: Operation, act: () => void, onFault?: () => void): void {
+    this.#enter(operation);
+    const reason = this.faults.next(operation);
+    if (reason !== undefined) {
+      onFault?.();
+      this.#countFault(operation, reason);
+      throw new StorageError("sync", this.location, reason);
+    }
+    act();
+    if (!this.faults.isDeathAt(operation)) return;
+    this.#die(operation);
+    throw new StorageError(operation, this.location, "the process is dead");
   }
 
   async #later<T>(operation: Operation, act: () => T, onFault?: () => void): Promise<T> {

@@ -54,6 +54,8 @@ export class FaultyStorage implements Storage {
   fault: (point: FaultPoint, name: string) => Fault | undefined = () => undefined;
   /** Is waited for before each fsync of a file. */
   beforeSync: () => Promise<void> = () => Promise.resolve();
+  /** Is called before each fsync of a file that nobody waits for. */
+  beforeSyncNow: () => void = () => {};
   /** How often each call was made. */
   readonly calls = new Map<FaultPoint, number>();
   /** How many files are open. */
@@ -122,6 +124,11 @@ export class FaultyStorage implements Storage {
   async syncFolder(): Promise<void> {
     this.check("syncFolder", this.location);
     return this.#inner.syncFolder();
+  }
+
+  syncFolderNow(): void {
+    this.check("syncFolder", this.location);
+    this.#inner.syncFolderNow();
   }
 
   // deno-lint-ignore require-await
@@ -194,6 +201,11 @@ export class FaultyStorage implements Storage {
         this.check("sync", file.path);
         await this.beforeSync();
         await file.sync();
+      },
+      syncNow: () => {
+        this.check("sync", file.path);
+        this.beforeSyncNow();
+        file.syncNow();
       },
       close: () => {
         file.close();

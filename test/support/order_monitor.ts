@@ -4,6 +4,7 @@
  * - a record is durable before anybody is told of it (`watchLedger`);
  * - a segment's header and name are durable before its first record is written;
  * - a segment is sealed and durable before the next one is created, and is never made anew;
+ * - nothing that may wait for a thread of the pool is awaited while the commit lock is held;
  * - a snapshot is durable before it gets its name, and has it durably before any segment that it includes is removed.
  */
 import type { Ledger } from "../../src/ledger/ledger.ts";
@@ -48,6 +49,7 @@ export class OrderMonitor implements Storage {
   readonly #options: OrderMonitorOptions;
   readonly #files = new Map<FileName, FileState>();
   #snapshotStep: SnapshotStep = "none";
+  #commitLock: Lock | undefined;
   /** The segments that begin before this one are included in the snapshot being made. */
   #includedBefore = 0;
 
@@ -84,11 +86,12 @@ export class OrderMonitor implements Storage {
   }
 
   tryLock(name: LockName): Lock | undefined {
-    return this.#inner.tryLock(name);
+    const lock = this.#inner.tryLock(name);
+    return lock && this.#hold(name, lock);
   }
 
-  lock(name: LockName): Promise<Lock> {
-    return this.#inner.lock(name);
+  async lock(name: LockName): Promise<Lock> {
+    return this.#hold(name, await this.#outside(`the ${name} lock`, this.#inner.lock(name)));
   }
 
   openFile(name: FileName): StorageFile | undefined {
@@ -104,14 +107,14 @@ export class OrderMonitor implements Storage {
   }
 
   readFile(name: FileName): Promise<Uint8Array | undefined> {
-    return this.#inner.readFile(name);
+    return this.#outside(`reading ${name}`, this.#inner.readFile(name));
   }
 
   async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     if (name !== "snapshot.new") this.violate(`${name} is written in its place`);
     this.#snapshotStep = "none";
     this.#includedBefore = Math.max(0, ...this.#segments());
-    await this.#inner.writeFile(name, chunks);
+    await this.#outside(`writing ${name}`, this.#inner.writeFile(name, chunks));
     this.#snapshotStep = "written";
   }
 
@@ -119,16 +122,22 @@ export class OrderMonitor implements Storage {
     if (this.#snapshotStep !== "written") {
       this.violate(`${from} becomes ${to} before it is durable`);
     }
-    await this.#inner.rename(from, to);
+    await this.#outside(`renaming ${from}`, this.#inner.rename(from, to));
     this.#snapshotStep = "renamed";
   }
 
   async syncFolder(): Promise<void> {
     const step = this.#snapshotStep;
     const files = [...this.#files.values()];
-    await this.#inner.syncFolder();
+    await this.#outside("an fsync of the folder", this.#inner.syncFolder());
     for (const file of files) file.isNamed = true;
     if (step === "renamed" && this.#snapshotStep === step) this.#snapshotStep = "durable";
+  }
+
+  syncFolderNow(): void {
+    this.#inner.syncFolderNow();
+    for (const file of this.#files.values()) file.isNamed = true;
+    if (this.#snapshotStep === "renamed") this.#snapshotStep = "durable";
   }
 
   async remove(name: FileName): Promise<void> {
@@ -141,7 +150,7 @@ export class OrderMonitor implements Storage {
         this.violate(`${name} is removed, which the snapshot does not include`);
       }
     }
-    await this.#inner.remove(name);
+    await this.#outside(`removing ${name}`, this.#inner.remove(name));
     this.#files.delete(name);
   }
 
@@ -159,6 +168,27 @@ export class OrderMonitor implements Storage {
 
   close(): void {
     this.#inner.close();
+  }
+
+  #hold(name: LockName, lock: Lock): Lock {
+    if (name !== "commit") return lock;
+    this.#commitLock = lock;
+    return {
+      release: () => {
+        this.#commitLock = undefined;
+        lock.release();
+      },
+    };
+  }
+
+  /** What was begun with the commit lock held and ends before that is released was awaited with it. */
+  async #outside<T>(what: string, work: Promise<T>): Promise<T> {
+    const held = this.#commitLock;
+    const result = await work;
+    if (held !== undefined && held === this.#commitLock) {
+      this.violate(`${what} is awaited while the commit lock is held`);
+    }
+    return result;
   }
 
   #watch(name: FileName, file: StorageFile): StorageFile {
@@ -181,9 +211,14 @@ export class OrderMonitor implements Storage {
       sync: async () => {
         const { writes } = state;
         const size = this.#sizeOf(name, file);
-        await file.sync();
+        await this.#outside(`an fsync of ${name}`, file.sync());
         state.syncedSize = size;
         state.syncedWrites = Math.max(state.syncedWrites, writes);
+      },
+      syncNow: () => {
+        file.syncNow();
+        state.syncedSize = this.#sizeOf(name, file);
+        state.syncedWrites = state.writes;
       },
       close: () => file.close(),
     };

@@ -1,0 +1,79 @@
+/**
+ * An open file, on Deno: what a `StorageFile` needs, and how its fsync is waited for.
+ */
+import type { StorageFile } from "../storage/storage.ts";
+import { attemptNow, storageError } from "./attempt.ts";
+
+/**
+ * An fsync that may hold up this thread does, as long as one takes less than this on average: a hop to another thread and
+ * back costs as much. A slower disk gets the other thread, so that handlers go on.
+ */
+const INLINE_SYNC_MS = 0.5;
+const SYNC_SMOOTHING = 0.1;
+
+/** How long an fsync takes here, a moving average. */
+export interface DiskSpeed {
+  syncMs: number;
+}
+
+/** A disk of which nothing is known yet. */
+export function newDiskSpeed(): DiskSpeed {
+  return { syncMs: INLINE_SYNC_MS };
+}
+
+/** A file that is open for reading and writing. */
+export class DenoFile implements StorageFile {
+  readonly path: string;
+  readonly #file: Deno.FsFile;
+  readonly #disk: DiskSpeed;
+
+  constructor(path: string, file: Deno.FsFile, disk: DiskSpeed) {
+    this.path = path;
+    this.#file = file;
+    this.#disk = disk;
+  }
+
+  size(): number {
+    return attemptNow("read", this.path, () => this.#file.seekSync(0, Deno.SeekMode.End));
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    return attemptNow("read", this.path, () => {
+      this.#file.seekSync(offset, Deno.SeekMode.Start);
+      return this.#file.readSync(into) ?? 0;
+    });
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    attemptNow("append to", this.path, () => {
+      this.#file.seekSync(offset, Deno.SeekMode.Start);
+      for (let written = 0; written < bytes.length;) {
+        written += this.#file.writeSync(bytes.subarray(written));
+      }
+    });
+  }
+
+  truncate(size: number): void {
+    attemptNow("truncate", this.path, () => this.#file.truncateSync(size));
+  }
+
+  async sync(mayBlock = false): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      if (mayBlock && this.#disk.syncMs < INLINE_SYNC_MS) this.#file.syncDataSync();
+      else await this.#file.syncData();
+    } catch (error) {
+      throw storageError("sync", this.path, error);
+    }
+    if (!mayBlock) return;
+    this.#disk.syncMs += (performance.now() - startedAt - this.#disk.syncMs) * SYNC_SMOOTHING;
+  }
+
+  syncNow(): void {
+    attemptNow("sync", this.path, () => this.#file.syncDataSync());
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
