@@ -82,15 +82,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "rename the new snapshot while it is being written",
     file: "src/storage/snapshot.ts",
-    find: '    await storage.writeFile("snapshot.new", chunksWithFooter(bytes));\n',
-    replace: '    storage.writeFile("snapshot.new", chunksWithFooter(bytes)).catch(() => {});\n',
+    find:
+      '    await storage.writeFile("snapshot.new", chunksWithFooter(bytes)).finally(onWritten);\n',
+    replace:
+      '    storage.writeFile("snapshot.new", chunksWithFooter(bytes)).finally(onWritten).catch(() => {});\n',
     tests: LEDGER,
   },
   {
     name: "resume after a failed fsync",
     file: "src/ledger/ledger.ts",
-    find: 'error instanceof CorruptionError || error.operation === "sync" ||',
-    replace: "error instanceof CorruptionError ||",
+    find: 'error.operation === "sync" || error.operation === "truncate";',
+    replace: 'error.operation === "truncate";',
     tests: LEDGER,
   },
   {
@@ -161,9 +163,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "delete the journal before the snapshot is durable",
     file: "src/ledger/checkpointer.ts",
     find:
-      "      const snapshotBytes = await writeSnapshot(this.#storage, bytes);\n      const removedSegments = await this.#removeAll(superseded);\n",
+      "      const snapshotBytes = await writeSnapshot(this.#storage, bytes, this.#beginWriting(bytes));\n      const removedSegments = await this.#removeAll(superseded);\n",
     replace:
-      "      const removedSegments = await this.#removeAll(superseded);\n      const snapshotBytes = await writeSnapshot(this.#storage, bytes);\n",
+      "      const removedSegments = await this.#removeAll(superseded);\n      const snapshotBytes = await writeSnapshot(this.#storage, bytes, this.#beginWriting(bytes));\n",
     tests: LEDGER,
   },
   {
