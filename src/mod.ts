@@ -45,6 +45,7 @@ export type { Random } from "./domain/random.ts";
 export {
   createRun,
   exitCodeOf,
+  type GivenRun,
   isActive,
   type NewRun,
   type Run,
@@ -275,6 +276,7 @@ export {
   ISOLATIONS,
   PERMISSION_NAMES,
 } from "./worker/isolated_handler.ts";
+export type { LogListener } from "./manager/heard_logs.ts";
 export type { LogLevel, LogLine, LogPage, LogStore } from "./worker/log_store.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
 export {

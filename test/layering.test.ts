@@ -61,7 +61,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/ledger": [],
   "src/queue": ["@logtape/logtape", "@opentelemetry/api", "croner"],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
-  "src/manager": ["zod"],
+  "src/manager": ["zod", "@logtape/logtape"],
   "src/transfer": [],
   "src/patterns": ["zod"],
   "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],

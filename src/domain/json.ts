@@ -77,7 +77,7 @@ function checkContainer(value: object, at: string, parents: object[], depth: num
       Object.getPrototypeOf(prototype) !== null
     ) {
       throw new TypeError(
-        `Cannot store ${at}: a ${value.constructor?.name ?? "class instance"} is not a JSON value`,
+        `Cannot store ${at}: a ${value.constructor?.name || "class instance"} is not a JSON value`,
       );
     }
     for (const [key, part] of Object.entries(value)) {

@@ -2,6 +2,7 @@
  * The run: a task as the TaskManager and the HTTP API show it.
  */
 import type { RetryPolicy } from "./backoff.ts";
+import { messageOf } from "./errors.ts";
 import type { Task, TaskStatus } from "./task.ts";
 
 /** Every status of a run. */
@@ -51,6 +52,68 @@ export interface Run {
   readonly retryPolicy?: Partial<RetryPolicy>;
 }
 
+/** A run as `startTask` and `addRun` take it: the fields that say what it is; what is left out gets its default. */
+export type GivenRun =
+  & Pick<Run, "runId" | "moduleId" | "moduleName" | "status" | "createdAt" | "parameters">
+  & Partial<Run>;
+
+/** What a new run says where its caller says nothing. */
+const NEW_RUN = Object.freeze({
+  status: "queued",
+  startedAt: null,
+  completedAt: null,
+  durationSeconds: null,
+  exitCode: null,
+  errorMessage: null,
+  result: null,
+  progressPercent: null,
+  attempts: 0,
+  priority: 100,
+});
+
+/**
+ * Gives every field that is missing its default.
+ *
+ * @throws TypeError when it is no object, a field cannot be added, or `createdAt` or `moduleName` is of another type.
+ */
+export function completeRun(given: GivenRun): asserts given is Run {
+  if (typeof given !== "object" || given === null) {
+    throw new TypeError(`Cannot use ${given === null ? "null" : typeof given} as a run`);
+  }
+  const { moduleId: moduleName } = given;
+  const defaults = { ...NEW_RUN, moduleName, parameters: {}, createdAt: new Date() };
+  for (const [field, value] of Object.entries(defaults)) {
+    if (Reflect.get(given, field) === undefined) setField(given, field, value);
+  }
+  const { createdAt, moduleName: name } = given as Run;
+  if (!(createdAt instanceof Date) || Number.isNaN(createdAt.getTime())) {
+    throw new TypeError(`Cannot use ${show(createdAt)} as createdAt of a run: a Date is needed`);
+  }
+  if (typeof name !== "string") {
+    throw new TypeError(`Cannot use ${show(name)} as moduleName of a run: a string is needed`);
+  }
+}
+
+/** Checks that a manager can show by `run` how it goes. @throws TypeError when it is frozen, or a field cannot be set. */
+export function checkSettable(run: Run): void {
+  for (const field of Object.keys(NEW_RUN)) setField(run, field, Reflect.get(run, field));
+}
+
+function setField(run: GivenRun, field: string, value: unknown): void {
+  try {
+    Object.assign(run, { [field]: value });
+  } catch (error) {
+    throw new TypeError(
+      `Cannot use run ${show(run.runId)}: its field ${field} cannot be set: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function show(value: unknown): string {
+  return value instanceof Date ? "an invalid Date" : JSON.stringify(value) ?? typeof value;
+}
+
 /** The fields of a new run that are worth giving. */
 export type NewRun =
   & Pick<Run, "runId" | "moduleId">
@@ -69,16 +132,8 @@ export function createRun(fields: NewRun): Run {
     moduleName: fields.moduleName ?? fields.moduleId,
     parameters: fields.parameters === undefined ? {} : fields.parameters,
     createdAt: fields.createdAt ?? new Date(),
-    status: "queued",
-    startedAt: null,
-    completedAt: null,
-    durationSeconds: null,
-    exitCode: null,
-    errorMessage: null,
-    result: null,
-    progressPercent: null,
-    attempts: 0,
-    priority: fields.priority ?? 100,
+    ...NEW_RUN,
+    priority: fields.priority ?? NEW_RUN.priority,
     ...(fields.maxAttempts === undefined ? {} : { maxAttempts: fields.maxAttempts }),
     ...(fields.retryPolicy === undefined ? {} : { retryPolicy: fields.retryPolicy }),
   };
@@ -139,7 +194,7 @@ export function isActive(status: RunStatus): boolean {
   return status === "queued" || status === "running";
 }
 
-/** Seconds from one instant to another, or `null` when either is missing. */
+/** Seconds from one instant to another, 0 when the clock was put back meanwhile, or `null` when either is missing. */
 export function secondsBetween(from: Date | null, to: Date | null): number | null {
-  return from === null || to === null ? null : (to.getTime() - from.getTime()) / 1000;
+  return from === null || to === null ? null : Math.max(0, to.getTime() - from.getTime()) / 1000;
 }

@@ -5,21 +5,24 @@
  * moment where it is; once cancelled, nothing that its work still does can change it.
  */
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
+import { checkPercent } from "../domain/check_percent.ts";
 import { resultOfFailure } from "../domain/errors.ts";
-import { exitCodeOf, type Run, secondsBetween } from "../domain/run.ts";
+import { failureMessage } from "../domain/kept_text.ts";
+import { exitCodeOf, type GivenRun, type Run, secondsBetween } from "../domain/run.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
-import type { LogLevel, LogLine } from "../worker/log_store.ts";
+import type { LogLevel } from "../worker/log_store.ts";
+import { type LogListener, tellListener } from "./heard_logs.ts";
 import { IdleSignal } from "./idle_signal.ts";
+import { logUnshown } from "./manager_log.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import {
   CANCELLED_BY_USER,
-  checkNewRun,
   closedError,
-  failureMessage,
   knownRun,
   perform,
   PROCESS_ENDED,
   resolveGraceMs,
+  takeNewRun,
   takeWork,
 } from "./run_rules.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
@@ -28,8 +31,8 @@ import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 export interface BackgroundTaskManagerOptions {
   /** The time that runs are stamped with; default the system's. */
   readonly clock?: Clock;
-  /** Receives what work says through `context.log`; default nobody. */
-  readonly onLog?: (runId: string, line: LogLine) => void;
+  /** Receives what work says through `context.log`; what it throws is not the work's failure. Default nobody. */
+  readonly onLog?: LogListener;
 }
 
 /** An active run and the way to stop it. */
@@ -52,7 +55,7 @@ export class BackgroundTaskManager implements TaskManager {
   /** Every run that was started here and not cleaned up. */
   readonly registry: RunRegistry;
   readonly #clock: Clock;
-  readonly #onLog: ((runId: string, line: LogLine) => void) | undefined;
+  readonly #onLog: LogListener | undefined;
   readonly #active = new Map<string, ActiveRun>();
   readonly #idle = new IdleSignal();
   #closed = false;
@@ -66,10 +69,10 @@ export class BackgroundTaskManager implements TaskManager {
   }
 
   /** Starts a run, as `TaskManager` says. @throws TypeError without `work`: there is nothing that could run. */
-  startTask(run: Run, work?: TaskWork): string {
+  startTask(run: GivenRun, work?: TaskWork): string {
     takeWork(work);
     if (this.#closed) throw closedError("start a run");
-    checkNewRun(run, this.registry, { active: this.#active.has(run.runId) });
+    takeNewRun(run, this.registry, { active: this.#active.has(run.runId) });
     this.registry.addRun(run);
     const active = { run, controller: new AbortController() };
     this.#active.set(run.runId, active);
@@ -116,7 +119,7 @@ export class BackgroundTaskManager implements TaskManager {
    * Refuses new runs, lets the active ones go on for the grace time, then cancels the rest, and has the registry write its
    * history.
    *
-   * @throws RangeError for a grace time out of its range; StorageError when the history cannot be written.
+   * @throws TypeError, RangeError for a grace time out of its range; StorageError when the history cannot be written.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const graceMs = resolveGraceMs(options.graceMs);
@@ -131,19 +134,17 @@ export class BackgroundTaskManager implements TaskManager {
   }
 
   #failInterrupted(run: Run): void {
-    run.status = "failed";
-    run.errorMessage = PROCESS_ENDED;
-    run.completedAt = this.#now();
-    this.registry.updateRun(run);
+    this.#show(run, {
+      status: "failed",
+      errorMessage: PROCESS_ENDED,
+      completedAt: this.#now(),
+    });
   }
 
   async #execute(active: ActiveRun, work: TaskWork): Promise<void> {
     if (active.controller.signal.aborted) return;
     const { run } = active;
-    run.status = "running";
-    run.attempts = 1;
-    run.startedAt = this.#now();
-    this.registry.updateRun(run);
+    this.#show(run, { status: "running", attempts: 1, startedAt: this.#now() });
     this.#finish(active, await outcomeOf(work, this.#contextOf(active)));
   }
 
@@ -159,17 +160,18 @@ export class BackgroundTaskManager implements TaskManager {
     const { run } = active;
     if (!this.#isCurrent(active)) return;
     this.#active.delete(run.runId);
-    run.status = outcome.status;
-    run.completedAt = this.#now();
-    run.durationSeconds = secondsBetween(run.startedAt, run.completedAt);
-    run.result = outcome.result;
-    run.exitCode = exitCodeOf(outcome.status, outcome.result);
-    if (outcome.status === "completed") {
-      run.progressPercent = 100;
-    } else {
-      run.errorMessage = outcome.errorMessage;
-    }
-    this.registry.updateRun(run);
+    const { status, result } = outcome;
+    const completedAt = this.#now();
+    this.#show(run, {
+      status,
+      completedAt,
+      durationSeconds: secondsBetween(run.startedAt, completedAt),
+      result,
+      exitCode: exitCodeOf(status, result),
+      ...(status === "completed"
+        ? { progressPercent: 100 }
+        : { errorMessage: outcome.errorMessage }),
+    });
     if (this.#active.size === 0) this.#idle.fire();
   }
 
@@ -188,18 +190,22 @@ export class BackgroundTaskManager implements TaskManager {
 
   #log(run: Run, level: LogLevel, message: string, details: unknown): void {
     const at = this.#now().toISOString();
-    this.#onLog?.(run.runId, { at, level, message, attempt: 1, details });
+    tellListener(this.#onLog, run.runId, { at, level, message, attempt: 1, details });
   }
 
   #progress(active: ActiveRun, percent: number): void {
-    if (!(percent >= 0 && percent <= 100)) {
-      throw new RangeError(
-        `Cannot report progress ${percent}: a number from 0 to 100 is needed`,
-      );
+    checkPercent(percent);
+    if (this.#isCurrent(active)) this.#show(active.run, { progressPercent: percent });
+  }
+
+  /** What goes wrong here is this run's own trouble: its work goes on, and so do the others. */
+  #show(run: Run, state: Partial<Run>): void {
+    try {
+      Object.assign(run, state);
+      if (this.registry.getRun(run.runId) === run) this.registry.updateRun(run);
+    } catch (error) {
+      logUnshown(run.runId, error);
     }
-    if (!this.#isCurrent(active)) return;
-    active.run.progressPercent = percent;
-    this.registry.updateRun(active.run);
   }
 
   #isCurrent(active: ActiveRun): boolean {

@@ -14,9 +14,10 @@ import {
   type RunStatus,
   runStatusOf,
 } from "../domain/run.ts";
-import { isFinal, type Task, type TaskStatus } from "../domain/task.ts";
+import { isFinal, type Task, type TaskStatus, WEBHOOK_TYPE } from "../domain/task.ts";
 import type { TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { IdleSignal } from "./idle_signal.ts";
+import { logUnshown } from "./manager_log.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import { PROCESS_ENDED } from "./run_rules.ts";
 
@@ -223,14 +224,14 @@ export class QueueFollower {
   }
 
   #seeChange(change: TaskChange): void {
+    if (change.type === WEBHOOK_TYPE) return;
     const run = this.#registry.getRun(change.runId);
     if (run === undefined || this.#reading || !this.#showsStateOf(run, change)) {
       const { runId, taskId } = change;
       return this.#markStale({ runId, taskId, change, applied: [] });
     }
     if (run.progressPercent === change.progress) return;
-    run.progressPercent = change.progress;
-    this.#registry.updateRun(run);
+    this.#show(run, () => run.progressPercent = change.progress);
   }
 
   /** Whether `run` tells of the same attempt in the same state, so that at most its progress has changed. */
@@ -293,11 +294,15 @@ export class QueueFollower {
     const unseen = new Map(this.#active);
     try {
       // A task that moves from one list to the other meanwhile is announced as a change, and read again.
+      const tasks: Task[] = [];
       for (const status of ["queued", "leased"] as const) {
-        for await (const task of this.#listAll(status)) {
-          unseen.delete(task.runId);
-          this.#apply(task);
-        }
+        for await (const task of this.#listAll(status)) tasks.push(task);
+      }
+      // Runs become known in the order in which they were stored.
+      tasks.sort((a, b) => a.id - b.id);
+      for (const task of tasks) {
+        unseen.delete(task.runId);
+        this.#apply(task);
       }
       await this.#readInterrupted();
     } catch (error) {
@@ -367,8 +372,10 @@ export class QueueFollower {
   }
 
   #applyRead(stale: StaleTask, task: Task | undefined): void {
+    // A run that ended, was cleaned up and did not change since stays forgotten.
+    const isForgotten = stale.change === null && this.#registry.getRun(stale.runId) === undefined;
     if (task === undefined) this.#applyGone(stale);
-    else this.#apply(task);
+    else if (!isForgotten || !isFinal(task.status)) this.#apply(task);
     release(stale);
   }
 
@@ -379,7 +386,9 @@ export class QueueFollower {
     else newer.applied.push(...stale.applied);
   }
 
+  /** Deliveries of webhooks are the queue's own tasks and no runs. */
   #apply(task: Task): void {
+    if (task.type === WEBHOOK_TYPE) return;
     const run = this.#registry.getRun(task.runId) ?? this.#adopt(task);
     if (this.#refused.has(run)) return;
     const { id: taskId, leaseToken } = task;
@@ -387,8 +396,7 @@ export class QueueFollower {
     // Read before the lease that is known by now began.
     if (seen?.taskId === taskId && seen.leaseToken > leaseToken) return;
     this.#seen.set(run, { taskId, leaseToken });
-    followTask(run, task);
-    this.#registry.updateRun(run);
+    this.#show(run, () => followTask(run, task));
     if (isFinal(task.status)) this.#active.delete(task.runId);
     else this.#active.set(task.runId, { run, taskId });
     this.#onTask(task);
@@ -410,12 +418,23 @@ export class QueueFollower {
   }
 
   #end(run: Run, status: RunStatus, errorMessage: string | null): void {
-    run.status = status;
-    run.exitCode = status === "completed" ? 0 : null;
-    run.errorMessage = errorMessage;
-    run.completedAt = new Date(this.#clock.nowMs());
-    this.#registry.updateRun(run);
+    this.#show(run, () => {
+      run.status = status;
+      run.exitCode = status === "completed" ? 0 : null;
+      run.errorMessage = errorMessage;
+      run.completedAt = new Date(this.#clock.nowMs());
+    });
     this.#active.delete(run.runId);
+  }
+
+  /** What goes wrong here is this run's own trouble, and not that of those that are read with it. */
+  #show(run: Run, change: () => void): void {
+    try {
+      change();
+      if (this.#registry.getRun(run.runId) === run) this.#registry.updateRun(run);
+    } catch (error) {
+      logUnshown(run.runId, error);
+    }
   }
 
   #isIdle(): boolean {

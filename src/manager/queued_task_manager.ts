@@ -6,7 +6,8 @@
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { messageOf, permanentError, QueueError } from "../domain/errors.ts";
-import type { Run } from "../domain/run.ts";
+import { checkOptions } from "../domain/known_options.ts";
+import type { GivenRun, Run } from "../domain/run.ts";
 import {
   checkName,
   isFinal,
@@ -18,15 +19,17 @@ import {
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
 import type { LogStore } from "../worker/log_store.ts";
-import { Worker, type WorkerOptions } from "../worker/worker.ts";
+import { Worker, type WorkerEvent, type WorkerOptions } from "../worker/worker.ts";
+import { HeardLogs, type LogListener } from "./heard_logs.ts";
 import { QueueFollower } from "./queue_follower.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import {
-  checkNewRun,
+  checkOwnType,
   closedError,
   knownRun,
   perform,
   resolveGraceMs,
+  takeNewRun,
   takeWork,
 } from "./run_rules.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
@@ -42,6 +45,8 @@ export interface QueuedTaskManagerOptions {
   readonly worker?: false | Partial<Omit<WorkerOptions, "queue" | "handlers">>;
   /** Keeps what handlers log; default nowhere. */
   readonly logs?: LogStore;
+  /** Hears what work says in this process through `context.log`; what it throws is not the work's failure. Default nobody. */
+  readonly onLog?: LogListener;
   /** How large a run's parameters may be, in bytes: what the queue was opened with; default 256 KiB. */
   readonly payloadMaxBytes?: number;
   /** Time and timers; default the system's. */
@@ -109,6 +114,7 @@ export class QueuedTaskManager implements TaskManager {
   readonly #ownWork = new Map<number, Handler>();
   /** Whether the worker of this process runs registered handlers, or only the work that was given to `startTask`. */
   readonly #embedded: boolean;
+  readonly #heardLogs: HeardLogs | null;
   #worker: Worker | null = null;
   /** Why the queue would not store a run, for whoever asks for this run. */
   readonly #refusals = new WeakMap<Run, { readonly error: unknown }>();
@@ -116,6 +122,9 @@ export class QueuedTaskManager implements TaskManager {
   #failure: { readonly error: unknown } | null = null;
   #isLoaded = false;
   #closed: Promise<void> | null = null;
+  /** The shortest grace time that was asked for so far. */
+  #graceMs = Infinity;
+  #isStopping = false;
 
   /**
    * Begins to work and to read the active runs at once; `open` also waits for the reading. Close the manager before its
@@ -129,6 +138,7 @@ export class QueuedTaskManager implements TaskManager {
     this.handlers = options.handlers ?? new HandlerRegistry();
     this.#options = options;
     this.#embedded = options.worker !== false;
+    this.#heardLogs = options.onLog ? new HeardLogs(options.logs, options.onLog) : null;
     if (this.#embedded) this.#worker = this.#makeWorker(this.handlers);
     this.#follower = new QueueFollower(queue, registry, {
       clock: options.clock ?? systemClock,
@@ -172,6 +182,7 @@ export class QueuedTaskManager implements TaskManager {
     description = "",
     options: Omit<HandlerOptions, "description"> = {},
   ): void {
+    checkOwnType(type);
     this.handlers.register(type, handler, { ...options, description });
   }
 
@@ -185,16 +196,15 @@ export class QueuedTaskManager implements TaskManager {
    *
    * The task is on disk when `flush` resolves. If it cannot be stored, the run fails, and `flush` rejects.
    */
-  startTask(run: Run, work?: TaskWork): string {
+  startTask(run: GivenRun, work?: TaskWork): string {
     if (work !== undefined) takeWork(work);
     this.#checkOpen("start a run");
-    const { payloadMaxBytes } = this.#options;
-    checkNewRun(run, this.registry, {
-      active: this.#follower.isActive(run.runId),
-      payloadMaxBytes,
+    takeNewRun(run, this.registry, {
+      active: this.#follower.isActive(run?.runId),
+      payloadMaxBytes: this.#options.payloadMaxBytes,
+      checkParameters: (type, parameters) => this.#checkPayload(type, parameters),
     });
     const type = run.moduleId.trim();
-    this.#checkPayload(type, run.parameters);
     const handled = this.#embedded && this.handlers.has(type);
     const handler = handled || work === undefined ? null : handlerOf(work);
     this.#follower.begin(run);
@@ -204,8 +214,12 @@ export class QueuedTaskManager implements TaskManager {
     return run.runId;
   }
 
-  /** Cancels an active run, also one of another process: its handler hears of it within a second. */
+  /** Cancels an active run, also one of another process: its handler hears of it within a second. `false` once closed. */
   async cancelTask(runId: string): Promise<boolean> {
+    return await this.#unlessClosed(() => this.#cancelRun(runId)) ?? false;
+  }
+
+  async #cancelRun(runId: string): Promise<boolean> {
     const pending = this.#pending.get(runId);
     if (pending !== undefined) pending.cancelled = true;
     const task = await (pending?.stored ?? this.#taskOf(runId));
@@ -250,6 +264,7 @@ export class QueuedTaskManager implements TaskManager {
     options: ScheduleOptions = {},
   ): Promise<number> {
     this.#checkOpen("schedule a task");
+    checkOptions(options, SCHEDULE_OPTIONS, "scheduleTask");
     this.#checkPayload(type, payload);
     const { task } = await this.queue.enqueue({ ...options, type, payload });
     this.#follower.stored(task);
@@ -259,7 +274,10 @@ export class QueuedTaskManager implements TaskManager {
   /** Stores up to 100,000 tasks, all of them or none; resolves to their ids, in the same order. Errors as in `scheduleTask`. */
   async scheduleTasks(tasks: readonly NewTask[]): Promise<number[]> {
     this.#checkOpen("schedule tasks");
-    for (const task of tasks) this.#checkPayload(task.type, task.payload);
+    for (const task of tasks) {
+      checkOptions(task, TASK_OPTIONS, "a task");
+      this.#checkPayload(task.type, task.payload);
+    }
     const results = await this.queue.enqueueBatch(tasks);
     for (const { task } of results) this.#follower.stored(task);
     return results.map(({ task }) => task.id);
@@ -268,9 +286,17 @@ export class QueuedTaskManager implements TaskManager {
   /**
    * Where a task is, by its id (a number) or its run id (a text); a number in a text is a run id.
    *
-   * @throws RangeError for a number that is no integer of at least 0; StorageError, QueueError `queue_closed`.
+   * @throws TypeError for neither; RangeError for a number that is no integer of at least 0; StorageError, QueueError
+   * `queue_closed`.
    */
   async getTaskStatus(idOrRunId: number | string): Promise<TaskStatusReport> {
+    if (typeof idOrRunId !== "number" && typeof idOrRunId !== "string") {
+      throw new TypeError(
+        `Cannot look up ${
+          JSON.stringify(idOrRunId) ?? typeof idOrRunId
+        }: a task id or a run id is needed`,
+      );
+    }
     const task = typeof idOrRunId === "number"
       ? await this.queue.get(idOrRunId)
       : await this.#taskOf(idOrRunId);
@@ -297,26 +323,29 @@ export class QueuedTaskManager implements TaskManager {
   async flush(): Promise<void> {
     await this.#allStored();
     await this.#follower.loaded();
-    await this.queue.flush();
+    await this.#unlessClosed(() => this.queue.flush());
     this.#throwFailure();
   }
 
   /**
    * Stops claiming, lets the runs of this process go on for the grace time, gives the rest back to the queue, and has the
-   * registry write its history.
+   * registry write its history. Calling it again waits for the same end, which a shorter grace time brings about sooner.
    *
-   * @throws RangeError for a grace time out of its range; StorageError when the queue cannot be closed, or the history
+   * @throws TypeError, RangeError for a grace time out of its range; StorageError when the queue cannot be closed, or the history
    * cannot be written.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const graceMs = resolveGraceMs(options.graceMs);
-    await (this.#closed ??= this.#close(graceMs));
+    this.#graceMs = Math.min(this.#graceMs, resolveGraceMs(options.graceMs));
+    this.#closed ??= this.#close();
+    if (this.#isStopping) await this.#worker?.stop({ graceMs: this.#graceMs });
+    await this.#closed;
   }
 
-  async #close(graceMs: number): Promise<void> {
+  async #close(): Promise<void> {
     try {
       await this.#allStored();
-      await this.#stopWorking(graceMs);
+      this.#isStopping = true;
+      await this.#stopWorking(this.#graceMs);
       await this.registry.flush();
     } finally {
       if (this.#options.ownsQueue ?? true) await this.#closeQueue();
@@ -407,7 +436,8 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   #makeWorker(handlers: HandlerRegistry): Worker {
-    const { clock, logs, worker } = this.#options;
+    const { clock, worker } = this.#options;
+    const logs = this.#heardLogs ?? this.#options.logs;
     const options = worker || {};
     return new Worker({
       clock,
@@ -416,10 +446,18 @@ export class QueuedTaskManager implements TaskManager {
       queue: this.queue,
       handlers,
       onEvent: (event) => {
-        if (event.kind === "started" && event.task) this.#follower.leased(event.task);
+        this.#hear(event);
         options.onEvent?.(event);
       },
     });
+  }
+
+  /** Before the work of a task begins, its run says that it runs. */
+  #hear({ kind, task }: WorkerEvent): void {
+    if (task === undefined || kind === "error") return;
+    if (kind !== "started") return this.#heardLogs?.ended(task);
+    this.#heardLogs?.began(task);
+    this.#follower.leased(task);
   }
 
   async #cancel(runId: string, taskId: number): Promise<boolean> {
@@ -454,6 +492,17 @@ export class QueuedTaskManager implements TaskManager {
     if (this.handlers.has(name)) this.handlers.checkPayload(name, payload);
   }
 
+  /** What a closed manager is asked is answered as it is in memory: there is nothing left to do. */
+  async #unlessClosed<T>(action: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await action();
+    } catch (error) {
+      const isClosed = error instanceof QueueError && error.code === "queue_closed";
+      if (isClosed && this.#closed !== null) return undefined;
+      throw error;
+    }
+  }
+
   #checkOpen(what: string): void {
     if (this.#closed !== null) throw closedError(what);
   }
@@ -469,6 +518,24 @@ export class QueuedTaskManager implements TaskManager {
     if (failure !== null) throw failure.error;
   }
 }
+
+const SCHEDULE_OPTIONS = Object.keys(
+  {
+    priority: true,
+    runAfter: true,
+    idempotencyKey: true,
+    maxAttempts: true,
+    compatibility: true,
+    runId: true,
+    retryPolicy: true,
+    timeoutMs: true,
+    dependsOn: true,
+    onParentFailure: true,
+    webhook: true,
+  } satisfies Record<keyof ScheduleOptions, true>,
+);
+
+const TASK_OPTIONS = ["type", "payload", ...SCHEDULE_OPTIONS];
 
 /** Does `work` for a task. It cannot be repeated as it is, so its errors are final, as they are in memory. */
 function handlerOf(work: TaskWork): Handler {

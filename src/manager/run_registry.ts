@@ -6,7 +6,7 @@
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
-import { isActive, type Run, type RunStatus } from "../domain/run.ts";
+import { completeRun, type GivenRun, isActive, type Run, type RunStatus } from "../domain/run.ts";
 import { checkInteger } from "../domain/task.ts";
 import type { HistoryFile } from "./history_file.ts";
 import { RunHistory, type RunHistorySettings } from "./run_history.ts";
@@ -76,11 +76,13 @@ export class RunRegistry {
   }
 
   /**
-   * Adds a run. Adding the same object again changes nothing.
+   * Adds a run; what it leaves out gets its default. Adding the same object again changes nothing.
    *
+   * @throws TypeError for a field of another type, or one that is missing and cannot be added.
    * @throws QueueError `run_id_conflict` when another run has this id.
    */
-  addRun(run: Run): void {
+  addRun(run: GivenRun): void {
+    completeRun(run);
     const known = this.#runs.get(run.runId);
     if (known !== undefined && known !== run) {
       throw new QueueError(

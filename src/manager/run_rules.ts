@@ -2,10 +2,10 @@
  * What both managers demand of a run and of its work, so that one can take the place of the other.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { messageOf, QueueError } from "../domain/errors.ts";
+import { QueueError } from "../domain/errors.ts";
 import { toJsonText } from "../domain/json.ts";
-import type { Run } from "../domain/run.ts";
-import { checkInteger, checkName, TASK_LIMITS } from "../domain/task.ts";
+import { checkSettable, completeRun, type GivenRun, type Run } from "../domain/run.ts";
+import { checkInteger, checkName, TASK_LIMITS, WEBHOOK_TYPE } from "../domain/task.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import type { TaskWork } from "./task_manager.ts";
@@ -25,21 +25,33 @@ export interface NewRunRules {
   readonly active: boolean;
   /** How large its parameters may be; default 256 KiB. */
   readonly payloadMaxBytes?: number;
+  /** Refuses what the handler of its type would refuse. */
+  readonly checkParameters?: (type: string, parameters: unknown) => void;
 }
 
+/** The runs that a manager has taken: no other may start the same object again. */
+const taken = new WeakSet<Run>();
+
 /**
- * Checks that `run` can be started: its fields are in range, and nobody started a run with this id before.
+ * Takes a run that can be started: its fields are in range and can be set, and no manager has started it, or one with this id,
+ * before. What it leaves out gets its default.
  *
- * @throws TypeError, RangeError for a field out of its range.
+ * @throws TypeError, RangeError for a field out of its range, or one that cannot be set.
  * @throws QueueError `run_id_conflict`.
  */
-export function checkNewRun(run: Run, registry: RunRegistry, rules: NewRunRules): void {
+export function takeNewRun(
+  run: GivenRun,
+  registry: RunRegistry,
+  rules: NewRunRules,
+): asserts run is Run {
+  completeRun(run);
   if (checkName(run.runId, "run id", TASK_LIMITS.runIdMaxLength) !== run.runId) {
     throw new TypeError(
       `Cannot use ${JSON.stringify(run.runId)} as run id: surrounding blanks are not allowed`,
     );
   }
-  checkName(run.moduleId, "module id", TASK_LIMITS.typeMaxLength);
+  checkOwnType(checkName(run.moduleId, "module id", TASK_LIMITS.typeMaxLength));
+  checkYear(run.createdAt);
   checkInteger(run.priority, "priority", TASK_LIMITS.priorityMin, TASK_LIMITS.priorityMax);
   if (run.maxAttempts !== undefined) {
     const { maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
@@ -47,8 +59,10 @@ export function checkNewRun(run: Run, registry: RunRegistry, rules: NewRunRules)
   }
   resolveRetryPolicy(run.retryPolicy);
   toJsonText(run.parameters, "parameters", rules.payloadMaxBytes ?? TASK_LIMITS.payloadMaxBytes);
+  rules.checkParameters?.(run.moduleId, run.parameters);
+  checkSettable(run);
   const known = registry.getRun(run.runId) ?? run;
-  if (rules.active || known !== run || known.status !== "queued") {
+  if (rules.active || known !== run || known.status !== "queued" || taken.has(run)) {
     throw new QueueError(
       "run_id_conflict",
       `Cannot start run ${
@@ -56,6 +70,20 @@ export function checkNewRun(run: Run, registry: RunRegistry, rules: NewRunRules)
       }: a run with this id is ${known.status} already`,
     );
   }
+  taken.add(run);
+}
+
+/** Refuses the type of the queue's own tasks. @throws TypeError */
+export function checkOwnType(type: string): void {
+  if (type !== WEBHOOK_TYPE) return;
+  throw new TypeError(`Cannot use ${JSON.stringify(type)} as task type: it is reserved`);
+}
+
+/** A history could not read any other back. */
+function checkYear(createdAt: Date): void {
+  const year = createdAt.getUTCFullYear();
+  if (year >= 0 && year <= 9999) return;
+  throw new RangeError(`Cannot use a createdAt in the year ${year}: 0 to 9999 are allowed`);
 }
 
 /**
@@ -88,21 +116,19 @@ export async function perform(work: TaskWork, context: TaskContext): Promise<unk
   return JSON.parse(toJsonText(value ?? null, "result", TASK_LIMITS.resultMaxBytes));
 }
 
-/** The message of a run whose work threw `thrown`: never blank, at most 4,000 characters. */
-export function failureMessage(thrown: unknown): string {
-  const message = messageOf(thrown) || "failed without a message";
-  return message.slice(0, TASK_LIMITS.errorMessageMaxLength);
-}
-
 /**
  * A grace time in milliseconds, or its default.
  *
- * @throws RangeError when it is negative or no number.
+ * @throws TypeError when it is no number; RangeError when it is negative.
  */
 export function resolveGraceMs(graceMs: number | undefined): number {
-  const resolved = graceMs ?? GRACE_DEFAULT_MS;
+  const resolved: unknown = graceMs ?? GRACE_DEFAULT_MS;
+  const problem = "as graceMs: a number of at least 0 is needed";
+  if (typeof resolved !== "number") {
+    throw new TypeError(`Cannot use ${JSON.stringify(resolved) ?? typeof resolved} ${problem}`);
+  }
   if (resolved >= 0) return resolved;
-  throw new RangeError(`Cannot use ${resolved} as graceMs: a number of at least 0 is needed`);
+  throw new RangeError(`Cannot use ${resolved} ${problem}`);
 }
 
 /** The run with this id. @throws QueueError `task_not_found`. */

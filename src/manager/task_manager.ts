@@ -4,7 +4,7 @@
  * Two managers implement it and substitute for each other: `BackgroundTaskManager` keeps runs in this process,
  * `QueuedTaskManager` on the durable queue. One contract suite runs against both.
  */
-import type { Run } from "../domain/run.ts";
+import type { GivenRun } from "../domain/run.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
 
 /** What a run does: a function that is called when the run starts, or a promise already under way. */
@@ -13,13 +13,14 @@ export type TaskWork = ((context: TaskContext) => Promise<unknown>) | Promise<un
 /** Runs work in the background and knows which runs are active: queued or running. */
 export interface TaskManager {
   /**
-   * Starts a run and returns its id at once; the run is active from then on. How it goes is told by `run` itself.
+   * Starts a run and returns its id at once; the run is active from then on. How it goes is told by `run` itself, so its fields
+   * must be settable; what it leaves out gets its default.
    *
    * @param work What the run does. Its value must be JSON (`undefined` counts as `null`), at most 1 MiB.
    * @throws TypeError, RangeError when `run` or `work` cannot be used; nothing has happened then.
    * @throws QueueError `run_id_conflict` when a run with this id was started before; `queue_closed` after closing.
    */
-  startTask(run: Run, work?: TaskWork): string;
+  startTask(run: GivenRun, work?: TaskWork): string;
   /**
    * Cancels an active run: it becomes `cancelled` with the message `Cancelled by user`, its `context.signal` fires, and
    * what its work still does is ignored. Work that has not begun never does.

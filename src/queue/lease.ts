@@ -5,12 +5,12 @@ import { backoffDelayMs, type RetryPolicy } from "../domain/backoff.ts";
 import {
   isNamed,
   isPermanent,
-  messageOf,
   QueueError,
   resultOfFailure,
   RETRY_AFTER_MAX_MS,
   RetryAfterError,
 } from "../domain/errors.ts";
+import { clip, failureMessage } from "../domain/kept_text.ts";
 import { checkInteger, type Lease, TASK_LIMITS } from "../domain/task.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
@@ -36,10 +36,7 @@ export interface Failure {
 export function failureOf(error: unknown, retryPolicy: RetryPolicy | null): Failure {
   const result = resultOfFailure(error);
   return {
-    message: clip(
-      messageOf(error) || "failed without a message",
-      TASK_LIMITS.errorMessageMaxLength,
-    ),
+    message: failureMessage(error),
     isPermanent: isPermanent(error),
     retryAfterMs: retryAfterOf(error),
     retryPolicy,
@@ -183,11 +180,6 @@ export function checkLeaseDuration(leaseDurationMs: number | undefined): number 
     leaseDurationMinMs,
     leaseDurationMaxMs,
   );
-}
-
-/** `text` without NUL, which SQLite's texts end at, and at most `maxLength` characters long. */
-export function clip(text: string, maxLength: number): string {
-  return text.slice(0, maxLength).replaceAll("\0", "\ufffd").toWellFormed();
 }
 
 /** The row of a task whose current lease is `lease`. @throws QueueError `task_not_found`, `lease_lost`. */

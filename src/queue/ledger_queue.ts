@@ -4,6 +4,7 @@
  * Every argument is checked before any effect; every change is one ledger write.
  */
 import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
+import { checkPercent } from "../domain/check_percent.ts";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { QueueFullError, StorageError } from "../domain/errors.ts";
 import { toJsonText } from "../domain/json.ts";
@@ -276,10 +277,7 @@ export class LedgerQueue implements TaskQueue {
   }
 
   async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
-    if (!(percent >= 0 && percent <= 100)) {
-      throw new RangeError(`Cannot report progress ${percent}: a number from 0 to 100 is needed`);
-    }
-    const progress = { percent, message: message ?? null };
+    const progress = { percent: checkPercent(percent), message: message ?? null };
     return taskOfRow(
       await this.#write((tx, context) => reportProgress(tx, toLease(lease), progress, context)),
     );

@@ -21,7 +21,7 @@ import {
   type Webhook,
 } from "../domain/task.ts";
 import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
-import { clip } from "./lease.ts";
+import { clip } from "../domain/kept_text.ts";
 import type { TaskColumn } from "./schema.ts";
 import { cell, taskOfRow } from "./task_row.ts";
 import { type PreparedWebhook, prepareWebhook } from "./webhooks.ts";

@@ -4,6 +4,7 @@
  * The handler's own promise decides, unless the execution is interrupted first: then the signal fires, the handler gets a
  * short time to end by itself, and the interruption decides.
  */
+import { checkPercent } from "../domain/check_percent.ts";
 import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
 import {
   messageOf,
@@ -14,7 +15,6 @@ import {
 } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
-import { checkPercent } from "./check_percent.ts";
 import {
   checkPayload,
   type Handler,
@@ -110,6 +110,7 @@ export class Execution {
   /** Runs the handler and tells the queue how it ended. */
   async run(handler: Handler, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     const outcome = await this.#attempt(handler, entry);
+    this.#tellLastProgress(outcome);
     this.#isReporting = true;
     this.#cancelProgress?.();
     const report = this.#report(outcome, entry);
@@ -272,6 +273,11 @@ export class Execution {
         if (this.#isRunning) this.#tools.onError(messageOf(error));
       },
     ).finally(() => this.#restAfterProgress());
+  }
+
+  /** A failure shows how far it came: in the same commit, so that it costs none of its own. */
+  #tellLastProgress(outcome: Outcome): void {
+    if ("error" in outcome && this.#progress !== undefined) this.#storeProgress();
   }
 
   /** From the answer on, so that no reports pile up at a queue that gives none. */

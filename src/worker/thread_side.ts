@@ -5,7 +5,7 @@
  */
 import { messageOf, PermanentError } from "../domain/errors.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
-import { checkPercent } from "./check_percent.ts";
+import { checkPercent } from "../domain/check_percent.ts";
 import { checkPayload, type Handler, type TaskContext } from "./handler_registry.ts";
 import type { LogLevel } from "./log_store.ts";
 import {

@@ -130,6 +130,7 @@ export class Worker {
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  readonly #graceOver = Promise.withResolvers<void>();
   /** Whose renewal is under way. */
   readonly #renewing = new Set<Execution>();
   #unwatch: () => void = () => {};
@@ -171,14 +172,20 @@ export class Worker {
 
   /**
    * Stops claiming, lets running handlers go on for the grace time, then fires their signals, gives their tasks back and
-   * resolves. Calling it again waits for the same end.
+   * resolves. Calling it again waits for the same end, which a shorter grace time brings about sooner.
    *
    * @throws TypeError, RangeError for a grace time out of its range; the worker then goes on.
    */
   async stop(options: StopOptions = {}): Promise<void> {
     const graceMs = checkGraceMs(options.graceMs ?? WORKER_DEFAULTS.graceMs);
-    this.#stopping ??= this.#stop(graceMs);
-    await this.#stopping;
+    this.#stopping ??= this.#stop();
+    const stopped = new AbortController();
+    sleep(this.#clock, graceMs, stopped.signal).then(this.#graceOver.resolve);
+    try {
+      await this.#stopping;
+    } finally {
+      stopped.abort();
+    }
   }
 
   /**
@@ -439,10 +446,10 @@ export class Worker {
 
   // --- stopping
 
-  async #stop(graceMs: number): Promise<void> {
+  async #stop(): Promise<void> {
     this.#doorbell.ring();
     await this.#looping;
-    await this.#ended(graceMs);
+    await Promise.race([Promise.all(this.#running.values()), this.#graceOver.promise]);
     for (const execution of this.#running.keys()) execution.interrupt("stopping");
     await Promise.all(this.#running.values());
     this.#unwatch();
@@ -454,14 +461,6 @@ export class Worker {
   async #stopTimers(): Promise<void> {
     this.#cancelRenewal();
     await this.#heartbeat?.stop();
-  }
-
-  /** Resolves when no handler runs, or after `graceMs`. */
-  async #ended(graceMs: number): Promise<void> {
-    const giveUp = new AbortController();
-    const all = Promise.all(this.#running.values()).then(() => giveUp.abort());
-    await Promise.race([all, sleep(this.#clock, graceMs, giveUp.signal)]);
-    giveUp.abort();
   }
 
   /** A listener that throws is told so; if it throws at that too, nobody is left to tell. */

@@ -10,9 +10,15 @@ import {
   assertThrows,
 } from "@std/assert";
 import { ExitCodeError, QueueError } from "../../src/domain/errors.ts";
-import { createRun, type NewRun, type Run, secondsBetween } from "../../src/domain/run.ts";
+import {
+  createRun,
+  type GivenRun,
+  type NewRun,
+  type Run,
+  secondsBetween,
+} from "../../src/domain/run.ts";
 import type { RunRegistry } from "../../src/manager/run_registry.ts";
-import type { TaskManager } from "../../src/manager/task_manager.ts";
+import type { CloseOptions, TaskManager } from "../../src/manager/task_manager.ts";
 import type { TaskContext } from "../../src/worker/handler_registry.ts";
 import { until } from "../support/until.ts";
 
@@ -21,6 +27,7 @@ export interface ManagerFixture {
   readonly manager: TaskManager & {
     flush(): Promise<void>;
     whenStored(runId: string): Promise<void>;
+    close(options?: CloseOptions): Promise<void>;
   };
   readonly registry: RunRegistry;
   close(): Promise<void>;
@@ -310,6 +317,130 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(manager.getActiveTaskCount(), 0);
   });
 
+  test("a plain run with the six fields of the migration guide is taken", async ({ manager, registry }) => {
+    const run: GivenRun = {
+      runId: "task-123",
+      moduleId: "cleanup",
+      moduleName: "Cleanup",
+      status: "queued",
+      createdAt: new Date(),
+      parameters: { max_age_hours: 24 },
+    };
+    registry.addRun(run);
+    assertEquals(manager.startTask(run, () => Promise.resolve("done")), "task-123");
+    await manager.waitAll();
+    const known = registry.getRun("task-123");
+    assertStrictEquals(known, run);
+    assertEquals([known.status, known.result, known.priority], ["completed", "done", 100]);
+    assertEquals([known.exitCode, known.errorMessage, known.attempts], [0, null, 1]);
+  });
+
+  test("a run that cannot show its state is refused, and stops no other", async ({ manager, registry }) => {
+    const other = newRun("other");
+    manager.startTask(other, () => Promise.resolve("done"));
+    const stubborn = Object.defineProperty(newRun("stubborn"), "status", {
+      get: () => "queued",
+      set: () => {
+        throw new Error("no status, please");
+      },
+    });
+    for (const run of [Object.freeze(newRun("frozen")), stubborn]) {
+      assertThrows(() => manager.startTask(run, () => Promise.resolve()), TypeError, "status");
+      assertEquals(registry.getRun(run.runId), undefined);
+    }
+    await manager.waitAll();
+    assertEquals(other.status, "completed");
+  });
+
+  test("a run whose object breaks later is its own trouble", async ({ manager }) => {
+    const broken = Object.defineProperty(newRun("broken"), "completedAt", {
+      get: () => null,
+      set: (value) => {
+        if (value !== null) throw new Error("never completed");
+      },
+    });
+    const others = [newRun("before"), newRun("after")];
+    let done = 0;
+    for (const run of [others[0]!, broken, others[1]!]) {
+      manager.startTask(run, () => Promise.resolve(++done));
+    }
+    await manager.waitAll();
+    assertEquals([done, ...others.map(({ status }) => status)], [3, "completed", "completed"]);
+    assertEquals(manager.getActiveTaskIds(), []);
+  });
+
+  test("a run that its caller ended by hand and cleaned up ends all the same", async ({ manager, registry }) => {
+    const { run, gate } = await startRunning(manager, "r1");
+    run.status = "failed";
+    run.completedAt = new Date(0);
+    assertEquals(registry.cleanupOldRuns(0), 1);
+    gate.resolve("done");
+    await manager.waitAll();
+    assertEquals(manager.getActiveTaskIds(), []);
+  });
+
+  test("an object that another manager has taken is refused", async ({ manager }) => {
+    const another = await make();
+    const { run, gate } = await startRunning(manager, "r1");
+    run.status = "queued";
+    const error = assertThrows(
+      () => another.manager.startTask(run, () => Promise.resolve()),
+      QueueError,
+    );
+    assertEquals(error.code, "run_id_conflict");
+    gate.resolve(null);
+    await manager.waitAll();
+    await another.close();
+  });
+
+  test("a forgotten run stays forgotten when somebody cancels it", async ({ manager, registry }) => {
+    manager.startTask(newRun("r1"), () => Promise.resolve());
+    await manager.waitAll();
+    registry.getRun("r1")!.completedAt = new Date(0);
+    assertEquals(registry.cleanupOldRuns(1), 1);
+    assertEquals(await manager.cancelTask("r1"), false);
+    assertEquals(registry.getRun("r1"), undefined);
+  });
+
+  test("what a run failed with is kept readable", async ({ manager }) => {
+    const told = ["  ", "a\0b", "half \ud83d", "x".repeat(3999) + "😀"];
+    const runs = told.map((message, i) => {
+      const run = newRun(`r${i}`);
+      manager.startTask(run, () => Promise.reject(new Error(message)));
+      return run;
+    });
+    await manager.waitAll();
+    assertEquals(runs.map(({ errorMessage }) => errorMessage), [
+      "failed without a message",
+      "a\ufffdb",
+      "half \ufffd",
+      "x".repeat(3999) + "\ufffd",
+    ]);
+  });
+
+  test("progress that is no number from 0 to 100 fails the work", async ({ manager }) => {
+    for (const percent of ["50", -1, NaN]) {
+      const run = newRun(`r ${percent}`);
+      manager.startTask(run, (context) => {
+        context.progress(percent as number);
+        return Promise.resolve();
+      });
+      await manager.waitAll();
+      assertEquals([run.status, run.progressPercent], ["failed", null]);
+      assert(run.errorMessage?.startsWith("Cannot report progress"), run.errorMessage ?? "");
+    }
+  });
+
+  test("a run that fails shows the progress that it reported last", async ({ manager }) => {
+    const run = newRun("r1");
+    manager.startTask(run, (context) => {
+      for (const percent of [10, 50, 90]) context.progress(percent);
+      return Promise.reject(new Error("so near"));
+    });
+    await manager.waitAll();
+    assertEquals([run.status, run.progressPercent], ["failed", 90]);
+  });
+
   test("a run id that is active is refused", async ({ manager, registry }) => {
     const run = newRun("r1");
     manager.startTask(run, () => Promise.resolve());
@@ -357,6 +488,11 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
       [{ runId: " r1" }, TypeError],
       [{ runId: "x".repeat(201) }, TypeError],
       [{ moduleId: "  " }, TypeError],
+      [{ moduleId: "holdfast.webhook" }, TypeError],
+      [{ moduleName: 5 as unknown as string }, TypeError],
+      [{ createdAt: "2026-01-01T00:00:00Z" as unknown as Date }, TypeError],
+      [{ createdAt: new Date(NaN) }, TypeError],
+      [{ createdAt: new Date(8.64e15) }, RangeError],
       [{ priority: 0 }, RangeError],
       [{ parameters: { n: NaN } }, TypeError],
       [{ parameters: { f: work } }, TypeError],
@@ -435,6 +571,35 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(error.code, "queue_closed");
     assertEquals(registry.getRun("r1"), undefined);
     await manager.waitAll();
+  });
+
+  test("a closed manager has nothing to cancel or to flush", async ({ manager, close }) => {
+    manager.startTask(newRun("r1"), () => Promise.resolve());
+    await manager.waitAll();
+    await close();
+    assertEquals(await manager.cancelTask("r1"), false);
+    assertEquals(await manager.cancelTask("nobody"), false);
+    await manager.flush();
+  });
+
+  test("a second close() with a shorter grace time hurries the first", async ({ manager }) => {
+    const { run, context } = await startRunning(manager, "r1");
+    const patient = manager.close({ graceMs: Infinity });
+    assert(!context.signal.aborted);
+    await manager.close({ graceMs: 0 });
+    await patient;
+    assert(context.signal.aborted);
+    assertNotEquals(run.status, "completed");
+  });
+
+  test("close() refuses a grace time that is none, and the manager goes on", async ({ manager }) => {
+    const graceMs = "5" as unknown as number;
+    await assertRejects(() => manager.close({ graceMs }), TypeError, "graceMs");
+    await assertRejects(() => manager.close({ graceMs: -1 }), RangeError, "graceMs");
+    const run = newRun("r1");
+    manager.startTask(run, () => Promise.resolve("done"));
+    await manager.waitAll();
+    assertEquals(run.result, "done");
   });
 
   test("all that was given before close() is begun by it, however much", async ({ manager, close }) => {

@@ -60,6 +60,22 @@ Deno.test("what work logs reaches onLog", async () => {
   }]]);
 });
 
+Deno.test("onLog may throw, and no run is ever told a time below 0", async () => {
+  const clock = new FakeClock();
+  const onLog = (): void => {
+    throw new Error("not interested");
+  };
+  const manager = new BackgroundTaskManager(new RunRegistry(), { onLog, clock });
+  const run = createRun({ runId: "r1", moduleId: "m" });
+  manager.startTask(run, ({ log }) => {
+    log("info", "heard by nobody");
+    clock.jump(-3_600_000);
+    return Promise.resolve();
+  });
+  await manager.waitAll();
+  assertEquals([run.status, run.durationSeconds], ["completed", 0]);
+});
+
 Deno.test("progress out of its range fails the run", async () => {
   const manager = new BackgroundTaskManager(new RunRegistry());
   for (const percent of [-1, 101, NaN]) {

@@ -5,12 +5,13 @@ import { createRun, type Run } from "../../src/domain/run.ts";
 import {
   QueuedTaskManager,
   type QueuedTaskManagerOptions,
+  type ScheduleOptions,
 } from "../../src/manager/queued_task_manager.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { openQueue } from "../../src/mod.ts";
 import type { EnqueueResult, TaskQueue } from "../../src/queue/task_queue.ts";
 import { HandlerRegistry, type TaskContext } from "../../src/worker/handler_registry.ts";
-import type { LogStore } from "../../src/worker/log_store.ts";
+import type { LogLine, LogStore } from "../../src/worker/log_store.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { overridden } from "../support/overridden_queue.ts";
 import { until } from "../support/until.ts";
@@ -569,6 +570,64 @@ Deno.test("✗ a numeric run id answered for another task: it does not answer fo
     assertEquals([unknown.status, unknown.taskId, unknown.runId], ["not_found", id + 1, null]);
     assertEquals(await manager.cancelTask(String(id)), false);
   }));
+
+Deno.test("deliveries of webhooks are no runs", () =>
+  withManager(async (manager, queue) => {
+    manager.registerTask("t", () => "done");
+    const webhook = { url: "https://hooks.example.com/" };
+    await manager.scheduleTask("t", {}, { runId: "r", webhook });
+    await manager.waitAll();
+    assertEquals(await queue.count({ type: "holdfast.webhook" }), 1);
+    assertEquals(manager.getActiveTaskIds(), []);
+    assertEquals(manager.registry.getRecentRuns().map(({ runId }) => runId), ["r"]);
+    assertThrows(() => manager.registerTask("holdfast.webhook", () => 1), TypeError, "reserved");
+  }));
+
+Deno.test("after a restart the active runs come in the order in which they were stored", async () => {
+  const queue = await openQueue({ memory: true });
+  const runIds = Array.from({ length: 5 }, (_, i) => `r${i}`);
+  for (const runId of runIds) await queue.enqueue({ type: "later", runId });
+  await queue.claim({ workerId: "other", types: ["later"], limit: 2 });
+  const manager = await QueuedTaskManager.open(queue, new RunRegistry());
+  assertEquals(manager.getActiveTaskIds(), runIds);
+  assertEquals(manager.registry.getActiveRuns().map(({ runId }) => runId), runIds);
+  await manager.close();
+});
+
+Deno.test("options that nobody knows, and ids that are none, are refused with the name that is meant", () =>
+  withManager(async (manager, queue) => {
+    const misspelt = { runafter: new Date() } as unknown as ScheduleOptions;
+    await assertRejects(
+      () => manager.scheduleTask("t", {}, misspelt),
+      TypeError,
+      "runAfter is meant",
+    );
+    await assertRejects(
+      () => manager.scheduleTasks([{ type: "t", ...misspelt }]),
+      TypeError,
+      "meant",
+    );
+    assertEquals(await queue.count(), 0);
+    for (const id of [undefined, null, {}]) {
+      await assertRejects(() => manager.getTaskStatus(id as unknown as string), TypeError, "id");
+    }
+  }));
+
+Deno.test("onLog hears what work says in this process, and may throw", async () => {
+  const heard: string[] = [];
+  const onLog = (runId: string, { message, attempt }: LogLine): void => {
+    heard.push(`${runId} ${attempt} ${message}`);
+    throw new Error("not interested");
+  };
+  await withManager(async (manager) => {
+    manager.registerTask("report", (_task, { log }) => log("info", "by handler"));
+    manager.startTask(newRun("a"));
+    manager.startTask(newRun("b", "other"), ({ log }) => Promise.resolve(log("info", "by work")));
+    await manager.waitAll();
+    assertEquals(manager.registry.getRunsByStatus("completed").length, 2);
+  }, { onLog });
+  assertEquals(heard.sort(), ["a 1 by handler", "b 1 by work"]);
+});
 
 // --- cancelling
 
