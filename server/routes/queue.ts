@@ -217,7 +217,7 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
     const { status, type, limit, cursor } = c.req.valid("query");
     const filter = { status, type };
     const tasks = await queue.list({ ...filter, limit, beforeId: cursor });
-    const next_cursor = await nextCursorOf(queue, filter, { tasks, limit });
+    const next_cursor = await nextCursorOf(queue, filter, tasks);
     return c.json({ tasks: tasks.map(taskJson), next_cursor }, 200);
   });
 

@@ -121,7 +121,7 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
       queue.list({ ...filter, limit, offset, beforeId: cursor }),
       queue.count(filter),
     ]);
-    const next_cursor = await nextCursorOf(queue, filter, { tasks, limit });
+    const next_cursor = await nextCursorOf(queue, filter, tasks);
     const runs = tasks.map((task) => runJsonOfTask(task, handlers));
     return c.json({ runs, total, limit, offset, next_cursor }, 200);
   });

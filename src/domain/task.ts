@@ -96,6 +96,8 @@ export interface TaskLimits {
   readonly listMax: number;
   /** Tasks that one page lists when nothing is said. */
   readonly listDefault: number;
+  /** Characters that the tasks of one page have together, payloads, results and all; a page with one task may have more. */
+  readonly listMaxLength: number;
 }
 
 /** The bounds that apply. */
@@ -127,6 +129,7 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   importedNumberMax: 2 ** 52,
   listMax: 1000,
   listDefault: 100,
+  listMaxLength: 16 * 1024 * 1024,
 });
 
 /** A task as it is stored. Instants have millisecond resolution; JSON writes them as ISO 8601 with `Z`. */

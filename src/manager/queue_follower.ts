@@ -334,7 +334,7 @@ export class QueueFollower {
     while (true) {
       const page = await this.#queue.list({ status, limit: PAGE_SIZE, beforeId });
       yield* page;
-      if (page.length < PAGE_SIZE) return;
+      if (page.length === 0) return;
       beforeId = page.at(-1)?.id;
       await this.#letOthersRun();
     }

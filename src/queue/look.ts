@@ -1,5 +1,7 @@
 /**
  * Looking: lists and numbers, from the replica.
+ *
+ * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
  */
 import {
   checkInteger,
@@ -52,13 +54,32 @@ export function prepareList(request: ListRequest): PreparedList {
   };
 }
 
-/** The rows asked for, newest first: a few index searches and the rows themselves, however many tasks there are. */
+/**
+ * The rows asked for, newest first: a few index searches and the rows themselves, however many tasks there are. Fewer rows,
+ * one at least, when they are large.
+ */
 export function list(reader: Reader, request: PreparedList): SqlRow[] {
-  const { status, type, beforeId, limit, offset } = request;
-  if (status === null && type === null) {
-    const all = "SELECT * FROM task_queue WHERE id < ? ORDER BY id DESC LIMIT ? OFFSET ?";
-    return reader.read(all, [beforeId, limit, offset]);
+  const { status, type } = request;
+  const ids = status === null && type === null ? newest(reader, request) : found(reader, request);
+  const rows: SqlRow[] = [];
+  let left = TASK_LIMITS.listMaxLength;
+  for (const id of ids) {
+    const row = findRow(reader, id)!;
+    for (const value of row) if (typeof value === "string") left -= value.length;
+    if (left < 0 && rows.length > 0) break;
+    rows.push(row);
   }
+  return rows;
+}
+
+function newest(reader: Reader, { beforeId, limit, offset }: PreparedList): number[] {
+  const select = "SELECT id FROM task_queue WHERE id < ? ORDER BY id DESC LIMIT ? OFFSET ?";
+  return reader.read(select, [beforeId, limit, offset]).map(([id]) => Number(id));
+}
+
+/** The ids of those that the request's status or type is about. */
+function found(reader: Reader, request: PreparedList): number[] {
+  const { beforeId, limit, offset } = request;
   const select =
     `SELECT id FROM task_queue INDEXED BY tasks_by_status WHERE status = ? AND type = ? AND id < ?
     ORDER BY id DESC LIMIT ?`;
@@ -68,7 +89,7 @@ export function list(reader: Reader, request: PreparedList): SqlRow[] {
     )
   );
   ids.sort((a, b) => b - a);
-  return ids.slice(offset, offset + limit).map((id) => findRow(reader, id)!);
+  return ids.slice(offset, offset + limit);
 }
 
 /** How many rows there are, whatever the page. */

@@ -59,9 +59,9 @@ export interface ListRequest {
   readonly status?: TaskStatus;
   /** Only tasks of this type; default all. */
   readonly type?: string;
-  /** How many at most, 1–1000; default 100. */
+  /** How many at most, 1–1000; default 100. Fewer come when they are large. */
   readonly limit?: number;
-  /** How many to pass over, 0 or more; default 0. */
+  /** How many to pass over, 0 or more: those of the pages before, as many as came; default 0. */
   readonly offset?: number;
   /** Only tasks with a lower id: the last one of the page before; default all. */
   readonly beforeId?: number;
@@ -141,7 +141,10 @@ export interface TaskQueue extends QueueOperations {
   get(id: number): Promise<Task | undefined>;
   /** The task with this run id. A number is never taken for a task id here. */
   getByRunId(runId: string): Promise<Task | undefined>;
-  /** Tasks, newest first. */
+  /**
+   * Tasks, newest first: as many as `limit` says, or fewer, one at least, when together they have more than 16 Mi characters.
+   * So a page that is shorter than `limit` need not be the last; there is nothing behind the one that is empty.
+   */
   list(request?: ListRequest): Promise<Task[]>;
   /** What became of a task's parents, in the order of its `dependsOn`. @throws QueueError `task_not_found`. */
   parentResults(taskId: number): Promise<ParentResult[]>;

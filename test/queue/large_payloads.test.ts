@@ -74,3 +74,11 @@ async function enqueueMany(
 ): Promise<void> {
   for (let i = 0; i < count; i++) await queue.enqueue({ ...task, payload: LARGE });
 }
+
+Deno.test("list() gives one task at least, however large", () =>
+  withQueue({ memory: true, payloadMaxBytes: 16 * 1024 * 1024 }, async (queue) => {
+    const payload = "x".repeat(16 * 1024 * 1024 - 10);
+    for (let i = 0; i < 2; i++) await queue.enqueue({ type: "t", payload });
+    assertEquals((await queue.list()).map(({ id }) => id), [2]);
+    assertEquals((await queue.list({ beforeId: 2 })).map(({ id }) => id), [1]);
+  }));
