@@ -50,7 +50,7 @@ Deno.test("the active tasks of the queue are loaded, page by page", async () => 
   assertEquals(registry.getRun("r3000")?.status, "running");
   assertEquals(registry.getRun("r3001"), undefined);
   assertEquals(registry.getRun("r1")?.moduleName, "m");
-  assertEquals(queue.reads, { get: 0, list: 4 });
+  assertEquals(queue.reads, { get: 0, list: 6 });
   await follower.stop();
 });
 
