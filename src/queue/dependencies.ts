@@ -24,8 +24,8 @@ export interface Dependency {
   readonly state: DependencyState;
 }
 
-/** A parent that is not final. */
-export interface OpenParent {
+/** A parent, and where it is. */
+export interface ParentStanding {
   readonly taskId: number;
   readonly runId: string;
   readonly status: TaskStatus;
@@ -40,6 +40,9 @@ export const DEPENDENCY_SQL = {
   standings: `SELECT dependency.parent_id, dependency.state, parent.status
     FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ?`,
+  failedOf: `SELECT parent.id, parent.run_id, parent.status, dependency.position
+    FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
+    WHERE dependency.child_id = ? AND dependency.on_failure <> 'run' AND parent.status IN ('failed', 'cancelled')`,
   openOf: `SELECT parent.id, parent.run_id, parent.status
     FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ? AND dependency.state = 'open'`,
@@ -110,12 +113,21 @@ export function dependenciesOf(reader: Reader, childId: number): Dependency[] {
 }
 
 /** The parents that a task has to wait for. One that is gone (a repair can lose it) holds nobody up. */
-export function openParents(reader: Reader, childId: number): OpenParent[] {
+export function openParents(reader: Reader, childId: number): ParentStanding[] {
   return reader.read(DEPENDENCY_SQL.openOf, [childId]).map(([id, runId, status]) => ({
     taskId: Number(id),
     runId: String(runId),
     status: status as TaskStatus,
   }));
+}
+
+/** The first of a task's parents, in its order, whose failure ends it. One that is gone no longer does. */
+export function failedParent(reader: Reader, childId: number): ParentStanding | undefined {
+  const [first] = reader.read(DEPENDENCY_SQL.failedOf, [childId])
+    .sort((a, b) => Number(a[3]) - Number(b[3]));
+  if (first === undefined) return undefined;
+  const [id, runId, status] = first;
+  return { taskId: Number(id), runId: String(runId), status: status as TaskStatus };
 }
 
 /** What became of a task's parents, in its order. */

@@ -9,7 +9,12 @@
 import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
-import { DEPENDENCY_SQL, type DependencyState, markDependency } from "./dependencies.ts";
+import {
+  DEPENDENCY_SQL,
+  type DependencyState,
+  failedParent,
+  markDependency,
+} from "./dependencies.ts";
 import { drawKey, type OperationContext } from "./operation_context.ts";
 import { RecordBudget } from "./record_budget.ts";
 import { requeue } from "./requeue.ts";
@@ -85,8 +90,7 @@ export function fell(
   const childId = cell(child, "id") as number;
   markDependency(tx, { childId, parentId: parent.id }, "felled");
   const status = policy === "fail" ? "failed" : "cancelled";
-  const verb = parent.status === "cancelled" ? "was cancelled" : "failed";
-  const error = `Parent task ${parent.id} (run ${JSON.stringify(parent.runId)}) ${verb}`;
+  const error = reasonOf(parent);
   noteTransition(tx, { id: childId, nowMs }, status, { error });
   return updateTask(tx, child, {
     status,
@@ -96,6 +100,12 @@ export function fell(
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
+}
+
+/** Why a child has ended that this parent ended. */
+function reasonOf({ id, runId, status }: Parent): string {
+  const verb = status === "cancelled" ? "was cancelled" : "failed";
+  return `Parent task ${id} (run ${JSON.stringify(runId)}) ${verb}`;
 }
 
 /** One transaction's part of the work. */
@@ -185,11 +195,19 @@ class Settlement {
     else if (wasFelled) this.#bringBack(child);
   }
 
-  /** Queues a child again that a parent had ended. */
+  /** Queues a child again that a parent had ended, unless another of its parents has failed: then it is ended by that one. */
   #bringBack(child: SqlRow): void {
     const status = cell(child, "status") as TaskStatus;
     if (status !== "failed" && status !== "cancelled") return;
     const { nowMs } = this.#context;
+    const other = failedParent(this.#tx, cell(child, "id") as number);
+    if (other !== undefined) {
+      const { taskId: parentId, runId } = other;
+      markDependency(this.#tx, { childId: cell(child, "id") as number, parentId }, "felled");
+      const reason = reasonOf({ id: parentId, runId, status: other.status });
+      updateTask(this.#tx, child, { error_message: reason, updated_at_utc: nowMs });
+      return;
+    }
     noteTransition(this.#tx, { id: cell(child, "id") as number, nowMs }, "requeued");
     const state = { delayMs: 0, attempts: 0, message: null };
     this.#parents.push(parentOfRow(requeue(this.#tx, child, state, this.#context)));

@@ -329,6 +329,39 @@ export function dependenciesContract(name: string, useQueue: UseClockedQueue): v
   );
 
   behaviour(
+    "a child of two failed parents comes back only when both have been retried",
+    async (queue) => {
+      await queue.enqueueBatch([
+        { type: "t", runId: "a" },
+        { type: "t", runId: "b" },
+        child(["a", "b"], { runId: "c" }),
+        child(["c"], { onParentFailure: "skip" }),
+        child(["a", "b"], { runId: "any", onParentFailure: "run" }),
+      ]);
+      for (const task of await claim(queue, 2)) {
+        await queue.fail(task, new PermanentError("broken"));
+      }
+      const look = async (id: number): Promise<unknown> => {
+        const { status, waitsFor, errorMessage } = (await queue.get(id))!;
+        return [status, waitsFor, errorMessage];
+      };
+      assertEquals(await look(3), ["failed", 0, 'Parent task 1 (run "a") failed']);
+      const standing = ["failed", 0, 'Parent task 2 (run "b") failed'];
+      await queue.retry(1);
+      assertEquals(await look(3), standing);
+      await sound(queue);
+      const first = (await claim(queue, 10)).find(({ id }) => id === 1)!;
+      await queue.complete(first);
+      assertEquals(await look(3), standing);
+      await queue.retry(2);
+      assertEquals([await look(3), await look(4)], [["queued", 1, null], ["queued", 1, null]]);
+      await queue.complete((await claim(queue, 1))[0]!);
+      assertEquals(await look(3), ["queued", 0, null]);
+      await sound(queue);
+    },
+  );
+
+  behaviour(
     "retry() of a child runs it in spite of a failed parent, behind those that are not final",
     async (queue) => {
       await queue.enqueueBatch([{ type: "t" }, { type: "later" }]);

@@ -231,9 +231,7 @@ export class QueueOracle {
   #fell(task: SeenTask, parent: SeenTask, nowMs: number): void {
     const family = this.#families.get(task.id)!;
     family.felledBy = parent;
-    const verb = parent.status === "cancelled" ? "was cancelled" : "failed";
-    const message = `Parent task ${parent.id} (run ${JSON.stringify(parent.runId)}) ${verb}`;
-    finish(task, family.policy === "fail" ? "failed" : "cancelled", message, nowMs);
+    finish(task, family.policy === "fail" ? "failed" : "cancelled", endedBy(parent), nowMs);
     task.waitsFor = 0;
   }
 
@@ -266,6 +264,12 @@ export class QueueOracle {
     const family = this.#families.get(child.id)!;
     if (child.status === "queued") child.waitsFor = this.#openParentsOf(child);
     if (family.felledBy !== parent || !hasFailed(child)) return false;
+    const other = family.parents.find(hasFailed);
+    if (other !== undefined) {
+      family.felledBy = other;
+      child.errorMessage = endedBy(other);
+      return false;
+    }
     this.#again(child, nowMs);
     return true;
   }
@@ -611,4 +615,10 @@ function countStatuses(tasks: readonly SeenTask[]): Record<TaskStatus, number> {
 function valueOf(outcome: Outcome): unknown {
   assert("value" in outcome, `refused with ${JSON.stringify(outcome)}`);
   return outcome.value;
+}
+
+/** Why a task has ended that this parent ended. */
+function endedBy({ id, runId, status }: SeenTask): string {
+  const verb = status === "cancelled" ? "was cancelled" : "failed";
+  return `Parent task ${id} (run ${JSON.stringify(runId)}) ${verb}`;
 }
