@@ -25,6 +25,9 @@ export type Program = Command<[], GlobalOptions>;
 /** How a command refers to a task. */
 export const ID_HELP = "a task id, or a run id (run:… forces a run id)";
 
+/** The columns of tables that are never cut: what is typed again, and what is looked for. */
+const WHOLE_COLUMNS = ["id", "status"];
+
 const DEFAULT_DB_PATH = "data/queue.db";
 
 /** One invocation: where it works and how it answers. */
@@ -158,7 +161,7 @@ export function writeTable(session: Session, table: AnswerTable): void {
   const paint = (cell: string, column: string): string =>
     statusColumns.includes(column) ? statusStyle(style, cell)(cell) : cell;
   if (io.outIsTerminal) {
-    const options = { width: io.outColumns(), paintHead: style.bold, paint };
+    const options = { width: io.outColumns(), whole: WHOLE_COLUMNS, paintHead: style.bold, paint };
     return writeLine(session, tableOf(head, rows, options));
   }
   const lines = rows.map((row) => row.map((cell, index) => paint(cell, head[index]!)));

@@ -34,24 +34,40 @@ const batchLine = z.strictObject({
     .optional(),
 });
 
-/** The tasks that a batch file asks for. @throws UsageError with the line and every problem in it. */
+/** How many wrong lines an error tells of. */
+const LINES_TOLD = 10;
+
+/** The tasks that a batch file asks for. @throws UsageError with every line that is wrong, and what is wrong in it. */
 export function parseBatch(text: string): NewTask[] {
-  return text.split(/\r?\n/).flatMap((line, index) =>
-    line.trim() === "" ? [] : [parseLine(line, `line ${index + 1}`)]
-  );
+  const problems: string[] = [];
+  const tasks = text.split(/\r?\n/).flatMap((line, index) => {
+    if (line.trim() === "") return [];
+    try {
+      return [parseLine(line, `line ${index + 1}`)];
+    } catch (thrown) {
+      if (!(thrown instanceof UsageError)) throw thrown;
+      problems.push(thrown.message);
+      return [];
+    }
+  });
+  if (problems.length === 0) return tasks;
+  const rest = problems.length - LINES_TOLD;
+  const more = rest > 0 ? [`and ${rest} more lines`] : [];
+  throw new UsageError([...problems.slice(0, LINES_TOLD), ...more].join("\n"));
 }
 
 function parseLine(line: string, where: string): NewTask {
   const parsed = batchLine.safeParse(parseJson(line, where));
-  if (parsed.success) return checkedTask(toNewTask(parsed.data), where);
+  if (parsed.success) return checkedTask(parsed.data, where);
   const problems = parsed.error.issues.map((issue) =>
     issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`
   );
   throw new UsageError(`${where}: ${problems.join("; ")}`);
 }
 
-function checkedTask(task: NewTask, where: string): NewTask {
+function checkedTask(line: z.infer<typeof batchLine>, where: string): NewTask {
   try {
+    const task = toNewTask(line);
     checkNewTask(task);
     return task;
   } catch (thrown) {

@@ -56,6 +56,8 @@ const byStatus = z.object({
   cancelled: count,
 });
 
+const Cancelled = z.object({ cancelled: z.boolean(), task: TaskSchema });
+const Retried = z.object({ retried: z.boolean(), task: TaskSchema });
 const TransferProblem = z.object({ id: z.number().nullable(), reason: z.string() });
 
 const ShellCommands = z.object({
@@ -81,8 +83,10 @@ export const DOCUMENTS = Object.freeze({
   TaskHistory: z.object({ task: TaskSchema, transitions: z.array(Transition) }),
   Enqueued: z.object({ created: z.boolean(), task: TaskSchema }),
   EnqueuedBatch: Batch,
-  Cancelled: z.object({ cancelled: z.boolean(), task: TaskSchema }),
-  Retried: z.object({ retried: z.boolean(), task: TaskSchema }),
+  Cancelled,
+  CancelledEach: z.object({ results: z.array(Cancelled) }),
+  Retried,
+  RetriedEach: z.object({ results: z.array(Retried) }),
   Explanation: ExplanationSchema,
   TransitionList: TransitionListSchema,
   Log: z.object({ task_id: z.number().int(), run_id: z.string(), lines: z.array(LogLine) }),

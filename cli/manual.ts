@@ -126,13 +126,13 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
   },
   cancel: {
     examples: [{ does: "wherever the task is", line: "holdfast cancel import-7" }],
-    exits: { 1: "the task is over already" },
-    documents: { "": "Cancelled" },
+    exits: { 1: "a task is over already" },
+    documents: { "": "Cancelled", "with several ids": "CancelledEach" },
   },
   retry: {
     examples: [{ does: "a task that failed, with fresh attempts", line: "holdfast retry 2" }],
-    exits: { 1: "the task has neither failed nor been cancelled" },
-    documents: { "": "Retried" },
+    exits: { 1: "a task has neither failed nor been cancelled" },
+    documents: { "": "Retried", "with several ids": "RetriedEach" },
   },
   explain: {
     examples: [{ does: "why it does not run, or how it ended", line: "holdfast explain import-7" }],

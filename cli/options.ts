@@ -1,7 +1,8 @@
 /**
  * Readers of option values: each turns a text into a value or says what it needs.
  */
-import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { checkInstant } from "../src/mod.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -48,12 +49,43 @@ export function durationFrom(minMs: number, maxMs: number): (text: string) => nu
   };
 }
 
-/** A reader of instants: `+10s`, `+5m`, `+2h`, `+1d`, `+500ms` from now; any other text is left to the queue. */
-export function instant(text: string): Date | string {
+/** A reader of instants: `+10s`, `+5m`, `+2h`, `+1d`, `+500ms` from now, or ISO 8601 with a zone. */
+export function instant(text: string): Date {
   const match = /^\+(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
-  if (match === null) return text;
-  const [, amount, unit] = match;
-  return new Date(Date.now() + Math.round(Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN)));
+  const [, amount, unit] = match ?? [];
+  const fromNowMs = Math.round(Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN));
+  try {
+    const atMs = match === null ? checkInstant(text, "instant") : Date.now() + fromNowMs;
+    return new Date(checkInstant(new Date(atMs), "instant"));
+  } catch (thrown) {
+    if (thrown instanceof RangeError) throw new InvalidArgumentError(`${thrown.message}.`);
+    throw new InvalidArgumentError(
+      "+10s, +5m, +2h or +1d from now, or an instant with a zone such as 2026-01-31T12:00:00Z is needed.",
+    );
+  }
+}
+
+/** An option that takes some of `choices`: one after the other, or between commas. */
+export function someOption<Flags extends string, Choice extends string>(
+  flags: Flags,
+  description: string,
+  choices: readonly Choice[],
+): Option<Flags, undefined, undefined, Choice[], false, Choice[]> {
+  return new Option(flags, description).choices(choices).argParser(someOf(choices));
+}
+
+/** A reader of one of several `choices`, or of some of them between commas, after those that were given before. */
+export function someOf<Choice extends string>(
+  choices: readonly Choice[],
+): (text: string, previous: Choice[] | undefined) => Choice[] {
+  return (text, previous = []) => {
+    const wanted = text.split(",").map((each) => each.trim());
+    const chosen = wanted.filter((each): each is Choice => choices.includes(each as Choice));
+    if (chosen.length < wanted.length) {
+      throw new InvalidArgumentError(`Allowed choices are ${choices.join(", ")}.`);
+    }
+    return [...previous, ...chosen];
+  };
 }
 
 /** A reader of JSON objects. */

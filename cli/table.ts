@@ -5,13 +5,15 @@ import { cutText, padText, textWidth } from "./text_width.ts";
 
 const GAP = "  ";
 
-/** A cut column keeps this many columns of the terminal. */
-const MIN_WIDTH = 4;
+/** A cut column keeps this many columns of the terminal, as long as it can. */
+const MIN_WIDTHS = [4, 1];
 
 /** How a table is written. */
 export interface TableOptions {
   /** How many columns the terminal has; default unlimited. */
   readonly width?: number;
+  /** The heads of columns that are never cut; default none. */
+  readonly whole?: readonly string[];
   /** Writes a cell of the column with this head, for colours; must not change what is visible. Default as it is. */
   readonly paint?: (cell: string, head: string) => string;
   /** Writes the head; default as it is. */
@@ -25,7 +27,8 @@ export function tableOf(
   options: TableOptions = {},
 ): string {
   const { width = Infinity, paint = (cell) => cell, paintHead = (cell) => cell } = options;
-  const widths = fittingWidths([head, ...rows], width);
+  const isWhole = head.map((name) => options.whole?.includes(name) ?? false);
+  const widths = fittingWidths([head, ...rows], width, isWhole);
   const line = (cells: readonly string[], write: (cell: string, head: string) => string): string =>
     cells.map((cell, index) => {
       const fitting = cutText(cell, widths[index]!);
@@ -36,15 +39,21 @@ export function tableOf(
 }
 
 /** The widest column gives way first, so short ones stay whole. */
-function fittingWidths(rows: readonly (readonly string[])[], width: number): number[] {
+function fittingWidths(
+  rows: readonly (readonly string[])[],
+  width: number,
+  isWhole: readonly boolean[],
+): number[] {
   const widths = rows[0]!.map((_, index) =>
     Math.min(width, Math.max(...rows.map((row) => textWidth(row[index]!))))
   );
   let excess = widths.reduce((sum, each) => sum + each, GAP.length * (widths.length - 1)) - width;
-  for (; excess > 0; excess--) {
-    const widest = Math.max(...widths);
-    if (widest <= MIN_WIDTH) break;
-    widths[widths.indexOf(widest)]!--;
+  for (const minWidth of MIN_WIDTHS) {
+    for (; excess > 0; excess--) {
+      const widest = Math.max(...widths.filter((_, index) => !isWhole[index]));
+      if (widest <= minWidth) break;
+      widths[widths.findIndex((each, index) => each === widest && !isWhole[index])]!--;
+    }
   }
   return widths;
 }

@@ -18,7 +18,7 @@ import {
 } from "../src/mod.ts";
 import { ID_HELP, type Session } from "./app.ts";
 import { checkedInput, UsageError } from "./exit.ts";
-import { durationFrom, instant, integerFrom, numberFrom } from "./options.ts";
+import { durationFrom, instant, integerFrom, numberFrom, someOption } from "./options.ts";
 
 /** What the options gave. */
 export type TaskOptions = {
@@ -93,7 +93,7 @@ export function addTaskOptions<Args extends unknown[], Globals extends OptionVal
     )
     .option("--webhook <url>", WEBHOOK_HELP)
     .addOption(
-      new Option("--webhook-events <event...>", WEBHOOK_EVENTS_HELP).choices(WEBHOOK_EVENTS),
+      someOption("--webhook-events <event...>", WEBHOOK_EVENTS_HELP, WEBHOOK_EVENTS),
     );
 }
 

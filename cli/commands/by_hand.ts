@@ -1,5 +1,5 @@
 /**
- * `holdfast cancel ID` and `holdfast retry ID`: what a person does to a task. The answer may be "no".
+ * `holdfast cancel ID...` and `holdfast retry ID...`: what a person does to tasks. The answer may be "no".
  */
 import {
   type App,
@@ -9,10 +9,11 @@ import {
   withDesk,
   writeJson,
   writeLine,
+  writeNote,
 } from "../app.ts";
 import type { Desk, TaskDocument } from "../desk.ts";
 import type { DocumentOf } from "../documents.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, NotFoundError } from "../exit.ts";
 
 /** One thing to do to a task. */
 interface Act {
@@ -54,23 +55,39 @@ const ACTS: readonly Act[] = [
   },
 ];
 
-/** Adds the commands. Exit code 1: the task's status does not allow it. */
+/** Adds the commands. Exit code 1: the status of a task does not allow it; 3: there is none; the others are done all the same. */
 export function addByHandCommands(program: Program, app: App): void {
   for (const act of ACTS) {
     program.command(act.name)
       .description(act.description)
-      .argument("<id>", ID_HELP)
-      .action((id, _options, command) =>
-        app.run(command.optsWithGlobals(), (session) => perform(session, act, id))
+      .argument("<ids...>", ID_HELP)
+      .action((ids, _options, command) =>
+        app.run(command.optsWithGlobals(), (session) => performAll(session, act, ids))
       );
   }
 }
 
-function perform(session: Session, act: Act, reference: string): Promise<number> {
+/** One after the other: what is wrong with one does not keep the next from being done. */
+function performAll(session: Session, act: Act, references: readonly string[]): Promise<number> {
   return withDesk(session, async (desk) => {
-    const { isDone, document } = await act.run(desk, reference);
-    if (session.json) writeJson(session, document);
-    writeLine(session, isDone ? act.yes(document.task) : act.no(document.task));
-    return isDone ? EXIT.done : EXIT.no;
+    const answers: Answer[] = [];
+    let code: number = EXIT.done;
+    for (const reference of references) {
+      try {
+        const answer = await act.run(desk, reference);
+        answers.push(answer);
+        const { task } = answer.document;
+        writeLine(session, answer.isDone ? act.yes(task) : act.no(task));
+        if (!answer.isDone) code = Math.max(code, EXIT.no);
+      } catch (thrown) {
+        if (!(thrown instanceof NotFoundError) || references.length === 1) throw thrown;
+        writeNote(session, `holdfast: ${thrown.message}`);
+        code = EXIT.notFound;
+      }
+    }
+    const [first] = answers;
+    if (session.json && references.length === 1) writeJson(session, first!.document);
+    else if (session.json) writeJson(session, { results: answers.map(({ document }) => document) });
+    return code;
   });
 }

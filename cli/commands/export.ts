@@ -21,6 +21,7 @@ import {
 } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT, UsageError } from "../exit.ts";
+import { someOption } from "../options.ts";
 import { showingPhases } from "../transfer_progress.ts";
 
 interface ExportOptions {
@@ -38,9 +39,11 @@ export function addExportCommand(program: Program, app: App): void {
       new Option("--format <format>", "`original`: a database for the Python system")
         .choices(TRANSFER_FORMATS).makeOptionMandatory(),
     )
-    .option("--output <file>", "the new file; lines go to standard output without")
+    .option("--output <file>", "the new file; without it, or with -, lines go to standard output")
     .addOption(
-      new Option("--status <status...>", "only tasks like these, and no schedules").choices(
+      someOption(
+        "--status <status...>",
+        "only tasks like these, and no schedules",
         TASK_STATUSES,
       ),
     )
@@ -51,7 +54,8 @@ export function addExportCommand(program: Program, app: App): void {
 }
 
 function exportQueue(session: Session, options: ExportOptions): Promise<number> {
-  const { format, output, status, includeLeased } = options;
+  const { format, status, includeLeased } = options;
+  const output = options.output === "-" ? undefined : options.output;
   if (output === undefined && (format === "original" || session.json)) {
     throw new UsageError("--output is needed with --format original, and with --json");
   }

@@ -1,7 +1,6 @@
 /**
  * `holdfast prune`: deletes finished tasks for good, by age and count.
  */
-import { Option } from "@commander-js/extra-typings";
 import {
   type App,
   type Program,
@@ -10,14 +9,14 @@ import {
   writeJson,
   writeLine,
 } from "../app.ts";
-import { checkedInput, EXIT } from "../exit.ts";
+import { checkedInput, EXIT, UsageError } from "../exit.ts";
 import { showingWork } from "../progress.ts";
-import { duration, integerFrom } from "../options.ts";
+import { duration, integerFrom, someOption } from "../options.ts";
 
 interface PruneOptions {
   readonly olderThan?: number;
   readonly keep?: number;
-  readonly status?: ("completed" | "failed" | "cancelled")[];
+  readonly status?: readonly ("completed" | "failed" | "cancelled")[];
 }
 
 /** Adds the command. */
@@ -35,9 +34,7 @@ export function addPruneCommand(program: Program, app: App): void {
       integerFrom(0, Number.MAX_SAFE_INTEGER),
     )
     .addOption(
-      new Option("--status <status...>", "only these").choices(
-        ["completed", "failed", "cancelled"] as const,
-      ),
+      someOption("--status <status...>", "only these", ["completed", "failed", "cancelled"]),
     )
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => prune(session, options))
@@ -45,6 +42,11 @@ export function addPruneCommand(program: Program, app: App): void {
 }
 
 function prune(session: Session, { olderThan, keep, status }: PruneOptions): Promise<number> {
+  if (olderThan === undefined && keep === undefined) {
+    throw new UsageError(
+      "--older-than or --keep is needed, such as --older-than 30d; --keep 0 deletes all that are finished",
+    );
+  }
   return withExistingQueue(session, async (queue) => {
     const request = { olderThanMs: olderThan, keep, statuses: status };
     const { pruned, byStatus } = await showingWork(

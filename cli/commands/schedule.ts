@@ -24,7 +24,8 @@ import {
   writeLine,
 } from "../app.ts";
 import { checkedInput, EXIT, NotFoundError, UsageError } from "../exit.ts";
-import { duration, integerFrom } from "../options.ts";
+import { duration, integerFrom, someOption } from "../options.ts";
+import { durationText } from "../task_text.ts";
 import { newTaskOf, type TaskOptions, WEBHOOK_EVENTS_HELP, WEBHOOK_HELP } from "../task_options.ts";
 
 interface AddOptions {
@@ -76,7 +77,7 @@ export function addScheduleCommands(program: Program, app: App): void {
     )
     .option("--webhook <url>", WEBHOOK_HELP)
     .addOption(
-      new Option("--webhook-events <event...>", WEBHOOK_EVENTS_HELP).choices(WEBHOOK_EVENTS),
+      someOption("--webhook-events <event...>", WEBHOOK_EVENTS_HELP, WEBHOOK_EVENTS),
     )
     .option("--overlap", "enqueue also while the task before is not over")
     .option("--paused", "fire nothing until it is resumed")
@@ -176,7 +177,7 @@ function noSchedule(id: string): NotFoundError {
 /** One line for people. */
 function describe(schedule: Schedule): string {
   const { id, type, cron, timeZone, everyMs, firings } = schedule;
-  const when = cron === null ? `every ${everyMs} ms` : `at ${cron} in ${timeZone}`;
+  const when = cron === null ? `every ${durationText(everyMs ?? 0)}` : `at ${cron} in ${timeZone}`;
   const next = schedule.paused
     ? "paused"
     : schedule.waitsForTaskId !== null

@@ -1,11 +1,11 @@
 /**
  * `holdfast token create NAME`: makes an access token for `serve`. It is shown once; only its hash is written down.
  */
-import { Option } from "@commander-js/extra-typings";
 import { createToken, type Scope, SCOPES } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeLine, writeNote } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
 import { checkedInput, EXIT } from "../exit.ts";
+import { someOption } from "../options.ts";
 
 /** Adds the command. It opens no queue. */
 export function addTokenCommand(program: Program, app: App): void {
@@ -15,14 +15,16 @@ export function addTokenCommand(program: Program, app: App): void {
     .description("make a token: its line goes into the tokens file, the token to whoever asks")
     .argument("<name>", "whose it is: letters, digits, . _ -")
     .addOption(
-      new Option("--scopes <scope...>", "what it may do; admin may do everything")
-        .choices(SCOPES)
-        .default([...SCOPES].slice(0, 1), SCOPES[0]),
+      someOption(
+        "--scopes <scope...>",
+        `what it may do; admin may do everything (default: ${SCOPES[0]})`,
+        SCOPES,
+      ),
     )
     .action((name, options, command) =>
       app.run(
         command.optsWithGlobals(),
-        (session) => create(session, name, options.scopes as Scope[]),
+        (session) => create(session, name, options.scopes ?? [SCOPES[0]!]),
       )
     );
 }

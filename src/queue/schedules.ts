@@ -213,7 +213,11 @@ export function addSchedule(
     const row = newRow(schedule, nowMs);
     return { schedule: scheduleOf(tx, put(tx, row), nowMs), created: true };
   }
-  if (isSame(known, schedule)) return { schedule: scheduleOf(tx, known, nowMs), created: false };
+  const { is_paused: wanted } = schedule;
+  const isPauseMeant = replace && wanted !== null && wanted !== known.is_paused;
+  if (isSame(known, schedule) && !isPauseMeant) {
+    return { schedule: scheduleOf(tx, known, nowMs), created: false };
+  }
   if (!replace) {
     const id = JSON.stringify(known.schedule_id);
     throw new QueueError(

@@ -114,6 +114,12 @@ Deno.test("list fits a narrow terminal, and cuts nothing in a pipe", async () =>
     assert(textWidth(line) <= 60, line);
   }
   assertMatch((await scratch.run(["list"])).out, new RegExp(`\t${runId}\n$`));
+  // What is typed again and what is looked for stay whole, however narrow it is.
+  for (const columns of [40, 36]) {
+    const [, row] = (await scratch.run(["list"], { ...surroundings, columns })).out.split("\n");
+    assert(textWidth(row!) <= columns, row);
+    assertMatch(row!, /^1 {3}queued {2}/);
+  }
 });
 
 Deno.test("stored text that would command the terminal is made visible in a table", async () => {

@@ -117,3 +117,79 @@ Deno.test("checkpoint makes the snapshot readable for any SQLite tool", async ()
   using database = new DatabaseSync(scratch.db, { readOnly: true });
   assertEquals(database.prepare("select count(*) as n from task_queue").get()?.n, 2);
 });
+
+Deno.test("cancel and retry take several ids, and one that is not there stops none of the others", async () => {
+  await using scratch = new Scratch();
+  for (const runId of ["a", "b", "c"]) await scratch.run(["enqueue", "t", "--run-id", runId]);
+  const { code, out, err } = await scratch.run(["cancel", "1", "none", "c"]);
+  assertEquals([code, out], [3, "task 1 is cancelled\ntask 3 is cancelled\n"]);
+  assertEquals(err, 'holdfast: there is no task "none"\n');
+  const retried = await scratch.json(["retry", "1", "2", "3"]);
+  assertEquals(retried.code, 1); // task 2 is queued
+  assertEquals(
+    retried.doc.results.map((each: { retried: boolean; task: { id: number } }) => [
+      each.task.id,
+      each.retried,
+    ]),
+    [[1, true], [2, false], [3, true]],
+  );
+});
+
+Deno.test("prune without a limit names its options", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "t"]);
+  const { code, err } = await scratch.run(["prune"]);
+  assertEquals(code, 2);
+  assertStringIncludes(err, "--older-than or --keep is needed");
+});
+
+Deno.test("schedule add --replace --paused pauses the same schedule, and an interval is shown in words", async () => {
+  await using scratch = new Scratch();
+  const line = ["schedule", "add", "s", "t", "--every", "5m"];
+  assertStringIncludes((await scratch.run(line)).out, "s: t every 5.0 min, next ");
+  const { code, doc } = await scratch.json([...line, "--replace", "--paused"]);
+  assertEquals([code, doc.schedule.paused], [0, true]);
+});
+
+Deno.test("token create takes scopes between commas, as its line writes them", async () => {
+  await using scratch = new Scratch();
+  for (const scopes of [["read,enqueue"], ["read", "enqueue"]]) {
+    const { doc } = await scratch.json(["token", "create", "ci", "--scopes", ...scopes]);
+    assertEquals(doc.scopes, ["read", "enqueue"]);
+  }
+  assertEquals((await scratch.json(["token", "create", "ci"])).doc.scopes, ["read"]);
+  const wrong = await scratch.run(["token", "create", "ci", "--scopes", "read,root"]);
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.err, "Allowed choices are read, enqueue, operate, admin");
+});
+
+Deno.test("--run-after that is no instant names its option and what it takes", async () => {
+  await using scratch = new Scratch();
+  for (const when of ["+10", "tomorrow", "2026-01-31", "+99999999d"]) {
+    const { code, err } = await scratch.run(["enqueue", "t", "--run-after", when]);
+    assertEquals(code, 2);
+    assertStringIncludes(err, "--run-after");
+  }
+  const { err } = await scratch.run(["enqueue", "t", "--run-after", "+10"]);
+  assertStringIncludes(err, "+10s, +5m, +2h or +1d from now");
+});
+
+Deno.test("a batch tells of every line that is wrong, up to ten", async () => {
+  await using scratch = new Scratch();
+  const lines = ['{"type":"t"}', "{", '{"type":"t","run_after":"+10"}', '{"type":""}'];
+  await Deno.writeTextFile(scratch.path("b.ndjson"), [...lines, ...Array(9).fill("[")].join("\n"));
+  const { code, err } = await scratch.run(["enqueue", "--batch", scratch.path("b.ndjson")]);
+  assertEquals(code, 2);
+  for (const line of ["line 2 is", "line 3: +10s, +5m", "line 4: ", "and 2 more lines"]) {
+    assertStringIncludes(err, line);
+  }
+  assertEquals(err.trimEnd().split("\n").length, 11);
+});
+
+Deno.test("export --output - writes lines to standard output and no file", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "t"]);
+  const { code, out } = await scratch.run(["export", "--format", "ndjson", "--output", "-"]);
+  assertEquals([code, out.trimEnd().split("\n").length], [0, 1]);
+  assertEquals((await scratch.run(["export", "--format", "original", "--output", "-"])).code, 2);
+});

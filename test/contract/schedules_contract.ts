@@ -296,6 +296,9 @@ export function schedulesContract(name: string, useQueue: UseClockedQueue): void
       await pass(queue, clock, 1000);
       assertEquals(await queue.count(), 0);
       assertEquals((await replace({ payload: 4 }))[0], false);
+      // The same schedule in all but its pause.
+      assertEquals((await replace({ payload: 4, paused: true }))[0], true);
+      assertEquals((await replace({ payload: 4, paused: false }))[0], false);
     },
   );
 

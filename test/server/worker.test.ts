@@ -266,6 +266,50 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "the Python worker waits for a server that is away, and goes on when it is back",
+  ignore: python === undefined, // there is no Python 3 here
+  fn: async () => {
+    const queue = await openQueue({ memory: true });
+    await queue.enqueue({ type: "count_words", payload: { text: "one two" } });
+    const { port } = takenPort();
+    const worker = new Deno.Command(python!, {
+      args: [SCRIPT, `http://127.0.0.1:${port}`, "--until-empty"],
+      stderr: "piped",
+    }).spawn();
+    const lines = worker.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    assertMatch((await lines.read()).value!, /^heartbeat: .*refused.*; trying again in 0\.5 s/);
+    const app = createApp({ queue });
+    const server = Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, app.fetch);
+    for (let chunk = await lines.read(); !chunk.done; chunk = await lines.read());
+    assertEquals((await worker.status).code, 0);
+    assertEquals((await queue.get(1))!.result, { words: 2 });
+    await server.shutdown();
+    await queue.close();
+  },
+});
+
+Deno.test({
+  name: "the Python worker without a URL says how it is used",
+  ignore: python === undefined, // there is no Python 3 here
+  fn: async () => {
+    for (const args of [[], ["--until-empty"]]) {
+      const { code, stderr } = await new Deno.Command(python!, { args: [SCRIPT, ...args] })
+        .output();
+      assertEquals(code, 1);
+      assertMatch(new TextDecoder().decode(stderr), /^usage: python3 python_worker\.py http/);
+    }
+  },
+});
+
+/** A port that was free a moment ago. */
+function takenPort(): { readonly port: number } {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return { port };
+}
+
 const SCRIPT = fileURLToPath(new URL("../../examples/python_worker.py", import.meta.url));
 
 async function enqueueTexts(queue: TaskQueue): Promise<void> {
