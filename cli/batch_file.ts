@@ -53,7 +53,7 @@ export function parseBatch(text: string): NewTask[] {
   if (problems.length === 0) return tasks;
   const rest = problems.length - LINES_TOLD;
   const more = rest > 0 ? [`and ${rest} more lines`] : [];
-  throw new UsageError([...problems.slice(0, LINES_TOLD), ...more].join("\n"));
+  throw new UsageError([...problems.slice(0, LINES_TOLD), ...more].join("; "));
 }
 
 function parseLine(line: string, where: string): NewTask {
