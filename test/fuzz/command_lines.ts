@@ -116,6 +116,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
 /** How arguments are made, those with choices apart. */
 const ARGUMENT_VALUES: Readonly<Record<string, Maker>> = {
   id: among(...IDS),
+  ids: among(...IDS),
   type: among(...TYPES),
   name: among("ops", "ann@example.com", "a b"),
   file: fileToRead,
