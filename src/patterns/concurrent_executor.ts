@@ -49,7 +49,7 @@ export class ConcurrentModules {
 
   async #outcomeOf(job: ScriptJob): Promise<ConcurrentOutcome> {
     try {
-      const result = await this.#pool.run(() => this.#execute(job));
+      const result = await this.#pool.run(() => this.#execute(job), job.signal);
       return { status: "completed", ...result };
     } catch (error) {
       return { status: "failed", errorMessage: messageOf(error) };
@@ -57,7 +57,7 @@ export class ConcurrentModules {
   }
 
   async #execute(job: ScriptJob): Promise<ModuleResult> {
-    const release = await this.#resources?.acquire();
+    const release = await this.#resources?.acquire(job.signal);
     try {
       job.signal?.throwIfAborted();
       const request = requestOf(job.script, job.args ?? [], job);

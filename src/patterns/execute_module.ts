@@ -5,6 +5,7 @@
  * exit code is a result and never an error.
  */
 import { quotePath } from "../domain/errors.ts";
+import { sleep, systemClock } from "../domain/clock.ts";
 import { OutputLines } from "./output_lines.ts";
 import type { Processes, ProgramEnvironment, ProgramRequest, RunningProgram } from "./processes.ts";
 
@@ -34,9 +35,9 @@ export interface ScriptOptions {
 export interface ModuleResult {
   /** 0 by custom means success. */
   readonly exitCode: number;
-  /** All of its standard output. */
+  /** All of its standard output, at most 128 MiB. */
   readonly stdout: string;
-  /** All of its standard error. */
+  /** All of its standard error, at most 128 MiB. */
   readonly stderr: string;
 }
 
@@ -74,25 +75,54 @@ export interface LongRunningResult {
 /** What happens to the lines of a program. */
 export type LineListener = (stream: OutputStream, text: string) => void | Promise<void>;
 
-/** Runs a script and keeps all that it writes. Errors as in `startProgram`. */
+/** How much of each output `executeModule` keeps, in bytes: 128 MiB. */
+export const OUTPUT_MAX_BYTES = 134_217_728;
+
+/** How long a listener may take for what was read when the script is ended, in milliseconds. */
+const LISTENER_GRACE_MS = 2000;
+
+/** How a script is run whose output is kept. */
+export interface KeepingOptions extends Pick<ScriptOptions, "signal" | "mode"> {
+  /** How much of each output is kept, in bytes; more is an error. Default `OUTPUT_MAX_BYTES`. */
+  readonly outputMaxBytes?: number;
+}
+
+/** Runs a script and keeps all that it writes. Errors as in `startProgram`; RangeError when it writes too much, it is ended then. */
 export async function executeModule(
   processes: Processes,
   request: ProgramRequest,
-  options: Pick<ScriptOptions, "signal" | "mode"> = {},
+  { signal, mode, outputMaxBytes = OUTPUT_MAX_BYTES }: KeepingOptions = {},
 ): Promise<ModuleResult> {
-  if (checkMode(options.mode) === "dry-run") return await describeRun(processes, request);
+  if (checkMode(mode) === "dry-run") return await describeRun(processes, request);
   const texts = { stdout: "", stderr: "" };
-  const exitCode = await follow(await startProgram(processes, request, options.signal), {
-    signal: options.signal,
+  const exitCode = await follow(await startProgram(processes, request, signal), {
+    signal,
     read: async (output, stream) => {
-      const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-      const parts: string[] = [];
-      for await (const bytes of output) parts.push(decoder.decode(bytes, { stream: true }));
-      parts.push(decoder.decode());
-      texts[stream] = parts.join("");
+      texts[stream] = await textOf(output, stream, outputMaxBytes);
     },
   });
   return { exitCode, ...texts };
+}
+
+async function textOf(
+  output: AsyncIterable<Uint8Array>,
+  stream: OutputStream,
+  maxBytes: number,
+): Promise<string> {
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const parts: string[] = [];
+  let size = 0;
+  for await (const bytes of output) {
+    size += bytes.length;
+    if (size > maxBytes) {
+      throw new RangeError(
+        `Cannot keep the ${stream} of a script: it is longer than ${maxBytes} bytes; executeLongRunning keeps none of it`,
+      );
+    }
+    parts.push(decoder.decode(bytes, { stream: true }));
+  }
+  parts.push(decoder.decode());
+  return parts.join("");
 }
 
 /** Runs a program and gives its lines to `onLine` while it runs; resolves to its exit code. Errors as in `startProgram`. */
@@ -106,8 +136,12 @@ export async function executeLines(
     read: async (output, stream) => {
       const lines = new OutputLines();
       for await (const bytes of output) {
-        for (const line of lines.push(bytes)) await onLine(stream, line);
+        for (const line of lines.push(bytes)) {
+          if (output.isEnded) return;
+          await onLine(stream, line);
+        }
       }
+      if (output.isEnded) return;
       for (const line of lines.finish()) await onLine(stream, line);
     },
   });
@@ -171,26 +205,70 @@ async function startProgram(
 /** How a running program is followed. */
 interface Following {
   readonly signal: AbortSignal | undefined;
-  readonly read: (output: AsyncIterable<Uint8Array>, stream: OutputStream) => Promise<void>;
+  readonly read: (output: EndableOutput, stream: OutputStream) => Promise<void>;
 }
 
-/** Reads both outputs to their end and resolves to the exit code. Whatever goes wrong, the program has ended by then. */
+/**
+ * Reads both outputs to their end and resolves to the exit code. Whatever goes wrong, the program has ended by then, and what
+ * was read is handed on no more.
+ */
 async function follow(program: RunningProgram, { signal, read }: Following): Promise<number> {
-  // Whether it could be ended is asked again below.
-  const end = (): void => void program.end().catch(() => {});
-  signal?.addEventListener("abort", end, { once: true });
-  if (signal?.aborted) end();
-  const reading = [read(program.stdout, "stdout"), read(program.stderr, "stderr")];
+  const abort = Promise.withResolvers<never>();
+  const onAbort = (): void => abort.reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted) onAbort();
+  const outputs = [new EndableOutput(program.stdout), new EndableOutput(program.stderr)] as const;
+  const reading = [read(outputs[0], "stdout"), read(outputs[1], "stderr")];
   try {
-    await Promise.all([program.exitCode, ...reading]);
-    signal?.throwIfAborted();
+    await Promise.race([Promise.all([program.exitCode, ...reading]), abort.promise]);
     return await program.exitCode;
   } catch (error) {
     await program.end();
-    await Promise.allSettled(reading);
+    await settledWithin(reading, LISTENER_GRACE_MS);
+    for (const output of outputs) output.end();
     throw error;
   } finally {
-    signal?.removeEventListener("abort", end);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Resolves when all have settled, or after `limitMs`: a listener may never do so. */
+async function settledWithin(promises: readonly Promise<void>[], limitMs: number): Promise<void> {
+  const timely = new AbortController();
+  const settled = Promise.allSettled(promises).then(() => timely.abort());
+  await Promise.race([settled, sleep(systemClock, limitMs, timely.signal)]);
+}
+
+/** An output that is over for its reader as soon as it is ended, whatever is still to come. */
+class EndableOutput implements AsyncIterableIterator<Uint8Array> {
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  #isEnded = false;
+
+  constructor(output: AsyncIterable<Uint8Array>) {
+    this.#chunks = output[Symbol.asyncIterator]();
+  }
+
+  /** Whether it has been ended: what was read is handed on no more. */
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    // What it is about to read comes first, and nothing waits for that.
+    this.return().catch(() => {});
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    return this.#isEnded ? { done: true, value: undefined } : await this.#chunks.next();
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    return await this.#chunks.return?.() ?? { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }
 
@@ -204,7 +282,8 @@ async function describeRun(processes: Processes, request: ProgramRequest): Promi
   };
 }
 
-function checkMode(mode: string = "async"): ExecutionMode {
+/** The mode that is meant. @throws TypeError for one that does not exist. */
+export function checkMode(mode: string = "async"): ExecutionMode {
   const known = EXECUTION_MODES.find((name) => name === mode);
   if (known !== undefined) return known;
   throw new TypeError(

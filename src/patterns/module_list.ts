@@ -75,6 +75,15 @@ function text(what: string): z.ZodString {
   return z.string(`${what} is needed`).regex(/\S/, `${what} is needed`);
 }
 
+function path(what: string): z.ZodString {
+  // deno-lint-ignore no-control-regex
+  return text(what).regex(/^[^\u0000]*$/, "the character U+0000 is not allowed");
+}
+
+const PATH = path("a path");
+
+const PROGRAM = path("a program");
+
 const NAME = z.string("a name is needed").regex(
   NAME_PATTERN,
   "a name of 1 to 64 letters, digits, _ and - is needed, the first of them a letter",
@@ -115,7 +124,7 @@ const PARAMETER = z.discriminatedUnion("type", [
   onlyFields({
     ...COMMON,
     type: z.literal("number"),
-    default: z.number().optional(),
+    default: z.number("a number is needed").optional(),
     min: z.number().optional().describe("The least value"),
     max: z.number().optional().describe("The greatest value"),
     integer: z.boolean().optional().describe("Whether it must be an integer; default false"),
@@ -123,7 +132,7 @@ const PARAMETER = z.discriminatedUnion("type", [
   onlyFields({
     ...COMMON,
     type: z.literal("text"),
-    default: z.string().optional(),
+    default: z.string("a text is needed").optional(),
     pattern: z.string().optional().describe(
       "A regular expression (JavaScript's, flag u) that the whole text must match",
     ),
@@ -133,12 +142,17 @@ const PARAMETER = z.discriminatedUnion("type", [
   onlyFields({
     ...COMMON,
     type: z.literal("select"),
-    default: z.union([z.string(), z.number()]).optional(),
+    default: z.union([z.string(), z.number()], { error: "a text or a number is needed" })
+      .optional(),
     options: list(
       z.union([z.string(), z.number()], { error: "a text or a number is needed" }),
     ).min(1, "at least one option is needed"),
   }),
-  onlyFields({ ...COMMON, type: z.literal("checkbox"), default: z.boolean().optional() }),
+  onlyFields({
+    ...COMMON,
+    type: z.literal("checkbox"),
+    default: z.boolean("true or false is needed").optional(),
+  }),
 ], { error: `an object is needed, its type one of ${PARAMETER_TYPES.join(", ")}` })
   .transform((given): ModuleParameter => {
     const { visible_when: visibleWhen = null, name, label = name, ...rest } = given;
@@ -184,6 +198,15 @@ const VARIABLE = z.string("a text is needed").regex(
   "the name of an environment variable is needed",
 );
 
+const VARIABLE_VALUE = z.string("a text is needed").regex(
+  // deno-lint-ignore no-control-regex
+  /^[^\u0000]*$/,
+  "the character U+0000 is not allowed",
+);
+
+/** As far as an exit code goes on Windows; elsewhere it ends at 255. */
+const EXIT_CODE_MAX = 4_294_967_295;
+
 const DELAY = integer(0, 7 * 24 * 3_600_000);
 
 const MODULE = onlyFields({
@@ -192,35 +215,32 @@ const MODULE = onlyFields({
   description: z.string().optional().describe("One line for people"),
   version: text("a text").max(100).optional(),
   command: z.union([
-    text("a program").transform((one) => [one]),
-    z.array(text("a program")).min(1, "at least one program is needed"),
+    PROGRAM.transform((one) => [one]),
+    z.array(PROGRAM).min(1, "at least one program is needed"),
   ], { error: "a program or a list of programs is needed" }).optional().describe(
     "The program: a name on the PATH, or a path relative to this file; of several, the first that is found. " +
       "Default: by the script's ending",
   ),
-  script: text("a path").optional().describe(
+  script: PATH.optional().describe(
     "A file that must be there, given to the program before the arguments; relative to this file",
   ),
   arguments: list(ARGUMENTS).optional().describe(
     "What the program is given, each as one argument. {name} stands for a parameter's value; an argument, or a list of " +
       "arguments, in which a parameter has no value is left out. {{ and }} stand for braces",
   ),
-  working_directory: text("a path").optional().describe(
+  working_directory: PATH.optional().describe(
     "Relative to this file; default this file's folder",
   ),
   environment: list(VARIABLE).optional().describe(
     "Names of environment variables that are handed on, besides those that no program can do without, such as PATH",
   ),
-  environment_set: z.record(VARIABLE, z.string("a text is needed")).optional().describe(
+  environment_set: z.record(VARIABLE, VARIABLE_VALUE).optional().describe(
     "Environment variables that are set",
   ),
   stdin: z.enum(["none", "parameters"]).optional().describe(
     "Whether the program reads its parameters as one line of JSON; default none",
   ),
-  success_exit_codes: list(z.number().int("an integer is needed")).min(
-    1,
-    "at least one exit code is needed",
-  )
+  success_exit_codes: list(integer(0, EXIT_CODE_MAX)).min(1, "at least one exit code is needed")
     .optional().describe("Exit codes that complete the task; any other fails it; default [0]"),
   timeout_ms: integer(1, TASK_LIMITS.timeoutMaxMs).optional().describe(
     "How long an attempt may take; default no limit",

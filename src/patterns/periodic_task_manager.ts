@@ -91,6 +91,17 @@ export class PeriodicTasks {
     await Promise.all(this.#named(name).map((task) => task.stop()));
   }
 
+  /**
+   * Stops a task and forgets it. Resolves when it does nothing any more and its name is free.
+   *
+   * @throws TypeError for an unknown name.
+   */
+  async unregister(name: string): Promise<void> {
+    const task = this.#named(name)[0]!;
+    await task.stop();
+    if (this.#tasks.get(name.trim()) === task) this.#tasks.delete(name.trim());
+  }
+
   /** How all tasks are doing, in the order of their registration. */
   statistics(): PeriodicStatistics[];
   /** How one task is doing. @throws TypeError for an unknown name. */
@@ -145,6 +156,7 @@ class PeriodicTask {
       new DOMException(`Periodic task ${JSON.stringify(this.#name)} was stopped`, "AbortError"),
     );
     this.#stopped = undefined;
+    this.#nextStartAtMs = null;
     await this.#loop;
   }
 

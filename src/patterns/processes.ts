@@ -5,6 +5,8 @@
  * with ends with it: `end`, and the death of this process, end all of its tree.
  */
 
+import { quotePath } from "../domain/errors.ts";
+
 /** What to run. At least one of `command` and `script` is needed. */
 export interface ProgramRequest {
   /** Programs of which the first that is found is run, each a name on the `PATH` or a path relative to `folder`. Default: by the script's ending. */
@@ -51,10 +53,52 @@ export interface RunningProgram {
   readonly stdout: AsyncIterable<Uint8Array>;
   /** What it writes on its standard error. */
   readonly stderr: AsyncIterable<Uint8Array>;
-  /** Its exit code, when it has ended; rejects when it could not be started. */
+  /** Its exit code, when it has ended; rejects with a `ProgramStartError` when it could not be started. */
   readonly exitCode: Promise<number>;
   /** Ends it with everything that it started; resolves when it is gone. Harmless when it has ended already. */
   end(): Promise<void>;
+}
+
+/**
+ * Checks what no program can be given.
+ *
+ * @throws TypeError for a U+0000 in an argument, a path or a variable, and for a variable's name with `=`, without any
+ * character, or with a value that is not a string.
+ */
+export function checkProgramRequest(request: ProgramRequest): void {
+  const { command = [], script = "", args = [], cwd = "", folder = "" } = request;
+  if (request.command?.length === 0) throw new TypeError("Cannot run no program: command is empty");
+  const { allow = [], set = {} } = request.environment ?? {};
+  for (const text of [...command, script, ...args, cwd, folder]) checkText(text, "an argument");
+  for (const name of [...allow, ...Object.keys(set)]) {
+    if (name === "" || /[=\0]/.test(name)) {
+      throw new TypeError(
+        `Cannot give a program the variable ${
+          JSON.stringify(name)
+        }: a name without = and U+0000 is needed`,
+      );
+    }
+  }
+  for (const [name, value] of Object.entries(set)) checkText(value, `the variable ${name}`);
+}
+
+function checkText(value: unknown, what: string): void {
+  const found = typeof value !== "string"
+    ? `is a ${typeof value}, not a string`
+    : value.includes("\0")
+    ? "contains U+0000, which ends it there"
+    : undefined;
+  if (found !== undefined) throw new TypeError(`Cannot give a program ${what}: it ${found}`);
+}
+
+/** A program that was found, but that the system does not start: it may not be executed, or its interpreter is missing. */
+export class ProgramStartError extends TypeError {
+  override readonly name = "ProgramStartError";
+
+  /** `reason` is the system's. */
+  constructor(file: string, reason: string) {
+    super(`Cannot start ${quotePath(file)}: ${reason}`);
+  }
 }
 
 /** Finds and starts programs. */
@@ -65,6 +109,6 @@ export interface Processes {
    * @throws TypeError when the script, the program or the working directory is not there, or a shell would have to run it.
    */
   find(request: ProgramRequest): Promise<Program>;
-  /** Starts a program that was found. */
+  /** Starts a program that was found. @throws ProgramStartError unless its `exitCode` rejects with it. */
   start(program: Program): RunningProgram;
 }

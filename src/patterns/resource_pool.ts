@@ -7,8 +7,8 @@ import { checkInteger } from "../domain/task.ts";
 
 /** Hands out places and takes them back: what `ConcurrentExecutor` may be given to share a limit with others. */
 export interface Resources {
-  /** Resolves to how to give the place back, when there is one. */
-  acquire(): Promise<() => void>;
+  /** Resolves to how to give the place back, when there is one; rejects as soon as `signal` aborts while it waits. */
+  acquire(signal?: AbortSignal): Promise<() => void>;
 }
 
 /** The most places that a pool can have. */
@@ -38,9 +38,13 @@ export class ResourcePool implements Resources {
     return this.#waiting.length;
   }
 
-  /** Runs `work` as soon as there is a place, and resolves or rejects as it does. @throws Error after `cleanup`. */
-  async run<T>(work: () => Promise<T> | T): Promise<T> {
-    const release = await this.acquire();
+  /**
+   * Runs `work` as soon as there is a place, and resolves or rejects as it does.
+   *
+   * @throws Error after `cleanup`; what `signal` was aborted with while it waited.
+   */
+  async run<T>(work: () => Promise<T> | T, signal?: AbortSignal): Promise<T> {
+    const release = await this.acquire(signal);
     try {
       return await work();
     } finally {
@@ -48,16 +52,37 @@ export class ResourcePool implements Resources {
     }
   }
 
-  /** Resolves to how to give the place back, in the order of asking; doing that again has no effect. @throws Error after `cleanup`. */
-  async acquire(): Promise<() => void> {
+  /**
+   * Resolves to how to give the place back, in the order of asking; doing that again has no effect.
+   *
+   * @throws Error after `cleanup`; what `signal` was aborted with while it waited.
+   */
+  async acquire(signal?: AbortSignal): Promise<() => void> {
     if (this.#isClosed) throw new Error("Cannot take a place of the pool: it has been cleaned up");
+    signal?.throwIfAborted();
     if (this.#active < this.maxWorkers) this.#active++;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else await this.#turn(signal);
     let isHeld = true;
     return () => {
       if (isHeld) this.#giveBack();
       isHeld = false;
     };
+  }
+
+  /** Resolves when a place is passed on; rejects when `signal` aborts before, and is passed over then. */
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const take = (): void => {
+        signal?.removeEventListener("abort", leave);
+        resolve();
+      };
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(take), 1);
+        reject(signal?.reason);
+      };
+      this.#waiting.push(take);
+      signal?.addEventListener("abort", leave, { once: true });
+    });
   }
 
   /** Resolves when nothing runs or waits. */

@@ -1,10 +1,10 @@
 /**
  * A program as the work of a task: its lines go to the run's log while it runs, its exit code decides how the task ends.
  */
-import { ExitCodeError } from "../domain/errors.ts";
+import { ExitCodeError, PermanentError } from "../domain/errors.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
 import { executeLines, type OutputStream } from "./execute_module.ts";
-import type { Processes, ProgramRequest } from "./processes.ts";
+import { type Processes, type ProgramRequest, ProgramStartError } from "./processes.ts";
 
 /** What a program leaves as its task's result. */
 export interface ProgramResult {
@@ -52,7 +52,7 @@ export async function runAsTask(
   { successExitCodes, isPermanent }: TaskEnding = DEFAULT_ENDING,
 ): Promise<ProgramResult> {
   const tails = { stdout: new Tail("stdout"), stderr: new Tail("stderr") };
-  const exitCode = await executeLines(processes, request, {
+  const exitCode = await executeStartable(processes, request, {
     signal: context.signal,
     onLine: (stream, text) => {
       context.log(LEVELS[stream], text);
@@ -63,8 +63,25 @@ export async function runAsTask(
     return { exit_code: exitCode, stdout_tail: tails.stdout.text() };
   }
   const said = tails.stderr.text();
-  const message = said === "" ? `Exit code ${exitCode}` : `Exit code ${exitCode}: ${said}`;
+  const code = describeExitCode(exitCode);
+  const message = said === "" ? `Exit code ${code}` : `Exit code ${code}: ${said}`;
   throw new ExitCodeError(exitCode, message, { isPermanent });
+}
+
+/** As `executeLines`, but a program that the system does not start fails the task at once: no attempt could change that. */
+async function executeStartable(...given: Parameters<typeof executeLines>): Promise<number> {
+  try {
+    return await executeLines(...given);
+  } catch (error) {
+    if (!(error instanceof ProgramStartError)) throw error;
+    throw new PermanentError(error.message, { cause: error });
+  }
+}
+
+/** An exit code, and as Windows shows those that stand for an error of its own: `3221225786 (0xC000013A)`. */
+function describeExitCode(exitCode: number): string {
+  if (exitCode <= 0x7fff_ffff) return String(exitCode);
+  return `${exitCode} (0x${exitCode.toString(16).toUpperCase()})`;
 }
 
 /** The last lines of a stream; blank ones do not count. */

@@ -4,12 +4,14 @@
  * It chooses by what is asked for, in the advisor's order. What it starts in the background is kept by the task manager
  * that it was given a maker of, so `TASK_BACKEND` decides for all callers whether that is durable.
  */
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { createRun } from "../domain/run.ts";
+import { resolveGraceMs } from "../manager/run_rules.ts";
 import type { RunRegistry } from "../manager/run_registry.ts";
 import type { CloseOptions, TaskManager } from "../manager/task_manager.ts";
 import { ConcurrentModules, type ConcurrentOutcome } from "./concurrent_executor.ts";
 import {
+  checkMode,
   executeLongRunning,
   executeModule,
   type LongRunningResult,
@@ -64,8 +66,8 @@ export type ExecuteResult =
 export type OwnedTaskManager = TaskManager & {
   /** Knows the runs. */
   readonly registry: RunRegistry;
-  /** Resolves when every run started so far is as durable as the manager can make it. */
-  flush(): Promise<void>;
+  /** Resolves when this run is as durable as the manager can make it. @throws what keeps it from that. */
+  whenStored(runId: string): Promise<void>;
   /** Ends it. */
   close(options?: CloseOptions): Promise<void>;
 };
@@ -90,8 +92,10 @@ export class Orchestrator {
   readonly pool: ResourcePool;
   readonly #parts: OrchestratorParts;
   readonly #concurrent: ConcurrentModules;
-  /** Fire-and-forget scripts that have not ended: a task manager does not wait for what it has cancelled. */
+  /** What has been asked for and has not ended, also fire-and-forget: a task manager does not wait for what it has cancelled. */
   readonly #started = new Set<Promise<unknown>>();
+  /** Fires when scripts are to end because the orchestrator is closed. */
+  readonly #closing = new AbortController();
   #manager: Promise<OwnedTaskManager> | undefined;
   #isClosed = false;
 
@@ -106,26 +110,47 @@ export class Orchestrator {
   /**
    * Executes a script. What is missing is refused before anything starts; an exit code is a result and no error.
    *
-   * @throws TypeError, RangeError when the script, its program or its folder is not there, or an option cannot be used.
+   * @throws TypeError, RangeError when the script, its program or its folder is not there, or an option cannot be used;
+   * what `signal` was aborted with.
    * @throws StorageError, QueueError when a fire-and-forget run cannot be kept; Error after `close`.
    */
   async execute(script: string, options: ExecuteOptions = {}): Promise<ExecuteResult> {
     if (this.#isClosed) throw new Error("Cannot execute a script: the orchestrator is closed");
     const request = requestOf(script, options.args ?? [], options);
+    checkMode(options.mode);
     const pattern = this.choose(options);
+    options.signal?.throwIfAborted();
+    return await this.#untilEnded(this.#execute(script, request, { ...options, pattern }));
+  }
+
+  async #execute(
+    script: string,
+    request: ProgramRequest,
+    options: ExecuteOptions & { readonly pattern: TaskPattern },
+  ): Promise<ExecuteResult> {
+    const { pattern } = options;
+    const { signal } = this.#closing;
+    // What goes on in the background is ended by who repeats or keeps it.
+    const awaited = {
+      ...options,
+      signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal,
+    };
     switch (pattern) {
       case "periodic":
         return await this.#repeat(script, request, options);
       case "streaming":
-        return { pattern, ...await this.#stream(request, options) };
+        return { pattern, ...await this.#stream(request, awaited) };
       case "concurrent":
-        return { pattern, results: await this.#batch(script, options) };
+        return { pattern, results: await this.#batch(script, awaited) };
       case "fire-and-forget":
         return { pattern, runId: await this.#start(request, script, options) };
       case "pooled":
-        return { pattern, ...await this.pool.run(() => this.#run(request, options)) };
+        return {
+          pattern,
+          ...await this.pool.run(() => this.#run(request, awaited), awaited.signal),
+        };
       case "simple":
-        return { pattern, ...await this.#run(request, options) };
+        return { pattern, ...await this.#run(request, awaited) };
     }
   }
 
@@ -148,17 +173,29 @@ export class Orchestrator {
   }
 
   /**
-   * Stops the periodic tasks, lets what is in the pool end, and closes the task manager; resolves when no script that it
-   * started runs any more.
+   * Stops the periodic tasks, lets what runs end within the grace time, ends the rest, and closes the task manager; resolves
+   * when no script that it started runs any more.
    *
    * @throws RangeError, StorageError as the manager's `close`.
    */
   async close(options: CloseOptions = {}): Promise<void> {
+    const graceMs = resolveGraceMs(options.graceMs);
     this.#isClosed = true;
-    await this.periodic.stop();
-    await this.pool.cleanup();
-    await (await this.#manager)?.close(options);
-    await Promise.allSettled(this.#started);
+    const timely = new AbortController();
+    const late = sleep(systemClock, graceMs, timely.signal).then(() => {
+      if (!timely.signal.aborted) this.#closing.abort(closed());
+    });
+    try {
+      await Promise.all([
+        this.periodic.stop(),
+        this.pool.cleanup(),
+        this.#manager?.then((manager) => manager.close({ graceMs }), () => {}),
+      ]);
+      while (this.#started.size > 0) await Promise.allSettled(this.#started);
+    } finally {
+      timely.abort();
+      await late;
+    }
   }
 
   #ownedManager(): Promise<OwnedTaskManager> {
@@ -185,7 +222,8 @@ export class Orchestrator {
       const result = await this.#run(request, { ...options, signal });
       await onResult?.(result);
     });
-    options.signal?.addEventListener("abort", () => this.periodic.stop(name), { once: true });
+    const end = (): void => void this.periodic.unregister(name);
+    options.signal?.addEventListener("abort", end, { once: true });
     this.periodic.start(name);
     return { pattern: "periodic", name };
   }
@@ -216,7 +254,7 @@ export class Orchestrator {
       const log: typeof context.log = (...line) => context.log(...line);
       return this.#untilEnded(runAsTask(processes, request, { signal: either, log }));
     });
-    await manager.flush();
+    await manager.whenStored(runId);
     return runId;
   }
 
@@ -234,6 +272,10 @@ export class Orchestrator {
 async function dryRun(processes: Processes, request: ProgramRequest): Promise<ProgramResult> {
   const { exitCode, stdout } = await executeModule(processes, request, { mode: "dry-run" });
   return { exit_code: exitCode, stdout_tail: stdout.trimEnd() };
+}
+
+function closed(): DOMException {
+  return new DOMException("The orchestrator was closed", "AbortError");
 }
 
 function missing(pattern: TaskPattern, option: string): TypeError {

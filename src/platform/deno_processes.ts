@@ -2,13 +2,15 @@
  * Processes in Deno: each program under a watcher of its own, so that none outlives this process.
  */
 import { resolve } from "node:path";
-import { quotePath } from "../domain/errors.ts";
-import type {
-  Processes,
-  Program,
-  ProgramEnvironment,
-  ProgramRequest,
-  RunningProgram,
+import { messageOf } from "../domain/errors.ts";
+import {
+  checkProgramRequest,
+  type Processes,
+  type Program,
+  type ProgramEnvironment,
+  type ProgramRequest,
+  ProgramStartError,
+  type RunningProgram,
 } from "../patterns/processes.ts";
 import {
   checkFile,
@@ -17,24 +19,22 @@ import {
   findProgram,
   interpreterOf,
 } from "./find_program.ts";
+import { type Child, type ChildOptions, startChild } from "./child_process.ts";
 import { endGroup, endTree } from "./process_tree.ts";
 import {
-  feed,
+  NO_UPDATE_CHECK,
   NOT_STARTED,
   spawnProgram,
   WATCHER_ARGUMENT,
   watchProcess,
   type WatchRequest,
 } from "./process_watcher.ts";
+import { chunksOf, ErrorOutput, within } from "./program_output.ts";
 
 /** How long a watcher has to end its program before it is ended itself, in milliseconds. */
 const WATCHER_GRACE_MS = 3000;
 
-/**
- * How long an output may be silent after its program's end, in milliseconds: a daemon that the program has left behind may
- * hold it open for ever.
- */
-const SILENCE_MS = 1000;
+const system = Deno.build.os === "windows" ? "windows" : "others";
 
 /** The variables without which programs do not work, besides those of a request. */
 const BASE_VARIABLES: Readonly<Record<"windows" | "others", readonly string[]>> = {
@@ -51,11 +51,23 @@ const BASE_VARIABLES: Readonly<Record<"windows" | "others", readonly string[]>> 
     "APPDATA",
     "LOCALAPPDATA",
     "ProgramData",
+    "ProgramFiles",
+    "ProgramFiles(x86)",
+    "ProgramW6432",
+    "USERNAME",
+    "USERDOMAIN",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "COMPUTERNAME",
+    "OS",
     "NUMBER_OF_PROCESSORS",
     "PROCESSOR_ARCHITECTURE",
   ],
   others: ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ"],
 };
+
+/** What a watcher needs besides the base variables, where it gets no others: Deno's cache, and where its libraries are. */
+const WATCHER_VARIABLES: readonly string[] = ["DENO_DIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH"];
 
 /** Whether this program can be a watcher although it is compiled. */
 let servesAsWatcher = false;
@@ -71,11 +83,17 @@ export async function serveProcessWatcher(args: readonly string[]): Promise<void
   if (args[0] === WATCHER_ARGUMENT) await watchProcess();
 }
 
+/** How a watcher is started: the program, and what it is given. */
+export interface WatcherCommand {
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
 /** Programs on this machine, each under a watcher where there can be one. */
 export const denoProcesses: Processes = processesUnder(watcherCommand);
 
 /** Programs on this machine under the watchers that `watcher` starts; without one where it gives none. */
-export function processesUnder(watcher: () => Deno.Command | undefined): Processes {
+export function processesUnder(watcher: () => WatcherCommand | undefined): Processes {
   const start = (program: Program): RunningProgram => {
     const command = watcher();
     return command === undefined ? startAlone(program) : startWatched(program, command);
@@ -84,6 +102,7 @@ export function processesUnder(watcher: () => Deno.Command | undefined): Process
 }
 
 async function find(request: ProgramRequest): Promise<Program> {
+  checkProgramRequest(request);
   const folder = resolve(request.folder ?? ".");
   const cwd = await checkFolder(resolve(folder, request.cwd ?? "."));
   const script = request.script === undefined
@@ -118,53 +137,72 @@ async function programOf(
 }
 
 function environmentOf({ allow = [], set = {} }: ProgramEnvironment): Record<string, string> {
-  const environment = new Map<string, readonly [string, string]>();
-  const put = (name: string, value: string): void =>
-    void environment.set(spellingOf(name), [name, value]);
-  const base = BASE_VARIABLES[Deno.build.os === "windows" ? "windows" : "others"];
-  for (const name of [...base, ...allow]) {
-    const value = Deno.env.get(name);
-    if (value !== undefined) put(name, value);
-  }
-  for (const [name, value] of Object.entries(set)) put(name, value);
+  const environment = variables([...BASE_VARIABLES[system], ...allow]);
+  for (const [name, value] of Object.entries(set)) environment.set(spellingOf(name), [name, value]);
   return Object.fromEntries(environment.values());
+}
+
+/** Those of these variables of this process that are set, by what their spellings have in common. */
+function variables(names: readonly string[]): Map<string, readonly [string, string]> {
+  const found = new Map<string, readonly [string, string]>();
+  for (const name of names) {
+    const value = Deno.env.get(name);
+    if (value !== undefined) found.set(spellingOf(name), [name, value]);
+  }
+  return found;
 }
 
 /** What two names of the same variable have in common: on Windows their case does not count. */
 function spellingOf(name: string): string {
-  return Deno.build.os === "windows" ? name.toUpperCase() : name;
+  return system === "windows" ? name.toUpperCase() : name;
 }
 
 /** How a watcher is started; nothing when there is no way. */
-function watcherCommand(): Deno.Command | undefined {
+function watcherCommand(): WatcherCommand | undefined {
   if (Deno.build.standalone && !servesAsWatcher) return undefined;
   const flags = ["--quiet", "--no-config", "--no-lock", "--no-prompt", "--allow-all"];
   const main = import.meta.resolve("./process_watcher_main.ts");
-  return new Deno.Command(Deno.execPath(), {
-    args: Deno.build.standalone ? [WATCHER_ARGUMENT] : ["run", ...flags, main],
-    env: { DENO_NO_UPDATE_CHECK: "1" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-    // A Ctrl+C on a terminal goes to the whole group.
-    detached: Deno.build.os !== "windows",
-  });
+  const args = Deno.build.standalone ? [WATCHER_ARGUMENT] : ["run", ...flags, main];
+  return { file: Deno.execPath(), args };
 }
 
-function startWatched(program: Program, command: Deno.Command): RunningProgram {
+/**
+ * The environment of a watcher. That of its program may hold less than this process's: then the watcher's does too, because
+ * a program can read its parent's.
+ */
+function watcherEnvironment({ environment }: Program): Pick<ChildOptions, "environment" | "added"> {
+  const added = { [NO_UPDATE_CHECK]: "1" };
+  if (environment === null) return { environment, added };
+  const granted = WATCHER_VARIABLES.filter(isReadable);
+  const own = variables([...BASE_VARIABLES[system], ...granted]);
+  return { environment: Object.fromEntries(own.values()), added };
+}
+
+function isReadable(variable: string): boolean {
+  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
+}
+
+function startWatched(program: Program, command: WatcherCommand): RunningProgram {
   const mark = `holdfast ${crypto.randomUUID()} `;
-  const request: WatchRequest = { program, mark };
-  const watcher = command.spawn();
+  const noUpdateCheck = isReadable(NO_UPDATE_CHECK) ? Deno.env.get(NO_UPDATE_CHECK) : undefined;
+  const request: WatchRequest = { program, mark, noUpdateCheck };
+  const watcher = startChild(command.file, {
+    args: command.args,
+    ...watcherEnvironment(program),
+    stdin: "piped",
+    output: "piped",
+    outlives: true,
+  });
   const lifeline = new Lifeline(watcher.stdin, JSON.stringify(request));
-  const stderr = new ErrorOutput(chunksOf(watcher.stderr, watcher.status), mark);
-  const exitCode = watcher.status.then(async ({ code }) => {
+  const stderr = new ErrorOutput(chunksOf(watcher.stderr, watcher.exitCode), mark);
+  const exitCode = watcher.exitCode.then(async (code) => {
     await lifeline.cut();
     const reason = code === NOT_STARTED ? await stderr.refusal() : null;
     if (reason === null) return code;
-    throw new Error(`Cannot start ${quotePath(program.file)}: ${reason}`);
+    throw new ProgramStartError(program.file, reason);
   });
   return runningProgram({
-    stdout: chunksOf(watcher.stdout, watcher.status),
+    stdout: chunksOf(watcher.stdout, watcher.exitCode),
     stderr,
     exitCode,
     end: async (): Promise<void> => {
@@ -176,20 +214,29 @@ function startWatched(program: Program, command: Deno.Command): RunningProgram {
 
 /** Starts a program that nobody watches: it is ended when it is asked for, but outlives this process's sudden death. */
 function startAlone(program: Program): RunningProgram {
-  const child = spawnProgram(program, "piped");
-  feed(child, program.stdin);
+  const child = startProgram(program, "piped");
   return runningProgram({
-    stdout: chunksOf(child.stdout, child.status),
-    stderr: chunksOf(child.stderr, child.status),
-    exitCode: child.status.then(({ code }) => {
+    stdout: chunksOf(child.stdout, child.exitCode),
+    stderr: chunksOf(child.stderr, child.exitCode),
+    exitCode: child.exitCode.then((code) => {
       endGroup(child.pid);
       return code;
+    }, (error) => {
+      throw new ProgramStartError(program.file, messageOf(error));
     }),
     end: async (): Promise<void> => {
       await endTree(child.pid);
-      await child.status;
+      await hasEnded(child);
     },
   });
+}
+
+function startProgram(program: Program, output: "piped"): Child {
+  try {
+    return spawnProgram(program, output);
+  } catch (error) {
+    throw new ProgramStartError(program.file, messageOf(error));
+  }
 }
 
 /** Whoever runs a program awaits its exit code; until then a rejection is not unhandled. */
@@ -199,14 +246,16 @@ function runningProgram(program: RunningProgram): RunningProgram {
 }
 
 /** Resolves when the watcher has ended; ends its tree when that takes longer than `withinMs`. */
-async function endWithin(watcher: Deno.ChildProcess, withinMs: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<true>();
-  const timer = setTimeout(() => resolve(true), withinMs);
-  const isLate = await Promise.race([watcher.status.then(() => false), promise]);
-  clearTimeout(timer);
-  if (!isLate) return;
+async function endWithin(watcher: Child, withinMs: number): Promise<void> {
+  const ended = hasEnded(watcher);
+  if (await within(ended, withinMs)) return;
   await endTree(watcher.pid);
-  await watcher.status;
+  await ended;
+}
+
+/** Resolves when a child is not there any more, or never was. */
+function hasEnded(child: Child): Promise<true> {
+  return child.exitCode.then(() => true, () => true);
 }
 
 /** What tells a watcher that this process lives. */
@@ -223,86 +272,5 @@ class Lifeline {
   /** Closes it; the request is written first. */
   cut(): Promise<void> {
     return this.#cut ??= this.#writer.close().catch(() => {});
-  }
-}
-
-/** The standard error of a program, without what its watcher says when it could not start it. */
-class ErrorOutput implements AsyncIterable<Uint8Array> {
-  readonly #chunks: AsyncGenerator<Uint8Array>;
-  readonly #mark: Uint8Array;
-  /** The first bytes, read at once, whether or not somebody wants the output. */
-  readonly #head: Promise<Uint8Array>;
-
-  constructor(chunks: AsyncGenerator<Uint8Array>, mark: string) {
-    this.#chunks = chunks;
-    this.#mark = new TextEncoder().encode(mark);
-    this.#head = this.#readHead();
-  }
-
-  /** Why the watcher could not start the program; `null` when it has not said so. */
-  async refusal(): Promise<string | null> {
-    const head = await this.#head;
-    if (!startsWith(head, this.#mark)) return null;
-    return new TextDecoder().decode(head.subarray(this.#mark.length));
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    const head = await this.#head;
-    if (head.length > 0 && !startsWith(head, this.#mark)) yield head;
-    yield* this.#chunks;
-  }
-
-  /** As little as shows that it does not begin with the mark; all of it, when it does. */
-  async #readHead(): Promise<Uint8Array> {
-    let head = new Uint8Array();
-    for (;;) {
-      const { value, done } = await this.#chunks.next();
-      if (done) return head;
-      head = joined(head, value);
-      const known = Math.min(head.length, this.#mark.length);
-      if (!startsWith(head, this.#mark.subarray(0, known))) return head;
-    }
-  }
-}
-
-function startsWith(bytes: Uint8Array, beginning: Uint8Array): boolean {
-  return bytes.length >= beginning.length && beginning.every((byte, i) => bytes[i] === byte);
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
-}
-
-/** The portions of an output, until it ends, or is silent for a while after its process has ended. */
-async function* chunksOf(
-  output: ReadableStream<Uint8Array>,
-  exit: Promise<unknown>,
-): AsyncGenerator<Uint8Array> {
-  const reader = output.getReader();
-  const isOver = exit.then(() => ({ isOver: true } as const));
-  try {
-    for (;;) {
-      const read = reader.read();
-      const first = await Promise.race([read, isOver]);
-      const part = "isOver" in first ? await withinSilence(read) : first;
-      if (part === undefined || part.done) return;
-      yield part.value;
-    }
-  } finally {
-    await reader.cancel();
-  }
-}
-
-/** What was read; nothing when that takes too long. */
-async function withinSilence<T>(read: Promise<T>): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), SILENCE_MS);
-  try {
-    return await Promise.race([read, promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }

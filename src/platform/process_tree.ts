@@ -7,6 +7,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { startChild } from "./child_process.ts";
 
 /** How long a tree has from SIGTERM until SIGKILL, in milliseconds. */
 const TERM_GRACE_MS = 500;
@@ -26,7 +27,8 @@ interface ProcessRow {
 }
 
 /** Ends the tree of `pid`, the leader of its own group where there are groups. Resolves when it is gone, or after the bound. */
-export async function endTree(pid: number): Promise<void> {
+export async function endTree(pid: number | undefined): Promise<void> {
+  if (pid === undefined) return;
   if (Deno.build.os === "windows") return await taskkill(pid);
   const tree = new UnixTree(pid);
   await tree.signal("SIGTERM");
@@ -36,19 +38,20 @@ export async function endTree(pid: number): Promise<void> {
 }
 
 /** Ends at once what is left of the group of `pid`, which has ended itself. Windows has no groups. */
-export function endGroup(pid: number): void {
-  if (Deno.build.os !== "windows") kill(-pid, "SIGKILL");
+export function endGroup(pid: number | undefined): void {
+  if (Deno.build.os !== "windows" && pid !== undefined) kill(-pid, "SIGKILL");
 }
 
 async function taskkill(pid: number): Promise<void> {
   const folder = Deno.env.get("SystemRoot") ?? "C:\\Windows";
-  const command = new Deno.Command(join(folder, "System32", "taskkill.exe"), {
+  const killer = startChild(join(folder, "System32", "taskkill.exe"), {
     args: ["/PID", String(pid), "/T", "/F"],
+    environment: null,
     stdin: "null",
-    stdout: "null",
-    stderr: "null",
+    output: "null",
+    outlives: true,
   });
-  await command.output();
+  await killer.exitCode;
 }
 
 /** The tree of a process: once seen, a member stays one, also when its parent is gone. */

@@ -8,6 +8,7 @@
  */
 import { messageOf } from "../domain/errors.ts";
 import type { Program } from "../patterns/processes.ts";
+import { type Child, startChild } from "./child_process.ts";
 import { endGroup, endTree } from "./process_tree.ts";
 
 /** The argument that makes a compiled program a watcher. */
@@ -16,11 +17,16 @@ export const WATCHER_ARGUMENT = "__holdfast_process_watcher";
 /** The exit code of a watcher that could not start its program. */
 export const NOT_STARTED = 125;
 
+/** The variable that keeps a watcher from looking for a newer Deno; its program gets what this process has. */
+export const NO_UPDATE_CHECK = "DENO_NO_UPDATE_CHECK";
+
 /** What a watcher is asked for, as a line of JSON. */
 export interface WatchRequest {
   readonly program: Program;
   /** Begins the message when the program could not be started. The program does not get to know it. */
   readonly mark: string;
+  /** What `DENO_NO_UPDATE_CHECK` is for the program; nothing when it is not set. */
+  readonly noUpdateCheck?: string;
 }
 
 /** Runs as a watcher until its program has ended, and ends the process with the program's exit code. */
@@ -31,53 +37,49 @@ export async function watchProcess(): Promise<never> {
   const line = await lifeline.firstLine();
   // Whoever asked died before it had asked.
   if (line === undefined) Deno.exit(NOT_STARTED);
-  Deno.env.delete("DENO_NO_UPDATE_CHECK");
-  const { program, mark } = JSON.parse(line) as WatchRequest;
-  const child = start(program, mark);
-  const exit = child.status;
-  feed(child, program.stdin);
-  const isCut = await Promise.race([exit.then(() => false), lifeline.end().then(() => true)]);
-  if (isCut) await endTree(child.pid);
-  const { code } = await exit;
-  endGroup(child.pid);
-  Deno.exit(code);
-}
-
-function ignoredSignals(): Deno.Signal[] {
-  return Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM", "SIGHUP"];
-}
-
-function start(program: Program, mark: string): Deno.ChildProcess {
+  const { program, mark, noUpdateCheck } = JSON.parse(line) as WatchRequest;
+  if (noUpdateCheck === undefined) Deno.env.delete(NO_UPDATE_CHECK);
+  else Deno.env.set(NO_UPDATE_CHECK, noUpdateCheck);
   try {
-    return spawnProgram(program, "inherit");
+    const child = spawnProgram(program, "inherit");
+    const exit = child.exitCode;
+    const isCut = await Promise.race([exit.then(() => false), lifeline.end().then(() => true)]);
+    if (isCut) await endTree(child.pid);
+    const code = await exit;
+    endGroup(child.pid);
+    // Deno takes a number of 32 bits with a sign, Windows gives it without.
+    Deno.exit(code | 0);
   } catch (error) {
     Deno.stderr.writeSync(new TextEncoder().encode(mark + messageOf(error)));
     Deno.exit(NOT_STARTED);
   }
 }
 
-/** Starts a program, as the leader of a group where there are groups. */
-export function spawnProgram(program: Program, output: "inherit" | "piped"): Deno.ChildProcess {
+/** On Windows a watcher has no console, and so none of its signals. */
+function ignoredSignals(): Deno.Signal[] {
+  return Deno.build.os === "windows" ? [] : ["SIGINT", "SIGTERM", "SIGHUP"];
+}
+
+/** Starts a program with its input, as the leader of a group where there are groups. */
+export function spawnProgram(program: Program, output: "inherit" | "piped"): Child {
   const { file, args, cwd, environment, stdin } = program;
-  return new Deno.Command(file, {
-    args: [...args],
+  const child = startChild(file, {
+    args,
     cwd,
-    clearEnv: environment !== null,
-    env: environment === null ? {} : { ...environment },
+    environment,
     stdin: stdin === null ? "null" : "piped",
-    stdout: output,
-    stderr: output,
-    // On Windows a detached program has no console, so that what it starts would open one each.
-    detached: Deno.build.os !== "windows",
-  }).spawn();
+    output,
+    outlives: false,
+  });
+  if (stdin !== null && child.pid !== undefined) feed(child.stdin, stdin);
+  return child;
 }
 
 /** Gives a program its input; never rejects, because one that does not want it may close its end. */
-export async function feed(child: Deno.ChildProcess, stdin: string | null): Promise<void> {
-  if (stdin === null) return;
-  const writer = child.stdin.getWriter();
+async function feed(input: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const writer = input.getWriter();
   try {
-    await writer.write(new TextEncoder().encode(stdin));
+    await writer.write(new TextEncoder().encode(text));
     await writer.close();
   } catch {
     await writer.abort().catch(() => {});

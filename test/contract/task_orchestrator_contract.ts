@@ -31,6 +31,10 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     console.error("careful");
     Deno.exit(Deno.args.includes("badly") ? 3 : 0);
   `,
+  "stay.mjs": `
+    Deno.writeTextFileSync("pids", Deno.pid + "\\n", { append: true });
+    setInterval(() => {}, 1000);
+  `,
   "note.mjs": `
     Deno.writeTextFileSync("notes", "x", { append: true });
     console.log("noted");
@@ -136,9 +140,8 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     const pids = await familyPids(folder);
     controller.abort();
     await orchestrator.periodic.stop();
-    const { isStarted, runs, errors } = orchestrator.periodic.statistics("family");
-    assertEquals([isStarted, runs, errors], [false, 1, 0]);
     assertEquals(await isAnyAlive(pids), false);
+    await until(() => orchestrator.periodic.statistics().length === 0, "its name to be free");
     await assertRejects(() => orchestrator.execute(join(folder, "say.mjs"), options), DOMException);
   });
 
@@ -208,6 +211,46 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     await assertRejects(() => orchestrator.execute("say.mjs"), Error, "is closed");
   });
 
+  test("closing waits for scripts of every pattern, and ends those that go on after the grace time", async ({ orchestrator, folder }) => {
+    const options = { cwd: folder, mode: "async" } as const;
+    const script = join(folder, "stay.mjs");
+    const running = [
+      orchestrator.execute(script, options),
+      orchestrator.execute(script, { ...options, onLine: () => {} }),
+      orchestrator.execute(script, { ...options, argsList: [[]] }),
+      orchestrator.execute(script, { ...options, pooled: true }),
+    ];
+    const ends = Promise.allSettled(running);
+    const pids = (): Promise<number[]> => familyPids(folder);
+    await until(async () => (await pids()).length === 4, "the scripts", 30_000);
+    await orchestrator.close({ graceMs: 0 });
+    assertEquals(await isAnyAlive(await pids()), false);
+    assertEquals((await ends).map(({ status }) => status), [
+      ...["rejected", "rejected", "fulfilled", "rejected"],
+    ]);
+  });
+
+  test("an aborted signal is refused, and one that aborts ends the wait for a place", async ({ orchestrator, folder }) => {
+    const script = join(folder, "say.mjs");
+    const reason = new Error("not now");
+    const patterns = ["streaming", "fire-and-forget", "pooled", "simple"] as const;
+    for (const pattern of patterns) {
+      const options = { pattern, signal: AbortSignal.abort(reason) };
+      assertEquals(await assertRejects(() => orchestrator.execute(script, options)), reason);
+    }
+    const release = await Promise.all(
+      Array.from({ length: orchestrator.pool.maxWorkers }, () => orchestrator.pool.acquire()),
+    );
+    const controller = new AbortController();
+    const waiting = orchestrator.execute(script, { pooled: true, signal: controller.signal });
+    waiting.catch(() => {});
+    await until(() => orchestrator.pool.waitingCount === 1, "the script to wait");
+    controller.abort(reason);
+    assertEquals(await assertRejects(() => waiting), reason);
+    for (const giveBack of release) giveBack();
+    assertEquals((await (await orchestrator.taskManager()).registry.getRecentRuns()).length, 0);
+  });
+
   test("the most particular pattern that was asked for is taken", ({ orchestrator }) => {
     const all: ExecuteOptions = {
       intervalMs: 1,
@@ -253,6 +296,10 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     };
     await refused({ pattern: "periodic" }, "the option intervalMs is needed");
     await refused({ pattern: "concurrent" }, "the option argsList is needed");
+    for (const pattern of patterns) {
+      const options = { pattern, intervalMs: 1000, mode: "dryrun" as "dry-run" };
+      await refused(options, 'in mode "dryrun": allowed are async, dry-run');
+    }
     await refused({ pattern: "fast" as "simple" }, "allowed are periodic, streaming");
     assertEquals(orchestrator.periodic.statistics(), []);
     await assertRejects(() => Deno.stat(queuePath), Deno.errors.NotFound);
