@@ -45,9 +45,9 @@ export async function loadHandlerFiles(
   return await checkedInput(() => loadModules(modules, registry ?? new HandlerRegistry()));
 }
 
-/** The worker's options, and how long its handlers may go on after `work`, in milliseconds. */
+/** The worker's options, and how long its handlers may go on after `work`, in milliseconds: asked when it is stopped. */
 export interface WorkerSettings extends WorkerOptions {
-  readonly graceMs: number;
+  readonly graceMs: () => number;
 }
 
 /**
@@ -75,7 +75,7 @@ export async function withWorker<T>(
       try {
         return await work(worker);
       } finally {
-        await worker.stop({ graceMs });
+        await worker.stop({ graceMs: graceMs() });
       }
     });
   } finally {

@@ -24,8 +24,11 @@ export interface CliIo {
   outColumns(): number;
   /** How many rows it has; 24 where there is none. */
   outRows(): number;
-  /** Calls `listener` whenever the process is asked to stop. Returns the way to stop listening. */
-  onInterrupt(listener: () => void): () => void;
+  /**
+   * Calls `listener` whenever the process is asked to stop, with `true` when its console is being closed: then the system ends
+   * it 5 s later. Returns the way to stop listening.
+   */
+  onInterrupt(listener: (isClosing: boolean) => void): () => void;
   /** Ends the process at once. */
   exitNow(code: number): void;
 }
@@ -83,12 +86,15 @@ function readStandardInput(): Promise<string> {
   return new Response(Deno.stdin.readable).text();
 }
 
-function onSignals(listener: () => void): () => void {
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
-  for (const signal of signals) Deno.addSignalListener(signal, listener);
+function onSignals(listener: (isClosing: boolean) => void): () => void {
+  const onSignal = (): void => listener(false);
+  const onClosing = (): void => listener(true);
+  const signals: [Deno.Signal, () => void][] = Deno.build.os === "windows"
+    // The last is what a closed window, a logoff and a shutdown are there.
+    ? [["SIGINT", onSignal], ["SIGBREAK", onSignal], ["SIGHUP", onClosing]]
+    : [["SIGINT", onSignal], ["SIGTERM", onSignal]];
+  for (const [signal, act] of signals) Deno.addSignalListener(signal, act);
   return () => {
-    for (const signal of signals) Deno.removeSignalListener(signal, listener);
+    for (const [signal, act] of signals) Deno.removeSignalListener(signal, act);
   };
 }

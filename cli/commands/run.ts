@@ -116,7 +116,7 @@ async function executingHere(
   const onEvent = (event: WorkerEvent): void => {
     if (event.kind === "error") progress.line(eventText(event));
   };
-  const settings = { ...executing, onEvent, concurrency: 1, graceMs: 0 };
+  const settings = { ...executing, onEvent, concurrency: 1, graceMs: () => 0 };
   await withWorker({ ...settings, queue: onlyTask(queue, taskId) }, follow);
 }
 

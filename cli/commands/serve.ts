@@ -89,7 +89,7 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
       }
       const settings = {
         ...config,
-        ...{ queue, handlers, logs, onEvent: report.onEvent, graceMs: GRACE_MS },
+        ...{ queue, handlers, logs, onEvent: report.onEvent, graceMs: interrupts.graceMs },
       };
       const { url, workerId } = await withWorker(settings, async ({ workerId }) => ({
         url: await listen(),

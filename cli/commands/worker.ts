@@ -103,7 +103,7 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
       "Cannot work without handlers: --handlers, --modules or allowed hosts of webhooks are needed",
     );
   }
-  const { signal, dispose } = listenForInterrupts(session.io, STOPPING_NOTE);
+  const { signal, dispose, graceMs } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   const settings = { ...config, handlers, onEvent: report.onEvent };
   try {
@@ -117,7 +117,7 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
         );
         return worker.workerId;
       };
-      const id = await withWorker({ ...settings, queue, logs, graceMs: GRACE_MS }, workToTheEnd);
+      const id = await withWorker({ ...settings, queue, logs, graceMs }, workToTheEnd);
       if (session.json) writeJson(session, report.summary(id));
       else writeNote(session, report.summaryText(id));
       return EXIT.done;

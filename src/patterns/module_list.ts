@@ -14,7 +14,8 @@ import { messageOf } from "../domain/errors.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import { describeProblems, onlyFields } from "../worker/problems.ts";
 import { type ArgumentGroup, placeholdersOf } from "./module_arguments.ts";
-import { TEXT_MAX_LENGTH, valueSchema, wholeText } from "./module_parameters.ts";
+import { problemOf, problemsOf } from "./module_contradictions.ts";
+import { TEXT_MAX_LENGTH } from "./module_parameters.ts";
 
 /** A command module: a program that runs as a task. */
 export interface CommandModule {
@@ -62,6 +63,8 @@ export interface ModuleRetry {
 
 const NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
+const NO_NUL = "the character U+0000 is not allowed";
+
 function integer(min: number, max: number): z.ZodNumber {
   const error = `an integer from ${min} to ${max} is needed`;
   return z.number(error).int(error).min(min, error).max(max, error);
@@ -76,8 +79,7 @@ function text(what: string): z.ZodString {
 }
 
 function path(what: string): z.ZodString {
-  // deno-lint-ignore no-control-regex
-  return text(what).regex(/^[^\u0000]*$/, "the character U+0000 is not allowed");
+  return text(what).refine((path) => !path.includes("\0"), NO_NUL);
 }
 
 const PATH = path("a path");
@@ -134,7 +136,7 @@ const PARAMETER = z.discriminatedUnion("type", [
     type: z.literal("text"),
     default: z.string("a text is needed").optional(),
     pattern: z.string().optional().describe(
-      "A regular expression (JavaScript's, flag u) that the whole text must match",
+      "A regular expression (JavaScript's, flag u, without look-around and back-references) that the whole text must match",
     ),
     min_length: LENGTH.optional(),
     max_length: LENGTH.optional().describe(`Default ${TEXT_MAX_LENGTH}`),
@@ -146,7 +148,10 @@ const PARAMETER = z.discriminatedUnion("type", [
       .optional(),
     options: list(
       z.union([z.string(), z.number()], { error: "a text or a number is needed" }),
-    ).min(1, "at least one option is needed"),
+    ).min(1, "at least one option is needed").refine(
+      (options) => new Set(options).size === options.length,
+      "each option may stand there once",
+    ),
   }),
   onlyFields({
     ...COMMON,
@@ -177,7 +182,7 @@ const PARAMETER = z.discriminatedUnion("type", [
 const ARGUMENT = z.string("a text is needed").superRefine((argument, context) => {
   try {
     placeholdersOf(argument);
-    if (argument.includes("\0")) throw new TypeError("the character U+0000 is not allowed");
+    if (argument.includes("\0")) throw new TypeError(NO_NUL);
   } catch (error) {
     context.addIssue({ code: "custom", message: messageOf(error) });
   }
@@ -198,10 +203,9 @@ const VARIABLE = z.string("a text is needed").regex(
   "the name of an environment variable is needed",
 );
 
-const VARIABLE_VALUE = z.string("a text is needed").regex(
-  // deno-lint-ignore no-control-regex
-  /^[^\u0000]*$/,
-  "the character U+0000 is not allowed",
+const VARIABLE_VALUE = z.string("a text is needed").refine(
+  (value) => !value.includes("\0"),
+  NO_NUL,
 );
 
 /** As far as an exit code goes on Windows; elsewhere it ends at 255. */
@@ -266,12 +270,6 @@ const MODULE = onlyFields({
 }).meta({ id: "CommandModule" });
 
 type ModuleEntry = z.output<typeof MODULE>;
-
-/** What is wrong with a value that has the right shape. */
-interface Problem {
-  readonly path: (string | number)[];
-  readonly message: string;
-}
 
 /**
  * The modules of a list: an array, or an object whose field `modules` is one (beside which only `$schema` may stand).
@@ -351,77 +349,4 @@ function moduleOf(entry: ModuleEntry): CommandModule {
     concurrency: entry.concurrency ?? null,
     parameters: entry.parameters ?? [],
   };
-}
-
-// --- what a schema of shapes cannot say
-
-/** The first thing that contradicts itself in a parameter. */
-function problemOf(parameter: ModuleParameter): Problem | undefined {
-  const { min, max, minLength, maxLength, pattern, default: fallback } = parameter;
-  if (min !== null && max !== null && min > max) {
-    return { path: ["max"], message: `at least min, which is ${min}, is needed` };
-  }
-  if (minLength !== null && minLength > (maxLength ?? TEXT_MAX_LENGTH)) {
-    const most = maxLength ?? TEXT_MAX_LENGTH;
-    return { path: ["min_length"], message: `at most max_length, which is ${most}, is allowed` };
-  }
-  try {
-    if (pattern !== null) wholeText(pattern);
-  } catch (error) {
-    return { path: ["pattern"], message: messageOf(error) };
-  }
-  if (fallback === null) return undefined;
-  const checked = valueSchema(parameter).safeParse(fallback);
-  if (checked.success) return undefined;
-  return { path: ["default"], message: checked.error.issues[0]!.message };
-}
-
-/** What contradicts itself in a module. */
-function problemsOf(module: ModuleEntry): Problem[] {
-  const parameters = module.parameters ?? [];
-  const problems: Problem[] = [];
-  if (module.command === undefined && module.script === undefined) {
-    problems.push({ path: ["command"], message: "a command or a script is needed" });
-  }
-  parameters.forEach(({ name, visibleWhen }, index) => {
-    const before = parameters.slice(0, index);
-    const path = ["parameters", index];
-    if (before.some((other) => other.name === name)) {
-      problems.push({ path: [...path, "name"], message: "another parameter has it already" });
-    }
-    if (visibleWhen !== null) {
-      problems.push(...conditionProblems(visibleWhen, before, [...path, "visible_when"]));
-    }
-  });
-  (module.arguments ?? []).forEach((group, index) => {
-    const path = ["arguments", index];
-    if (group.when !== null) {
-      problems.push(...conditionProblems(group.when, parameters, [...path, "when"]));
-    }
-    const names = group.arguments.flatMap(placeholdersOf);
-    const unknown = names.find((name) => !parameters.some((parameter) => parameter.name === name));
-    if (unknown !== undefined) {
-      problems.push({ path, message: `there is no parameter ${JSON.stringify(unknown)}` });
-    }
-  });
-  return problems;
-}
-
-/** What is wrong with a condition on one of `parameters`. */
-function conditionProblems(
-  { parameter: name, oneOf }: ParameterCondition,
-  parameters: readonly ModuleParameter[],
-  path: (string | number)[],
-): Problem[] {
-  const parameter = parameters.find((other) => other.name === name);
-  if (parameter === undefined) {
-    const known = parameters.map((other) => other.name).join(", ") || "none";
-    const message = `there is no such parameter, known here are ${known}`;
-    return [{ path: [...path, "parameter"], message }];
-  }
-  const schema = valueSchema(parameter);
-  const impossible = oneOf.find((value) => !schema.safeParse(value).success);
-  if (impossible === undefined) return [];
-  const message = `${JSON.stringify(name)} can never be ${JSON.stringify(impossible)}`;
-  return [{ path, message }];
 }

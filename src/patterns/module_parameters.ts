@@ -12,6 +12,7 @@ import {
   type ParameterCondition,
   type ParameterValue,
 } from "../domain/module_parameter.ts";
+import { LinearPattern } from "./linear_pattern.ts";
 
 /** How long a text may be unless its definition says otherwise. */
 export const TEXT_MAX_LENGTH = 10_000;
@@ -21,9 +22,11 @@ type Values = Readonly<Record<string, unknown>>;
 /** The schema of an object with these parameters and no others. It names every problem, and gives defaults to what is not given. */
 export function parametersSchema(parameters: readonly ModuleParameter[]): z.ZodType {
   const fields = parameters.map((parameter) => [parameter.name, fieldOf(parameter)] as const);
-  let schema: z.ZodType<Values> = z.strictObject(Object.fromEntries(fields), {
+  const object = z.strictObject(Object.fromEntries(fields), {
     error: ({ code }) => code === "invalid_type" ? "an object is needed" : undefined,
   });
+  // What every object inherits, such as `constructor`, is not given.
+  let schema: z.ZodType<Values> = z.preprocess(withoutPrototype, object);
   for (const parameter of parameters) {
     if (parameter.visibleWhen !== null) schema = onlyWhen(schema, parameter, parameters);
   }
@@ -44,11 +47,6 @@ export function valueSchema(parameter: ModuleParameter): z.ZodType<ParameterValu
     case "checkbox":
       return z.boolean(needed("true or false is needed"));
   }
-}
-
-/** The regular expression that the whole of a text must match. @throws SyntaxError when `pattern` is none. */
-export function wholeText(pattern: string): RegExp {
-  return new RegExp(`^(?:${pattern})$`, "u");
 }
 
 function fieldOf(parameter: ModuleParameter): z.ZodType {
@@ -88,10 +86,10 @@ function textSchema({ minLength, maxLength, pattern }: ModuleParameter): z.ZodTy
   if (minLength !== null) {
     schema = schema.min(minLength, `at least ${minLength} characters are needed`);
   }
-  if (pattern !== null) {
-    schema = schema.regex(wholeText(pattern), `all of it must match ${pattern}`);
-  }
-  return schema;
+  if (pattern === null) return schema;
+  const whole = new LinearPattern(pattern);
+  return schema.refine((text) => whole.test(text), `all of it must match ${pattern}`)
+    .meta({ pattern: `^(?:${pattern})$` });
 }
 
 /** Checks whether `parameter` is there when it must be, and is not when it must not, also when others are wrong. */
@@ -115,6 +113,11 @@ function onlyWhen(
       (given) => !required || fallback !== null || !isVisible(given) || isGiven(given),
       { ...always, error: "Required" },
     );
+}
+
+function withoutPrototype(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.assign(Object.create(null), value);
 }
 
 function objectOf(value: unknown): Values {

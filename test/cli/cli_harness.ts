@@ -63,8 +63,9 @@ export function capturedIo(
     outColumns: () => surroundings.columns ?? 80,
     outRows: () => 24,
     onInterrupt: (listener) => {
-      surroundings.interrupt?.addEventListener("abort", listener);
-      return () => surroundings.interrupt?.removeEventListener("abort", listener);
+      const interrupt = (): void => listener(false);
+      surroundings.interrupt?.addEventListener("abort", interrupt);
+      return () => surroundings.interrupt?.removeEventListener("abort", interrupt);
     },
     exitNow: (code) => {
       throw new Error(`exited with ${code}`);

@@ -5,6 +5,8 @@
  * is reached by SIGINT and SIGBREAK from the console.
  */
 import { assertEquals, assertMatch } from "@std/assert";
+import { listenForInterrupts } from "../../cli/interrupt.ts";
+import { systemIo } from "../../cli/io.ts";
 import { until } from "../support/until.ts";
 import { HANDLERS, holdfastProcess, Listener, Scratch } from "./cli_harness.ts";
 
@@ -60,6 +62,7 @@ const BUSY_WORKER: Case = {
 async function started(scratch: Scratch, { args, underWay, ...before }: Case): Promise<{
   readonly child: Deno.ChildProcess;
   readonly ended: () => Promise<number>;
+  readonly err: Listener;
 }> {
   await scratch.makeQueue();
   for (let n = 0; n < (before.tasks ?? 0); n++) await scratch.run(["enqueue", "endless"]);
@@ -69,6 +72,7 @@ async function started(scratch: Scratch, { args, underWay, ...before }: Case): P
   await (args[0] === "stats" ? out : err).until(underWay);
   return {
     child,
+    err,
     ended: async () => {
       const { code } = await child.status;
       await Promise.all([out.ended, err.ended]);
@@ -107,14 +111,56 @@ for (const [what, one] of Object.entries(CASES)) {
   });
 }
 
+Deno.test("✗ no grace under deno task and npx: the same interrupt told twice does not hurry, a later one does", () => {
+  let interrupt = (_isClosing: boolean): void => {};
+  let nowMs = 5000;
+  const exits: number[] = [];
+  const io = {
+    ...systemIo(),
+    writeErr: (): void => {},
+    onInterrupt: (listener: typeof interrupt) => {
+      interrupt = listener;
+      return () => {};
+    },
+    exitNow: (code: number) => void exits.push(code),
+  };
+  const { signal, graceMs } = listenForInterrupts(io, "stopping", () => nowMs);
+  interrupt(false);
+  assertEquals([signal.aborted, graceMs()], [true, 10_000]);
+  nowMs += 1000;
+  interrupt(false);
+  assertEquals(exits, []);
+  nowMs += 1;
+  interrupt(false);
+  assertEquals(exits, [130]);
+});
+
+Deno.test("a console that is closed leaves handlers less time than the system leaves the process", () => {
+  let interrupt = (_isClosing: boolean): void => {};
+  const io = {
+    ...systemIo(),
+    onInterrupt: (listener: typeof interrupt) => {
+      interrupt = listener;
+      return () => {};
+    },
+  };
+  const { signal, graceMs } = listenForInterrupts(io);
+  interrupt(true);
+  assertEquals([signal.aborted, graceMs()], [true, 3000]);
+});
+
 Deno.test({
-  name: "a second Ctrl-C ends a worker at once with 130, and its tasks come back",
+  name: "a second Ctrl-C ends a worker with 130, and its tasks come back",
   ignore,
   fn: async () => {
     await using scratch = new Scratch();
-    const { child, ended } = await started(scratch, BUSY_WORKER);
+    const { child, ended, err } = await started(scratch, BUSY_WORKER);
+    // The one that follows at once is the same, told again by a parent.
     child.kill("SIGINT");
     child.kill("SIGTERM");
+    await err.until("stopping:");
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    child.kill("SIGINT");
     assertEquals(await ended(), 130);
     assertEquals((await scratch.run(["check"])).code, 0);
     const { doc } = await scratch.json(["stats"]);

@@ -60,6 +60,10 @@ Deno.test("a refusal names the entry, the field, the value, and what is allowed"
     [[{ ...BASE, stdin: "yes" }], 'stdin: "yes": allowed are "none", "parameters"'],
     [[{ ...BASE, timeout_ms: 0 }], "timeout_ms: 0: an integer from 1 to 604800000 is needed"],
     [[{ ...BASE, success_exit_codes: [] }], "success_exit_codes: []: at least one exit code"],
+    [[{ ...BASE, success_exit_codes: [-1] }], "success_exit_codes.0: -1: an integer from 0 to"],
+    [[{ ...BASE, command: "a\0b" }], "the character U+0000 is not allowed"],
+    [[{ ...BASE, environment_set: { A: "a\0b" } }], "environment_set.A: "],
+    [[{ ...BASE, environment_set: { "A=B": "1" } }], "environment_set"],
     [[{ ...BASE, retry: { max_attempts: 0 } }], "retry.max_attempts: 0: an integer from 1 to 100"],
     [[{ ...BASE, retry: { max: 3 } }], 'retry: unknown are "max", known are max_attempts'],
     [[{ ...BASE, concurrency: 1.5 }], "concurrency: 1.5: an integer from 1 to 1000 is needed"],
@@ -78,7 +82,22 @@ Deno.test("a refusal of a parameter names it by its index", () => {
   refused([{ name: "x", type: "text", min: 1 }], '0: unknown are "min", known are name');
   refused([{ name: "x", type: "number", min: 2, max: 1 }], "0.max: 1: at least min, which is 2");
   refused([{ name: "x", type: "number", max: 1, default: 2 }], "0.default: 2: a number of at most");
-  refused([{ name: "x", type: "number", default: "2" }], '0.default: "2":');
+  refused(
+    [{ name: "x", type: "number", default: "2" }],
+    '0.default: "2": a number is needed',
+  );
+  refused(
+    [{ name: "x", type: "select", options: ["a", "b", "a"] }],
+    '0.options: ["a","b","a"]: each option may stand there once',
+  );
+  refused(
+    [{ name: "x", type: "text", pattern: "a)|(b" }],
+    '0.pattern: "a)|(b": Invalid regular expression',
+  );
+  refused(
+    [{ name: "x", type: "text", pattern: "(?=a).*" }],
+    '0.pattern: "(?=a).*": look-around, back-references and modifiers are not possible',
+  );
   refused(
     [{ name: "x", type: "text", pattern: "(" }],
     '0.pattern: "(": Invalid regular expression',

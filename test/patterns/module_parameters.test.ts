@@ -3,7 +3,7 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import type { ZodType } from "zod";
+import { z, type ZodType } from "zod";
 import { effectiveValues } from "../../src/domain/module_parameter.ts";
 import { expandArguments, placeholdersOf } from "../../src/patterns/module_arguments.ts";
 import { type CommandModule, parseModuleList } from "../../src/patterns/module_list.ts";
@@ -88,6 +88,22 @@ Deno.test("a parameter is needed when it is visible and refused when it is not, 
     'width: only allowed when mode is "image"',
     "frame: only allowed when width is 50 or 100",
   ]);
+});
+
+Deno.test("a parameter may be called as what every object inherits", () => {
+  const names = ["constructor", "toString", "valueOf", "hasOwnProperty"];
+  const parameters = names.map((name) => ({ name, type: "text" }));
+  const schema = parametersSchema(moduleWith({ parameters }).parameters);
+  assertEquals(accepted(schema, {}), {});
+  assertEquals(accepted(schema, { toString: "a" }), Object.fromEntries([["toString", "a"]]));
+});
+
+Deno.test("✗ stopped the server: a pattern takes its time only, whatever the text", () => {
+  const parameters = [{ name: "x", type: "text", pattern: "(a+)+b" }];
+  const schema = parametersSchema(moduleWith({ parameters }).parameters);
+  assertEquals(problems(schema, { x: "a".repeat(10_000) }), ["x: all of it must match (a+)+b"]);
+  const { properties } = z.toJSONSchema(schema, { io: "input" });
+  assertEquals((properties!.x as { pattern: string }).pattern, "^(?:(a+)+b)$");
 });
 
 Deno.test("a text with the character that ends a program's argument is refused", () => {

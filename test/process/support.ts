@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openQueue, type QueueOptions, type TaskQueue } from "../../src/mod.ts";
 import type { Random } from "../../src/domain/random.ts";
+import { type Child, startChild } from "../../src/platform/child_process.ts";
 import type { Report } from "./programs/program.ts";
 
 /** How long anything may take on a busy machine before a test gives up. */
@@ -38,10 +39,10 @@ type ReportOf<Kind extends Report["kind"]> = Extract<Report, { readonly kind: Ki
 /** A running program of `programs/`. It is killed at the end unless it has ended before. */
 export class Program implements AsyncDisposable {
   readonly #name: string;
-  readonly #child: Deno.ChildProcess;
-  readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #child: Child;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #reports: Report[] = [];
-  readonly #status: Promise<Deno.CommandStatus>;
+  readonly #status: Promise<number>;
   #errors = "";
   #isOver = false;
   #more = Promise.withResolvers<void>();
@@ -52,12 +53,14 @@ export class Program implements AsyncDisposable {
     const program = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
     const permissions = ["--allow-read", "--allow-write", "--allow-env"];
     const options = ["--quiet", "--no-prompt", "--cached-only", "--frozen", "--config", CONFIG];
-    this.#child = new Deno.Command(Deno.execPath(), {
+    // As the product starts programs: on Windows the pipes of a `Deno.Command` would hold up this process's file operations.
+    this.#child = startChild(Deno.execPath(), {
       args: ["run", ...options, ...permissions, program, ...args],
+      environment: null,
       stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+      output: "piped",
+      outlives: false,
+    });
     this.#input = this.#child.stdin.getWriter();
     this.#status = this.#follow();
   }
@@ -106,18 +109,18 @@ export class Program implements AsyncDisposable {
 
   /** Stops it where it is, lock held or not, until `resume`. Not on Windows. */
   suspend(): void {
-    this.#child.kill("SIGSTOP");
+    Deno.kill(this.#child.pid!, "SIGSTOP");
   }
 
   resume(): void {
-    this.#child.kill("SIGCONT");
+    Deno.kill(this.#child.pid!, "SIGCONT");
   }
 
   /** Ends its input, and waits until it has ended by itself, successfully and without a complaint. */
   async stop(): Promise<void> {
     await this.#input.close();
     await this.until(() => this.#isOver || undefined, "its end");
-    const { code } = await this.#status;
+    const code = await this.#status;
     if (code !== 0 || this.#errors !== "") this.#fail(`ended with ${code}`);
   }
 
@@ -142,18 +145,19 @@ export class Program implements AsyncDisposable {
   #sendKill(): boolean {
     if (this.#isOver) return false;
     try {
-      this.#child.kill("SIGKILL");
+      Deno.kill(this.#child.pid!, "SIGKILL");
       return true;
     } catch (error) {
-      if (error instanceof TypeError) return false;
+      // It has just ended by itself.
+      if (error instanceof Deno.errors.NotFound || error instanceof TypeError) return false;
       throw error;
     }
   }
 
   /** Resolves when the process has ended and everything that it has written was read. */
-  async #follow(): Promise<Deno.CommandStatus> {
+  async #follow(): Promise<number> {
     const [status] = await Promise.all([
-      this.#child.status,
+      this.#child.exitCode,
       this.#readReports(),
       this.#readErrors(),
     ]);
