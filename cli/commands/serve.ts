@@ -14,7 +14,7 @@ import {
 import { checkedInput, EXIT } from "../exit.ts";
 import { httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
 import { type Address, serveUntil } from "../http_server.ts";
-import { GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
+import { listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";

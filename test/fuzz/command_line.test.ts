@@ -107,7 +107,7 @@ async function execute(command: FuzzCommand, { db }: FuzzPlaces): Promise<Ended>
     ...captured.io,
     errIsTerminal: command.errIsTerminal,
     onInterrupt: (listener) => {
-      const timer = setTimeout(listener, INTERRUPT_AFTER_MS);
+      const timer = setTimeout(() => listener(false), INTERRUPT_AFTER_MS);
       return () => clearTimeout(timer);
     },
   };
