@@ -1,6 +1,7 @@
 /**
  * What to type to switch the back end and to go back, in the words of a shell.
  */
+import { posixQuoted, powershellQuoted } from "./shell_quoting.ts";
 
 /** The shells that commands are given for. */
 export const SHELLS = ["posix", "powershell"] as const;
@@ -39,7 +40,6 @@ interface Syntax {
   readonly set: (name: string, value: string) => string;
 }
 
-/** Between single quotes both shells take everything as it is, but for the quote itself. */
 const SYNTAX: Readonly<Record<Shell, Syntax>> = Object.freeze({
   posix: {
     quote: posixQuoted,
@@ -50,11 +50,3 @@ const SYNTAX: Readonly<Record<Shell, Syntax>> = Object.freeze({
     set: (name, value) => `$env:${name} = ${powershellQuoted(value)}`,
   },
 });
-
-function posixQuoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-function powershellQuoted(text: string): string {
-  return `'${text.replaceAll(/['‘’‚‛]/g, (quote) => quote + quote)}'`;
-}

@@ -3,6 +3,7 @@
  *
  * Commands get a `CliIo`, so tests run them in-process with captured streams. `systemIo` is the real one.
  */
+import { decodeText } from "../src/mod.ts";
 
 /** The command line's surroundings. */
 export interface CliIo {
@@ -10,7 +11,7 @@ export interface CliIo {
   writeOut(text: string): void;
   /** Writes to standard error: everything that is not the answer. */
   writeErr(text: string): void;
-  /** The text of the file at `path`; `-` is standard input. */
+  /** The text of the file at `path`; `-` is standard input. UTF-8, or UTF-16 with its mark. @throws TypeError when it is neither. */
   readText(path: string): Promise<string>;
   /** An environment variable; `undefined` when it is not set. */
   environment(name: string): string | undefined;
@@ -40,7 +41,8 @@ export function systemIo(): CliIo {
     writeOut: writerTo(Deno.stdout, () => outClosed.abort()),
     writeErr: writerTo(Deno.stderr, () => {}),
     outClosed: outClosed.signal,
-    readText: (path) => path === "-" ? readStandardInput() : Deno.readTextFile(path),
+    readText: async (path) =>
+      decodeText(path === "-" ? await readStandardInput() : await Deno.readFile(path)),
     environment: (name) => Deno.env.get(name),
     outIsTerminal: Deno.stdout.isTerminal(),
     errIsTerminal: Deno.stderr.isTerminal(),
@@ -82,8 +84,8 @@ function writerTo(stream: OutputStream, onReaderGone: () => void): (text: string
   };
 }
 
-function readStandardInput(): Promise<string> {
-  return new Response(Deno.stdin.readable).text();
+async function readStandardInput(): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
 }
 
 function onSignals(listener: (isClosing: boolean) => void): () => void {

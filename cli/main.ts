@@ -34,6 +34,7 @@ import { addWorkersCommand } from "./commands/workers.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
 import { type CliIo, systemIo } from "./io.ts";
 import { addManual } from "./manual.ts";
+import { shellHint } from "./shell_quoting.ts";
 import { printable } from "./task_text.ts";
 
 /**
@@ -52,7 +53,9 @@ export async function main(
     },
   };
   try {
-    await createProgram(io, app, build).parseAsync(withVersionCommand(args), { from: "user" });
+    await createProgram(io, app, build, payloadHint(args)).parseAsync(withVersionCommand(args), {
+      from: "user",
+    });
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
@@ -69,6 +72,12 @@ function withVersionCommand(args: readonly string[]): string[] {
   );
 }
 
+/** What may explain too many arguments: cmd.exe splits a payload at its blanks. */
+function payloadHint(args: readonly string[]): string {
+  const at = args.indexOf("--payload");
+  return at < 0 ? "" : shellHint(args[at + 1] ?? "");
+}
+
 /** What a newcomer types first; the help of each command has examples of its own. */
 const START_HERE = `
 Start here:
@@ -76,10 +85,19 @@ Start here:
   holdfast worker --handlers handlers.ts --until-empty
   holdfast explain 1
 
+JSON in cmd.exe:               --payload "{\\"to\\":\\"ann@example.com\\"}"
+in PowerShell before 7.3:      --payload '{\\"to\\":\\"ann@example.com\\"}'
+in every shell, from a pipe:   --payload -
+
 Each command shows examples: holdfast COMMAND --help`;
 
-/** The tree of commands, the chosen one of which `app` runs. */
-export function createProgram(io: CliIo, app: App, build: BuildData | null = null): Program {
+/** The tree of commands, the chosen one of which `app` runs. `hint` goes with the message about too many arguments. */
+export function createProgram(
+  io: CliIo,
+  app: App,
+  build: BuildData | null = null,
+  hint = "",
+): Program {
   const program: Program = new Command("holdfast")
     .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
     .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
@@ -91,7 +109,10 @@ export function createProgram(io: CliIo, app: App, build: BuildData | null = nul
     .configureOutput({
       writeOut: (text) => io.writeOut(text),
       writeErr: (text) => io.writeErr(text),
-      outputError: (text, write) => write(errorLine(text.replace(/^error: /, ""))),
+      outputError: (text, write) => {
+        const message = text.replace(/^error: /, "").trim();
+        write(errorLine(/^too many arguments/.test(message) ? `${message}${hint}` : message));
+      },
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     })

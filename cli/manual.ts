@@ -290,7 +290,11 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
   completions: {
     examples: [
       { does: "for this session of bash", line: "holdfast completions bash" },
-      { does: "for PowerShell: append it to $PROFILE", line: "holdfast completions powershell" },
+      {
+        does:
+          "for PowerShell: put this into $PROFILE, and | Out-String | Invoke-Expression behind it",
+        line: "holdfast completions powershell",
+      },
     ],
     documents: {},
   },

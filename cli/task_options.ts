@@ -11,6 +11,7 @@ import {
   quotePath,
   RETRY_LIMITS,
   type RetryPolicy,
+  roundedNumber,
   TASK_LIMITS,
   type TaskReference,
   type Webhook,
@@ -19,6 +20,7 @@ import {
 import { ID_HELP, type Session } from "./app.ts";
 import { checkedInput, UsageError } from "./exit.ts";
 import { durationFrom, instant, integerFrom, numberFrom, someOption } from "./options.ts";
+import { shellHint } from "./shell_quoting.ts";
 
 /** What the options gave. */
 export type TaskOptions = {
@@ -51,7 +53,8 @@ export function addTaskOptions<Args extends unknown[], Globals extends OptionVal
   const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
   return command
     .addOption(
-      new Option("--payload <json>", "the handler's input (default: {})").conflicts("payloadFile"),
+      new Option("--payload <json>", "the handler's input, - for standard input (default: {})")
+        .conflicts("payloadFile"),
     )
     .option("--payload-file <file>", "a file that holds the payload, - for standard input")
     .option(
@@ -142,10 +145,11 @@ function referenceOf(text: string): TaskReference {
 }
 
 async function readPayload(session: Session, options: TaskOptions): Promise<unknown> {
-  const { payload, payloadFile } = options;
-  if (payload !== undefined) return parseJson(payload, "--payload");
-  if (payloadFile === undefined) return undefined;
-  return parseJson(await readInput(session, payloadFile), payloadFile);
+  const { payload, payloadFile = payload === "-" ? payload : undefined } = options;
+  if (payloadFile !== undefined) {
+    return parseJson(await readInput(session, payloadFile), inputName(payloadFile));
+  }
+  return payload === undefined ? undefined : parseJson(payload, "--payload", shellHint(payload));
 }
 
 /** The text of a file that the user named. @throws UsageError when it cannot be read. */
@@ -153,17 +157,39 @@ export async function readInput(session: Session, path: string): Promise<string>
   try {
     return (await session.io.readText(path)).replace(/^\uFEFF/, "");
   } catch (thrown) {
-    throw new UsageError(`Cannot read ${quotePath(path)}: ${messageOf(thrown)}`, {
-      cause: thrown,
-    });
+    const name = path === "-" ? inputName(path) : quotePath(path);
+    const advice = thrown instanceof TypeError ? encodingAdvice(path) : "";
+    throw new UsageError(`Cannot read ${name}: ${messageOf(thrown)}${advice}`, { cause: thrown });
   }
 }
 
-/** The JSON value of a text that the user gave in `where`. @throws UsageError when it is no JSON. */
-export function parseJson(text: string, where: string): unknown {
+/** How messages call what is read from `path`. */
+function inputName(path: string): string {
+  return path === "-" ? "standard input" : path;
+}
+
+/** What to do about bytes in the code page of a console. */
+function encodingAdvice(path: string): string {
+  return path === "-"
+    ? "; first run chcp 65001 in cmd.exe, or $OutputEncoding = [Text.UTF8Encoding]::new() in PowerShell 5.1"
+    : "; save the file as UTF-8";
+}
+
+/**
+ * The JSON value of a text that the user gave in `where`.
+ *
+ * @throws UsageError when it is not JSON, with `hint`, or has a number that would be rounded.
+ */
+export function parseJson(text: string, where: string, hint = ""): unknown {
+  const rounded = roundedNumber(text);
+  if (rounded !== undefined) {
+    throw new UsageError(
+      `${where} has the number ${rounded.source}, which would be kept as ${rounded.value}: write it as a string`,
+    );
+  }
   try {
     return JSON.parse(text);
   } catch (thrown) {
-    throw new UsageError(`${where} is no JSON: ${messageOf(thrown)}`, { cause: thrown });
+    throw new UsageError(`${where} is not JSON: ${messageOf(thrown)}${hint}`, { cause: thrown });
   }
 }

@@ -6,9 +6,11 @@
  * worth. So a request that changes anything is refused when its `Origin` is neither this host nor a listed one.
  */
 import type { Context, MiddlewareHandler } from "hono";
-import { sleep } from "../src/mod.ts";
+import { decodeText, messageOf, roundedNumber, sleep } from "../src/mod.ts";
 import { HttpError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
+
+const encoder = new TextEncoder();
 
 /** Refuses an endless URL or headers. @throws HttpError `HEADERS_TOO_LARGE`. */
 export function limitHeaders({ headerMaxLength }: ResolvedAppOptions): MiddlewareHandler {
@@ -72,10 +74,31 @@ export function readBody(options: ResolvedAppOptions): MiddlewareHandler {
   return async (c, next) => {
     if (c.req.raw.body !== null) {
       if (Number(c.req.header("Content-Length")) > options.bodyMaxBytes) throw tooLarge(options);
-      c.req.raw = new Request(c.req.raw, { body: await readWithin(c.req.raw.body, options) });
+      const body = checkedText(await readWithin(c.req.raw.body, options));
+      c.req.raw = new Request(c.req.raw, { body: encoder.encode(body) });
     }
     await next();
   };
+}
+
+/**
+ * The text of a body.
+ *
+ * @throws HttpError `MALFORMED_JSON` when it is not UTF-8, or has a number that would not be kept as it is.
+ */
+function checkedText(bytes: ArrayBuffer): string {
+  let text: string;
+  try {
+    text = decodeText(new Uint8Array(bytes));
+  } catch (cause) {
+    throw new HttpError("MALFORMED_JSON", `Cannot read the body: ${messageOf(cause)}`, { cause });
+  }
+  const rounded = roundedNumber(text);
+  if (rounded === undefined) return text;
+  throw new HttpError(
+    "MALFORMED_JSON",
+    `Cannot keep the number ${rounded.source}, which would become ${rounded.value}: write it as a string`,
+  );
 }
 
 async function readWithin(

@@ -34,6 +34,7 @@ export {
   RetryAfterError,
   StorageError,
 } from "./domain/errors.ts";
+export { decodeText, type RoundedNumber, roundedNumber } from "./domain/given_text.ts";
 export {
   type ModuleParameter,
   PARAMETER_TYPES,

@@ -13,6 +13,7 @@ import {
 } from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { showingWork } from "../progress.ts";
+import { shellWord } from "../shell_quoting.ts";
 import { printable } from "../task_text.ts";
 
 interface RepairOptions {
@@ -65,6 +66,12 @@ async function repair(session: Session, options: RepairOptions): Promise<number>
       `lost: ${part.bytes} bytes from ${part.offset} of ${part.path}: ${printable(part.reason)}`,
     );
   }
-  writeLine(session, `put it in the queue's place with: holdfast restore ${path}`);
+  const [queue, salvaged] = [session.dbPath, path].map((word) =>
+    shellWord(word, Deno.build.os === "windows")
+  );
+  writeLine(
+    session,
+    `put it in the queue's place with: holdfast --db ${queue} restore ${salvaged}`,
+  );
   return EXIT.done;
 }

@@ -3,6 +3,7 @@
  * file, so that it stands in no list of processes.
  */
 import { messageOf, quotePath } from "../domain/errors.ts";
+import { decodeText } from "../domain/given_text.ts";
 import type { WebhookOptions } from "../worker/webhook_handler.ts";
 import type { WorkerConfig } from "../worker/worker_config.ts";
 import { readEnvironment } from "./environment.ts";
@@ -45,7 +46,7 @@ async function readSecret(plain: string | undefined, file: string | undefined): 
     throw refusal(`${WEBHOOK_SECRET_VARIABLE} and ${name} are two secrets: one is needed`);
   }
   try {
-    return (await Deno.readTextFile(file)).replace(/^\uFEFF/, "").trim();
+    return decodeText(await Deno.readFile(file)).trim();
   } catch (thrown) {
     throw refusal(`the secret file ${name} cannot be read: ${messageOf(thrown)}`, thrown);
   }

@@ -5,6 +5,7 @@ import { extname } from "node:path";
 import { parse as parseToml } from "smol-toml";
 import { parse as parseYaml } from "yaml";
 import { messageOf } from "../domain/errors.ts";
+import { decodeText } from "../domain/given_text.ts";
 
 const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   ".json": (text) => JSON.parse(text),
@@ -24,9 +25,9 @@ export async function readSettingsFile(file: string): Promise<unknown> {
   if (parse === undefined) {
     throw new TypeError(`its name ends in none of ${Object.keys(PARSERS).join(", ")}`);
   }
-  const text = await Deno.readTextFile(file);
+  const text = decodeText(await Deno.readFile(file));
   try {
-    return parse(text.replace(/^\uFEFF/, ""));
+    return parse(text);
   } catch (thrown) {
     throw new TypeError(messageOf(thrown).trim().replace(/\s*\n\s*/g, " "), { cause: thrown });
   }

@@ -5,7 +5,7 @@ import { assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { main } from "../../cli/main.ts";
-import type { CliIo } from "../../cli/io.ts";
+import { type CliIo, systemIo } from "../../cli/io.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -55,7 +55,7 @@ export function capturedIo(
       written.err += text;
       surroundings.onErr?.(text);
     },
-    readText: async (path) => surroundings.files?.[path] ?? await Deno.readTextFile(path),
+    readText: async (path) => surroundings.files?.[path] ?? await systemIo().readText(path),
     environment: (name) => surroundings.environment?.[name],
     outIsTerminal: surroundings.terminal ?? false,
     errIsTerminal: false,

@@ -186,6 +186,8 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   "priority 1.5": ["enqueue", "t", "--priority", "1.5"],
   "a priority in words": ["enqueue", "t", "--priority", "high"],
   "no attempts": ["enqueue", "t", "--max-attempts", "0"],
+  "a number that would be rounded": ["enqueue", "t", "--payload", "[12345678901234567890]"],
+  "a number without end": ["enqueue", "t", "--payload", '{"n":1e999}'],
   "a payload that is no JSON": ["enqueue", "t", "--payload", "{to:1}"],
   "a NaN payload": ["enqueue", "t", "--payload", "NaN"],
   "an empty payload": ["enqueue", "t", "--payload", ""],
@@ -216,6 +218,61 @@ for (const [what, args] of Object.entries(REFUSED)) {
   });
 }
 
+for (
+  const [shell, args, hint] of [
+    ["cmd.exe", ["--payload", "'{path:README.md}'"], "may have taken its quotes"],
+    ["PowerShell 5.1", ["--payload", "{path:README.md}"], "'{\\\"key\\\":1}' in PowerShell"],
+    ["cmd.exe, with a blank", ["--payload", "'{path:", "README.md}'"], "too many arguments"],
+    [
+      "cmd.exe, with a blank",
+      ["--payload", "'{path:", "README.md}'"],
+      '"{\\"key\\":1}" in cmd.exe',
+    ],
+  ] as const
+) {
+  Deno.test(`enqueue says what to type when ${shell} has changed a payload: ${hint}`, async () => {
+    await using scratch = new Scratch();
+    const { code, err } = await scratch.run(["enqueue", "t", ...args]);
+    assertEquals(code, 2);
+    assertStringIncludes(err, hint);
+  });
+}
+
+Deno.test("enqueue gives no advice about shells where JSON has another fault", async () => {
+  await using scratch = new Scratch();
+  for (const payload of ['{"a":1', '{"a":}', "nothing"]) {
+    const { err } = await scratch.run(["enqueue", "t", "--payload", payload]);
+    assertStringIncludes(err, "--payload is not JSON");
+    assert(!err.includes("shell"), err);
+  }
+});
+
+Deno.test("enqueue --payload - reads standard input", async () => {
+  await using scratch = new Scratch();
+  const { code } = await scratch.run(["enqueue", "t", "--payload", "-"], {
+    files: { "-": '{"n":-1}\r\n' },
+  });
+  assertEquals(code, 0);
+  assertEquals((await scratch.json(["show", "1"])).doc.payload, { n: -1 });
+});
+
+Deno.test("enqueue takes files in UTF-16 by their mark, and refuses bytes that are not UTF-8", async () => {
+  await using scratch = new Scratch();
+  const [wide, wrong] = [scratch.path("wide.json"), scratch.path("wrong.json")];
+  const text = '\ufeff{"type":"t","payload":"ü€"}';
+  const units = Uint16Array.from(text, (unit) => unit.charCodeAt(0));
+  await Deno.writeFile(wide, new Uint8Array(units.buffer));
+  await Deno.writeFile(wrong, Uint8Array.from([0x22, 0xfc, 0x22]));
+  assertEquals((await scratch.run(["enqueue", "--batch", wide])).code, 0);
+  assertEquals((await scratch.json(["show", "1"])).doc.payload, "ü€");
+  for (const args of [["t", "--payload-file", wrong], ["--batch", wrong]]) {
+    const { code, err } = await scratch.run(["enqueue", ...args]);
+    assertEquals(code, 2);
+    assertStringIncludes(err, "it is not UTF-8: byte 1 is 0xfc; save the file as UTF-8");
+  }
+  assertEquals((await scratch.json(["list"])).doc.total, 1);
+});
+
 Deno.test("enqueue --batch stores every line, whatever its line end", async () => {
   await using scratch = new Scratch();
   const batch = [
@@ -235,7 +292,7 @@ Deno.test("enqueue --batch stores every line, whatever its line end", async () =
 });
 
 const BAD_LINES: Readonly<Record<string, readonly [string, string]>> = {
-  "is no JSON": ["{", "line 2 is no JSON"],
+  "is no JSON": ["{", "line 2 is not JSON"],
   "is no object": ["[]", "line 2: "],
   "has no type": ['{"payload":1}', "line 2: type"],
   "has an unknown field": ['{"type":"t","prioritty":1}', "prioritty"],

@@ -2,7 +2,8 @@
  * `holdfast explain | health | prune`: running a queue from the command line.
  */
 import { assertEquals, assertMatch } from "@std/assert";
-import { Scratch } from "./cli_harness.ts";
+import { shellWord } from "../../cli/shell_quoting.ts";
+import { holdfast, Scratch } from "./cli_harness.ts";
 
 Deno.test("explain says why in one line, and as JSON", async () => {
   await using scratch = new Scratch();
@@ -95,6 +96,34 @@ Deno.test("check ends with 4 on a damaged queue, and repair and restore bring ba
   assertEquals((await scratch.run(["restore", repaired.doc.path])).code, 0);
   assertEquals((await scratch.json(["list"])).doc.total, 2);
   assertEquals((await scratch.run(["check"])).code, 0);
+});
+
+Deno.test("the line that repair prints restores this queue, and no other, also with blanks in its path", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "a"]);
+  const { out } = await scratch.run(["repair"]);
+  const line = /with: holdfast (.*)\n/.exec(out)![1]!;
+  const words = [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((word) =>
+    word[1] ?? word[2] ?? word[3]!
+  );
+  assertEquals(words, ["--db", scratch.db, "restore", `${scratch.db}.repaired`]);
+  assertEquals((await holdfast(words)).code, 0);
+});
+
+Deno.test("shellWord() quotes what a shell would take apart", () => {
+  for (
+    const [word, posix, windows] of [
+      ["queue.db", "queue.db", "queue.db"],
+      ["/a b/q.db", "'/a b/q.db'", '"/a b/q.db"'],
+      ["C:\\data\\q.db", "'C:\\data\\q.db'", "C:\\data\\q.db"],
+      ["it's", "'it'\\''s'", `"it's"`],
+      ["a&b", "'a&b'", '"a&b"'],
+      ["$x y", "'$x y'", "'$x y'"],
+      ["", "''", '""'],
+    ] as const
+  ) {
+    assertEquals([shellWord(word, false), shellWord(word, true)], [posix, windows]);
+  }
 });
 
 Deno.test("restore ends with 4 when there is no such backup", async () => {

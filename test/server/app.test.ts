@@ -1,5 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { QueueError, type QueueErrorCode, StorageError } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import { EnqueuedSchema, ErrorSchema, HealthSchema, RunSchema } from "../../server/schemas.ts";
@@ -77,6 +77,24 @@ for (const path of BODY_PATHS) {
       for (const body of ["", "{", "{'type':1}", '{"type":"t"} x']) {
         await readError(await post(app, path, body), 400, "MALFORMED_JSON");
       }
+    }));
+
+  Deno.test(`POST ${path} refuses what it could not keep as it is`, () =>
+    withApp(async ({ app, queue }) => {
+      const bytes = new TextEncoder().encode('{"type":"t","payload":"?"}');
+      bytes[bytes.indexOf(0x3f)] = 0xfc;
+      const rounded = '{"type":"t","payload":{"id":12345678901234567890}}';
+      for (
+        const [body, reason] of [[bytes, "byte 23 is 0xfc"], [
+          rounded,
+          "12345678901234567890",
+        ]] as const
+      ) {
+        const headers = { "Content-Type": "application/json" };
+        const response = await app.request(path, { method: "POST", headers, body });
+        assertStringIncludes((await readError(response, 400, "MALFORMED_JSON")).detail, reason);
+      }
+      assertEquals(await queue.count(), 0);
     }));
 
   Deno.test(`POST ${path} refuses a missing body`, () =>

@@ -27,6 +27,10 @@ nothing is cut. Colours are for terminals only: \`NO_COLOR\` turns them off, \`F
 With \`--json\` there is one document on standard output and nothing else. Instants are ISO 8601 in
 UTC (\`Instant\` below is such a string). A task is named by its id or its run id; \`run:7\` is the run id \`7\`.
 
+Examples quote JSON as POSIX shells and PowerShell 7.3 want it; in cmd.exe type
+\`--payload "{\\"key\\":1}"\`, in PowerShell 5.1 \`--payload '{\\"key\\":1}'\`, anywhere a pipe into
+\`--payload -\`.
+
 | exit code | means |
 | --- | --- |
 | 0 | done |
