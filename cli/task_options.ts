@@ -40,6 +40,9 @@ export type TaskOptions = {
   webhookEvents?: WebhookEvent[];
 };
 
+/** What `--payload` takes. */
+export const PAYLOAD_HELP = "the handler's input, - for standard input (default: {})";
+
 /** What `--webhook` and `--webhook-events` take. */
 export const WEBHOOK_HELP = "tell this URL when the task has ended";
 export const WEBHOOK_EVENTS_HELP = "only of these ends (default: all)";
@@ -53,8 +56,7 @@ export function addTaskOptions<Args extends unknown[], Globals extends OptionVal
   const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
   return command
     .addOption(
-      new Option("--payload <json>", "the handler's input, - for standard input (default: {})")
-        .conflicts("payloadFile"),
+      new Option("--payload <json>", PAYLOAD_HELP).conflicts("payloadFile"),
     )
     .option("--payload-file <file>", "a file that holds the payload, - for standard input")
     .option(

@@ -26,7 +26,13 @@ import {
 import { checkedInput, EXIT, NotFoundError, UsageError } from "../exit.ts";
 import { duration, integerFrom, someOption } from "../options.ts";
 import { durationText } from "../task_text.ts";
-import { newTaskOf, type TaskOptions, WEBHOOK_EVENTS_HELP, WEBHOOK_HELP } from "../task_options.ts";
+import {
+  newTaskOf,
+  PAYLOAD_HELP,
+  type TaskOptions,
+  WEBHOOK_EVENTS_HELP,
+  WEBHOOK_HELP,
+} from "../task_options.ts";
 
 interface AddOptions {
   readonly cron?: string;
@@ -62,7 +68,7 @@ export function addScheduleCommands(program: Program, app: App): void {
     )
     .option("--time-zone <zone>", "where --cron is read (default: UTC)")
     .option("--every <duration>", "that long after each task has ended: 30s, 5m, 2h", duration)
-    .option("--payload <json>", "the handler's input (default: {})")
+    .option("--payload <json>", PAYLOAD_HELP)
     .option("--payload-file <file>", "a file that holds the payload, - for standard input")
     .option("--priority <n>", "1 to 1000, lower runs first", integerFrom(1, 1000))
     .option("--max-attempts <n>", "executions allowed for each task", integerFrom(1, 100))
