@@ -7,6 +7,7 @@ import {
   openLogStore,
   openQueue,
   type QueueOptions,
+  StorageError,
   type TaskQueue,
 } from "../src/mod.ts";
 import { type Desk, LocalDesk } from "./desk.ts";
@@ -93,6 +94,35 @@ export function withExistingQueue<T>(
 }
 
 /**
+ * The same for work that only reads: it needs no permission to write and no room on the disk, and leaves the files as they
+ * are. A queue of an older Holdfast is opened as for any other work, which upgrades it. @throws OpenError
+ */
+export async function withQueueToRead<T>(
+  session: Session,
+  work: (queue: TaskQueue) => Promise<T>,
+): Promise<T> {
+  refuseServer(session);
+  const options = { path: session.dbPath, mustExist: true };
+  try {
+    return await withOpenQueue({ ...options, readOnly: true }, work);
+  } catch (thrown) {
+    const isOld = thrown instanceof OpenError && thrown.cause instanceof StorageError &&
+      thrown.cause.operation === "upgrade";
+    if (!isOld) throw thrown;
+    return await withOpenQueue(options, work);
+  }
+}
+
+/** Does `work`, which only reads, with the server that was named, or with the session's queue. @throws OpenError */
+export async function withDeskToRead<T>(
+  session: Session,
+  work: (desk: Desk) => Promise<T>,
+): Promise<T> {
+  if (session.server !== null) return await work(new RemoteDesk(session.server));
+  return await withQueueToRead(session, (queue) => atLocalDesk(session, queue, work));
+}
+
+/**
  * Does `work` with the server that was named, or with the session's queue, which must be there unless `mayMake`.
  *
  * @throws OpenError
@@ -104,14 +134,20 @@ export async function withDesk<T>(
 ): Promise<T> {
   if (session.server !== null) return await work(new RemoteDesk(session.server));
   const open = mayMake ? withQueue : withExistingQueue;
-  return await open(session, async (queue) => {
-    const logs = openLogStore(session.dbPath);
-    try {
-      return await work(new LocalDesk(queue, logs));
-    } finally {
-      logs.close();
-    }
-  });
+  return await open(session, (queue) => atLocalDesk(session, queue, work));
+}
+
+async function atLocalDesk<T>(
+  session: Session,
+  queue: TaskQueue,
+  work: (desk: Desk) => Promise<T>,
+): Promise<T> {
+  const logs = openLogStore(session.dbPath);
+  try {
+    return await work(new LocalDesk(queue, logs));
+  } finally {
+    logs.close();
+  }
 }
 
 /** Call it where a command works on files. @throws UsageError `--url` was given; HOLDFAST_URL is not meant for such a command. */

@@ -11,7 +11,7 @@ export const EXIT = Object.freeze({
   no: 1,
   /** The command was used wrongly; nothing was changed. */
   usage: 2,
-  /** There is no such task. */
+  /** There is no such task, or nothing that could be checked. */
   notFound: 3,
   /** The queue cannot be opened, or its storage fails. */
   storage: 4,

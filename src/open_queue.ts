@@ -28,6 +28,11 @@ export interface QueueOptions {
   readonly path?: string;
   /** Whether to refuse a path at which there is no queue yet, instead of making one; default false. */
   readonly mustExist?: boolean;
+  /**
+   * Whether to read only: the queue must be there, nothing is made, locked or changed, and what would change it is refused
+   * with a StorageError. It needs no permission to write, and works on a full disk. Default false.
+   */
+  readonly readOnly?: boolean;
   /** `true` keeps everything in memory, for tests and for the edge; default false. */
   readonly memory?: boolean;
   /** Any other place; default none. */
@@ -85,6 +90,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
     schema: QUEUE_SCHEMA,
     newQueueId: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
     clock,
+    isReadOnly: options.readOnly,
     durability: checkDurability(options.durability),
     memoryMaxBytes: checkMemory(options.memoryMaxBytes),
     onBackgroundError,
@@ -95,6 +101,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
     return new LedgerQueue(ledger, {
       clock,
       random,
+      isReadOnly: options.readOnly,
       retryPolicy,
       payloadMaxBytes,
       retention,
@@ -131,7 +138,7 @@ export function openLogStore(path: string): LogStore {
   return new FileLogStore(path);
 }
 
-function storageOf({ path, mustExist, memory, storage }: QueueOptions): Storage {
+function storageOf({ path, mustExist, readOnly, memory, storage }: QueueOptions): Storage {
   const given = [path, memory || undefined, storage].filter((place) => place !== undefined);
   if (given.length !== 1) {
     throw new TypeError(
@@ -143,7 +150,7 @@ function storageOf({ path, mustExist, memory, storage }: QueueOptions): Storage 
   if (typeof path !== "string" || path.trim() === "") {
     throw new TypeError("Cannot open a queue at a blank path");
   }
-  return new DenoStorage(path, { mustExist });
+  return new DenoStorage(path, { mustExist, isReadOnly: readOnly });
 }
 
 function checkDurability(durability: string | undefined): Durability | undefined {

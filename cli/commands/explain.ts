@@ -6,7 +6,7 @@ import {
   ID_HELP,
   type Program,
   type Session,
-  withDesk,
+  withDeskToRead,
   writeJson,
   writeLine,
 } from "../app.ts";
@@ -24,7 +24,7 @@ export function addExplainCommand(program: Program, app: App): void {
 }
 
 function explain(session: Session, reference: string): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const explanation = await desk.explain(reference);
     if (session.json) writeJson(session, explanation);
     writeLine(session, printable(explanation.summary));

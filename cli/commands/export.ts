@@ -14,7 +14,7 @@ import {
   type App,
   type Program,
   type Session,
-  withExistingQueue,
+  withQueueToRead,
   writeJson,
   writeLine,
   writeNote,
@@ -59,7 +59,7 @@ function exportQueue(session: Session, options: ExportOptions): Promise<number> 
   if (output === undefined && (format === "original" || session.json)) {
     throw new UsageError("--output is needed with --format original, and with --json");
   }
-  return withExistingQueue(session, async (queue) => {
+  return withQueueToRead(session, async (queue) => {
     const report = await showingPhases(session.io, (onProgress) =>
       exportTasks(queue, {
         format,

@@ -1,7 +1,14 @@
 /**
  * `holdfast health`: how the queue is, and why. Exit code 1: it is unhealthy.
  */
-import { type App, type Program, type Session, withDesk, writeJson, writeLine } from "../app.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withDeskToRead,
+  writeJson,
+  writeLine,
+} from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { statusStyle } from "../style.ts";
 import { printable } from "../task_text.ts";
@@ -14,7 +21,7 @@ export function addHealthCommand(program: Program, app: App): void {
 }
 
 function health(session: Session): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const document = await desk.health();
     const { status, reasons } = document;
     if (session.json) writeJson(session, document);

@@ -7,7 +7,7 @@ import {
   type App,
   type Program,
   type Session,
-  withDesk,
+  withDeskToRead,
   writeJson,
   writeNote,
   writeTable,
@@ -40,7 +40,7 @@ export function addListCommand(program: Program, app: App): void {
 }
 
 function list(session: Session, options: ListOptions): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const document = await desk.list(options);
     const { tasks, total } = document;
     if (session.json) writeJson(session, document);

@@ -7,7 +7,7 @@ import {
   ID_HELP,
   type Program,
   type Session,
-  withDesk,
+  withDeskToRead,
   writeJson,
   writeLine,
   writeNote,
@@ -34,7 +34,7 @@ export function addLogsCommand(program: Program, app: App): void {
 }
 
 function printLogs(session: Session, reference: string): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const task = await desk.find(reference);
     const { lines } = await desk.readLog(task, null);
     for (const line of lines) writeLine(session, logText(line));
@@ -47,7 +47,7 @@ function printLogs(session: Session, reference: string): Promise<number> {
 async function followLogs(session: Session, reference: string): Promise<number> {
   const interrupts = listenForInterrupts(session.io);
   try {
-    return await withDesk(session, async (desk) => {
+    return await withDeskToRead(session, async (desk) => {
       const task = await desk.find(reference);
       const lines: LogLine[] = [];
       const onLine = (line: LogLine): void => {

@@ -1,13 +1,19 @@
 /**
  * `holdfast check` and `holdfast repair`: whether a queue is whole, and what can be salvaged when it is not.
  */
-import { repairQueue, validateQueueIntegration } from "../../src/mod.ts";
+import {
+  CorruptionError,
+  type IntegrationCheck,
+  repairQueue,
+  StorageError,
+  validateQueueIntegration,
+} from "../../src/mod.ts";
 import {
   type App,
   type Program,
   refuseServer,
   type Session,
-  withExistingQueue,
+  withQueueToRead,
   writeJson,
   writeLine,
 } from "../app.ts";
@@ -21,11 +27,12 @@ interface RepairOptions {
   readonly force?: true;
 }
 
-/** Adds the commands. Exit code 4: the queue is damaged, or cannot be repaired. */
+/** Adds the commands. Exit code 4: the queue is damaged, or cannot be repaired; 3: it could not be checked. */
 export function addRepairCommands(program: Program, app: App): void {
   program.command("check")
     .description(
-      "verify the queue's files, and try a copy of the queue out; ends with 4 when it is damaged",
+      "verify the queue's files, and try a copy of the queue out; ends with 4 when it is damaged, " +
+        "with 3 when it could not be checked",
     )
     .action((_options, command) => app.run(command.optsWithGlobals(), check));
   program.command("repair")
@@ -39,16 +46,48 @@ export function addRepairCommands(program: Program, app: App): void {
 
 async function check(session: Session): Promise<number> {
   refuseServer(session);
-  const { checks, wrong } = await showingWork(session.io, "checking the queue", async () => {
-    const { checks, errors } = await validateQueueIntegration(session.dbPath);
-    if (errors.length > 0) return { checks, wrong: errors };
-    const report = await withExistingQueue(session, (queue) => queue.integrityCheck());
-    return { checks, wrong: report.problems };
-  });
-  if (session.json) writeJson(session, { success: wrong.length === 0, checks, errors: wrong });
-  for (const each of wrong) writeLine(session, `wrong: ${printable(each)}`);
-  writeLine(session, wrong.length === 0 ? "the queue is whole and works" : "the queue is damaged");
-  return wrong.length === 0 ? EXIT.done : EXIT.storage;
+  const { checks, errors, verdict } = await showingWork(
+    session.io,
+    "checking the queue",
+    () => examine(session),
+  );
+  if (session.json) writeJson(session, { success: verdict === "whole", checks, errors });
+  for (const each of errors) writeLine(session, `wrong: ${printable(each)}`);
+  writeLine(session, VERDICTS[verdict].text);
+  return VERDICTS[verdict].code;
+}
+
+/** What a check can come to. */
+const VERDICTS = Object.freeze({
+  whole: { text: "the queue is whole and works", code: EXIT.done },
+  damaged: { text: "the queue is damaged", code: EXIT.storage },
+  unknown: { text: "the queue could not be checked", code: EXIT.notFound },
+  untried: {
+    text: "the queue's files are whole, but a copy of it could not be tried out here",
+    code: EXIT.notFound,
+  },
+});
+
+interface Examination {
+  readonly checks: readonly IntegrationCheck[];
+  readonly errors: readonly string[];
+  readonly verdict: keyof typeof VERDICTS;
+}
+
+/** The files are read first, for which no permission to write is needed; only then a copy is tried out. */
+async function examine(session: Session): Promise<Examination> {
+  try {
+    const report = await withQueueToRead(session, (queue) => queue.integrityCheck());
+    if (!report.ok) return { checks: [], errors: report.problems, verdict: "damaged" };
+  } catch (thrown) {
+    const { cause } = thrown as Error;
+    const verdict = cause instanceof CorruptionError ? "damaged" : "unknown";
+    if (!(cause instanceof StorageError)) throw thrown;
+    return { checks: [], errors: [cause.message], verdict };
+  }
+  const { checks, errors } = await validateQueueIntegration(session.dbPath);
+  if (errors.length === 0) return { checks, errors, verdict: "whole" };
+  return { checks, errors, verdict: checks.length === 1 ? "untried" : "damaged" };
 }
 
 async function repair(session: Session, options: RepairOptions): Promise<number> {

@@ -20,6 +20,7 @@ import {
   type Session,
   withExistingQueue,
   withQueue,
+  withQueueToRead,
   writeJson,
   writeLine,
 } from "../app.ts";
@@ -108,7 +109,7 @@ export function addScheduleCommands(program: Program, app: App): void {
 }
 
 function list(session: Session): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
+  return withQueueToRead(session, async (queue) => {
     const schedules = await queue.listSchedules();
     if (session.json) writeJson(session, { schedules: schedules.map(scheduleJson) });
     for (const schedule of schedules) writeLine(session, describe(schedule));

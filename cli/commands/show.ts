@@ -6,7 +6,7 @@ import {
   ID_HELP,
   type Program,
   type Session,
-  withDesk,
+  withDeskToRead,
   writeJson,
   writeLine,
 } from "../app.ts";
@@ -30,7 +30,7 @@ export function addShowCommand(program: Program, app: App): void {
 }
 
 function show(session: Session, reference: string, options: ShowOptions): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const task = await desk.find(reference);
     if (!options.history) {
       if (session.json) writeJson(session, task);

@@ -7,8 +7,8 @@ import {
   type App,
   type Program,
   type Session,
-  withDesk,
-  withExistingQueue,
+  withDeskToRead,
+  withQueueToRead,
   writeJson,
   writeLine,
   writeTable,
@@ -50,7 +50,7 @@ async function watch(session: Session, { interval: intervalMs }: StatsOptions): 
   const interrupts = listenForInterrupts(session.io);
   const signal = AbortSignal.any([interrupts.signal, session.io.outClosed]);
   try {
-    return await withExistingQueue(session, async (queue) => {
+    return await withQueueToRead(session, async (queue) => {
       await watchStats({ session, queue, intervalMs, signal });
       return interrupts.signal.aborted ? EXIT.interrupted : EXIT.done;
     });
@@ -60,7 +60,7 @@ async function watch(session: Session, { interval: intervalMs }: StatsOptions): 
 }
 
 function stats(session: Session): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const document = await desk.stats();
     if (session.json) writeJson(session, document);
     const head = ["type", ...TASK_STATUSES];

@@ -6,7 +6,7 @@ import {
   ID_HELP,
   type Program,
   type Session,
-  withDesk,
+  withDeskToRead,
   writeJson,
   writeTable,
 } from "../app.ts";
@@ -27,7 +27,7 @@ export function addTransitionsCommand(program: Program, app: App): void {
 }
 
 function transitions(session: Session, reference: string): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const document = await desk.transitions(reference);
     if (session.json) writeJson(session, document);
     writeTransitions(session, document.transitions);

@@ -5,7 +5,7 @@ import {
   type App,
   type Program,
   type Session,
-  withDesk,
+  withDeskToRead,
   writeJson,
   writeNote,
   writeTable,
@@ -32,7 +32,7 @@ export function addWorkersCommand(program: Program, app: App): void {
 }
 
 function workers(session: Session): Promise<number> {
-  return withDesk(session, async (desk) => {
+  return withDeskToRead(session, async (desk) => {
     const document = await desk.workers();
     if (session.json) writeJson(session, document);
     const rows = document.workers.map(workerRow);

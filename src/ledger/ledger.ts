@@ -39,6 +39,8 @@ export const LEDGER_DEFAULTS = Object.freeze({
 /** How a ledger is opened. */
 export interface LedgerOptions extends RecoverySource {
   readonly clock: Clock;
+  /** Whether it is read only: no lock is taken and nothing is changed, so no permission to write is needed. Default false. */
+  readonly isReadOnly?: boolean;
   /** Default `full`. */
   readonly durability?: Durability;
   /** Is told when work that nobody waits for failed (a checkpoint, following others); what it throws is dropped. */
@@ -115,7 +117,7 @@ export class Ledger {
     try {
       await options.storage.open();
       const ledger = new Ledger(options, await recover(options));
-      await ledger.#begin();
+      await (options.isReadOnly ? ledger.#beginReading() : ledger.#begin());
       return ledger;
     } catch (error) {
       options.storage.close();
@@ -154,6 +156,7 @@ export class Ledger {
    */
   write<T>(operation: (transaction: Transaction) => T, options: WriteOptions = {}): Promise<T> {
     this.#checkOpen();
+    if (this.#options.isReadOnly) return Promise.reject(this.#readOnlyError());
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ run: operation, upTo: options.upTo, resolve, reject });
       this.#startDrain();
@@ -167,6 +170,7 @@ export class Ledger {
 
   /** Folds everything written so far into a new snapshot; other work goes on. Waits while another process does the same. */
   async checkpoint(): Promise<LedgerCheckpoint> {
+    if (this.#options.isReadOnly) throw this.#readOnlyError();
     while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
     this.#checkOpen();
     const report = await this.#checkpointer.make();
@@ -183,6 +187,7 @@ export class Ledger {
   /** Everything written so far, durable, as the bytes of a SQLite file; other work goes on. */
   async exportDurable(): Promise<LedgerExport> {
     this.#checkOpen();
+    if (this.#options.isReadOnly) throw this.#readOnlyError();
     return await this.#onDrain(async () => {
       await this.#sync(); // what is left to do with the lock held is little then
       await this.#underLock(() => this.#syncNow());
@@ -194,7 +199,7 @@ export class Ledger {
   async verify(): Promise<string[]> {
     this.#checkOpen();
     return await this.#onDrain(async () => {
-      await this.#underLock(() => this.#syncNow());
+      if (!this.#options.isReadOnly) await this.#underLock(() => this.#syncNow());
       return await verifyReplica(this.#replica, this.#options, () => {
         return this.#follow() === "current" ? this.#journal.sequence : undefined;
       });
@@ -240,10 +245,7 @@ export class Ledger {
       while (this.#draining !== undefined) await this.#draining;
       this.#cancelSync?.();
       while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
-      if (this.#failure === undefined) await this.#onDrain(() => this.#sync());
-      await this.#checkpointIf(() =>
-        this.#outgrows(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4)
-      );
+      if (!this.#options.isReadOnly) await this.#tidyUp();
       if (this.#durability === "relaxed" && !this.#journal.isDurable) this.#checkHealthy();
     } finally {
       this.#journal.close();
@@ -251,6 +253,15 @@ export class Ledger {
       this.#replica.close();
       this.#feed.close();
     }
+  }
+
+  /** A checkpoint that fails is left to others: everything is in the journal. */
+  async #tidyUp(): Promise<void> {
+    if (this.#failure === undefined) await this.#onDrain(() => this.#sync());
+    const isWanted = (): boolean => {
+      return this.#outgrows(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4);
+    };
+    await this.#checkpointIf(isWanted).catch((error) => this.#reportOnce(error));
   }
 
   // --- opening
@@ -268,6 +279,43 @@ export class Ledger {
       this.#replica.close();
       throw error;
     }
+    this.#beginToLook();
+  }
+
+  /** Takes the files as they are. @throws CorruptionError; StorageError when only a writer could bring them up to date. */
+  // deno-lint-ignore require-await
+  async #beginReading(): Promise<void> {
+    try {
+      this.#checkUnlocked();
+      const { version } = this.#replica;
+      const newest = this.#options.schema.migrations.length;
+      if (version > 0 && version < newest) {
+        const reason = `its schema version is ${version}, reading it needs ${newest}`;
+        throw new StorageError("upgrade", this.location, reason);
+      }
+      this.#replica.migrate(newest);
+    } catch (error) {
+      this.#journal.close();
+      this.#replica.close();
+      throw error;
+    }
+    this.#beginToLook();
+  }
+
+  /** Others may write meanwhile: what looks like damage is damage when nothing more can be read. */
+  #checkUnlocked(): void {
+    for (;;) {
+      const { sequence } = this.#journal;
+      try {
+        return this.#journal.checkUnlocked();
+      } catch (error) {
+        if (this.#follow() !== "current") return; // the next reader begins again from the new snapshot
+        if (this.#journal.sequence === sequence) throw error;
+      }
+    }
+  }
+
+  #beginToLook(): void {
     this.#feed.forget();
     const { clock, storage } = this.#options;
     this.#lookout = new Lookout({
@@ -618,6 +666,10 @@ export class Ledger {
 
   #checkOpen(): void {
     if (this.#isClosed) throw new QueueError("queue_closed", "Cannot use the queue: it is closed");
+  }
+
+  #readOnlyError(): StorageError {
+    return new StorageError("change", this.location, "it was opened for reading only");
   }
 
   #checkHealthy(): void {

@@ -6,6 +6,7 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { StorageError } from "../domain/errors.ts";
+import { FOOTER_BYTES, isFooter } from "../storage/snapshot.ts";
 import type {
   FileName,
   FileWatch,
@@ -37,9 +38,17 @@ const REMOVAL_PATIENCE_MS = 1000;
  */
 export type Presence = "shared" | "exclusive" | "unseen";
 
+/** How the files of a queue are used. */
+export interface DenoStorageOptions {
+  readonly mustExist?: boolean;
+  readonly presence?: Presence;
+  readonly isReadOnly?: boolean;
+}
+
 /** The files of the queue at a path. */
 export class DenoStorage implements Storage {
   readonly #mustExist: boolean;
+  readonly #isReadOnly: boolean;
   readonly #presence: Presence;
   #presenceFile: Deno.FsFile | undefined;
   #watchTrust: WatchTrust = "untried";
@@ -52,14 +61,13 @@ export class DenoStorage implements Storage {
   /**
    * @param options.mustExist Whether `open` refuses to begin a new queue; default false.
    * @param options.presence How this process takes part; default `shared`.
+   * @param options.isReadOnly Whether nothing is made, locked or changed, so that reading is all that is needed; default false.
    */
-  constructor(
-    path: string,
-    options: { readonly mustExist?: boolean; readonly presence?: Presence } = {},
-  ) {
+  constructor(path: string, options: DenoStorageOptions = {}) {
     this.#location = resolve(path);
     this.#presence = options.presence ?? "shared";
-    this.#mustExist = options.mustExist ?? false;
+    this.#isReadOnly = options.isReadOnly ?? false;
+    this.#mustExist = this.#isReadOnly || (options.mustExist ?? false);
   }
 
   get location(): string {
@@ -83,6 +91,9 @@ export class DenoStorage implements Storage {
       checkOrdinary(found);
       if (found !== undefined) this.#location = await truePath(this.location, isLink);
       if (this.#mustExist && found === undefined) await this.#checkJournal();
+      if (this.#isReadOnly || found !== undefined && this.#isForeign()) {
+        return await this.#awaitSegments();
+      }
       await makeFolder(this.#folder);
       if (found === undefined) await this.#holdPlace();
       await this.#enter();
@@ -120,7 +131,9 @@ export class DenoStorage implements Storage {
     const path = this.#path(name);
     return attemptNow("open", path, () => {
       try {
-        const file = brieflyPatient(() => Deno.openSync(path, { read: true, write: true }));
+        const file = brieflyPatient(() =>
+          Deno.openSync(path, { read: true, write: !this.#isReadOnly })
+        );
         return new DenoFile(path, file, this.#disk);
       } catch (error) {
         return ignoreMissing(error);
@@ -195,7 +208,7 @@ export class DenoStorage implements Storage {
 
   /** A system that cannot watch, or refuses one watch more, leaves it at looking often. */
   watch(onChange: () => void): FileWatch | undefined {
-    if (this.#watchTrust === "useless") return undefined;
+    if (this.#watchTrust === "useless" || this.#isReadOnly) return undefined;
     try {
       return new FolderWatch({
         folder: this.#folder,
@@ -225,6 +238,19 @@ export class DenoStorage implements Storage {
     const [segment] = this.list();
     makeFile(this.location, segment && accessOf(this.#path(segment)));
     this.#location = await truePath(this.location, false);
+  }
+
+  /** Nothing of ours stands beside another program's file: it will be refused when it is read, and gets no lock files before. */
+  #isForeign(): boolean {
+    if (this.list().some((name) => name !== "snapshot")) return false;
+    if (exists(this.#lockPath("commit"))) return false;
+    using file = Deno.openSync(this.location, { read: true });
+    const { size } = file.statSync();
+    if (size === 0) return false;
+    const footer = new Uint8Array(FOOTER_BYTES);
+    file.seekSync(Math.max(0, size - FOOTER_BYTES), Deno.SeekMode.Start);
+    file.readSync(footer);
+    return !isFooter(footer);
   }
 
   /** From here on the journal is read without waiting, so another program should have let go of it. */
@@ -326,6 +352,15 @@ export class DenoStorage implements Storage {
 /** Windows, too, lets an open file be deleted (since version 1809, on NTFS), and counts no name of it then. */
 function isDeleted(file: Deno.FsFile): boolean {
   return file.statSync().nlink === 0;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    return ignoreMissing(error) ?? false;
+  }
 }
 
 function isFileName(name: string): name is FileName {

@@ -122,6 +122,8 @@ import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 export interface LedgerQueueOptions {
   readonly clock: Clock;
   readonly random: Random;
+  /** Whether the ledger is read only; default false. */
+  readonly isReadOnly?: boolean;
   /** Makes the run id of a task that came without; default a random UUID. */
   readonly newRunId?: () => string;
   /** Where neither the task nor its handler has one; default 1 s, ×2, 300 s. */
@@ -192,7 +194,8 @@ export class LedgerQueue implements TaskQueue {
     this.#onPruned = options.onPruned ?? (() => {});
     this.#onClosed = options.onClosed ?? (() => {});
     this.#health = resolveThresholds(options.health);
-    this.#stopDuties = this.#beginDuties((options.retention ?? []).map(preparePrune));
+    const retention = (options.retention ?? []).map(preparePrune);
+    this.#stopDuties = options.isReadOnly ? [] : this.#beginDuties(retention);
     logOpened(ledger.location, ledger.tornTails);
   }
 

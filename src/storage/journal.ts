@@ -210,6 +210,19 @@ export class Journal {
   }
 
   /**
+   * The same without the lock: what cannot be read any more is damage if nothing can be read in its place either.
+   *
+   * @throws CorruptionError, also when others have written since everything was read.
+   */
+  checkUnlocked(): void {
+    this.checkEnd();
+    const file = this.#file;
+    if (file === undefined || !this.#isAnnounced || this.#isSealed) return;
+    const tailBytes = file.size() - this.#offset;
+    if (tailBytes > 0) this.#checkTail(file, tailBytes);
+  }
+
+  /**
    * Appends a commit; returns its sequence number. The caller holds the commit lock and has settled.
    *
    * @throws StorageError when it could not be written; the journal is as it was before. When not even that could be
@@ -463,16 +476,19 @@ export class Journal {
       );
     }
     this.#checkLastSegment(this.#firstSequence);
-    const tail = readAt(file, this.#offset, tailBytes);
-    if (provesDurable(tail, this.#sequence + 1)) {
-      throw new CorruptionError(
-        file.path,
-        this.#offset,
-        `record ${this.#sequence + 1} is damaged, later ones are whole`,
-      );
-    }
+    this.#checkTail(file, tailBytes);
     this.#cut(file);
     return tailBytes;
+  }
+
+  #checkTail(file: StorageFile, tailBytes: number): void {
+    const tail = readAt(file, this.#offset, tailBytes);
+    if (!provesDurable(tail, this.#sequence + 1)) return;
+    throw new CorruptionError(
+      file.path,
+      this.#offset,
+      `record ${this.#sequence + 1} is damaged, later ones are whole`,
+    );
   }
 
   /** Until the cut is durable, a power cut could put the old bytes behind new ones. */

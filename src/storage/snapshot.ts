@@ -61,6 +61,11 @@ export async function readSnapshot(storage: Storage): Promise<SnapshotContent | 
   return checkSnapshot(bytes, storage.location);
 }
 
+/** Whether these last 16 bytes of a file say that it is a snapshot or a backup. */
+export function isFooter(footer: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => footer[i] === byte);
+}
+
 /** Whether these last 16 bytes of a file say that it is a backup. */
 export function isBackupFooter(footer: Uint8Array): boolean {
   return MAGIC.every((byte, i) => footer[i] === byte) &&
