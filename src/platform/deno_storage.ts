@@ -6,14 +6,14 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { StorageError } from "../domain/errors.ts";
-import { FOOTER_BYTES, isFooter } from "../storage/snapshot.ts";
-import type {
-  FileName,
-  FileWatch,
-  Lock,
-  LockName,
-  Storage,
-  StorageFile,
+import {
+  type FileName,
+  type FileWatch,
+  type Lock,
+  type LockName,
+  SNAPSHOT_MARK,
+  type Storage,
+  type StorageFile,
 } from "../storage/storage.ts";
 import { attemptNow, ignoreMissing, storageError } from "./attempt.ts";
 import { DenoFile, newDiskSpeed } from "./deno_file.ts";
@@ -28,6 +28,8 @@ import {
   syncFolderNow,
   writeDurably,
 } from "./durable_rename.ts";
+
+const SNAPSHOT_FOOTER_BYTES = 16;
 
 /** A file that is not removed does no harm: the next checkpoint removes it. */
 const REMOVAL_PATIENCE_MS = 1000;
@@ -247,10 +249,10 @@ export class DenoStorage implements Storage {
     using file = Deno.openSync(this.location, { read: true });
     const { size } = file.statSync();
     if (size === 0) return false;
-    const footer = new Uint8Array(FOOTER_BYTES);
-    file.seekSync(Math.max(0, size - FOOTER_BYTES), Deno.SeekMode.Start);
+    const footer = new Uint8Array(SNAPSHOT_FOOTER_BYTES);
+    file.seekSync(Math.max(0, size - footer.length), Deno.SeekMode.Start);
     file.readSync(footer);
-    return !isFooter(footer);
+    return !new TextDecoder().decode(footer).startsWith(SNAPSHOT_MARK);
   }
 
   /** From here on the journal is read without waiting, so another program should have let go of it. */

@@ -6,12 +6,12 @@
  */
 import { CorruptionError } from "../domain/errors.ts";
 import { crc32 } from "./crc32.ts";
-import type { Storage } from "./storage.ts";
+import { SNAPSHOT_MARK, type Storage } from "./storage.ts";
 
 /** Bytes after the last page. */
 export const FOOTER_BYTES = 16;
 
-const MAGIC = new TextEncoder().encode("HOLDFAST");
+const MAGIC = new TextEncoder().encode(SNAPSHOT_MARK);
 
 /** In the place of a snapshot's four zeros: a copy of a queue, not a part of one. */
 const BACKUP_MARK = new TextEncoder().encode("BKUP");
@@ -59,11 +59,6 @@ export async function readSnapshot(storage: Storage): Promise<SnapshotContent | 
   const bytes = await storage.readFile("snapshot");
   if (bytes === undefined || bytes.length === 0) return undefined;
   return checkSnapshot(bytes, storage.location);
-}
-
-/** Whether these last 16 bytes of a file say that it is a snapshot or a backup. */
-export function isFooter(footer: Uint8Array): boolean {
-  return MAGIC.every((byte, i) => footer[i] === byte);
 }
 
 /** Whether these last 16 bytes of a file say that it is a backup. */

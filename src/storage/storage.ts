@@ -17,6 +17,9 @@ export type FileName = "snapshot" | "snapshot.new" | `journal-${number}`;
  */
 export type LockName = "commit" | "checkpoint";
 
+/** With what the last 16 bytes of a snapshot and of a backup begin: a file without is another program's, or damaged. */
+export const SNAPSHOT_MARK = "HOLDFAST";
+
 /** An exclusive lock; the operating system releases it when its holder dies. */
 export interface Lock {
   /** Lets the next one have it. */
