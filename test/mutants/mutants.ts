@@ -34,9 +34,89 @@ const SEEDS = ["test/simulation/regressions.test.ts"];
 const RELAXED = ["test/simulation/relaxed.test.ts"];
 const WORKER = ["test/worker/worker.test.ts"];
 const PRUNING = ["test/queue/queue_operations.test.ts"];
+const MEMORY = ["test/queue/memory_budget.test.ts"];
+const SHRINKING = ["test/ledger/shrink.test.ts"];
 
 /** Every mutant. */
 export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "add to a queue whose memory is full",
+    file: "src/ledger/replica.ts",
+    find: "      if (upTo !== undefined && changes.length > 0) this.#memory.check(upTo);\n",
+    replace: "",
+    tests: MEMORY,
+  },
+  {
+    name: "keep no reserve of memory for what makes room",
+    file: "src/queue/ledger_queue.ts",
+    find: "    upTo?: MemoryMark,\n",
+    replace: '    upTo: MemoryMark = "high_water",\n',
+    tests: MEMORY,
+  },
+  {
+    name: "refuse for memory what adds nothing",
+    file: "src/ledger/replica.ts",
+    find: "if (upTo !== undefined && changes.length > 0)",
+    replace: "if (upTo !== undefined)",
+    tests: MEMORY,
+  },
+  {
+    name: "count free pages as used memory",
+    file: "src/ledger/memory_budget.ts",
+    find: 'number("page_count") - number("freelist_count")',
+    replace: 'number("page_count")',
+    tests: MEMORY,
+  },
+  {
+    name: "measure the memory once",
+    file: "src/ledger/memory_budget.ts",
+    find: "    this.#written += characters;\n",
+    replace: "    this.#written += 0 * characters;\n",
+    tests: MEMORY,
+  },
+  {
+    name: "take memory that has run out for a damaged file",
+    file: "src/storage/journal.ts",
+    find:
+      "        if (error instanceof StorageError) throw error; // the memory's fault, not the record's\n",
+    replace: "",
+    tests: ["test/ledger/out_of_memory.test.ts"],
+  },
+  {
+    name: "export free pages",
+    file: "src/platform/sqljs_engine.ts",
+    find: "free >= COMPACT_MIN_PAGES && free > pages - free",
+    replace: "free > pages",
+    tests: SHRINKING,
+  },
+  {
+    name: "fold a journal by the size of the last snapshot only",
+    file: "src/ledger/ledger.ts",
+    find: "      segmentBytes > this.#replica.memory.memoryUsedBytes * share;\n",
+    replace: "      segmentBytes > Infinity;\n",
+    tests: SHRINKING,
+  },
+  {
+    name: "let a journal outrun a checkpoint",
+    file: "src/ledger/ledger.ts",
+    find: "      await this.#letCheckpointCatchUp();\n",
+    replace: "",
+    tests: SHRINKING,
+  },
+  {
+    name: "import the last of all ids",
+    file: "src/domain/task.ts",
+    find: "  importedNumberMax: 2 ** 52,\n",
+    replace: "  importedNumberMax: Number.MAX_SAFE_INTEGER,\n",
+    tests: ["test/transfer/carry.test.ts"],
+  },
+  {
+    name: "a page however large",
+    file: "src/queue/look.ts",
+    find: "    if (left < 0 && rows.length > 0) break;\n",
+    replace: "",
+    tests: ["test/queue/large_payloads.test.ts"],
+  },
   {
     name: "acknowledge before the fsync",
     file: "src/ledger/ledger.ts",

@@ -4,7 +4,7 @@
  * It knows the queue's promises and nothing of how they are kept. A statement counts from the moment its caller was
  * answered; what was asked and never answered may have happened or not, at any time since.
  */
-import { QueueError, StorageError } from "../../src/domain/errors.ts";
+import { QueueError, QueueFullError, StorageError } from "../../src/domain/errors.ts";
 import type { Durability } from "../../src/ledger/ledger.ts";
 import type { NewTask, Task, TaskStatus } from "../../src/domain/task.ts";
 import type { EnqueueResult } from "../../src/queue/task_queue.ts";
@@ -79,6 +79,8 @@ export class Checker {
   readonly #openCalls = new Set<Call>();
   /** Whether anybody has asked to delete finished tasks: those may be missing, and their keys free again. */
   #isPruned = false;
+  /** Whether something was refused for memory, and nothing was added since. */
+  #isFull = false;
   #moment = 0;
   #batches = 0;
   #latestClockMs = -Infinity;
@@ -139,16 +141,34 @@ export class Checker {
 
   /** A call was refused; whether it may be. */
   refused(call: Call, error: unknown, options: { readonly isClosing: boolean }): void {
+    if (error instanceof QueueFullError) return this.#refusedForMemory(call, error);
     const reason = whyNotAllowed(error, options.isClosing);
     if (reason !== undefined) this.#violate(call, reason);
     else if (error instanceof StorageError) this.#log.count("storage errors");
     else if (error instanceof QueueError) this.#log.count(`refused: ${error.code}`);
   }
 
+  /** Only what adds tasks is refused in a full queue; nobody has to know when it is full. */
+  #refusedForMemory(call: Call, error: QueueFullError): void {
+    this.#isFull = true;
+    this.#log.count("refused: queue_full");
+    if (!call.name.startsWith("enqueue")) {
+      this.#violate(call, `refused for memory: ${error.message}`);
+    }
+  }
+
+  /** What an empty queue would not show: that the rest goes on when it is full, and that it is not full for ever. */
+  #noteFullness({ name }: Call): void {
+    if (!this.#isFull) return;
+    this.#log.count(`in a full queue: ${name}`);
+    this.#isFull = !name.startsWith("enqueue");
+  }
+
   // --- power cuts
 
   /** A write was acknowledged, and `tell` says what follows. */
   acknowledged(call: Call, tell: () => void, durability: Durability): void {
+    this.#noteFullness(call);
     if (!this.#options.isRelaxed) return tell();
     const signs = this.#signs = [];
     tell();
@@ -635,7 +655,8 @@ const NOBODY: ProcessId = 0;
 
 /** Whether an error says that nothing was written: the append failed and was undone. */
 export function isRefusedForGood(error: unknown): boolean {
-  return error instanceof StorageError && error.operation === "append to";
+  return error instanceof QueueFullError ||
+    error instanceof StorageError && error.operation === "append to";
 }
 
 /** Why an error tells of a bug; `undefined` when it is one of those that the simulation has brought about. */

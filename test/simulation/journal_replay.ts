@@ -280,9 +280,26 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
     case "failed queued":
     case "cancelled queued":
       return rules.wasRetryAsked && after.attempts === 0 ? undefined : "nobody asked to retry it";
+    case "failed failed":
+    case "cancelled cancelled":
+      return whyNotEndedByAnother(before, after, rules);
     default:
       return "no rule allows it";
   }
+}
+
+/** A parent that had ended a task is back, and another one that stands failed has ended it now. */
+function whyNotEndedByAnother(
+  before: Task,
+  after: Task,
+  { parents }: TransitionRules,
+): string | undefined {
+  const isOne = isFelled(before) && isFelled(after) && after.attempts === before.attempts &&
+    parents.some(({ id, status }) =>
+      (status === "failed" || status === "cancelled") &&
+      after.errorMessage!.startsWith(`Parent task ${id} `)
+    );
+  return isOne ? undefined : "no other parent ended it";
 }
 
 /** Clients say with which lease they fail a task. */

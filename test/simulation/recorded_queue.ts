@@ -4,7 +4,13 @@
  * Workers and clients of a simulation use it in the place of the real one. A dead process's callers are never answered.
  */
 import { QueueError } from "../../src/domain/errors.ts";
-import { type LeaseLike, type NewTask, type Task, toLease } from "../../src/domain/task.ts";
+import {
+  type LeaseLike,
+  type NewTask,
+  type Task,
+  TASK_LIMITS,
+  toLease,
+} from "../../src/domain/task.ts";
 import type { Durability } from "../../src/ledger/ledger.ts";
 import type { LedgerCheckpoint } from "../../src/ledger/checkpointer.ts";
 import type { PruneReport, PruneRequest } from "../../src/queue/operations.ts";
@@ -109,7 +115,7 @@ class RecordedQueue implements Partial<TaskQueue> {
     return await this.#call("list", list, {
       promises: "nothing",
       told: (call, tasks) => {
-        if (request === undefined) this.#checker.listed(call, tasks);
+        if (request === undefined && !isCutShort(tasks)) this.#checker.listed(call, tasks);
         else for (const task of tasks) this.#checker.observe(call, task, { isDurable: false });
       },
     });
@@ -292,6 +298,11 @@ class RecordedQueue implements Partial<TaskQueue> {
     if (this.#process.isDead) await never();
     this.#checker.end(call);
   }
+}
+
+/** A page of large tasks may end early. */
+function isCutShort(tasks: readonly Task[]): boolean {
+  return JSON.stringify(tasks).length > TASK_LIMITS.listMaxLength / 2;
 }
 
 const NO_MEANING: Meaning<unknown> = { promises: "nothing", told: () => {} };

@@ -25,6 +25,8 @@ export interface Setup {
   readonly isBulky: boolean;
   /** Whether clients prune finished tasks. */
   readonly isPruned: boolean;
+  /** How much memory the tasks may take, in bytes: little more than an empty queue takes, or `null` for more than enough. */
+  readonly memoryMaxBytes: number | null;
   /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
   readonly pretendsToSync?: boolean;
   /** Broken on purpose: who asks for a lock gets it. */
@@ -80,6 +82,8 @@ export interface Script {
 export function scriptOf(seed: number): Script {
   const chance = new Chance(seed);
   const durability = chance.happens(0.85) ? "full" : "relaxed";
+  const memory = new Chance(seed + 13);
+  const isScarce = memory.happens(0.15);
   const setup = {
     durability,
     processMax: 1 + chance.below(3),
@@ -88,9 +92,10 @@ export function scriptOf(seed: number): Script {
     shortReadProbability: chance.happens(0.5) ? 0 : 0.02,
     forgetsFailedSyncs: chance.happens(0.3),
     syncTurnsMax: chance.happens(0.7) ? 0 : chance.pick([4, 30]),
-    isPruned: chance.happens(0.2),
-    isBulky: chance.happens(0.02),
+    isPruned: chance.happens(0.2) || (isScarce && memory.happens(0.8)),
+    isBulky: chance.happens(0.02) && !isScarce,
     evictsForgotten: new Chance(seed + 5).happens(0.5),
+    memoryMaxBytes: isScarce ? memory.pick([160_000, 164_000, 172_000, 200_000]) : null,
   } satisfies Setup;
   const weights = weightsFor(setup, chance);
   const count = chance.pick([40, 100, 100, 200, 400]);

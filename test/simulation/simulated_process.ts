@@ -298,6 +298,7 @@ export class SimulatedProcess implements CallingProcess {
       newQueueId: () => this.id.toString(16).padStart(32, "0"),
       clock: this.#clock,
       durability: this.#options.durability,
+      memoryMaxBytes: this.#options.setup.memoryMaxBytes ?? undefined,
       onBackgroundError: (error) => this.#onBackgroundError(error),
     });
   }

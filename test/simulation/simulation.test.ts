@@ -102,6 +102,9 @@ const ALWAYS_HAPPENS = [
   "authors checked",
   "refused: lease_lost",
   "refused: idempotency_conflict",
+  "refused: queue_full",
+  "in a full queue: claim",
+  "in a full queue: complete",
   "step: relate",
   "children started",
   "children ended by a parent",
@@ -153,6 +156,8 @@ const MUST_HAPPEN = [
   "overtaken by a checkpoint",
   "stalled beyond a running handler's lease",
   "tasks pruned",
+  "in a full queue: cancel",
+  "in a full queue: enqueue",
   "ends compared with no snapshot, only records",
 ];
 
