@@ -10,10 +10,11 @@ import {
   openLogStore,
   type TaskQueue,
   Worker,
+  type WorkerEvent,
   type WorkerOptions,
 } from "../src/mod.ts";
 import { type Session, withQueue } from "./app.ts";
-import { checkedInput } from "./exit.ts";
+import { checkedInput, RestartNeededError } from "./exit.ts";
 import { withOutputOnStandardError } from "./handler_output.ts";
 
 /** What `--handlers` takes. */
@@ -52,13 +53,19 @@ export interface WorkerSettings extends WorkerOptions {
 
 /**
  * Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. A
- * promise that a handler left unawaited does not end the process when it rejects, and what it prints is no answer.
+ * promise that a handler left unawaited does not end the process when it rejects, and what it prints is no answer. `work`
+ * is told by `broken` when only a new process helps.
  */
 export async function withWorker<T>(
   { graceMs, ...options }: WorkerSettings,
-  work: (worker: Worker) => Promise<T>,
+  work: (worker: Worker, broken: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const worker = await checkedInput(() => new Worker(options));
+  const broken = new AbortController();
+  const onEvent = (event: WorkerEvent): void => {
+    options.onEvent?.(event);
+    if (event.isFatal) broken.abort(new RestartNeededError(`${event.message}; start it anew`));
+  };
+  const worker = await checkedInput(() => new Worker({ ...options, onEvent }));
   const surviveStrayRejections = (event: PromiseRejectionEvent): void => {
     event.preventDefault();
     options.onEvent?.({
@@ -73,7 +80,7 @@ export async function withWorker<T>(
     return await withOutputOnStandardError(async () => {
       worker.start();
       try {
-        return await work(worker);
+        return await work(worker, broken.signal);
       } finally {
         await worker.stop({ graceMs: graceMs() });
       }

@@ -13,7 +13,7 @@ export const EXIT = Object.freeze({
   usage: 2,
   /** There is no such task, or nothing that could be checked. */
   notFound: 3,
-  /** The queue cannot be opened, or its storage fails. */
+  /** The queue cannot be opened, or its storage fails; or only a new process helps. */
   storage: 4,
   /** Somebody pressed Ctrl-C. */
   interrupted: 130,
@@ -34,10 +34,16 @@ export class OpenError extends Error {
   override readonly name = "OpenError";
 }
 
+/** Only a new process helps. */
+export class RestartNeededError extends Error {
+  override readonly name = "RestartNeededError";
+}
+
 /** The exit code that `thrown` stands for. */
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof UsageError) return EXIT.usage;
   if (thrown instanceof NotFoundError) return EXIT.notFound;
+  if (thrown instanceof RestartNeededError) return EXIT.storage;
   if (thrown instanceof OpenError || thrown instanceof StorageError) return EXIT.storage;
   if (thrown instanceof QueueError && thrown.code === "task_not_found") return EXIT.notFound;
   if (thrown instanceof QueueError && thrown.code === "unknown_task_type") return EXIT.usage;

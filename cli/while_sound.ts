@@ -1,6 +1,6 @@
 /**
- * Services end when their queue is in doubt, or cannot be read for a while: whoever keeps them running starts them anew, and
- * that opens the queue again, or says each time why it cannot.
+ * Services end when their queue is in doubt or cannot be read for a while, or when their process is broken: whoever keeps them
+ * running starts them anew, and that opens the queue again, or says each time why it cannot.
  */
 import {
   type Clock,
@@ -22,32 +22,36 @@ export interface Service {
   readonly queue: TaskQueue;
   /** Aborts when the service is to end. */
   readonly signal: AbortSignal;
+  /** Aborts when only a new process helps; its reason is what the service then ends with. Default never. */
+  readonly broken?: AbortSignal;
   /** Default the system's. */
   readonly clock?: Clock;
 }
 
 /**
- * Does `work`, whose signal aborts with the service's, as soon as the queue is in doubt, or once it could not be read for
- * 30 s.
+ * Does `work`, whose signal aborts with the service's, as soon as the queue is in doubt, once it could not be read for 30 s,
+ * or when the process is broken.
  *
- * @throws StorageError in doubt, OpenError when it cannot be read, once `work` has ended.
+ * @throws StorageError in doubt, OpenError when it cannot be read, or the reason of `broken`, once `work` has ended.
  */
 export async function whileSound<T>(
-  { queue, signal, clock = systemClock }: Service,
+  { queue, signal, broken = NEVER, clock = systemClock }: Service,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const ending = new AbortController();
-  const over = AbortSignal.any([signal, ending.signal]);
+  const over = AbortSignal.any([signal, ending.signal, broken]);
   const doubt = firstDoubt(queue, over, clock).finally(() => ending.abort());
   try {
     return await work(over);
   } finally {
     ending.abort();
-    const error = await doubt;
+    const error = await doubt ?? broken.reason;
     // deno-lint-ignore no-unsafe-finally -- why the work had to end says more than how it did
     if (error !== undefined) throw error;
   }
 }
+
+const NEVER = new AbortController().signal;
 
 async function firstDoubt(
   queue: TaskQueue,

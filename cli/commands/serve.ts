@@ -75,8 +75,8 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
   const report = new WorkerReport(session);
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
-      const listen = (): Promise<string> =>
-        whileSound({ queue, signal: interrupts.signal }, (over) =>
+      const listen = (broken?: AbortSignal): Promise<string> =>
+        whileSound({ queue, signal: interrupts.signal, broken }, (over) =>
           listenUntil(over, {
             session,
             address: options,
@@ -91,8 +91,8 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
         ...config,
         ...{ queue, handlers, logs, onEvent: report.onEvent, graceMs: interrupts.graceMs },
       };
-      const { url, workerId } = await withWorker(settings, async ({ workerId }) => ({
-        url: await listen(),
+      const { url, workerId } = await withWorker(settings, async ({ workerId }, broken) => ({
+        url: await listen(broken),
         workerId,
       }));
       if (session.json) writeJson(session, { url, worker: report.summary(workerId) });

@@ -108,11 +108,11 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   const settings = { ...config, handlers, onEvent: report.onEvent };
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
-      const workToTheEnd = async (worker: Worker): Promise<string> => {
+      const workToTheEnd = async (worker: Worker, broken: AbortSignal): Promise<string> => {
         const types = handlers.types();
         writeNote(session, `worker ${worker.workerId} executes ${types.join(", ")}`);
         await whileSound(
-          { queue, signal },
+          { queue, signal, broken },
           (over) => untilEmpty ? empty(queue, types, over) : aborted(over),
         );
         return worker.workerId;

@@ -22,6 +22,7 @@ import {
   type TaskContext,
 } from "./handler_registry.ts";
 import type { LogLevel, LogStore } from "./log_store.ts";
+import { onThreadEnding, type ThreadEndingListener } from "./thread_endings.ts";
 
 /** Why an execution is ended from outside. */
 export type Interruption = "cancelled" | "lease_lost" | "timeout" | "stopping";
@@ -46,6 +47,8 @@ export interface ExecutionTools {
   readonly onEnded: () => void;
   /** Is told of errors that are not the handler's. */
   readonly onError: (message: string) => void;
+  /** Is told that the handler's thread is about to end, if it has one. */
+  readonly onThreadEnding: ThreadEndingListener;
 }
 
 /** How long an interrupted handler gets to end by itself. */
@@ -244,7 +247,7 @@ export class Execution {
   }
 
   #context(deadline: Date | null): TaskContext {
-    return {
+    const context: TaskContext = {
       signal: this.#controller.signal,
       runId: this.task.runId,
       attempt: this.task.attempts,
@@ -253,6 +256,8 @@ export class Execution {
       log: (level, message, details) => this.#log(level, message, details),
       progress: (percent, message) => this.#reportProgress({ percent, message }),
     };
+    onThreadEnding(context, this.#tools.onThreadEnding);
+    return context;
   }
 
   #reportProgress(progress: Progress): void {

@@ -1,8 +1,9 @@
 /**
- * Isolation: a handler that runs in a thread of its own, so that nothing it does keeps the worker from renewing its lease.
+ * Isolation: a handler that runs in a thread of its own, so that neither blocking nor talking keeps the worker from renewing
+ * leases.
  *
  * One thread per attempt, gone when the attempt ends. An interruption escalates: the handler's signal fires, it gets the
- * grace time to end by itself, then its thread is terminated.
+ * grace time to end by itself, then its thread is ended. What the platform cannot end is told, never forgotten.
  */
 import { z } from "zod";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
@@ -10,6 +11,7 @@ import { messageOf } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import { INTERRUPT_GRACE_MS } from "./execution.ts";
 import type { Handler, TaskContext } from "./handler_registry.ts";
+import { type StuckThread, tellThreadEnding } from "./thread_endings.ts";
 import { errorOf, type FromThread, imageOf, type ToThread } from "./thread_messages.ts";
 
 /** Where a handler runs: on the worker's own thread (`none`), or in a thread of its own (`worker`). */
@@ -69,8 +71,11 @@ export interface ThreadListener {
 export interface HandlerThread {
   /** Kept until the thread is ready for it. @throws what says that the message cannot be cloned. */
   post(message: ToThread): void;
-  /** Ends the thread at once, whatever it does; its listener hears nothing more. */
-  terminate(): void;
+  /**
+   * Ends the thread; its listener hears nothing more. Resolves when it has gone, or to what is wrong with it when it goes
+   * on after `graceMs`, by default 2 s, all the same. Never rejects.
+   */
+  end(graceMs?: number): Promise<StuckThread | null>;
 }
 
 /** The port for threads: each serves one attempt by `serveHandler`. */
@@ -106,7 +111,7 @@ export async function checkSource(source: HandlerSource, threads: HandlerThreads
   try {
     await loaded.promise;
   } finally {
-    thread.terminate();
+    await thread.end();
   }
 }
 
@@ -115,6 +120,8 @@ class IsolatedAttempt {
   readonly #tools: IsolationTools;
   readonly #outcome = Promise.withResolvers<unknown>();
   #cancelKill: CancelTimer = () => {};
+  #ending: Promise<StuckThread | null> | undefined;
+  #isParentsKnown = false;
 
   constructor(context: TaskContext, tools: IsolationTools) {
     this.#context = context;
@@ -136,8 +143,15 @@ class IsolatedAttempt {
     } finally {
       signal.removeEventListener("abort", escalate);
       this.#cancelKill();
-      thread.terminate();
+      await this.#end(thread);
     }
+  }
+
+  #end(thread: HandlerThread): Promise<StuckThread | null> {
+    if (this.#ending !== undefined) return this.#ending;
+    this.#ending = thread.end();
+    tellThreadEnding(this.#context, this.#ending);
+    return this.#ending;
   }
 
   #escalate(thread: HandlerThread): void {
@@ -145,7 +159,7 @@ class IsolatedAttempt {
     const name = reason instanceof Error ? reason.name : "AbortError";
     thread.post({ kind: "abort", name, message: messageOf(reason) });
     this.#cancelKill = this.#tools.clock.setTimer(() => {
-      thread.terminate();
+      void this.#end(thread);
       const why = `${messageOf(reason)}; the handler went on for ${INTERRUPT_GRACE_MS} ms`;
       this.#outcome.reject(new Error(`The handler's thread was terminated: ${why}`));
     }, INTERRUPT_GRACE_MS);
@@ -171,16 +185,25 @@ class IsolatedAttempt {
       case "progress":
         return this.#context.progress(message.percent, message.message);
       case "parents":
-        this.#context.parentResults().then(
-          (results) => answer({ kind: "parents", results }),
-          (error) => answer({ kind: "parents", thrown: imageOf(error) }),
-        ).catch((error) => this.#outcome.reject(error));
-        return;
+        return this.#answerParents(answer);
       case "result":
         return this.#outcome.resolve(message.result);
       case "thrown":
         return this.#outcome.reject(errorOf(message.thrown));
     }
+  }
+
+  /** Only once, but for errors: the thread keeps the answer, and one that asks in a loop does not read. */
+  #answerParents(answer: (message: ToThread) => void): void {
+    if (this.#isParentsKnown) return;
+    this.#isParentsKnown = true;
+    this.#context.parentResults().then(
+      (results) => answer({ kind: "parents", results }),
+      (error) => {
+        this.#isParentsKnown = false;
+        answer({ kind: "parents", thrown: imageOf(error) });
+      },
+    ).catch((error) => this.#outcome.reject(error));
   }
 }
 

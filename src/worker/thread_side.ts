@@ -124,27 +124,36 @@ async function run(handler: () => unknown, scope: ThreadScope): Promise<void> {
   }
 }
 
-/** Asks the worker for the results of the task's parents; it answers in the order of the questions. */
+/**
+ * Asks the worker for the results of the task's parents, and keeps the answer: parents have ended, so it stays the same.
+ * Each question passes the gate, so that a loop of them ends there.
+ */
 class ParentsAsker {
   readonly #scope: ThreadScope;
-  readonly #asked: PromiseWithResolvers<readonly ParentResult[]>[] = [];
+  #answer = newAnswer();
 
   constructor(scope: ThreadScope) {
     this.#scope = scope;
   }
 
-  ask(): Promise<readonly ParentResult[]> {
-    const answer = Promise.withResolvers<readonly ParentResult[]>();
-    this.#asked.push(answer);
+  async ask(): Promise<readonly ParentResult[]> {
     this.#scope.postMessage({ kind: "parents" });
-    return answer.promise;
+    return structuredClone(await this.#answer.promise);
   }
 
+  /** After an error the next question is answered anew. */
   hear(answer: ParentsAnswer): void {
-    const asked = this.#asked.shift();
-    if ("results" in answer) asked?.resolve(answer.results);
-    else asked?.reject(errorOf(answer.thrown));
+    if ("results" in answer) return this.#answer.resolve(answer.results);
+    this.#answer.reject(errorOf(answer.thrown));
+    this.#answer = newAnswer();
   }
+}
+
+/** Nobody may be waiting when it is rejected. */
+function newAnswer(): PromiseWithResolvers<readonly ParentResult[]> {
+  const answer = Promise.withResolvers<readonly ParentResult[]>();
+  answer.promise.catch(() => {});
+  return answer;
 }
 
 function contextOf(

@@ -23,6 +23,7 @@ import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.
 import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
+import type { StuckThread } from "./thread_endings.ts";
 import { logClaim, logEvent, logStart, logStop } from "./worker_log.ts";
 
 /** The kinds of a worker's settings. */
@@ -59,6 +60,11 @@ export interface WorkerEvent {
   readonly task?: Task;
   /** Why, for people. */
   readonly message?: string;
+  /**
+   * Whether only a new process helps: threads of isolated handlers go on although they were told to end, and take memory, or
+   * every processor. Stop the worker then and end the process; `holdfast worker` and `serve` do so with exit code 4.
+   */
+  readonly isFatal?: boolean;
 }
 
 /** How a worker works. */
@@ -122,6 +128,8 @@ export class Worker {
   readonly #running = new Map<Execution, Promise<void>>();
   /** The latest execution of each task that runs: one that lost its lease may still be ending beside its successor. */
   readonly #latest = new Map<number, Execution>();
+  /** The threads of handlers, from the moment when they are told to end. */
+  readonly #threadsEnding = new Set<Promise<void>>();
   readonly #adopted = new Map<number, Handler>();
   /** What happened to tasks while a claim was under way: one of them may be ours by now. */
   readonly #early = new Map<number, TaskChange>();
@@ -348,6 +356,7 @@ export class Worker {
       logs: this.#logs,
       onEnded: () => this.#freeSlot(takesSlot),
       onError: (message) => this.#emitError(message, task),
+      onThreadEnding: (ending) => this.#awaitThread(ending, task),
     });
     this.#latest.set(task.id, execution);
     if (takesSlot) this.#slotsTaken++;
@@ -372,6 +381,15 @@ export class Worker {
   #freeSlot(wasTaken: boolean): void {
     if (wasTaken) this.#slotsTaken--;
     this.#doorbell.ring();
+  }
+
+  #awaitThread(ending: Promise<StuckThread | null>, task: Task): void {
+    const heard = ending.then((stuck) => {
+      if (stuck === null) return;
+      const message = `Cannot end the thread of task ${task.id}: ${stuck.problem}`;
+      this.#emit({ kind: "error", task, message, isFatal: stuck.isFatal });
+    }).finally(() => this.#threadsEnding.delete(heard));
+    this.#threadsEnding.add(heard);
   }
 
   #startHeartbeat(): Heartbeat {
@@ -452,6 +470,7 @@ export class Worker {
     await Promise.race([Promise.all(this.#running.values()), this.#graceOver.promise]);
     for (const execution of this.#running.keys()) execution.interrupt("stopping");
     await Promise.all(this.#running.values());
+    await Promise.all(this.#threadsEnding);
     this.#unwatch();
     await this.#stopTimers();
     logStop(this.workerId);

@@ -1,8 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { whileSound } from "../../cli/while_sound.ts";
-import { OpenError } from "../../cli/exit.ts";
+import { exitCodeOf, OpenError, RestartNeededError } from "../../cli/exit.ts";
 import { aborted } from "../../cli/interrupt.ts";
-import { openQueue, StorageError } from "../../src/mod.ts";
+import { HandlerRegistry, openQueue, StorageError } from "../../src/mod.ts";
+import { tellThreadEnding } from "../../src/worker/thread_endings.ts";
+import { withWorker } from "../../cli/embedded_worker.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
@@ -59,4 +61,32 @@ Deno.test("a service whose queue cannot be read for 30 s ends, and says why", as
   for (let n = 0; n < 3; n++) await clock.advance(5000);
   await refused;
   await queue.close();
+});
+
+Deno.test("a service ends when its process is broken, and says why", async () => {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock });
+  const broken = new AbortController();
+  const { signal } = new AbortController();
+  const serving = whileSound({ queue, clock, signal, broken: broken.signal }, aborted);
+  broken.abort(new RestartNeededError("a thread goes on"));
+  await assertRejects(() => serving, RestartNeededError, "a thread goes on");
+  assertEquals(exitCodeOf(broken.signal.reason), 4);
+  await queue.close();
+});
+
+Deno.test("a worker's process is broken when a handler's thread goes on and only its end helps", async () => {
+  const queue = await openQueue({ memory: true });
+  const stuck = { problem: "it goes on", isFatal: true };
+  const handlers = new HandlerRegistry().register("t", (_task, context) => {
+    tellThreadEnding(context, Promise.resolve(stuck));
+  });
+  await queue.enqueue({ type: "t" });
+  const reason = await withWorker({ queue, handlers, graceMs: 0 }, async (_worker, broken) => {
+    await aborted(broken);
+    return broken.reason;
+  });
+  await queue.close();
+  assertEquals(exitCodeOf(reason), 4);
+  assertEquals(reason.message, "Cannot end the thread of task 1: it goes on; start it anew");
 });

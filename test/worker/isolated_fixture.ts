@@ -115,5 +115,51 @@ export async function tryEverything(): Promise<unknown> {
   return allowed;
 }
 
+/** Says the same thing without end, as the payload says, and catches what would stop it. */
+export function flood(
+  { payload: { what } }: Task & { readonly payload: { what: string } },
+  { log, progress, parentResults }: TaskContext,
+): never {
+  const { postMessage } = self as unknown as { postMessage(message: unknown): void };
+  const says: Record<string, () => void> = {
+    log: () => log("info", "again"),
+    progress: () => progress(1),
+    parents: () => void parentResults().catch(() => {}),
+    "questions for parents": () => postMessage({ kind: "parents" }),
+    "strange messages": () => postMessage("x".repeat(100)),
+  };
+  for (;;) {
+    try {
+      says[what]!();
+    } catch {
+      // It goes on.
+    }
+  }
+}
+
+/** Sends a signal to its own process, in each way that there is; gives what refuses that. */
+export async function signalItself(): Promise<string[]> {
+  const { default: process, kill } = await import("node:process");
+  const ways = [
+    () => Deno.kill(Deno.pid, "SIGTERM"),
+    () => process.kill(process.pid, "SIGTERM"),
+    () => kill(process.pid, "SIGTERM"),
+  ];
+  return ways.map((way) => {
+    try {
+      way();
+      return "sent";
+    } catch (error) {
+      return (error as Error).name;
+    }
+  });
+}
+
+/** Blocks its thread for as many milliseconds as its name says, before it can hear anything. */
+export function blockFor1500ms(): void {
+  const untilMs = performance.now() + 1500;
+  while (performance.now() < untilMs);
+}
+
 /** Is no handler. */
 export const limit = 5;

@@ -34,7 +34,10 @@ function begin(): Scripted {
   let isTerminated = false;
   const thread: HandlerThread = {
     post: (message) => void posted.push(message),
-    terminate: () => void (isTerminated = true),
+    end: () => {
+      isTerminated = true;
+      return Promise.resolve(null);
+    },
   };
   const threads = {
     start: (_source: unknown, given: ThreadListener): HandlerThread => {

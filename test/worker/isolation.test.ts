@@ -291,3 +291,10 @@ Deno.test("a module that cannot be loaded fails the attempt with the reason", as
     },
   );
 });
+
+Deno.test("an isolated handler with permissions of its own cannot send signals to its process", async () => {
+  const source = { permissions: "none" } as const;
+  await withIsolated("signalItself", { source }, async ({ run }) => {
+    assertEquals((await run()).result, ["NotCapable", "NotCapable", "NotCapable"]);
+  });
+});
