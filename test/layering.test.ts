@@ -42,6 +42,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/worker/handler_registry.ts",
     "src/worker/handler_list.ts",
     "src/worker/isolated_handler.ts",
+    "src/worker/thread_endings.ts",
+    "src/worker/thread_gate.ts",
     "src/worker/thread_messages.ts",
     "src/worker/thread_side.ts",
     "src/worker/webhook_handler.ts",
