@@ -27,6 +27,8 @@ const LOOK_INTERVAL_MS = 250;
  *
  * `permissions` other than `inherit` need Deno's option `--unstable-worker-options` (or `"unstable": ["worker-options"]`
  * in deno.json); without it Deno itself ends the process when the first such thread starts.
+ *
+ * @throws TypeError when the module is no absolute URL, or the export has no name.
  */
 export function isolated(source: HandlerSource): Handler {
   return isolatedHandler(source, { threads: denoThreads, clock: systemClock });
@@ -184,15 +186,15 @@ function maySignal({ permissions = "inherit" }: HandlerSource): boolean {
 }
 
 function firstModule(source: HandlerSource): string {
-  const { module, function: name, checksPayload, output } = source;
-  const options = JSON.stringify({ name, checksPayload: checksPayload ?? false });
+  const { module, function: name, checksPayload = false, permissions, output } = source;
+  const options = { name, checksPayload, hasPermissions: permissions !== undefined };
   return moduleOf([
     `import ${JSON.stringify(GATE)};`,
     ...maySignal(source) ? [] : [`import ${JSON.stringify(NO_SIGNALS)};`],
     ...output === "stderr" ? [`import ${JSON.stringify(OUTPUT_TO_STDERR)};`] : [],
     `import { ${SERVE} } from ${JSON.stringify(SERVE_URL)};`,
     `import * as handlers from ${JSON.stringify(module)};`,
-    `${SERVE}(self, handlers, ${options});`,
+    `${SERVE}(self, handlers, ${JSON.stringify(options)});`,
   ].join("\n"));
 }
 

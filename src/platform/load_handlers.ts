@@ -17,6 +17,7 @@ import {
   type HandlerSource,
   type Isolation,
   ISOLATIONS,
+  sourceOf,
 } from "../worker/isolated_handler.ts";
 import { denoThreads, isolated } from "./deno_threads.ts";
 import { isSettingsFile, readSettingsFile } from "./settings_file.ts";
@@ -39,10 +40,13 @@ export interface HandlerModuleEntry extends Omit<HandlerOptions, "allowOverride"
 const ENTRY_FIELDS: readonly string[] = [
   "type",
   "handler",
+  "name",
   "description",
   "version",
   "payload",
+  "parameters",
   "retryPolicy",
+  "maxAttempts",
   "timeoutMs",
   "concurrency",
   "isolation",
@@ -71,8 +75,9 @@ interface NamedHandler {
  * In a module, an export is a function, whose type is the export's name, or a `HandlerModuleEntry`. In a list, an entry
  * has `task_type`, `module` (a path relative to the list), `function` (the name of an export, itself a function or a
  * `HandlerModuleEntry`), and may have `description`, `version`, `retry_policy`, `timeout_ms`, `concurrency`, `isolation`
- * and `permissions`, which go before the export's own. A module that is only used under isolation `worker` is loaded in
- * threads alone, so that its permissions bind all its code; its payloads are then checked in the thread, not at enqueue.
+ * and `permissions`, which go before the export's own. A module that the list gives isolation `worker` is loaded in
+ * threads alone, so that its permissions bind all its code: they must stand in the list then, also where the export has
+ * some, and its payloads are checked in the thread, not at enqueue.
  *
  * @throws TypeError with the file, the export or the entry's index (from 0), and the reason; nothing is registered then.
  */
@@ -83,8 +88,8 @@ export async function loadHandlers(
 ): Promise<HandlerRegistry> {
   try {
     const found = isSettingsFile(file) ? await listed(file) : await exported(file);
-    const handlers = found.map((one) => writingTo(one, threadOutput));
-    await checkAll(handlers, registry);
+    const named = found.map((one) => writingTo(one, threadOutput));
+    const handlers = await checkAll(named, registry);
     for (const { type, handler, options } of handlers) registry.register(type, handler, options);
     return registry;
   } catch (thrown) {
@@ -102,17 +107,33 @@ function writingTo(one: NamedHandler, output: HandlerSource["output"]): NamedHan
 }
 
 /** Tries everything out, so that what is wrong shows before the real registry is touched. */
-async function checkAll(handlers: readonly NamedHandler[], taken: HandlerRegistry): Promise<void> {
+async function checkAll(
+  handlers: readonly NamedHandler[],
+  taken: HandlerRegistry,
+): Promise<readonly NamedHandler[]> {
   const trial = new HandlerRegistry();
-  for (const { name, type, handler, options, source } of handlers) {
-    await naming(name, async () => {
-      trial.register(type, handler, options);
-      if (taken.has(type.trim())) {
-        throw new TypeError(`type ${JSON.stringify(type)} has a handler already`);
+  const checked: NamedHandler[] = [];
+  for (const one of handlers) {
+    await naming(one.name, async () => {
+      trial.register(one.type, one.handler, one.options);
+      if (taken.has(one.type.trim())) {
+        throw new TypeError(`type ${JSON.stringify(one.type)} has a handler already`);
       }
-      if (source !== undefined) await checkSource(source, denoThreads);
+      const whole = await completed(one);
+      const again = { ...whole.options, allowOverride: true };
+      trial.register(whole.type, whole.handler, again);
+      checked.push(whole);
     });
   }
+  return checked;
+}
+
+/** With the options of the export, where only a thread has loaded it. @throws when a thread cannot load it. */
+async function completed(one: NamedHandler): Promise<NamedHandler> {
+  const source = one.source ?? sourceOf(one.handler);
+  if (source === undefined) return one;
+  const own = await checkSource(source, denoThreads);
+  return one.source?.checksPayload ? { ...one, options: { ...own, ...one.options } } : one;
 }
 
 /** @throws TypeError that begins with `name` in place of what `work` throws. */
@@ -141,10 +162,21 @@ function fromExport(
   { module, exportName }: { readonly module: string; readonly exportName: string },
 ): Omit<NamedHandler, "name"> {
   const entry = toEntry(value);
-  const { handler, type = exportName, isolation, permissions, ...options } = entry;
-  if (isolation !== "worker") return { type, handler, options };
+  if (exportName === "default" && entry.type === undefined) {
+    throw new TypeError(`a task type is needed: export it under a name, or with a "type"`);
+  }
+  const { type = exportName, ...rest } = entry;
+  return { type, ...placed(rest, { module, exportName }) };
+}
+
+/** The handler where its own isolation wants it, and its options. */
+function placed(
+  { handler, isolation, permissions, ...options }: Omit<HandlerModuleEntry, "type">,
+  { module, exportName }: { readonly module: string; readonly exportName: string },
+): Pick<NamedHandler, "handler" | "options" | "source"> {
+  if (isolation !== "worker") return { handler, options };
   const source = { module, function: exportName, permissions };
-  return { type, handler: isolated(source), options, source };
+  return { handler: isolated(source), options, source };
 }
 
 /** @throws TypeError for what is neither a function nor a `HandlerModuleEntry`. */
@@ -208,11 +240,10 @@ async function fromList(
       `${entry.module} exports no ${JSON.stringify(entry.function)}, only ${names}`,
     );
   }
-  const { handler, description, version, payload, retryPolicy, timeoutMs, concurrency } = toEntry(
-    exports[entry.function],
-  );
-  const own = { description, version, payload, retryPolicy, timeoutMs, concurrency };
-  return { type, handler, options: { ...own, ...optionsOf(entry) } };
+  const { type: _itsName, ...own } = toEntry(exports[entry.function]);
+  const isolation = entry.isolation ?? own.isolation;
+  const found = placed({ ...own, isolation }, { module, exportName: entry.function });
+  return { type, ...found, options: { ...found.options, ...optionsOf(entry) } };
 }
 
 /** The options that the entry sets, and no others. */

@@ -37,7 +37,7 @@ const ENTRY = onlyFields({
   }).optional(),
   timeout_ms: z.number().optional(),
   concurrency: z.number().optional(),
-  isolation: z.enum(ISOLATIONS).default("none"),
+  isolation: z.enum(ISOLATIONS).optional(),
   permissions: PERMISSIONS.optional(),
 }).refine(({ isolation, permissions }) => isolation === "worker" || permissions === undefined, {
   path: ["permissions"],

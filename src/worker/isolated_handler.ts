@@ -7,10 +7,10 @@
  */
 import { z } from "zod";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, PermanentError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import { INTERRUPT_GRACE_MS } from "./execution.ts";
-import type { Handler, TaskContext } from "./handler_registry.ts";
+import type { Handler, HandlerOptions, TaskContext } from "./handler_registry.ts";
 import { type StuckThread, tellThreadEnding } from "./thread_endings.ts";
 import { errorOf, type FromThread, imageOf, type ToThread } from "./thread_messages.ts";
 
@@ -90,26 +90,53 @@ export interface IsolationTools {
   readonly clock: Clock;
 }
 
-/** A handler that runs the one at `source` in a new thread for each attempt. */
+/**
+ * A handler that runs the one at `source` in a new thread for each attempt.
+ *
+ * @throws TypeError when the module is no absolute URL, or the export has no name.
+ */
 export function isolatedHandler(source: HandlerSource, tools: IsolationTools): Handler {
-  return (task, context) => new IsolatedAttempt(context, tools).run(source, task);
+  const { module, function: name } = source;
+  if (typeof module !== "string" || !URL.canParse(module)) {
+    throw new TypeError(
+      `Cannot isolate a handler of ${
+        JSON.stringify(module) ?? typeof module
+      }: the module's absolute URL is needed, such as import.meta.resolve("./handlers.ts")`,
+    );
+  }
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError(`Cannot isolate a handler of ${module}: the name of an export is needed`);
+  }
+  const handler: Handler = (task, context) => new IsolatedAttempt(context, tools).run(source, task);
+  sources.set(handler, source);
+  return handler;
 }
 
-/** Loads the handler in a thread and lets go of it. @throws Error with what is wrong. */
-export async function checkSource(source: HandlerSource, threads: HandlerThreads): Promise<void> {
-  const loaded = Promise.withResolvers<void>();
+const sources = new WeakMap<Handler, HandlerSource>();
+
+/** Where the code of a handler is that was made by `isolatedHandler`. */
+export function sourceOf(handler: Handler): HandlerSource | undefined {
+  return sources.get(handler);
+}
+
+/** Loads the handler in a thread, lets go of it, and gives the options of its export. @throws Error with what is wrong. */
+export async function checkSource(
+  source: HandlerSource,
+  threads: HandlerThreads,
+): Promise<HandlerOptions> {
+  const loaded = Promise.withResolvers<HandlerOptions>();
   const thread = threads.start(source, {
     onMessage: (message) => {
       const told = readMessage(message);
       if (told?.kind === "thrown") return loaded.reject(errorOf(told.thrown));
       if (told?.kind !== "loaded") return;
-      if (told.problem === null) loaded.resolve();
+      if (told.problem === null) loaded.resolve(told.options ?? {});
       else loaded.reject(new TypeError(told.problem));
     },
     onEnd: (reason) => loaded.reject(new TypeError(reason)),
   });
   try {
-    await loaded.promise;
+    return await loaded.promise;
   } finally {
     await thread.end();
   }
@@ -178,7 +205,7 @@ class IsolatedAttempt {
   #hear(message: FromThread, answer: (message: ToThread) => void): void {
     switch (message.kind) {
       case "loaded":
-        if (message.problem !== null) this.#outcome.reject(new Error(message.problem));
+        if (message.problem !== null) this.#outcome.reject(new PermanentError(message.problem));
         return;
       case "log":
         return this.#context.log(message.level, message.message, message.details);
@@ -208,7 +235,23 @@ class IsolatedAttempt {
 }
 
 const FROM_THREAD = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("loaded"), problem: z.string().nullable() }),
+  z.object({
+    kind: z.literal("loaded"),
+    problem: z.string().nullable(),
+    options: z.object({
+      name: z.string(),
+      description: z.string(),
+      version: z.string(),
+      retryPolicy: z.object({
+        initialDelayMs: z.number(),
+        multiplier: z.number(),
+        maxDelayMs: z.number(),
+      }).partial(),
+      maxAttempts: z.number(),
+      timeoutMs: z.number(),
+      concurrency: z.number(),
+    }).partial().optional(),
+  }),
   z.object({
     kind: z.literal("log"),
     level: z.enum(["debug", "info", "warn", "error"]).catch("info"),

@@ -11,6 +11,7 @@ import {
 } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
+import type { HandlerOptions } from "./handler_registry.ts";
 import type { LogLevel } from "./log_store.ts";
 
 /** The worker's side. */
@@ -30,9 +31,21 @@ export type ParentsAnswer =
   & { readonly kind: "parents" }
   & ({ readonly results: readonly ParentResult[] } | { readonly thrown: ThrownImage });
 
+/** What an export says of its handler that can cross between threads. */
+export type ExportOptions = Pick<
+  HandlerOptions,
+  | "name"
+  | "description"
+  | "version"
+  | "retryPolicy"
+  | "maxAttempts"
+  | "timeoutMs"
+  | "concurrency"
+>;
+
 /** The thread's side: it has loaded its module (or says what is wrong), what the handler says, and how it ended. */
 export type FromThread =
-  | { readonly kind: "loaded"; readonly problem: string | null }
+  | { readonly kind: "loaded"; readonly problem: string | null; readonly options?: ExportOptions }
   | {
     readonly kind: "log";
     readonly level: LogLevel;

@@ -6,10 +6,16 @@
 import { messageOf, PermanentError } from "../domain/errors.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import { checkPercent } from "../domain/check_percent.ts";
-import { checkPayload, type Handler, type TaskContext } from "./handler_registry.ts";
+import {
+  checkPayload,
+  type Handler,
+  type HandlerOptions,
+  type TaskContext,
+} from "./handler_registry.ts";
 import type { LogLevel } from "./log_store.ts";
 import {
   errorOf,
+  type ExportOptions,
   type FromThread,
   imageOf,
   type ParentsAnswer,
@@ -38,13 +44,26 @@ interface Export {
   readonly handler: Handler;
   /** Refuses a payload, or gives it as the handler's schema does. */
   readonly check: (payload: unknown) => unknown;
+  readonly options: ExportOptions;
+  /** Whether it says what its thread may do. */
+  readonly hasPermissions: boolean;
+}
+
+/** How a thread is to serve. */
+export interface ServeOptions {
+  /** The handler's export. */
+  readonly name: string;
+  /** Whether payloads are checked here. */
+  readonly checksPayload: boolean;
+  /** Whether the thread has permissions of its own. */
+  readonly hasPermissions: boolean;
 }
 
 /** Serves one attempt: waits for `run`, calls the handler `name` of `module`, and tells how it ended. */
 export function serveHandler(
   scope: ThreadScope,
   module: Readonly<Record<string, unknown>>,
-  { name, checksPayload }: { readonly name: string; readonly checksPayload: boolean },
+  { name, checksPayload, hasPermissions }: ServeOptions,
 ): void {
   const tell = (thrown: unknown): void =>
     scope.postMessage({ kind: "thrown", thrown: imageOf(thrown) });
@@ -56,6 +75,11 @@ export function serveHandler(
   scope.addEventListener("unhandledrejection", (event) => tellStray(event.reason, event));
   const found = findExport(module, name);
   if (typeof found === "string") return scope.postMessage({ kind: "loaded", problem: found });
+  if (found.hasPermissions && !hasPermissions) {
+    const problem = `its export ${JSON.stringify(name)} has permissions that its thread has not: ` +
+      "name them where its isolation is named";
+    return scope.postMessage({ kind: "loaded", problem });
+  }
   const controller = new AbortController();
   const parents = new ParentsAsker(scope);
   scope.addEventListener("message", ({ data }) => {
@@ -72,7 +96,7 @@ export function serveHandler(
     } else if (message.kind === "parents") parents.hear(message);
     // What is left is the platform asking whether this thread is still there.
   });
-  scope.postMessage({ kind: "loaded", problem: null });
+  scope.postMessage({ kind: "loaded", problem: null, options: found.options });
 }
 
 /** The export's handler, or what is wrong with it. */
@@ -84,25 +108,27 @@ function findExport(module: Readonly<Record<string, unknown>>, name: string): Ex
   }
   const value = module[name];
   if (typeof value === "function") {
-    return {
-      handler: value as Handler,
-      check: (payload) => payload,
-    };
+    const handler = value as Handler;
+    return { handler, check: (payload) => payload, options: {}, hasPermissions: false };
   }
   if (typeof value === "object" && value !== null && "handler" in value) {
-    const entry = value as {
-      handler: Handler;
-      payload?: Parameters<typeof checkPayload>[0]["payload"];
-    };
+    const entry = value as HandlerOptions & { handler: Handler; permissions?: unknown };
     if (typeof entry.handler === "function") {
       const schema = { type: name, payload: entry.payload ?? null };
       return {
         handler: entry.handler,
         check: (payload) => permanently(() => checkPayload(schema, payload)),
+        options: optionsOf(entry),
+        hasPermissions: entry.permissions !== undefined && entry.permissions !== "inherit",
       };
     }
   }
   return `its export ${JSON.stringify(name)} is no function and no object with a "handler"`;
+}
+
+function optionsOf(entry: HandlerOptions): ExportOptions {
+  const { name, description, version, retryPolicy, maxAttempts, timeoutMs, concurrency } = entry;
+  return { name, description, version, retryPolicy, maxAttempts, timeoutMs, concurrency };
 }
 
 /** Trying again would not help a payload that is refused. */

@@ -3,6 +3,7 @@
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { HandlerRegistry, loadHandlers } from "../../src/mod.ts";
+import { sourceOf } from "../../src/worker/isolated_handler.ts";
 import { Scratch } from "./cli_harness.ts";
 
 const MODULE = `
@@ -207,5 +208,50 @@ Deno.test("worker executes what a list names, also in threads and with their sch
       const { doc } = await scratch.json(["show", id]);
       assertEquals([doc.status, doc.result, doc.error_message], ["completed", 42, null]);
     }
+  });
+});
+
+const THREADED = `
+  export const walled = { isolation: "worker", permissions: "none", maxAttempts: 2, name: "Walled", timeoutMs: 70,
+    handler: () => Deno.env.get("PATH") };
+  export const many = { maxAttempts: 3, name: "Many", parameters: [], handler: () => 1 };
+`;
+
+Deno.test("a list keeps the isolation, permissions and other options of an export", async () => {
+  await withModules(async (list, scratch) => {
+    await Deno.writeTextFile(scratch.path("modules/threaded.js"), THREADED);
+    const entry = { module: "modules/threaded.js" };
+    const file = await list([
+      { ...entry, task_type: "walled", function: "walled" },
+      { ...entry, task_type: "many", function: "many" },
+      {
+        ...entry,
+        task_type: "both",
+        function: "walled",
+        isolation: "worker",
+        permissions: "none",
+        timeout_ms: 90,
+      },
+    ]);
+    const handlers = await loadHandlers(file);
+    const isIsolated = (type: string): boolean =>
+      sourceOf(handlers.get(type)!.handler) !== undefined;
+    assertEquals(["walled", "many", "both"].map(isIsolated), [true, false, true]);
+    assertEquals(sourceOf(handlers.get("walled")!.handler)!.permissions, "none");
+    const said = handlers.entries().map(({ name, maxAttempts, timeoutMs }) => [
+      name,
+      maxAttempts,
+      timeoutMs,
+    ]);
+    assertEquals(said, [["Walled", 2, 70], ["Many", 3, null], ["Walled", 2, 90]]);
+  });
+});
+
+Deno.test("a list that isolates an export without its permissions is refused", async () => {
+  await withModules(async (list, scratch) => {
+    await Deno.writeTextFile(scratch.path("modules/threaded.js"), THREADED);
+    const entry = { task_type: "t", module: "modules/threaded.js", function: "walled" };
+    const file = await list([{ ...entry, isolation: "worker" }]);
+    await assertRejects(() => loadHandlers(file), TypeError, "has permissions that its thread");
   });
 });

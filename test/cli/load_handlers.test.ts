@@ -49,6 +49,15 @@ Deno.test("loadHandlers() adds to the registry that it is given", async () => {
 const WRONG: Readonly<Record<string, readonly [string, string]>> = {
   "an export that is no handler": ["export const limit = 5;", 'export "limit": a function'],
   "an object without a handler": ["export const a = { type: 'x' };", 'export "a": a function'],
+  "a default export without a type": [
+    "export default () => 1;",
+    'export "default": a task type is needed',
+  ],
+  "an isolated handler that its module does not export": [
+    `import { isolated } from ${JSON.stringify(import.meta.resolve("../../src/mod.ts"))};
+     export const a = isolated({ module: "data:text/javascript,export const b = 1", function: "a" });`,
+    'export "a": it exports no "a", only b',
+  ],
   "an unknown field": [
     "export const a = { handler() {}, timeout: 5 };",
     'export "a": it has an unknown field "timeout"',

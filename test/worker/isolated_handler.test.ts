@@ -1,11 +1,13 @@
 /**
  * Isolation over a scripted thread and a clock that stands still: escalation, and what a thread's messages do.
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { Handler, TaskContext } from "../../src/worker/handler_registry.ts";
+import { denoThreads } from "../../src/platform/deno_threads.ts";
 import {
+  type HandlerSource,
   type HandlerThread,
   isolatedHandler,
   type ThreadListener,
@@ -142,7 +144,7 @@ Deno.test("the thread's side tells errors that nobody catches, and which class t
     postMessage: (message) => void told.push(message),
     addEventListener: (type, listener) => void listeners.set(type, listener),
   };
-  serveHandler(scope, { f: () => 1 }, { name: "f", checksPayload: false });
+  serveHandler(scope, { f: () => 1 }, { name: "f", checksPayload: false, hasPermissions: false });
   let prevented = 0;
   const preventDefault = (): void => void prevented++;
   listeners.get("error")!({ error: new RetryAfterError(5), preventDefault });
@@ -164,14 +166,30 @@ Deno.test("a thread that was asked whether it is there does not take that for it
   const hear = (data: unknown): void =>
     listeners.get("message")!({ data, preventDefault: (): void => {} });
   const f: Handler = async (_task, context) => (await context.parentResults()).length;
-  serveHandler(scope, { f }, { name: "f", checksPayload: false });
+  serveHandler(scope, { f }, { name: "f", checksPayload: false, hasPermissions: false });
   hear({ kind: "run", task: { id: 1 }, runId: "r", attempt: 1, deadline: null });
   hear(new ArrayBuffer(1));
   hear({ kind: "parents", results: [{ id: 2 }] });
   await settle();
   assertEquals(told, [
-    { kind: "loaded", problem: null },
+    { kind: "loaded", problem: null, options: {} },
     { kind: "parents" },
     { kind: "result", result: 1 },
   ]);
+});
+
+Deno.test("isolatedHandler() refuses a module without an absolute URL, and an export without a name", () => {
+  const tools = { threads: denoThreads, clock: new FakeClock() };
+  const wrong = [{ module: "./m.ts" }, { module: "./m.ts", function: "f" }, { function: "f" }];
+  for (const source of wrong) {
+    assertThrows(() => isolatedHandler(source as HandlerSource, tools), TypeError, "absolute URL");
+  }
+  const nameless = { module: import.meta.url } as HandlerSource;
+  assertThrows(() => isolatedHandler(nameless, tools), TypeError, "the name of an export");
+});
+
+Deno.test("an export that is missing fails its task at once", async () => {
+  const { listener, result } = begin();
+  listener.onMessage({ kind: "loaded", problem: "it exports no f" });
+  await assertRejects(() => result, PermanentError, "it exports no f");
 });
