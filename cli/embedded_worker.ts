@@ -6,7 +6,6 @@ import {
   loadHandlers,
   loadModules,
   type LogStore,
-  messageOf,
   openLogStore,
   type TaskQueue,
   Worker,
@@ -15,6 +14,7 @@ import {
 } from "../src/mod.ts";
 import { type Session, withQueue } from "./app.ts";
 import { checkedInput, RestartNeededError } from "./exit.ts";
+import { survivingStrays, withoutExits } from "./handler_exits.ts";
 import { withOutputOnStandardError } from "./handler_output.ts";
 
 /** What `--handlers` takes. */
@@ -53,7 +53,7 @@ export interface WorkerSettings extends WorkerOptions {
 
 /**
  * Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. A
- * promise that a handler left unawaited does not end the process when it rejects, and what it prints is no answer. `work`
+ * handler cannot end the process, neither by what it leaves behind nor by an exit, and what it prints is no answer. `work`
  * is told by `broken` when only a new process helps.
  */
 export async function withWorker<T>(
@@ -66,28 +66,19 @@ export async function withWorker<T>(
     if (event.isFatal) broken.abort(new RestartNeededError(`${event.message}; start it anew`));
   };
   const worker = await checkedInput(() => new Worker({ ...options, onEvent }));
-  const surviveStrayRejections = (event: PromiseRejectionEvent): void => {
-    event.preventDefault();
-    options.onEvent?.({
-      kind: "error",
-      message: `a promise that nothing awaited (a handler's, most likely) rejected: ${
-        messageOf(event.reason)
-      }`,
-    });
+  const tell = (message: string): void => onEvent({ kind: "error", message });
+  const workThenStop = async (): Promise<T> => {
+    worker.start();
+    try {
+      return await work(worker, broken.signal);
+    } finally {
+      await worker.stop({ graceMs: graceMs() });
+    }
   };
-  globalThis.addEventListener("unhandledrejection", surviveStrayRejections);
-  try {
-    return await withOutputOnStandardError(async () => {
-      worker.start();
-      try {
-        return await work(worker, broken.signal);
-      } finally {
-        await worker.stop({ graceMs: graceMs() });
-      }
-    });
-  } finally {
-    globalThis.removeEventListener("unhandledrejection", surviveStrayRejections);
-  }
+  return await survivingStrays(
+    tell,
+    () => withOutputOnStandardError(() => withoutExits(workThenStop)),
+  );
 }
 
 /** Opens the session's queue (by `open`: making it, or not) and its logs, does `work`, and closes both. */

@@ -5,6 +5,9 @@
  */
 import { decodeText } from "../src/mod.ts";
 
+/** As they are at the start: while handlers run, theirs are others. */
+const { exit, stdout } = Deno;
+
 /** The command line's surroundings. */
 export interface CliIo {
   /** Writes to standard output: the answer. */
@@ -38,18 +41,18 @@ export interface CliIo {
 export function systemIo(): CliIo {
   const outClosed = new AbortController();
   return {
-    writeOut: writerTo(Deno.stdout, () => outClosed.abort()),
+    writeOut: writerTo(stdout, () => outClosed.abort()),
     writeErr: writerTo(Deno.stderr, () => {}),
     outClosed: outClosed.signal,
     readText: async (path) =>
       decodeText(path === "-" ? await readStandardInput() : await Deno.readFile(path)),
     environment: (name) => Deno.env.get(name),
-    outIsTerminal: Deno.stdout.isTerminal(),
+    outIsTerminal: stdout.isTerminal(),
     errIsTerminal: Deno.stderr.isTerminal(),
     outColumns: () => outSize().columns,
     outRows: () => outSize().rows,
     onInterrupt: onSignals,
-    exitNow: (code) => Deno.exit(code),
+    exitNow: (code) => exit(code),
   };
 }
 
@@ -57,7 +60,7 @@ export function systemIo(): CliIo {
 const DEFAULT_SIZE = Object.freeze({ columns: 80, rows: 24 });
 
 function outSize(): { columns: number; rows: number } {
-  if (!Deno.stdout.isTerminal()) return DEFAULT_SIZE;
+  if (!stdout.isTerminal()) return DEFAULT_SIZE;
   const { columns, rows } = Deno.consoleSize();
   return { columns: columns || DEFAULT_SIZE.columns, rows: rows || DEFAULT_SIZE.rows };
 }

@@ -156,20 +156,21 @@ export class ExitCodeError extends Error {
  * ours, and one that imports another copy of Holdfast has other classes.
  */
 export function isNamed(thrown: unknown, name: string): thrown is Error {
-  return thrown instanceof Error && thrown.name === name;
+  return looked(() => thrown instanceof Error && thrown.name === name) ?? false;
 }
 
 /** The exit code that an `ExitCodeError` tells; `null` for anything else, and for another one's that is no integer. */
 export function exitCodeOf(thrown: unknown): number | null {
-  if (thrown instanceof ExitCodeError) return thrown.exitCode;
-  if (!isNamed(thrown, "ExitCodeError") || !("exitCode" in thrown)) return null;
-  return Number.isSafeInteger(thrown.exitCode) ? thrown.exitCode as number : null;
+  if (!isNamed(thrown, "ExitCodeError")) return null;
+  const exitCode = looked(() => (thrown as Partial<ExitCodeError>).exitCode);
+  return Number.isSafeInteger(exitCode) ? exitCode as number : null;
 }
 
 /** Whether `thrown` fails its task at once, whatever attempts remain. */
 export function isPermanent(thrown: unknown): boolean {
   if (isNamed(thrown, "PermanentError")) return true;
-  return exitCodeOf(thrown) !== null && (thrown as ExitCodeError).isPermanent === true;
+  return exitCodeOf(thrown) !== null &&
+    looked(() => (thrown as ExitCodeError).isPermanent) === true;
 }
 
 /** The result of a task whose last attempt threw `thrown`: its exit code, if it told one, else `null`. */
@@ -197,6 +198,15 @@ export function quotePath(path: string): string {
 /** Asserts what the code has proved. A failure is a bug in Holdfast, never the caller's fault. */
 export function invariant(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(`Bug in Holdfast: ${what}`);
+}
+
+/** What `look` gives; nothing when what was thrown throws itself at being looked at, as a revoked proxy or a getter can. */
+export function looked<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The message of anything that was thrown; never throws itself. */

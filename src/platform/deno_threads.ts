@@ -166,7 +166,9 @@ const GATE = moduleOf(`import { ${GUARD} } from ${JSON.stringify(GUARD_URL)};\n$
 
 /** Imported before the handler's module, so that it binds that module's first lines too. */
 const OUTPUT_TO_STDERR = moduleOf(
-  'for (const name of ["log", "info", "debug", "dir", "dirxml", "table"]) console[name] = console.error;',
+  `for (const name of ["log", "info", "debug", "dir", "dirxml", "table"]) console[name] = console.error;
+  Object.defineProperty(Deno, "stdout", { value: Deno.stderr });
+  process.stdout.write = process.stderr.write.bind(process.stderr);`,
 );
 
 /** Deno lets a thread without any permission send signals to its own process; `process.kill` of Node goes by `_kill`. */

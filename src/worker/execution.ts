@@ -22,6 +22,7 @@ import {
   type TaskContext,
 } from "./handler_registry.ts";
 import type { LogLevel, LogStore } from "./log_store.ts";
+import { tangible } from "./thread_messages.ts";
 import { onThreadEnding, type ThreadEndingListener } from "./thread_endings.ts";
 
 /** Why an execution is ended from outside. */
@@ -155,8 +156,8 @@ export class Execution {
       return {
         result: (await handler(checkedTask(this.task, entry), this.#context(deadline))) ?? null,
       };
-    } catch (error) {
-      return { error };
+    } catch (thrown) {
+      return { error: tangible(thrown) };
     }
   }
 

@@ -4,7 +4,9 @@
 import {
   ExitCodeError,
   exitCodeOf,
+  isNamed,
   isPermanent,
+  looked,
   messageOf,
   PermanentError,
   RetryAfterError,
@@ -70,26 +72,30 @@ export interface ThrownImage {
   readonly isPermanent?: boolean;
 }
 
-/** The image of anything that was thrown. */
+/** The image of anything that was thrown; never throws itself, whatever its parts do when they are looked at. */
 export function imageOf(thrown: unknown): ThrownImage {
   const message = messageOf(thrown);
-  if (!(thrown instanceof Error)) return { name: "Error", message };
-  const { stack } = thrown;
-  if (thrown instanceof PermanentError) return { name: "PermanentError", message, stack };
-  const exitCode = exitCodeOf(thrown);
+  if (looked(() => thrown instanceof Error) !== true) return { name: "Error", message };
+  const error: { readonly [part in "name" | "stack" | "delayMs"]?: unknown } = thrown as Error;
+  const stack = stringOf(looked(() => error.stack));
+  if (isNamed(error, "PermanentError")) return { name: "PermanentError", message, stack };
+  const exitCode = exitCodeOf(error);
   if (exitCode !== null) {
-    return {
-      name: "ExitCodeError",
-      message,
-      stack,
-      exitCode,
-      isPermanent: isPermanent(thrown),
-    };
+    return { name: "ExitCodeError", message, stack, exitCode, isPermanent: isPermanent(error) };
   }
-  const delayMs = "delayMs" in thrown && typeof thrown.delayMs === "number"
-    ? thrown.delayMs
-    : undefined;
-  return { name: String(thrown.name), message, stack, delayMs };
+  const delayMs = looked(() => error.delayMs);
+  const name = stringOf(looked(() => error.name)) ?? "Error";
+  return { name, message, stack, delayMs: typeof delayMs === "number" ? delayMs : undefined };
+}
+
+function stringOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** What was thrown, as what can be looked at as often as wanted. */
+export function tangible(thrown: unknown): unknown {
+  const isObject = (typeof thrown === "object" && thrown !== null) || typeof thrown === "function";
+  return isObject ? errorOf(imageOf(thrown)) : thrown;
 }
 
 /** The error that `image` was made of. By its name, as the thread may have loaded another copy of Holdfast. */

@@ -82,10 +82,13 @@ Deno.test("a worker's process is broken when a handler's thread goes on and only
     tellThreadEnding(context, Promise.resolve(stuck));
   });
   await queue.enqueue({ type: "t" });
-  const reason = await withWorker({ queue, handlers, graceMs: 0 }, async (_worker, broken) => {
-    await aborted(broken);
-    return broken.reason;
-  });
+  const reason = await withWorker(
+    { queue, handlers, graceMs: () => 0 },
+    async (_worker, broken) => {
+      await aborted(broken);
+      return broken.reason;
+    },
+  );
   await queue.close();
   assertEquals(exitCodeOf(reason), 4);
   assertEquals(reason.message, "Cannot end the thread of task 1: it goes on; start it anew");
