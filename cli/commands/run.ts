@@ -49,7 +49,7 @@ export function addRunCommand(program: Program, app: App): void {
 async function run(session: Session, type: string, options: RunOptions): Promise<number> {
   const newTask = await newTaskOf(session, type, options);
   const handlers = await loadHandlerFiles(options);
-  await checkedInput(() => handlers?.checkPayload(type.trim(), newTask.payload ?? {}));
+  await checkedInput(() => handlers?.checkPayloadAsync(type.trim(), newTask.payload ?? {}));
   const { leaseDurationMs, pollIntervalMs } = await readWorkerSettings(session, options.config);
   const executing = handlers === undefined
     ? undefined

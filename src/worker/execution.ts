@@ -16,7 +16,7 @@ import {
 import type { Task } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import {
-  checkPayload,
+  checkPayloadAsync,
   type Handler,
   type HandlerEntry,
   type TaskContext,
@@ -75,6 +75,8 @@ export class Execution {
   readonly task: Task;
   readonly #tools: ExecutionTools;
   readonly #controller = new AbortController();
+  /** The task's own, or the handler's where that allows fewer. */
+  #maxAttempts: number;
   #interruption: Interruption | undefined;
   #interrupt: () => void = () => {};
   #leaseUntilMs: number;
@@ -86,6 +88,7 @@ export class Execution {
     this.task = task;
     this.#tools = tools;
     this.#leaseUntilMs = task.leaseUntil?.getTime() ?? 0;
+    this.#maxAttempts = task.maxAttempts;
   }
 
   /** Whether the lease is still needed, so that it must be renewed. */
@@ -113,6 +116,7 @@ export class Execution {
 
   /** Runs the handler and tells the queue how it ended. */
   async run(handler: Handler, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+    this.#maxAttempts = Math.min(this.task.maxAttempts, entry?.maxAttempts ?? Infinity);
     const outcome = await this.#attempt(handler, entry);
     this.#tellLastProgress(outcome);
     this.#isReporting = true;
@@ -153,9 +157,8 @@ export class Execution {
     deadline: Date | null,
   ): Promise<Outcome> {
     try {
-      return {
-        result: (await handler(checkedTask(this.task, entry), this.#context(deadline))) ?? null,
-      };
+      const task = await checkedTask(this.task, entry);
+      return { result: (await handler(task, this.#context(deadline))) ?? null };
     } catch (thrown) {
       return { error: tangible(thrown) };
     }
@@ -318,16 +321,16 @@ export class Execution {
       case "stopping":
         return "The worker stops";
       case "timeout":
-        return `Timed out in attempt ${this.task.attempts} of ${this.task.maxAttempts}`;
+        return `Timed out in attempt ${this.task.attempts} of ${this.#maxAttempts}`;
     }
   }
 }
 
 /** The task with its payload as the handler's schema gives it. @throws PermanentError when it is refused. */
-function checkedTask(task: Task, entry: HandlerEntry | undefined): Task {
+async function checkedTask(task: Task, entry: HandlerEntry | undefined): Promise<Task> {
   if (entry === undefined) return task;
   try {
-    return { ...task, payload: checkPayload(entry, task.payload) };
+    return { ...task, payload: await checkPayloadAsync(entry, task.payload) };
   } catch (error) {
     throw new PermanentError(messageOf(error), { cause: error });
   }

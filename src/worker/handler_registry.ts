@@ -2,7 +2,7 @@
  * Handlers: the functions that execute tasks, by task type.
  */
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
-import { QueueError } from "../domain/errors.ts";
+import { messageOf, QueueError } from "../domain/errors.ts";
 import type { ModuleParameter } from "../domain/module_parameter.ts";
 import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
@@ -76,7 +76,10 @@ export interface HandlerOptions {
   readonly description?: string;
   /** Which version of the handler this is, up to 100 characters, for people; default none. */
   readonly version?: string;
-  /** Checks the payload at enqueue and again before running; default none. */
+  /**
+   * Checks the payload before it is stored where this registry is known (a task manager, HTTP, `run --handlers`), and again
+   * before running; `enqueue` of a queue knows no handlers and stores what it gets. Default none.
+   */
   readonly payload?: PayloadSchema;
   /** The definitions of the module's parameters, for forms; default none. What checks payloads is `payload`. */
   readonly parameters?: readonly ModuleParameter[];
@@ -201,11 +204,22 @@ export class HandlerRegistry {
   }
 
   /**
-   * Checks `payload` against the handler's schema, if it has one.
+   * Checks `payload` against the handler's schema, if it has one. Throws at once, so a schema that has to wait for something
+   * is refused; `checkPayloadAsync` waits.
    *
-   * @throws QueueError `unknown_task_type` when there is no such handler; TypeError with every problem when the payload is refused.
+   * @throws QueueError `unknown_task_type` when there is no such handler; TypeError with every problem when the payload is
+   * refused, or when the schema is asynchronous.
    */
   checkPayload(type: string, payload: unknown): unknown {
+    return checkPayload(this.#entry(type), payload);
+  }
+
+  /** The same, also for a schema that has to wait for something. */
+  async checkPayloadAsync(type: string, payload: unknown): Promise<unknown> {
+    return await checkPayloadAsync(this.#entry(type), payload);
+  }
+
+  #entry(type: string): HandlerEntry {
     const entry = this.#entries.get(type);
     if (entry === undefined) {
       throw new QueueError(
@@ -215,17 +229,40 @@ export class HandlerRegistry {
         }`,
       );
     }
-    return checkPayload(entry, payload);
+    return entry;
   }
 }
 
+/** What is needed to check a payload. */
+export type PayloadRule = Pick<HandlerEntry, "type" | "payload">;
+
 /** The payload as the handler's schema gives it. @throws TypeError with every problem when it is refused. */
-export function checkPayload(
-  entry: Pick<HandlerEntry, "type" | "payload">,
-  payload: unknown,
-): unknown {
-  if (entry.payload === null) return payload;
-  const parsed = entry.payload.safeParse(payload);
+export async function checkPayloadAsync(rule: PayloadRule, payload: unknown): Promise<unknown> {
+  if (rule.payload === null) return payload;
+  return acceptedBy(rule, await rule.payload.safeParseAsync(payload));
+}
+
+/** The same, of a schema that need not wait. @throws TypeError also when the schema is asynchronous. */
+function checkPayload(rule: PayloadRule, payload: unknown): unknown {
+  if (rule.payload === null) return payload;
+  return acceptedBy(rule, checkedAtOnce(rule.type, rule.payload, payload));
+}
+
+function checkedAtOnce(type: string, schema: PayloadSchema, payload: unknown): PayloadCheck {
+  try {
+    return schema.safeParse(payload);
+  } catch (thrown) {
+    throw new TypeError(
+      `Cannot check the payload of ${JSON.stringify(type)} at once: ${
+        messageOf(thrown)
+      } (an asynchronous schema needs scheduleTask, enqueue over HTTP, or no check before it runs)`,
+      { cause: thrown },
+    );
+  }
+}
+
+/** @throws TypeError with every problem when the payload is refused. */
+function acceptedBy(entry: PayloadRule, parsed: PayloadCheck): unknown {
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) =>
     `${["payload", ...issue.path].join(".")}: ${issue.message}`

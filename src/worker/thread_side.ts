@@ -7,7 +7,7 @@ import { messageOf, PermanentError } from "../domain/errors.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import { checkPercent } from "../domain/check_percent.ts";
 import {
-  checkPayload,
+  checkPayloadAsync,
   type Handler,
   type HandlerOptions,
   type TaskContext,
@@ -43,7 +43,7 @@ export interface ThreadEvent {
 interface Export {
   readonly handler: Handler;
   /** Refuses a payload, or gives it as the handler's schema does. */
-  readonly check: (payload: unknown) => unknown;
+  readonly check: (payload: unknown) => Promise<unknown>;
   readonly options: ExportOptions;
   /** Whether it says what its thread may do. */
   readonly hasPermissions: boolean;
@@ -86,11 +86,11 @@ export function serveHandler(
     const message = data as ToThread;
     if (message.kind === "run") {
       const context = contextOf(message, { signal: controller.signal, scope, parents });
-      const task = (): typeof message.task =>
+      const task = async (): Promise<typeof message.task> =>
         checksPayload
-          ? { ...message.task, payload: found.check(message.task.payload) }
+          ? { ...message.task, payload: await found.check(message.task.payload) }
           : message.task;
-      run(() => found.handler(task(), context), scope).catch(tell);
+      run(async () => found.handler(await task(), context), scope).catch(tell);
     } else if (message.kind === "abort") {
       controller.abort(new DOMException(message.message, message.name));
     } else if (message.kind === "parents") parents.hear(message);
@@ -109,7 +109,12 @@ function findExport(module: Readonly<Record<string, unknown>>, name: string): Ex
   const value = module[name];
   if (typeof value === "function") {
     const handler = value as Handler;
-    return { handler, check: (payload) => payload, options: {}, hasPermissions: false };
+    return {
+      handler,
+      check: (payload) => Promise.resolve(payload),
+      options: {},
+      hasPermissions: false,
+    };
   }
   if (typeof value === "object" && value !== null && "handler" in value) {
     const entry = value as HandlerOptions & { handler: Handler; permissions?: unknown };
@@ -117,7 +122,7 @@ function findExport(module: Readonly<Record<string, unknown>>, name: string): Ex
       const schema = { type: name, payload: entry.payload ?? null };
       return {
         handler: entry.handler,
-        check: (payload) => permanently(() => checkPayload(schema, payload)),
+        check: (payload) => permanently(() => checkPayloadAsync(schema, payload)),
         options: optionsOf(entry),
         hasPermissions: entry.permissions !== undefined && entry.permissions !== "inherit",
       };
@@ -132,9 +137,9 @@ function optionsOf(entry: HandlerOptions): ExportOptions {
 }
 
 /** Trying again would not help a payload that is refused. */
-function permanently<T>(work: () => T): T {
+async function permanently<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (thrown) {
     throw new PermanentError(messageOf(thrown), { cause: thrown });
   }
