@@ -5,7 +5,7 @@
  * when it is still there after the grace time. A process that has left the group and whose parent is gone cannot be found
  * any more. On Windows it is what `taskkill /T` finds, ended at once.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startChild } from "./child_process.ts";
 
@@ -15,7 +15,8 @@ const TERM_GRACE_MS = 500;
 /** How long to wait until what was killed is gone, in milliseconds. */
 const KILL_WAIT_MS = 1000;
 
-const LOOK_INTERVAL_MS = 10;
+/** How long to wait between two looks, in milliseconds: at first, and at most; it doubles each time. */
+const LOOK_INTERVAL_MS = Object.freeze({ first: 10, most: 80 });
 
 /** A process, as the system's table shows it. */
 interface ProcessRow {
@@ -32,9 +33,12 @@ export async function endTree(pid: number | undefined): Promise<void> {
   if (Deno.build.os === "windows") return await taskkill(pid);
   const tree = new UnixTree(pid);
   await tree.signal("SIGTERM");
-  if (await tree.isGoneWithin(TERM_GRACE_MS, () => tree.look())) return;
+  if (await tree.isGoneWithin(TERM_GRACE_MS)) return;
   // What has started since the last look gets the signal at the next.
-  await tree.isGoneWithin(KILL_WAIT_MS, () => tree.signal("SIGKILL"));
+  const untilMs = performance.now() + KILL_WAIT_MS;
+  while ((await tree.signal("SIGKILL")).length > 0 && performance.now() < untilMs) {
+    await tree.isGoneWithin(untilMs - performance.now());
+  }
 }
 
 /** Ends at once what is left of the group of `pid`, which has ended itself. Windows has no groups. */
@@ -72,14 +76,23 @@ class UnixTree {
     return members;
   }
 
-  /** Whether no member is left, after at most `withinMs`. */
-  async isGoneWithin(withinMs: number, look: () => Promise<ProcessRow[]>): Promise<boolean> {
+  /** Whether no member is left, after at most `withinMs`. Looks at the known members until these are gone, then at all. */
+  async isGoneWithin(withinMs: number): Promise<boolean> {
     const untilMs = performance.now() + withinMs;
-    while ((await look()).length > 0) {
-      if (performance.now() >= untilMs) return false;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_INTERVAL_MS));
+    let intervalMs: number = LOOK_INTERVAL_MS.first;
+    while (await this.#isAnyKnownAlive() || (await this.look()).length > 0) {
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0) return false;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(intervalMs, leftMs)));
+      intervalMs = Math.min(2 * intervalMs, LOOK_INTERVAL_MS.most);
     }
     return true;
+  }
+
+  /** Many trees that end at the same time must not read the whole table again and again. */
+  async #isAnyKnownAlive(): Promise<boolean> {
+    const rows = await processRows([...this.#members.keys()]);
+    return rows.some(({ pid, start }) => this.#members.get(pid) === start);
   }
 
   /** The members that live at the moment. */
@@ -111,10 +124,20 @@ function kill(pid: number, name: "SIGTERM" | "SIGKILL"): void {
 }
 
 /** Every process that lives, without those that are dead and only not waited for. */
-async function processTable(): Promise<ProcessRow[]> {
+function processTable(): Promise<ProcessRow[]> {
+  return rowsOf(() => readdirSync("/proc").filter((name) => /^\d+$/.test(name)));
+}
+
+/** Those of these processes that live; where the system has no /proc, every process. */
+function processRows(pids: readonly number[]): Promise<ProcessRow[]> {
+  return rowsOf(() => pids.map(String));
+}
+
+async function rowsOf(names: () => readonly string[]): Promise<ProcessRow[]> {
   if (Deno.build.os !== "linux") return await psTable();
   try {
-    return await linuxTable();
+    // At once: a read takes a few microseconds, a turn through another thread many times that.
+    return names().map(linuxRow).filter((row) => row !== undefined);
   } catch (error) {
     // Deno lets nobody read /proc who has not got all permissions.
     if (error instanceof Deno.errors.NotCapable) return await psTable();
@@ -122,15 +145,9 @@ async function processTable(): Promise<ProcessRow[]> {
   }
 }
 
-async function linuxTable(): Promise<ProcessRow[]> {
-  const names = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const rows = await Promise.all(names.map(linuxRow));
-  return rows.filter((row) => row !== undefined);
-}
-
-async function linuxRow(name: string): Promise<ProcessRow | undefined> {
+function linuxRow(name: string): ProcessRow | undefined {
   try {
-    return rowOfStat(await readFile(`/proc/${name}/stat`, "utf8"));
+    return rowOfStat(readFileSync(`/proc/${name}/stat`, "utf8"));
   } catch (error) {
     if (error instanceof Deno.errors.NotCapable) throw error;
     return undefined; // It has ended since the folder was listed.

@@ -187,6 +187,21 @@ Deno.test("what is missing fails the task at once, and parameters that are wrong
   });
 });
 
+Deno.test({
+  name: "✗ tried five times: a program that the system does not start fails the task at once",
+  ignore: Deno.build.os === "windows",
+  fn: () =>
+    withModules(
+      [{ id: "broken", command: "./broken" }],
+      { "broken": "#!/no/such/interpreter\n" },
+      async ({ run }) => {
+        const { status, attempts, errorMessage } = await run("broken");
+        assertEquals([status, attempts], ["failed", 1]);
+        assertStringIncludes(errorMessage!, "No such file or directory");
+      },
+    ),
+});
+
 Deno.test("cancelling a run ends its program with all that it started", async () => {
   await withModules([{ id: "family", script: "family.mjs" }], FAMILY, async ({ queue, folder }) => {
     const { task } = await queue.enqueue({ type: "family" });

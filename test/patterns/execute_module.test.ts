@@ -5,7 +5,14 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { executeLongRunning, executeModule, type OutputLine } from "../../src/mod.ts";
+import {
+  executeLongRunning,
+  executeModule,
+  type OutputLine,
+  type ScriptOptions,
+} from "../../src/mod.ts";
+import { executeModule as executeOn } from "../../src/patterns/execute_module.ts";
+import type { Processes } from "../../src/patterns/processes.ts";
 import { until } from "../support/until.ts";
 import { FAMILY, FAMILY_SIZE, familyPids, isAnyAlive, withScripts } from "./scripts.ts";
 
@@ -335,6 +342,124 @@ Deno.test({
       Deno.kill(parseInt(stdout), "SIGKILL");
     });
   },
+});
+
+Deno.test({
+  name: "✗ never returned: nor does a daemon that goes on talking",
+  ignore: isWindows,
+  fn: async () => {
+    const script = `
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["eval", "console.log(Deno.pid); setInterval(() => console.log('on and on'), 50)"],
+        stdin: "null", stdout: "inherit", stderr: "inherit", detached: true,
+      }).spawn();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      Deno.exit(0);
+    `;
+    await withScripts({ "leave.mjs": script }, async (folder) => {
+      const { exitCode, stdout } = await executeModule(join(folder, "leave.mjs"));
+      assertEquals(exitCode, 0);
+      const pid = parseInt(stdout);
+      assert(await isAnyAlive([pid]), "it talks until it is ended");
+      Deno.kill(pid, "SIGKILL");
+    });
+  },
+});
+
+Deno.test("✗ never settled: aborting ends a script whose listener does not settle, and nothing is handed on afterwards", async () => {
+  const script = 'console.log("first"); console.log("second"); setInterval(() => {}, 1000);';
+  await withScripts({ "stay.mjs": script }, async (folder) => {
+    const controller = new AbortController();
+    const begun = Promise.withResolvers<void>();
+    const lines: string[] = [];
+    const listening = Promise.withResolvers<void>();
+    const running = executeLongRunning("r1", join(folder, "stay.mjs"), {
+      signal: controller.signal,
+      onLine: async ({ text }) => {
+        lines.push(text);
+        begun.resolve();
+        await listening.promise;
+      },
+    });
+    running.catch(() => {});
+    await begun.promise;
+    controller.abort(new Error("enough"));
+    await assertRejects(() => running, Error, "enough");
+    listening.resolve();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(lines, ["first"]);
+  });
+});
+
+Deno.test("what no program can be given is refused before anything starts", async () => {
+  await withScripts({ "run.mjs": "" }, async (folder) => {
+    const path = join(folder, "run.mjs");
+    const refused = async (options: ScriptOptions, message: string): Promise<void> => {
+      const error = await assertRejects(() => executeModule(path, [], options), TypeError);
+      assertStringIncludes(error.message, message);
+    };
+    await assertRejects(() => executeModule(path, ["a\0b"]), TypeError, "U+0000");
+    await refused({ command: [] }, "command is empty");
+    await refused({ environment: { set: { A: "a\0b" } } }, "the variable A: it contains U+0000");
+    await refused({ environment: { set: { "A=B": "1" } } }, 'the variable "A=B": a name without =');
+    await refused({ environment: { set: { A: 1 as unknown as string } } }, "is a number");
+  });
+});
+
+Deno.test({
+  name: "a program with an environment of its own finds no secret of this process at its parent's",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const script = `
+      const text = Deno.readTextFileSync("/proc/" + Deno.ppid + "/environ");
+      console.log(text.includes("HOLDFAST_TEST_SECRET"), text.includes("PATH="));
+    `;
+    await withScripts({ "spy.mjs": script }, async (folder) => {
+      Deno.env.set("HOLDFAST_TEST_SECRET", "secret");
+      try {
+        const options = { environment: {} };
+        const { stdout } = await executeModule(join(folder, "spy.mjs"), [], options);
+        assertEquals(stdout, "false true\n");
+      } finally {
+        Deno.env.delete("HOLDFAST_TEST_SECRET");
+      }
+    });
+  },
+});
+
+Deno.test("a program that sees all of this process's environment sees its DENO_NO_UPDATE_CHECK, set or not", async () => {
+  const script = 'console.log(Deno.env.get("DENO_NO_UPDATE_CHECK"));';
+  await withScripts({ "say.mjs": script }, async (folder) => {
+    const before = Deno.env.get("DENO_NO_UPDATE_CHECK");
+    try {
+      for (const value of ["yes", undefined]) {
+        if (value === undefined) Deno.env.delete("DENO_NO_UPDATE_CHECK");
+        else Deno.env.set("DENO_NO_UPDATE_CHECK", value);
+        const { stdout } = await executeModule(join(folder, "say.mjs"));
+        assertEquals(stdout, `${value}\n`);
+      }
+    } finally {
+      if (before !== undefined) Deno.env.set("DENO_NO_UPDATE_CHECK", before);
+    }
+  });
+});
+
+Deno.test("output beyond the limit is an error, and ends the script", async () => {
+  const isEnded = Promise.withResolvers<void>();
+  const processes: Processes = {
+    find: () => Promise.resolve({ file: "", args: [], cwd: "", environment: null, stdin: null }),
+    start: () => ({
+      stdout: new ReadableStream<Uint8Array>({
+        pull: (controller) => controller.enqueue(new Uint8Array(100)),
+      }),
+      stderr: new ReadableStream<Uint8Array>({ start: (controller) => controller.close() }),
+      exitCode: isEnded.promise.then(() => 1),
+      end: () => Promise.resolve(isEnded.resolve()),
+    }),
+  };
+  const run = () => executeOn(processes, { script: "endless" }, { outputMaxBytes: 1000 });
+  await assertRejects(run, RangeError, "longer than 1000 bytes; executeLongRunning keeps none");
+  await isEnded.promise;
 });
 
 Deno.test({

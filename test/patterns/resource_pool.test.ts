@@ -126,3 +126,33 @@ Deno.test("property: however places are asked for and given back, the limit hold
   );
   assert(most > 2, `at most ${most} waited`);
 });
+
+Deno.test("✗ told too late: who aborts waits no more, is passed over, and takes no other's turn", async () => {
+  const pool = new ResourcePool(1);
+  const release = await pool.acquire();
+  const controller = new AbortController();
+  const order: string[] = [];
+  const first = pool.run(() => order.push("first"));
+  const aborted = pool.run(() => order.push("aborted"), controller.signal);
+  const last = pool.run(() => order.push("last"));
+  controller.abort(new Error("enough"));
+  await assertRejects(() => aborted, Error, "enough");
+  assertEquals(pool.waitingCount, 2);
+  release();
+  await Promise.all([first, last]);
+  assertEquals([order, pool.activeCount], [["first", "last"], 0]);
+  await assertRejects(() => pool.acquire(controller.signal), Error, "enough");
+});
+
+Deno.test("a signal that aborts just after the turn has come takes no turn of those who wait", async () => {
+  const pool = new ResourcePool(1);
+  const release = await pool.acquire();
+  const controller = new AbortController();
+  const second = pool.acquire(controller.signal);
+  const third = pool.acquire();
+  release();
+  controller.abort();
+  (await second)();
+  (await third)();
+  assertEquals([pool.activeCount, pool.waitingCount], [0, 0]);
+});
