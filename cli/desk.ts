@@ -52,7 +52,7 @@ export interface Desk {
   workers(): Promise<DocumentOf<"WorkerList">>;
   stats(): Promise<DocumentOf<"Stats">>;
   health(): Promise<DocumentOf<"Health">>;
-  /** The log of a task from a position on. */
+  /** A page of the log of a task from a position on; there are more unless `next` is the same. */
   readLog(task: TaskDocument, from: LogPosition): Promise<LogPart>;
   /** Calls `listener` when the task may have changed, or never: look now and then as well. Returns the way to stop. */
   watch(taskId: number, listener: () => void): () => void;
@@ -140,6 +140,20 @@ export class LocalDesk implements Desk {
     return this.#queue.watch((changes) => {
       if (changes === "reset" || changes.some((one) => one.taskId === taskId)) listener();
     });
+  }
+}
+
+/** The log of a task from a position on, page by page, to its end. */
+export async function* logPages(
+  desk: Desk,
+  task: TaskDocument,
+  from: LogPosition = null,
+): AsyncGenerator<LogPart> {
+  for (let position = from;;) {
+    const part = await desk.readLog(task, position);
+    if (part.lines.length === 0) return;
+    yield part;
+    position = part.next;
   }
 }
 

@@ -2,7 +2,7 @@
  * Following a task: its log lines and its progress, from any process, until it is final.
  */
 import { isFinal, type LogLine, sleep, systemClock } from "../src/mod.ts";
-import type { Desk, LogPosition, TaskDocument } from "./desk.ts";
+import { type Desk, logPages, type LogPosition, type TaskDocument } from "./desk.ts";
 
 /** Whom to follow, and whom to tell. */
 export interface FollowRequest {
@@ -44,7 +44,10 @@ async function passLines(
   task: TaskDocument,
   from: LogPosition,
 ): Promise<LogPosition> {
-  const { lines, next } = await desk.readLog(task, from);
-  lines.forEach(onLine);
-  return next;
+  let position = from;
+  for await (const { lines, next } of logPages(desk, task, from)) {
+    lines.forEach(onLine);
+    position = next;
+  }
+  return position;
 }

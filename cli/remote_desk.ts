@@ -34,6 +34,9 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Lines of a log in one answer. */
 const LOG_LINES_MAX = 10_000;
 
+/** The cursor before the first line. */
+const LOG_BEGINNING = "0-0";
+
 /** The statuses by which a server says that the question was wrong. */
 const WRONG_USAGE: readonly number[] = [400, 401, 403, 413, 415, 422, 431];
 
@@ -147,8 +150,10 @@ export class RemoteDesk implements Desk {
   }
 
   async readLog({ run_id }: TaskDocument, from: LogPosition): Promise<LogPart> {
-    const query = new URLSearchParams({ tail: String(LOG_LINES_MAX) });
-    if (from !== null) query.set("cursor", String(from));
+    const query = new URLSearchParams({
+      limit: String(LOG_LINES_MAX),
+      cursor: String(from ?? LOG_BEGINNING),
+    });
     const path = `runs/${encodeURIComponent(run_id)}/logs?${query}`;
     const { lines, next_cursor } = await this.#get(path, LogPageSchema);
     return { lines, next: next_cursor };

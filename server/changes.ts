@@ -126,7 +126,7 @@ class LogTail {
   readonly #onEmpty: () => void;
   readonly #waiters = new Set<ChangeWaiter>();
   readonly #ended = new AbortController();
-  #offset = 0;
+  #end = 0;
 
   constructor(logs: LogStore, taskId: number, clock: Clock, onEmpty: () => void) {
     this.#logs = logs;
@@ -159,9 +159,9 @@ class LogTail {
   /** Also true for lines that were there before. A log that cannot be read counts as grown: whoever reads it next is told why it cannot be. */
   async #hasGrown(): Promise<boolean> {
     try {
-      const { nextOffset } = await this.#logs.read(this.#taskId, this.#offset);
-      const hasGrown = nextOffset > this.#offset;
-      this.#offset = nextOffset;
+      const end = await this.#logs.end(this.#taskId);
+      const hasGrown = end !== this.#end;
+      this.#end = end;
       return hasGrown;
     } catch {
       return true;

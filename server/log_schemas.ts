@@ -14,24 +14,37 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 const cursorSchema = z.string().regex(CURSOR_PATTERN, "A cursor that was given before is needed");
 
-/** The query of a log. */
-export const LogQuery = z.object({
-  tail: digitsSchema(1, LOG_PAGE_LIMITS.max).default(LOG_PAGE_LIMITS.default).openapi({
+function linesSchema(description: string): z.ZodType<number | undefined, string | undefined> {
+  return digitsSchema(1, LOG_PAGE_LIMITS.max).optional().openapi({
     type: "integer",
     minimum: 1,
     maximum: LOG_PAGE_LIMITS.max,
-    default: LOG_PAGE_LIMITS.default,
-    description: "Only the last lines, so many at most",
-  }),
+    description: `${description}; default ${LOG_PAGE_LIMITS.default}`,
+  });
+}
+
+/** The query of a log: its last lines, or with a cursor the next ones. */
+export const LogQuery = z.object({
+  tail: linesSchema("Only the last lines, so many at most, and those that fit 4 MiB"),
   since: instantWithZone().optional().openapi({
     description: "Only lines written at this instant or later",
     example: "2026-01-01T00:00:00.000Z",
   }),
   cursor: cursorSchema.optional().openapi({
-    description: "Only lines after the next_cursor of an earlier answer",
+    description: "The lines after the next_cursor of an earlier answer; 0-0 is the beginning",
     example: "0-0",
   }),
-});
+  limit: linesSchema("With cursor: so many lines at most, and those that fit 1 MiB"),
+}).refine(({ cursor, tail }) => cursor === undefined || tail === undefined, {
+  path: ["tail"],
+  message: "Either cursor or tail is needed",
+}).refine(({ cursor, limit }) => cursor !== undefined || limit === undefined, {
+  path: ["limit"],
+  message: "Only together with cursor; for the last lines it is tail",
+}).transform(({ tail, limit, ...others }) => ({
+  ...others,
+  lines: tail ?? limit ?? LOG_PAGE_LIMITS.default,
+}));
 
 /** The query of a log's download. */
 export const LogDownloadQuery = z.object({
@@ -72,7 +85,8 @@ export const LogPageSchema = z.object({
   run_id: z.string().openapi({ example: EXAMPLE.runId }),
   lines: z.array(LogLineSchema).openapi({ description: "In the order in which they were written" }),
   next_cursor: z.string().openapi({
-    description: "Give this as cursor, or as Last-Event-ID to the stream, for what comes after",
+    description:
+      "Give this as cursor for what comes after, until no line comes, or as Last-Event-ID to the stream",
     example: "120-0",
   }),
 }).openapi("LogPage");

@@ -82,9 +82,13 @@ class RunFollower {
   async *#newLines(): AsyncGenerator<ServerEvent, void> {
     const { logs } = this.#options;
     if (logs === undefined) return;
-    for (const { line, after } of await linesAfter(logs, this.#taskId, this.#cursor)) {
-      this.#cursor = after;
-      yield { event: "log", id: this.#id, data: line };
+    for (;;) {
+      const page = await linesAfter(logs, this.#taskId, this.#cursor);
+      if (page.length === 0) return;
+      for (const { line, after } of page) {
+        this.#cursor = after;
+        yield { event: "log", id: this.#id, data: line };
+      }
     }
   }
 

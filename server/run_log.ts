@@ -4,7 +4,7 @@
  * A cursor is `<offset>-<lines>`: an offset that the log store gave, and how many lines after it have been told. A log is
  * only ever added to, so it stays true however the lines are read again.
  */
-import { type LogLine, type LogStore, StorageError } from "../src/mod.ts";
+import type { LogLine, LogStore } from "../src/mod.ts";
 import { HttpError } from "./errors.ts";
 
 /** Where a reader of a log is. */
@@ -36,38 +36,59 @@ export function cursorText({ offset, lines }: LogCursor): string {
   return `${offset}-${lines}`;
 }
 
-/** The whole lines after a cursor. @throws HttpError `VALIDATION_ERROR` when the log has no such place; StorageError. */
+/**
+ * The next lines after a cursor, as many as one page of the log store has: there are more unless there are none.
+ *
+ * @throws HttpError `VALIDATION_ERROR` when the log has no such place; StorageError.
+ */
 export async function linesAfter(
   logs: LogStore,
   taskId: number,
   cursor: LogCursor,
 ): Promise<CursorLine[]> {
-  const { lines, nextOffset } = await readPage(logs, taskId, cursor.offset);
-  const told = lines.map((line, index) => ({
-    line,
-    after: index + 1 === lines.length
-      ? { offset: nextOffset, lines: 0 }
-      : { offset: cursor.offset, lines: index + 1 },
-  }));
-  return told.slice(cursor.lines);
+  for (let from = cursor;;) {
+    const { lines, nextOffset } = await atCursor(() => logs.read(taskId, from.offset), from);
+    const told = lines.map((line, index) => ({
+      line,
+      after: index + 1 === lines.length
+        ? { offset: nextOffset, lines: 0 }
+        : { offset: from.offset, lines: index + 1 },
+    })).slice(from.lines);
+    if (told.length > 0 || nextOffset === from.offset) return told;
+    from = { offset: nextOffset, lines: Math.max(0, from.lines - lines.length) };
+  }
 }
 
-async function readPage(
+/** The last lines of a log, and the cursor after them. @throws StorageError */
+export async function lastLines(
   logs: LogStore,
   taskId: number,
-  offset: number,
-): ReturnType<LogStore["read"]> {
-  try {
+  lines: number,
+): Promise<{ readonly lines: readonly LogLine[]; readonly after: LogCursor }> {
+  const page = await logs.tail(taskId, { lines });
+  return { lines: page.lines, after: { offset: page.nextOffset, lines: 0 } };
+}
+
+/** Every line of a log, page by page. @throws StorageError */
+export async function* everyLine(logs: LogStore, taskId: number): AsyncGenerator<LogLine[]> {
+  for (let offset = 0;;) {
     const page = await logs.read(taskId, offset);
-    if (page.lines.every((line) => typeof line?.message === "string")) return page;
-  } catch (thrown) {
-    // An offset within a line: what follows is no JSON.
-    const reason = thrown instanceof StorageError ? thrown.cause : thrown;
-    if (!(reason instanceof SyntaxError) || offset === 0) throw thrown;
+    if (page.nextOffset === offset) return;
+    yield page.lines;
+    offset = page.nextOffset;
   }
-  throw new HttpError("VALIDATION_ERROR", `Cannot go on in the log from offset ${offset}`, {
-    problems: [{ field: "cursor", message: "A cursor that was given before is needed" }],
-  });
+}
+
+async function atCursor<T>(read: () => Promise<T>, { offset }: LogCursor): Promise<T> {
+  try {
+    return await read();
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    throw new HttpError("VALIDATION_ERROR", `Cannot go on in the log from offset ${offset}`, {
+      problems: [{ field: "cursor", message: "A cursor that was given before is needed" }],
+      cause: thrown,
+    });
+  }
 }
 
 /** A line as text, for people. */

@@ -17,6 +17,7 @@ import {
   writeNewFile,
 } from "./platform/backup_files.ts";
 import { DenoStorage } from "./platform/deno_storage.ts";
+import { moveLogs } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import type { BackupReport } from "./queue/operations.ts";
 import { QUEUE_SCHEMA } from "./queue/schema.ts";
@@ -54,7 +55,7 @@ export interface RestoreReport {
   readonly path: string;
   /** How many tasks it holds now. */
   readonly tasks: number;
-  /** The folder with copies of the files that stood there before; `null` when there were none. */
+  /** The folder with copies of the files that stood there before, and their logs; `null` when there were none. */
   readonly keptIn: string | null;
 }
 
@@ -81,7 +82,8 @@ export async function writeBackup(
 }
 
 /**
- * Puts the queue that a backup holds at `path`. The files of a queue that is there are copied into a folder beside it first.
+ * Puts the queue that a backup holds at `path`. The files of a queue that is there are copied into a folder beside it first, and its
+ * logs moved there.
  *
  * @throws CorruptionError when the backup is damaged; nothing is changed then.
  * @throws StorageError when the queue is open, here or in another process, unless forced.
@@ -134,7 +136,9 @@ async function replaceQueue(storage: DenoStorage, content: Uint8Array): Promise<
   const commitLock = await storage.lock("commit");
   try {
     const old = storage.list().filter((name) => (storage.fileSize(name) ?? 0) > 0);
-    const keptIn = old.length === 0 ? null : await keepCopies(storage.location, old, keptLabel());
+    const label = keptLabel();
+    const copies = old.length === 0 ? null : await keepCopies(storage.location, old, label);
+    const keptIn = await keepLogs(storage.location, copies, label);
     await writeSnapshot(storage, content);
     for (const first of listSegments(storage)) await storage.remove(segmentName(first));
     await storage.syncFolder();
@@ -143,6 +147,16 @@ async function replaceQueue(storage: DenoStorage, content: Uint8Array): Promise<
     commitLock.release();
     checkpointLock.release();
   }
+}
+
+/** What handlers said of the old tasks is not said of those that are restored under their ids. Gives what is kept. */
+async function keepLogs(
+  location: string,
+  copies: string | null,
+  label: string,
+): Promise<string | null> {
+  const movedTo = await moveLogs(location, { into: copies, label });
+  return copies ?? movedTo;
 }
 
 function keptLabel(): string {

@@ -278,7 +278,14 @@ export {
   PERMISSION_NAMES,
 } from "./worker/isolated_handler.ts";
 export type { LogListener } from "./manager/heard_logs.ts";
-export type { LogLevel, LogLine, LogPage, LogStore } from "./worker/log_store.ts";
+export type {
+  LogLevel,
+  LogLimits,
+  LogLine,
+  LogPage,
+  LogStore,
+  TailRequest,
+} from "./worker/log_store.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
 export {
   ConcurrentExecutor,

@@ -10,8 +10,8 @@ import { type Durability, Ledger } from "./ledger/ledger.ts";
 import { MEMORY_LIMITS } from "./ledger/memory_budget.ts";
 import { DenoStorage } from "./platform/deno_storage.ts";
 import { warnOnStandardError } from "./platform/environment.ts";
-import { FileLogStore } from "./platform/file_log_store.ts";
 import { queueKey } from "./platform/queue_path.ts";
+import { FileLogStore, moveLogs } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import { LedgerQueue } from "./queue/ledger_queue.ts";
 import type { HealthThresholds } from "./queue/health.ts";
@@ -20,7 +20,7 @@ import type { TaskQueue } from "./queue/task_queue.ts";
 import { QUEUE_SCHEMA } from "./queue/schema.ts";
 import { MemoryStorage } from "./storage/memory_storage.ts";
 import type { Storage } from "./storage/storage.ts";
-import type { LogStore } from "./worker/log_store.ts";
+import type { LogLimits, LogStore } from "./worker/log_store.ts";
 
 /** Where a queue is, and how it behaves. Exactly one of `path`, `memory` and `storage` is needed. */
 export interface QueueOptions {
@@ -97,6 +97,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
   });
   const { path, retryPolicy, payloadMaxBytes, retention, health, onClosed } = options;
   try {
+    if (path !== undefined && ledger.stats().sequence === 0) await putStrangeLogsAside(path);
     const random = options.random ?? Math.random;
     return new LedgerQueue(ledger, {
       clock,
@@ -117,6 +118,12 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
   }
 }
 
+/** A queue that never had a task has no logs: those that are there are of a queue that was here before. */
+async function putStrangeLogsAside(path: string): Promise<void> {
+  const label = `replaced-${new Date().toISOString().replaceAll(/[-:]/g, "")}`;
+  await moveLogs(path, { into: null, label });
+}
+
 const shared = new Map<string, Promise<TaskQueue>>();
 
 /**
@@ -133,9 +140,9 @@ export function getOrCreateQueue(path: string): Promise<TaskQueue> {
   return opened;
 }
 
-/** The logs of the queue at `path`: what its handlers said, one log per task. */
-export function openLogStore(path: string): LogStore {
-  return new FileLogStore(path);
+/** The logs of the queue at `path`: what its handlers said, one log per task. @throws RangeError when a limit is out of its range. */
+export function openLogStore(path: string, limits: Partial<LogLimits> = {}): LogStore {
+  return new FileLogStore(path, limits);
 }
 
 function storageOf({ path, mustExist, readOnly, memory, storage }: QueueOptions): Storage {

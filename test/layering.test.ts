@@ -38,6 +38,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/patterns/command_module.ts",
     "src/patterns/module_list.ts",
     "src/patterns/processes.ts",
+    "src/worker/log_limits.ts",
     "src/worker/log_store.ts",
     "src/worker/handler_registry.ts",
     "src/worker/handler_list.ts",

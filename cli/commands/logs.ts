@@ -12,7 +12,7 @@ import {
   writeLine,
   writeNote,
 } from "../app.ts";
-import type { TaskDocument } from "../desk.ts";
+import { logPages, type TaskDocument } from "../desk.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";
@@ -36,9 +36,12 @@ export function addLogsCommand(program: Program, app: App): void {
 function printLogs(session: Session, reference: string): Promise<number> {
   return withDeskToRead(session, async (desk) => {
     const task = await desk.find(reference);
-    const { lines } = await desk.readLog(task, null);
-    for (const line of lines) writeLine(session, logText(line));
-    if (session.json) writeJson(session, logJson(task, lines));
+    const all: LogLine[] = [];
+    for await (const { lines } of logPages(desk, task)) {
+      for (const line of lines) writeLine(session, logText(line));
+      if (session.json) all.push(...lines);
+    }
+    if (session.json) writeJson(session, logJson(task, all));
     return EXIT.done;
   });
 }
@@ -51,7 +54,7 @@ async function followLogs(session: Session, reference: string): Promise<number> 
       const task = await desk.find(reference);
       const lines: LogLine[] = [];
       const onLine = (line: LogLine): void => {
-        lines.push(line);
+        if (session.json) lines.push(line);
         (session.json ? writeNote : writeLine)(session, logText(line));
       };
       const signal = AbortSignal.any([interrupts.signal, session.io.outClosed]);

@@ -2,7 +2,7 @@
  * What a run says: its log, whole or as it grows.
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { isFinal, type LogStore } from "../../src/mod.ts";
+import { isFinal, type LogLine, type LogStore } from "../../src/mod.ts";
 import { requires } from "../access.ts";
 import { HttpError } from "../errors.ts";
 import { streamEvents } from "../event_stream.ts";
@@ -11,7 +11,15 @@ import { LogDownloadQuery, LogPageSchema, LogQuery, LogStreamHeaders } from "../
 import type { AppParts } from "../parts.ts";
 import { eventStreamResponse, jsonResponse, queueErrors } from "../responses.ts";
 import { isEndId, runEvents } from "../run_events.ts";
-import { cursorOf, cursorText, linesAfter, lineText, LOG_START } from "../run_log.ts";
+import {
+  cursorOf,
+  cursorText,
+  everyLine,
+  lastLines,
+  linesAfter,
+  lineText,
+  type LogCursor,
+} from "../run_log.ts";
 import { RunParams } from "../schemas.ts";
 
 const getLog = createRoute({
@@ -64,27 +72,29 @@ export function addLogRoutes(app: OpenAPIHono, parts: AppParts): void {
   const { queue, logs } = parts.options;
 
   app.openapi(getLog, async (c) => {
-    const { tail, since, cursor } = c.req.valid("query");
+    const { lines, since, cursor } = c.req.valid("query");
     const task = await requireRunTask(queue, c.req.valid("param").id);
-    const start = cursor === undefined ? LOG_START : cursorOf(cursor);
-    const all = await linesAfter(requireLogs(logs), task.id, start);
+    const store = requireLogs(logs);
+    const read = cursor === undefined
+      ? await lastLines(store, task.id, lines)
+      : await nextLines(store, task.id, { cursor: cursorOf(cursor), lines });
     const sinceMs = since === undefined ? -Infinity : Date.parse(since);
-    const lines = all.map(({ line }) => line).filter(({ at }) => Date.parse(at) >= sinceMs);
-    const next_cursor = cursorText(all.at(-1)?.after ?? start);
-    return c.json({ run_id: task.runId, lines: lines.slice(-tail), next_cursor }, 200);
+    const wanted = read.lines.filter(({ at }) => Date.parse(at) >= sinceMs);
+    const next_cursor = cursorText(read.after);
+    return c.json({ run_id: task.runId, lines: wanted, next_cursor }, 200);
   });
-
   app.openapi(downloadLog, async (c) => {
     const task = await requireRunTask(queue, c.req.valid("param").id);
     const isText = c.req.valid("query").format === "text";
-    const all = await linesAfter(requireLogs(logs), task.id, LOG_START);
-    const text = all.map(({ line }) => isText ? lineText(line) : `${JSON.stringify(line)}\n`);
     const name = `${task.runId.replaceAll(/[^\w.-]/g, "_")}.${isText ? "log" : "ndjson"}`;
     const type = isText ? "text/plain; charset=utf-8" : "application/x-ndjson";
+    const pages = everyLine(requireLogs(logs), task.id);
     c.header("Content-Disposition", `attachment; filename="${name}"`);
-    return c.text(text.join(""), 200, { "Content-Type": type });
+    c.header("Content-Type", type);
+    const textOf = isText ? lineText : (line: LogLine): string => `${JSON.stringify(line)}\n`;
+    // deno-lint-ignore no-explicit-any -- the declared bodies are strings, this one is written as it is read
+    return c.body(linesStream(pages, textOf), 200) as any;
   });
-
   app.openapi(streamLog, async (c) => {
     const lastEventId = c.req.valid("header")["last-event-id"];
     const task = await requireRunTask(queue, c.req.valid("param").id);
@@ -96,6 +106,38 @@ export function addLogRoutes(app: OpenAPIHono, parts: AppParts): void {
     const following = { taskId: task.id, lastEventId };
     return streamEvents(c, (signal) => runEvents(following, parts, signal), parts);
   });
+}
+
+interface NextRequest {
+  readonly cursor: LogCursor;
+  readonly lines: number;
+}
+
+async function nextLines(
+  logs: LogStore,
+  taskId: number,
+  { cursor, lines }: NextRequest,
+): Promise<{ readonly lines: readonly LogLine[]; readonly after: LogCursor }> {
+  const page = (await linesAfter(logs, taskId, cursor)).slice(0, lines);
+  return { lines: page.map(({ line }) => line), after: page.at(-1)?.after ?? cursor };
+}
+
+/** A page of the log at a time, as its reader takes it. */
+function linesStream(
+  pages: AsyncGenerator<LogLine[]>,
+  textOf: (line: LogLine) => string,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller): Promise<void> {
+      const page = await pages.next();
+      if (page.done) return controller.close();
+      controller.enqueue(encoder.encode(page.value.map(textOf).join("")));
+    },
+    async cancel(): Promise<void> {
+      await pages.return(undefined);
+    },
+  }, { highWaterMark: 0 });
 }
 
 /** @throws HttpError `LOGS_NOT_KEPT`. */

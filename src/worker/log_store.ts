@@ -2,7 +2,7 @@
  * LogStore: the port for what handlers say while they run, one log per task.
  *
  * Logs live beside the queue and not in it, so the ledger stays small. A line is on its way to the disk when `append`
- * returns; it is not fsynced.
+ * returns; it is not fsynced. A log is only ever added to, and read in pages, so that its size costs no reader memory.
  */
 
 /** How serious a line is. */
@@ -30,12 +30,38 @@ export interface LogPage {
   readonly nextOffset: number;
 }
 
+/** Which of the last lines are wanted. */
+export interface TailRequest {
+  /** How many at most, from 1. */
+  readonly lines: number;
+  /** None before this offset; default the beginning. */
+  readonly offset?: number;
+}
+
+/** How much of what handlers say is kept. */
+export interface LogLimits {
+  /**
+   * How large the log of one task may become, in bytes, 64 KiB to 1 GiB; default 16 MiB. Then a line says that lines are
+   * missing; errors have 1 MiB more.
+   */
+  readonly taskMaxBytes: number;
+}
+
 /** Keeps the log of every task. */
 export interface LogStore {
-  /** Adds a line to the task's log. */
+  /** Adds a line to the task's log; of a line above 64 KiB the details, and then the end of its message, are left out. */
   append(taskId: number, line: LogLine): void;
-  /** The complete lines from `offset` (0 is the beginning); no lines when there is no log. */
+  /**
+   * The complete lines from `offset` (0 is the beginning) that fit one page, about 1 MiB. There are more unless `nextOffset` is
+   * the same; no lines when there is no log.
+   *
+   * @throws RangeError when no line begins at `offset`.
+   */
   read(taskId: number, offset: number): Promise<LogPage>;
+  /** The last complete lines that fit about 4 MiB, so perhaps fewer than were asked for. @throws RangeError as `read`. */
+  tail(taskId: number, request: TailRequest): Promise<LogPage>;
+  /** Where the log ends at this moment: it has grown when this is another number. */
+  end(taskId: number): Promise<number>;
   /** Lets go of what is open. */
   close(): void;
 }

@@ -712,6 +712,8 @@ Deno.test("close() closes the queue and the logs, once", async () => {
   const logs: LogStore = {
     append: () => {},
     read: () => Promise.resolve({ lines: [], nextOffset: 0 }),
+    tail: () => Promise.resolve({ lines: [], nextOffset: 0 }),
+    end: () => Promise.resolve(0),
     close: () => closedLogs++,
   };
   const queue = await openQueue({ memory: true });
