@@ -6,6 +6,9 @@ import type { DurationSummary, QueueHealth, QueueMetrics } from "../src/mod.ts";
 /** How far the metrics of `/metrics` look back. */
 export const METRICS_WINDOW_MS = 300_000;
 
+/** So many types have samples of their own. */
+const TYPES_MAX = 200;
+
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
@@ -48,7 +51,7 @@ export function prometheusText(metrics: QueueMetrics, health: QueueHealth): stri
 function backlogFamilies(
   { byType, due, scheduled, oldestDueAgeMs, workers }: QueueMetrics,
 ): Family[] {
-  const tasks = Object.entries(byType).flatMap(([type, byStatus]) =>
+  const tasks = boundedTypes(byType).flatMap(([type, byStatus]) =>
     Object.entries(byStatus).map(([status, count]): Sample => [{ type, status }, count])
   );
   const states = Object.entries(workers).map(([state, count]): Sample => [{ state }, count]);
@@ -61,6 +64,21 @@ function backlogFamilies(
     ]),
     gauge("holdfast_workers", "Workers by the age of their heartbeats", states),
   ];
+}
+
+type Counts = QueueMetrics["byType"][string];
+
+/** The types with the most tasks, and all others as one: each type is a series, and anybody who may enqueue can make more. */
+function boundedTypes(byType: QueueMetrics["byType"]): [string, Counts][] {
+  const all = Object.entries(byType);
+  if (all.length <= TYPES_MAX) return all;
+  const sizeOf = (counts: Counts): number => Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const bySize = all.toSorted(([, a], [, b]) => sizeOf(b) - sizeOf(a));
+  const others: Record<string, number> = {};
+  for (const [, counts] of bySize.slice(TYPES_MAX)) {
+    for (const [status, n] of Object.entries(counts)) others[status] = (others[status] ?? 0) + n;
+  }
+  return [...bySize.slice(0, TYPES_MAX), ["other", others as Counts]];
 }
 
 function windowFamilies({ window }: QueueMetrics): Family[] {

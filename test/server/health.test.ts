@@ -124,3 +124,13 @@ async function withJudgedQueue(
     await queue.close();
   }
 }
+
+Deno.test("/metrics names the 200 types with the most tasks, and the rest as one", () =>
+  withApp(async ({ app, queue }) => {
+    const types = Array.from({ length: 300 }, (_, n) => ({ type: `t${n}` }));
+    await queue.enqueueBatch([...types, ...types.slice(0, 200)]);
+    const text = await (await app.request("/metrics")).text();
+    const samples = text.match(/^holdfast_tasks\{type=.*status="queued"\} .*$/gm)!;
+    assertEquals(samples.length, 201);
+    assertEquals(samples.at(-1), 'holdfast_tasks{type="other",status="queued"} 100');
+  }));
