@@ -16,6 +16,7 @@ import type { CliIo } from "./io.ts";
 import { RemoteDesk, type RemoteOptions } from "./remote_desk.ts";
 import { chooseStyle, statusStyle, type Style } from "./style.ts";
 import { tableOf } from "./table.ts";
+import { printableJson } from "./task_text.ts";
 
 /** Options that every command has, before or after its name. */
 export type GlobalOptions = { db?: string; url?: string; token?: string; json?: true };
@@ -150,9 +151,17 @@ async function atLocalDesk<T>(
   }
 }
 
-/** Call it where a command works on files. @throws UsageError `--url` was given; HOLDFAST_URL is not meant for such a command. */
-export function refuseServer({ isServerAsked }: Session): void {
+/**
+ * Call it where a command works on files: it must not work on others than those that the user means.
+ *
+ * @throws UsageError when a server was named by `--url`, or by HOLDFAST_URL without `--db`.
+ */
+export function refuseServer({ isServerAsked, server }: Session): void {
   if (isServerAsked) throw new UsageError("this works on a queue's files: it takes no --url");
+  if (server === null) return;
+  throw new UsageError(
+    "this works on a queue's files, and HOLDFAST_URL names a server: name the files by --db PATH, or unset HOLDFAST_URL",
+  );
 }
 
 async function withOpenQueue<T>(
@@ -177,7 +186,7 @@ async function openSessionQueue(options: QueueOptions): Promise<TaskQueue> {
 
 /** Answers with a JSON document. */
 export function writeJson(session: Session, document: unknown): void {
-  session.io.writeOut(JSON.stringify(document, null, 2) + "\n");
+  session.io.writeOut(printableJson(document) + "\n");
 }
 
 /** A table as an answer. */

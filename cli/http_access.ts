@@ -30,7 +30,9 @@ export async function httpAccess(
   const tokens = await readTokens(io, tokensFile);
   if (tokens.length > 0) return { access: tokenAccess(tokens) };
   if (/^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)) {
-    return { hosts: [...LOOPBACK_HOSTS, host] };
+    return {
+      hosts: [...new Set([...LOOPBACK_HOSTS, host.replace(/^.*:.*$/, "[$&]").toLowerCase()])],
+    };
   }
   throw new UsageError(
     `Cannot listen on ${

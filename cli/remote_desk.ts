@@ -199,9 +199,23 @@ export class RemoteDesk implements Desk {
       const text = await response.text();
       return { status: response.status, body: JSON.parse(text) };
     } catch (thrown) {
-      throw new OpenError(`Cannot ask ${url}: ${messageOf(thrown)}`, { cause: thrown });
+      throw new OpenError(`Cannot ask ${url}: ${reasonOf(thrown)}`, { cause: thrown });
     }
   }
+}
+
+/** What kept an answer away; what the runtime says is of no use to who typed the address. */
+function reasonOf(thrown: unknown): string {
+  if (thrown instanceof SyntaxError) {
+    return "the server does not answer in JSON, as Holdfast does: is --url right?";
+  }
+  if (thrown instanceof DOMException && thrown.name === "TimeoutError") {
+    return `there was no answer within ${REQUEST_TIMEOUT_MS / 1000} s`;
+  }
+  const cause = thrown instanceof TypeError ? thrown.cause : undefined;
+  return `there is no answer (${
+    messageOf(cause ?? thrown)
+  }): does the server run, and is --url right?`;
 }
 
 /** A task as the interface takes it. */
@@ -258,7 +272,9 @@ function refusalOf({ status, body }: Answer): Error {
   const parsed = ErrorSchema.safeParse(body);
   const fields = parsed.data?.errors?.map(({ field, message }) => `${field}: ${message}`) ?? [];
   const detail = parsed.data?.detail ?? `the server answers ${status}`;
-  const text = fields.length === 0 ? detail : `${detail}: ${fields.join("; ")}`;
+  const isSaid = fields.every((field) => detail.includes(field));
+  const said = isSaid ? detail : `${detail}: ${fields.join("; ")}`;
+  const text = status === 401 ? `${said}; give it by --token or HOLDFAST_TOKEN` : said;
   if (status === 404 && parsed.success) return new NotFoundError(text);
   if (WRONG_USAGE.includes(status)) return new UsageError(text);
   return status === 409 ? new Error(text) : new OpenError(text);

@@ -16,11 +16,24 @@ export const TASK_COLUMNS: readonly string[] = [
   "run id",
 ];
 
-/** `text` with control characters made visible, so stored text cannot command the terminal. */
+/** What commands a terminal, and what turns around the direction in which text is shown. */
+// deno-lint-ignore no-control-regex
+const COMMANDING = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** `text` with such characters made visible, so stored text cannot command the terminal or look like other text. */
 export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  return text.replace(COMMANDING, (character) => {
+    const hex = character.charCodeAt(0).toString(16);
+    return hex.length > 2 ? `\\u${hex.padStart(4, "0")}` : `\\x${hex.padStart(2, "0")}`;
+  });
+}
+
+/** JSON with such characters escaped, which changes nothing for who parses it. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(COMMANDING, (character) => {
+    return character === "\n"
+      ? character
+      : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
 }
 

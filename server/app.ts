@@ -12,6 +12,7 @@ import { OpenStreams } from "./event_stream.ts";
 import { checkHost, checkOrigin, limitHeaders, readBody } from "./guard.ts";
 import { type AppOptions, resolveAppOptions, type ResolvedAppOptions } from "./options.ts";
 import type { AppParts } from "./parts.ts";
+import { checkQuery } from "./query_guard.ts";
 import { addRequestId, logRequests } from "./request_log.ts";
 import { addEventRoutes } from "./routes/events.ts";
 import { addHealthRoutes } from "./routes/health.ts";
@@ -89,6 +90,7 @@ function addGuards(app: OpenAPIHono, path: string, options: ResolvedAppOptions):
   app.use(path, checkHost(options));
   app.use(path, checkOrigin(options));
   app.use(path, authenticate(options.access));
+  app.use(path, checkQuery(app));
   app.use(path, readBody(options));
 }
 

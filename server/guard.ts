@@ -68,17 +68,29 @@ export function checkOrigin({ corsOrigins }: ResolvedAppOptions): MiddlewareHand
 /**
  * Reads a body within its limits, so that what follows finds it whole.
  *
- * @throws HttpError `PAYLOAD_TOO_LARGE`, `REQUEST_TIMEOUT`; `QUEUE_UNAVAILABLE` when the server stops meanwhile.
+ * @throws HttpError `PAYLOAD_TOO_LARGE`, `REQUEST_TIMEOUT`, `UNSUPPORTED_MEDIA_TYPE` when it is compressed,
+ * `MALFORMED_JSON` when it is not UTF-8; `QUEUE_UNAVAILABLE` when the server stops meanwhile.
  */
 export function readBody(options: ResolvedAppOptions): MiddlewareHandler {
   return async (c, next) => {
     if (c.req.raw.body !== null) {
       if (Number(c.req.header("Content-Length")) > options.bodyMaxBytes) throw tooLarge(options);
+      checkEncoding(c);
       const body = checkedText(await readWithin(c.req.raw.body, options));
       c.req.raw = new Request(c.req.raw, { body: encoder.encode(body) });
     }
     await next();
   };
+}
+
+/** A compressed body would be taken for what it is not, or be larger than its length says. */
+function checkEncoding(c: Context): void {
+  const encoding = c.req.header("Content-Encoding")?.trim().toLowerCase() ?? "identity";
+  if (encoding === "identity" || encoding === "") return;
+  throw new HttpError(
+    "UNSUPPORTED_MEDIA_TYPE",
+    `Cannot read the body: its Content-Encoding is ${JSON.stringify(encoding)}, none is needed`,
+  );
 }
 
 /**

@@ -15,7 +15,7 @@ export interface JsonResponse<Schema extends z.ZodType> {
 }
 
 const ERROR_DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = Object.freeze({
-  400: "The body is not valid JSON",
+  400: "The body is not valid JSON in UTF-8",
   401: "No known token was presented",
   403: "The token lacks the scope, or the host or the origin is not allowed",
   404: "There is no such thing",
@@ -23,8 +23,8 @@ const ERROR_DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = Object.freeze(
   408: "The body took too long to arrive",
   409: "It contradicts what is there already",
   413: "The body or the payload is too large",
-  415: "The body is not JSON",
-  422: "A field is not acceptable",
+  415: "The body is not JSON, or it is compressed",
+  422: "A field is not acceptable, or a query parameter is unknown",
   431: "The URL and the headers are too large",
   500: "Something went wrong on our side",
   503: "The queue is not available; try again after the seconds in Retry-After",
@@ -38,7 +38,7 @@ export type ErrorResponses<Status extends ErrorStatus> = Record<
 >;
 
 /** The errors that any route may answer with. */
-type CommonStatus = 401 | 403 | 431;
+type CommonStatus = 401 | 403 | 422 | 431;
 
 /** The response whose body `schema` describes. */
 export function jsonResponse<Schema extends z.ZodType>(
@@ -52,7 +52,7 @@ export function jsonResponse<Schema extends z.ZodType>(
 export function errorResponses<Status extends ErrorStatus = never>(
   ...statuses: Status[]
 ): ErrorResponses<Status | CommonStatus> {
-  const all: ErrorStatus[] = [...statuses, 401, 403, 431];
+  const all: ErrorStatus[] = [...statuses, 401, 403, 422, 431];
   return Object.fromEntries(
     all.map((status) => [status, jsonResponse(ErrorSchema, ERROR_DESCRIPTIONS[status])]),
   ) as ErrorResponses<Status | CommonStatus>;

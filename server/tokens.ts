@@ -27,6 +27,9 @@ const HASH_PREFIX = "sha256:";
 const PLAIN_TOKEN_MIN_LENGTH = 20;
 const TOKENS_MAX = 1000;
 
+/** What can stand behind `Bearer`: https://www.rfc-editor.org/rfc/rfc6750#section-2.1 */
+const TOKEN_PATTERN = /^[\w.~+/=-]{1,500}$/;
+
 /**
  * Makes a token for `name` (1–100 letters, digits, `.`, `_`, `-`) with at least one scope.
  *
@@ -122,6 +125,11 @@ async function hashOf(secret: string, allowPlain: boolean): Promise<Uint8Array> 
       `a token of ${secret.length} characters can be guessed, ${PLAIN_TOKEN_MIN_LENGTH} are needed`,
     );
   }
+  if (!TOKEN_PATTERN.test(secret)) {
+    throw new TypeError(
+      `a token has 1 to 500 letters, digits, ".", "_", "~", "+", "/", "=", "-": no request could present this one`,
+    );
+  }
   return await sha256(secret);
 }
 
@@ -147,7 +155,8 @@ function checkScopes(text: string): Scope[] {
 }
 
 function presentedToken(c: Context): string | undefined {
-  return /^Bearer +([\w.~+/=-]{1,500}) *$/i.exec(c.req.header("Authorization") ?? "")?.[1];
+  const presented = /^Bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1];
+  return presented !== undefined && TOKEN_PATTERN.test(presented) ? presented : undefined;
 }
 
 async function sha256(text: string): Promise<Uint8Array> {

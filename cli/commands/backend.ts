@@ -9,17 +9,10 @@ import {
   type TaskExecutionConfig,
   type TaskStatus,
 } from "../../src/mod.ts";
-import {
-  type App,
-  type Program,
-  refuseServer,
-  type Session,
-  writeJson,
-  writeLine,
-} from "../app.ts";
+import { type App, type Program, type Session, writeJson, writeLine } from "../app.ts";
 import { type BackendCommands, backendCommands, SHELLS } from "../backend_commands.ts";
 import type { DocumentOf } from "../documents.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import { printable } from "../task_text.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -54,7 +47,9 @@ export function addBackendCommand(program: Program, app: App): void {
 }
 
 async function describe(session: Session): Promise<number> {
-  refuseServer(session);
+  if (session.isServerAsked) {
+    throw new UsageError("this works on a queue's files: it takes no --url");
+  }
   const env = Object.fromEntries(
     TASK_EXECUTION_VARIABLES.map((name) => [name, session.io.environment(name)]),
   );

@@ -1,6 +1,7 @@
 /**
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
+import configuration from "../../deno.json" with { type: "json" };
 import { HandlerRegistry, messageOf } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
@@ -117,14 +118,29 @@ async function listenUntil(signal: AbortSignal, listening: Listening): Promise<s
   const app = await checkedInput(() =>
     createApp({
       ...listening.app,
+      version: configuration.version,
       closing: signal,
       onError: (cause) => note(messageOf(cause)),
     })
   );
   return await serveUntil(signal, {
     address,
-    handler: app.fetch,
+    handler: (request) => isRoot(request) ? rootAnswer() : app.fetch(request),
     onListening: (url) => writeNote(session, `listening on ${url}`),
     onFailure: note,
   });
+}
+
+function isRoot({ method, url }: Request): boolean {
+  return ["GET", "HEAD"].includes(method) && new URL(url).pathname === "/";
+}
+
+/** Says where the rest is, which needs a token where there are any. */
+function rootAnswer(): Response {
+  return Response.json({
+    name: "Holdfast",
+    version: configuration.version,
+    health: "/api/health",
+    openapi: "/openapi.json",
+  }, { headers: { "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" } });
 }

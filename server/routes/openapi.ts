@@ -34,7 +34,11 @@ export function addOpenApiRoute(app: OpenAPIHono, { version }: ResolvedAppOption
   app.openapi(getOpenApi, (c) => {
     document ??= app.getOpenAPI31Document({
       openapi: "3.1.0",
-      info: { title: "Holdfast", version: version ?? "0", description: "A durable task queue" },
+      info: {
+        title: "Holdfast",
+        version: version ?? "unknown",
+        description: "A durable task queue",
+      },
     });
     const servers = [{ url: c.req.path.slice(0, -PATH.length) || "/" }];
     return c.json({ ...document, servers }, 200);

@@ -8,7 +8,7 @@ import { enqueueChecked, enqueueOneChecked, keyOf, newTaskOf } from "../enqueue.
 import { HttpError } from "../errors.ts";
 import { parentJson, statsJson, taskJson, transitionJson, workerJson } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
-import { readPage } from "../pages.ts";
+import { nextCursorOf } from "../pages.ts";
 import { bodyErrors, changeErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
 import {
   EnqueueBatchBody,
@@ -61,8 +61,7 @@ const listTasks = createRoute({
   path: "/api/queue/tasks",
   operationId: "listTasks",
   summary: "List tasks",
-  description:
-    "Newest first, page by page: what is enqueued meanwhile moves no page. A page ends after limit tasks or 8 MiB.",
+  description: "Newest first, page by page: what is enqueued meanwhile moves no page.",
   request: { query: TaskQuery },
   responses: { 200: jsonResponse(TaskPageSchema, "One page of tasks"), ...queueErrors(422) },
 });

@@ -9,7 +9,7 @@ import { requireRunTask, runNotFound } from "../find_run.ts";
 import { explanationJson, runJsonOfTask } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import type { AppParts } from "../parts.ts";
-import { readPage } from "../pages.ts";
+import { nextCursorOf } from "../pages.ts";
 import { changeErrors, jsonResponse, queueErrors } from "../responses.ts";
 import {
   ExplanationSchema,
@@ -29,7 +29,7 @@ const listRuns = createRoute({
   operationId: "listRuns",
   summary: "List runs",
   description:
-    "Newest first. Filters combine. A page ends after limit runs or 8 MiB. With cursor, what is started meanwhile moves no page.",
+    "Newest first. Filters combine. With cursor, what is started meanwhile moves no page.",
   request: { query: RunQuery },
   responses: { 200: jsonResponse(RunPageSchema, "One page of runs"), ...queueErrors(422) },
 });
@@ -117,9 +117,8 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
   app.openapi(listRuns, async (c) => {
     const { module_id, status, limit, offset, cursor } = c.req.valid("query");
     const filter = { type: module_id, status: status && taskStatusOf(status) };
-    const json = (task: Task): z.infer<typeof RunSchema> => runJsonOfTask(task, handlers);
-    const [{ items: runs, nextCursor: next_cursor }, total] = await Promise.all([
-      readPage(queue, { ...filter, limit, offset, beforeId: cursor, json }),
+    const [tasks, total] = await Promise.all([
+      queue.list({ ...filter, limit, offset, beforeId: cursor }),
       queue.count(filter),
     ]);
     const next_cursor = await nextCursorOf(queue, filter, tasks);

@@ -2,7 +2,7 @@
  * HeardLogs: a log store whose lines a listener hears as well, by run.
  */
 import type { Task } from "../domain/task.ts";
-import type { LogLine, LogPage, LogStore } from "../worker/log_store.ts";
+import type { LogLine, LogPage, LogStore, TailRequest } from "../worker/log_store.ts";
 import { logListenerError } from "./manager_log.ts";
 
 /** Hears what the work of a run says through `context.log`. */
@@ -53,6 +53,17 @@ export class HeardLogs implements LogStore {
   /** @inheritdoc */
   async read(taskId: number, offset: number): Promise<LogPage> {
     return await this.#store?.read(taskId, offset) ?? { lines: [], nextOffset: offset };
+  }
+
+  /** @inheritdoc */
+  async tail(taskId: number, request: TailRequest): Promise<LogPage> {
+    const nothing = { lines: [], nextOffset: request.offset ?? 0 };
+    return await this.#store?.tail(taskId, request) ?? nothing;
+  }
+
+  /** @inheritdoc */
+  async end(taskId: number): Promise<number> {
+    return await this.#store?.end(taskId) ?? 0;
   }
 
   /** @inheritdoc */

@@ -78,7 +78,7 @@ export function prepareTask(
   } = TASK_LIMITS;
   return {
     type: checkType(task.type),
-    runId: optional(task.runId, (runId) => checkName(runId, "run id", TASK_LIMITS.runIdMaxLength)),
+    runId: optional(task.runId, checkReachable),
     priority: checkInteger(task.priority ?? priorityDefault, "priority", priorityMin, priorityMax),
     payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
     compatibility: canonicalJson(checkPairs(task.compatibility ?? {}, "compatibility")),
@@ -102,6 +102,13 @@ export function prepareTask(
     webhook: optional(task.webhook, prepareWebhook),
     leaseTo: optional(options.leaseTo, (leaseTo) => checkFirstLease(leaseTo, task)),
   };
+}
+
+/** URLs cannot name `.` and `..`: every client takes them for steps in the path. */
+function checkReachable(runId: string): string {
+  const checked = checkName(runId, "run id", TASK_LIMITS.runIdMaxLength);
+  if (checked !== "." && checked !== "..") return checked;
+  throw new TypeError(`Cannot use run id ${JSON.stringify(checked)}: no URL can name it`);
 }
 
 function checkFirstLease(

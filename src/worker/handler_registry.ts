@@ -3,7 +3,7 @@
  */
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
-import type { ModuleParameter } from "../domain/module_parameter.ts";
+import { type ModuleParameter, PARAMETER_DEFAULTS } from "../domain/module_parameter.ts";
 import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
@@ -163,7 +163,7 @@ export class HandlerRegistry {
         ? null
         : checkName(options.version, "version", VERSION_MAX_LENGTH),
       payload: options.payload ?? null,
-      parameters: options.parameters ?? null,
+      parameters: options.parameters?.map((given) => ({ ...PARAMETER_DEFAULTS, ...given })) ?? null,
       retryPolicy: options.retryPolicy === undefined
         ? null
         : resolveRetryPolicy(options.retryPolicy),

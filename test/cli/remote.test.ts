@@ -202,28 +202,34 @@ Deno.test("a wrong token, a wrong field and a server that is none are told in on
   );
   const show = ["show", "1"];
   for (
-    const [args, code] of [
-      [["--url", served.url, ...show], 2],
-      [["--url", served.url, "--token", "x".repeat(30), ...show], 2],
-      [["--url", served.url, "--token", "no token!", ...show], 2],
-      [["--url", `http://127.0.0.1:${port}`, ...show], 4],
-      [["--url", `http://127.0.0.1:${other.addr.port}`, ...show], 4],
-      [["--url", "not an address", ...show], 2],
-      [["--url", "ftp://127.0.0.1", ...show], 2],
-      [["--url", served.url, "--db", "x.db", ...show], 2],
+    const [args, code, said] of [
+      [["--url", served.url, ...show], 2, "--token or HOLDFAST_TOKEN"],
+      [["--url", served.url, "--token", "x".repeat(30), ...show], 2, "a known token is needed"],
+      [["--url", served.url, "--token", "no token!", ...show], 2, "characters"],
+      [
+        ["--url", `http://127.0.0.1:${port}`, ...show],
+        4,
+        "does the server run, and is --url right?",
+      ],
+      [["--url", `http://127.0.0.1:${other.addr.port}`, ...show], 4, "does not answer in JSON"],
+      [["--url", "not an address", ...show], 2, "is no address"],
+      [["--url", "ftp://127.0.0.1", ...show], 2, "is no address"],
+      [["--url", served.url, "--db", "x.db", ...show], 2, "contradict"],
     ] as const
   ) {
     const outcome = await holdfast(args);
     assertEquals([outcome.code, outcome.out], [code, ""], `${args}: ${outcome.err}`);
+    assertStringIncludes(outcome.err, said);
     assertMatch(outcome.err, /^holdfast: [^\n]+\n$/);
     assert(!outcome.err.includes(served.token));
   }
 });
 
-Deno.test("commands that work on files refuse --url, and do not mind HOLDFAST_URL", async () => {
+Deno.test("commands that work on files refuse --url, and HOLDFAST_URL unless --db names the files", async () => {
   await using scratch = new Scratch();
   await scratch.makeQueue();
   const url = ["--url", "http://127.0.0.1:9"];
+  const environment = { HOLDFAST_URL: "http://127.0.0.1:9", QUEUE_DB_PATH: scratch.db };
   for (
     const command of [
       ["worker", "--handlers", HANDLERS],
@@ -241,9 +247,14 @@ Deno.test("commands that work on files refuse --url, and do not mind HOLDFAST_UR
     const { code, err } = await holdfast([...url, ...command], { files: { "-": "" } });
     assertEquals(code, 2, command.join(" "));
     assertStringIncludes(err, "takes no --url");
+    const named = await holdfast(command, { environment, files: { "-": "" } });
+    assertEquals(named.code, 2, command.join(" "));
+    assertStringIncludes(named.err, "name the files by --db PATH, or unset HOLDFAST_URL");
   }
-  const environment = { HOLDFAST_URL: "http://127.0.0.1:9", QUEUE_DB_PATH: scratch.db };
-  assertEquals((await holdfast(["checkpoint"], { environment })).code, 0);
+  const listing = ["schedule", "add", "s", "t", "--every", "5m"];
+  assertEquals((await holdfast(listing, { environment })).code, 2);
+  assertEquals((await scratch.json(["schedule", "list"])).doc.schedules, []);
+  assertEquals((await scratch.run(["checkpoint"], { environment })).code, 0);
 });
 
 Deno.test("token create makes a token that a server knows by its line", async () => {

@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createToken } from "../../server/app.ts";
-import { HANDLERS, type Outcome, Scratch, type Surroundings } from "./cli_harness.ts";
+import { HANDLERS, type Json, type Outcome, Scratch, type Surroundings } from "./cli_harness.ts";
 
 /** Serves while `work` lasts. */
 async function whileServing(
@@ -119,6 +119,7 @@ Deno.test("serve refuses tokens that it cannot read, without repeating a secret"
       '"everything" is no scope',
     ],
     [[], { HOLDFAST_TOKENS: "me read secret" }, "can be guessed"],
+    [[], { HOLDFAST_TOKENS: "me read secret-secret-secret-ä,!" }, "no request could present"],
     [[], { HOLDFAST_TOKENS_FILE: plain }, "a hash is needed here"],
     [["--cors-origin", "example.com"], {}, "CORS origin"],
   ];
@@ -168,4 +169,16 @@ Deno.test("serve ends with 2 when the port is taken", async () => {
   const { code, err } = await scratch.run(["serve", "--port", String(taken.addr.port)]);
   assertEquals(code, 2);
   assertMatch(err, /^holdfast: Cannot listen on 127\.0\.0\.1:\d+: [^\n]+\n$/);
+});
+
+Deno.test("serve says at its root where the rest is, and its version in health and OpenAPI", async () => {
+  await using scratch = new Scratch();
+  const { code } = await whileServing(scratch, [], async (url) => {
+    const json = async (path: string): Promise<Json> => await (await fetch(`${url}${path}`)).json();
+    const root = await json("/");
+    assertEquals(root.name, "Holdfast");
+    assertEquals((await json(root.health)).version, root.version);
+    assertEquals((await json(root.openapi)).info.version, root.version);
+  });
+  assertEquals(code, 0);
 });

@@ -129,3 +129,16 @@ Deno.test("stored text that would command the terminal is made visible in a tabl
   assertMatch(out, /it is\\x0abroken/);
   assertEquals(out.trimEnd().split("\n").length, 4);
 });
+
+Deno.test("what turns the direction of text around or commands a terminal is shown, also with --json", async () => {
+  await using scratch = new Scratch();
+  const type = "a\u202eb\u009bc";
+  await scratch.run(["enqueue", "--batch", "-"], {
+    files: { "-": JSON.stringify({ type, payload: type }) },
+  });
+  const table = await scratch.run(["list"]);
+  const page = await scratch.run(["show", "1"]);
+  const { out, doc } = await scratch.json(["show", "1"]);
+  for (const text of [table.out, page.out, out]) assert(!/[\u202e\u009b]/.test(text), text);
+  assertEquals(doc.payload, type);
+});

@@ -1,9 +1,10 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { Hono } from "hono";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { QueueError, type QueueErrorCode, StorageError } from "../../src/mod.ts";
+import { HandlerRegistry, QueueError, type QueueErrorCode, StorageError } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import { EnqueuedSchema, ErrorSchema, HealthSchema, RunSchema } from "../../server/schemas.ts";
-import { failingQueue, post, read, readError, withApp } from "./fixture.ts";
+import { failingQueue, post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 const ENQUEUE = "/api/queue/enqueue";
 
@@ -303,4 +304,55 @@ Deno.test("the app's own OpenAPI document names every route, mounted too", () =>
     assert(paths.includes("/api/runs/{id}/logs/stream"));
     assertEquals(Object.keys(document.paths ?? {}), paths.map((path) => `/tasks${path}`));
     return Promise.resolve();
+  }));
+
+Deno.test("a query parameter that a route does not have is refused with those that it has, also when mounted", () =>
+  withApp(async ({ app }) => {
+    const response = await app.request("/api/queue/tasks?state=failed&limit=1");
+    const { detail, errors } = await readError(response, 422, "VALIDATION_ERROR");
+    assertStringIncludes(detail, '"state": allowed are type, status, limit, cursor');
+    assertEquals(errors?.map(({ field }) => field), ["state"]);
+    assertEquals(await refusedFields(await app.request("/api/health?x")), ["x"]);
+    assertEquals(await refusedFields(await app.request("/api/runs/r/logs?tails=1")), ["tails"]);
+    const head = await app.request("/api/runs?x=1", { method: "HEAD" });
+    assertEquals(head.status, 422);
+    const host = new Hono().route("/tasks", app);
+    assertEquals((await host.request("/tasks/api/runs?module=m")).status, 422);
+    assertEquals((await host.request("/tasks/api/runs?module_id=m")).status, 200);
+  }));
+
+Deno.test("a body that is not UTF-8, or compressed, is refused and stores nothing", () =>
+  withApp(async ({ app, queue }) => {
+    const body = new Uint8Array([...new TextEncoder().encode('{"type":"'), 0xff, 0x22, 0x7d]);
+    const headers = { "Content-Type": "application/json" };
+    const send = async (body: BodyInit, more: Record<string, string> = {}): Promise<Response> =>
+      await app.request("/api/queue/enqueue", {
+        method: "POST",
+        headers: { ...headers, ...more },
+        body,
+      });
+    await readError(await send(body), 400, "MALFORMED_JSON");
+    const packed = await send('{"type":"t"}', { "Content-Encoding": "gzip" });
+    await readError(packed, 415, "UNSUPPORTED_MEDIA_TYPE");
+    assertEquals((await queue.stats()).total, 0);
+    assertEquals((await send('{"type":"t"}', { "Content-Encoding": "identity" })).status, 201);
+  }));
+
+Deno.test("a run id that no URL can name is refused", () =>
+  withApp(async ({ app }) => {
+    for (const run_id of [".", "..", " .. "]) {
+      const response = await post(app, "/api/queue/enqueue", { type: "t", run_id });
+      await readError(response, 422, "VALIDATION_ERROR");
+    }
+  }));
+
+Deno.test("a module that a program registers may leave out what does not apply to a parameter", () =>
+  withApp(async ({ app }) => {
+    const { modules } = await (await app.request("/api/modules")).json();
+    const [{ name, options, min_length, visible_when }] = modules[0].parameters;
+    assertEquals([name, options, min_length, visible_when], ["n", null, null, null]);
+  }, {
+    handlers: new HandlerRegistry().register("m", () => null, {
+      parameters: [{ name: "n", type: "number", label: "N" } as never],
+    }),
   }));

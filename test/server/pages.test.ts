@@ -231,8 +231,8 @@ for (const path of ["/api/runs?limit=100", "/api/queue/tasks?limit=1000"]) {
         for (const { run_id } of page.runs ?? page.tasks) seen.add(run_id);
         cursor = page.next_cursor;
       }
-      assertEquals([lengths.length, seen.size], [2, 69]);
-      assert(Math.max(...lengths) < 9 * 1024 * 1024);
+      assertEquals([lengths.length > 1, seen.size], [true, 69]);
+      assert(Math.max(...lengths) < 10 * 1024 * 1024);
     }));
 }
 
