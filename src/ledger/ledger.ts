@@ -85,6 +85,9 @@ export interface LedgerExport {
  */
 const GATHER_TURNS = 8;
 
+/** The commit lock is held for microseconds: who holds it for so long stands still, or is no process of ours. */
+const LOCK_NOTICE_MS = 5000;
+
 /** A durable, shared set of rows. */
 export class Ledger {
   readonly #options: LedgerOptions;
@@ -105,6 +108,7 @@ export class Ledger {
   #lookout: Lookout | undefined;
   #cancelSync: CancelTimer | undefined;
   #isWaitingForLock = false;
+  #waitingSinceMs = 0;
   /** The sync that was begun while the loop waited for the lock. */
   #syncMeanwhile: Promise<void> | undefined;
   #lastReported = "";
@@ -209,6 +213,11 @@ export class Ledger {
   /** The queue's path, or `memory`. */
   get location(): string {
     return this.#options.storage.location;
+  }
+
+  /** For how many milliseconds this process has been waiting for the commit lock; 0 when it is not. */
+  get lockWaitMs(): number {
+    return this.#isWaitingForLock ? this.#options.clock.nowMs() - this.#waitingSinceMs : 0;
   }
 
   /** Torn tails that were cut so far. */
@@ -415,7 +424,10 @@ export class Ledger {
 
   /** Its holder may be suspended: what relaxed durability has acknowledged is made durable meanwhile. */
   async #waitForLock(): Promise<Lock> {
+    const { clock } = this.#options;
     this.#isWaitingForLock = true;
+    this.#waitingSinceMs = clock.nowMs();
+    const cancelNotice = clock.setTimer(() => this.#reportLockHeld(), LOCK_NOTICE_MS);
     try {
       for (;;) {
         const lock = await this.#options.storage.lock("commit");
@@ -425,8 +437,16 @@ export class Ledger {
         this.#checkHealthy();
       }
     } finally {
+      cancelNotice();
       this.#isWaitingForLock = false;
     }
+  }
+
+  /** It goes on waiting: what waits is done once the lock is free, and nobody is told that it was refused. */
+  #reportLockHeld(): void {
+    const reason = `another process has held the commit lock for ${LOCK_NOTICE_MS / 1000} s, ` +
+      "so whatever changes the queue waits";
+    this.#report(new StorageError("lock", this.location, reason));
   }
 
   // --- a batch

@@ -25,6 +25,8 @@ import { listWorkers } from "./workers.ts";
  *   succeed: degraded.
  * - `memory_high`: the tasks take more than the share `memoryDegraded` of the memory that they may take: degraded; more
  *   than three quarters, so that none can be added: unhealthy.
+ * - `lock_held`: another process holds the commit lock, so nothing can be changed, for longer than `lockDegradedMs`:
+ *   degraded; `lockUnhealthyMs`: unhealthy.
  */
 export interface HealthThresholds {
   /** Milliseconds, 0 or more; default one minute. */
@@ -45,6 +47,10 @@ export interface HealthThresholds {
   readonly expiredMs: number;
   /** Bytes, 0 or more; default 64 MiB. */
   readonly journalBytes: number;
+  /** Milliseconds, 0 or more; default five seconds. */
+  readonly lockDegradedMs: number;
+  /** Milliseconds, 0 or more; default 30 seconds. */
+  readonly lockUnhealthyMs: number;
   /** A share, 0–1; default 0.6. */
   readonly memoryDegraded: number;
 }
@@ -60,6 +66,8 @@ export const HEALTH_THRESHOLDS: HealthThresholds = Object.freeze({
   failureUnhealthy: 0.5,
   expiredMs: 10_000,
   journalBytes: 64 * 1024 * 1024,
+  lockDegradedMs: 5000,
+  lockUnhealthyMs: 30_000,
   memoryDegraded: 0.6,
 });
 
@@ -94,6 +102,8 @@ export interface Circumstances {
   readonly thresholds: HealthThresholds;
   readonly storage: MemoryUsage & Pick<LedgerStats, "journalBytes" | "snapshotBytes">;
   readonly nowMs: number;
+  /** For how long this process has been waiting for the commit lock, in milliseconds; default 0. */
+  readonly lockWaitMs?: number;
 }
 
 /** Judges the queue. */
@@ -106,6 +116,7 @@ export function judge(reader: Reader, circumstances: Circumstances): QueueHealth
     ...expiredReasons(reader, circumstances),
     ...silenceReasons(workers),
     ...journalReasons(circumstances),
+    ...lockReasons(circumstances),
     ...memoryReasons(circumstances),
   ];
   const isUnhealthy = reasons.some(({ severity }) => severity === "unhealthy");
@@ -188,4 +199,12 @@ function memoryReasons({ thresholds, storage }: Circumstances): HealthReason[] {
   const fullBytes = Math.floor(memoryMaxBytes * MEMORY_LIMITS.highWaterShare);
   const message = `${uses}: above ${fullBytes} none is added, prune finished tasks`;
   return [{ code: "memory_high", severity: "degraded", message }];
+}
+
+function lockReasons({ thresholds, lockWaitMs = 0 }: Circumstances): HealthReason[] {
+  const { lockDegradedMs, lockUnhealthyMs } = thresholds;
+  if (lockWaitMs <= lockDegradedMs) return [];
+  const message = `Another process has held the commit lock for ${durationText(lockWaitMs)}`;
+  const severity = lockWaitMs > lockUnhealthyMs ? "unhealthy" : "degraded";
+  return [{ code: "lock_held", severity, message }];
 }

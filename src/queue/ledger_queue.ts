@@ -445,6 +445,7 @@ export class LedgerQueue implements TaskQueue {
       judge(reader, {
         thresholds: this.#health,
         storage: this.#ledger.stats(),
+        lockWaitMs: this.#ledger.lockWaitMs,
         nowMs: this.#clock.nowMs(),
       })
     );

@@ -183,6 +183,7 @@ export const HEALTH_CODES = [
   "silent_workers",
   "journal_large",
   "memory_high",
+  "lock_held",
 ] as const;
 
 /** Something that is not as it should be. */

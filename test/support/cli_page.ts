@@ -36,7 +36,7 @@ Examples quote JSON as POSIX shells and PowerShell 7.3 want it; in cmd.exe type
 | 0 | done |
 | 1 | the task failed, or the answer is no |
 | 2 | wrong usage: nothing was done, one line says what is allowed |
-| 3 | there is no such task |
+| 3 | there is no such task, or nothing that could be checked |
 | 4 | the queue cannot be opened, or its files are damaged |
 | 130 | interrupted |
 
