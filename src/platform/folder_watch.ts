@@ -50,7 +50,7 @@ export class FolderWatch {
   }
 
   stop(): void {
-    clearTimeout(this.#proofTimer);
+    if (this.#proofTimer !== undefined) clearTimeout(this.#proofTimer);
     if (!this.#isStopped) this.#watcher.close();
     this.#isStopped = true;
   }
@@ -80,7 +80,7 @@ export class FolderWatch {
 
   #settle(trust: WatchTrust): void {
     if (this.#isStopped || this.#trust === trust) return;
-    clearTimeout(this.#proofTimer);
+    if (this.#proofTimer !== undefined) clearTimeout(this.#proofTimer);
     this.#trust = trust;
     this.#options.onTrust(trust);
     if (trust === "useless") this.stop();

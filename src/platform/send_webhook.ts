@@ -1,8 +1,13 @@
 /**
  * Sending a webhook: one POST, to an address that was looked at before anything is connected to it.
  */
-import { lookup } from "node:dns";
-import { type ClientRequest, type IncomingMessage, request as requestHttp } from "node:http";
+import { lookup, type LookupAddress } from "node:dns";
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  request as requestHttp,
+  type RequestOptions,
+} from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import {
@@ -51,13 +56,14 @@ export function sendWebhook(request: WebhookRequest): Promise<WebhookResponse> {
 
 function newCall({ url, headers, body, isAllowedAddress }: WebhookRequest): ClientRequest {
   const send = url.protocol === "https:" ? requestHttps : requestHttp;
+  const options: RequestOptions & { readonly lookup: LookupFunction } = {
+    method: "POST",
+    headers: { ...headers, "Content-Length": new TextEncoder().encode(body).length },
+    lookup: guardedLookup(isAllowedAddress),
+    agent: false,
+  };
   try {
-    return send(url, {
-      method: "POST",
-      headers: { ...headers, "Content-Length": new TextEncoder().encode(body).length },
-      lookup: guardedLookup(isAllowedAddress),
-      agent: false,
-    });
+    return send(url, options);
   } catch (thrown) {
     if (!(thrown instanceof Deno.errors.NotCapable)) throw thrown;
     throw new Error(
@@ -67,9 +73,16 @@ function newCall({ url, headers, body, isAllowedAddress }: WebhookRequest): Clie
   }
 }
 
+/** Told what a name stands for. Written down here, as an application's older types of Node know neither list nor `lookup`. */
+type Found = (
+  error: NodeJS.ErrnoException | null,
+  address: string | LookupAddress[],
+  family?: number,
+) => void;
+
 /** Looks a name up once, and gives its addresses only if all of them are allowed. */
 function guardedLookup(isAllowedAddress: (address: string) => boolean): LookupFunction {
-  return (hostname, options, callback) => {
+  const look = (hostname: string, options: { all?: boolean }, callback: Found): void => {
     lookup(hostname, { all: true }, (error, addresses) => {
       if (error !== null) return callback(explained(error, hostname), "", 0);
       const refused = addresses.find(({ address }) => !isAllowedAddress(address));
@@ -79,6 +92,7 @@ function guardedLookup(isAllowedAddress: (address: string) => boolean): LookupFu
       callback(null, first!.address, first!.family);
     });
   };
+  return look as unknown as LookupFunction;
 }
 
 /** Deno's word for a missing permission is that of a system call. */
