@@ -1,6 +1,7 @@
 /**
  * `loadHandlers` with lists: which function of which module executes which task type.
  */
+import { basename } from "node:path";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { HandlerRegistry, loadHandlers } from "../../src/mod.ts";
 import { sourceOf } from "../../src/worker/isolated_handler.ts";
@@ -87,9 +88,7 @@ Deno.test("only listed modules are ever imported, and those under isolation in t
     const isolatedEntry = { ...ENTRY, module: "modules/threads.js", isolation: "worker" };
     await loadHandlers(await list([ENTRY, { ...isolatedEntry, task_type: "in a thread" }]));
     const { loaded } = globalThis as unknown as { loaded: string[] };
-    const here = loaded.filter((url) =>
-      url.includes(encodeURIComponent(scratch.folder.split("/").at(-1)!))
-    );
+    const here = loaded.filter((url) => url.includes(encodeURIComponent(basename(scratch.folder))));
     assertEquals(here.map((url) => url.split("/").at(-1)), ["numbers.js"]);
   });
 });

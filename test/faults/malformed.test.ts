@@ -266,7 +266,8 @@ const STRANGE_NAMES = [
   "journal-1e3",
   "journal--1",
   "journal-",
-  "journal-1 ",
+  // On Windows a name loses a blank at its end, so there it is the segment's own.
+  ...(Deno.build.os === "windows" ? [] : ["journal-1 "]),
   "journal-١",
 ];
 

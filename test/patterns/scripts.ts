@@ -24,7 +24,8 @@ async function isAlive(pid: number): Promise<boolean> {
     ? ["tasklist", "/FI", `PID eq ${pid}`, "/NH", "/FO", "CSV"]
     : ["ps", "-o", "stat=", "-p", String(pid)];
   const { stdout } = await new Deno.Command(file!, { args, stderr: "null" }).output();
-  const text = new TextDecoder().decode(stdout).trim();
+  // Where Windows is emulated, the list comes as UTF-16.
+  const text = new TextDecoder().decode(stdout).replaceAll("\0", "").trim();
   return Deno.build.os === "windows" ? text.includes(`"${pid}"`) : /^[^Z]/.test(text);
 }
 

@@ -15,12 +15,16 @@ const EXAMPLES = fileURLToPath(new URL("../../examples/modules.json", import.met
 /** Whether a program of the examples is on this machine. */
 async function has(...commands: string[]): Promise<boolean> {
   for (const command of commands) {
-    const version = new Deno.Command(command, {
-      args: ["--version"],
-      stdout: "null",
-      stderr: "null",
-    });
-    if (await version.output().then(({ success }) => success, () => false)) return true;
+    try {
+      const version = new Deno.Command(command, {
+        args: ["--version"],
+        stdout: "null",
+        stderr: "null",
+      });
+      if ((await version.output()).success) return true;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
   return false;
 }
