@@ -141,8 +141,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "cut a tail that holds durable records",
     file: "src/storage/journal.ts",
-    find: "    if (provesDurable(tail, this.#sequence + 1)) {\n",
-    replace: "    if (false) {\n",
+    find: "    if (!provesDurable(tail, this.#sequence + 1)) return;\n",
+    replace: "    if (!provesDurable(tail, this.#sequence + 1) || true) return;\n",
     tests: LEDGER,
   },
   {
@@ -801,7 +801,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "relaxed: close without an fsync",
     file: "src/ledger/ledger.ts",
-    find: "      if (this.#failure === undefined) await this.#onDrain(() => this.#sync());\n",
+    find: "    if (this.#failure === undefined) await this.#onDrain(() => this.#sync());\n",
     replace: "",
     tests: RELAXED,
   },
