@@ -73,7 +73,7 @@ async function compile(args: readonly string[]): Promise<number> {
   const hasOutput = options.some((option) => /^(-o|--output)/.test(option));
   const icon = join(DIST, "holdfast.ico");
   if (isWindows) await Deno.writeFile(icon, windowsIcon());
-  const { code } = await new Deno.Command(chosen?.slice(DENO_OPTION.length) ?? Deno.execPath(), {
+  const compiler = compilerFor({
     args: [
       "compile",
       `--config=${join(CHECKOUT, "deno.json")}`,
@@ -86,8 +86,14 @@ async function compile(args: readonly string[]): Promise<number> {
     ],
     stdout: "inherit",
     stderr: "inherit",
-  }).output();
-  return code;
+  }, chosen?.slice(DENO_OPTION.length));
+  return (await compiler.output()).code;
+}
+
+/** The Deno that compiles: the one at `path`, or the one that runs this. */
+function compilerFor(command: Deno.CommandOptions, path: string | undefined): Deno.Command {
+  if (path !== undefined) return new Deno.Command(path, command);
+  return new Deno.Command(Deno.execPath(), { ...command });
 }
 
 if (import.meta.main) Deno.exit(await compile(Deno.args));
