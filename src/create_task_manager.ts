@@ -1,12 +1,14 @@
 /**
  * Task managers on this platform: settings from the environment, queues from files, logs beside them.
  */
+import { checkPath } from "./domain/check_path.ts";
+import { checkOptions } from "./domain/known_options.ts";
 import type { BackgroundTaskManager } from "./manager/background_task_manager.ts";
 import {
   resolveTaskExecutionConfig,
   TASK_EXECUTION_DEFAULTS,
-  TASK_EXECUTION_VARIABLES,
   type TaskExecutionConfig,
+  variablesBeside,
 } from "./manager/config.ts";
 import {
   createQueuedTaskManager as createQueued,
@@ -18,6 +20,7 @@ import type { QueuedTaskManager } from "./manager/queued_task_manager.ts";
 import type { RunHistorySettings } from "./manager/run_history.ts";
 import { RunRegistry, type RunRegistryOptions } from "./manager/run_registry.ts";
 import { openLogStore, openQueue } from "./open_queue.ts";
+import { QUEUE_SETTINGS } from "./queue/queue_settings.ts";
 import { DiskHistoryFile } from "./platform/disk_history_file.ts";
 import { readEnvironment, warnOnStandardError } from "./platform/environment.ts";
 
@@ -51,14 +54,12 @@ export interface CreateTaskManagerOptions
  * wrong and where it is kept; the runs that are left are there. One that cannot be read is left alone.
  *
  * @throws TypeError, RangeError for an option out of its range.
+ * @throws StorageError for a file that is no history, or one of a newer version: it is left as it is.
  */
 export async function openRunRegistry(options: OpenRunRegistryOptions = {}): Promise<RunRegistry> {
   const { historyPath, onHistoryProblem = warnOnStandardError } = options;
   if (historyPath === undefined) return new RunRegistry(options);
-  if (typeof historyPath !== "string" || historyPath.trim() === "") {
-    throw new TypeError("Cannot keep a run history at a blank path");
-  }
-  const history = new DiskHistoryFile(historyPath);
+  const history = new DiskHistoryFile(checkPath(historyPath, "path of a run history"));
   return await RunRegistry.open({ ...options, history, onHistoryProblem });
 }
 
@@ -66,16 +67,19 @@ export async function openRunRegistry(options: OpenRunRegistryOptions = {}): Pro
  * The TaskManager that options and environment (`TASK_BACKEND`, `USE_QUEUE_SYSTEM`, `QUEUE_DB_PATH`,
  * `QUEUE_FALLBACK_ENABLED`) ask for; options go first. Handlers' logs stand beside the queue unless `logs` says otherwise.
  *
- * @throws TypeError for a setting that is not allowed.
+ * A variable whose option is given is not looked at, and needs no permission.
+ *
+ * @throws TypeError, RangeError for an option or a setting that is not allowed.
  * @throws StorageError, CorruptionError when the queue cannot be opened and fallback is off.
  */
 export async function createTaskManager(
   options: CreateTaskManagerOptions = {},
 ): Promise<BackgroundTaskManager | QueuedTaskManager> {
+  checkOptions(options, TASK_MANAGER_OPTIONS, "createTaskManager");
   const { taskBackend, queueDbPath, queueFallbackEnabled, warn = warnOnStandardError, ...parts } =
     options;
   const given = { taskBackend, queueDbPath, queueFallbackEnabled };
-  const config = resolveTaskExecutionConfig(given, readEnvironment(TASK_EXECUTION_VARIABLES));
+  const config = resolveTaskExecutionConfig(given, readEnvironment(variablesBeside(given)));
   const registry = await registryOf(options, warn);
   const logs = openLogStore(config.queueDbPath);
   return await create(config, { logs, ...parts, registry, openQueue, warn });
@@ -97,9 +101,35 @@ async function registryOf(
  *
  * @throws StorageError, CorruptionError when the queue cannot be opened or read.
  */
-export function createQueuedTaskManager(
+export async function createQueuedTaskManager(
   options: CreateQueuedTaskManagerOptions = {},
 ): Promise<QueuedTaskManager> {
+  checkOptions(options, QUEUED_MANAGER_OPTIONS, "createQueuedTaskManager");
   const logs = openLogStore(options.path ?? TASK_EXECUTION_DEFAULTS.queueDbPath);
-  return createQueued({ logs, ...options }, { openQueue });
+  return await createQueued({ logs, ...options }, { openQueue });
 }
+
+const PARTS = [
+  "registry",
+  "handlers",
+  "worker",
+  "logs",
+  "onLog",
+  "clock",
+  "ownsQueue",
+  ...QUEUE_SETTINGS,
+] as const satisfies readonly (keyof QueuedTaskManagerParts)[];
+
+const QUEUED_MANAGER_OPTIONS: readonly (keyof CreateQueuedTaskManagerOptions)[] = [
+  "path",
+  ...PARTS,
+];
+
+const TASK_MANAGER_OPTIONS: readonly (keyof CreateTaskManagerOptions)[] = [
+  "taskBackend",
+  "queueDbPath",
+  "queueFallbackEnabled",
+  "historyPath",
+  "warn",
+  ...PARTS,
+];

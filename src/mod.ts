@@ -277,6 +277,7 @@ export {
   ISOLATIONS,
   PERMISSION_NAMES,
 } from "./worker/isolated_handler.ts";
+export type { QueueSettings } from "./queue/queue_settings.ts";
 export type { LogListener } from "./manager/heard_logs.ts";
 export type {
   LogLevel,

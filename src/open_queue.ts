@@ -2,7 +2,7 @@
  * Opening a queue: where the ports meet the platform.
  */
 import { writeBackup } from "./backups.ts";
-import type { RetryPolicy } from "./domain/backoff.ts";
+import { checkPath } from "./domain/check_path.ts";
 import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Random } from "./domain/random.ts";
 import { checkInteger } from "./domain/task.ts";
@@ -14,8 +14,7 @@ import { queueKey } from "./platform/queue_path.ts";
 import { FileLogStore, moveLogs } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import { LedgerQueue } from "./queue/ledger_queue.ts";
-import type { HealthThresholds } from "./queue/health.ts";
-import type { PruneRequest } from "./queue/operations.ts";
+import type { QueueSettings } from "./queue/queue_settings.ts";
 import type { TaskQueue } from "./queue/task_queue.ts";
 import { QUEUE_SCHEMA } from "./queue/schema.ts";
 import { MemoryStorage } from "./storage/memory_storage.ts";
@@ -23,7 +22,7 @@ import type { Storage } from "./storage/storage.ts";
 import type { LogLimits, LogStore } from "./worker/log_store.ts";
 
 /** Where a queue is, and how it behaves. Exactly one of `path`, `memory` and `storage` is needed. */
-export interface QueueOptions {
+export interface QueueOptions extends QueueSettings {
   /** The path of its snapshot; the other files stand beside it. Missing folders are made. Default none. */
   readonly path?: string;
   /** Whether to refuse a path at which there is no queue yet, instead of making one; default false. */
@@ -37,29 +36,6 @@ export interface QueueOptions {
   readonly memory?: boolean;
   /** Any other place; default none. */
   readonly storage?: Storage;
-  /**
-   * `full` (default): an acknowledged write survives a power cut. `relaxed`: it survives a killed process, and a power cut
-   * 50 ms later.
-   */
-  readonly durability?: Durability;
-  /** How failures are retried, where neither the task nor its handler says; default 1 s, ×2, at most 300 s. */
-  readonly retryPolicy?: Partial<RetryPolicy>;
-  /** How large a payload may be, 1 to 16 MiB in bytes; default 256 KiB. */
-  readonly payloadMaxBytes?: number;
-  /**
-   * How much memory the tasks may take in each process, 1 MiB to 1.25 GiB in bytes; default 1.25 GiB, which SQLite in WASM can
-   * hold with room to work. Above three quarters of it nothing is enqueued or imported and no schedule fires
-   * (`QueueFullError`), above it no result of more than 4 KiB is stored; all else goes on, and pruning makes room. The same for
-   * every process of a queue, or the smallest refuses first.
-   */
-  readonly memoryMaxBytes?: number;
-  /**
-   * Which finished tasks are deleted by themselves, looked at every minute: each rule is what `prune` takes, for example
-   * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
-   */
-  readonly retention?: readonly PruneRequest[];
-  /** When `health()` is no longer content; default `HEALTH_THRESHOLDS`, also for each that is left out. */
-  readonly health?: Partial<HealthThresholds>;
   /** Default the system's. */
   readonly clock?: Clock;
   /** Default `Math.random`. */
@@ -154,10 +130,7 @@ function storageOf({ path, mustExist, readOnly, memory, storage }: QueueOptions)
   }
   if (storage !== undefined) return storage;
   if (path === undefined) return new MemoryStorage();
-  if (typeof path !== "string" || path.trim() === "") {
-    throw new TypeError("Cannot open a queue at a blank path");
-  }
-  return new DenoStorage(path, { mustExist, isReadOnly: readOnly });
+  return new DenoStorage(checkPath(path, "path of a queue"), { mustExist, isReadOnly: readOnly });
 }
 
 function checkDurability(durability: string | undefined): Durability | undefined {

@@ -17,7 +17,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/ledger": ["src/domain", "src/storage"],
   "src/queue": ["src/domain", "src/ledger"],
   "src/worker": ["src/domain", "src/queue/task_queue.ts", "src/queue/operations.ts"],
-  "src/manager": ["src/domain", "src/queue/task_queue.ts", "src/worker"],
+  "src/manager": [
+    "src/domain",
+    "src/queue/queue_settings.ts",
+    "src/queue/task_queue.ts",
+    "src/worker",
+  ],
   "src/transfer": [
     "src/domain",
     "src/ledger/sql_engine.ts",

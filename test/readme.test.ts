@@ -34,6 +34,33 @@ Deno.test("every TypeScript block of the README and of docs/ runs", async () => 
   });
 });
 
+Deno.test("the README's example of a task manager can be run again and again on the queue", async () => {
+  const block = (await blocksOf("ts", "README.md")).find((code) =>
+    code.includes("createTaskManager")
+  )!;
+  await withTemporaryPath(async (path) => {
+    const file = join(dirname(path), "block.ts");
+    await Deno.writeTextFile(file, block.replaceAll('"./', `"${pathToFileURL(ROOT)}`));
+    const permissions = ["--allow-read", "--allow-write", "--allow-env"];
+    for (let time = 1; time <= 2; time++) {
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--quiet",
+          "--no-check",
+          `--config=${join(ROOT, "deno.json")}`,
+          ...permissions,
+          file,
+        ],
+        env: { TASK_BACKEND: "queue", QUEUE_DB_PATH: path },
+        stdin: "null",
+        stderr: "inherit",
+      }).output();
+      assertEquals(new TextDecoder().decode(stdout), "completed done\n");
+    }
+  });
+});
+
 Deno.test("every command of the README's command line block works, in that order", async () => {
   const commands = (await blocksOf("sh", "README.md")).flatMap((block) => block.split("\n")).filter(
     (line) => line.startsWith("deno task"),

@@ -33,6 +33,8 @@ export interface BackgroundTaskManagerOptions {
   readonly clock?: Clock;
   /** Receives what work says through `context.log`; what it throws is not the work's failure. Default nobody. */
   readonly onLog?: LogListener;
+  /** How large a run's parameters may be, in bytes; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
 }
 
 /** An active run and the way to stop it. */
@@ -56,6 +58,7 @@ export class BackgroundTaskManager implements TaskManager {
   readonly registry: RunRegistry;
   readonly #clock: Clock;
   readonly #onLog: LogListener | undefined;
+  readonly #payloadMaxBytes: number | undefined;
   readonly #active = new Map<string, ActiveRun>();
   readonly #idle = new IdleSignal();
   #closed = false;
@@ -65,14 +68,18 @@ export class BackgroundTaskManager implements TaskManager {
     this.registry = registry;
     this.#clock = options.clock ?? systemClock;
     this.#onLog = options.onLog;
-    for (const run of registry.getInterruptedRuns()) this.#failInterrupted(run);
+    this.#payloadMaxBytes = options.payloadMaxBytes;
+    for (const run of registry.takeInterruptedRuns()) this.#failInterrupted(run);
   }
 
   /** Starts a run, as `TaskManager` says. @throws TypeError without `work`: there is nothing that could run. */
   startTask(run: GivenRun, work?: TaskWork): string {
     takeWork(work);
     if (this.#closed) throw closedError("start a run");
-    takeNewRun(run, this.registry, { active: this.#active.has(run.runId) });
+    takeNewRun(run, this.registry, {
+      active: this.#active.has(run?.runId),
+      payloadMaxBytes: this.#payloadMaxBytes,
+    });
     this.registry.addRun(run);
     const active = { run, controller: new AbortController() };
     this.#active.set(run.runId, active);

@@ -49,10 +49,23 @@ export const TASK_EXECUTION_VARIABLES: readonly string[] = Object.freeze(
   Object.keys(ENVIRONMENT.shape),
 );
 
+/** The option that each variable stands for. */
+const STANDS_FOR: Readonly<Record<string, keyof TaskExecutionConfig>> = {
+  TASK_BACKEND: "taskBackend",
+  USE_QUEUE_SYSTEM: "taskBackend",
+  QUEUE_DB_PATH: "queueDbPath",
+  QUEUE_FALLBACK_ENABLED: "queueFallbackEnabled",
+} satisfies Record<keyof typeof ENVIRONMENT.shape, keyof TaskExecutionConfig>;
+
+/** The variables that count beside these options: one whose option is given is not looked at. */
+export function variablesBeside(options: Partial<TaskExecutionConfig>): readonly string[] {
+  return TASK_EXECUTION_VARIABLES.filter((name) => options[STANDS_FOR[name]!] === undefined);
+}
+
 /**
  * The configuration from options, then environment, then defaults.
  *
- * An empty variable counts as unset. `TASK_BACKEND` goes before `USE_QUEUE_SYSTEM`, so one variable suffices to switch back.
+ * An empty variable counts as unset, and one whose option is given is not looked at. `TASK_BACKEND` goes before `USE_QUEUE_SYSTEM`, so one variable suffices to switch back.
  *
  * @throws TypeError that tells of every wrong setting: its name, its value, and what is allowed.
  */
@@ -61,7 +74,8 @@ export function resolveTaskExecutionConfig(
   env: Readonly<Record<string, string | undefined>> = {},
 ): TaskExecutionConfig {
   const given = parse(OPTIONS, options);
-  const variables = parse(ENVIRONMENT, env);
+  const looked = Object.fromEntries(variablesBeside(options).map((name) => [name, env[name]]));
+  const variables = parse(ENVIRONMENT, looked);
   const defaults = TASK_EXECUTION_DEFAULTS;
   const switched = variables.USE_QUEUE_SYSTEM ? "queue" : defaults.taskBackend;
   return {

@@ -3,23 +3,33 @@
  *
  * What opens queues and prints warnings is passed in, so this file knows no platform.
  */
-import { messageOf, quotePath } from "../domain/errors.ts";
+import type { Clock } from "../domain/clock.ts";
+import { quotePath, StorageError } from "../domain/errors.ts";
+import { QUEUE_SETTINGS, type QueueSettings } from "../queue/queue_settings.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { BackgroundTaskManager } from "./background_task_manager.ts";
 import { TASK_EXECUTION_DEFAULTS, type TaskExecutionConfig } from "./config.ts";
 import { QueuedTaskManager, type QueuedTaskManagerOptions } from "./queued_task_manager.ts";
 import { RunRegistry } from "./run_registry.ts";
 
-/** What a queued manager is made of, besides its queue. */
-export interface QueuedTaskManagerParts extends QueuedTaskManagerOptions {
+/** What a queued manager is made of, and how its queue behaves. */
+export interface QueuedTaskManagerParts extends QueuedTaskManagerOptions, QueueSettings {
+  /** How large a run's parameters and a task's payload may be, 1 to 16 MiB in bytes; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
   /** Knows the runs; default a new one. */
   readonly registry?: RunRegistry;
 }
 
 /** Opens the queue at a path. */
 export interface QueueOpener {
-  /** @throws StorageError, CorruptionError when the queue cannot be opened. */
-  openQueue(path: string): Promise<TaskQueue>;
+  /** @throws StorageError, CorruptionError when the queue cannot be opened; TypeError, RangeError for a wrong setting. */
+  openQueue(options: OpenQueueRequest): Promise<TaskQueue>;
+}
+
+/** Which queue is to be opened, and how it behaves. */
+export interface OpenQueueRequest extends QueueSettings {
+  readonly path: string;
+  readonly clock?: Clock;
 }
 
 /** What `createTaskManager` needs from its surroundings. */
@@ -36,8 +46,9 @@ export interface CreateQueuedTaskManagerOptions extends QueuedTaskManagerParts {
 
 /**
  * The manager that `config` asks for. When the queue cannot be opened and fallback is on, that is the in-memory one, after a
- * warning that says why.
+ * warning that says why. A caller's mistake is no reason to fall back.
  *
+ * @throws TypeError, RangeError for an option out of its range.
  * @throws StorageError, CorruptionError, QueueError when the queue cannot be opened and fallback is off.
  */
 export async function createTaskManager(
@@ -48,10 +59,10 @@ export async function createTaskManager(
   try {
     return await createQueuedTaskManager({ ...deps, path: config.queueDbPath }, deps);
   } catch (error) {
-    if (!config.queueFallbackEnabled) throw error;
+    if (!config.queueFallbackEnabled || !(error instanceof StorageError)) throw error;
     deps.warn(
       `Cannot open the task queue ${quotePath(config.queueDbPath)}, so runs are kept in ` +
-        `memory and end with this process: ${messageOf(error)}`,
+        `memory and end with this process: ${error.message}`,
     );
     return createBackgroundTaskManager(deps);
   }
@@ -67,7 +78,7 @@ export async function createQueuedTaskManager(
   deps: QueueOpener,
 ): Promise<QueuedTaskManager> {
   const { path = TASK_EXECUTION_DEFAULTS.queueDbPath, registry, ...rest } = options;
-  const queue = await deps.openQueue(path);
+  const queue = await deps.openQueue({ path, clock: rest.clock, ...settingsOf(rest) });
   try {
     return await QueuedTaskManager.open(queue, registry ?? new RunRegistry(), rest);
   } catch (error) {
@@ -78,6 +89,11 @@ export async function createQueuedTaskManager(
 }
 
 function createBackgroundTaskManager(parts: QueuedTaskManagerParts): BackgroundTaskManager {
-  const { clock, registry } = parts;
-  return new BackgroundTaskManager(registry ?? new RunRegistry({ clock }), { clock });
+  const { clock, registry, onLog, payloadMaxBytes } = parts;
+  const options = { clock, onLog, payloadMaxBytes };
+  return new BackgroundTaskManager(registry ?? new RunRegistry({ clock }), options);
+}
+
+function settingsOf(parts: QueueSettings): QueueSettings {
+  return Object.fromEntries(QUEUE_SETTINGS.map((name) => [name, parts[name]]));
 }

@@ -83,7 +83,7 @@ export class QueueFollower {
   readonly #stopped = new AbortController();
   readonly #unwatch: () => void;
   readonly #loaded = Promise.withResolvers<void>();
-  /** Runs of an earlier process, active when it last wrote its history. */
+  /** Runs of an earlier process or manager of which only the queue knows what became. */
   readonly #interrupted: Run[];
   #stale = new Map<string, StaleTask>();
   #reloadWanted = true;
@@ -97,7 +97,10 @@ export class QueueFollower {
     this.#clock = options.clock;
     this.#onError = options.onError;
     this.#onTask = options.onTask ?? (() => {});
-    this.#interrupted = registry.getInterruptedRuns();
+    this.#interrupted = [
+      ...registry.takeInterruptedRuns(),
+      ...registry.getRunsByStatus("failed").filter(isGivenUp),
+    ];
     this.#unwatch = queue.watch((changes) => this.#see(changes));
     this.#wake();
   }
@@ -184,11 +187,13 @@ export class QueueFollower {
     while (!this.#isIdle()) await this.#idle.wait();
   }
 
-  /** Stops following. Runs stay as they are. */
+  /** Stops following. Runs stay as they are; those that are active are left to the next manager of the registry. */
   async stop(): Promise<void> {
     this.#halt();
     await this.settled();
     this.#letGo();
+    const active = [...this.#active.values()].map(({ run }) => run);
+    this.#registry.leaveInterrupted([...active, ...this.#interrupted]);
   }
 
   #halt(): void {
@@ -319,10 +324,10 @@ export class QueueFollower {
     for (let read = 1;; read++) {
       const run = this.#interrupted.at(-1);
       if (run === undefined) return;
-      if (isActive(run.status) && !this.#active.has(run.runId)) {
+      if ((isActive(run.status) || isGivenUp(run)) && !this.#active.has(run.runId)) {
         const task = await this.#queue.getByRunId(run.runId);
-        if (task === undefined) this.#end(run, "failed", PROCESS_ENDED);
-        else this.#apply(task);
+        if (task !== undefined) this.#apply(task);
+        else if (isActive(run.status)) this.#end(run, "failed", PROCESS_ENDED);
       }
       this.#interrupted.pop();
       if (read % READS_AT_ONCE === 0) await this.#letOthersRun();
@@ -445,6 +450,11 @@ export class QueueFollower {
   #announceIdle(): void {
     if (this.#isIdle()) this.#idle.fire();
   }
+}
+
+/** Whether a manager in memory failed the run, for all that it knew. */
+function isGivenUp(run: Run): boolean {
+  return run.status === "failed" && run.errorMessage === PROCESS_ENDED;
 }
 
 function release(stale: StaleTask): void {

@@ -2,13 +2,14 @@
  * RunHistory: keeps the runs of a registry in a file.
  *
  * Changes only mark the file as stale; a timer writes it, so that any number of updates between two writes cost one. A file
- * that cannot be read whole is kept aside before it is replaced, and one that cannot be read at all is never replaced.
+ * that cannot be read whole is kept aside before it is replaced. One that cannot be read at all is never replaced, and one that
+ * is no history, or of a newer version, is refused.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { messageOf, quotePath, StorageError } from "../domain/errors.ts";
 import { isActive, type Run } from "../domain/run.ts";
 import { checkInteger } from "../domain/task.ts";
-import type { HistoryFile } from "./history_file.ts";
+import { ForeignFileError, type HistoryFile } from "./history_file.ts";
 import { endLine, HISTORY_HEADER, lineOfRun, readHistory } from "./run_record.ts";
 
 /** How a history is kept. */
@@ -84,18 +85,22 @@ export class RunHistory {
   }
 
   /**
-   * The runs of the file, the earliest first. Never rejects: a damaged file gives what is left of it and is kept aside; one
-   * that cannot be read gives nothing, and is left alone from then on.
+   * The runs of the file, the earliest first. A damaged file gives what is left of it and is kept aside; one that cannot be
+   * read gives nothing, and is left alone from then on.
+   *
+   * @throws StorageError for a file that is no history, or one of a newer version.
    */
   async load(): Promise<Run[]> {
     try {
       const bytes = await this.#file.read();
-      const { runs, damage } = bytes === undefined ? NO_HISTORY : readHistory(bytes);
+      const { runs, damage, foreign } = bytes === undefined ? NO_HISTORY : readHistory(bytes);
+      if (foreign !== null) throw new ForeignFileError(this.#file.path, foreign);
       if (damage !== null) await this.#rescueDamaged(damage, runs.length);
       this.#isOurs = true;
       if (damage !== null) this.changed();
       return runs.toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime());
     } catch (error) {
+      if (error instanceof ForeignFileError) throw error;
       this.#report(`${messageOf(error)}; runs are not kept in this file`);
       return [];
     }
@@ -218,7 +223,7 @@ export class RunHistory {
   }
 }
 
-const NO_HISTORY = Object.freeze({ runs: [] as Run[], damage: null });
+const NO_HISTORY = Object.freeze({ runs: [] as Run[], damage: null, foreign: null });
 
 /** More than the last line takes. */
 const END_BYTES = 32;

@@ -12,6 +12,8 @@ export interface ReadHistory {
   readonly runs: Run[];
   /** What is wrong with the file, or `null` when nothing is. */
   readonly damage: string | null;
+  /** Why it is not a history that this program may replace, or `null` when it is. */
+  readonly foreign: string | null;
 }
 
 const VERSION = 1;
@@ -68,14 +70,16 @@ export function lineOfRun(run: Run): string {
   });
 }
 
-/** Reads what can be read: a damaged line costs its own run and no other. */
+/**
+ * Reads what can be read: a damaged line costs its own run and no other. A file is a history when its first line says so or is
+ * the begin of such a line, when a line in it is one of ours, or when a power cut left nothing but zeros.
+ */
 export function readHistory(bytes: Uint8Array<ArrayBuffer>): ReadHistory {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const lines = linesOf(bytes).map((line, index) => parseLine(decoder, line, index));
   const header = HEADER.safeParse(lines[0]?.value).data;
   if (header !== undefined && header.holdfast_runs !== VERSION) {
-    const damage = `it is of version ${header.holdfast_runs}, and ${VERSION} is the newest known`;
-    return { runs: [], damage };
+    return refuse(`it is of version ${header.holdfast_runs}, and ${VERSION} is the newest known`);
   }
   const end = END.safeParse(lines.at(-1)?.value).data;
   const body = lines.slice(header === undefined ? 0 : 1, end === undefined ? undefined : -1);
@@ -90,7 +94,20 @@ export function readHistory(bytes: Uint8Array<ArrayBuffer>): ReadHistory {
   else if (end.end !== body.length) {
     problems.push(`${body.length} of its ${end.end} lines are left`);
   }
-  return { runs, damage: describe(problems) };
+  const isOurs = header !== undefined || end !== undefined || runs.length > 0 || isRest(bytes);
+  if (!isOurs) return refuse("it is not a run history; give the path of one, or of no file");
+  return { runs, damage: describe(problems), foreign: null };
+}
+
+function refuse(foreign: string): ReadHistory {
+  return { runs: [], damage: null, foreign };
+}
+
+/** Whether a power cut may have left this of a history. */
+function isRest(bytes: Uint8Array): boolean {
+  const begin = new TextEncoder().encode(HISTORY_HEADER);
+  return bytes.every((byte) => byte === 0) ||
+    bytes.length <= begin.length && bytes.every((byte, i) => byte === begin[i]);
 }
 
 interface Line {

@@ -43,7 +43,7 @@ export class RunRegistry {
   readonly #runs = new Map<string, Run>();
   readonly #clock: Clock;
   #history: RunHistory | null = null;
-  readonly #interrupted: Run[] = [];
+  readonly #interrupted = new Set<Run>();
   readonly #maxRuns: number;
   #trimAt: number;
 
@@ -64,6 +64,7 @@ export class RunRegistry {
    * and when `flush` is called. A damaged file is no error: what is left of it is read, and the rest is kept aside.
    *
    * @throws TypeError, RangeError for an option out of its range.
+   * @throws StorageError for a file that is no history, or one of a newer version: it is left as it is.
    */
   static async open(options: OpenRegistryOptions): Promise<RunRegistry> {
     const registry = new RunRegistry(options);
@@ -166,11 +167,23 @@ export class RunRegistry {
   }
 
   /**
-   * The runs that were active when an earlier process last wrote the history, and still are: whoever takes the registry
-   * over has to find out what became of them. The managers do, when they are made.
+   * The active runs that no manager follows any more: those that were active when an earlier process last wrote the history,
+   * or when their manager was closed. The next manager that is made takes them and finds out what became of them.
    */
   getInterruptedRuns(): Run[] {
-    return this.#interrupted.filter((run) => isActive(run.status));
+    return [...this.#interrupted].filter((run) => isActive(run.status));
+  }
+
+  /** Takes the interrupted runs: what becomes of them is the caller's concern from now on. */
+  takeInterruptedRuns(): Run[] {
+    const runs = this.getInterruptedRuns();
+    this.#interrupted.clear();
+    return runs;
+  }
+
+  /** Leaves runs that are still active to the next manager. */
+  leaveInterrupted(runs: Iterable<Run>): void {
+    for (const run of runs) this.#interrupted.add(run);
   }
 
   /** Resolves when every change so far is in the history file, if there is one. @throws StorageError */
@@ -190,7 +203,7 @@ export class RunRegistry {
   #remember(run: Run): void {
     if (this.#runs.has(run.runId)) return;
     this.#runs.set(run.runId, run);
-    if (isActive(run.status)) this.#interrupted.push(run);
+    if (isActive(run.status)) this.#interrupted.add(run);
   }
 
   #select(wanted: (run: Run) => boolean): Run[] {

@@ -1,10 +1,13 @@
 /**
- * A history file on disk: a new file is written beside it, fsynced, and renamed over it.
+ * A history file on disk: a new file is written beside it, fsynced, and renamed over it. Who could read the one before can read
+ * the new one, and a symbolic link goes on leading to it.
  */
-import { dirname, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { messageOf, StorageError } from "../domain/errors.ts";
-import type { HistoryFile } from "../manager/history_file.ts";
+import { ForeignFileError, type HistoryFile } from "../manager/history_file.ts";
 import { renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
+import { accessOf, makeFile } from "./file_access.ts";
+import { realPath } from "./real_path.ts";
 
 /** How many copies of damaged files there may be beside one history. */
 const ASIDE_MAX = 100;
@@ -21,7 +24,9 @@ export class DiskHistoryFile implements HistoryFile {
   read(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return attempt("read", this.path, async () => {
       try {
-        return await Deno.readFile(this.path);
+        const bytes = await Deno.readFile(this.path);
+        if (bytes.length === 0) this.#checkNoQueue();
+        return bytes;
       } catch (error) {
         if (error instanceof Deno.errors.NotFound) return undefined;
         throw error;
@@ -29,13 +34,25 @@ export class DiskHistoryFile implements HistoryFile {
     });
   }
 
+  /** The file of a queue is empty as long as all its tasks are in the journal beside it. */
+  #checkNoQueue(): void {
+    const path = realPath(this.path);
+    for (const { name } of Deno.readDirSync(dirname(path))) {
+      if (!name.startsWith(`${basename(path)}.journal`)) continue;
+      throw new ForeignFileError(this.path, "it is a queue; give the path of a run history");
+    }
+  }
+
   /** @inheritdoc */
   replace(chunks: Iterable<Uint8Array>): Promise<void> {
     return attempt("write", this.path, async () => {
-      const [folder, temporary] = [dirname(this.path), `${this.path}.new`];
+      const path = realPath(this.path);
+      const [folder, temporary] = [dirname(path), `${path}.new`];
       await Deno.mkdir(folder, { recursive: true });
-      await create(temporary, chunks, { truncate: true, create: true });
-      await renameOver(temporary, this.path);
+      await removeIfThere(temporary);
+      makeFile(temporary, accessOf(path));
+      await write(temporary, chunks);
+      await renameOver(temporary, path);
       await syncFolder(folder);
     });
   }
@@ -44,9 +61,11 @@ export class DiskHistoryFile implements HistoryFile {
   keepAside(): Promise<string> {
     return attempt("keep a copy of", this.path, async () => {
       const bytes = await Deno.readFile(this.path);
+      const access = accessOf(realPath(this.path));
       for (let n = 1; n <= ASIDE_MAX; n++) {
         const aside = `${this.path}.damaged-${n}`;
-        if (!await createIfFree(aside, bytes)) continue;
+        if (!makeFile(aside, access)) continue;
+        await write(aside, [bytes]);
         await syncFolder(dirname(aside));
         return aside;
       }
@@ -55,22 +74,16 @@ export class DiskHistoryFile implements HistoryFile {
   }
 }
 
-async function createIfFree(path: string, bytes: Uint8Array): Promise<boolean> {
+async function removeIfThere(path: string): Promise<void> {
   try {
-    await create(path, [bytes], { createNew: true });
-    return true;
+    await Deno.remove(path);
   } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    throw error;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
-async function create(
-  path: string,
-  chunks: Iterable<Uint8Array>,
-  how: Deno.OpenOptions,
-): Promise<void> {
-  using file = await Deno.open(path, { write: true, ...how });
+async function write(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  using file = await Deno.open(path, { write: true, truncate: true });
   await writeDurably(file, chunks);
 }
 
@@ -78,6 +91,7 @@ async function attempt<T>(operation: string, path: string, action: () => Promise
   try {
     return await action();
   } catch (error) {
+    if (error instanceof ForeignFileError) throw error;
     throw new StorageError(operation, path, messageOf(error), { cause: error });
   }
 }

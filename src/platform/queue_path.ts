@@ -2,7 +2,8 @@
  * The path of a queue: however it is written, all who open one queue must find the same files beside it, because they stand
  * under its name with something behind it.
  */
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
+import { realPath } from "./real_path.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
@@ -14,9 +15,9 @@ export function foldCase(name: string): string {
   return IGNORES_CASE ? name.toLowerCase() : name;
 }
 
-/** The same string for every way to write the path of a queue, as far as that is known without looking. */
+/** The same string for every way to write the path of a queue, links included. */
 export function queueKey(path: string): string {
-  return foldCase(resolve(path));
+  return foldCase(realPath(path));
 }
 
 /** Windows takes `a:b` for a stream within the file `a`, which is no file of its own. @throws Error for such a path */

@@ -78,6 +78,21 @@ Deno.test("a wrong variable is named with its value and the allowed ones", () =>
   }
 });
 
+Deno.test("a variable whose option is given is not looked at", () => {
+  const options = {
+    taskBackend: "queue",
+    queueDbPath: "q.db",
+    queueFallbackEnabled: false,
+  } as const;
+  const env = {
+    TASK_BACKEND: "?",
+    USE_QUEUE_SYSTEM: "?",
+    QUEUE_DB_PATH: "?",
+    QUEUE_FALLBACK_ENABLED: "?",
+  };
+  assertEquals(resolveTaskExecutionConfig(options, env), options);
+});
+
 Deno.test("every wrong variable is told at once", () => {
   const error = assertThrows(
     () => resolveTaskExecutionConfig({}, { TASK_BACKEND: "x", QUEUE_FALLBACK_ENABLED: "y" }),

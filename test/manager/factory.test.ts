@@ -5,13 +5,19 @@ import { BackgroundTaskManager } from "../../src/manager/background_task_manager
 import { resolveTaskExecutionConfig } from "../../src/manager/config.ts";
 import {
   createQueuedTaskManager,
+  type CreateQueuedTaskManagerOptions,
   createTaskManager,
   type TaskManagerDeps,
 } from "../../src/manager/factory.ts";
 import { QueuedTaskManager } from "../../src/manager/queued_task_manager.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
-import { openQueue } from "../../src/mod.ts";
+import {
+  createQueuedTaskManager as createQueuedTaskManagerHere,
+  createTaskManager as createTaskManagerHere,
+  openQueue,
+} from "../../src/mod.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { LogLine } from "../../src/worker/log_store.ts";
 import { overridden } from "../support/overridden_queue.ts";
 
 const REFUSED = new StorageError("open", "data/queue.db", "permission denied");
@@ -27,7 +33,7 @@ function surroundings(open: () => Promise<TaskQueue>): Surroundings {
   return {
     opened,
     warnings,
-    openQueue: (path): Promise<TaskQueue> => {
+    openQueue: ({ path }): Promise<TaskQueue> => {
       opened.push(path);
       return open();
     },
@@ -81,6 +87,98 @@ Deno.test("a queue that cannot be opened is warned about and replaced by memory"
     REFUSED.message,
   ]);
   await manager.close();
+});
+
+Deno.test("a caller's mistake is told, whatever the fallback", async () => {
+  const mistakes: [Partial<TaskManagerDeps>, typeof TypeError | typeof RangeError][] = [
+    [{ worker: { concurrency: 0 } }, RangeError],
+    [{ worker: { strategy: "best" as "fifo" } }, TypeError],
+    [{ worker: { leaseDurationMs: 5 } }, RangeError],
+    [{ worker: { workerId: " " } }, TypeError],
+    [{ payloadMaxBytes: 0 }, RangeError],
+  ];
+  for (const [options, errorClass] of mistakes) {
+    const deps: Surroundings = {
+      ...surroundings(openInMemory),
+      openQueue: ({ path: _path, ...settings }) => openQueue({ memory: true, ...settings }),
+      ...options,
+    };
+    await assertRejects(() => createTaskManager(QUEUE, deps), errorClass, "Cannot");
+    assertEquals(deps.warnings, []);
+  }
+});
+
+Deno.test("how the queue behaves reaches the queue, and how large parameters may be both managers", async () => {
+  const asked: unknown[] = [];
+  const settings = {
+    durability: "relaxed",
+    retryPolicy: { initialDelayMs: 5 },
+    payloadMaxBytes: 1_000_000,
+    retention: [{ olderThanMs: 1000 }],
+    health: { noWorkerMs: 5 },
+  } as const;
+  const deps: Surroundings = {
+    ...surroundings(openInMemory),
+    ...settings,
+    openQueue: ({ path: _path, clock: _clock, ...given }) => {
+      asked.push(given);
+      return openQueue({ memory: true, ...given });
+    },
+  };
+  for (const taskBackend of ["in-memory", "queue"] as const) {
+    const manager = await createTaskManager(resolveTaskExecutionConfig({ taskBackend }), deps);
+    const parameters = "x".repeat(300_000);
+    const run = createRun({ runId: taskBackend, moduleId: "m", parameters });
+    manager.startTask(run, () => Promise.resolve("done"));
+    await manager.waitAll();
+    assertEquals([run.status, run.result, run.errorMessage], ["completed", "done", null]);
+    await manager.close();
+  }
+  assertEquals(asked, [settings]);
+});
+
+Deno.test("onLog hears the work of both managers", async () => {
+  for (const taskBackend of ["in-memory", "queue"] as const) {
+    const heard: string[] = [];
+    const onLog = (runId: string, { message }: LogLine): void => {
+      heard.push(`${runId}: ${message}`);
+    };
+    const deps = { ...surroundings(openInMemory), onLog };
+    const manager = await createTaskManager(resolveTaskExecutionConfig({ taskBackend }), deps);
+    const run = createRun({ runId: "r", moduleId: "m" });
+    manager.startTask(run, ({ log }) => Promise.resolve(log("info", "hello")));
+    await manager.waitAll();
+    await manager.close();
+    assertEquals(heard, ["r: hello"]);
+  }
+});
+
+Deno.test({
+  name: "with its three options given createTaskManager() needs no permission for the environment",
+  permissions: { env: false, read: true, write: true },
+  fn: async () => {
+    const manager = await createTaskManagerHere({
+      taskBackend: "in-memory",
+      queueDbPath: "data/queue.db",
+      queueFallbackEnabled: false,
+    });
+    assert(manager instanceof BackgroundTaskManager);
+    await manager.close();
+    await assertRejects(() => createTaskManagerHere({ taskBackend: "in-memory" }), Error, "env");
+  },
+});
+
+Deno.test("an option that nobody knows, or a path that is none, is refused with advice", async () => {
+  const create = (options: unknown): Promise<unknown> =>
+    createTaskManagerHere({ taskBackend: "queue", ...options as object });
+  await assertRejects(() => create({ queueDBPath: "q.db" }), TypeError, "queueDbPath is meant");
+  await assertRejects(() => create({ queueDbPath: ":memory:" }), TypeError, "memory: true");
+  await assertRejects(() => create({ queueDbPath: "file:///tmp/q.db" }), TypeError, "URL");
+  await assertRejects(() => create({ queueDbPath: "~/q.db" }), TypeError, "shell");
+  await assertRejects(() => create({ historyPath: "~/runs" }), TypeError, "shell");
+  await assertRejects(() => create({ historyPath: " " }), TypeError, "blank");
+  const path = { path: "q.db", databse: true } as CreateQueuedTaskManagerOptions;
+  await assertRejects(() => createQueuedTaskManagerHere(path), TypeError, "databse");
 });
 
 Deno.test("without fallback a queue that cannot be opened is an error", async () => {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import { z } from "zod";
 import { PermanentError, QueueError, StorageError } from "../../src/domain/errors.ts";
 import { createRun, type Run } from "../../src/domain/run.ts";
+import { BackgroundTaskManager } from "../../src/manager/background_task_manager.ts";
 import {
   QueuedTaskManager,
   type QueuedTaskManagerOptions,
@@ -627,6 +628,70 @@ Deno.test("onLog hears what work says in this process, and may throw", async () 
     assertEquals(manager.registry.getRunsByStatus("completed").length, 2);
   }, { onLog });
   assertEquals(heard.sort(), ["a 1 by handler", "b 1 by work"]);
+});
+
+// --- a registry's second life
+
+for (const isPruned of [false, true]) {
+  const end = isPruned ? "pruned" : "completed";
+  Deno.test(`a registry that a second manager takes over is true: a run was ${end} meanwhile`, async () => {
+    const queue = await openQueue({ memory: true });
+    const registry = new RunRegistry();
+    const options = { ownsQueue: false };
+    const first = await QueuedTaskManager.open(queue, registry, options);
+    const run = newRun("r");
+    first.startTask(run);
+    await first.close();
+    assertEquals(run.status, "queued");
+    const [task] = await queue.claim({ workerId: "other", types: ["report"] });
+    await queue.complete(task!, "elsewhere");
+    if (isPruned) await queue.prune({ olderThanMs: 0 });
+    const second = await QueuedTaskManager.open(queue, registry, options);
+    assertStrictEquals(registry.getRun("r"), run);
+    assertEquals(
+      [run.status, run.result],
+      isPruned ? ["failed", null] : ["completed", "elsewhere"],
+    );
+    assertEquals([registry.getActiveRuns(), second.getActiveTaskIds()], [[], []]);
+    await second.close();
+    await queue.close();
+  });
+}
+
+Deno.test("what a manager in memory gave up the queue knows better", async () => {
+  const queue = await openQueue({ memory: true });
+  const registry = new RunRegistry();
+  const options = { ownsQueue: false };
+  const first = await QueuedTaskManager.open(queue, registry, options);
+  const [done, waiting] = [newRun("done"), newRun("waiting", "later")];
+  for (const run of [done, waiting]) first.startTask(run);
+  await first.close();
+  const inMemory = new BackgroundTaskManager(registry);
+  assertEquals([done.status, waiting.status], ["failed", "failed"]);
+  await inMemory.close();
+  const [task] = await queue.claim({ workerId: "other", types: ["report"] });
+  await queue.complete(task!, "elsewhere");
+  const second = await QueuedTaskManager.open(queue, registry, options);
+  assertEquals([done.status, done.result, done.errorMessage], ["completed", "elsewhere", null]);
+  assertEquals([waiting.status, waiting.completedAt], ["queued", null]);
+  assertEquals(second.getActiveTaskIds(), ["waiting"]);
+  await second.close();
+  await queue.close();
+});
+
+Deno.test("a manager leaves the runs of another on the same registry alone", async () => {
+  const registry = new RunRegistry();
+  const queued = await QueuedTaskManager.open(await openQueue({ memory: true }), registry);
+  const gate = Promise.withResolvers<string>();
+  const run = newRun("r");
+  queued.startTask(run, () => gate.promise);
+  await until(() => run.status === "running");
+  await new BackgroundTaskManager(registry).close();
+  assertEquals(run.status, "running");
+  gate.resolve("done");
+  await queued.waitAll();
+  assertEquals(run.result, "done");
+  await queued.close();
 });
 
 // --- cancelling

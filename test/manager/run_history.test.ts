@@ -153,18 +153,42 @@ Deno.test("a damaged file is replaced by what was left of it", async () => {
   await registry.flush();
 });
 
-Deno.test("a file of a newer version is kept aside, and none of it is guessed", async () => {
-  const { registry, problems, file } = await open(
-    new MemoryHistoryFile('{"holdfast_runs":2}\n{"end":0}\n'),
-  );
-  assertEquals([ids(registry), file.aside.length], [[], 1]);
-  assert(problems[0]!.includes("version 2"), problems[0]);
-  await registry.flush();
+Deno.test("a file of a newer version is refused and left as it is", async () => {
+  const file = new MemoryHistoryFile('{"holdfast_runs":2}\n{"end":0}\n');
+  await assertRejects(() => open(file), StorageError, "version 2");
+  assertEquals([file.replaced, file.aside.length], [0, 0]);
+});
+
+Deno.test("a file that is no history is refused and left as it is", async () => {
+  const others = [
+    "not a history",
+    "{}",
+    '[{"run_id":"r1","status":"completed"}]',
+    "SQLite format 3\0 and more",
+    '{"holdfast_runs":1',
+    "\0\0\0",
+    "",
+  ];
+  const refused: string[] = [];
+  for (const content of others) {
+    const file = new MemoryHistoryFile(content);
+    try {
+      const { registry } = await open(file);
+      registry.addRun(finishedRun(0));
+      await registry.flush();
+      assert(file.text.startsWith('{"holdfast_runs":1}'));
+    } catch (error) {
+      assert(error instanceof StorageError && error.message.includes("it is not a run history"));
+      assertEquals([file.text, file.replaced, file.aside.length], [content, 0, 0]);
+      refused.push(content);
+    }
+  }
+  assertEquals(refused, others.slice(0, 4));
 });
 
 Deno.test("a file that cannot be read is never replaced", async () => {
   for (const failing of ["read", "keepAside"]) {
-    const content = "not a history";
+    const content = '{"holdfast_runs":1}';
     const given = new MemoryHistoryFile(content);
     given.before = (operation) => {
       if (operation === failing) throw new StorageError("open", "runs.history", "denied");
@@ -338,8 +362,9 @@ Deno.test("QueuedTaskManager asks the queue what became of the runs of an earlie
     [pruned.status, pruned.errorMessage],
     ["failed", "The process ended before this run did"],
   );
-  assertEquals(registry.getInterruptedRuns().map(({ runId }) => runId), ["waiting"]);
+  assertEquals(registry.getInterruptedRuns(), []);
   await manager.close();
+  assertEquals(registry.getInterruptedRuns().map(({ runId }) => runId), ["waiting"]);
   assertEquals(ids((await open(file)).registry).length, 3);
 });
 
@@ -360,7 +385,7 @@ Deno.test("interrupted runs are looked up again when reading the queue failed", 
   await settle();
   await clock.advance(100);
   assertEquals(errors, [DISK_FULL]);
-  assert(registry.getInterruptedRuns().length > 0);
+  assert(registry.getRunsByStatus("queued").length > 0);
   await clock.advance(2000);
   assertEquals(errors.length, 1);
   assertEquals([registry.getInterruptedRuns(), follower.activeCount()], [[], 0]);

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StorageError } from "../../src/domain/errors.ts";
 import { createRun } from "../../src/domain/run.ts";
-import { createTaskManager, openRunRegistry, RunRegistry } from "../../src/mod.ts";
+import { createTaskManager, openQueue, openRunRegistry, RunRegistry } from "../../src/mod.ts";
 import { DiskHistoryFile } from "../../src/platform/disk_history_file.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
@@ -38,6 +38,40 @@ Deno.test("replace() that fails half-way leaves the file as it was", () =>
     assertEquals(await file.read(), bytes("before"));
     await file.replace([bytes("after")]);
     assertEquals(namesBeside(path), ["queue.db"]);
+  }));
+
+Deno.test({
+  name: "a history goes on being a link, and those who could read it still can",
+  ignore: Deno.build.os === "windows", // no modes, and links need a privilege
+  fn: () =>
+    withTemporaryPath(async (path) => {
+      const target = `${path} target`;
+      await Deno.symlink(target, path);
+      const file = new DiskHistoryFile(path);
+      await file.replace([bytes("first")]);
+      assertEquals(Deno.statSync(target).mode! & 0o777, 0o600);
+      await Deno.chmod(target, 0o640);
+      await file.replace([bytes("second")]);
+      assert(Deno.lstatSync(path).isSymlink);
+      assertEquals(await Deno.readTextFile(target), "second");
+      assertEquals(Deno.statSync(target).mode! & 0o777, 0o640);
+      assertEquals(Deno.statSync(await file.keepAside()).mode! & 0o777, 0o640);
+    }),
+});
+
+Deno.test("a queue that is given as the path of a history is left as it is", () =>
+  withTemporaryPath(async (path) => {
+    const queue = await openQueue(path);
+    const wrong = { taskBackend: "in-memory", historyPath: path } as const;
+    await queue.enqueue({ type: "t" });
+    await assertRejects(() => createTaskManager(wrong), StorageError, "a run history");
+    assertEquals(await Deno.readFile(path), new Uint8Array());
+    await queue.checkpoint();
+    await queue.close();
+    const before = await Deno.readFile(path);
+    await assertRejects(() => createTaskManager(wrong), StorageError, "it is not a run history");
+    assertEquals(await Deno.readFile(path), before);
+    assertEquals(namesBeside(path).filter((name) => name.includes("damaged")), []);
   }));
 
 Deno.test("keepAside() copies the file under the next free name", () =>

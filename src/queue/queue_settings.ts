@@ -1,0 +1,44 @@
+/**
+ * QueueSettings: how a queue behaves, wherever it is.
+ */
+import type { RetryPolicy } from "../domain/backoff.ts";
+import type { Durability } from "../ledger/ledger.ts";
+import type { HealthThresholds } from "./health.ts";
+import type { PruneRequest } from "./operations.ts";
+
+/** How a queue behaves. */
+export interface QueueSettings {
+  /**
+   * `full` (default): an acknowledged write survives a power cut. `relaxed`: it survives a killed process, and a power cut
+   * 50 ms later.
+   */
+  readonly durability?: Durability;
+  /** How failures are retried, where neither the task nor its handler says; default 1 s, ×2, at most 300 s. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+  /** How large a payload may be, 1 to 16 MiB in bytes; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
+  /**
+   * How much memory the tasks may take in each process, 1 MiB to 1.25 GiB in bytes; default 1.25 GiB, which SQLite in WASM can
+   * hold with room to work. Above three quarters of it nothing is enqueued or imported and no schedule fires
+   * (`QueueFullError`), above it no result of more than 4 KiB is stored; all else goes on, and pruning makes room. The same for
+   * every process of a queue, or the smallest refuses first.
+   */
+  readonly memoryMaxBytes?: number;
+  /**
+   * Which finished tasks are deleted by themselves, looked at every minute: each rule is what `prune` takes, for example
+   * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
+   */
+  readonly retention?: readonly PruneRequest[];
+  /** When `health()` is no longer content; default `HEALTH_THRESHOLDS`, also for each that is left out. */
+  readonly health?: Partial<HealthThresholds>;
+}
+
+/** The names of all of them. */
+export const QUEUE_SETTINGS: readonly (keyof QueueSettings)[] = Object.freeze([
+  "durability",
+  "retryPolicy",
+  "payloadMaxBytes",
+  "memoryMaxBytes",
+  "retention",
+  "health",
+]);
