@@ -95,5 +95,6 @@ function createBackgroundTaskManager(parts: QueuedTaskManagerParts): BackgroundT
 }
 
 function settingsOf(parts: QueueSettings): QueueSettings {
-  return Object.fromEntries(QUEUE_SETTINGS.map((name) => [name, parts[name]]));
+  const given = QUEUE_SETTINGS.filter((name) => parts[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, parts[name]]));
 }
