@@ -118,6 +118,13 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ["test/queue/large_payloads.test.ts"],
   },
   {
+    name: "what is given to a worker is stored without its lease",
+    file: "src/queue/insert_task.ts",
+    find: "    ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),\n",
+    replace: "",
+    tests: ["test/queue/first_lease.test.ts"],
+  },
+  {
     name: "acknowledge before the fsync",
     file: "src/ledger/ledger.ts",
     find: "      await this.#makeDurable();\n      for (const tell of outcomes) tell();\n",

@@ -1,0 +1,24 @@
+/**
+ * Random programs, compared after each operation: by the two task managers, and by two managers on one queue.
+ *
+ * HOLDFAST_DIFFERENTIAL_SEEDS says how many seeds of each; `deno task differential` takes any number of operations.
+ */
+import { assertEquals } from "@std/assert";
+import { compareNeighbours } from "./neighbours.ts";
+import { compareSubstitutes } from "./substitutes.ts";
+
+const SEEDS = Number(Deno.env.get("HOLDFAST_DIFFERENTIAL_SEEDS") ?? 0);
+
+Deno.test("the task managers take each other's place: random programs do not tell them apart", async () => {
+  const length = 40;
+  for (let seed = 1; seed <= (SEEDS || 4); seed++) {
+    assertEquals(await compareSubstitutes(seed, length), length + 1);
+  }
+});
+
+Deno.test("two managers on one queue: both registries say what the queue says, and work is done where it was given", async () => {
+  const length = 25;
+  for (let seed = 1; seed <= (SEEDS || 2); seed++) {
+    assertEquals(await compareNeighbours(seed, length), length + 1);
+  }
+});

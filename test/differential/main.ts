@@ -1,0 +1,65 @@
+/**
+ * `deno task differential`: random programs by both task managers, and by two managers on one queue, compared after each
+ * operation.
+ *
+ *     deno task differential --operations 100000      as many operations, from seed 1 on, half of them each
+ *     deno task differential --operations 50000 --first 1000 --only substitutes
+ *     deno task differential --seed 17                one seed
+ */
+import { parseArgs } from "node:util";
+import { messageOf } from "../../src/domain/errors.ts";
+import { compareNeighbours } from "./neighbours.ts";
+import { compareSubstitutes } from "./substitutes.ts";
+
+/** Operations of one program. */
+const LENGTH = 60;
+
+const FAILURES_MAX = 5;
+
+/** Runs the program of a seed; how many operations were compared. */
+type Comparison = (seed: number, length: number) => Promise<number>;
+
+const COMPARISONS: Readonly<Record<string, Comparison>> = {
+  substitutes: compareSubstitutes,
+  neighbours: compareNeighbours,
+};
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      operations: { type: "string", default: "2000" },
+      first: { type: "string", default: "1" },
+      seed: { type: "string" },
+      only: { type: "string" },
+    },
+  });
+  const names = Object.keys(COMPARISONS).filter((name) => name === (values.only ?? name));
+  if (names.length === 0) throw new TypeError(`Cannot compare ${JSON.stringify(values.only)}`);
+  const isOne = values.seed !== undefined;
+  const wanted = isOne ? 1 : Math.ceil(Number(values.operations) / names.length);
+  let failures = 0;
+  for (const name of names) {
+    failures += await compareMany(name, Number(values.seed ?? values.first), wanted);
+  }
+  return failures === 0 ? 0 : 1;
+}
+
+/** Takes one seed after the other until `wanted` operations were compared; how many seeds differed. */
+async function compareMany(name: string, first: number, wanted: number): Promise<number> {
+  let [operations, seed, failures] = [0, first, 0];
+  while (operations < wanted && failures < FAILURES_MAX) {
+    try {
+      operations += await COMPARISONS[name]!(seed, LENGTH);
+    } catch (error) {
+      failures++;
+      console.log(`${name}, seed ${seed}: ${messageOf(error).slice(0, 2000)}`);
+    }
+    seed++;
+  }
+  console.log(
+    `${name}: ${operations} operations compared, seeds ${first} to ${seed - 1}, ${failures} differ`,
+  );
+  return failures;
+}
+
+if (import.meta.main) Deno.exit(await main());
