@@ -6,7 +6,6 @@
  */
 import { CorruptionError, messageOf, StorageError } from "./domain/errors.ts";
 import { checkInteger } from "./domain/task.ts";
-import type { LedgerExport } from "./ledger/ledger.ts";
 import { Replica } from "./ledger/replica.ts";
 import { integrityProblems } from "./ledger/verify.ts";
 import {
@@ -21,12 +20,13 @@ import { moveLogs } from "./platform/file_log_store.ts";
 import { loadSqlJsEngine } from "./platform/sqljs_engine.ts";
 import type { BackupReport } from "./queue/operations.ts";
 import { QUEUE_SCHEMA } from "./queue/schema.ts";
+import { decodeFooter, FOOTER_BYTES } from "./storage/footer.ts";
+import { displaced } from "./storage/place.ts";
 import { listSegments, segmentName } from "./storage/segment.ts";
 import {
   checkSnapshot,
   chunksWithFooter,
-  FOOTER_BYTES,
-  isBackupFooter,
+  type SnapshotImage,
   writeSnapshot,
 } from "./storage/snapshot.ts";
 
@@ -43,8 +43,8 @@ export interface BackupFile {
 /** How to restore. */
 export interface RestoreOptions {
   /**
-   * Restore although the queue may be open somewhere. Close it there first if you can: what it still writes is lost, and a
-   * checkpoint of its own puts the old queue back. Default false.
+   * Restore although the queue may be open somewhere: who has it open notices, writes no more and says so; what it has
+   * written so far is in the copies that are kept. Default false.
    */
   readonly force?: boolean;
 }
@@ -66,10 +66,10 @@ export interface RestoreReport {
  */
 export async function writeBackup(
   path: string,
-  content: LedgerExport,
+  content: SnapshotImage,
   queuePath?: string,
 ): Promise<BackupReport> {
-  await writeNewFile(path, chunksWithFooter(content.bytes, "backup"), queuePath);
+  await writeNewFile(path, chunksWithFooter(content, "backup"), queuePath);
   try {
     const { replica, bytes } = await openBackup(path);
     const tasks = countTasks(replica);
@@ -112,7 +112,7 @@ export async function restoreBackup(
 export async function listBackups(folder: string): Promise<BackupFile[]> {
   const files = await listFiles(folder, FOOTER_BYTES);
   return files
-    .filter(({ tail }) => isBackupFooter(tail))
+    .filter(({ tail }) => decodeFooter(tail)?.isBackup)
     .sort((a, b) => b.modifiedAt.getTime() - a.modifiedAt.getTime() || (a.path < b.path ? 1 : -1))
     .map(({ path, bytes, modifiedAt }) => ({ path, bytes, modifiedAt }));
 }
@@ -131,7 +131,7 @@ export async function cleanupBackups(folder: string, keep: number): Promise<stri
 }
 
 /** The new snapshot stands, with a queue id that no old segment has, before an old segment is removed. */
-async function replaceQueue(storage: DenoStorage, content: Uint8Array): Promise<string | null> {
+async function replaceQueue(storage: DenoStorage, content: SnapshotImage): Promise<string | null> {
   const checkpointLock = await storage.lock("checkpoint");
   const commitLock = await storage.lock("commit");
   try {
@@ -139,13 +139,21 @@ async function replaceQueue(storage: DenoStorage, content: Uint8Array): Promise<
     const label = keptLabel();
     const copies = old.length === 0 ? null : await keepCopies(storage.location, old, label);
     const keptIn = await keepLogs(storage.location, copies, label);
-    await writeSnapshot(storage, content);
-    for (const first of listSegments(storage)) await storage.remove(segmentName(first));
+    const check = (): void => checkLocks(storage);
+    await writeSnapshot(storage, content, { check });
+    for (const first of listSegments(storage)) await storage.remove(segmentName(first), check);
     await storage.syncFolder();
     return keptIn;
   } finally {
     commitLock.release();
     checkpointLock.release();
+  }
+}
+
+/** Another folder, or another's lock files, may have come in the place of those that this process has locked. */
+function checkLocks(storage: DenoStorage): void {
+  for (const name of ["checkpoint", "commit"] as const) {
+    if (!storage.isLockInPlace(name)) throw displaced(storage.location);
   }
 }
 

@@ -44,10 +44,10 @@ export async function repairQueue(
     const engine = await loadSqlJsEngine();
     const salvaged = await salvage({ storage, engine, schema: QUEUE_SCHEMA, newQueueId });
     const { replica, sequence, records, lost } = salvaged;
-    const bytes = replica.export({ queueId: newQueueId(), sequence });
+    const content = replica.export({ queueId: newQueueId(), sequence });
     replica.close();
     const output = options.output ?? `${storage.location}.repaired`;
-    const { tasks } = await writeBackup(output, { bytes, sequence }, storage.location);
+    const { tasks } = await writeBackup(output, content, storage.location);
     return { path: output, tasks, records, lost };
   } finally {
     storage.close();

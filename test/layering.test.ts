@@ -38,6 +38,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/platform": [
     "src/domain",
     "src/storage/storage.ts",
+    "src/storage/place.ts",
     "src/ledger/sql_engine.ts",
     "src/manager/history_file.ts",
     "src/patterns/command_module.ts",

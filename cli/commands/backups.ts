@@ -30,7 +30,7 @@ export function addBackupCommands(program: Program, app: App): void {
   program.command("restore")
     .description("put a backup in the queue's place; copies of its files are kept beside it")
     .argument("<path>", "a file that `backup` or `repair` has written")
-    .option("--force", "also when the queue is open somewhere: what is written there is lost")
+    .option("--force", "also when the queue is open somewhere: it is refused there from then on")
     .action((path, options, command) =>
       app.run(command.optsWithGlobals(), (session) => restore(session, path, options))
     );

@@ -3,10 +3,13 @@
  *
  * The snapshot is in place, durably, before a segment that it includes is removed. Meanwhile others go on; who writes faster
  * than the snapshot is written waits for it, so that the journal stays below the snapshot's size and a checkpoint's minimum.
+ * Nothing is replaced or removed that is not this queue's: right before each step it is looked whose the file is, and
+ * whether the folder is still the same.
  */
 import { invariant } from "../domain/errors.ts";
-import { segmentName } from "../storage/segment.ts";
-import { writeSnapshot } from "../storage/snapshot.ts";
+import { displaced } from "../storage/place.ts";
+import { checkSegmentIsOf, segmentName } from "../storage/segment.ts";
+import { includedSequence, type SnapshotImage, writeSnapshot } from "../storage/snapshot.ts";
 import type { Lock, Storage } from "../storage/storage.ts";
 
 /** What a checkpoint did. */
@@ -21,10 +24,8 @@ export interface LedgerCheckpoint {
 
 /** What a snapshot is made of. */
 export interface ExportedReplica {
-  /** A SQLite file. */
-  readonly bytes: Uint8Array;
-  /** The last record that it includes, which is durable. */
-  readonly sequence: number;
+  /** What is durable, and no more. */
+  readonly image: SnapshotImage;
   /** The segments, by their first records, that it makes superfluous. */
   readonly superseded: readonly number[];
 }
@@ -32,22 +33,29 @@ export interface ExportedReplica {
 /** Exports the replica, unless `isWanted` says no once it has caught up. */
 export type ExportReplica = (isWanted: () => boolean) => Promise<ExportedReplica | undefined>;
 
+/** What checkpoints are made of. */
+export interface CheckpointerTools {
+  readonly storage: Storage;
+  readonly exportReplica: ExportReplica;
+  /** Asserts that the journal is still the one at its path. @throws StorageError (`find`) */
+  readonly checkJournal: () => void;
+  /** Is told why a segment that is superfluous could not be removed. */
+  readonly onLeftOver: (error: unknown) => void;
+}
+
 /** Makes the checkpoints of one process. */
 export class Checkpointer {
   readonly #storage: Storage;
   readonly #exportReplica: ExportReplica;
+  readonly #checkJournal: () => void;
   readonly #onLeftOver: (error: unknown) => void;
   #current: Promise<LedgerCheckpoint | undefined> | undefined;
   #writing: { readonly bytes: number; readonly ended: Promise<void> } | undefined;
 
-  /** `onLeftOver` is told why a segment that is superfluous could not be removed. */
-  constructor(
-    storage: Storage,
-    exportReplica: ExportReplica,
-    onLeftOver: (error: unknown) => void,
-  ) {
+  constructor({ storage, exportReplica, checkJournal, onLeftOver }: CheckpointerTools) {
     this.#storage = storage;
     this.#exportReplica = exportReplica;
+    this.#checkJournal = checkJournal;
     this.#onLeftOver = onLeftOver;
   }
 
@@ -94,12 +102,12 @@ export class Checkpointer {
     return this.#current;
   }
 
-  /** How many of these segments could be removed; one that another program holds is left to the next checkpoint. */
-  async #removeAll(segments: readonly number[]): Promise<number> {
+  /** How many of these segments could be removed; one that another program holds, or another queue's, is left. */
+  async #removeAll(segments: readonly number[], queueId: string): Promise<number> {
     let removed = 0;
     for (const segment of segments) {
       try {
-        await this.#storage.remove(segmentName(segment));
+        await this.#remove(segment, queueId);
         removed++;
       } catch (error) {
         this.#onLeftOver(error);
@@ -113,10 +121,16 @@ export class Checkpointer {
     try {
       const exported = await this.#exportReplica(isWanted);
       if (exported === undefined) return undefined;
-      const { bytes, sequence, superseded } = exported;
-      const snapshotBytes = await writeSnapshot(this.#storage, bytes, this.#beginWriting(bytes));
-      const removedSegments = await this.#removeAll(superseded);
-      return { sequence, snapshotBytes, removedSegments };
+      const { image, superseded } = exported;
+      const snapshotBytes = await writeSnapshot(this.#storage, image, {
+        onWritten: this.#beginWriting(image.bytes),
+        check: () => {
+          this.#checkPlace();
+          includedSequence(this.#storage, image.queueId); // throws when it is another queue's
+        },
+      });
+      const removedSegments = await this.#removeAll(superseded, image.queueId);
+      return { sequence: image.sequence, snapshotBytes, removedSegments };
     } finally {
       lock.release();
     }
@@ -130,5 +144,18 @@ export class Checkpointer {
       this.#writing = undefined;
       resolve();
     };
+  }
+
+  async #remove(segment: number, queueId: string): Promise<void> {
+    await this.#storage.remove(segmentName(segment), () => {
+      this.#checkPlace();
+      checkSegmentIsOf(this.#storage, segment, queueId);
+    });
+  }
+
+  /** The folder is the one in which the lock was taken, and the queue in it is the one that was exported. */
+  #checkPlace(): void {
+    if (!this.#storage.isLockInPlace("checkpoint")) throw displaced(this.#storage.location);
+    this.#checkJournal();
   }
 }

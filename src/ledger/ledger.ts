@@ -11,6 +11,8 @@
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { CorruptionError, messageOf, QueueError, StorageError } from "../domain/errors.ts";
 import type { Journal, ReadOutcome } from "../storage/journal.ts";
+import { displaced, foreign, isMisplaced } from "../storage/place.ts";
+import { includedSequence, type SnapshotImage } from "../storage/snapshot.ts";
 import type { Lock } from "../storage/storage.ts";
 import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
@@ -71,13 +73,8 @@ export interface WriteOptions {
   readonly upTo?: MemoryMark;
 }
 
-/** A whole ledger. */
-export interface LedgerExport {
-  /** A SQLite file. */
-  readonly bytes: Uint8Array;
-  /** The last record that it includes. */
-  readonly sequence: number;
-}
+/** A whole ledger as a file, and whose it is. */
+export type LedgerExport = SnapshotImage;
 
 /**
  * How many turns of the microtask queue a commit waits for company: what a caller does at once when it is answered, or what
@@ -87,6 +84,12 @@ const GATHER_TURNS = 8;
 
 /** The commit lock is held for microseconds: who holds it for so long stands still, or is no process of ours. */
 const LOCK_NOTICE_MS = 5000;
+
+/** How often a segment that is not at its path is read on before it counts as lost: a sealed one may be gone rightly. */
+const LOOKS_MAX = 2;
+
+/** How often it is looked whether the snapshot is still there. */
+const SNAPSHOT_LOOK_MS = 1000;
 
 /** A durable, shared set of rows. */
 export class Ledger {
@@ -105,6 +108,7 @@ export class Ledger {
   #failure: Error | undefined;
   #closing: Promise<void> | undefined;
   #isReloadWanted = false;
+  #snapshotSeenAtMs = -Infinity;
   #lookout: Lookout | undefined;
   #cancelSync: CancelTimer | undefined;
   #isWaitingForLock = false;
@@ -135,11 +139,12 @@ export class Ledger {
     this.#replica = recovered.replica;
     this.#journal = recovered.journal;
     this.#snapshotBytes = recovered.snapshotBytes;
-    this.#checkpointer = new Checkpointer(
-      options.storage,
-      (isWanted) => this.#onDrain(() => this.#exportAtRotation(isWanted)),
-      (error) => this.#reportOnce(error),
-    );
+    this.#checkpointer = new Checkpointer({
+      storage: options.storage,
+      exportReplica: (isWanted) => this.#onDrain(() => this.#exportAtRotation(isWanted)),
+      checkJournal: () => this.#journal.checkPlace(),
+      onLeftOver: (error) => this.#reportOnce(error),
+    });
   }
 
   /** Runs `query` on the replica, which knows every commit that any process has made. */
@@ -177,7 +182,7 @@ export class Ledger {
     if (this.#options.isReadOnly) throw this.#readOnlyError();
     while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
     this.#checkOpen();
-    const report = await this.#checkpointer.make();
+    const report = await this.#guardPlace(() => this.#checkpointer.make());
     this.#snapshotBytes = report.snapshotBytes;
     return report;
   }
@@ -195,6 +200,7 @@ export class Ledger {
     return await this.#onDrain(async () => {
       await this.#sync(); // what is left to do with the lock held is little then
       await this.#underLock(() => this.#syncNow());
+      this.#checkPlace();
       return this.#exportHere();
     });
   }
@@ -268,7 +274,8 @@ export class Ledger {
   async #tidyUp(): Promise<void> {
     if (this.#failure === undefined) await this.#onDrain(() => this.#sync());
     const isWanted = (): boolean => {
-      return this.#outgrows(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4);
+      return this.#outgrows(LEDGER_DEFAULTS.closeCheckpointMinBytes, 1 / 4) ||
+        this.#isSnapshotLostForGood();
     };
     await this.#checkpointIf(isWanted).catch((error) => this.#reportOnce(error));
   }
@@ -375,6 +382,7 @@ export class Ledger {
         return this.#execute(batch);
       });
       await this.#makeDurable();
+      this.#checkPlace();
       for (const tell of outcomes) tell();
     } catch (error) {
       if (batch.length === 0) batch = this.#waiting.splice(0, BATCH_MAX);
@@ -404,7 +412,7 @@ export class Ledger {
   async #underLock<T>(action: () => T): Promise<T> {
     for (;;) {
       this.#checkHealthy();
-      const lock = this.#options.storage.tryLock("commit") ?? await this.#waitForLock();
+      const lock = await this.#takeLock();
       try {
         if (this.#catchUp()) return action();
       } finally {
@@ -420,6 +428,15 @@ export class Ledger {
     const settled = this.#guardNow(() => this.#journal.settle(this.#visitor()));
     if (settled !== "changed" && settled > 0) this.#tornTails++;
     return settled !== "changed";
+  }
+
+  async #takeLock(): Promise<Lock> {
+    try {
+      return this.#options.storage.tryLock("commit") ?? await this.#waitForLock();
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
   }
 
   /** Its holder may be suspended: what relaxed durability has acknowledged is made durable meanwhile. */
@@ -545,13 +562,27 @@ export class Ledger {
     }
   }
 
+  /**
+   * Follows the others, and makes sure that there is something to follow: files that are moved, deleted or replaced never
+   * change again. A segment may be gone rightly once it is sealed, so it is read to its end first.
+   */
+  #followInPlace(): ReadOutcome {
+    let outcome = this.#follow();
+    for (let looks = 0; outcome === "current" && !this.#journal.isInPlace; looks++) {
+      if (looks === LOOKS_MAX) this.#fail(displaced(this.location));
+      this.#checkHealthy();
+      outcome = this.#follow();
+    }
+    return outcome;
+  }
+
   #visitor(): ReturnType<typeof replicaVisitor> {
     return replicaVisitor(this.#replica, this.#options, (changes) => this.#feed.note(changes));
   }
 
   /** Starts again from the newest snapshot. */
   async #reload(): Promise<void> {
-    const recovered = await this.#guard(() => recover(this.#options));
+    const recovered = await this.#guard(() => this.#recoverSame());
     this.#journal.close();
     this.#replica.close();
     this.#replica = recovered.replica;
@@ -560,16 +591,57 @@ export class Ledger {
     this.#feed.tellReset();
   }
 
+  /** Another queue may stand there now. */
+  async #recoverSame(): Promise<Recovered> {
+    const recovered = await recover(this.#options);
+    const { queueId } = this.#journal.identity;
+    const found = recovered.journal.identity.queueId;
+    if (found === queueId || this.#lookout === undefined) return recovered;
+    recovered.journal.close();
+    recovered.replica.close();
+    throw foreign(this.location, `a file of queue ${found}`, queueId);
+  }
+
   /** Looks for what others have appended, tells the watchers of it; says whether there was any. */
   #look(): boolean {
     const before = this.#journal.sequence;
     try {
-      if (this.#follow() !== "current") this.#reloadLater();
+      if (this.#followInPlace() !== "current") this.#reloadLater();
+      else this.#lookAtSnapshot();
     } catch (error) {
       this.#reportOnce(error);
     }
     this.#announce();
     return this.#isReloadWanted || this.#journal.sequence !== before;
+  }
+
+  /** Now and then, whether the snapshot is there and this queue's; one that is lost is made anew. */
+  #lookAtSnapshot(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (Math.abs(nowMs - this.#snapshotSeenAtMs) < SNAPSHOT_LOOK_MS) return;
+    this.#snapshotSeenAtMs = nowMs;
+    if (!this.#isSnapshotLost() || this.#options.isReadOnly) return;
+    this.#checkpointIf(() => this.#isSnapshotLost()).catch((error) => this.#report(error));
+  }
+
+  /**
+   * Whether the snapshot was removed, or an older one put in its place: what was between that and the journal is in the
+   * memory of processes only. @throws StorageError when another queue's stands there.
+   */
+  #isSnapshotLost(): boolean {
+    if (this.#failure !== undefined) return false;
+    try {
+      const sequence = includedSequence(this.#options.storage, this.#journal.identity.queueId);
+      return sequence !== undefined && this.#journal.isCutOffFrom(sequence);
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+  }
+
+  /** On closing: whether the snapshot is lost and the rest of the queue is there. */
+  #isSnapshotLostForGood(): boolean {
+    return this.#journal.hasPredecessors && this.#journal.isInPlace && this.#isSnapshotLost();
   }
 
   #reloadLater(): void {
@@ -609,7 +681,7 @@ export class Ledger {
   }
 
   async #checkpointIf(isWanted: () => boolean): Promise<void> {
-    const report = await this.#checkpointer.makeIf(isWanted);
+    const report = await this.#guardPlace(() => this.#checkpointer.makeIf(isWanted));
     if (report !== undefined) this.#snapshotBytes = report.snapshotBytes;
   }
 
@@ -618,17 +690,18 @@ export class Ledger {
     await this.#sync(); // what is left to do with the lock held is little then
     const isBegun = await this.#underLock(() => {
       if (!isWanted()) return false;
+      this.#checkPlace();
       if (this.#journal.hasRecords) this.#guardNow(() => this.#journal.rotate(this.#visitor()));
       return true;
     });
     if (!isBegun) return undefined;
-    return { ...this.#exportHere(), superseded: this.#journal.supersededSegments() };
+    return { image: this.#exportHere(), superseded: this.#journal.supersededSegments() };
   }
 
   /** No await may stand between the release of the lock and this, so that it includes nothing that is not durable. */
   #exportHere(): LedgerExport {
     const { sequence, identity } = this.#journal;
-    return { bytes: this.#replica.export({ queueId: identity.queueId, sequence }), sequence };
+    return this.#replica.export({ queueId: identity.queueId, sequence });
   }
 
   // --- health
@@ -655,8 +728,23 @@ export class Ledger {
   #noteFailure(error: unknown): void {
     if (!(error instanceof StorageError)) return;
     const isDoubtful = error instanceof CorruptionError || error.isInDoubt ||
-      error.operation === "sync" || error.operation === "truncate";
+      error.operation === "sync" || error.operation === "truncate" || isMisplaced(error);
     if (isDoubtful) this.#fail(error);
+  }
+
+  /** What was written is in the queue only if the file is where the queue is. */
+  #checkPlace(): void {
+    this.#guardNow(() => this.#journal.checkPlace());
+  }
+
+  /** A checkpoint that fails leaves no doubt, unless it finds that the queue's files are not where they were. */
+  async #guardPlace<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      if (isMisplaced(error)) this.#noteFailure(error);
+      throw error;
+    }
   }
 
   #fail(error: Error): void {

@@ -5,7 +5,8 @@
  * image, another process does what the images say. So both leave the same rows.
  */
 import { CorruptionError, invariant, messageOf, StorageError } from "../domain/errors.ts";
-import type { SnapshotContent } from "../storage/snapshot.ts";
+import type { SnapshotIdentity } from "../storage/footer.ts";
+import type { SnapshotContent, SnapshotImage } from "../storage/snapshot.ts";
 import { type Change, decodeChanges, encodeChanges } from "./change.ts";
 import { MEMORY_LIMITS, MemoryBudget, type MemoryMark, type MemoryUsage } from "./memory_budget.ts";
 import { checkLength, type RowTable, rowTable, updateFor } from "./row_table.ts";
@@ -56,13 +57,6 @@ export interface ReplicaPlace {
   readonly path: string;
   /** How large its database may become, in bytes; default what the engine takes. */
   readonly memoryMaxBytes?: number;
-}
-
-/** What a snapshot says of itself. */
-export interface SnapshotIdentity {
-  readonly queueId: string;
-  /** The last record that it includes. */
-  readonly sequence: number;
 }
 
 const META_TABLE =
@@ -223,12 +217,12 @@ export class Replica {
     }
   }
 
-  /** The replica as the bytes of a SQLite file that says who it is. */
-  export(identity: SnapshotIdentity): Uint8Array {
+  /** The replica as a SQLite file that says who it is. */
+  export(identity: SnapshotIdentity): SnapshotImage {
     const put = "INSERT OR REPLACE INTO holdfast_meta (key, value) VALUES (?, ?)";
     this.#database.all(put, ["queue_id", identity.queueId]);
     this.#database.all(put, ["sequence", identity.sequence]);
-    return this.#database.export();
+    return { ...identity, bytes: this.#database.export() };
   }
 
   close(): void {

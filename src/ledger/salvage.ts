@@ -12,10 +12,13 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from "../storage/segment.ts";
-import { FOOTER_BYTES, readSnapshot } from "../storage/snapshot.ts";
+import { FOOTER_BYTES } from "../storage/footer.ts";
+import { readSnapshot } from "../storage/snapshot.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import type { RecoverySource } from "./recovery.ts";
 import { Replica } from "./replica.ts";
+import type { Schema } from "./schema.ts";
+import type { SqlEngine } from "./sql_engine.ts";
 import { integrityProblems } from "./verify.ts";
 
 /** A part of a file that could not be used. */
@@ -97,7 +100,8 @@ function openPages(
 ): Replica | string {
   let replica: Replica | undefined;
   try {
-    replica = Replica.open({ engine, schema, path: storage.location }, { bytes, isVerified: true });
+    const content = { bytes: withOwnDefinitions(engine, schema, bytes), isVerified: true };
+    replica = Replica.open({ engine, schema, path: storage.location }, content);
     const [problem] = integrityProblems(replica);
     if (problem !== undefined) throw new CorruptionError(storage.location, 0, problem);
     replica.read("UPDATE holdfast_meta SET value = value"); // what a damaged header may forbid
@@ -105,6 +109,25 @@ function openPages(
   } catch (error) {
     replica?.close();
     return messageOf(error);
+  }
+}
+
+/** A wrong letter in a table's definition would make every record of the journal unfit, so the letters are put right. */
+function withOwnDefinitions(engine: SqlEngine, schema: Schema, bytes: Uint8Array): Uint8Array {
+  const database = engine.open(bytes);
+  const model = Replica.open({ engine, schema, path: "" }, undefined);
+  try {
+    database.run("PRAGMA writable_schema = ON");
+    model.migrate(Number(database.all("PRAGMA user_version")[0]?.[0]));
+    const definitions = model.read("SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL");
+    const place = "UPDATE sqlite_schema SET sql = ?3 WHERE type = ?1 AND name = ?2";
+    const changes = definitions.map((definition) =>
+      database.execute(`${place} AND sql <> ?3 AND length(sql) = length(?3)`, definition)
+    );
+    return changes.some((count) => count > 0) ? database.export() : bytes;
+  } finally {
+    database.close();
+    model.close();
   }
 }
 

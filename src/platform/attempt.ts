@@ -12,6 +12,19 @@ export function attemptNow<T>(operation: string, path: string, action: () => T):
   }
 }
 
+/** As `attemptNow`, for what takes time. */
+export async function attempt<T>(
+  operation: string,
+  path: string,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw storageError(operation, path, error);
+  }
+}
+
 /** The failure of `operation` on `path`. */
 export function storageError(operation: string, path: string, error: unknown): StorageError {
   if (error instanceof StorageError) return error;

@@ -3,6 +3,7 @@
  */
 import type { StorageFile } from "../storage/storage.ts";
 import { attemptNow, storageError } from "./attempt.ts";
+import { FilePlace } from "./file_place.ts";
 
 /**
  * An fsync that may hold up this thread does, as long as one takes less than this on average: a hop to another thread and
@@ -21,16 +22,27 @@ export function newDiskSpeed(): DiskSpeed {
   return { syncMs: INLINE_SYNC_MS };
 }
 
-/** A file that is open for reading and writing. */
+/** What a file that is open has to do with the others. */
+export interface DenoFileOptions {
+  readonly disk: DiskSpeed;
+  /** Is told when it is closed. */
+  readonly onClose: (file: DenoFile) => void;
+}
+
+/** A file that is open. */
 export class DenoFile implements StorageFile {
   readonly path: string;
   readonly #file: Deno.FsFile;
+  readonly #place: FilePlace;
   readonly #disk: DiskSpeed;
+  readonly #onClose: (file: DenoFile) => void;
 
-  constructor(path: string, file: Deno.FsFile, disk: DiskSpeed) {
+  constructor(path: string, file: Deno.FsFile, { disk, onClose }: DenoFileOptions) {
     this.path = path;
     this.#file = file;
+    this.#place = new FilePlace(path, file);
     this.#disk = disk;
+    this.#onClose = onClose;
   }
 
   size(): number {
@@ -57,6 +69,10 @@ export class DenoFile implements StorageFile {
     attemptNow("truncate", this.path, () => this.#file.truncateSync(size));
   }
 
+  isInPlace(): boolean {
+    return attemptNow("find", this.path, () => this.#place.isKept());
+  }
+
   async sync(mayBlock = false): Promise<void> {
     const startedAt = performance.now();
     try {
@@ -75,5 +91,6 @@ export class DenoFile implements StorageFile {
 
   close(): void {
     this.#file.close();
+    this.#onClose(this);
   }
 }

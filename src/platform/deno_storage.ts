@@ -5,7 +5,6 @@
  * own, because a lock on Windows also forbids reading.
  */
 import { basename, dirname, join, resolve } from "node:path";
-import { StorageError } from "../domain/errors.ts";
 import {
   type FileName,
   type FileWatch,
@@ -15,10 +14,12 @@ import {
   type Storage,
   type StorageFile,
 } from "../storage/storage.ts";
-import { attemptNow, ignoreMissing, storageError } from "./attempt.ts";
+import { attempt, attemptNow, ignoreMissing } from "./attempt.ts";
 import { DenoFile, newDiskSpeed } from "./deno_file.ts";
 import { accessOf, type FileAccess, makeFile } from "./file_access.ts";
+import { FilePlace } from "./file_place.ts";
 import { FolderWatch, type WatchTrust } from "./folder_watch.ts";
+import { LockFiles } from "./lock_files.ts";
 import { brieflyPatient, patiently } from "./patience.ts";
 import { checkOrdinary, checkStreamless, foldCase, truePath } from "./queue_path.ts";
 import {
@@ -55,10 +56,13 @@ export class DenoStorage implements Storage {
   #presenceFile: Deno.FsFile | undefined;
   #watchTrust: WatchTrust = "untried";
   #location: string;
-  /** Those of a queue that is open; each is opened when it is asked for. */
-  readonly #lockFiles = new Map<LockName, Deno.FsFile>();
-  #isOpen = false;
   readonly #disk = newDiskSpeed();
+  readonly #openFiles = new Set<DenoFile>();
+  readonly #lockFiles = new LockFiles({
+    pathOf: (name) => this.#lockPath(name),
+    openFile: (path) => this.#openLock(path),
+    isQueueInPlace: () => this.#openFiles.values().some((file) => file.isInPlace()),
+  });
 
   /**
    * @param options.mustExist Whether `open` refuses to begin a new queue; default false.
@@ -86,7 +90,7 @@ export class DenoStorage implements Storage {
 
   /** A link to a queue means the queue it leads to. */
   open(): Promise<void> {
-    return this.#attempt("open", this.location, async () => {
+    return attempt("open", this.location, async () => {
       checkStreamless(this.location);
       const isLink = (await Deno.lstat(this.location).catch(ignoreMissing))?.isSymlink ?? false;
       const found = await Deno.stat(this.location).catch(ignoreMissing);
@@ -99,44 +103,29 @@ export class DenoStorage implements Storage {
       await makeFolder(this.#folder);
       if (found === undefined) await this.#holdPlace();
       await this.#enter();
-      this.#isOpen = true;
-      for (const name of ["commit", "checkpoint"] as const) {
-        await patiently(() => this.#lockFile(name));
-      }
+      await patiently(() => this.#lockFiles.open());
       await this.#awaitSegments();
     });
   }
 
   tryLock(name: LockName): Lock | undefined {
-    return attemptNow("lock", this.#lockPath(name), () => {
-      for (;;) {
-        const file = this.#lockFile(name);
-        if (!file.tryLockSync(true)) return undefined;
-        const lock = this.#checked(name, file);
-        if (lock !== undefined) return lock;
-      }
-    });
+    return this.#lockFiles.tryLock(name);
   }
 
-  async lock(name: LockName): Promise<Lock> {
-    return await this.#attempt("lock", this.#lockPath(name), async () => {
-      for (;;) {
-        const file = this.#lockFile(name);
-        await file.lock(true);
-        const lock = this.#checked(name, file);
-        if (lock !== undefined) return lock;
-      }
-    });
+  lock(name: LockName): Promise<Lock> {
+    return this.#lockFiles.lock(name);
+  }
+
+  isLockInPlace(name: LockName): boolean {
+    return this.#lockFiles.isInPlace(name);
   }
 
   openFile(name: FileName): StorageFile | undefined {
     const path = this.#path(name);
     return attemptNow("open", path, () => {
       try {
-        const file = brieflyPatient(() =>
-          Deno.openSync(path, { read: true, write: !this.#isReadOnly })
-        );
-        return new DenoFile(path, file, this.#disk);
+        const how = { read: true, write: name !== "snapshot" && !this.#isReadOnly };
+        return this.#opened(path, brieflyPatient(() => Deno.openSync(path, how)));
       } catch (error) {
         return ignoreMissing(error);
       }
@@ -146,15 +135,14 @@ export class DenoStorage implements Storage {
   createFile(name: FileName): StorageFile {
     const path = this.#path(name);
     return attemptNow("create", path, () => {
-      makeFile(path, this.#access);
-      const file = Deno.openSync(path, { read: true, write: true, truncate: true });
-      return new DenoFile(path, file, this.#disk);
+      if (!makeFile(path, this.#access)) throw new Error("it is there already");
+      return this.#opened(path, Deno.openSync(path, { read: true, write: true }));
     });
   }
 
   readFile(name: FileName): Promise<Uint8Array | undefined> {
     const path = this.#path(name);
-    return this.#attempt("read", path, async () => {
+    return attempt("read", path, async () => {
       const bytes = await patiently(() => Deno.readFile(path)).catch(ignoreMissing);
       return bytes?.length === 0 ? undefined : bytes;
     });
@@ -162,7 +150,7 @@ export class DenoStorage implements Storage {
 
   writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     const path = this.#path(name);
-    return this.#attempt("write", path, async () => {
+    return attempt("write", path, async () => {
       await patiently(() => Deno.remove(path), { isRenaming: true }).catch(ignoreMissing); // what is left of an earlier attempt may be another user's
       makeFile(path, this.#access);
       using file = await Deno.open(path, { write: true });
@@ -170,24 +158,39 @@ export class DenoStorage implements Storage {
     });
   }
 
-  rename(from: FileName, to: FileName): Promise<void> {
+  rename(from: FileName, to: FileName, check?: () => void): Promise<void> {
     const target = this.#path(to);
-    return this.#attempt("rename", target, () => renameOver(this.#path(from), target));
+    return attempt("rename", target, () => renameOver(this.#path(from), target, check));
   }
 
   syncFolder(): Promise<void> {
-    return this.#attempt("sync", this.#folder, () => syncFolder(this.#folder));
+    return attempt("sync", this.#folder, () => syncFolder(this.#folder));
   }
 
   syncFolderNow(): void {
     attemptNow("sync", this.#folder, () => syncFolderNow(this.#folder));
   }
 
-  remove(name: FileName): Promise<void> {
+  remove(name: FileName, check?: () => void): Promise<void> {
     const path = this.#path(name);
-    return this.#attempt("remove", path, () => {
+    const remove = (): Promise<void> => {
+      check?.();
+      return Deno.remove(path);
+    };
+    return attempt("remove", path, () => {
       const options = { isRenaming: true, limitMs: REMOVAL_PATIENCE_MS };
-      return patiently(() => Deno.remove(path), options).catch(ignoreMissing);
+      return patiently(remove, options).catch(ignoreMissing);
+    });
+  }
+
+  removeNow(name: FileName): void {
+    const path = this.#path(name);
+    attemptNow("remove", path, () => {
+      try {
+        Deno.removeSync(path);
+      } catch (error) {
+        ignoreMissing(error);
+      }
     });
   }
 
@@ -228,17 +231,14 @@ export class DenoStorage implements Storage {
   }
 
   close(): void {
-    this.#isOpen = false;
-    for (const file of this.#lockFiles.values()) file.close();
-    this.#lockFiles.clear();
+    this.#lockFiles.close();
     this.#presenceFile?.close();
     this.#presenceFile = undefined;
   }
 
   /** Until there is a snapshot an empty file stands in its place, which counts as none: nobody else makes a folder there. */
   async #holdPlace(): Promise<void> {
-    const [segment] = this.list();
-    makeFile(this.location, segment && accessOf(this.#path(segment)));
+    makeFile(this.location, this.#access);
     this.#location = await truePath(this.location, false);
   }
 
@@ -265,7 +265,10 @@ export class DenoStorage implements Storage {
 
   /** What a new file of this queue gets. */
   get #access(): FileAccess | undefined {
-    return accessOf(this.#location);
+    const access = accessOf(this.#location);
+    if (access !== undefined) return access;
+    const [segment] = this.list();
+    return segment && accessOf(this.#path(segment));
   }
 
   /** A queue without a snapshot yet has a journal. */
@@ -278,10 +281,21 @@ export class DenoStorage implements Storage {
   async #enter(): Promise<void> {
     if (this.#presence === "unseen") return;
     const path = join(this.#folder, `${this.#name}.open.lock`);
-    const file = await patiently(() => this.#openLock(path));
-    this.#presenceFile = file;
-    if (this.#presence === "shared") await file.lock(false);
-    else if (!file.tryLockSync(true)) throw new Error("it is open, here or in another process");
+    for (;;) {
+      const file = await patiently(() => this.#openLock(path));
+      this.#presenceFile = file;
+      if (this.#presence === "shared") await file.lock(false);
+      else if (!file.tryLockSync(true)) throw new Error("it is open, here or in another process");
+      if (new FilePlace(path, file).isKept()) return;
+      file.close();
+    }
+  }
+
+  #opened(path: string, opened: Deno.FsFile): DenoFile {
+    const onClose = (file: DenoFile): void => void this.#openFiles.delete(file);
+    const file = new DenoFile(path, opened, { disk: this.#disk, onClose });
+    this.#openFiles.add(file);
+    return file;
   }
 
   #path(name: FileName): string {
@@ -299,61 +313,10 @@ export class DenoStorage implements Storage {
     return folded.startsWith(`${own}.`) ? folded.slice(own.length + 1) : "";
   }
 
-  #lockFile(name: LockName): Deno.FsFile {
-    if (!this.#isOpen) {
-      throw new StorageError("lock", this.#lockPath(name), "the queue is not open");
-    }
-    const file = this.#lockFiles.get(name) ?? this.#openLock(this.#lockPath(name));
-    this.#lockFiles.set(name, file);
-    return file;
-  }
-
   #openLock(path: string): Deno.FsFile {
     makeFile(path, this.#access);
     return Deno.openSync(path, { read: true, write: true });
   }
-
-  /** Closing lets go of the lock in any case; the next one who asks for it opens the file anew. */
-  #closeLockFile(name: LockName): void {
-    this.#lockFiles.get(name)?.close();
-    this.#lockFiles.delete(name);
-  }
-
-  /**
-   * The lock that has just been taken, unless somebody has deleted its file or put another in its place: then it would keep
-   * nobody out any more.
-   */
-  #checked(name: LockName, file: Deno.FsFile): Lock | undefined {
-    try {
-      if (!isDeleted(file)) return { release: () => this.#unlock(name, file) };
-    } catch (error) {
-      this.#unlock(name, file);
-      throw error;
-    }
-    this.#closeLockFile(name);
-  }
-
-  /** A lock that stayed held would, on Windows, keep out this process too: a second lock of the same file is refused there. */
-  #unlock(name: LockName, file: Deno.FsFile): void {
-    try {
-      file.unlockSync();
-    } catch {
-      this.#closeLockFile(name);
-    }
-  }
-
-  async #attempt<T>(operation: string, path: string, action: () => Promise<T>): Promise<T> {
-    try {
-      return await action();
-    } catch (error) {
-      throw storageError(operation, path, error);
-    }
-  }
-}
-
-/** Windows, too, lets an open file be deleted (since version 1809, on NTFS), and counts no name of it then. */
-function isDeleted(file: Deno.FsFile): boolean {
-  return file.statSync().nlink === 0;
 }
 
 function exists(path: string): boolean {

@@ -6,9 +6,16 @@ import { patiently } from "./patience.ts";
 
 const IS_WINDOWS = Deno.build.os === "windows";
 
-/** Gives the file `from` the name `to`, replacing what is there. */
-export async function renameOver(from: string, to: string): Promise<void> {
-  await patiently(() => Deno.rename(from, to), { isRenaming: true });
+/**
+ * Gives the file `from` the name `to`, replacing what is there. `check` runs right before each attempt; what it throws
+ * prevents it.
+ */
+export async function renameOver(from: string, to: string, check?: () => void): Promise<void> {
+  const rename = (): Promise<void> => {
+    check?.();
+    return Deno.rename(from, to);
+  };
+  await patiently(rename, { isRenaming: true });
 }
 
 /**

@@ -23,8 +23,9 @@ import {
   type SegmentHeader,
   segmentName,
 } from "./segment.ts";
+import { displaced } from "./place.ts";
 import { readAt } from "./read_at.ts";
-import type { Storage, StorageFile } from "./storage.ts";
+import type { FileName, Storage, StorageFile } from "./storage.ts";
 import { provesDurable } from "./torn_tail.ts";
 
 /** How much of a segment is read at once. */
@@ -148,6 +149,16 @@ export class Journal {
       this.#file.size() !== this.#offset || !this.#isLastThere(this.#file);
   }
 
+  /** Whether the current segment is still the file at its path. One that is sealed may be gone rightly. */
+  get isInPlace(): boolean {
+    return this.#file?.isInPlace() ?? true;
+  }
+
+  /** @throws StorageError (`find`) when the current segment is no longer the file at its path. */
+  checkPlace(): void {
+    if (!this.isInPlace) throw displaced(this.#file!.path);
+  }
+
   /** Visits every whole record not visited yet. Needs no lock. */
   read(visitor: JournalVisitor): ReadOutcome {
     for (;;) {
@@ -168,11 +179,12 @@ export class Journal {
    * was read is no longer there.
    *
    * @throws CorruptionError when what stands there is no torn tail. Nothing is changed then.
-   * @throws StorageError when a record that this process wrote is gone.
+   * @throws StorageError when a record that this process wrote is gone; `find` when the segment is not where it was.
    */
   settle(visitor: JournalVisitor): number | "changed" {
     const file = this.#file;
     if (file !== undefined && !this.#isLastThere(file)) return "changed";
+    if (file !== undefined) this.#checkDurableThere(file);
     const isBegun = file !== undefined && this.#isAnnounced;
     if (isBegun && !this.#settleDoubts(file)) return "changed";
     this.#agreedSequence = this.#sequence;
@@ -184,10 +196,8 @@ export class Journal {
     if (this.#isSealed) this.syncNow();
     const next = this.#isSealed ? this.#sequence + 1 : this.#firstSequence;
     this.#checkLastSegment(next);
-    this.#checkEmpty(next);
-    this.#closeFile();
     const header = { ...this.#identity, firstSequence: next };
-    this.#enter(next, createSegment(this.#storage, header));
+    this.#enter(next, this.#createHere(header));
     this.#isAnnounced = true;
     this.#isUndoubted = true;
     visitor.segment(header);
@@ -277,6 +287,17 @@ export class Journal {
     return listSegments(this.#storage).filter((sequence) => sequence < this.#firstSequence);
   }
 
+  /** Whether records are missing between a snapshot at `sequence` and the segments that there are. */
+  isCutOffFrom(sequence: number): boolean {
+    if (sequence + 1 >= this.#firstSequence) return false;
+    return !listSegments(this.#storage).some((first) => first <= sequence + 1);
+  }
+
+  /** Whether records were before the current segment. */
+  get hasPredecessors(): boolean {
+    return this.#firstSequence > 1;
+  }
+
   /** Whether the current segment holds records. */
   get hasRecords(): boolean {
     return this.#sequence >= this.#firstSequence;
@@ -293,17 +314,31 @@ export class Journal {
     this.#file = undefined;
   }
 
-  /** A segment that has records is never begun anew. */
-  #checkEmpty(sequence: number): void {
-    const file = this.#storage.openFile(segmentName(sequence));
-    if (file === undefined) return;
+  /** Begins a segment; takes it back when another folder has come in the place of the queue's meanwhile. */
+  #createHere(header: SegmentHeader): StorageFile {
+    this.checkPlace();
+    this.#checkLockPlace();
+    const file = createSegment(this.#storage, header);
     try {
-      const bytes = file.size();
-      if (bytes <= SEGMENT_HEADER_BYTES) return;
-      throw new CorruptionError(file.path, 0, `it has ${bytes} bytes that nobody has read`);
+      this.checkPlace();
+      this.#checkLockPlace();
+      return file;
+    } catch (error) {
+      this.#takeBack(file, segmentName(header.firstSequence));
+      throw error;
+    }
+  }
+
+  #takeBack(file: StorageFile, name: FileName): void {
+    try {
+      if (file.isInPlace()) this.#storage.removeNow(name);
     } finally {
       file.close();
     }
+  }
+
+  #checkLockPlace(): void {
+    if (!this.#storage.isLockInPlace("commit")) throw displaced(this.#storage.location);
   }
 
   #openSegment(): boolean {
@@ -382,6 +417,13 @@ export class Journal {
     throw new StorageError("sync", file.path, reason);
   }
 
+  /** Nothing takes a durable record back, unless another file's bytes were copied over this one's. */
+  #checkDurableThere(file: StorageFile): void {
+    const last = this.#last;
+    if (last === undefined || last.sequence > this.#durableSequence) return;
+    if (!isHeaderAt(file, last)) throw displaced(file.path);
+  }
+
   /** Whether each record of others is still there, unless it is durable. */
   #isUnprovenThere(): boolean {
     const file = this.#file;
@@ -400,6 +442,7 @@ export class Journal {
       const bytes = readWindow(file, this.#offset, Math.max(size, this.#offset));
       // Looked at afterwards: what follows a record that came in the place of another is not for this replica.
       if (!this.#isLastThere(file)) return false;
+      this.#checkDurableThere(file);
       read = this.#visitFrames(file, bytes, visitor);
     } while (read > 0 && this.#offset < size && !this.#isSealed);
     return true;

@@ -75,11 +75,7 @@ export class MemoryDisk {
 
   /** @internal */
   create(name: FileName): Inode {
-    const known = this.#folder.get(name);
-    if (known !== undefined) {
-      known.size = known.syncedSize = 0;
-      return known;
-    }
+    if (this.#folder.has(name)) throw new StorageError("create", name, "it is there already");
     const inode = { bytes: new Uint8Array(0), size: 0, syncedSize: 0 };
     this.#folder.set(name, inode);
     return inode;
@@ -192,6 +188,11 @@ export class MemoryStorage implements Storage {
     return this.#disk.lock(name, this);
   }
 
+  /** These locks are no files that could be moved. */
+  isLockInPlace(): boolean {
+    return true;
+  }
+
   openFile(name: FileName): StorageFile | undefined {
     this.checkAlive("open");
     const inode = this.#disk.find(name);
@@ -203,12 +204,18 @@ export class MemoryStorage implements Storage {
     return new MemoryFile(name, this.#disk.create(name), this);
   }
 
+  /** @internal */
+  isAt(name: FileName, inode: Inode): boolean {
+    return this.#disk.find(name) === inode;
+  }
+
   readFile(name: FileName): Promise<Uint8Array | undefined> {
     return this.#do("read", () => this.#disk.readBytes(name));
   }
 
   async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
-    const file = this.createFile(name);
+    const file = this.openFile(name) ?? this.createFile(name);
+    file.truncate(0);
     let size = 0;
     for (const chunk of chunks) {
       await this.#do("write", () => file.write(size, chunk));
@@ -217,8 +224,11 @@ export class MemoryStorage implements Storage {
     await file.sync();
   }
 
-  rename(from: FileName, to: FileName): Promise<void> {
-    return this.#do("rename", () => this.#disk.rename(from, to));
+  rename(from: FileName, to: FileName, check?: () => void): Promise<void> {
+    return this.#do("rename", () => {
+      check?.();
+      this.#disk.rename(from, to);
+    });
   }
 
   syncFolder(): Promise<void> {
@@ -230,8 +240,16 @@ export class MemoryStorage implements Storage {
     this.#disk.syncFolder();
   }
 
-  remove(name: FileName): Promise<void> {
-    return this.#do("remove", () => this.#disk.remove(name));
+  removeNow(name: FileName): void {
+    this.checkAlive("remove");
+    this.#disk.remove(name);
+  }
+
+  remove(name: FileName, check?: () => void): Promise<void> {
+    return this.#do("remove", () => {
+      check?.();
+      this.#disk.remove(name);
+    });
   }
 
   fileSize(name: FileName): number | undefined {
@@ -268,11 +286,13 @@ export class MemoryStorage implements Storage {
 
 class MemoryFile implements StorageFile {
   readonly path: string;
+  readonly #name: FileName;
   readonly #inode: Inode;
   readonly #storage: MemoryStorage;
 
   constructor(name: FileName, inode: Inode, storage: MemoryStorage) {
     this.path = `memory/${name}`;
+    this.#name = name;
     this.#inode = inode;
     this.#storage = storage;
   }
@@ -305,6 +325,10 @@ class MemoryFile implements StorageFile {
     this.#storage.checkAlive("truncate");
     this.#inode.size = size;
     this.#inode.syncedSize = Math.min(this.#inode.syncedSize, size);
+  }
+
+  isInPlace(): boolean {
+    return this.#storage.isAt(this.#name, this.#inode);
   }
 
   async sync(): Promise<void> {

@@ -6,6 +6,7 @@
  */
 import { CorruptionError, StorageError } from "../domain/errors.ts";
 import { crc32 } from "./crc32.ts";
+import { foreign } from "./place.ts";
 import { readAt } from "./read_at.ts";
 import type { FileName, Storage, StorageFile } from "./storage.ts";
 
@@ -40,10 +41,17 @@ export function listSegments(storage: Storage): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Makes a segment, which is durable then. */
+/**
+ * Makes a segment, which is durable then: a new file, or one that a crash has left without records.
+ *
+ * @throws CorruptionError when there is one that has records.
+ * @throws StorageError (`find`) when there is one of another queue.
+ */
 export function createSegment(storage: Storage, header: SegmentHeader): StorageFile {
-  const file = storage.createFile(segmentName(header.firstSequence));
+  const name = segmentName(header.firstSequence);
+  const file = storage.openFile(name) ?? storage.createFile(name);
   try {
+    checkUnused(file, header);
     file.write(0, encodeHeader(header));
     file.syncNow();
     storage.syncFolderNow();
@@ -92,6 +100,33 @@ export function readSegmentHeader(
     );
   }
   return header;
+}
+
+/** @throws StorageError (`find`) unless the segment is of this queue, has no header, or there is none. */
+export function checkSegmentIsOf(storage: Storage, firstSequence: number, queueId: string): void {
+  const file = storage.openFile(segmentName(firstSequence));
+  if (file === undefined) return;
+  try {
+    checkOwner(file, queueId);
+  } finally {
+    file.close();
+  }
+}
+
+/** A segment that has records is never begun anew, nor one of another queue. */
+function checkUnused(file: StorageFile, { queueId }: SegmentHeader): void {
+  const bytes = file.size();
+  if (bytes > SEGMENT_HEADER_BYTES) {
+    throw new CorruptionError(file.path, 0, `it has ${bytes} bytes that nobody has read`);
+  }
+  checkOwner(file, queueId);
+}
+
+function checkOwner(file: StorageFile, queueId: string): void {
+  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);
+  if (!isWholeHeader(bytes)) return;
+  const found = bytes.subarray(16, 32).toHex();
+  if (found !== queueId) throw foreign(file.path, `a file of queue ${found}`, queueId);
 }
 
 /** Whether `bytes` are a segment's header. */

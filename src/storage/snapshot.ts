@@ -1,45 +1,89 @@
 /**
  * Snapshots: the queue as an ordinary SQLite file, replaced in one step.
  *
- * A footer after SQLite's last page holds a checksum; SQLite itself looks at the pages it counts and no further. A
+ * A footer after SQLite's last page holds a checksum and the queue's id; SQLite itself looks at the pages it counts and no further. A
  * snapshot without one has been cut, or another program has written it.
  */
 import { CorruptionError } from "../domain/errors.ts";
 import { crc32 } from "./crc32.ts";
-import { SNAPSHOT_MARK, type Storage } from "./storage.ts";
-
-/** Bytes after the last page. */
-export const FOOTER_BYTES = 16;
-
-const MAGIC = new TextEncoder().encode(SNAPSHOT_MARK);
-
-/** In the place of a snapshot's four zeros: a copy of a queue, not a part of one. */
-const BACKUP_MARK = new TextEncoder().encode("BKUP");
+import {
+  decodeFooter,
+  encodeFooter,
+  FOOTER_BYTES,
+  type SnapshotIdentity,
+  TAIL_BYTES,
+} from "./footer.ts";
+import { displaced, foreign } from "./place.ts";
+import { readAt } from "./read_at.ts";
+import type { Storage } from "./storage.ts";
 
 /** How much is written at once; other work goes on in between. */
 const CHUNK_BYTES = 1024 * 1024;
 
+/** A whole queue as a SQLite file, and whose it is. */
+export interface SnapshotImage extends SnapshotIdentity {
+  readonly bytes: Uint8Array;
+}
+
+/** How a snapshot is put in its place. */
+export interface WriteSnapshotOptions {
+  /** Throws when what stands there may not be replaced, or not any more; runs before each step that would. */
+  readonly check?: () => void;
+  /** Is called when the new file is there, before it takes the snapshot's place, or when it could not be written. */
+  readonly onWritten?: () => void;
+}
+
 /**
- * Puts `bytes` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. Resolves to its size; calls
- * `onWritten` when the new file is there, before it takes the snapshot's place.
+ * Puts `image` in the place of the snapshot: a new file, fsynced, renamed, the folder fsynced. Resolves to its size. The
+ * caller holds the checkpoint lock.
  *
  * @throws StorageError; what was written is removed again if it can be, so that a full disk has room for the journal.
  */
 export async function writeSnapshot(
   storage: Storage,
-  bytes: Uint8Array,
-  onWritten: () => void = () => {},
+  image: SnapshotImage,
+  { check, onWritten }: WriteSnapshotOptions = {},
 ): Promise<number> {
+  const write = async (): Promise<void> => {
+    check?.();
+    await storage.writeFile("snapshot.new", chunksWithFooter(image));
+  };
   try {
-    await storage.writeFile("snapshot.new", chunksWithFooter(bytes)).finally(onWritten);
-    await storage.rename("snapshot.new", "snapshot");
+    await write().finally(onWritten);
+    await storage.rename("snapshot.new", "snapshot", check);
   } catch (error) {
     // Why it could not be written matters more than whether the rest of it could be removed.
-    await Promise.allSettled([storage.remove("snapshot.new")]);
+    const removal = storage.remove("snapshot.new", () => {
+      if (!storage.isLockInPlace("checkpoint")) throw displaced(storage.location);
+    });
+    await Promise.allSettled([removal]);
     throw error;
   }
   await storage.syncFolder();
-  return bytes.length + FOOTER_BYTES;
+  return image.bytes.length + FOOTER_BYTES;
+}
+
+/**
+ * The last record that the snapshot says it includes: 0 when there is none, `undefined` when it does not say (an older
+ * version wrote it). Reads its last bytes only.
+ *
+ * @throws StorageError (`find`) when what stands there is not this queue's.
+ */
+export function includedSequence(storage: Storage, queueId: string): number | undefined {
+  const file = storage.openFile("snapshot");
+  if (file === undefined) return 0;
+  try {
+    const size = file.size();
+    if (size === 0) return 0;
+    const footer = decodeFooter(readAt(file, Math.max(0, size - FOOTER_BYTES), FOOTER_BYTES));
+    if (footer === undefined) throw foreign(file.path, "a file that is no snapshot", queueId);
+    if (footer.identity === undefined) return undefined;
+    const found = footer.identity.queueId;
+    if (found !== queueId) throw foreign(file.path, `a file of queue ${found}`, queueId);
+    return footer.identity.sequence;
+  } finally {
+    file.close();
+  }
 }
 
 /** What stands in the snapshot's place. */
@@ -61,33 +105,25 @@ export async function readSnapshot(storage: Storage): Promise<SnapshotContent | 
   return checkSnapshot(bytes, storage.location);
 }
 
-/** Whether these last 16 bytes of a file say that it is a backup. */
-export function isBackupFooter(footer: Uint8Array): boolean {
-  return MAGIC.every((byte, i) => footer[i] === byte) &&
-    BACKUP_MARK.every((byte, i) => footer[12 + i] === byte);
-}
-
 /** What a snapshot's or a backup's file holds. @throws CorruptionError when it does not match its checksum. */
 export function checkSnapshot(bytes: Uint8Array, path: string): SnapshotContent {
-  const end = bytes.length - FOOTER_BYTES;
-  if (end < 0 || !MAGIC.every((byte, i) => bytes[end + i] === byte)) {
-    return { bytes, isVerified: false };
-  }
-  const footer = new DataView(bytes.buffer, bytes.byteOffset + end, FOOTER_BYTES);
-  const content = bytes.subarray(0, end);
-  if (footer.getUint32(8) !== crc32(content)) {
+  const footer = decodeFooter(bytes);
+  if (footer === undefined) return { bytes, isVerified: false };
+  const end = bytes.length - TAIL_BYTES;
+  if (footer.crc !== crc32(bytes.subarray(0, end))) {
     throw new CorruptionError(
       path,
       end,
       "the snapshot does not match its checksum: it is damaged, or another program changed it",
     );
   }
-  return { bytes: content, isVerified: true };
+  const pagesEnd = footer.identity === undefined ? end : bytes.length - FOOTER_BYTES;
+  return { bytes: bytes.subarray(0, pagesEnd), isVerified: true };
 }
 
 /** A SQLite file and its footer, in the chunks in which it is written. */
 export function* chunksWithFooter(
-  bytes: Uint8Array,
+  { bytes, ...identity }: SnapshotImage,
   kind: "snapshot" | "backup" = "snapshot",
 ): Iterable<Uint8Array> {
   let crc = 0;
@@ -96,9 +132,5 @@ export function* chunksWithFooter(
     crc = crc32(chunk, crc);
     yield chunk;
   }
-  const footer = new Uint8Array(FOOTER_BYTES);
-  footer.set(MAGIC, 0);
-  new DataView(footer.buffer).setUint32(8, crc);
-  if (kind === "backup") footer.set(BACKUP_MARK, 12);
-  yield footer;
+  yield encodeFooter(kind, identity, crc);
 }

@@ -38,6 +38,8 @@ export interface StorageFile {
   write(offset: number, bytes: Uint8Array): void;
   /** Cuts the file to `size` bytes. */
   truncate(size: number): void;
+  /** Whether it is still the file at its path: not deleted, moved or replaced since it was opened. */
+  isInPlace(): boolean;
   /**
    * Waits until everything written so far is durable. A failure is never retried.
    *
@@ -64,26 +66,30 @@ export interface Storage {
   readonly location: string;
   /** Makes the folder and the lock files. Called once, before anything else. */
   open(): Promise<void>;
-  /** Takes a lock if it is free. */
+  /** Takes a lock if it is free. @throws StorageError (`find`) when its file is gone, and the other files with it. */
   tryLock(name: LockName): Lock | undefined;
-  /** Waits for a lock. */
+  /** Waits for a lock. @throws StorageError as `tryLock` */
   lock(name: LockName): Promise<Lock>;
-  /** Opens a file, or gives `undefined` when it does not exist. */
+  /** Whether the file of a lock that is held here is still the one at its path: otherwise it keeps nobody out. */
+  isLockInPlace(name: LockName): boolean;
+  /** Opens a file, the snapshot to read only, or gives `undefined` when it does not exist. */
   openFile(name: FileName): StorageFile | undefined;
-  /** Opens a file, made empty and new. */
+  /** Makes a file and opens it. @throws StorageError when there is one already */
   createFile(name: FileName): StorageFile;
   /** The whole of a file, or `undefined` when it does not exist. */
   readFile(name: FileName): Promise<Uint8Array | undefined>;
   /** Makes a file of these bytes, taken one after the other; durable before it resolves. */
   writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void>;
-  /** Gives a file another's name, replacing that one in one step. */
-  rename(from: FileName, to: FileName): Promise<void>;
+  /** Gives a file another's name, replacing that one in one step. `check` runs right before; what it throws prevents it. */
+  rename(from: FileName, to: FileName, check?: () => void): Promise<void>;
   /** Makes creations, renames and removals durable. */
   syncFolder(): Promise<void>;
   /** The same while the commit lock is held: it holds up this thread. */
   syncFolderNow(): void;
-  /** Deletes a file; harmless when it does not exist. */
-  remove(name: FileName): Promise<void>;
+  /** Deletes a file; harmless when it does not exist. `check` as with `rename`. */
+  remove(name: FileName, check?: () => void): Promise<void>;
+  /** The same while the commit lock is held: it holds up this thread. */
+  removeNow(name: FileName): void;
   /** A file's length in bytes, or `undefined` when it does not exist. */
   fileSize(name: FileName): number | undefined;
   /** The names of the files there are. */

@@ -1,7 +1,7 @@
 /**
  * What every Storage must do, whatever it is made of.
  */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { until } from "../support/until.ts";
@@ -39,11 +39,41 @@ export function storageContract(name: string, useStorages: UseStorages): void {
     assertEquals(other.list(), ["journal-7"]);
   });
 
-  behaviour("createFile() empties a file that was there", async (storage) => {
+  behaviour("createFile() leaves a file alone that was there, and says so", async (storage) => {
+    await storage.writeFile("journal-1", [bytes("old")]);
+    const error = assertThrows(() => storage.createFile("journal-1"), StorageError);
+    assertEquals(error.operation, "create");
+    assertEquals(new TextDecoder().decode(await storage.readFile("journal-1")), "old");
+  });
+
+  behaviour("an open file is in place until it is removed or replaced", async (one, other) => {
+    const file = one.createFile("journal-1");
+    const again = other.openFile("journal-1")!;
+    assertEquals([file.isInPlace(), again.isInPlace()], [true, true]);
+    await other.remove("journal-1");
+    assertEquals([file.isInPlace(), again.isInPlace()], [false, false]);
+    const anew = other.createFile("journal-1");
+    assertEquals([file.isInPlace(), anew.isInPlace()], [false, true]);
+    for (const open of [file, again, anew]) open.close();
+  });
+
+  behaviour("what is thrown right before a rename or a removal prevents it", async (storage) => {
     await storage.writeFile("snapshot", [bytes("old")]);
-    const file = storage.createFile("snapshot");
-    assertEquals(file.size(), 0);
-    file.close();
+    await storage.writeFile("snapshot.new", [bytes("new")]);
+    const refuse = (): void => {
+      throw new StorageError("find", "snapshot", "it is another queue's");
+    };
+    for (
+      const act of [
+        () => storage.rename("snapshot.new", "snapshot", refuse),
+        () => storage.remove("snapshot", refuse),
+      ]
+    ) {
+      const error = await assertRejects(act, StorageError);
+      assertEquals(error.operation, "find");
+    }
+    assertEquals(new TextDecoder().decode(await storage.readFile("snapshot")), "old");
+    assertEquals(storage.list().toSorted(), ["snapshot", "snapshot.new"]);
   });
 
   behaviour(

@@ -125,6 +125,10 @@ class CountingFile implements StorageFile {
     this.#inner.truncate(size);
   }
 
+  isInPlace(): boolean {
+    return this.#inner.isInPlace();
+  }
+
   sync(): Promise<void> {
     this.#counts.fsyncs++;
     return this.#inner.sync();

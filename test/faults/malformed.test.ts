@@ -403,11 +403,15 @@ function checksumHeader(bytes: Uint8Array): void {
 }
 
 /** Puts `bytes` in the place of the snapshot, with a checksum that matches. */
-async function putSnapshot(path: string, bytes: Uint8Array): Promise<void> {
+async function putSnapshot(
+  path: string,
+  bytes: Uint8Array,
+  queueId = "ab".repeat(16),
+): Promise<void> {
   const storage = new DenoStorage(path);
   await storage.open();
   try {
-    await writeSnapshot(storage, bytes);
+    await writeSnapshot(storage, { bytes, queueId, sequence: 1 });
   } finally {
     storage.close();
   }
@@ -416,8 +420,9 @@ async function putSnapshot(path: string, bytes: Uint8Array): Promise<void> {
 /** Changes the snapshot with SQL and gives it a checksum that matches. */
 async function editSnapshot(path: string, sql: string): Promise<void> {
   const database = (await loadSqlJsEngine()).open(await Deno.readFile(path));
+  const [queueId] = database.all("SELECT value FROM holdfast_meta WHERE key = 'queue_id'")[0]!;
   database.run(sql);
   const bytes = database.export();
   database.close();
-  await putSnapshot(path, bytes);
+  await putSnapshot(path, bytes, String(queueId));
 }

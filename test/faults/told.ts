@@ -27,6 +27,11 @@ export class Told {
     return [...this.#places.keys()];
   }
 
+  /** The run ids of the tasks that are stored for certain. */
+  get acknowledged(): string[] {
+    return this.runIds.filter((runId) => !this.#places.get(runId)!.has("absent"));
+  }
+
   /** Asks for a task to be stored under `runId`. */
   async enqueue(runId: string, act: () => Promise<unknown>): Promise<boolean> {
     this.#places.set(runId, new Set<Place>(["absent", "queued"]));

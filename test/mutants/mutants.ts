@@ -2,6 +2,7 @@
  * The mutants: deliberate faults, each one precise change to a file of `src/` that a test must catch.
  */
 
+import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
 
 /** One deliberate fault. */
@@ -127,8 +128,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "acknowledge before the fsync",
     file: "src/ledger/ledger.ts",
-    find: "      await this.#makeDurable();\n      for (const tell of outcomes) tell();\n",
-    replace: "      for (const tell of outcomes) tell();\n      await this.#makeDurable();\n",
+    find:
+      "      await this.#makeDurable();\n      this.#checkPlace();\n      for (const tell of outcomes) tell();\n",
+    replace:
+      "      this.#checkPlace();\n      for (const tell of outcomes) tell();\n      await this.#makeDurable();\n",
     tests: LEDGER,
   },
   {
@@ -169,17 +172,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "rename the new snapshot while it is being written",
     file: "src/storage/snapshot.ts",
-    find:
-      '    await storage.writeFile("snapshot.new", chunksWithFooter(bytes)).finally(onWritten);\n',
-    replace:
-      '    storage.writeFile("snapshot.new", chunksWithFooter(bytes)).finally(onWritten).catch(() => {});\n',
+    find: '    await storage.writeFile("snapshot.new", chunksWithFooter(image));\n',
+    replace: '    storage.writeFile("snapshot.new", chunksWithFooter(image)).catch(() => {});\n',
     tests: LEDGER,
   },
   {
     name: "resume after a failed fsync",
     file: "src/ledger/ledger.ts",
-    find: 'error.operation === "sync" || error.operation === "truncate";',
-    replace: 'error.operation === "truncate";',
+    find: '      error.operation === "sync" || error.operation === "truncate"',
+    replace: '      error.operation === "truncate"',
     tests: LEDGER,
   },
   {
@@ -214,7 +215,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "ignore the snapshot's checksum",
     file: "src/storage/snapshot.ts",
-    find: "  if (footer.getUint32(8) !== crc32(content)) {\n",
+    find: "  if (footer.crc !== crc32(bytes.subarray(0, end))) {\n",
     replace: "  if (false) {\n",
     tests: LEDGER,
   },
@@ -249,10 +250,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "delete the journal before the snapshot is durable",
     file: "src/ledger/checkpointer.ts",
-    find:
-      "      const snapshotBytes = await writeSnapshot(this.#storage, bytes, this.#beginWriting(bytes));\n      const removedSegments = await this.#removeAll(superseded);\n",
+    find: "      const { image, superseded } = exported;\n",
     replace:
-      "      const removedSegments = await this.#removeAll(superseded);\n      const snapshotBytes = await writeSnapshot(this.#storage, bytes, this.#beginWriting(bytes));\n",
+      "      const { image, superseded } = exported;\n      await this.#removeAll(superseded, image.queueId);\n",
     tests: LEDGER,
   },
   {
@@ -321,9 +321,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "commit without the lock",
     file: "src/ledger/ledger.ts",
-    find:
-      '    const lock = this.#options.storage.tryLock("commit") ?? await this.#waitForLock();\n',
-    replace: "    const lock = { release: () => {} };\n",
+    find: '      return this.#options.storage.tryLock("commit") ?? await this.#waitForLock();\n',
+    replace: "      return { release: () => {} };\n",
     tests: LEDGER,
   },
   {
@@ -457,8 +456,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leave half a snapshot on a full disk",
     file: "src/storage/snapshot.ts",
-    find: '    await Promise.allSettled([storage.remove("snapshot.new")]);\n',
-    replace: "",
+    find: '    const removal = storage.remove("snapshot.new", () => {\n',
+    replace: '    const removal = storage.remove("journal-999", () => {\n',
     tests: ["test/storage"],
   },
   {
@@ -678,9 +677,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "read a segment's header in one read",
     file: "src/storage/segment.ts",
-    find: "  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);\n",
+    find: "  const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);\n  const view",
     replace:
-      "  const whole = new Uint8Array(SEGMENT_HEADER_BYTES);\n  const bytes = whole.subarray(0, file.read(0, whole));\n",
+      "  const whole = new Uint8Array(SEGMENT_HEADER_BYTES);\n  const bytes = whole.subarray(0, file.read(0, whole));\n  const view",
     tests: SEEDS,
   },
   {
@@ -705,6 +704,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "this.#unproven[0]?.offset ?? this.#offset : this.#offset;",
     tests: SEEDS,
   },
+  ...PLACE_MUTANTS,
   ...SERVER_MUTANTS,
   {
     name: "let one operation write as much as there is",
@@ -744,8 +744,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "export without the lock",
     file: "src/ledger/ledger.ts",
-    find: "      await this.#underLock(() => this.#syncNow());\n      return this.#exportHere();\n",
-    replace: "      this.#follow();\n      await this.#sync();\n      return this.#exportHere();\n",
+    find: "      await this.#underLock(() => this.#syncNow());\n      this.#checkPlace();\n",
+    replace: "      this.#follow();\n      await this.#sync();\n",
     tests: LEDGER,
   },
   {

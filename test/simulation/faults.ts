@@ -19,7 +19,8 @@ export type Operation =
   | "rename"
   | "syncFolder"
   | "remove"
-  | "list";
+  | "list"
+  | "find";
 
 /** The operations that a test may make fail; `any` stands for whichever comes. */
 export type FaultyOperation = Exclude<Operation, "open" | "lock"> | "any";

@@ -109,6 +109,10 @@ export class SimulatedStorage implements Storage {
     return this.#isDead ? await never() : lock;
   }
 
+  isLockInPlace(_name: LockName): boolean {
+    return true;
+  }
+
   openFile(name: FileName): StorageFile | undefined {
     this.#attempt("openFile", name);
     const inode = this.#around.disk.find(name);
@@ -125,8 +129,10 @@ export class SimulatedStorage implements Storage {
   }
 
   async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
-    const file = this.createFile(name);
+    const isThere = this.#around.disk.find(name) !== undefined;
+    const file = isThere ? this.openFile(name)! : this.createFile(name);
     try {
+      if (isThere) file.truncate(0);
       let size = 0;
       for (const chunk of chunks) {
         await this.#later("write", () => file.write(size, chunk));
@@ -138,8 +144,9 @@ export class SimulatedStorage implements Storage {
     }
   }
 
-  rename(from: FileName, to: FileName): Promise<void> {
+  rename(from: FileName, to: FileName, check?: () => void): Promise<void> {
     return this.#later("rename", () => {
+      check?.();
       this.#around.disk.rename(from, to);
       this.#around.onSnapshot();
     });
@@ -156,8 +163,13 @@ export class SimulatedStorage implements Storage {
     this.#now("syncFolder", () => disk.syncFolder(disk.pendingCount));
   }
 
-  remove(name: FileName): Promise<void> {
+  removeNow(name: FileName): void {
+    this.#now("remove", () => this.#around.disk.remove(name));
+  }
+
+  remove(name: FileName, check?: () => void): Promise<void> {
     return this.#later("remove", () => {
+      check?.();
       if (this.#around.disk.find(name) !== undefined) this.#around.onCount("segments removed");
       this.#around.disk.remove(name);
     });
@@ -232,6 +244,10 @@ export class SimulatedStorage implements Storage {
         use("truncate");
         this.#around.onCount(this.#hasFailedToWrite ? "failed appends cut" : "torn tails cut");
         this.#edit(inode, { kind: "truncate", size });
+      },
+      isInPlace: () => {
+        use("find");
+        return this.#around.disk.find(name) === inode;
       },
       sync: () => {
         if (!isOpen) this.#around.onMisuse(`sync a file that is closed: ${name}`);

@@ -36,6 +36,7 @@ export const EVERY_POINT = [
   "size",
   "fileSize",
   "list",
+  "find",
 ] as const;
 
 /** A call that can fail. */
@@ -91,6 +92,11 @@ export class FaultyStorage implements Storage {
     return this.#hold(name, await this.#inner.lock(name));
   }
 
+  isLockInPlace(name: LockName): boolean {
+    this.check("find", name);
+    return this.#inner.isLockInPlace(name);
+  }
+
   openFile(name: FileName): StorageFile | undefined {
     this.check("openFile", name);
     const file = this.#inner.openFile(name);
@@ -115,9 +121,9 @@ export class FaultyStorage implements Storage {
   }
 
   // deno-lint-ignore require-await
-  async rename(from: FileName, to: FileName): Promise<void> {
+  async rename(from: FileName, to: FileName, check?: () => void): Promise<void> {
     this.check("rename", to);
-    return this.#inner.rename(from, to);
+    return this.#inner.rename(from, to, check);
   }
 
   // deno-lint-ignore require-await
@@ -131,10 +137,15 @@ export class FaultyStorage implements Storage {
     this.#inner.syncFolderNow();
   }
 
-  // deno-lint-ignore require-await
-  async remove(name: FileName): Promise<void> {
+  removeNow(name: FileName): void {
     this.check("remove", name);
-    return this.#inner.remove(name);
+    this.#inner.removeNow(name);
+  }
+
+  // deno-lint-ignore require-await
+  async remove(name: FileName, check?: () => void): Promise<void> {
+    this.check("remove", name);
+    return this.#inner.remove(name, check);
   }
 
   fileSize(name: FileName): number | undefined {
@@ -196,6 +207,10 @@ export class FaultyStorage implements Storage {
       truncate: (size) => {
         this.check("truncate", file.path);
         file.truncate(size);
+      },
+      isInPlace: () => {
+        this.check("find", file.path);
+        return file.isInPlace();
       },
       sync: async () => {
         this.check("sync", file.path);

@@ -94,6 +94,10 @@ export class OrderMonitor implements Storage {
     return this.#hold(name, await this.#outside(`the ${name} lock`, this.#inner.lock(name)));
   }
 
+  isLockInPlace(name: LockName): boolean {
+    return this.#inner.isLockInPlace(name);
+  }
+
   openFile(name: FileName): StorageFile | undefined {
     const file = this.#inner.openFile(name);
     return file && this.#watch(name, file);
@@ -118,11 +122,11 @@ export class OrderMonitor implements Storage {
     this.#snapshotStep = "written";
   }
 
-  async rename(from: FileName, to: FileName): Promise<void> {
+  async rename(from: FileName, to: FileName, check?: () => void): Promise<void> {
     if (this.#snapshotStep !== "written") {
       this.violate(`${from} becomes ${to} before it is durable`);
     }
-    await this.#outside(`renaming ${from}`, this.#inner.rename(from, to));
+    await this.#outside(`renaming ${from}`, this.#inner.rename(from, to, check));
     this.#snapshotStep = "renamed";
   }
 
@@ -140,7 +144,12 @@ export class OrderMonitor implements Storage {
     if (this.#snapshotStep === "renamed") this.#snapshotStep = "durable";
   }
 
-  async remove(name: FileName): Promise<void> {
+  removeNow(name: FileName): void {
+    this.#inner.removeNow(name);
+    this.#files.delete(name);
+  }
+
+  async remove(name: FileName, check?: () => void): Promise<void> {
     const sequence = sequenceOf(name);
     if (sequence !== undefined) {
       if (this.#snapshotStep !== "durable") {
@@ -150,7 +159,7 @@ export class OrderMonitor implements Storage {
         this.violate(`${name} is removed, which the snapshot does not include`);
       }
     }
-    await this.#outside(`removing ${name}`, this.#inner.remove(name));
+    await this.#outside(`removing ${name}`, this.#inner.remove(name, check));
     this.#files.delete(name);
   }
 
@@ -208,6 +217,7 @@ export class OrderMonitor implements Storage {
         if (isRecord) state.writes++;
       },
       truncate: (size) => file.truncate(size),
+      isInPlace: () => file.isInPlace(),
       sync: async () => {
         const { writes } = state;
         const size = this.#sizeOf(name, file);
