@@ -106,10 +106,14 @@ Deno.test("each line is in the run's log while the program runs, with the level 
     async (fixture) => {
       const { queue, folder, logOf } = fixture;
       const { task } = await queue.enqueue({ type: "slow" });
-      await until(async () => (await logOf(task.id)).length === 2, "two lines");
+      await until(async () => (await logOf(task.id)).length === 2, "two lines", 30_000);
       assertEquals((await queue.get(task.id))!.status, "leased");
       await Deno.writeTextFile(join(folder, "go"), "");
-      await until(async () => (await queue.get(task.id))!.status === "completed", "the end");
+      await until(
+        async () => (await queue.get(task.id))!.status === "completed",
+        "the end",
+        30_000,
+      );
       const lines = (await logOf(task.id)).map(({ level, message }) => `${level} ${message}`);
       assertEquals(lines.slice(0, 2).sort(), ["info first", "warn second"]);
       assertEquals(lines.slice(2), ["info t\ufffd", "info last"]);

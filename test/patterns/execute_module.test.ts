@@ -274,7 +274,7 @@ Deno.test("when this process is killed, what it had started ends too", async () 
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      30_000,
+      60_000,
     );
     const pids = await familyPids(folder);
     assert(await isAnyAlive(pids));
