@@ -104,5 +104,7 @@ function explained(error: NodeJS.ErrnoException, hostname: string): NodeJS.Errno
 }
 
 function refusal(address: string): AddressRefusedError {
-  return new AddressRefusedError(`${address} is not a public address, and is not listed itself`);
+  return new AddressRefusedError(
+    `the address ${address} is not public: list it among the allowed hosts if it is meant`,
+  );
 }

@@ -18,7 +18,7 @@ export interface WebhookOptions {
   /**
    * Hosts that may be told, as they stand in URLs: `hooks.example.com`, with a port where it is not the scheme's own
    * (`hooks.example.com:8443`), or an address. One whose addresses are private, loopback or link-local is told only if the
-   * address is listed too.
+   * address is listed too, alone (then for every port) or with the port of the URL.
    */
   readonly allowedHosts: readonly string[];
   /** How long one delivery may take, 100 to 60,000 ms; default 10,000. */
@@ -107,7 +107,9 @@ export function registerWebhookHandler(
             body,
             timeoutMs,
             signal: context.signal,
-            isAllowedAddress: (address) => isPublicAddress(address) || allowed.has(hostOf(address)),
+            isAllowedAddress: (address) =>
+              isPublicAddress(address) || allowed.has(hostOf(address)) ||
+              allowed.has(hostOf(address, target.port)),
           })
         ),
     );
@@ -196,7 +198,9 @@ export function checkHost(host: string): string {
   return url.host;
 }
 
-/** An address as URLs show it. */
-function hostOf(address: string): string {
-  return URL.parse(`http://${address.includes(":") ? `[${address}]` : address}/`)?.host ?? address;
+/** An address, perhaps with a port, as URLs show it. */
+function hostOf(address: string, port = ""): string {
+  const name = address.includes(":") ? `[${address}]` : address;
+  const { hostname } = URL.parse(`http://${name}/`) ?? { hostname: address };
+  return port === "" ? hostname : `${hostname}:${port}`;
 }

@@ -151,28 +151,40 @@ Deno.test("a host that is not listed is never told", async () => {
   assertEquals(receiver.received, []);
 });
 
-Deno.test("a listed host with a private address is told only if the address is listed", async () => {
+Deno.test("a listed name with a private address is told only if the address is listed, alone or with its port", async () => {
   await using receiver = new WebhookReceiver();
   const { port } = receiver;
-  for (const host of [`localhost:${port}`, `127.0.0.1:${port}`]) {
-    const delivery = await deliver(`http://${host}/`, { allowedHosts: [host] });
-    assertEquals(delivery.status, "failed", host);
-    assert(delivery.errorMessage!.includes("is not a public address"), delivery.errorMessage!);
+  const url = `http://localhost:${port}/`;
+  for (const address of [[], ["127.0.0.1:1", "[::1]:1"]]) {
+    const delivery = await deliver(url, { allowedHosts: [`localhost:${port}`, ...address] });
+    assertEquals(delivery.status, "failed");
+    assert(delivery.errorMessage!.includes("list it among the allowed hosts"));
   }
   assertEquals(receiver.received, []);
-  const allowedHosts = [`localhost:${port}`, "127.0.0.1", "::1"];
-  assertEquals((await deliver(`http://localhost:${port}/`, { allowedHosts })).status, "completed");
+  for (const address of [["127.0.0.1", "::1"], [`127.0.0.1:${port}`, `[::1]:${port}`]]) {
+    const allowedHosts = [`localhost:${port}`, ...address];
+    assertEquals((await deliver(url, { allowedHosts })).status, "completed");
+  }
+  assertEquals(receiver.received.length, 2);
+});
+
+Deno.test("a private address that is listed with its port is told, and only at this port", async () => {
+  await using receiver = new WebhookReceiver();
+  const host = `127.0.0.1:${receiver.port}`;
+  assertEquals((await deliver(`http://${host}/`, { allowedHosts: [host] })).status, "completed");
   assertEquals(receiver.received.length, 1);
+  const elsewhere = await deliver("http://127.0.0.1:1/", { allowedHosts: [host] });
+  assert(elsewhere.errorMessage!.includes("not among the allowed hosts"), elsewhere.errorMessage!);
 });
 
 Deno.test("other spellings of a private address do not help", async () => {
   await using receiver = new WebhookReceiver();
   const { port } = receiver;
+  const allowedHosts = [`localhost:${port}`, "127.0.0.1:1", "0x7f.1:1"];
   for (const name of ["2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]"]) {
-    const host = new URL(`http://${name}:${port}/`).host;
-    const delivery = await deliver(`http://${name}:${port}/`, { allowedHosts: [host] });
+    const delivery = await deliver(`http://${name}:${port}/`, { allowedHosts });
     assertEquals(delivery.status, "failed", name);
-    assert(delivery.errorMessage!.includes("is not a public address"), delivery.errorMessage!);
+    assert(delivery.errorMessage!.includes("not among the allowed hosts"), delivery.errorMessage!);
   }
   assertEquals(receiver.received, []);
 });
