@@ -16,6 +16,8 @@ export type Report =
   | Acknowledged
   | Enqueued
   | { readonly kind: "did"; readonly runId: string }
+  | { readonly kind: "wrote"; readonly runId: string; readonly begunAtMs: number }
+  | { readonly kind: "storage_refused"; readonly message: string }
   | { readonly kind: "checkpoint_begun" }
   | { readonly kind: "checkpoint_done" }
   | { readonly kind: "snapshot_read" }
