@@ -108,6 +108,11 @@ export class DenoStorage implements Storage {
     });
   }
 
+  /** Whether it takes part in a queue and can lock: not beside a file that is none, and not when it only reads. */
+  get takesPart(): boolean {
+    return this.#lockFiles.isOpen;
+  }
+
   tryLock(name: LockName): Lock | undefined {
     return this.#lockFiles.tryLock(name);
   }

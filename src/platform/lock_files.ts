@@ -40,6 +40,11 @@ export class LockFiles {
     for (const name of ["commit", "checkpoint"] as const) this.#lockFile(name);
   }
 
+  /** Whether locks may be taken. */
+  get isOpen(): boolean {
+    return !this.#isClosed;
+  }
+
   /** Takes a lock if it is free. @throws StorageError */
   tryLock(name: LockName): Lock | undefined {
     return attemptNow("lock", this.#options.pathOf(name), () => {

@@ -51,7 +51,8 @@ async function copyFiles(source: string, target: string): Promise<number> {
   if (!await exists(source) && storage.list().length === 0) return 0;
   try {
     await storage.open();
-    const lock = await storage.lock("checkpoint");
+    // A file that is no queue is copied as it is; opening the copy says what is wrong with it.
+    const lock = storage.takesPart ? await storage.lock("checkpoint") : undefined;
     try {
       const names = storage.list().filter((name) => name !== "snapshot.new");
       for (const name of names) {
@@ -61,7 +62,7 @@ async function copyFiles(source: string, target: string): Promise<number> {
       }
       return names.length;
     } finally {
-      lock.release();
+      lock?.release();
     }
   } finally {
     storage.close();
