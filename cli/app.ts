@@ -7,6 +7,7 @@ import {
   openLogStore,
   openQueue,
   type QueueOptions,
+  type QueueSettings,
   StorageError,
   type TaskQueue,
 } from "../src/mod.ts";
@@ -80,9 +81,10 @@ function serverOf(io: CliIo, { url, token }: GlobalOptions): RemoteOptions | nul
 export function withQueue<T>(
   session: Session,
   work: (queue: TaskQueue) => Promise<T>,
+  settings: QueueSettings = {},
 ): Promise<T> {
   refuseServer(session);
-  return withOpenQueue({ path: session.dbPath }, work);
+  return withOpenQueue({ ...settings, path: session.dbPath }, work);
 }
 
 /** The same for a queue that must be there: a mistyped path makes no new one. @throws OpenError */

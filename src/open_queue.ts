@@ -69,6 +69,7 @@ export async function openQueue(where: string | QueueOptions): Promise<TaskQueue
     isReadOnly: options.readOnly,
     durability: checkDurability(options.durability),
     memoryMaxBytes: checkMemory(options.memoryMaxBytes),
+    lockWaitMaxMs: checkLockWait(options.lockWaitMaxMs),
     onBackgroundError,
   });
   const { path, retryPolicy, payloadMaxBytes, retention, health, onClosed } = options;
@@ -140,6 +141,11 @@ function checkDurability(durability: string | undefined): Durability | undefined
   throw new TypeError(
     `Cannot use ${JSON.stringify(durability)} as durability: allowed are full, relaxed`,
   );
+}
+
+function checkLockWait(lockWaitMaxMs: number | undefined): number | undefined {
+  if (lockWaitMaxMs === undefined) return undefined;
+  return checkInteger(lockWaitMaxMs, "lockWaitMaxMs", 1000, 3_600_000);
 }
 
 function checkMemory(memoryMaxBytes: number | undefined): number {

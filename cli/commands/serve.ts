@@ -2,9 +2,9 @@
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
 import configuration from "../../deno.json" with { type: "json" };
-import { HandlerRegistry, messageOf } from "../../src/mod.ts";
+import { HandlerRegistry, messageOf, type TaskQueue } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
-import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
+import { type App, type Program, type Session, withQueue, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
   loadHandlerFiles,
@@ -29,6 +29,9 @@ import {
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
+
+/** How long a request may wait for the commit lock. */
+const LOCK_WAIT_MAX_MS = 10_000;
 
 interface ServeOptions extends WebhookCommandOptions {
   readonly host: string;
@@ -99,10 +102,18 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
       if (session.json) writeJson(session, { url, worker: report.summary(workerId) });
       else writeNote(session, report.summaryText(workerId));
       return EXIT.done;
-    });
+    }, openToServe);
   } finally {
     interrupts.dispose();
   }
+}
+
+/** A request is answered, even while another process holds the queue's lock. */
+function openToServe<T>(
+  session: Session,
+  work: (queue: TaskQueue) => Promise<T>,
+): Promise<T> {
+  return withQueue(session, work, { lockWaitMaxMs: LOCK_WAIT_MAX_MS });
 }
 
 interface Listening {

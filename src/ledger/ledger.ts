@@ -45,6 +45,8 @@ export interface LedgerOptions extends RecoverySource {
   readonly isReadOnly?: boolean;
   /** Default `full`. */
   readonly durability?: Durability;
+  /** How long a write may wait for the commit lock before it is refused; default without a bound. */
+  readonly lockWaitMaxMs?: number;
   /** Is told when work that nobody waits for failed (a checkpoint, following others); what it throws is dropped. */
   readonly onBackgroundError: (error: Error) => void;
 }
@@ -112,6 +114,8 @@ export class Ledger {
   #lookout: Lookout | undefined;
   #cancelSync: CancelTimer | undefined;
   #isWaitingForLock = false;
+  /** Whether it has been waited for longer than a write may. */
+  #isLockOverdue = false;
   #waitingSinceMs = 0;
   /** The sync that was begun while the loop waited for the lock. */
   #syncMeanwhile: Promise<void> | undefined;
@@ -160,12 +164,14 @@ export class Ledger {
    * Runs `operation` as part of a transaction; resolves to its result when that is durable. If `operation` throws, its
    * changes are undone and nobody else's.
    *
-   * @throws StorageError when it could not be made durable; after a failed fsync every later write is refused.
+   * @throws StorageError when it could not be made durable; after a failed fsync every later write is refused. Likewise,
+   * before it has begun, when the commit lock is held by another process for longer than `lockWaitMaxMs`.
    * @throws QueueFullError when it would leave the database above `upTo`.
    */
   write<T>(operation: (transaction: Transaction) => T, options: WriteOptions = {}): Promise<T> {
     this.#checkOpen();
     if (this.#options.isReadOnly) return Promise.reject(this.#readOnlyError());
+    if (this.#isLockOverdue) return Promise.reject(this.#lockHeldError());
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ run: operation, upTo: options.upTo, resolve, reject });
       this.#startDrain();
@@ -445,6 +451,7 @@ export class Ledger {
     this.#isWaitingForLock = true;
     this.#waitingSinceMs = clock.nowMs();
     const cancelNotice = clock.setTimer(() => this.#reportLockHeld(), LOCK_NOTICE_MS);
+    const cancelRefusal = this.#refuseWhenOverdue();
     try {
       for (;;) {
         const lock = await this.#options.storage.lock("commit");
@@ -455,11 +462,30 @@ export class Ledger {
       }
     } finally {
       cancelNotice();
+      cancelRefusal();
       this.#isWaitingForLock = false;
+      this.#isLockOverdue = false;
     }
   }
 
-  /** It goes on waiting: what waits is done once the lock is free, and nobody is told that it was refused. */
+  /** What waits has not begun, so nothing of it is done when it is refused. */
+  #refuseWhenOverdue(): CancelTimer {
+    const { clock, lockWaitMaxMs } = this.#options;
+    if (lockWaitMaxMs === undefined) return () => {};
+    return clock.setTimer(() => {
+      this.#isLockOverdue = true;
+      for (const operation of this.#waiting.splice(0)) operation.reject(this.#lockHeldError());
+    }, lockWaitMaxMs);
+  }
+
+  #lockHeldError(): StorageError {
+    const heldMs = this.#options.clock.nowMs() - this.#waitingSinceMs;
+    const reason = `another process has held the commit lock for ${Math.round(heldMs / 1000)} s; ` +
+      "nothing was changed";
+    return new StorageError("lock", this.location, reason);
+  }
+
+  /** It goes on waiting: what waits is done once the lock is free, unless there is a bound. */
   #reportLockHeld(): void {
     const reason = `another process has held the commit lock for ${LOCK_NOTICE_MS / 1000} s, ` +
       "so whatever changes the queue waits";

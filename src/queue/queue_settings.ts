@@ -25,6 +25,12 @@ export interface QueueSettings {
    */
   readonly memoryMaxBytes?: number;
   /**
+   * How long a change may wait while another process holds the commit lock (a stopped one, say), 1,000 ms to 1 h; then it is
+   * refused with a `StorageError` (`lock`) and nothing of it is done. Default without a bound. `holdfast serve` takes 10,000,
+   * so that a request is answered with 503.
+   */
+  readonly lockWaitMaxMs?: number;
+  /**
    * Which finished tasks are deleted by themselves, looked at every minute: each rule is what `prune` takes, for example
    * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
    */
@@ -39,6 +45,7 @@ export const QUEUE_SETTINGS: readonly (keyof QueueSettings)[] = Object.freeze([
   "retryPolicy",
   "payloadMaxBytes",
   "memoryMaxBytes",
+  "lockWaitMaxMs",
   "retention",
   "health",
 ]);

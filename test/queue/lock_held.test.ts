@@ -1,7 +1,8 @@
 /**
  * A commit lock that somebody else holds: it is told, nothing is refused, and all goes on when it is free.
  */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { StorageError } from "../../src/domain/errors.ts";
 import { openQueue } from "../../src/open_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
@@ -29,6 +30,33 @@ Deno.test("a commit lock that is held is told after 5 s, and health says so, unt
   lock.release();
   assertEquals((await enqueued).created, true);
   assertEquals((await queue.health()).verdict, "healthy");
+  await queue.close();
+});
+
+Deno.test("with a bound, what waits for a held lock is refused and undone, and all goes on when it is free", async () => {
+  const disk = new MemoryDisk();
+  const clock = new FakeClock();
+  const queue = await openQueue({
+    storage: new MemoryStorage(disk),
+    clock,
+    lockWaitMaxMs: 10_000,
+    onBackgroundError: () => {},
+  });
+  const lock = new MemoryStorage(disk).tryLock("commit")!;
+  const early = queue.enqueue({ type: "early" });
+  await settle();
+  const refusals = [assertRejects(() => early, StorageError, "held the commit lock for 10 s")];
+  await clock.advance(10_000);
+  refusals.push(
+    assertRejects(() => queue.enqueue({ type: "late" }), StorageError, "nothing was changed"),
+  );
+  await Promise.all(refusals);
+  assertEquals(await queue.count(), 0);
+  lock.release();
+  await settle();
+  const { task } = await queue.enqueue({ type: "after" });
+  assertEquals((await queue.list()).map(({ type }) => type), ["after"]);
+  assertEquals(task.id, 1);
   await queue.close();
 });
 
