@@ -5,6 +5,7 @@ import { checkInteger } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
 import { MEMORY_LIMITS, type MemoryUsage } from "../ledger/memory_budget.ts";
+import { CLOCK_TOLERANCE_MS, isFromFuture } from "./clock_put_back.ts";
 import { durationText } from "./duration_text.ts";
 import { checkWindow, measureWindow, oldestDueAgeMs } from "./metrics.ts";
 import type { HealthReason, QueueHealth, WorkerRecord } from "./operations.ts";
@@ -27,6 +28,8 @@ import { listWorkers } from "./workers.ts";
  *   than three quarters, so that none can be added: unhealthy.
  * - `lock_held`: another process holds the commit lock, so nothing can be changed, for longer than `lockDegradedMs`:
  *   degraded; `lockUnhealthyMs`: unhealthy.
+ * - `clock_put_back`: leases or schedules were written more than half an hour in the future: degraded until the queue has
+ *   mended them, leases after they have lasted as long as they were meant to.
  */
 export interface HealthThresholds {
   /** Milliseconds, 0 or more; default one minute. */
@@ -73,7 +76,14 @@ export const HEALTH_THRESHOLDS: HealthThresholds = Object.freeze({
 
 /** Whether a lease is held. */
 const HELD_SQL = `SELECT 1 FROM task_queue INDEXED BY leased_tasks
-  WHERE status = 'leased' AND lease_until_utc > ? LIMIT 1`;
+  WHERE status = 'leased' AND lease_until_utc > ? AND updated_at_utc <= ? LIMIT 1`;
+
+/** The latest instant at which what is leased or planned was written. */
+const LATEST_SQL = `SELECT max(at) FROM (
+  SELECT max(updated_at_utc) AS at FROM task_queue INDEXED BY leased_tasks
+    WHERE status = 'leased' AND lease_until_utc > +?
+  UNION ALL SELECT max(updated_at_utc) FROM schedules INDEXED BY next_schedules
+    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc > +?)`;
 
 const RATES: readonly (keyof HealthThresholds)[] = [
   "failureDegraded",
@@ -118,6 +128,7 @@ export function judge(reader: Reader, circumstances: Circumstances): QueueHealth
     ...journalReasons(circumstances),
     ...lockReasons(circumstances),
     ...memoryReasons(circumstances),
+    ...clockReasons(reader, circumstances),
   ];
   const isUnhealthy = reasons.some(({ severity }) => severity === "unhealthy");
   const verdict = isUnhealthy ? "unhealthy" : reasons.length > 0 ? "degraded" : "healthy";
@@ -131,7 +142,7 @@ function isAnyoneWorking(
   nowMs: number,
 ): boolean {
   return workers.some(({ state }) => state === "active") ||
-    reader.read(HELD_SQL, [nowMs]).length > 0;
+    reader.read(HELD_SQL, [nowMs, nowMs + CLOCK_TOLERANCE_MS]).length > 0;
 }
 
 function backlogReasons(
@@ -207,4 +218,14 @@ function lockReasons({ thresholds, lockWaitMs = 0 }: Circumstances): HealthReaso
   const message = `Another process has held the commit lock for ${durationText(lockWaitMs)}`;
   const severity = lockWaitMs > lockUnhealthyMs ? "unhealthy" : "degraded";
   return [{ code: "lock_held", severity, message }];
+}
+
+function clockReasons(reader: Reader, { nowMs }: Circumstances): HealthReason[] {
+  const [row] = reader.read(LATEST_SQL, [nowMs, nowMs]);
+  const latestMs = Number(row![0] ?? -Infinity);
+  if (!isFromFuture(latestMs, nowMs)) return [];
+  const message = `The clock was put back: a lease or a schedule was written ${
+    durationText(latestMs - nowMs)
+  } in the future`;
+  return [{ code: "clock_put_back", severity: "degraded", message }];
 }

@@ -14,6 +14,7 @@ import { clip, failureMessage } from "../domain/kept_text.ts";
 import { checkInteger, type Lease, TASK_LIMITS } from "../domain/task.ts";
 import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
+import { isFromFuture } from "./clock_put_back.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { requeue } from "./requeue.ts";
 import { settle } from "./settle.ts";
@@ -79,8 +80,17 @@ export function reportProgress(
   return updateTask(tx, row, {
     progress_percent: progress.percent,
     progress_message: message,
+    ...leaseByThisClock(row, nowMs),
     updated_at_utc: nowMs,
   });
+}
+
+/** What a lease of a clock that was ahead becomes when its holder shows that it lives: as long as was left of it, from now. */
+function leaseByThisClock(row: SqlRow, nowMs: number): { lease_until_utc?: number } {
+  const updatedAtMs = Number(cell(row, "updated_at_utc"));
+  if (!isFromFuture(updatedAtMs, nowMs)) return {};
+  const leftMs = Number(cell(row, "lease_until_utc")) - updatedAtMs;
+  return { lease_until_utc: nowMs + Math.max(0, leftMs) };
 }
 
 /** Finishes the task with `result`, a JSON text. */

@@ -21,6 +21,7 @@ import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { MemoryMark } from "../ledger/memory_budget.ts";
 import type { Transaction } from "../ledger/replica.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
 import { cancel, retry } from "./by_hand.ts";
 import { claim, hasClaimable, nextDueMs, prepareClaim } from "./claim.ts";
 import { enqueueAll, type PreparedTask, prepareTask } from "./enqueue.ts";
@@ -34,6 +35,7 @@ import {
   reportProgress,
 } from "./lease.ts";
 import { parentResults } from "./dependencies.ts";
+import { ClockWatch } from "./clock_watch.ts";
 import { inEnqueueSpan } from "./enqueue_span.ts";
 import { explain } from "./explain.ts";
 import {
@@ -169,6 +171,7 @@ export class LedgerQueue implements TaskQueue {
   readonly #onClosed: () => void;
   readonly #health: HealthThresholds;
   readonly #stopDuties: readonly CancelTimer[];
+  readonly #clockWatch = new ClockWatch();
   #cancelFiring: CancelTimer = () => {};
   /** The ids of the schedules that were last seen to be unplannable. */
   #unplannable: ReadonlySet<string> = new Set();
@@ -318,15 +321,25 @@ export class LedgerQueue implements TaskQueue {
   }
 
   async rescue(): Promise<Task[]> {
-    const isWorthwhile = await this.#ledger.read((reader) =>
-      hasExpired(reader, this.#clock.nowMs()) || isUnsettled(reader)
-    );
-    if (!isWorthwhile) return [];
-    const rows = await this.#write((tx, context) => {
-      const rescued = rescue(tx, context);
-      settleDeferred(tx, context);
-      return rescued;
+    const found = await this.#ledger.read((reader) => {
+      const nowMs = this.#clock.nowMs();
+      const isPutBack = this.#clockWatch.look(reader, nowMs);
+      return { isPutBack, isWorthwhile: hasExpired(reader, nowMs) || isUnsettled(reader) };
     });
+    const rows: SqlRow[] = [];
+    if (found.isWorthwhile) {
+      rows.push(
+        ...await this.#write((tx, context) => {
+          const rescued = rescue(tx, context);
+          settleDeferred(tx, context);
+          return rescued;
+        }),
+      );
+    }
+    if (found.isPutBack) {
+      rows.push(...await this.#write((tx, context) => this.#clockWatch.mend(tx, context)));
+    }
+    if (rows.length === 0) return [];
     const rescued = rows.map(taskOfRow);
     logRescued(rescued);
     return rescued;

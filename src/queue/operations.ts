@@ -184,6 +184,7 @@ export const HEALTH_CODES = [
   "journal_large",
   "memory_high",
   "lock_held",
+  "clock_put_back",
 ] as const;
 
 /** Something that is not as it should be. */

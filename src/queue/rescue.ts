@@ -29,7 +29,29 @@ export function hasExpired(reader: Reader, nowMs: number): boolean {
 
 /** Ends the expired leases, as many as one transaction may; the rows as they are now. */
 export function rescue(tx: Transaction, context: OperationContext): SqlRow[] {
-  const rescued = rescueEach(tx, context);
+  return settled(tx, rescueEach(tx, context), context);
+}
+
+/** Ends the leases of these tasks, as many as the budget allows; the rows as they are now. */
+export function rescueAll(
+  tx: Transaction,
+  { rows, budget }: { readonly rows: readonly SqlRow[]; readonly budget: RecordBudget },
+  context: OperationContext,
+): SqlRow[] {
+  const rescued: SqlRow[] = [];
+  for (const row of rows) {
+    if (budget.isSpent) break;
+    budget.spend(row);
+    rescued.push(rescueTask(tx, row, context));
+  }
+  return settled(tx, rescued, context);
+}
+
+function settled(
+  tx: Transaction,
+  rescued: readonly SqlRow[],
+  context: OperationContext,
+): SqlRow[] {
   settle(tx, rescued.filter((row) => cell(row, "status") === "failed"), context);
   // One that went back may have been ended by a parent that failed.
   return rescued.map((row) => rowOfTask(tx, cell(row, "id") as number));

@@ -1,6 +1,7 @@
 /**
  * A schedule's plan: which instants fire now, and when to look again. Pure: the same row at the same time gives the same.
  */
+import { isFromFuture } from "./clock_put_back.ts";
 import { type CronTime, instantsBefore, nextInstant } from "./cron.ts";
 import { type CatchUpPolicy, SCHEDULE_LIMITS } from "./schedule.ts";
 
@@ -40,7 +41,13 @@ const AT_ONCE_MAX = 10;
 export function planSchedule(schedule: PlannedSchedule, nowMs: number): Plan {
   if (schedule.last.kind === "active" && !schedule.overlaps) return { kind: "wait", untilMs: null };
   const { everyMs, cron } = schedule;
-  return cron === null ? planEvery(schedule, everyMs!, nowMs) : planCron(schedule, cron, nowMs);
+  const planned = { ...schedule, last: lastByThisClock(schedule.last, nowMs) };
+  return cron === null ? planEvery(planned, everyMs!, nowMs) : planCron(planned, cron, nowMs);
+}
+
+/** When a task ended by a clock that has been put back since, nobody knows. */
+function lastByThisClock(last: LastTask, nowMs: number): LastTask {
+  return last.kind === "ended" && isFromFuture(last.atMs, nowMs) ? { kind: "none" } : last;
 }
 
 function planEvery(

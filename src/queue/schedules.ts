@@ -9,10 +9,11 @@ import { canonicalJson } from "../domain/json.ts";
 import { checkInteger, checkName, isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../ledger/sql_engine.ts";
+import { CLOCK_TOLERANCE_MS, isFromFuture } from "./clock_put_back.ts";
 import { checkCron, type CronTime, nextInstant } from "./cron.ts";
 import { enqueueAll, type PreparedTask, prepareTask } from "./enqueue.ts";
 import type { OperationContext } from "./operation_context.ts";
-import { RECORD_BUDGET } from "./record_budget.ts";
+import { RECORD_BUDGET, type RecordBudget } from "./record_budget.ts";
 import {
   type AddScheduleResult,
   CATCH_UP_POLICIES,
@@ -54,6 +55,12 @@ const COLUMNS = [
 
 type Column = typeof COLUMNS[number];
 
+/** The plan of a schedule whose time this process cannot read. */
+interface UnplannablePlan {
+  readonly kind: "unplannable";
+  readonly error: Error;
+}
+
 /** What fires now. */
 type FirePlan = Extract<Plan, { kind: "fire" }>;
 
@@ -77,6 +84,9 @@ export type PreparedSchedule = Omit<
 /** How many due schedules one transaction fires at most; the longest due first. */
 const FIRE_MAX = 10;
 
+/** How many schedules one transaction plans anew at most. */
+const REPLAN_MAX = 100;
+
 /** How many of them are read at once. */
 const CHUNK = FIRE_MAX;
 
@@ -93,6 +103,9 @@ export const SCHEDULE_SQL = {
       AND (next_at_utc, schedule_id) > (+?, +?) ORDER BY next_at_utc, schedule_id LIMIT +?`,
   next: `SELECT next_at_utc FROM schedules INDEXED BY next_schedules
     WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc > +? ORDER BY next_at_utc LIMIT 1`,
+  putBack: `SELECT * FROM schedules INDEXED BY next_schedules
+    WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc > +? AND updated_at_utc > +?
+    ORDER BY next_at_utc LIMIT +?`,
   lastTask: "SELECT status, finished_at_utc FROM task_queue WHERE id = ?",
   runId: "SELECT 1 FROM task_queue WHERE run_id = ?",
 } as const;
@@ -235,11 +248,11 @@ function replacement(known: ScheduleRow, schedule: PreparedSchedule, nowMs: numb
   const is_paused = schedule.is_paused ?? known.is_paused;
   const goesOn = known.is_paused === 1 && is_paused === 0;
   const isSameTime = timeOf(known) === timeOf(schedule);
-  const next_at_utc = goesOn ? nextAfterPause(known, nowMs) : known.next_at_utc;
+  const nextAtMs = goesOn ? nextAfterPause : nextByThisClock;
   return {
     ...newRow(schedule, nowMs),
     ...{ firings, last_fired_at_utc, last_task_id, created_at_utc, is_paused },
-    ...(isSameTime ? { next_at_utc } : {}),
+    ...(isSameTime ? { next_at_utc: nextAtMs(known, nowMs) } : {}),
   };
 }
 
@@ -293,10 +306,48 @@ export function pauseSchedule(
 /** When a schedule that goes on comes next: an instant of its pause is not made up for. @throws TypeError */
 function nextAfterPause(row: ScheduleRow, nowMs: number): SqlValue {
   const cron = cronTimeOf(row);
-  if (cron === null) return row.next_at_utc;
+  if (cron === null) return nextByThisClock(row, nowMs);
   checkCron(cron);
   const isReached = Number(row.next_at_utc ?? Infinity) <= nowMs;
-  return isReached ? nextInstant(cron, nowMs) : row.next_at_utc;
+  return isReached ? nextInstant(cron, nowMs) : nextByThisClock(row, nowMs);
+}
+
+/** When a schedule comes next: what a clock has planned that was put back since is planned from now. @throws TypeError */
+function nextByThisClock(row: ScheduleRow, nowMs: number): SqlValue {
+  const { next_at_utc, updated_at_utc, every_ms } = row;
+  if (next_at_utc === null || !isFromFuture(Number(updated_at_utc), nowMs)) return next_at_utc;
+  const cron = cronTimeOf(row);
+  const nextMs = cron === null ? nowMs + Number(every_ms) : nextInstant(cron, nowMs);
+  return Math.min(Number(next_at_utc), nextMs ?? Infinity);
+}
+
+// --- the clock was put back
+
+/** Whether a schedule waits that was planned by a clock that was far ahead. */
+export function hasPutBackSchedule(reader: Reader, nowMs: number): boolean {
+  return putBackSchedules(reader, nowMs, 1).length > 0;
+}
+
+/** Plans such schedules from now, as many as the budget allows. */
+export function replanPutBack(tx: Transaction, budget: RecordBudget, nowMs: number): void {
+  for (const row of putBackSchedules(tx, nowMs, REPLAN_MAX)) {
+    if (budget.isSpent) return;
+    budget.spend(Object.values(row));
+    if (!isPlannable(row, nowMs)) continue;
+    put(tx, { ...row, next_at_utc: nextByThisClock(row, nowMs), updated_at_utc: nowMs });
+  }
+}
+
+/** One whose time this process cannot read is left to a process that can. */
+function isPlannable(row: ScheduleRow, nowMs: number): boolean {
+  const planned = plannedOf({ ...row, next_at_utc: nowMs }, { kind: "none" });
+  return planOfRow(row, planned, nowMs).kind !== "unplannable";
+}
+
+function putBackSchedules(reader: Reader, nowMs: number, limit: number): ScheduleRow[] {
+  return reader.read(SCHEDULE_SQL.putBack, [nowMs, nowMs + CLOCK_TOLERANCE_MS, limit]).map(
+    byColumn,
+  );
 }
 
 // --- fired
@@ -424,8 +475,15 @@ function planOf(
   reader: Reader,
   row: ScheduleRow,
   nowMs: number,
-): Plan | { readonly kind: "unplannable"; readonly error: Error } {
-  const planned = plannedOf(row, lastTaskOf(reader, row));
+): Plan | UnplannablePlan {
+  return planOfRow(row, plannedOf(row, lastTaskOf(reader, row)), nowMs);
+}
+
+function planOfRow(
+  row: ScheduleRow,
+  planned: PlannedSchedule,
+  nowMs: number,
+): Plan | UnplannablePlan {
   try {
     return planSchedule(planned, nowMs);
   } catch (error) {

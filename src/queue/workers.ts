@@ -8,6 +8,7 @@ import { canonicalJson } from "../domain/json.ts";
 import { checkInteger, checkName, checkPairs, TASK_LIMITS } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
+import { CLOCK_TOLERANCE_MS } from "./clock_put_back.ts";
 import type { WorkerBeat, WorkerRecord, WorkerState } from "./operations.ts";
 import { WORKER_TABLE } from "./schema.ts";
 
@@ -96,6 +97,8 @@ export function listWorkers(reader: Reader, nowMs: number): WorkerRecord[] {
 
 /** How a worker is whose last heartbeat is this old. */
 export function workerStateOf(ageMs: number): WorkerState {
+  // None has come since the clock was put back.
+  if (ageMs < -CLOCK_TOLERANCE_MS) return "stale";
   if (ageMs <= WORKER_AGES.activeMs) return "active";
   return ageMs <= WORKER_AGES.limboMs ? "limbo" : "stale";
 }

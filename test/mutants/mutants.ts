@@ -35,6 +35,7 @@ const SEEDS = ["test/simulation/regressions.test.ts"];
 const RELAXED = ["test/simulation/relaxed.test.ts"];
 const WORKER = ["test/worker/worker.test.ts"];
 const PRUNING = ["test/queue/queue_operations.test.ts"];
+const CLOCK = ["test/queue/clock_put_back.test.ts"];
 const MEMORY = ["test/queue/memory_budget.test.ts"];
 const SHRINKING = ["test/ledger/shrink.test.ts"];
 
@@ -261,6 +262,29 @@ export const MUTANTS: readonly Mutant[] = [
     find: "lease_until_utc <= +? ORDER BY",
     replace: "(lease_until_utc <= +? OR TRUE) ORDER BY",
     tests: QUEUE,
+  },
+  {
+    name:
+      "end a lease of a clock that was put back before it has lasted as long as it was meant to",
+    file: "src/queue/clock_watch.ts",
+    find: "      waitedMs > untilMs - updatedAtMs\n",
+    replace: "      waitedMs >= 0 || untilMs < updatedAtMs\n",
+    tests: CLOCK,
+  },
+  {
+    name: "end a lease of a clock that was put back though its holder renews it",
+    file: "src/queue/clock_watch.ts",
+    find:
+      "  return before.token === now.token && before.untilMs === now.untilMs &&\n    before.updatedAtMs === now.updatedAtMs;\n",
+    replace: "  return before.token === now.token;\n",
+    tests: CLOCK,
+  },
+  {
+    name: "never end a lease of a clock that was put back",
+    file: "src/queue/clock_watch.ts",
+    find: "before.waitedMs + waitedMs",
+    replace: "before.waitedMs",
+    tests: CLOCK,
   },
   {
     name: "let rescue ignore that attempts are used up",
