@@ -6,6 +6,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import {
+  type EnqueueResult,
   type Explanation,
   type HandlerEntry,
   type HandlerRegistry,
@@ -23,10 +24,12 @@ import {
   type WorkerRecord,
 } from "../src/mod.ts";
 import type {
+  EnqueuedBatchSchema,
   ExplanationSchema,
   HealthSchema,
   ModuleSchema,
   ParentListSchema,
+  RunBatchSchema,
   RunSchema,
   StatsSchema,
   StorageSchema,
@@ -65,6 +68,22 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     progress_percent: task.progress,
     progress_message: task.progressMessage,
   };
+}
+
+/** A task of a batch. */
+export function batchedTaskJson(
+  { task, created }: EnqueueResult,
+): z.infer<typeof EnqueuedBatchSchema>["tasks"][number] {
+  const { id, runId, type, status, waitsFor } = task;
+  return { id, run_id: runId, type, status, waits_for: waitsFor, created };
+}
+
+/** A run of a batch. */
+export function batchedRunJson(
+  { task, created }: EnqueueResult,
+): z.infer<typeof RunBatchSchema>["runs"][number] {
+  const { runId, type, status } = task;
+  return { run_id: runId, module_id: type, status: runStatusOf(status), created };
 }
 
 /** The run that shows a task, under the name of its module if that is here. */

@@ -164,6 +164,11 @@ export const TaskQuery = z.object({
   cursor: pageCursor,
 });
 
+const isCreatedSchema = z.boolean().openapi({
+  description: "false when the idempotency key named one that was there already",
+  example: true,
+});
+
 /** The most runs or tasks in one batch. */
 const BATCH_MAX = 1000;
 
@@ -316,9 +321,13 @@ export const RunPageSchema = z.object({
   next_cursor: nextCursorSchema,
 }).openapi("RunPage");
 
-/** The runs of a batch. */
+/** The runs of a batch: what is small of each, since a key may name the same large one a thousand times. */
 export const RunBatchSchema = z.object({
-  runs: z.array(RunSchema).openapi({ description: "In the order of the request" }),
+  runs: z.array(
+    RunSchema.pick({ run_id: true, module_id: true, status: true }).extend({
+      created: isCreatedSchema,
+    }).openapi("BatchedRun"),
+  ).openapi({ description: "In the order of the request, without parameters and results" }),
   created: countSchema.openapi({
     description: "How many are new; the others were named by their idempotency keys already",
     example: 1,
@@ -411,12 +420,8 @@ export const TaskSchema = z.object({
 }).openapi("Task");
 
 /** What enqueue answers. */
-export const EnqueuedSchema = TaskSchema.extend({
-  created: z.boolean().openapi({
-    description: "false when the idempotency key named a task that was there already",
-    example: true,
-  }),
-}).openapi("EnqueuedTask");
+export const EnqueuedSchema = TaskSchema.extend({ created: isCreatedSchema })
+  .openapi("EnqueuedTask");
 
 /** One page of tasks, newest first. */
 export const TaskPageSchema = z.object({
@@ -424,9 +429,19 @@ export const TaskPageSchema = z.object({
   next_cursor: nextCursorSchema,
 }).openapi("TaskPage");
 
-/** What enqueueing several answers. */
+const batchedTaskFields = {
+  id: true,
+  run_id: true,
+  type: true,
+  status: true,
+  waits_for: true,
+} as const;
+
+/** What enqueueing several answers: what is small of each. */
 export const EnqueuedBatchSchema = z.object({
-  tasks: z.array(EnqueuedSchema).openapi({ description: "In the order of the request" }),
+  tasks: z.array(
+    TaskSchema.pick(batchedTaskFields).extend({ created: isCreatedSchema }).openapi("BatchedTask"),
+  ).openapi({ description: "In the order of the request, without payloads and results" }),
   created: countSchema.openapi({ description: "How many of them are new", example: 1 }),
 }).openapi("EnqueuedBatch");
 

@@ -7,7 +7,7 @@ import { type HandlerEntry, type HandlerRegistry, WEBHOOK_TYPE } from "../../src
 import { requires } from "../access.ts";
 import { enqueueChecked, enqueueOneChecked, keyOf, schedulingOf } from "../enqueue.ts";
 import { HttpError } from "../errors.ts";
-import { moduleJson, runJsonOfTask } from "../json.ts";
+import { batchedRunJson, moduleJson, runJsonOfTask } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import { bodyErrors, errorResponses, jsonBody, jsonResponse } from "../responses.ts";
 import {
@@ -60,7 +60,8 @@ const runBatch = createRoute({
   path: "/api/runs/batch",
   operationId: "runBatch",
   summary: "Run several modules",
-  description: "All of them or none, in one transaction. Answers when they are on disk.",
+  description:
+    "All of them or none, in one transaction. Answers when they are on disk. Of each run the answer says what is small; GET /api/runs/{id} says the rest.",
   request: { body: jsonBody(RunBatchBody) },
   responses: {
     202: jsonResponse(RunBatchSchema, "The runs, accepted"),
@@ -110,7 +111,7 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
     });
     const enqueued = await enqueueChecked(wanted, options);
     return c.json({
-      runs: enqueued.map(({ task }) => runJsonOfTask(task, handlers)),
+      runs: enqueued.map(batchedRunJson),
       created: enqueued.filter(({ created }) => created).length,
     }, 202);
   });

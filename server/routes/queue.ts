@@ -6,7 +6,14 @@ import type { Task, TaskQueue } from "../../src/mod.ts";
 import { requires } from "../access.ts";
 import { enqueueChecked, enqueueOneChecked, keyOf, newTaskOf } from "../enqueue.ts";
 import { HttpError } from "../errors.ts";
-import { parentJson, statsJson, taskJson, transitionJson, workerJson } from "../json.ts";
+import {
+  batchedTaskJson,
+  parentJson,
+  statsJson,
+  taskJson,
+  transitionJson,
+  workerJson,
+} from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
 import { nextCursorOf } from "../pages.ts";
 import { bodyErrors, changeErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
@@ -50,7 +57,8 @@ const enqueueBatch = createRoute({
   path: "/api/queue/enqueue/batch",
   operationId: "enqueueBatch",
   summary: "Enqueue several tasks",
-  description: "All of them or none, in one transaction. They may depend on each other's run ids.",
+  description:
+    "All of them or none, in one transaction. They may depend on each other's run ids. Of each task the answer says what is small; GET /api/queue/tasks/{id} says the rest.",
   request: { body: jsonBody(EnqueueBatchBody) },
   responses: { 201: jsonResponse(EnqueuedBatchSchema, "The tasks"), ...bodyErrors(409, 507) },
 });
@@ -209,7 +217,7 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
       payloadPath: ["tasks", index, "payload"],
     }));
     const enqueued = await enqueueChecked(wanted, options);
-    const tasks = enqueued.map(({ task, created }) => ({ ...taskJson(task), created }));
+    const tasks = enqueued.map(batchedTaskJson);
     return c.json({ tasks, created: tasks.filter(({ created }) => created).length }, 201);
   });
 

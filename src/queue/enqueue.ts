@@ -30,7 +30,7 @@ import { checkLeaseDuration } from "./lease.ts";
 import type { OperationContext } from "./operation_context.ts";
 import { fell, settle } from "./settle.ts";
 import type { EnqueueOptions } from "./task_queue.ts";
-import { cell, rowOfTask } from "./task_row.ts";
+import { cell, oncePerRow, rowOfTask } from "./task_row.ts";
 import { noteTransition } from "./transition_log.ts";
 import { addWebhook, type PreparedWebhook, prepareWebhook } from "./webhooks.ts";
 
@@ -186,9 +186,13 @@ export function enqueueAll(
   context: OperationContext,
 ): Enqueued[] {
   const parentages = findParents(tx, tasks);
-  const enqueued = tasks.map((task, i) =>
-    enqueue(tx, { ...task, waitsFor: countOpen(parentages[i]!) }, context)
-  );
+  const known = new Map<string, SqlRow>();
+  const enqueued = tasks.map((task, i) => {
+    const wanted = { ...task, waitsFor: countOpen(parentages[i]!) };
+    const stored = enqueue(tx, wanted, { ...context, known });
+    if (task.idempotencyKey !== null) known.set(task.idempotencyKey, stored.row);
+    return stored;
+  });
   return connect(tx, { tasks, parentages, enqueued }, context);
 }
 
@@ -208,10 +212,8 @@ function connect(tx: Transaction, batch: StoredBatch, context: OperationContext)
   });
   if (felled.length === 0) return [...batch.enqueued];
   settle(tx, felled, context);
-  return batch.enqueued.map(({ row, created }) => ({
-    row: rowOfTask(tx, cell(row, "id") as number),
-    created,
-  }));
+  const rowNow = oncePerRow((row) => rowOfTask(tx, cell(row, "id") as number));
+  return batch.enqueued.map(({ row, created }) => ({ row: rowNow(row), created }));
 }
 
 /** Writes the dependencies of a new task; its row if one of them ends it at once. */
@@ -293,9 +295,9 @@ function idOfPruned(reference: TaskReference, known: readonly Dependency[]): num
 function enqueue(
   tx: Transaction,
   task: PreparedTask & InsertableTask,
-  context: OperationContext,
+  { known, ...context }: OperationContext & { readonly known: ReadonlyMap<string, SqlRow> },
 ): Enqueued {
-  const existing = findByKey(tx, task);
+  const existing = findByKey(tx, task, known);
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
   const row = insertTask(tx, task, context);
@@ -313,13 +315,18 @@ function idOf({ row }: Enqueued): number {
   return cell(row, "id") as number;
 }
 
-function findByKey(tx: Transaction, task: PreparedTask): SqlRow | undefined {
-  if (task.idempotencyKey === null) return undefined;
-  const [row] = tx.read("SELECT * FROM task_queue WHERE idempotency_key = ?", [
-    task.idempotencyKey,
-  ]);
+/** A row that the batch has met is not read again: one key may name the same large task a thousand times. */
+function findByKey(
+  tx: Transaction,
+  task: PreparedTask,
+  known: ReadonlyMap<string, SqlRow>,
+): SqlRow | undefined {
+  const { idempotencyKey: key } = task;
+  if (key === null) return undefined;
+  const select = "SELECT * FROM task_queue WHERE idempotency_key = ?";
+  const row = known.get(key) ?? tx.read(select, [key])[0];
   if (row === undefined || isSameContent(row, task)) return row;
-  throw keyConflict(task.idempotencyKey, cell(row, "id") as number, "with another type or payload");
+  throw keyConflict(key, cell(row, "id") as number, "with another type or payload");
 }
 
 function keyConflict(key: string, taskId: number, difference: string): QueueError {

@@ -116,7 +116,7 @@ import { TASK_TABLE } from "./schema.ts";
 import type { TaskRecord } from "./task_record.ts";
 import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
-import { changeOfRow, findRow, rowOfTask, taskOfRow } from "./task_row.ts";
+import { changeOfRow, findRow, oncePerRow, rowOfTask, taskOfRow } from "./task_row.ts";
 import { history, prepareHistory, transitionsOf } from "./transition_log.ts";
 import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
@@ -222,7 +222,8 @@ export class LedgerQueue implements TaskQueue {
           "high_water",
         ),
     );
-    return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
+    const taskOf = oncePerRow(taskOfRow);
+    return enqueued.map(({ row, created }) => ({ task: taskOf(row), created }));
   }
 
   async get(id: number): Promise<Task | undefined> {

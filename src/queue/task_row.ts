@@ -81,6 +81,16 @@ export function findRow(reader: Reader, id: number): SqlRow | undefined {
   return reader.read("SELECT * FROM task_queue WHERE id = ?", [id])[0];
 }
 
+/** `make`, which gives the same again for the same row: a batch may hold one large row many times. */
+export function oncePerRow<T>(make: (row: SqlRow) => T): (row: SqlRow) => T {
+  const made = new Map<SqlRow, T>();
+  return (row) => {
+    const value = made.get(row) ?? make(row);
+    made.set(row, value);
+    return value;
+  };
+}
+
 /** Changes some columns of a task; its row as it is now. */
 export function updateTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
   return tx.update(TASK_TABLE, row, values as Values);

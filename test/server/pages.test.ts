@@ -102,12 +102,13 @@ Deno.test("POST /api/runs/batch runs all of them or none", () =>
       good,
     ]);
     const { runs, created } = await read(accepted, 202, RunBatchSchema);
-    assertEquals(runs.map(({ module_id, priority }) => [module_id, priority]), [
-      ["email", 100],
-      ["cleanup", 1],
-      ["email", 100],
+    assertEquals(runs.map(({ module_id, status, created }) => [module_id, status, created]), [
+      ["email", "queued", true],
+      ["cleanup", "queued", true],
+      ["email", "queued", false],
     ]);
     assertEquals([created, runs[0]!.run_id], [2, runs[2]!.run_id]);
+    assertEquals((await claimOne(queue, "cleanup")).priority, 1);
     const wrong = await batch([good, { module_id: "email", parameters: { to: "nobody" } }]);
     assertEquals(await refusedFields(wrong), ["runs.1.parameters.to"]);
     await readError(
@@ -125,6 +126,24 @@ Deno.test("POST /api/runs/batch runs all of them or none", () =>
     assertEquals(await refusedFields(await batch(Array(1001).fill(good))), ["runs"]);
     assertEquals(await queue.count(), 2);
   }));
+
+for (const [path, list] of [[`${ENQUEUE}/batch`, "tasks"], ["/api/runs/batch", "runs"]] as const) {
+  Deno.test(`POST ${path} with one key a thousand times answers little, however large the result is`, () =>
+    withApp(async ({ app, queue }) => {
+      await queue.enqueue({ type: "email", payload: ANN, idempotencyKey: "k" });
+      await queue.complete(await claimOne(queue, "email"), "x".repeat(1_000_000));
+      const one = list === "runs"
+        ? { module_id: "email", parameters: ANN, idempotency_key: "k" }
+        : { type: "email", payload: ANN, idempotency_key: "k" };
+      const text = await (await post(app, path, { [list]: Array(1000).fill(one) })).text();
+      assert(text.length < 200_000, `${text.length} characters`);
+      const answer = JSON.parse(text);
+      assertEquals([answer.created, answer[list].length], [0, 1000]);
+      const { status, created, ...rest } = answer[list][999];
+      assertEquals([status, created], ["completed", false]);
+      assertEquals(["payload", "parameters", "result"].filter((name) => name in rest), []);
+    }));
+}
 
 Deno.test("a failed run is retried with fresh attempts, any other is not", () =>
   withApp(async ({ app, queue }) => {
