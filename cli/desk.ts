@@ -2,7 +2,17 @@
  * The desk: what commands that ask and tell need of a queue, in documents as `--json` writes them. One is a queue's files,
  * the other one a server.
  */
-import type { LogLine, LogPage, LogStore, NewTask, Task, TaskQueue } from "../src/mod.ts";
+import {
+  type LogLine,
+  type LogPage,
+  type LogStore,
+  type NewSchedule,
+  type NewTask,
+  type PruneRequest,
+  QueueError,
+  type Task,
+  type TaskQueue,
+} from "../src/mod.ts";
 import {
   explanationJson,
   healthReasonsJson,
@@ -11,8 +21,9 @@ import {
   transitionJson,
   workerJson,
 } from "../server/json.ts";
+import { scheduleJson } from "../server/schedule_schemas.ts";
 import type { DocumentOf } from "./documents.ts";
-import { NotFoundError } from "./exit.ts";
+import { checkedInput, NotFoundError } from "./exit.ts";
 
 /** A task as a document. */
 export type TaskDocument = DocumentOf<"Task">;
@@ -52,6 +63,15 @@ export interface Desk {
   workers(): Promise<DocumentOf<"WorkerList">>;
   stats(): Promise<DocumentOf<"Stats">>;
   health(): Promise<DocumentOf<"Health">>;
+  prune(request: PruneRequest): Promise<DocumentOf<"Pruned">>;
+  checkpoint(): Promise<DocumentOf<"Checkpointed">>;
+  schedules(): Promise<DocumentOf<"ScheduleList">>;
+  /** Adds a schedule, or replaces another one with its id. */
+  addSchedule(schedule: NewSchedule, replace: boolean): Promise<DocumentOf<"ScheduleAdded">>;
+  /** @throws NotFoundError */
+  removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">>;
+  /** @throws NotFoundError */
+  pauseSchedule(id: string, paused: boolean): Promise<DocumentOf<"Schedule">>;
   /** A page of the log of a task from a position on; there are more unless `next` is the same. */
   readLog(task: TaskDocument, from: LogPosition): Promise<LogPart>;
   /** Calls `listener` when the task may have changed, or never: look now and then as well. Returns the way to stop. */
@@ -131,6 +151,45 @@ export class LocalDesk implements Desk {
     return { status: verdict, reasons: healthReasonsJson(reasons) };
   }
 
+  async prune(request: PruneRequest): Promise<DocumentOf<"Pruned">> {
+    const { pruned, byStatus } = await checkedInput(() => this.#queue.prune(request));
+    return { pruned, by_status: { ...byStatus } };
+  }
+
+  async checkpoint(): Promise<DocumentOf<"Checkpointed">> {
+    const { sequence, snapshotBytes, removedSegments } = await this.#queue.checkpoint();
+    return { sequence, snapshot_bytes: snapshotBytes, removed_segments: removedSegments };
+  }
+
+  async schedules(): Promise<DocumentOf<"ScheduleList">> {
+    return { schedules: (await this.#queue.listSchedules()).map(scheduleJson) };
+  }
+
+  async addSchedule(
+    wanted: NewSchedule,
+    replace: boolean,
+  ): Promise<DocumentOf<"ScheduleAdded">> {
+    const { schedule, created } = await checkedInput(() =>
+      this.#queue.addSchedule(wanted, { replace })
+    );
+    return { created, schedule: scheduleJson(schedule) };
+  }
+
+  async removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">> {
+    const removed = await checkedInput(() => this.#queue.removeSchedule(id));
+    if (!removed) throw noSuchSchedule(id);
+    return { removed };
+  }
+
+  async pauseSchedule(id: string, paused: boolean): Promise<DocumentOf<"Schedule">> {
+    try {
+      return scheduleJson(await checkedInput(() => this.#queue.pauseSchedule(id, paused)));
+    } catch (thrown) {
+      const isUnknown = thrown instanceof QueueError && thrown.code === "schedule_not_found";
+      throw isUnknown ? noSuchSchedule(id) : thrown;
+    }
+  }
+
   async readLog({ id }: TaskDocument, from: LogPosition): Promise<LogPart> {
     const page: LogPage = await this.#logs.read(id, Number(from ?? 0));
     return { lines: page.lines, next: page.nextOffset };
@@ -189,4 +248,9 @@ export function parseReference(reference: string): { taskId?: number; runId: str
 /** The refusal of a reference that names nothing. */
 export function noSuchTask(reference: string): NotFoundError {
   return new NotFoundError(`there is no task ${JSON.stringify(reference)}`);
+}
+
+/** What is thrown when no schedule has this id. */
+export function noSuchSchedule(id: string): NotFoundError {
+  return new NotFoundError(`there is no schedule ${JSON.stringify(id)}`);
 }

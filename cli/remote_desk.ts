@@ -2,8 +2,9 @@
  * A queue behind `holdfast serve`: each question is a request, each answer is checked before it is believed.
  */
 import { z } from "zod";
-import { messageOf, type NewTask } from "../src/mod.ts";
+import { messageOf, type NewSchedule, type NewTask, type PruneRequest } from "../src/mod.ts";
 import { LogPageSchema } from "../server/log_schemas.ts";
+import { ScheduleAddedSchema, type ScheduleBody } from "../server/schedule_schemas.ts";
 import {
   type EnqueueBody,
   EnqueuedBatchSchema,
@@ -18,6 +19,7 @@ import {
   type ListQuery,
   type LogPart,
   type LogPosition,
+  noSuchSchedule,
   noSuchTask,
   parseReference,
   type TaskDocument,
@@ -53,6 +55,13 @@ export interface RemoteOptions {
   readonly url: string;
   /** Sent as a bearer token; default none. */
   readonly token?: string;
+}
+
+/** What is asked; by default it is a GET. */
+interface RequestParts {
+  readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
+  /** Sent as JSON. */
+  readonly body?: unknown;
 }
 
 /** What one request came to. */
@@ -149,6 +158,36 @@ export class RemoteDesk implements Desk {
     return { status, reasons: reasons ?? [] };
   }
 
+  async prune({ olderThanMs, keep, statuses }: PruneRequest): Promise<DocumentOf<"Pruned">> {
+    const body = { older_than_ms: olderThanMs, keep, statuses };
+    return await this.#post("queue/prune", DOCUMENTS.Pruned, body);
+  }
+
+  checkpoint(): Promise<DocumentOf<"Checkpointed">> {
+    return this.#post("queue/checkpoint", DOCUMENTS.Checkpointed, {});
+  }
+
+  schedules(): Promise<DocumentOf<"ScheduleList">> {
+    return this.#get("schedules", DOCUMENTS.ScheduleList);
+  }
+
+  async addSchedule(
+    wanted: NewSchedule,
+    replace: boolean,
+  ): Promise<DocumentOf<"ScheduleAdded">> {
+    const body = { ...scheduleBody(wanted), replace };
+    const { created, ...schedule } = await this.#post("schedules", ScheduleAddedSchema, body);
+    return { created, schedule };
+  }
+
+  removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">> {
+    return this.#onSchedule(id, { method: "DELETE" }, DOCUMENTS.ScheduleRemoved);
+  }
+
+  pauseSchedule(id: string, paused: boolean): Promise<DocumentOf<"Schedule">> {
+    return this.#onSchedule(id, { method: "PATCH", body: { paused } }, DOCUMENTS.Schedule);
+  }
+
   async readLog({ run_id }: TaskDocument, from: LogPosition): Promise<LogPart> {
     const query = new URLSearchParams({
       limit: String(LOG_LINES_MAX),
@@ -168,10 +207,21 @@ export class RemoteDesk implements Desk {
     act: "cancel" | "retry",
   ): Promise<{ done: boolean; task: TaskDocument }> {
     const { id } = await this.find(reference);
-    const answer = await this.#ask(`queue/tasks/${id}/${act}`, {});
+    const answer = await this.#ask(`queue/tasks/${id}/${act}`, { method: "POST", body: {} });
     if (answer.status === 409) return { done: false, task: await this.find(String(id)) };
     if (answer.status !== 200) throw refusalOf(answer);
     return { done: true, task: believed(DOCUMENTS.Task, answer) };
+  }
+
+  async #onSchedule<Schema extends z.ZodType>(
+    id: string,
+    request: RequestParts,
+    schema: Schema,
+  ): Promise<z.output<Schema>> {
+    const answer = await this.#ask(`schedules/${encodeURIComponent(id)}`, request);
+    const code = ErrorSchema.safeParse(answer.body).data?.error_code;
+    if (code === "SCHEDULE_NOT_FOUND") throw noSuchSchedule(id);
+    return acceptedAs(schema, answer);
   }
 
   async #get<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.output<Schema>> {
@@ -183,18 +233,19 @@ export class RemoteDesk implements Desk {
     schema: Schema,
     body: unknown,
   ): Promise<z.output<Schema>> {
-    return acceptedAs(schema, await this.#ask(path, body));
+    return acceptedAs(schema, await this.#ask(path, { method: "POST", body }));
   }
 
-  /** With a body it is a POST. @throws OpenError when there is no answer, or none in JSON. */
-  async #ask(path: string, body?: unknown): Promise<Answer> {
+  /** @throws OpenError when there is no answer, or none in JSON. */
+  async #ask(path: string, { method = "GET", body }: RequestParts = {}): Promise<Answer> {
     const url = `${this.#base}/api/${path}`;
     try {
       const response = await fetch(url, {
         headers: { ...this.#headers, "content-type": "application/json" },
         signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
         redirect: "error",
-        ...body === undefined ? {} : { method: "POST", body: JSON.stringify(body) },
+        method,
+        body: body === undefined ? undefined : JSON.stringify(body),
       });
       const text = await response.text();
       return { status: response.status, body: JSON.parse(text) };
@@ -238,6 +289,23 @@ function enqueueBody(task: NewTask): z.input<typeof EnqueueBody> {
       multiplier: retryPolicy.multiplier,
       max_delay_ms: retryPolicy.maxDelayMs,
     },
+    webhook: webhook && { url: webhook.url, events: webhook.events && [...webhook.events] },
+  };
+}
+
+/** A schedule as the interface takes it. */
+function scheduleBody(schedule: NewSchedule): z.input<typeof ScheduleBody> {
+  const { maxAttempts, timeoutMs, everyMs, timeZone, catchUp, catchUpMax, webhook, ...same } =
+    schedule;
+  return {
+    ...same,
+    compatibility: same.compatibility && { ...same.compatibility },
+    max_attempts: maxAttempts,
+    timeout_ms: timeoutMs,
+    every_ms: everyMs,
+    time_zone: timeZone,
+    catch_up: catchUp,
+    catch_up_max: catchUpMax,
     webhook: webhook && { url: webhook.url, events: webhook.events && [...webhook.events] },
   };
 }

@@ -1,14 +1,7 @@
 /**
  * `holdfast checkpoint`: folds the journal into the snapshot, which any SQLite tool can read.
  */
-import {
-  type App,
-  type Program,
-  type Session,
-  withExistingQueue,
-  writeJson,
-  writeLine,
-} from "../app.ts";
+import { type App, type Program, type Session, withDesk, writeJson, writeLine } from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { showingWork } from "../progress.ts";
 import { bytesText } from "../task_text.ts";
@@ -21,24 +14,19 @@ export function addCheckpointCommand(program: Program, app: App): void {
 }
 
 function checkpoint(session: Session): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
+  return withDesk(session, async (desk) => {
     const report = await showingWork(
       session.io,
       "folding the journal into the snapshot",
-      () => queue.checkpoint(),
+      () => desk.checkpoint(),
     );
-    if (session.json) {
-      writeJson(session, {
-        sequence: report.sequence,
-        snapshot_bytes: report.snapshotBytes,
-        removed_segments: report.removedSegments,
-      });
-    }
+    if (session.json) writeJson(session, report);
+    const snapshot = session.server === null ? session.dbPath : "the server's snapshot";
     writeLine(
       session,
-      `${session.dbPath} holds everything up to record ${report.sequence} (${
-        bytesText(report.snapshotBytes)
-      }); ${report.removedSegments} journal files removed`,
+      `${snapshot} holds everything up to record ${report.sequence} (${
+        bytesText(report.snapshot_bytes)
+      }); ${report.removed_segments} journal files removed`,
     );
     return EXIT.done;
   });

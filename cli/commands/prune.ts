@@ -1,15 +1,8 @@
 /**
  * `holdfast prune`: deletes finished tasks for good, by age and count.
  */
-import {
-  type App,
-  type Program,
-  type Session,
-  withExistingQueue,
-  writeJson,
-  writeLine,
-} from "../app.ts";
-import { checkedInput, EXIT, UsageError } from "../exit.ts";
+import { type App, type Program, type Session, withDesk, writeJson, writeLine } from "../app.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import { showingWork } from "../progress.ts";
 import { duration, integerFrom, someOption } from "../options.ts";
 
@@ -47,18 +40,14 @@ function prune(session: Session, { olderThan, keep, status }: PruneOptions): Pro
       "--older-than or --keep is needed, such as --older-than 30d; --keep 0 deletes all that are finished",
     );
   }
-  return withExistingQueue(session, async (queue) => {
+  return withDesk(session, async (desk) => {
     const request = { olderThanMs: olderThan, keep, statuses: status };
-    const { pruned, byStatus } = await showingWork(
-      session.io,
-      "deleting tasks",
-      () => checkedInput(() => queue.prune(request)),
-    );
-    if (session.json) writeJson(session, { pruned, by_status: byStatus });
-    const { completed, failed, cancelled } = byStatus;
+    const document = await showingWork(session.io, "deleting tasks", () => desk.prune(request));
+    if (session.json) writeJson(session, document);
+    const { completed, failed, cancelled } = document.by_status;
     writeLine(
       session,
-      `${pruned} tasks deleted: ${completed} completed, ${failed} failed, ${cancelled} cancelled`,
+      `${document.pruned} tasks deleted: ${completed} completed, ${failed} failed, ${cancelled} cancelled`,
     );
     return EXIT.done;
   });

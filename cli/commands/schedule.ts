@@ -3,14 +3,11 @@
  * open.
  */
 import { Option } from "@commander-js/extra-typings";
-import { scheduleJson } from "../../server/schedule_schemas.ts";
 import {
   CATCH_UP_POLICIES,
   type CatchUpPolicy,
   checkNewSchedule,
   type NewSchedule,
-  QueueError,
-  type Schedule,
   SCHEDULE_LIMITS,
   WEBHOOK_EVENTS,
 } from "../../src/mod.ts";
@@ -18,13 +15,14 @@ import {
   type App,
   type Program,
   type Session,
-  withExistingQueue,
-  withQueue,
-  withQueueToRead,
+  withDesk,
+  withDeskToRead,
   writeJson,
   writeLine,
 } from "../app.ts";
-import { checkedInput, EXIT, NotFoundError, UsageError } from "../exit.ts";
+import type { Desk } from "../desk.ts";
+import type { DocumentOf } from "../documents.ts";
+import { checkedInput, EXIT, UsageError } from "../exit.ts";
 import { duration, integerFrom, someOption } from "../options.ts";
 import { durationText } from "../task_text.ts";
 import {
@@ -109,9 +107,10 @@ export function addScheduleCommands(program: Program, app: App): void {
 }
 
 function list(session: Session): Promise<number> {
-  return withQueueToRead(session, async (queue) => {
-    const schedules = await queue.listSchedules();
-    if (session.json) writeJson(session, { schedules: schedules.map(scheduleJson) });
+  return withDeskToRead(session, async (desk) => {
+    const document = await desk.schedules();
+    const { schedules } = document;
+    if (session.json) writeJson(session, document);
     for (const schedule of schedules) writeLine(session, describe(schedule));
     if (schedules.length === 0) writeLine(session, "there are no schedules");
     return EXIT.done;
@@ -143,54 +142,45 @@ async function add(
     webhook: task.webhook,
   };
   await checkedInput(() => checkNewSchedule(wanted)); // before a mistyped --db makes a queue
-  return await withQueue(session, async (queue) => {
-    const { schedule, created } = await checkedInput(() => queue.addSchedule(wanted, { replace }));
-    if (session.json) writeJson(session, { created, schedule: scheduleJson(schedule) });
-    writeLine(session, describe(schedule));
+  const addIt = async (desk: Desk): Promise<number> => {
+    const document = await desk.addSchedule(wanted, replace ?? false);
+    if (session.json) writeJson(session, document);
+    writeLine(session, describe(document.schedule));
     return EXIT.done;
-  });
+  };
+  return await withDesk(session, addIt, { mayMake: true });
 }
 
 function remove(session: Session, id: string): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    const removed = await checkedInput(() => queue.removeSchedule(id));
-    if (!removed) throw noSchedule(id);
-    if (session.json) writeJson(session, { removed });
+  return withDesk(session, async (desk) => {
+    const document = await desk.removeSchedule(id);
+    if (session.json) writeJson(session, document);
     writeLine(session, `schedule ${JSON.stringify(id)} is removed`);
     return EXIT.done;
   });
 }
 
 function pause(session: Session, id: string, paused: boolean): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
-    try {
-      const schedule = await checkedInput(() => queue.pauseSchedule(id, paused));
-      if (session.json) writeJson(session, scheduleJson(schedule));
-      writeLine(session, describe(schedule));
-      return EXIT.done;
-    } catch (thrown) {
-      if (thrown instanceof QueueError && thrown.code === "schedule_not_found") {
-        throw noSchedule(id);
-      }
-      throw thrown;
-    }
+  return withDesk(session, async (desk) => {
+    const schedule = await desk.pauseSchedule(id, paused);
+    if (session.json) writeJson(session, schedule);
+    writeLine(session, describe(schedule));
+    return EXIT.done;
   });
 }
 
-function noSchedule(id: string): NotFoundError {
-  return new NotFoundError(`there is no schedule ${JSON.stringify(id)}`);
-}
-
 /** One line for people. */
-function describe(schedule: Schedule): string {
-  const { id, type, cron, timeZone, everyMs, firings } = schedule;
-  const when = cron === null ? `every ${durationText(everyMs ?? 0)}` : `at ${cron} in ${timeZone}`;
+function describe(schedule: DocumentOf<"Schedule">): string {
+  const { id, type, cron, time_zone, every_ms, firings } = schedule;
+  const when = cron === null
+    ? `every ${durationText(every_ms ?? 0)}`
+    : `at ${cron} in ${time_zone}`;
   const next = schedule.paused
     ? "paused"
-    : schedule.waitsForTaskId !== null
-    ? `waits for task ${schedule.waitsForTaskId}`
-    : schedule.nextAt === null
+    : schedule.waits_for_task_id !== null
+    ? `waits for task ${schedule.waits_for_task_id}`
+    : schedule.next_at === null
     ? "never comes again"
-    : `next ${schedule.nextAt.toISOString()}`;
+    : `next ${schedule.next_at}`;
   return `${id}: ${type} ${when}, ${next}, fired ${firings} times`;
 }

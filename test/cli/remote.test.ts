@@ -1,7 +1,13 @@
 /**
  * `--url`: the same commands against a server. What it answers is what the files say.
  */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { createApp, createToken, parseTokens, tokenAccess } from "../../server/app.ts";
 import { openLogStore, openQueue, type TaskQueue } from "../../src/mod.ts";
 import {
@@ -26,7 +32,7 @@ class Served implements AsyncDisposable {
     await scratch.run(["run", "echo", "--handlers", HANDLERS, "--run-id", "done"]);
     await scratch.run(["run", "broken", "--handlers", HANDLERS, "--run-id", "7"]);
     await scratch.run(["enqueue", "echo", "--run-id", "waiting", "--key", "k"]);
-    const { token, line } = await createToken("tests", ["read", "enqueue", "operate"]);
+    const { token, line } = await createToken("tests", ["read", "enqueue", "operate", "admin"]);
     const queue = await openQueue(scratch.db);
     const access = tokenAccess(await parseTokens(line));
     const app = createApp({ queue, logs: openLogStore(scratch.db), access });
@@ -125,6 +131,77 @@ Deno.test("a batch is stored behind the server whole or not at all, with what de
   assertEquals((await served.run(["show", "new"])).code, 3);
   const one = await served.json(["enqueue", "echo", "--depends-on", "run:parent"]);
   assertEquals((await served.json(["explain", String(one.task.id)])).reason, "waiting_for_parents");
+});
+
+Deno.test("schedules are added, paused, resumed and removed behind the server", async () => {
+  await using served = await Served.create();
+  const url = "https://hooks.example.com/done";
+  const add = ["schedule", "add", "s/1", "echo", "--cron", "30 2 * * *"];
+  const settings = [
+    ...[
+      "--time-zone",
+      "Europe/Berlin",
+      "--payload",
+      "[1]",
+      "--priority",
+      "3",
+      "--max-attempts",
+      "2",
+    ],
+    ...["--catch-up", "all", "--catch-up-max", "7", "--overlap", "--paused"],
+    ...["--webhook", url, "--webhook-events", "failed"],
+  ];
+  const { created, schedule } = await served.json([...add, ...settings]);
+  assertEquals(created, true);
+  const queue = await openQueue(served.scratch.db);
+  const {
+    timeZone,
+    payload,
+    priority,
+    maxAttempts,
+    catchUp,
+    catchUpMax,
+    overlap,
+    paused,
+    webhook,
+  } = (await queue.getSchedule("s/1"))!;
+  await queue.close();
+  assertEquals([timeZone, payload, priority, maxAttempts], ["Europe/Berlin", [1], 3, 2]);
+  assertEquals([catchUp, catchUpMax, overlap, paused], ["all", 7, true, true]);
+  assertEquals(webhook, { url, events: ["failed"] });
+  assertEquals(await served.json(["schedule", "list"]), { schedules: [schedule] });
+  for (const json of [[], ["--json"]]) {
+    const list = ["schedule", "list", ...json];
+    assertEquals(await served.run(list), await served.scratch.run(list));
+  }
+  assertEquals((await served.json([...add, ...settings])).created, false);
+  assertEquals((await served.run(add)).code, 1);
+  const every = ["schedule", "add", "s/1", "echo", "--every", "5m", "--replace"];
+  assertEquals((await served.json(every)).schedule.every_ms, 300_000);
+  assertEquals((await served.json(["schedule", "pause", "s/1"])).paused, true);
+  assertEquals((await served.json(["schedule", "resume", "s/1"])).paused, false);
+  assertEquals(await served.json(["schedule", "remove", "s/1"]), { removed: true });
+  for (const act of ["pause", "resume", "remove"]) {
+    const gone = await served.run(["schedule", act, "s/1"]);
+    assertEquals(gone, await served.scratch.run(["schedule", act, "s/1"]));
+    assertEquals([gone.code, gone.err], [3, 'holdfast: there is no schedule "s/1"\n']);
+  }
+});
+
+Deno.test("prune and checkpoint are done behind the server, and leave the files of this machine alone", async () => {
+  await using served = await Served.create();
+  await using other = new Scratch();
+  const environment = { QUEUE_DB_PATH: other.db };
+  const pruned = await served.run(["prune", "--keep", "0", "--status", "failed", "--json"], {
+    environment,
+  });
+  const by_status = { completed: 0, failed: 1, cancelled: 0 };
+  assertEquals(JSON.parse(pruned.out), { pruned: 1, by_status });
+  assertEquals((await served.scratch.json(["list"])).doc.total, 2);
+  const { out } = await served.run(["checkpoint"], { environment });
+  assertMatch(out, /^the server's snapshot holds everything up to record \d+ /);
+  assert((await served.json(["checkpoint"])).snapshot_bytes > 0);
+  await assertRejects(() => Deno.stat(other.db), Deno.errors.NotFound);
 });
 
 Deno.test("a webhook, a retry policy and a timeout reach the queue behind the server", async () => {
@@ -236,12 +313,10 @@ Deno.test("commands that work on files refuse --url, and HOLDFAST_URL unless --d
       ["serve"],
       ["stats", "--watch"],
       ["run", "echo", "--handlers", HANDLERS],
-      ["checkpoint"],
       ["backup", scratch.path("b")],
       ["restore", scratch.path("b")],
       ["check"],
       ["repair"],
-      ["prune", "--keep", "1"],
     ]
   ) {
     const { code, err } = await holdfast([...url, ...command], { files: { "-": "" } });
@@ -251,8 +326,10 @@ Deno.test("commands that work on files refuse --url, and HOLDFAST_URL unless --d
     assertEquals(named.code, 2, command.join(" "));
     assertStringIncludes(named.err, "name the files by --db PATH, or unset HOLDFAST_URL");
   }
-  const listing = ["schedule", "add", "s", "t", "--every", "5m"];
-  assertEquals((await holdfast(listing, { environment })).code, 2);
+  const keeping = ["schedule", "add", "s", "t", "--every", "5m"];
+  for (const asking of [keeping, ["prune", "--keep", "0"], ["checkpoint"]]) {
+    assertEquals((await holdfast(asking, { environment })).code, 4, "the server is asked");
+  }
   assertEquals((await scratch.json(["schedule", "list"])).doc.schedules, []);
   assertEquals((await scratch.run(["checkpoint"], { environment })).code, 0);
 });
