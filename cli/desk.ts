@@ -21,6 +21,7 @@ import {
   transitionJson,
   workerJson,
 } from "../server/json.ts";
+import { nextCursorOf } from "../server/pages.ts";
 import { scheduleJson } from "../server/schedule_schemas.ts";
 import type { DocumentOf } from "./documents.ts";
 import { checkedInput, NotFoundError } from "./exit.ts";
@@ -33,6 +34,8 @@ export interface ListQuery {
   readonly status?: TaskDocument["status"];
   readonly type?: string;
   readonly limit: number;
+  /** The `next_cursor` of the page before; default the newest task. */
+  readonly cursor?: number;
 }
 
 /** Where a log is read on: a byte for files, a cursor for servers; `null` is the beginning. */
@@ -52,10 +55,8 @@ export interface Desk {
   enqueueBatch(tasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">>;
   /** The task that a task id, or a run id, names. */
   find(reference: string): Promise<TaskDocument>;
-  /** The newest tasks, and how many there are in all when that is known. */
-  list(
-    query: ListQuery,
-  ): Promise<{ readonly tasks: TaskDocument[]; readonly total: number | null }>;
+  /** A page of tasks, newest first, where the next one begins, and how many there are in all when that is known. */
+  list(query: ListQuery): Promise<DocumentOf<"TaskList">>;
   cancel(reference: string): Promise<DocumentOf<"Cancelled">>;
   retry(reference: string): Promise<DocumentOf<"Retried">>;
   explain(reference: string): Promise<DocumentOf<"Explanation">>;
@@ -108,9 +109,13 @@ export class LocalDesk implements Desk {
     return taskJson(await findTask(this.#queue, reference));
   }
 
-  async list(query: ListQuery): Promise<{ tasks: TaskDocument[]; total: number }> {
-    const [tasks, total] = await Promise.all([this.#queue.list(query), this.#queue.count(query)]);
-    return { tasks: tasks.map(taskJson), total };
+  async list({ cursor, limit, ...filter }: ListQuery): Promise<DocumentOf<"TaskList">> {
+    const [tasks, total] = await Promise.all([
+      this.#queue.list({ ...filter, limit, beforeId: cursor }),
+      this.#queue.count(filter),
+    ]);
+    const next_cursor = await nextCursorOf(this.#queue, filter, tasks);
+    return { tasks: tasks.map(taskJson), total, next_cursor };
   }
 
   async cancel(reference: string): Promise<DocumentOf<"Cancelled">> {

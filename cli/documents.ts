@@ -79,7 +79,11 @@ export const PARTS = Object.freeze({
 /** Every document, by the name that `docs/cli.md` gives it. */
 export const DOCUMENTS = Object.freeze({
   Task: TaskSchema,
-  TaskList: z.object({ tasks: z.array(TaskSchema), total: count.nullable() }),
+  TaskList: z.object({
+    tasks: z.array(TaskSchema),
+    total: count.nullable(),
+    next_cursor: z.string().nullable(),
+  }),
   TaskHistory: z.object({ task: TaskSchema, transitions: z.array(Transition) }),
   Enqueued: z.object({ created: z.boolean(), task: TaskSchema }),
   EnqueuedBatch: Batch,

@@ -111,12 +111,13 @@ export class RemoteDesk implements Desk {
     return await this.#get(`queue/tasks/${task_id}`, DOCUMENTS.Task);
   }
 
-  async list({ status, type, limit }: ListQuery): Promise<{ tasks: TaskDocument[]; total: null }> {
+  async list({ status, type, limit, cursor }: ListQuery): Promise<DocumentOf<"TaskList">> {
     const query = new URLSearchParams({ limit: String(limit) });
     if (status !== undefined) query.set("status", status);
     if (type !== undefined) query.set("type", type);
-    const { tasks } = await this.#get(`queue/tasks?${query}`, TaskPageSchema);
-    return { tasks, total: null };
+    if (cursor !== undefined) query.set("cursor", String(cursor));
+    const { tasks, next_cursor } = await this.#get(`queue/tasks?${query}`, TaskPageSchema);
+    return { tasks, total: null, next_cursor };
   }
 
   async cancel(reference: string): Promise<DocumentOf<"Cancelled">> {

@@ -20,6 +20,7 @@ interface ListOptions {
   readonly status?: TaskStatus;
   readonly type?: string;
   readonly limit: number;
+  readonly cursor?: number;
 }
 
 /** Adds the command. */
@@ -34,6 +35,11 @@ export function addListCommand(program: Program, app: App): void {
       integerFrom(1, TASK_LIMITS.listMax),
       TASK_LIMITS.listDefault,
     )
+    .option(
+      "--cursor <id>",
+      "only tasks older than this one, as the page before says at its end",
+      integerFrom(1, Number.MAX_SAFE_INTEGER),
+    )
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => list(session, options))
     );
@@ -42,11 +48,12 @@ export function addListCommand(program: Program, app: App): void {
 function list(session: Session, options: ListOptions): Promise<number> {
   return withDeskToRead(session, async (desk) => {
     const document = await desk.list(options);
-    const { tasks, total } = document;
+    const { tasks, total, next_cursor } = document;
     if (session.json) writeJson(session, document);
     if (tasks.length > 0) writeTable(session, { head: TASK_COLUMNS, rows: tasks.map(taskRow) });
-    if (total !== null && tasks.length < total) {
-      writeNote(session, `${tasks.length} of ${total} tasks`);
+    if (next_cursor !== null) {
+      const count = total === null ? `${tasks.length} tasks` : `${tasks.length} of ${total} tasks`;
+      writeNote(session, `${count}; the next ones: --cursor ${next_cursor}`);
     }
     if (tasks.length === 0) writeNote(session, "no tasks");
     return EXIT.done;

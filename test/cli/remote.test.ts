@@ -87,6 +87,12 @@ Deno.test("a server answers what the files say", async () => {
   }
   const { tasks } = await served.json(["list", "--status", "failed", "--limit", "1"]);
   assertEquals(tasks, (await served.scratch.json(["list", "--status", "failed"])).doc.tasks);
+  const first = await served.json(["list", "--limit", "2"]);
+  assertEquals([first.tasks.length, first.next_cursor], [2, "2"]);
+  const last = await served.json(["list", "--limit", "2", "--cursor", first.next_cursor]);
+  assertEquals([last.tasks.map(({ id }: Json) => id), last.next_cursor], [[1], null]);
+  const { err } = await served.run(["list", "--limit", "2"]);
+  assertEquals(err, "2 tasks; the next ones: --cursor 2\n");
   const [remote, local] = [
     await served.json(["stats"]),
     (await served.scratch.json(["stats"])).doc,

@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertGreaterOrEqual, assertMatch, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { HANDLERS, Scratch } from "./cli_harness.ts";
+import { HANDLERS, type Json, Scratch } from "./cli_harness.ts";
 
 Deno.test("list shows the newest first, and filters combine", async () => {
   await using scratch = new Scratch();
@@ -36,7 +36,17 @@ Deno.test("list says on standard error that there is nothing, or more", async ()
   await scratch.makeQueue();
   assertEquals(await scratch.run(["list"]), { code: 0, out: "", err: "no tasks\n" });
   for (const type of ["a", "b"]) await scratch.run(["enqueue", type]);
-  assertEquals((await scratch.run(["list", "--limit", "1"])).err, "1 of 2 tasks\n");
+  const { err } = await scratch.run(["list", "--limit", "1"]);
+  assertEquals(err, "1 of 2 tasks; the next ones: --cursor 2\n");
+  const first = (await scratch.json(["list", "--limit", "1"])).doc;
+  assertEquals([first.tasks.map(({ id }: Json) => id), first.next_cursor], [[2], "2"]);
+  const last = (await scratch.json(["list", "--limit", "1", "--cursor", first.next_cursor])).doc;
+  assertEquals([last.tasks.map(({ id }: Json) => id), last.total, last.next_cursor], [
+    [1],
+    2,
+    null,
+  ]);
+  assertEquals((await scratch.run(["list", "--cursor", "2"])).err, "");
 });
 
 Deno.test("list refuses a status that does not exist and names those that do", async () => {
