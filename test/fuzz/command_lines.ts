@@ -103,6 +103,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--batch": among("-", "/nonexistent"),
   "--type": among(...TYPES),
   "--limit": among("1", "100", "1000", "0", "1001"),
+  "--cursor": among("1", "2", "9007199254740991", "0", "x"),
   "--interval": among("200ms", "1h", "1ms", "soon"),
   "--cron": among("30 2 * * *", "@daily", "0 0 29 2 *", "15 */2 * * * *", "61 * * * *"),
   "--time-zone": among("UTC", "Europe/Berlin", "Mars/Base"),
