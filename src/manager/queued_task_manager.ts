@@ -400,9 +400,16 @@ export class QueuedTaskManager implements TaskManager {
     if (handler !== null && !pending.cancelled) {
       return await this.#ownWorker().enqueueOwn(wanted, (task) => this.#begin(pending, task));
     }
-    const { task } = await this.queue.enqueue(wanted);
+    const runAfter = pending.cancelled ? this.#notYet() : undefined;
+    const { task } = await this.queue.enqueue({ ...wanted, runAfter });
     this.#follower.stored(task);
     return task;
+  }
+
+  /** What is cancelled before it is stored must not be done by another process before the queue knows. */
+  #notYet(): Date {
+    const { clock = systemClock } = this.#options;
+    return new Date(clock.nowMs() + CANCEL_LEAD_MS);
   }
 
   /** What the worker is to do for a task that it has; its run says that it runs by then. */
@@ -556,6 +563,9 @@ function handlerOf(work: TaskWork): Handler {
     }
   };
 }
+
+/** How long nobody may begin a run that was cancelled before it was stored; cancelling takes one more commit. */
+const CANCEL_LEAD_MS = 1000;
 
 const NOT_STORED = Promise.resolve(null);
 

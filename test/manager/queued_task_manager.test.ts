@@ -696,6 +696,30 @@ Deno.test("a manager leaves the runs of another on the same registry alone", asy
 
 // --- cancelling
 
+Deno.test("what is cancelled in the same breath is not done by another process either", async () => {
+  const queue = await openQueue({ memory: true });
+  const first = await QueuedTaskManager.open(
+    // The other one has all the time to claim it before it is cancelled.
+    overridden(queue, {
+      cancel: async (id) => {
+        await queue.claim({ workerId: "other", types: ["report"] });
+        return await queue.cancel(id);
+      },
+    }),
+    new RunRegistry(),
+    { ownsQueue: false },
+  );
+  first.registerTask("handled", () => "done");
+  for (const [runId, moduleId] of [["work", "report"], ["handled", "handled"]] as const) {
+    const run = newRun(runId, moduleId);
+    first.startTask(run, () => Promise.resolve("done"));
+    assertEquals(await first.cancelTask(runId), true);
+    assertEquals([run.status, run.startedAt, run.attempts], ["cancelled", null, 0]);
+  }
+  await first.close();
+  await queue.close();
+});
+
 Deno.test("when cancelling work that this process has already fails, it is done after all", () =>
   withManager(
     async (manager) => {
