@@ -33,15 +33,15 @@ export const MISDEEDS: readonly Misdeed[] = [
     movesFolder: true,
     commit: async ({ path, aside }) => {
       await Deno.rename(dirname(path), aside);
-      await Deno.mkdir(dirname(path));
+      await Deno.mkdir(dirname(path), { recursive: true }); // somebody may have been faster
     },
   },
   {
     name: "the folder is deleted and made anew",
     movesFolder: true,
     commit: async ({ path }) => {
-      await Deno.remove(dirname(path), { recursive: true });
-      await Deno.mkdir(dirname(path));
+      await removeFolder(dirname(path));
+      await Deno.mkdir(dirname(path), { recursive: true });
     },
   },
   {
@@ -57,7 +57,7 @@ export const MISDEEDS: readonly Misdeed[] = [
     movesFolder: true,
     commit: async ({ path, aside }) => {
       await Deno.rename(dirname(path), aside);
-      await Deno.rename(aside, dirname(path));
+      await moveBack(aside, dirname(path));
     },
   },
   { name: "the journal is deleted", commit: ({ path }) => removeJournals(path) },
@@ -107,9 +107,29 @@ export const MISDEEDS: readonly Misdeed[] = [
 
 /** Copies a folder's files into a new folder. */
 export async function copyFolder(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to);
+  await Deno.mkdir(to, { recursive: true });
   for await (const { name, isFile } of Deno.readDir(from)) {
     if (isFile) await Deno.copyFile(join(from, name), join(to, name));
+  }
+}
+
+/** Unless somebody has made a new folder there meanwhile. */
+async function moveBack(from: string, to: string): Promise<void> {
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    if (!/not empty|exist/i.test(String(error))) throw error;
+  }
+}
+
+/** As `rm -r` does, again when somebody makes a file in it meanwhile. */
+async function removeFolder(folder: string): Promise<void> {
+  for (;;) {
+    try {
+      return await Deno.remove(folder, { recursive: true });
+    } catch (error) {
+      if (!/not empty/.test(String(error))) throw error;
+    }
   }
 }
 

@@ -27,6 +27,7 @@ async function write(queue: TaskQueue): Promise<boolean> {
   const stored = await answerOf(() => queue.enqueue({ type: "anything", runId }));
   if (stored === undefined) return false;
   report({ kind: "wrote", runId, begunAtMs });
+  await new Promise((resume) => setTimeout(resume, 1)); // the others want the lock, too
   if (written % CHECKPOINT_EVERY !== 0) return true;
   return await answerOf(() => queue.checkpoint()) !== undefined;
 }
