@@ -1,5 +1,6 @@
 /**
- * Requeueing: a task goes back into the queue, behind its parents that are not final.
+ * Requeueing: a task goes back into the queue, behind its parents that are not final. Without an attempt behind
+ * it, it has not started: the transitions keep what was before.
  */
 import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
@@ -31,6 +32,7 @@ export function requeue(
     draw_key: drawKey(tx, lane, random),
     waits_for: waitsFor,
     lease_until_utc: null,
+    ...(state.attempts === 0 ? { processing_started_utc: null } : {}),
     finished_at_utc: null,
     progress_percent: null,
     progress_message: null,

@@ -157,10 +157,22 @@ export class Execution {
     deadline: Date | null,
   ): Promise<Outcome> {
     try {
+      if (this.task.attempts === 1 && this.task.leaseToken > 1) await this.#logRound();
       const task = await checkedTask(this.task, entry);
       return { result: (await handler(task, this.#context(deadline))) ?? null };
     } catch (thrown) {
       return { error: tangible(thrown) };
+    }
+  }
+
+  /** A task that was queued again counts its attempts from 1: one line parts them from those before. */
+  async #logRound(): Promise<void> {
+    try {
+      const again = (await this.#tools.queue.transitions(this.task.id)).at(-2);
+      if (again?.kind !== "requeued") return;
+      this.#log("info", `Queued again at ${again.at.toISOString()}: attempts count from 1 again`);
+    } catch (error) {
+      this.#tools.onError(messageOf(error));
     }
   }
 

@@ -632,6 +632,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
         null,
         null,
       ]);
+      assertEquals([failed.processingStarted === null, again.processingStarted], [false, null]);
       assertEquals(await queue.retry(failed.id), false);
       const [claimed] = await claim(queue);
       assertEquals(claimed!.leaseToken, 2);

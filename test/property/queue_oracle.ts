@@ -579,6 +579,7 @@ function requeue(task: SeenTask, message: string | null, runAfterMs: number): vo
   task.status = "queued";
   task.errorMessage = message;
   task.runAfter = new Date(runAfterMs);
+  if (task.attempts === 0) task.processingStarted = null;
   task.leaseUntil =
     task.finishedAt =
     task.progress =

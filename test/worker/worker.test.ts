@@ -213,6 +213,26 @@ Deno.test("a handler's error is retried after its backoff, with the message kept
   );
 });
 
+Deno.test("the log of a task that was queued again says where its attempts count from 1 again", async () => {
+  const handler: Handler = (_task, { log }) => {
+    log("info", "tried");
+    throw new PermanentError("no");
+  };
+  await withWorker(handler, {}, async ({ run, queue, clock, logs }) => {
+    const { id } = await run();
+    await queue.retry(id);
+    const at = new Date(clock.nowMs()).toISOString();
+    await settle();
+    assertEquals((await logs.read(id, 0)).lines.map(({ message }) => message), [
+      "tried",
+      "no",
+      `Queued again at ${at}: attempts count from 1 again`,
+      "tried",
+      "no",
+    ]);
+  });
+});
+
 Deno.test("PermanentError and RetryAfterError mean what they say", async () => {
   await withWorker(() => Promise.reject(new PermanentError("no use")), {}, async ({ run }) => {
     const failed = await run();
