@@ -171,9 +171,13 @@ export function workerJson(
     types: [...worker.types],
     capabilities: { ...worker.capabilities },
     concurrency: worker.concurrency,
+    strategy: worker.strategy,
+    type_limits: { ...worker.typeLimits },
     started_at: worker.startedAt.toISOString(),
     heartbeat_at: worker.heartbeatAt.toISOString(),
     leased_tasks: worker.leasedTasks,
+    slots_in_use: worker.slotsInUse,
+    type_slots_in_use: { ...worker.typeSlotsInUse },
   };
 }
 

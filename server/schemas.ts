@@ -5,6 +5,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import {
+  CLAIM_ORDERS,
   EXPLANATION_REASONS,
   HEALTH_CODES,
   PARAMETER_TYPES,
@@ -403,7 +404,9 @@ export const TaskSchema = z.object({
   }),
   run_after_utc: instantSchema.openapi({ description: "Not claimed before" }),
   lease_until_utc: instantSchema.nullable().openapi({ description: "When the lease ends" }),
-  reserved_at_utc: instantSchema.nullable().openapi({ description: "When it was last claimed" }),
+  reserved_at_utc: instantSchema.nullable().openapi({
+    description: "When it was last claimed; null while its own task manager runs it, in no slot",
+  }),
   processing_started_utc: instantSchema.nullable(),
   finished_at_utc: instantSchema.nullable(),
   created_at_utc: instantSchema,
@@ -511,9 +514,26 @@ export const WorkerListSchema = z.object({
       types: z.array(z.string()).openapi({ example: ["email"] }),
       capabilities: z.record(z.string(), z.unknown()).openapi({ example: {} }),
       concurrency: z.number().int().openapi({ example: 1 }),
+      strategy: z.enum(CLAIM_ORDERS).openapi({
+        description: "Which due task it takes first",
+        example: "priority",
+      }),
+      type_limits: z.record(z.string(), z.number().int()).openapi({
+        description: "How many tasks of single types it runs at the same time at most",
+        example: { email: 1 },
+      }),
       started_at: instantSchema,
       heartbeat_at: instantSchema,
       leased_tasks: countSchema.openapi({ example: 0 }),
+      slots_in_use: countSchema.openapi({
+        description:
+          "How many of its slots are in use; what a task manager was given to run itself takes none",
+        example: 0,
+      }),
+      type_slots_in_use: z.record(z.string(), countSchema).openapi({
+        description: "How many of them by each type in `type_limits`",
+        example: { email: 0 },
+      }),
     }).openapi("Worker"),
   ),
 }).openapi("WorkerList");

@@ -149,6 +149,15 @@ export const HeartbeatBody = z.strictObject({
     description: "How many tasks it runs at the same time; default 1",
     example: 1,
   }),
+  strategy: z.enum(CLAIM_ORDERS).optional().openapi({
+    description: "Which due task it takes first; default `priority`",
+    example: "priority",
+  }),
+  type_limits: z.record(z.string(), z.number().int().min(1).max(WORKER_FIELD_LIMITS.concurrency))
+    .optional().openapi({
+      description: "How many tasks of single types it runs at the same time at most; default none",
+      example: { email: 1 },
+    }),
 }).openapi("HeartbeatRequest");
 
 /** `{id}` of a worker. */

@@ -180,8 +180,11 @@ function addReportingRoutes(app: OpenAPIHono, { options }: AppParts): void {
   });
 
   app.openapi(heartbeat, async (c) => {
-    const { worker_id, types, capabilities = {}, concurrency = 1 } = c.req.valid("json");
-    await asInput(() => queue.heartbeat({ workerId: worker_id, types, capabilities, concurrency }));
+    const { worker_id, capabilities = {}, concurrency = 1, type_limits, ...rest } = c.req.valid(
+      "json",
+    );
+    const limits = { concurrency, typeLimits: type_limits };
+    await asInput(() => queue.heartbeat({ ...rest, ...limits, workerId: worker_id, capabilities }));
     return c.body(null, 204);
   });
 }

@@ -156,7 +156,7 @@ export interface Task {
   readonly runAfter: Date;
   /** When the current lease ends unless renewed; `null` when not leased. */
   readonly leaseUntil: Date | null;
-  /** When it was last claimed. */
+  /** When it was last claimed; `null` while its own task manager runs it, in none of its worker's slots. */
   readonly reservedAt: Date | null;
   /** When its latest execution started. */
   readonly processingStarted: Date | null;

@@ -240,7 +240,7 @@ function lease(
       lease_token: (cell(row, "lease_token") as number) + 1,
       locked_by: claim.workerId,
       lease_until_utc: nowMs + claim.leaseDurationMs,
-      reserved_at_utc: nowMs,
+      reserved_at_utc: claim.taskId === null ? nowMs : null,
       processing_started_utc: nowMs,
       updated_at_utc: nowMs,
       finished_at_utc: null,

@@ -2,38 +2,17 @@
  * Explaining: why a task is where it is, in one sentence and as data.
  *
  * A queued task is asked one question after the other, and the first that holds it back is the reason: are its parents
- * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs, do other tasks come first, is a slot free.
+ * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`explain_line.ts`).
  */
-import { canonicalJson } from "../domain/json.ts";
 import type { Task } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import { dependenciesOf, openParents } from "./dependencies.ts";
 import { durationText } from "./duration_text.ts";
-import type { Explanation, ExplanationReason, WorkerRecord } from "./operations.ts";
+import { inLine, isCapable, missingPairs, type Why } from "./explain_line.ts";
+import type { Explanation, WorkerRecord } from "./operations.ts";
 import { findRow, taskOfRow } from "./task_row.ts";
 import { lastTransitionOf } from "./transition_log.ts";
 import { listWorkers } from "./workers.ts";
-
-/** A reason, before the task's names are added. */
-interface Why {
-  readonly reason: ExplanationReason;
-  readonly summary: string;
-  readonly data: Readonly<Record<string, unknown>>;
-}
-
-/** How many tasks that come first are counted at most. */
-const AHEAD_MAX = 100_000;
-
-/** The statements; a test reads their plans. */
-export const EXPLAIN_SQL = {
-  readyAhead: `SELECT id, type, compatibility FROM task_queue INDEXED BY ready_by_priority
-    WHERE is_ready = 1 AND type = ? AND compatibility = ? AND (priority, id) < (?, ?) LIMIT ?`,
-  dueAhead: `SELECT id, type, compatibility FROM task_queue INDEXED BY scheduled_tasks
-    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= ?
-      AND (priority, id) < (?, ?) LIMIT ?`,
-  nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
-    WHERE is_ready = 1 AND type = ? AND compatibility > ? ORDER BY compatibility LIMIT 1`,
-} as const;
 
 /** Why a task is where it is; `undefined` when there is none. */
 export function explain(
@@ -165,95 +144,6 @@ function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): Why {
     } has the capabilities it needs; nearest lacks ${JSON.stringify(wanted)}`,
     data: { compatibility: task.compatibility, workers: lacking },
   };
-}
-
-function inLine(
-  reader: Reader,
-  task: Task,
-  { workers, nowMs }: { readonly workers: readonly WorkerRecord[]; readonly nowMs: number },
-): Why {
-  const ahead = countAhead(reader, task, { workers, nowMs });
-  const slots = workers.reduce((sum, { concurrency }) => sum + concurrency, 0);
-  const taken = workers.reduce((sum, { leasedTasks }) => sum + leasedTasks, 0);
-  const data = {
-    ahead,
-    slots,
-    slots_taken: taken,
-    workers: workers.map(({ workerId }) => workerId),
-  };
-  const able = workers.length === 1 ? "the worker that" : `the ${workers.length} workers that`;
-  const busy = `${able} can take it ${
-    workers.length === 1 ? "has" : "have"
-  } ${taken} of ${slots} slots in use`;
-  if (ahead > 0) {
-    const tasks = ahead >= AHEAD_MAX
-      ? `at least ${AHEAD_MAX} tasks are`
-      : ahead === 1
-      ? "1 task is"
-      : `${ahead} tasks are`;
-    const summary =
-      `Task ${task.id} is due, and ${tasks} ahead of it in order of priority; ${busy}`;
-    return { reason: "behind_others", summary, data };
-  }
-  if (taken >= slots) {
-    const summary = `Task ${task.id} is next, but ${busy}`;
-    return { reason: "workers_busy", summary, data };
-  }
-  const summary = `Task ${task.id} is next: ${busy}`;
-  return { reason: "next", summary, data };
-}
-
-/** Tasks that the same workers could take and would take first, in order of priority. */
-function countAhead(
-  reader: Reader,
-  task: Task,
-  { workers, nowMs }: { readonly workers: readonly WorkerRecord[]; readonly nowMs: number },
-): number {
-  const canTake = (type: string, compatibility: string): boolean => {
-    const pairs = JSON.parse(compatibility) as Record<string, unknown>;
-    return workers.some((worker) => worker.types.includes(type) && isCapable(worker, pairs));
-  };
-  let ahead = 0;
-  for (const type of new Set(workers.flatMap(({ types }) => types))) {
-    for (const compatibility of compatibilitiesOf(reader, type)) {
-      if (ahead >= AHEAD_MAX || !canTake(type, compatibility)) continue;
-      const parameters = [type, compatibility, task.priority, task.id, AHEAD_MAX - ahead];
-      ahead += reader.read(EXPLAIN_SQL.readyAhead, parameters).length;
-    }
-  }
-  const dueParameters = [nowMs, task.priority, task.id, AHEAD_MAX - ahead];
-  for (const [, type, compatibility] of reader.read(EXPLAIN_SQL.dueAhead, dueParameters)) {
-    if (canTake(String(type), String(compatibility))) ahead++;
-  }
-  return ahead;
-}
-
-function compatibilitiesOf(reader: Reader, type: string): string[] {
-  const found: string[] = [];
-  for (;;) {
-    const [row] = reader.read(EXPLAIN_SQL.nextLane, [type, found.at(-1) ?? ""]);
-    if (row === undefined) return found;
-    found.push(String(row[0]));
-  }
-}
-
-function isCapable(
-  worker: WorkerRecord,
-  compatibility: Readonly<Record<string, unknown>>,
-): boolean {
-  return Object.keys(missingPairs(worker, compatibility)).length === 0;
-}
-
-function missingPairs(
-  { capabilities }: WorkerRecord,
-  compatibility: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(compatibility).filter(([name, value]) =>
-      !Object.hasOwn(capabilities, name) ||
-      canonicalJson(capabilities[name]) !== canonicalJson(value)
-    ),
-  );
 }
 
 // --- taken

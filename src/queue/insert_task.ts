@@ -65,7 +65,7 @@ export function insertTask(
   });
 }
 
-/** What the first claim would make of a task. */
+/** What the first claim would make of a task, but that it takes no slot of the worker: see `Task.reservedAt`. */
 function leased({ workerId, leaseDurationMs }: FirstLease, nowMs: number): TaskValues {
   return {
     status: "leased",
@@ -74,7 +74,6 @@ function leased({ workerId, leaseDurationMs }: FirstLease, nowMs: number): TaskV
     lease_token: 1,
     locked_by: workerId,
     lease_until_utc: nowMs + leaseDurationMs,
-    reserved_at_utc: nowMs,
     processing_started_utc: nowMs,
   };
 }

@@ -2,6 +2,7 @@
  * QueueOperations: what those who run a queue need beside those who use it. Who works on it, why a task is where it is,
  * how it goes, and what keeps it small and safe.
  */
+import type { ClaimOrder } from "../domain/claim_order.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
 import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
@@ -20,6 +21,10 @@ export interface WorkerBeat {
   readonly types: readonly string[];
   /** How many tasks it runs at the same time, 1–1000. */
   readonly concurrency: number;
+  /** Which due task it takes first; default `priority`. */
+  readonly strategy?: ClaimOrder;
+  /** How many tasks of single types it runs at the same time at most, each 1–1000; default no limits but `concurrency`. */
+  readonly typeLimits?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -29,7 +34,7 @@ export interface WorkerBeat {
 export type WorkerState = "active" | "limbo" | "stale";
 
 /** A worker that has sent heartbeats. */
-export interface WorkerRecord extends WorkerBeat {
+export interface WorkerRecord extends Required<WorkerBeat> {
   /** How it is, by the age of its last heartbeat. */
   readonly state: WorkerState;
   /** When its first heartbeat came, or the first after it was retired. */
@@ -38,6 +43,10 @@ export interface WorkerRecord extends WorkerBeat {
   readonly heartbeatAt: Date;
   /** How many tasks it holds leases of. */
   readonly leasedTasks: number;
+  /** How many of its `concurrency` slots are in use. What a task manager was given to run itself takes none. */
+  readonly slotsInUse: number;
+  /** How many of them by each type in `typeLimits`. */
+  readonly typeSlotsInUse: Readonly<Record<string, number>>;
 }
 
 /**
@@ -47,7 +56,8 @@ export interface WorkerRecord extends WorkerBeat {
  * - `scheduled`, `waiting_for_retry`: its time has not come.
  * - `no_worker`: no live worker at all. `no_handler`: none has a handler for its type. `no_capable_worker`: none of those
  *   has the capabilities that it needs.
- * - `behind_others`: other tasks come first. `workers_busy`: it is next, and nobody has a free slot. `next`: it is next.
+ * - `type_at_limit`: its workers run as many tasks of its type as they may. `behind_others`: other tasks come first.
+ *   `in_draw`: chance decides between it and others. `workers_busy`: it is next, and no slot is free. `next`: it is next.
  * - `leased`: a worker holds it. `lease_expired`: the worker fell silent, and the task will be rescued.
  * - `completed`, `failed`, `cancelled`: it is over.
  */
@@ -61,7 +71,9 @@ export const EXPLANATION_REASONS = [
   "no_worker",
   "no_handler",
   "no_capable_worker",
+  "type_at_limit",
   "behind_others",
+  "in_draw",
   "workers_busy",
   "next",
   "leased",

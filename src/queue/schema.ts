@@ -206,6 +206,12 @@ const VERSION_6 = `
   ALTER TABLE schedules ADD COLUMN webhook_events TEXT
 `;
 
+/** How a worker orders what is due, and how many tasks of single types it runs at the same time at most (JSON). */
+const VERSION_7 = `
+  ALTER TABLE workers ADD COLUMN strategy TEXT NOT NULL DEFAULT 'priority';
+  ALTER TABLE workers ADD COLUMN type_limits TEXT NOT NULL DEFAULT '{}'
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -218,5 +224,5 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: SCHEDULE_TABLE, key: ["schedule_id"] },
     { name: WEBHOOK_TABLE, key: ["task_id"] },
   ],
-  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6],
+  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7],
 });

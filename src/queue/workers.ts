@@ -4,6 +4,7 @@
  * A worker's row is replaced by each heartbeat. Rows that were silent for a day go with the next heartbeat of any worker,
  * so the table stays as small as the fleet.
  */
+import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
 import { canonicalJson } from "../domain/json.ts";
 import { checkInteger, checkName, checkPairs, TASK_LIMITS } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
@@ -34,8 +35,9 @@ export const WORKER_SQL = {
   one: "SELECT * FROM workers WHERE worker_id = ?",
   silent: "SELECT worker_id FROM workers WHERE heartbeat_utc < ? ORDER BY heartbeat_utc LIMIT +?",
   all: "SELECT * FROM workers WHERE heartbeat_utc >= ? ORDER BY heartbeat_utc DESC, worker_id",
-  leased: `SELECT locked_by, count(*) FROM task_queue INDEXED BY leased_tasks
-    WHERE status = 'leased' GROUP BY locked_by`,
+  leased:
+    `SELECT locked_by, type, count(*), count(reserved_at_utc) FROM task_queue INDEXED BY leased_tasks
+    WHERE status = 'leased' GROUP BY locked_by, type`,
 } as const;
 
 /** A checked `WorkerBeat`, in the forms of its columns. */
@@ -48,6 +50,10 @@ export interface PreparedBeat {
   readonly types: string;
   /** How many tasks at the same time. */
   readonly concurrency: number;
+  /** Which due task it takes first. */
+  readonly strategy: ClaimOrder;
+  /** JSON: how many tasks of single types at the same time. */
+  readonly typeLimits: string;
 }
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
@@ -60,13 +66,41 @@ export function prepareBeat(beat: WorkerBeat): PreparedBeat {
     capabilities: canonicalJson(checkPairs(beat.capabilities, "capabilities")),
     types: JSON.stringify([...new Set(types)].sort()),
     concurrency: checkInteger(beat.concurrency, "concurrency", 1, CONCURRENCY_MAX),
+    strategy: checkStrategy(beat.strategy ?? "priority"),
+    typeLimits: JSON.stringify(checkTypeLimits(beat.typeLimits ?? {})),
   };
+}
+
+function checkStrategy(strategy: unknown): ClaimOrder {
+  if (typeof strategy === "string" && isClaimOrder(strategy)) return strategy;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(strategy)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
+  );
+}
+
+function checkTypeLimits(limits: unknown): Record<string, number> {
+  if (typeof limits !== "object" || limits === null || Array.isArray(limits)) {
+    throw new TypeError(`Cannot use ${JSON.stringify(limits)} as typeLimits: an object is needed`);
+  }
+  const entries = Object.entries(limits);
+  checkInteger(entries.length, "number of type limits", 0, TYPES_MAX);
+  return Object.fromEntries(entries.map(([type, limit]) => [
+    checkName(type, "task type", TASK_LIMITS.typeMaxLength),
+    checkInteger(limit, `limit of ${JSON.stringify(type)}`, 1, CONCURRENCY_MAX),
+  ]));
 }
 
 /** Notes that a worker lives, and forgets those long silent. */
 export function beat(tx: Transaction, worker: PreparedBeat, nowMs: number): void {
-  const { workerId, capabilities, types, concurrency } = worker;
-  const values = { capabilities, types, concurrency, heartbeat_utc: nowMs };
+  const { workerId, capabilities, types, concurrency, strategy, typeLimits } = worker;
+  const values = {
+    capabilities,
+    types,
+    concurrency,
+    heartbeat_utc: nowMs,
+    strategy,
+    type_limits: typeLimits,
+  };
   const known = findWorker(tx, workerId);
   if (known !== undefined) tx.update(WORKER_TABLE, known, values);
   else tx.insert(WORKER_TABLE, { worker_id: workerId, ...values, started_at_utc: nowMs });
@@ -87,11 +121,9 @@ function findWorker(reader: Reader, workerId: string): SqlRow | undefined {
 
 /** The workers that are not forgotten, the latest heartbeat first. */
 export function listWorkers(reader: Reader, nowMs: number): WorkerRecord[] {
-  const leased = new Map(
-    reader.read(WORKER_SQL.leased).map(([worker, count]) => [String(worker), Number(count)]),
-  );
+  const leased = Map.groupBy(reader.read(WORKER_SQL.leased), ([worker]) => String(worker));
   return reader.read(WORKER_SQL.all, [nowMs - WORKER_AGES.forgottenMs]).map((row) =>
-    workerOfRow(row, nowMs, leased)
+    workerOfRow(row, nowMs, leased.get(String(row[0])) ?? [])
   );
 }
 
@@ -110,20 +142,26 @@ export function countByState(workers: readonly WorkerRecord[]): Record<WorkerSta
   return counts;
 }
 
-function workerOfRow(
-  row: SqlRow,
-  nowMs: number,
-  leased: ReadonlyMap<string, number>,
-): WorkerRecord {
+/** `leased` has a row for each type of which it holds leases: worker, type, how many, how many in slots. */
+function workerOfRow(row: SqlRow, nowMs: number, leased: readonly SqlRow[]): WorkerRecord {
   const [workerId, capabilities, types, concurrency, startedAtMs, heartbeatAtMs] = row;
+  const [strategy, limits] = row.slice(6);
+  const typeLimits = JSON.parse(String(limits)) as Record<string, number>;
+  const inSlots = new Map(leased.map(([, type, , count]) => [String(type), Number(count)]));
   return {
     workerId: String(workerId),
     capabilities: JSON.parse(String(capabilities)),
     types: JSON.parse(String(types)),
     concurrency: Number(concurrency),
+    strategy: String(strategy) as ClaimOrder,
+    typeLimits,
     state: workerStateOf(nowMs - Number(heartbeatAtMs)),
     startedAt: new Date(Number(startedAtMs)),
     heartbeatAt: new Date(Number(heartbeatAtMs)),
-    leasedTasks: leased.get(String(workerId)) ?? 0,
+    leasedTasks: leased.reduce((sum, [, , count]) => sum + Number(count), 0),
+    slotsInUse: [...inSlots.values()].reduce((sum, count) => sum + count, 0),
+    typeSlotsInUse: Object.fromEntries(
+      Object.keys(typeLimits).map((type) => [type, inSlots.get(type) ?? 0]),
+    ),
   };
 }

@@ -130,6 +130,7 @@ const VERSION_MAX_LENGTH = 100;
 /** Knows a handler for each task type. */
 export class HandlerRegistry {
   readonly #entries = new Map<string, HandlerEntry>();
+  readonly #listeners = new Set<() => void>();
 
   /**
    * Registers the handler of a task type.
@@ -180,7 +181,15 @@ export class HandlerRegistry {
         ? null
         : checkInteger(options.concurrency, "concurrency", 1, 1000),
     });
+    for (const listener of this.#listeners) listener();
     return this;
+  }
+
+  /** Calls `listener` after each registration until the function that it returns is called. */
+  watch(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
   }
 
   /** The handler of `type`, if there is one. */

@@ -1,5 +1,5 @@
 /**
- * Heartbeats: a worker says that it lives, at its start and every 15 s, and takes its name off the list when it stops.
+ * Heartbeats: a worker says that it lives, at its start, every 15 s and when what it says has changed, and takes its name off the list when it stops.
  *
  * The list is for people and for `explain`; nothing depends on it, so a heartbeat that fails is told and forgotten.
  */
@@ -25,6 +25,9 @@ export class Heartbeat {
   readonly #tools: HeartbeatTools;
   #cancelNext: CancelTimer = () => {};
   #beating: Promise<void> = Promise.resolve();
+  #isBeating = false;
+  #hasChanged = false;
+  #isStopped = false;
 
   /** Begins at once. */
   constructor(tools: HeartbeatTools) {
@@ -32,8 +35,18 @@ export class Heartbeat {
     this.#beat();
   }
 
+  /** What it says has changed: says so at once, or as soon as the heartbeat under way has been answered. */
+  tellChange(): void {
+    if (this.#isStopped) return;
+    this.#hasChanged = true;
+    if (this.#isBeating) return;
+    this.#cancelNext();
+    this.#beat();
+  }
+
   /** Ends the heartbeats and takes the worker off the list. Never rejects. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#beating;
     this.#cancelNext();
     const { queue, beat } = this.#tools;
@@ -42,10 +55,22 @@ export class Heartbeat {
 
   /** The next one waits for this one's answer, so that none pile up at a queue that gives none. */
   #beat(): void {
-    const { queue, clock, beat } = this.#tools;
-    this.#beating = this.#try(() => queue.heartbeat(beat())).then(() => {
+    const { clock } = this.#tools;
+    this.#isBeating = true;
+    this.#beating = this.#sayAll().then(() => {
+      this.#isBeating = false;
       this.#cancelNext = clock.setTimer(() => this.#beat(), HEARTBEAT_INTERVAL_MS);
     });
+  }
+
+  /** Several changes of one moment are said together. */
+  async #sayAll(): Promise<void> {
+    const { queue, beat } = this.#tools;
+    await Promise.resolve();
+    do {
+      this.#hasChanged = false;
+      await this.#try(() => queue.heartbeat(beat()));
+    } while (this.#hasChanged && !this.#isStopped);
   }
 
   async #try(work: () => Promise<void>): Promise<void> {

@@ -16,6 +16,7 @@ import {
   TASK_LIMITS,
   type TaskStatus,
 } from "../domain/task.ts";
+import type { WorkerBeat } from "../queue/operations.ts";
 import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";
@@ -142,6 +143,7 @@ export class Worker {
   /** Whose renewal is under way. */
   readonly #renewing = new Set<Execution>();
   #unwatch: () => void = () => {};
+  #unwatchHandlers: () => void = () => {};
   #heartbeat: Heartbeat | undefined;
   #cancelRenewal: CancelTimer = () => {};
   readonly #doorbell: Doorbell;
@@ -174,6 +176,7 @@ export class Worker {
     this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
     this.#scheduleRenewal();
     this.#heartbeat = this.#startHeartbeat();
+    this.#unwatchHandlers = this.#handlers.watch(() => this.#onHandlers());
     this.#looping = this.#loop();
     logStart(this.workerId, { ...this.#settings, types: this.#handlers.types() });
   }
@@ -393,13 +396,29 @@ export class Worker {
   }
 
   #startHeartbeat(): Heartbeat {
-    const { workerId, capabilities, concurrency } = this.#settings;
     return new Heartbeat({
       queue: this.#queue,
       clock: this.#clock,
-      beat: () => ({ workerId, capabilities, types: this.#handlers.types(), concurrency }),
+      beat: () => this.#describe(),
       onError: (error) => this.#emitError(`Cannot send a heartbeat: ${messageOf(error)}`),
     });
+  }
+
+  #describe(): WorkerBeat {
+    const { workerId, capabilities, concurrency, strategy } = this.#settings;
+    const limited = this.#handlers.entries().filter((entry) => entry.concurrency !== null);
+    const typeLimits = Object.fromEntries(limited.map(({ type, concurrency }) => [
+      type,
+      concurrency!,
+    ]));
+    const types = this.#handlers.types();
+    return { workerId, capabilities, types, concurrency, strategy, typeLimits };
+  }
+
+  /** There may be tasks that the new handler can take. */
+  #onHandlers(): void {
+    this.#heartbeat?.tellChange();
+    this.#doorbell.ring();
   }
 
   /** Renews every lease each third of its length, except one whose last renewal has not been answered yet. */
@@ -478,6 +497,7 @@ export class Worker {
 
   /** Ends what the worker says of itself and of its leases from time to time. */
   async #stopTimers(): Promise<void> {
+    this.#unwatchHandlers();
     this.#cancelRenewal();
     await this.#heartbeat?.stop();
   }

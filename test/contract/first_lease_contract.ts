@@ -25,8 +25,8 @@ export function firstLeaseContract(name: string, useQueue: UseClockedQueue): voi
       const webhook = { url: "https://hooks.example.com/" };
       const task: NewTask = { type: "t", payload: { n: 1 }, priority: 7, webhook };
       const { task: held, created } = await queue.enqueue(task, { leaseTo: LEASE_TO });
-      await queue.enqueue({ ...task, priority: 1 });
-      const [claimed] = await queue.claim({ ...LEASE_TO, types: ["t"] });
+      const { task: { id } } = await queue.enqueue({ ...task, priority: 1 });
+      const [claimed] = await queue.claim({ ...LEASE_TO, types: [], taskId: id });
       assertEquals(created, true);
       assertEquals(seen(held), { ...seen(claimed!), priority: 7 });
       assertEquals([held.status, held.attempts, held.leaseToken], ["leased", 1, 1]);

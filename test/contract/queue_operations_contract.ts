@@ -2,6 +2,7 @@
  * What every TaskQueue must do for those who operate it.
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { ClaimOrder } from "../../src/domain/claim_order.ts";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { QueueOptions } from "../../src/open_queue.ts";
@@ -33,7 +34,12 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
     const startedAt = new Date(clock.nowMs());
     await queue.heartbeat(worker({ workerId: "w1", types: ["b", "a", "b"] }));
     await clock.advance(5000);
-    const changed = { workerId: "w1", types: ["c"], concurrency: 2, capabilities: { gpu: true } };
+    const changed: WorkerBeat = {
+      workerId: "w1",
+      types: ["c"],
+      concurrency: 2,
+      capabilities: { gpu: true },
+    };
     await queue.heartbeat(changed);
     await queue.enqueue({ type: "t" });
     await claim(queue);
@@ -43,6 +49,10 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
       startedAt,
       heartbeatAt: new Date(clock.nowMs()),
       leasedTasks: 1,
+      strategy: "priority",
+      typeLimits: {},
+      slotsInUse: 1,
+      typeSlotsInUse: {},
     }]);
   });
 
@@ -81,8 +91,32 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
     await assertRejects(() => queue.heartbeat(worker({ types: [""] })), TypeError, "task type");
     await assertRejects(() => queue.heartbeat(worker({ concurrency: 0 })), RangeError);
     await assertRejects(() => queue.heartbeat(worker({ capabilities: [] as never })), TypeError);
+    await assertRejects(
+      () => queue.heartbeat(worker({ strategy: "best" as never })),
+      TypeError,
+      'Cannot use "best" as strategy: allowed are',
+    );
+    for (const typeLimits of [[1], { "": 1 }, { t: 0 }, { t: 1001 }, { t: "1" }, { t: null }]) {
+      await assertRejects(() => queue.heartbeat(worker({ typeLimits: typeLimits as never })));
+    }
     assertEquals(await queue.listWorkers(), []);
   });
+
+  behaviour(
+    "listWorkers() counts slots by type, and none for what a worker was given to run itself",
+    async (queue) => {
+      const typeLimits = { u: 3, __proto__x: 2 };
+      await queue.heartbeat(worker({ workerId: "w1", strategy: "lifo", typeLimits }));
+      await queue.enqueueBatch([{ type: "t" }, { type: "u" }, { type: "u" }, { type: "t" }]);
+      await queue.claim({ workerId: "w1", types: ["t", "u"], limit: 3 });
+      await queue.claim({ workerId: "w1", types: [], taskId: 4 });
+      await queue.enqueue({ type: "u" }, { leaseTo: { workerId: "w1", leaseDurationMs: 10_000 } });
+      const [record] = await queue.listWorkers();
+      const { strategy, leasedTasks, slotsInUse, typeSlotsInUse } = record!;
+      assertEquals([strategy, leasedTasks, slotsInUse], ["lifo", 5, 3]);
+      assertEquals([record!.typeLimits, typeSlotsInUse], [typeLimits, { u: 2, __proto__x: 0 }]);
+    },
+  );
 
   // --- transitions
 
@@ -260,6 +294,144 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
       await add(queue, { priority: 101 });
       await clock.advance(10);
       return id;
+    },
+  );
+  const followsOrder = (
+    strategy: ClaimOrder,
+    reason: ExplanationReason,
+    summaries: readonly string[],
+  ): void => {
+    behaviour(`explain() follows the order of the workers: ${strategy}`, async (queue, clock) => {
+      await queue.heartbeat(worker({ types: ["t", "u"], strategy }));
+      await add(queue, { priority: 3 });
+      await add(queue, { type: "u", priority: 2, runAfter: new Date(clock.nowMs() + 5) });
+      await add(queue, { type: "foreign", priority: 1 });
+      await add(queue, { priority: 1 });
+      await clock.advance(10);
+      const told = await Promise.all([1, 2, 4].map((id) => queue.explain(id)));
+      const use = "the worker that can take it has 0 of 4 slots in use";
+      assertEquals(told.map((each) => each!.summary), summaries.map((text) => text + use));
+      assertEquals(told.map((each) => each!.reason).includes(reason), true);
+      if (strategy === "weighted_random") return;
+      const order = await queue.claim({ workerId: "w", types: ["t", "u"], limit: 3, strategy });
+      const ahead = new Map(told.map((each) => [each!.taskId, each!.data.ahead]));
+      assertEquals(order.map(({ id }) => id).map((id) => ahead.get(id)).toSorted(), [0, 1, 2]);
+    });
+  };
+  followsOrder("priority", "next", [
+    "Task 1 is due, and 2 tasks are ahead of it in order of priority; ",
+    "Task 2 is due, and 1 task is ahead of it in order of priority; ",
+    "Task 4 is next: ",
+  ]);
+  followsOrder("fifo", "next", [
+    "Task 1 is next: ",
+    "Task 2 is due, and 1 task is ahead of it in order of age; ",
+    "Task 4 is due, and 2 tasks are ahead of it in order of age; ",
+  ]);
+  followsOrder("lifo", "next", [
+    "Task 1 is due, and 2 tasks are ahead of it in order of age, the latest first; ",
+    "Task 2 is due, and 1 task is ahead of it in order of age, the latest first; ",
+    "Task 4 is next: ",
+  ]);
+  followsOrder(
+    "weighted_random",
+    "in_draw",
+    [1, 2, 4].map((id) =>
+      `Task ${id} is due, and drawn by weight from among it and 2 tasks more; `
+    ),
+  );
+  explains(
+    "behind_others",
+    /^Task 2 is due; the 2 workers that can take it choose in different orders \(.*priority: 1 task ahead.*\) and have 0 of 8 slots in use$/,
+    async (queue) => {
+      await queue.heartbeat(worker({ workerId: "w1" }));
+      await queue.heartbeat(worker({ workerId: "w2", strategy: "fifo" }));
+      await add(queue, { priority: 1 });
+      return await add(queue);
+    },
+  );
+  explains(
+    "next",
+    /^Task 2 is due; .* \(.*lifo: 0 tasks ahead.*\) and have 0 of 8 slots in use$/,
+    async (queue) => {
+      await queue.heartbeat(worker({ workerId: "w1" }));
+      await queue.heartbeat(worker({ workerId: "w2", strategy: "lifo" }));
+      await add(queue);
+      return await add(queue);
+    },
+  );
+  explains(
+    "next",
+    /^Task 1 is next: the worker that can take it has 0 of 4 slots in use$/,
+    async (queue) => {
+      await queue.heartbeat(worker({ strategy: "weighted_random" }));
+      return await add(queue);
+    },
+  );
+  explains(
+    "type_at_limit",
+    /^Task 2 is due, but the 1 place for type "t" of worker "w1" is in use$/,
+    async (queue) => {
+      await queue.heartbeat(worker({ typeLimits: { t: 1 } }));
+      await add(queue);
+      await claim(queue);
+      return await add(queue);
+    },
+  );
+  explains(
+    "type_at_limit",
+    /^Task 3 is due, but the 2 places for type "t" of the 2 workers that can take it are in use$/,
+    async (queue) => {
+      for (const workerId of ["w1", "w2"]) {
+        await queue.heartbeat(worker({ workerId, typeLimits: { t: 1 } }));
+        await add(queue);
+        await queue.claim({ workerId, types: ["t"] });
+      }
+      return await add(queue);
+    },
+  );
+  explains(
+    "next",
+    /^Task 3 is next: the worker that can take it has 1 of 4 slots in use$/,
+    async (queue) => {
+      await queue.heartbeat(worker({ types: ["t", "u"], typeLimits: { t: 1 } }));
+      await add(queue);
+      await claim(queue);
+      await add(queue);
+      return await add(queue, { type: "u" });
+    },
+  );
+  explains(
+    "next",
+    /^Task 6 is next: the worker that can take it has 0 of 1 slots in use$/,
+    async (queue) => {
+      await queue.heartbeat(worker({ concurrency: 1, typeLimits: { t: 1 } }));
+      for (let count = 0; count < 5; count++) {
+        const leaseTo = { workerId: "w1", leaseDurationMs: 10_000 };
+        await queue.enqueue({ type: "t" }, { leaseTo });
+      }
+      return await add(queue);
+    },
+  );
+  explains(
+    "workers_busy",
+    /^Task 3 is next, but the worker that can take it has 1 of 1 slots in use$/,
+    async (queue) => {
+      await queue.heartbeat(worker());
+      await add(queue);
+      await add(queue);
+      await queue.claim({ workerId: "w1", types: ["t"], limit: 2 });
+      // It came back under its id, with fewer slots.
+      await queue.heartbeat(worker({ concurrency: 1 }));
+      return await add(queue);
+    },
+  );
+  explains(
+    "waiting_for_parents",
+    /^Task 2 waits for 1 of its 1 parent to end: task 1 \(queued\)$/,
+    async (queue) => {
+      await queue.heartbeat(worker());
+      return await add(queue, { dependsOn: [await add(queue)] });
     },
   );
   explains(

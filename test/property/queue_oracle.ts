@@ -329,7 +329,7 @@ export class QueueOracle {
     if (!isValid) return assertEquals(outcome, { refused: "invalid" });
     const claimed = valueOf(outcome) as Task[];
     const chosen = this.#choose(request, claimed.map(({ id }) => id), nowMs);
-    for (const task of chosen) this.#lease(task, request.workerId, nowMs, leaseDurationMs);
+    for (const task of chosen) this.#lease(task, request, nowMs);
     assertEquals(claimed.map(seen), chosen);
   }
 
@@ -346,12 +346,13 @@ export class QueueOracle {
     return ordered.slice(0, limit);
   }
 
-  #lease(task: SeenTask, workerId: string, nowMs: number, leaseDurationMs: number): void {
+  #lease(task: SeenTask, request: ClaimRequest, nowMs: number): void {
+    const { workerId, taskId, leaseDurationMs = 10_000 } = request;
     task.status = "leased";
     task.attempts++;
     task.leaseToken++;
     task.lockedBy = workerId;
-    task.reservedAt = new Date(nowMs);
+    task.reservedAt = taskId === undefined ? new Date(nowMs) : null;
     task.processingStarted = new Date(nowMs);
     task.leaseUntil = new Date(nowMs + leaseDurationMs);
     task.progress = task.progressMessage = null;

@@ -3,7 +3,8 @@
  */
 import { assertEquals } from "@std/assert";
 import { openQueue } from "../../src/mod.ts";
-import { QUEUE_SCHEMA, SCHEDULE_TABLE, TASK_TABLE } from "../../src/queue/schema.ts";
+import type { WorkerRecord } from "../../src/queue/operations.ts";
+import { QUEUE_SCHEMA, SCHEDULE_TABLE, TASK_TABLE, WORKER_TABLE } from "../../src/queue/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { openLedger } from "../support/ledgers.ts";
 
@@ -59,6 +60,30 @@ Deno.test("a schedule of schema version 5 has no webhook, and all that it had", 
   assertEquals([webhook, firings, Number(createdAt), Number(updatedAt)], [null, 2, 3, 4]);
   await queue.pauseSchedule("s", false);
   assertEquals(await queue.integrityCheck(), { ok: true, problems: [] });
+  await queue.close();
+});
+
+Deno.test("a worker of schema version 6 chooses by priority, without limits of single types", async () => {
+  const disk = new MemoryDisk();
+  const schema = { ...QUEUE_SCHEMA, migrations: QUEUE_SCHEMA.migrations.slice(0, 6) };
+  const old = await openLedger(new MemoryStorage(disk), { schema });
+  const nowMs = Date.now();
+  await old.write((tx) =>
+    tx.insert(WORKER_TABLE, {
+      worker_id: "w",
+      capabilities: "{}",
+      types: '["t"]',
+      concurrency: 2,
+      started_at_utc: nowMs,
+      heartbeat_utc: nowMs,
+    })
+  );
+  await old.close();
+  const queue = await openQueue({ storage: new MemoryStorage(disk) });
+  const [{ types, concurrency, strategy, typeLimits }] = await queue.listWorkers() as [
+    WorkerRecord,
+  ];
+  assertEquals([types, concurrency, strategy, typeLimits], [["t"], 2, "priority", {}]);
   await queue.close();
 });
 

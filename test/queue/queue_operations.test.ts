@@ -3,7 +3,7 @@
  */
 import { assert } from "@std/assert";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
-import { EXPLAIN_SQL } from "../../src/queue/explain.ts";
+import { EXPLAIN_SQL } from "../../src/queue/explain_line.ts";
 import { METRICS_SQL } from "../../src/queue/metrics.ts";
 import { PRUNE_SQL } from "../../src/queue/prune.ts";
 import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
@@ -27,7 +27,9 @@ Deno.test("no statement about one task, one worker or a prune scans or sorts", a
   const statements = [
     ...Object.values(TRANSITION_SQL),
     ...Object.values(PRUNE_SQL),
-    ...Object.values(EXPLAIN_SQL),
+    EXPLAIN_SQL.nextLane,
+    ...Object.values(EXPLAIN_SQL.readyAhead),
+    ...Object.values(EXPLAIN_SQL.dueAhead),
     WORKER_SQL.one,
     WORKER_SQL.silent,
     METRICS_SQL.lastLog,

@@ -261,7 +261,7 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
     case "queued leased":
       if (after.attempts !== before.attempts + 1) return "the attempt is not counted";
       if (rules.parents.some(({ status }) => !isFinal(status))) return "a parent is not final";
-      return before.runAfter <= after.reservedAt! || !rules.areClocksEqual
+      return before.runAfter <= after.processingStarted! || !rules.areClocksEqual
         ? undefined
         : "it was not due";
     case "queued queued":

@@ -15,6 +15,7 @@ interface Bench {
   readonly clock: FakeClock;
   readonly storage: FaultyStorage;
   readonly worker: Worker;
+  readonly handlers: HandlerRegistry;
   readonly events: WorkerEvent[];
 }
 
@@ -23,10 +24,11 @@ async function withWorker(test: (bench: Bench) => Promise<void>): Promise<void> 
   const storage = new FaultyStorage(new MemoryStorage());
   const queue = await openQueue({ storage, clock, onBackgroundError: () => {} });
   const events: WorkerEvent[] = [];
+  const handlers = new HandlerRegistry().register("b", () => 1).register("a", () => 1);
   const worker = new Worker({
     queue,
     clock,
-    handlers: new HandlerRegistry().register("b", () => 1).register("a", () => 1),
+    handlers,
     workerId: "w",
     concurrency: 3,
     capabilities: { gpu: true },
@@ -35,7 +37,7 @@ async function withWorker(test: (bench: Bench) => Promise<void>): Promise<void> 
   worker.start();
   try {
     await settle();
-    await test({ queue, clock, storage, worker, events });
+    await test({ queue, clock, storage, worker, handlers, events });
   } finally {
     storage.fault = () => undefined;
     const stopped = worker.stop({ graceMs: 0 });
@@ -59,6 +61,21 @@ Deno.test("a worker is on the list with what it can do from its start to its end
     await clock.advance(100);
     await stopped;
     assertEquals(await queue.listWorkers(), []);
+  });
+});
+
+Deno.test("a handler that is registered later is on the list at once, with its own concurrency, and runs", async () => {
+  await withWorker(async ({ queue, handlers }) => {
+    const { task } = await queue.enqueue({ type: "late" });
+    for (const type of ["late", "later"]) handlers.register(type, () => 1, { concurrency: 2 });
+    await settle();
+    const [record] = await queue.listWorkers();
+    assertEquals([record!.types, record!.typeLimits, record!.strategy], [
+      ["a", "b", "late", "later"],
+      { late: 2, later: 2 },
+      "priority",
+    ]);
+    assertEquals((await queue.get(task.id))!.status, "completed");
   });
 });
 
