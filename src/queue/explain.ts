@@ -7,7 +7,7 @@
 import type { Task } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import { dependenciesOf, openParents } from "./dependencies.ts";
-import { durationText } from "./duration_text.ts";
+import { durationText } from "../domain/duration_text.ts";
 import { inLine, isCapable, missingPairs, type Why } from "./explain_line.ts";
 import type { Explanation, WorkerRecord } from "./operations.ts";
 import { findRow, taskOfRow } from "./task_row.ts";

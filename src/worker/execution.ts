@@ -50,6 +50,8 @@ export interface ExecutionTools {
   readonly onError: (message: string) => void;
   /** Is told that the handler's thread is about to end, if it has one. */
   readonly onThreadEnding: ThreadEndingListener;
+  /** Why a lease that was to end at this instant was lost, if it is known. */
+  readonly whyLost: (leaseUntilMs: number) => string | undefined;
 }
 
 /** How long an interrupted handler gets to end by itself. */
@@ -202,7 +204,7 @@ export class Execution {
         this.#log("warn", message);
         return { kind: "cancelled" };
       case "lease_lost":
-        return this.#lost(message);
+        return this.#leaseLost(message);
     }
   }
 
@@ -247,6 +249,9 @@ export class Execution {
       try {
         return await report();
       } catch (error) {
+        if (error instanceof QueueError && error.code === "lease_lost") {
+          return this.#leaseLost(error.message);
+        }
         if (error instanceof QueueError) return this.#lost(error.message);
         if (!(error instanceof StorageError)) throw error;
         this.#tools.onError(error.message);
@@ -255,6 +260,10 @@ export class Execution {
         await sleep(this.#tools.clock, REPORT_PAUSE_MS);
       }
     }
+  }
+
+  #leaseLost(message: string): ExecutionReport {
+    return this.#lost(this.#tools.whyLost(this.#leaseUntilMs) ?? message);
   }
 
   #lost(message: string): ExecutionReport {

@@ -25,6 +25,7 @@ import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.
 import { Heartbeat } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
 import type { StuckThread } from "./thread_endings.ts";
+import { ThreadWatch } from "./thread_watch.ts";
 import { logClaim, logEvent, logStart, logStop } from "./worker_log.ts";
 
 /** The kinds of a worker's settings. */
@@ -147,6 +148,7 @@ export class Worker {
   #heartbeat: Heartbeat | undefined;
   #cancelRenewal: CancelTimer = () => {};
   readonly #doorbell: Doorbell;
+  readonly #threadWatch: ThreadWatch;
 
   /** A worker that does nothing before `start`. @throws TypeError, RangeError for an option out of its range. */
   constructor(options: WorkerOptions) {
@@ -157,6 +159,7 @@ export class Worker {
     this.#logs = options.logs ?? null;
     this.#clock = options.clock ?? systemClock;
     this.#doorbell = new Doorbell(this.#clock);
+    this.#threadWatch = new ThreadWatch(this.#clock, this.#settings.leaseDurationMs);
     this.#onEvent = options.onEvent ?? (() => {});
   }
 
@@ -240,6 +243,7 @@ export class Worker {
   async #loop(): Promise<void> {
     while (this.#stopping === undefined) {
       try {
+        this.#threadWatch.noteTurn();
         const { rings } = this.#doorbell;
         await this.#claimAdopted();
         const isSatisfied = await this.#claimByType();
@@ -358,9 +362,11 @@ export class Worker {
       clock: this.#clock,
       logs: this.#logs,
       onEnded: () => this.#freeSlot(takesSlot),
+      whyLost: (leaseUntilMs) => this.#threadWatch.whyLost(leaseUntilMs),
       onError: (message) => this.#emitError(message, task),
       onThreadEnding: (ending) => this.#awaitThread(ending, task),
     });
+    this.#threadWatch.noteTurn();
     this.#latest.set(task.id, execution);
     if (takesSlot) this.#slotsTaken++;
     this.#emit({ kind: "started", task });
@@ -382,6 +388,7 @@ export class Worker {
 
   /** The next task can be claimed in the commit that tells how this one ended. */
   #freeSlot(wasTaken: boolean): void {
+    this.#threadWatch.noteTurn();
     if (wasTaken) this.#slotsTaken--;
     this.#doorbell.ring();
   }
@@ -425,6 +432,7 @@ export class Worker {
   #scheduleRenewal(): void {
     const { leaseDurationMs } = this.#settings;
     this.#cancelRenewal = this.#clock.setTimer(() => {
+      this.#threadWatch.noteTurn();
       for (const execution of this.#running.keys()) {
         if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);
       }
@@ -447,6 +455,7 @@ export class Worker {
   // --- watching
 
   #onChanges(changes: TaskChanges): void {
+    this.#threadWatch.noteTurn();
     if (changes === "reset") return this.#lookAgain();
     for (const change of changes) {
       const execution = this.#latest.get(change.taskId);

@@ -52,6 +52,11 @@ export class FakeClock implements Clock {
     return due.length;
   }
 
+  /** Moves on by `ms` while no timer fires, as while the thread is blocked. */
+  jumpUnheard(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** How many timers have yet to fire. */
   get pendingTimers(): number {
     return this.#timers.size;

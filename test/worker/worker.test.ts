@@ -358,6 +358,33 @@ Deno.test("a handler whose lease was lost is interrupted, its outcome does not c
   });
 });
 
+Deno.test("a lease that was lost while a handler blocked the thread is told as that, not as a stale token", async () => {
+  const attempts: number[] = [];
+  let block = async (_attempt: number): Promise<void> => {};
+  const handler: Handler = (_task, { attempt }) => {
+    attempts.push(attempt);
+    return attempt === 1 ? block(attempt) : "second";
+  };
+  const bench = { worker: { concurrency: 1 } };
+  await withWorker(handler, bench, async ({ queue, clock, run, task, logs, events }) => {
+    // The clock moves while no timer of the worker fires, and another process rescues the task.
+    block = async () => {
+      clock.jumpUnheard(14_000);
+      await queue.rescue();
+    };
+    const { id } = await run();
+    await clock.advance(2000);
+    const why = `The thread was blocked, or the process paused, for 14 s with a lease of 10 s: ` +
+      `use isolation: "worker" for handlers that compute`;
+    assertEquals(events.filter(({ kind }) => kind === "lost").map(({ message }) => message), [why]);
+    const { lines } = await logs.read(id, 0);
+    assertEquals(lines.map(({ message }) => message), [
+      `${why}; the outcome of this attempt does not count`,
+    ]);
+    assertEquals([attempts, (await task(id)).result], [[1, 2], "second"]);
+  });
+});
+
 Deno.test("a worker that was told nothing learns from a refused renewal that another has the lease", async () => {
   const { handler, contexts } = gate();
   await withQueue({ memory: true }, async (queue, clock) => {
