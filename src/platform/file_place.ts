@@ -3,8 +3,6 @@
  *
  * A number belongs to one file as long as that is open, so a file that was deleted and made anew is another one.
  */
-const IS_WINDOWS = Deno.build.os === "windows";
-
 /** An open file's place. */
 export class FilePlace {
   readonly path: string;
@@ -27,8 +25,6 @@ export class FilePlace {
   }
 }
 
-/** On Windows a file number may have more digits than a number can hold, so the time of creation is compared as well. */
 function isSameFile(one: Deno.FileInfo, other: Deno.FileInfo): boolean {
-  return one.ino === other.ino && one.dev === other.dev &&
-    (!IS_WINDOWS || one.birthtime?.getTime() === other.birthtime?.getTime());
+  return one.ino === other.ino && one.dev === other.dev;
 }
