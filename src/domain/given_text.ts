@@ -70,8 +70,8 @@ export function roundedNumber(text: string): RoundedNumber | undefined {
   try {
     JSON.parse(text, look);
   } catch (thrown) {
-    // Whoever parses it for its value says what is wrong with it.
-    if (!(thrown instanceof SyntaxError)) throw thrown;
+    // It is no JSON, or nested too deeply to be walked and far too deeply to be stored: whoever takes its value says so.
+    if (!(thrown instanceof SyntaxError || thrown instanceof RangeError)) throw thrown;
   }
   return found;
 }

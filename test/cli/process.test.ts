@@ -83,8 +83,10 @@ Deno.test({
     assertEquals((await following).code, 130);
     child.kill("SIGINT");
     await err.until("interrupt again to end at once");
-    child.kill("SIGINT");
-    assertEquals((await child.status).code, 130);
+    // What comes within a second of the first counts as the same one.
+    const again = setInterval(() => child.kill("SIGINT"), 100);
+    const { code } = await child.status.finally(() => clearInterval(again));
+    assertEquals(code, 130);
     await err.ended;
   },
 });

@@ -111,3 +111,9 @@ Deno.test("roundedNumber() agrees with exact integers", () => {
   );
   assert(roundedNumber(String(2n ** 53n + 1n)) !== undefined);
 });
+
+Deno.test("a text that is nested too deeply to be walked has no rounded number", () => {
+  const digits = "12345678901234567890";
+  assertEquals(roundedNumber(`${"[".repeat(100_000)}${digits}${"]".repeat(100_000)}`), undefined);
+  assertEquals(roundedNumber(`${"[".repeat(100)}${digits}${"]".repeat(100)}`)?.source, digits);
+});
