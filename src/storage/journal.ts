@@ -25,6 +25,7 @@ import {
 } from "./segment.ts";
 import { displaced } from "./place.ts";
 import { readAt } from "./read_at.ts";
+import { includedSequence } from "./snapshot.ts";
 import type { FileName, Storage, StorageFile } from "./storage.ts";
 import { provesDurable } from "./torn_tail.ts";
 
@@ -318,6 +319,7 @@ export class Journal {
   #createHere(header: SegmentHeader): StorageFile {
     this.checkPlace();
     this.#checkLockPlace();
+    this.#checkSnapshot();
     const file = createSegment(this.#storage, header);
     try {
       this.checkPlace();
@@ -327,6 +329,13 @@ export class Journal {
       this.#takeBack(file, segmentName(header.firstSequence));
       throw error;
     }
+  }
+
+  /** Another may have come since this queue's was read: a segment beside it would be the other queue's damage. */
+  #checkSnapshot(): void {
+    const included = includedSequence(this.#storage, this.#identity.queueId) ?? 0;
+    const isBehind = this.#file === undefined && included > this.#start.sequence;
+    if (isBehind) throw displaced(this.#storage.location);
   }
 
   #takeBack(file: StorageFile, name: FileName): void {

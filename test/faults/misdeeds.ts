@@ -99,11 +99,20 @@ export const MISDEEDS: readonly Misdeed[] = [
     commit: async ({ path, copy }) => {
       for (const journal of await journalsOf(path)) {
         const older = join(copy, journal.slice(dirname(path).length + 1));
-        await Deno.copyFile(older, journal);
+        await copyIfThere(older, journal);
       }
     },
   },
 ];
+
+/** A checkpoint may have begun another segment since the copy was made. */
+async function copyIfThere(from: string, to: string): Promise<void> {
+  try {
+    await Deno.copyFile(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
 
 /** Copies a folder's files into a new folder. */
 export async function copyFolder(from: string, to: string): Promise<void> {

@@ -67,6 +67,13 @@ export const PLACE_MUTANTS: readonly Mutant[] = [
     tests: MEANWHILE,
   },
   {
+    name: "place: begin a segment beside another queue's snapshot",
+    file: "src/storage/journal.ts",
+    find: "    this.#checkSnapshot();\n",
+    replace: "",
+    tests: ["test/simulation/moved_folder.test.ts"],
+  },
+  {
     name: "place: begin a segment over another queue's",
     file: "src/storage/segment.ts",
     find: "  checkOwner(file, queueId);\n}\n",

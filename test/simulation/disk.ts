@@ -61,6 +61,14 @@ export class Inode {
     return true;
   }
 
+  /** A file of its own with the same bytes. */
+  copy(): Inode {
+    const copy = new Inode();
+    copy.now.become(this.now);
+    copy.durable.become(this.now);
+    return copy;
+  }
+
   /** What survives. */
   cutPower(chance: Chance, onCount: OnCount): void {
     for (const edit of survivors(this.pending, chance, onCount)) this.durable.apply(edit);
@@ -139,6 +147,13 @@ export class SimulatedDisk {
     this.#pending = [];
     this.#folder = new Map(this.#durableFolder);
     for (const inode of new Set(this.#folder.values())) inode.cutPower(chance, onCount);
+  }
+
+  /** Another folder comes in the place of this one, with everything in it durable. Who has files of the old one open keeps them. */
+  replaceFolder(files: ReadonlyMap<FileName, Inode>): void {
+    this.#folder = new Map(files);
+    this.#durableFolder = new Map(files);
+    this.#pending = [];
   }
 
   /** A segment's bytes as processes see them, or as they were when it was removed. */

@@ -5,6 +5,7 @@
  * to say so; what does not wait happens at once. A dead process's calls have no effect and never answer.
  */
 import { StorageError } from "../../src/domain/errors.ts";
+import { displaced } from "../../src/storage/place.ts";
 import type {
   FileName,
   FileWatch,
@@ -25,6 +26,8 @@ export interface StorageSurroundings {
   readonly owner: ProcessId;
   readonly disk: SimulatedDisk;
   readonly locks: LockTable;
+  /** The locks that stand at the queue's path now; default those that were there when the storage was made. */
+  readonly locksNow?: () => LockTable;
   readonly scheduler: Scheduler;
   readonly chance: Chance;
   /** How likely a read gives less than there is. */
@@ -59,6 +62,9 @@ export class SimulatedStorage implements Storage {
   readonly faults = new FaultPlan();
   readonly #around: StorageSurroundings;
   readonly #evictions: Chance;
+  readonly #openInodes = new Set<{ readonly name: FileName; readonly inode: Inode }>();
+  /** Each lock's file, as it was opened. */
+  readonly #locks: Record<LockName, LockTable>;
   #isDead = false;
   #isClosed = false;
   #openFiles = 0;
@@ -68,6 +74,7 @@ export class SimulatedStorage implements Storage {
   constructor(around: StorageSurroundings) {
     this.#around = around;
     this.#evictions = new Chance(around.owner);
+    this.#locks = { commit: around.locks, checkpoint: around.locks };
   }
 
   /** How many files are open. */
@@ -81,9 +88,9 @@ export class SimulatedStorage implements Storage {
     this.#isDead = true;
     const { disk, owner } = this.#around;
     for (const watcher of disk.watchers) if (watcher.owner === owner) disk.watchers.delete(watcher);
-    const isMakingSnapshot = this.#around.locks.holder("checkpoint") === this.#around.owner;
+    const isMakingSnapshot = this.#locks.checkpoint.holder("checkpoint") === this.#around.owner;
     if (isMakingSnapshot) this.#around.onCount("killed in a checkpoint");
-    this.#around.locks.releaseAll(this.#around.owner);
+    this.#releaseLocks();
     this.#around.onDeath();
   }
 
@@ -99,18 +106,44 @@ export class SimulatedStorage implements Storage {
   tryLock(name: LockName): Lock | undefined {
     this.#enter("lock");
     this.#checkNotHeld(name);
-    return this.#around.locks.tryTake(name, this.#around.owner);
+    for (;;) {
+      const lock = this.#locks[name].tryTake(name, this.#around.owner);
+      if (lock === undefined || this.isLockInPlace(name)) return lock;
+      lock.release();
+      this.#reopenLock(name);
+    }
   }
 
   async lock(name: LockName): Promise<Lock> {
     this.#enter("lock");
     this.#checkNotHeld(name);
-    const lock = await this.#around.locks.take(name, this.#around.owner);
-    return this.#isDead ? await never() : lock;
+    for (;;) {
+      const lock = await this.#locks[name].take(name, this.#around.owner);
+      if (this.#isDead) return await never();
+      if (this.isLockInPlace(name)) return lock;
+      lock.release();
+      this.#reopenLock(name);
+    }
   }
 
-  isLockInPlace(_name: LockName): boolean {
-    return true;
+  isLockInPlace(name: LockName): boolean {
+    const { locksNow } = this.#around;
+    return locksNow === undefined || locksNow() === this.#locks[name];
+  }
+
+  /** As the port says: only while another file of the queue is where it was. */
+  #reopenLock(name: LockName): void {
+    const { disk, locksNow } = this.#around;
+    const isQueueInPlace = this.#openInodes.values().some(({ name, inode }) =>
+      disk.find(name) === inode
+    );
+    if (!isQueueInPlace || locksNow === undefined) throw displaced(this.location);
+    this.#around.onCount("lock files opened anew");
+    this.#locks[name] = locksNow();
+  }
+
+  #releaseLocks(): void {
+    for (const table of Object.values(this.#locks)) table.releaseAll(this.#around.owner);
   }
 
   openFile(name: FileName): StorageFile | undefined {
@@ -214,11 +247,13 @@ export class SimulatedStorage implements Storage {
 
   close(): void {
     this.#isClosed = true;
-    if (!this.#isDead) this.#around.locks.releaseAll(this.#around.owner);
+    if (!this.#isDead) this.#releaseLocks();
   }
 
   #opened(name: FileName, inode: Inode): StorageFile {
     this.#openFiles++;
+    const open = { name, inode };
+    this.#openInodes.add(open);
     let isOpen = true;
     let toldFailures = inode.syncFailures;
     const use = (operation: Operation): void => {
@@ -267,6 +302,7 @@ export class SimulatedStorage implements Storage {
       },
       close: () => {
         if (isOpen) this.#openFiles--;
+        this.#openInodes.delete(open);
         isOpen = false;
       },
     };
@@ -406,14 +442,14 @@ export class SimulatedStorage implements Storage {
   }
 
   #die(operation: Operation): void {
-    const holdsLock = this.#around.locks.holder("commit") === this.#around.owner;
+    const holdsLock = this.#locks.commit.holder("commit") === this.#around.owner;
     this.#around.onCount(`killed in ${operation}`);
     this.#around.onCount(holdsLock ? "killed with the lock" : "killed without the lock");
     this.kill();
   }
 
   #checkNotHeld(name: LockName): void {
-    if (this.#around.locks.holder(name) !== this.#around.owner) return;
+    if (this.#locks[name].holder(name) !== this.#around.owner) return;
     this.#around.onMisuse(`takes the ${name} lock that it holds already`);
   }
 }
