@@ -159,8 +159,10 @@ export class Execution {
     deadline: Date | null,
   ): Promise<Outcome> {
     try {
+      // Where nothing has to be waited for, the handler begins at once: it hears of whatever comes from then on.
       if (this.task.attempts === 1 && this.task.leaseToken > 1) await this.#logRound();
-      const task = await checkedTask(this.task, entry);
+      const task = entry?.payload ? await checkedTask(this.task, entry) : this.task;
+      this.#controller.signal.throwIfAborted();
       return { result: (await handler(task, this.#context(deadline))) ?? null };
     } catch (thrown) {
       return { error: tangible(thrown) };
@@ -348,8 +350,7 @@ export class Execution {
 }
 
 /** The task with its payload as the handler's schema gives it. @throws PermanentError when it is refused. */
-async function checkedTask(task: Task, entry: HandlerEntry | undefined): Promise<Task> {
-  if (entry === undefined) return task;
+async function checkedTask(task: Task, entry: HandlerEntry): Promise<Task> {
   try {
     return { ...task, payload: await checkPayloadAsync(entry, task.payload) };
   } catch (error) {
