@@ -206,7 +206,7 @@ export class Ledger {
     return await this.#onDrain(async () => {
       await this.#sync(); // what is left to do with the lock held is little then
       await this.#underLock(() => this.#syncNow());
-      this.#checkPlace();
+      this.#checkWritten();
       return this.#exportHere();
     });
   }
@@ -388,7 +388,7 @@ export class Ledger {
         return this.#execute(batch);
       });
       await this.#makeDurable();
-      this.#checkPlace();
+      this.#checkWritten();
       for (const tell of outcomes) tell();
     } catch (error) {
       if (batch.length === 0) batch = this.#waiting.splice(0, BATCH_MAX);
@@ -756,6 +756,16 @@ export class Ledger {
     const isDoubtful = error instanceof CorruptionError || error.isInDoubt ||
       error.operation === "sync" || error.operation === "truncate" || isMisplaced(error);
     if (isDoubtful) this.#fail(error);
+  }
+
+  /**
+   * What was written is in the queue only if the file is where the queue is. Since the lock was released, others may have
+   * sealed the segment, made a snapshot that includes it, and removed it.
+   */
+  #checkWritten(): void {
+    if (this.#guardNow(() => this.#journal.isInPlace)) return;
+    if (this.#followInPlace() === "current") return;
+    if (!this.#guardNow(() => this.#options.storage.isLockInPlace("commit"))) this.#checkPlace();
   }
 
   /** What was written is in the queue only if the file is where the queue is. */

@@ -470,3 +470,20 @@ Deno.test("an operation that loses the whole transaction refuses its batch and a
   assertEquals(await readNotes(again), ["kept"]);
   await again.close();
 });
+
+Deno.test("a write is acknowledged also when its segment was folded into a snapshot and removed before its fsync ended", async () => {
+  const disk = new MemoryDisk();
+  const storage = new FaultyStorage(new MemoryStorage(disk));
+  const [writer, other] = [await openLedger(storage), await openLedger(new MemoryStorage(disk))];
+  await addNote(writer, "one");
+  storage.beforeSync = async () => {
+    storage.beforeSync = () => Promise.resolve();
+    await other.checkpoint();
+  };
+  await addNote(writer, "two");
+  assertEquals(disk.list().filter((name) => name.startsWith("journal-")), ["journal-4"]);
+  await addNote(writer, "three");
+  assertEquals(await readNotes(other), ["one", "two", "three"]);
+  await writer.close();
+  await other.close();
+});

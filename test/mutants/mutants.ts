@@ -130,9 +130,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "acknowledge before the fsync",
     file: "src/ledger/ledger.ts",
     find:
-      "      await this.#makeDurable();\n      this.#checkPlace();\n      for (const tell of outcomes) tell();\n",
+      "      await this.#makeDurable();\n      this.#checkWritten();\n      for (const tell of outcomes) tell();\n",
     replace:
-      "      this.#checkPlace();\n      for (const tell of outcomes) tell();\n      await this.#makeDurable();\n",
+      "      this.#checkWritten();\n      for (const tell of outcomes) tell();\n      await this.#makeDurable();\n",
     tests: LEDGER,
   },
   {
@@ -768,7 +768,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "export without the lock",
     file: "src/ledger/ledger.ts",
-    find: "      await this.#underLock(() => this.#syncNow());\n      this.#checkPlace();\n",
+    find: "      await this.#underLock(() => this.#syncNow());\n      this.#checkWritten();\n",
     replace: "      this.#follow();\n      await this.#sync();\n",
     tests: LEDGER,
   },

@@ -11,9 +11,16 @@ export const PLACE_MUTANTS: readonly Mutant[] = [
   {
     name: "place: acknowledge what is in a file that is gone",
     file: "src/ledger/ledger.ts",
-    find: "      this.#checkPlace();\n      for (const tell of outcomes) tell();\n",
+    find: "      this.#checkWritten();\n      for (const tell of outcomes) tell();\n",
     replace: "      for (const tell of outcomes) tell();\n",
     tests: MOVED,
+  },
+  {
+    name: "place: doubt a write whose segment a checkpoint has removed meanwhile",
+    file: "src/ledger/ledger.ts",
+    find: '    if (this.#followInPlace() === "current") return;\n',
+    replace: "    this.#checkPlace();\n",
+    tests: ["test/ledger/ledger.test.ts"],
   },
   {
     name: "place: take a lock whose file was replaced",
