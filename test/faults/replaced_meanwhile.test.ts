@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { type FaultPoint, FaultyStorage } from "../support/faulty_storage.ts";
+import { EVERY_POINT, type FaultPoint, FaultyStorage } from "../support/faulty_storage.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { contentsOf, journalsOf } from "./files.ts";
 import { openStill } from "./scenarios.ts";
@@ -77,6 +77,30 @@ Deno.test("a snapshot is not put beside another queue's journal, though the lock
     await assertRejects(() => stage.queue.checkpoint(), StorageError, "moved, deleted or replaced");
     await stage.queue.close();
     assertEquals([...(await contentsOf(stage.path)).keys()], ["queue.db.journal-3"]);
+  }));
+
+Deno.test("another queue's snapshot that has come while one was written is not replaced", () =>
+  withStage(async (stage) => {
+    stage.before("rename", () => putStranger(stage, (name) => name === "queue.db"));
+    await assertRejects(() => stage.queue.checkpoint(), StorageError, "a file of queue");
+    await stage.queue.close();
+    assertEquals(await Deno.readFile(stage.path), await Deno.readFile(stage.stranger));
+  }));
+
+Deno.test("a process that opens while a backup is restored begins nothing beside the restored queue", () =>
+  withStage(async (stage) => {
+    await stage.queue.checkpoint();
+    await stage.queue.close();
+    const storage = new FaultyStorage(new DenoStorage(stage.path), EVERY_POINT);
+    storage.fault = (point) => {
+      if (point !== "list") return undefined;
+      storage.fault = () => undefined; // the old snapshot has been read, the journal not yet
+      removeQueue(stage.path);
+      putStranger(stage, (name) => name === "queue.db");
+    };
+    await assertRejects(() => openStill(storage), StorageError, "a file of queue");
+    assertEquals([...(await contentsOf(stage.path)).keys()], ["queue.db"]);
+    await (await openStill(new DenoStorage(stage.path))).close();
   }));
 
 Deno.test("another queue's file in the place of a superseded segment is left alone", () =>
