@@ -14,8 +14,8 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "http: a resumed stream tells the page's lines again",
     file: "server/run_log.ts",
-    find: "  return told.slice(cursor.lines);\n",
-    replace: "  return told;\n",
+    find: "    })).slice(from.lines);\n",
+    replace: "    }));\n",
     tests: STREAMS,
   },
   {
@@ -100,7 +100,8 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "http: a body may take for ever",
     file: "server/guard.ts",
-    find: '    if (part === "late") throw tooSlow(options);\n',
+    find:
+      '    if (part === "late") throw options.closing.aborted ? stopping() : tooSlow(options);\n',
     replace: '    if (part === "late") return concatenate(chunks, length);\n',
     tests: EVERY_ROUTE,
   },
