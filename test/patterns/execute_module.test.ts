@@ -349,11 +349,16 @@ Deno.test({
   ignore: isWindows,
   fn: async () => {
     const script = `
+      const said = Deno.makeTempDirSync() + "/said";
       const child = new Deno.Command(Deno.execPath(), {
-        args: ["eval", "console.log(Deno.pid); setInterval(() => console.log('on and on'), 50)"],
+        args: ["eval", "console.log(Deno.pid); Deno.mkdirSync(Deno.args[0]); setInterval(() => console.log('on and on'), 50)", said],
         stdin: "null", stdout: "inherit", stderr: "inherit", detached: true,
       }).spawn();
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      for (let isSaid = false; !isSaid;) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        try { isSaid = Deno.statSync(said).isDirectory; } catch { isSaid = false; }
+      }
+      Deno.removeSync(said.slice(0, -"/said".length), { recursive: true });
       Deno.exit(0);
     `;
     await withScripts({ "leave.mjs": script }, async (folder) => {
