@@ -285,8 +285,9 @@ class RecordedQueue implements Partial<TaskQueue> {
       this.#process.onAnswer(call, meaning.promises);
       return result;
     } catch (error) {
+      const { isClosing } = this.#process; // it may die in the answer to another call
       await this.#answer(call);
-      this.#checker.refused(call, error, this.#process);
+      this.#checker.refused(call, error, { isClosing });
       meaning.refused?.(call, error);
       this.#process.onRefusal(call, error);
       throw error;
