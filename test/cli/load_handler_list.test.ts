@@ -3,6 +3,7 @@
  */
 import { basename } from "node:path";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { quotePath } from "../../src/domain/errors.ts";
 import { HandlerRegistry, loadHandlers } from "../../src/mod.ts";
 import { sourceOf } from "../../src/worker/isolated_handler.ts";
 import { Scratch } from "./cli_harness.ts";
@@ -170,7 +171,7 @@ for (const [what, [content, reason]] of Object.entries(WRONG)) {
       const registry = new HandlerRegistry().register("mine", () => 1);
       const file = await list(content);
       const error = await assertRejects(() => loadHandlers(file, registry), TypeError, reason);
-      assertStringIncludes(error.message, `Cannot load handlers from ${JSON.stringify(file)}`);
+      assertStringIncludes(error.message, `Cannot load handlers from ${quotePath(file)}`);
       assertEquals(registry.types(), ["mine"]);
     });
   });

@@ -3,6 +3,7 @@
  */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { relative } from "node:path";
+import { quotePath } from "../../src/domain/errors.ts";
 import { HandlerRegistry, loadHandlers } from "../../src/mod.ts";
 import { HANDLERS, Scratch } from "./cli_harness.ts";
 
@@ -80,7 +81,7 @@ for (const [what, [text, reason]] of Object.entries(WRONG)) {
     const registry = new HandlerRegistry().register("mine", () => 1);
     const file = await handlerFile(scratch, `export function good() {}\n${text}`);
     const error = await assertRejects(() => loadHandlers(file, registry), TypeError, reason);
-    assertStringIncludes(error.message, `Cannot load handlers from ${JSON.stringify(file)}`);
+    assertStringIncludes(error.message, `Cannot load handlers from ${quotePath(file)}`);
     assertEquals(registry.types(), ["mine"]);
   });
 }

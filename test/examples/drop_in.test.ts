@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { quotePath } from "../../src/domain/errors.ts";
 import { waitFor } from "../process/support.ts";
 
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
@@ -196,7 +197,7 @@ Deno.test("a queue that cannot be opened is a warning with its reason, and the d
     const { histories, warnings } = await outcomeOf(application(workplace, "start", settings));
     assertEquals<unknown>(histories, expectedIn(workplace), what);
     const [warning, ...others] = warnings.trim().split("\n");
-    assertStringIncludes(warning!, `Cannot open the task queue ${JSON.stringify(queueDbPath)}`);
+    assertStringIncludes(warning!, `Cannot open the task queue ${quotePath(queueDbPath)}`);
     assertStringIncludes(warning!.split("this process: ")[1]!, reason);
     assertEquals(others, []);
   }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StorageError } from "../../src/domain/errors.ts";
+import { quotePath, StorageError } from "../../src/domain/errors.ts";
 import { createRun } from "../../src/domain/run.ts";
 import { createTaskManager, openQueue, openRunRegistry, RunRegistry } from "../../src/mod.ts";
 import { DiskHistoryFile } from "../../src/platform/disk_history_file.ts";
@@ -96,7 +96,7 @@ Deno.test("a folder in the file's place is told of, and runs go on in memory", (
     registry.addRun(createRun({ runId: "r", moduleId: "m" }));
     await registry.flush();
     assertEquals(warnings.length, 1);
-    assert(warnings[0]!.includes(JSON.stringify(historyPath)), warnings[0]);
+    assert(warnings[0]!.includes(quotePath(historyPath)), warnings[0]);
   }));
 
 Deno.test("a task manager with a history knows the runs of the one before, under both back ends", () =>

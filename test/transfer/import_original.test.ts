@@ -2,7 +2,7 @@
  * `importTasks` on databases that Python's SQLite has made.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { StorageError } from "../../src/domain/errors.ts";
+import { quotePath, StorageError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import { ImportRefusedError, importTasks, readTaskFile } from "../../src/import_tasks.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
@@ -559,7 +559,7 @@ pythonTest(
         for (const [name, reason] of Object.entries(reasons)) {
           const error = await assertRejects(() => importTasks(queue, path(name)), StorageError);
           assertStringIncludes(error.message, reason);
-          assertStringIncludes(error.message, JSON.stringify(path(name)));
+          assertStringIncludes(error.message, quotePath(path(name)));
         }
         assertEquals(await queue.count(), 0);
       })
