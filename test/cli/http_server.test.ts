@@ -6,6 +6,7 @@ import { OpenError, UsageError } from "../../cli/exit.ts";
 import { type RunningServer, serveUntil } from "../../cli/http_server.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { commandOf, HANDLERS, Listener, Scratch } from "./cli_harness.ts";
+import { startInterruptible } from "./interruptible.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 0 };
 
@@ -89,9 +90,6 @@ Deno.test("a server that cannot listen at first was used wrongly", async () => {
   await assertRejects(serve, UsageError, "Cannot listen on 127.0.0.1:0: Address already in use");
 });
 
-/** `ulimit` and signals that can be caught are POSIX's. */
-const ignore = Deno.build.os === "windows";
-
 /** `holdfast serve` as a process in which so many files may be open, ended with the scope. */
 async function serveWithin(scratch: Scratch, descriptors: number): Promise<
   { readonly port: number; readonly err: Listener; stop(): Promise<number> } & AsyncDisposable
@@ -160,7 +158,7 @@ async function healthOf(port: number): Promise<number> {
 
 Deno.test({
   name: "more connections than a server may open leave its worker alone, and it answers again",
-  ignore,
+  ignore: Deno.build.os === "windows", // there is no `ulimit`
   fn: async () => {
     await using scratch = new Scratch();
     await using server = await serveWithin(scratch, 120);
@@ -174,21 +172,20 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "serve ends with 0 at SIGTERM although a body never comes and heads are half",
-  ignore,
-  fn: async () => {
-    await using scratch = new Scratch();
-    await using server = await serveWithin(scratch, 1000);
-    const head = "POST /api/queue/enqueue HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
-      "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
-    const open = [
-      ...await connect(server.port, 2, head),
-      ...await connect(server.port, 2, "POST /api"),
-    ];
-    assertEquals(await healthOf(server.port), 200);
-    assertEquals(await server.stop(), 0);
-    assertMatch(server.err.text, /worker \S+ has stopped: /);
-    for (const connection of open) connection.close();
-  },
+Deno.test("serve ends with 0 at an interrupt although a body never comes and heads are half", async () => {
+  await using scratch = new Scratch();
+  const args = ["serve", "--port", "0", "--handlers", HANDLERS];
+  const server = startInterruptible(["--db", scratch.db, ...args]);
+  const [out, err] = [new Listener(server.stdout), new Listener(server.stderr)];
+  await err.until("listening on http://127.0.0.1:");
+  const port = Number(/127\.0\.0\.1:(\d+)/.exec(err.text)![1]);
+  const head = "POST /api/queue/enqueue HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
+    "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+  const open = [...await connect(port, 2, head), ...await connect(port, 2, "POST /api")];
+  assertEquals(await healthOf(port), 200);
+  await server.interrupt("SIGTERM");
+  assertEquals((await server.status).code, 0);
+  await Promise.all([out.ended, err.ended]);
+  assertMatch(err.text, /worker \S+ has stopped: /);
+  for (const connection of open) connection.close();
 });

@@ -1,16 +1,14 @@
 /**
  * Ctrl-C, once and twice, in every command that goes on: the exit code is the documented one, and the queue opens clean.
  *
- * Interrupts are real signals to real processes. On Windows a program cannot send them to another; there the same code
- * is reached by SIGINT and SIGBREAK from the console.
+ * Interrupts are real: signals to real processes, on Windows a Ctrl-C in a console of their own.
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { listenForInterrupts } from "../../cli/interrupt.ts";
 import { systemIo } from "../../cli/io.ts";
 import { until } from "../support/until.ts";
 import { HANDLERS, holdfastProcess, Listener, Scratch } from "./cli_harness.ts";
-
-const ignore = Deno.build.os === "windows";
+import { type Interruptible, startInterruptible } from "./interruptible.ts";
 
 interface Case {
   readonly args: readonly string[];
@@ -60,14 +58,14 @@ const BUSY_WORKER: Case = {
 
 /** Starts a command and waits until it is under way. */
 async function started(scratch: Scratch, { args, underWay, ...before }: Case): Promise<{
-  readonly child: Deno.ChildProcess;
+  readonly child: Interruptible;
   readonly ended: () => Promise<number>;
   readonly err: Listener;
 }> {
   await scratch.makeQueue();
   for (let n = 0; n < (before.tasks ?? 0); n++) await scratch.run(["enqueue", "endless"]);
   if (before.ranBefore) await runAndGiveBack(scratch);
-  const child = holdfastProcess(["--db", scratch.db, ...args]).spawn();
+  const child = startInterruptible(["--db", scratch.db, ...args]);
   const [out, err] = [new Listener(child.stdout), new Listener(child.stderr)];
   await (args[0] === "stats" ? out : err).until(underWay);
   return {
@@ -98,16 +96,12 @@ async function checkClean(scratch: Scratch): Promise<void> {
 }
 
 for (const [what, one] of Object.entries(CASES)) {
-  Deno.test({
-    name: `${what} ends with ${one.once} at Ctrl-C and leaves a clean queue`,
-    ignore,
-    fn: async () => {
-      await using scratch = new Scratch();
-      const { child, ended } = await started(scratch, one);
-      child.kill("SIGINT");
-      assertEquals(await ended(), one.once);
-      await checkClean(scratch);
-    },
+  Deno.test(`${what} ends with ${one.once} at Ctrl-C and leaves a clean queue`, async () => {
+    await using scratch = new Scratch();
+    const { child, ended } = await started(scratch, one);
+    await child.interrupt();
+    assertEquals(await ended(), one.once);
+    await checkClean(scratch);
   });
 }
 
@@ -149,29 +143,25 @@ Deno.test("a console that is closed leaves handlers less time than the system le
   assertEquals([signal.aborted, graceMs()], [true, 3000]);
 });
 
-Deno.test({
-  name: "a second Ctrl-C ends a worker with 130, and its tasks come back",
-  ignore,
-  fn: async () => {
-    await using scratch = new Scratch();
-    const { child, ended, err } = await started(scratch, BUSY_WORKER);
-    // The one that follows at once is the same, told again by a parent.
-    child.kill("SIGINT");
-    child.kill("SIGTERM");
-    await err.until("stopping:");
-    // What comes within a second of the first is the same one; the first that comes later ends it.
-    const again = setInterval(() => child.kill("SIGINT"), 100);
-    const code = await ended().finally(() => clearInterval(again));
-    assertEquals(code, 130);
-    assertEquals((await scratch.run(["check"])).code, 0);
-    const { doc } = await scratch.json(["stats"]);
-    assertEquals([doc.by_status.leased + doc.by_status.queued, doc.total], [3, 3]);
-  },
+Deno.test("a second Ctrl-C ends a worker with 130, and its tasks come back", async () => {
+  await using scratch = new Scratch();
+  const { child, ended, err } = await started(scratch, BUSY_WORKER);
+  // The one that follows at once is the same, told again by a parent.
+  await child.interrupt();
+  await child.interrupt("SIGTERM");
+  await err.until("stopping:");
+  // What comes within a second of the first is the same one; the first that comes later ends it.
+  const again = setInterval(() => child.interrupt(), 100);
+  const code = await ended().finally(() => clearInterval(again));
+  assertEquals(code, 130);
+  assertEquals((await scratch.run(["check"])).code, 0);
+  const { doc } = await scratch.json(["stats"]);
+  assertEquals([doc.by_status.leased + doc.by_status.queued, doc.total], [3, 3]);
 });
 
 Deno.test({
   name: "Ctrl-C while a batch is read from standard input ends with 130 and stores nothing",
-  ignore: Deno.build.os !== "linux",
+  ignore: Deno.build.os !== "linux", // only there can be seen that a process listens already
   fn: async () => {
     await using scratch = new Scratch();
     await scratch.makeQueue();

@@ -5,7 +5,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { FAMILY, FAMILY_SIZE, familyPids, isAnyAlive } from "../patterns/scripts.ts";
 import { until } from "../support/until.ts";
-import { HANDLERS, holdfast, holdfastProcess, Scratch } from "./cli_harness.ts";
+import { HANDLERS, holdfast, holdfastProcess, Listener, Scratch } from "./cli_harness.ts";
+import { startInterruptible } from "./interruptible.ts";
 
 const GREET = `
   console.log("hello " + Deno.args[0]);
@@ -13,6 +14,14 @@ const GREET = `
     console.error("there is nobody");
     Deno.exit(7);
   }
+`;
+
+const WAIT = `
+  Deno.writeTextFileSync("begun", "");
+  while (!await Deno.stat("go").then(() => true, () => false)) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  console.log("in peace");
 `;
 
 const MODULES = {
@@ -25,6 +34,7 @@ const MODULES = {
       parameters: [{ name: "name", type: "text", required: true }],
     },
     { id: "family", script: "family.mjs" },
+    { id: "wait", script: "wait.mjs" },
   ],
 };
 
@@ -36,6 +46,7 @@ async function withModules(
   const modules = scratch.path("modules.json");
   await Deno.writeTextFile(modules, JSON.stringify(MODULES));
   await Deno.writeTextFile(scratch.path("greet.mjs"), GREET);
+  await Deno.writeTextFile(scratch.path("wait.mjs"), WAIT);
   await Deno.writeTextFile(scratch.path("family.mjs"), FAMILY["family.mjs"]!);
   await test(scratch, modules);
 }
@@ -75,6 +86,25 @@ Deno.test("worker --modules executes modules beside handlers, and needs one of t
     const wrong = await scratch.run(["worker", "--modules", scratch.path("greet.mjs")]);
     assertEquals(wrong.code, 2);
     assertStringIncludes(wrong.err, "Cannot load modules from");
+  }));
+
+Deno.test("✗ killed at once: a command that runs at Ctrl-C has the worker's grace time", () =>
+  withModules(async (scratch, modules) => {
+    await scratch.run(["enqueue", "wait"]);
+    const worker = startInterruptible(["--db", scratch.db, "worker", "--modules", modules]);
+    const [out, err] = [new Listener(worker.stdout), new Listener(worker.stderr)];
+    const hasBegun = () => Deno.stat(scratch.path("begun")).then(() => true, () => false);
+    await until(hasBegun, "the command to begin", 30_000);
+    await worker.interrupt();
+    await err.until("stopping:");
+    await Deno.writeTextFile(scratch.path("go"), "");
+    assertEquals((await worker.status).code, 0);
+    await Promise.all([out.ended, err.ended]);
+    const { doc } = await scratch.json(["show", "1"]);
+    assertEquals([doc.status, doc.result], [
+      "completed",
+      { exit_code: 0, stdout_tail: "in peace" },
+    ]);
   }));
 
 Deno.test("when a worker is killed, the command that it ran ends with all that it started", () =>
@@ -140,7 +170,7 @@ Deno.test("serve --modules lists and runs modules without any handler file", () 
     );
     const url = await listening.promise;
     const listed = await (await fetch(`${url}/api/modules`)).json();
-    assertEquals(listed.modules.map(({ id }: { id: string }) => id), ["greet", "family"]);
+    assertEquals(listed.modules.map(({ id }: { id: string }) => id), ["greet", "family", "wait"]);
     const accepted = await fetch(`${url}/api/modules/greet/run`, {
       method: "POST",
       headers: { "content-type": "application/json" },

@@ -3,6 +3,7 @@
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { HANDLERS, holdfastProcess, Listener, Scratch } from "./cli_harness.ts";
+import { startInterruptible } from "./interruptible.ts";
 
 async function outputOf(args: readonly string[]): Promise<[number, string, string]> {
   const { code, stdout, stderr } = await holdfastProcess(args).output();
@@ -47,6 +48,7 @@ Deno.test("a reader that has seen enough is no error", async () => {
 });
 
 /** A signal sent by a program ends a process on Windows; it cannot be caught there. */
+/** Windows has no SIGTERM; `interrupt.test.ts` ends the same commands by Ctrl-C. */
 const ignore = Deno.build.os === "windows";
 
 Deno.test({
@@ -66,45 +68,37 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "a worker process ends with 130 at the second SIGINT",
-  ignore,
-  fn: async () => {
-    await using scratch = new Scratch();
-    await scratch.run(["enqueue", "endless"]);
-    const args = ["--db", scratch.db, "worker", "--handlers", HANDLERS];
-    const child = holdfastProcess(args, { stdout: "null" }).spawn();
-    const err = new Listener(child.stderr);
-    const interrupt = new AbortController();
-    const following = scratch.run(["logs", "1", "-f", "--json"], {
-      interrupt: interrupt.signal,
-      onErr: (text) => text.includes("handler started") && interrupt.abort(),
-    });
-    assertEquals((await following).code, 130);
-    child.kill("SIGINT");
-    await err.until("interrupt again to end at once");
-    // What comes within a second of the first counts as the same one.
-    const again = setInterval(() => child.kill("SIGINT"), 100);
-    const { code } = await child.status.finally(() => clearInterval(again));
-    assertEquals(code, 130);
-    await err.ended;
-  },
+Deno.test("a worker process ends with 130 at the second SIGINT", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "endless"]);
+  const args = ["--db", scratch.db, "worker", "--handlers", HANDLERS];
+  const child = startInterruptible(args);
+  const [out, err] = [new Listener(child.stdout), new Listener(child.stderr)];
+  const interrupt = new AbortController();
+  const following = scratch.run(["logs", "1", "-f", "--json"], {
+    interrupt: interrupt.signal,
+    onErr: (text) => text.includes("handler started") && interrupt.abort(),
+  });
+  assertEquals((await following).code, 130);
+  await child.interrupt();
+  await err.until("interrupt again to end at once");
+  // What comes within a second of the first counts as the same one.
+  const again = setInterval(() => child.interrupt(), 100);
+  const { code } = await child.status.finally(() => clearInterval(again));
+  assertEquals(code, 130);
+  await Promise.all([out.ended, err.ended]);
 });
 
-Deno.test({
-  name: "run as a process ends with 130 at SIGINT and gives the task back",
-  ignore,
-  fn: async () => {
-    await using scratch = new Scratch();
-    const args = ["--db", scratch.db, "run", "endless", "--handlers", HANDLERS];
-    const child = holdfastProcess(args, { stdout: "null" }).spawn();
-    const err = new Listener(child.stderr);
-    await err.until("info  handler started");
-    child.kill("SIGINT");
-    assertEquals((await child.status).code, 130);
-    await err.ended;
-    assertEquals((await scratch.json(["show", "1"])).doc.status, "queued");
-  },
+Deno.test("run as a process ends with 130 at SIGINT and gives the task back", async () => {
+  await using scratch = new Scratch();
+  const args = ["--db", scratch.db, "run", "endless", "--handlers", HANDLERS];
+  const child = startInterruptible(args);
+  const [out, err] = [new Listener(child.stdout), new Listener(child.stderr)];
+  await err.until("info  handler started");
+  await child.interrupt();
+  assertEquals((await child.status).code, 130);
+  await Promise.all([out.ended, err.ended]);
+  assertEquals((await scratch.json(["show", "1"])).doc.status, "queued");
 });
 
 Deno.test({

@@ -413,7 +413,7 @@ Deno.test("what no program can be given is refused before anything starts", asyn
 
 Deno.test({
   name: "a program with an environment of its own finds no secret of this process at its parent's",
-  ignore: Deno.build.os !== "linux",
+  ignore: Deno.build.os !== "linux", // only there a process can read another one's environment
   fn: async () => {
     const script = `
       const text = Deno.readTextFileSync("/proc/" + Deno.ppid + "/environ");
