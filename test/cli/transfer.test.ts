@@ -243,7 +243,7 @@ Deno.test("backend ends with 1 when the environment is wrong, or its queue canno
 
 Deno.test({
   name: "the commands for sh do what they say, also with a path that needs quoting",
-  ignore: Deno.build.os === "windows",
+  ignore: Deno.build.os === "windows", // there is no sh
   fn: async () => {
     const path = "/data/it's $HOME/queue ü.db";
     const { toQueue, toMemory, toPython } = backendCommands("posix", path);

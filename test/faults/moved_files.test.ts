@@ -14,6 +14,7 @@ import { until } from "../support/until.ts";
 import { type Before, copyFolder, type Misdeed, MISDEEDS } from "./misdeeds.ts";
 import { checkNamed, Told } from "./told.ts";
 
+/** There a folder in which a file is open cannot be moved. */
 const IS_WINDOWS = Deno.build.os === "windows";
 
 /** A process of its own, as far as the files know. */

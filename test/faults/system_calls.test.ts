@@ -41,7 +41,7 @@ Deno.test({
 
 Deno.test({
   name: "the folders that a new queue needs are durable before its first answer",
-  ignore: IS_WINDOWS,
+  ignore: IS_WINDOWS, // there a folder cannot be synced
   fn: () =>
     withTemporaryPath(async (path) => {
       const folder = dirname(path);

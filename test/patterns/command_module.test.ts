@@ -193,7 +193,7 @@ Deno.test("what is missing fails the task at once, and parameters that are wrong
 
 Deno.test({
   name: "✗ tried five times: a program that the system does not start fails the task at once",
-  ignore: Deno.build.os === "windows",
+  ignore: Deno.build.os === "windows", // `#!` is POSIX's
   fn: () =>
     withModules(
       [{ id: "broken", command: "./broken" }],

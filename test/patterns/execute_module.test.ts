@@ -220,7 +220,7 @@ Deno.test("a dry run says what would run, and runs nothing", async () => {
 
 Deno.test({
   name: "a program that the system will not start is an error that says why, and no exit code",
-  ignore: isWindows,
+  ignore: isWindows, // `#!` is POSIX's
   fn: async () => {
     const text = "#!/no/such/interpreter\n";
     await withScripts({ "broken": text }, async (folder) => {
@@ -307,7 +307,7 @@ Deno.test("a listener that throws ends the script, and its error is the caller's
 
 Deno.test({
   name: "what a script leaves behind in its group ends with it",
-  ignore: isWindows,
+  ignore: isWindows, // there are no groups, and whose parent has ended is not found
   fn: async () => {
     const script = `
       const child = new Deno.Command(Deno.execPath(), {
@@ -324,51 +324,43 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "a daemon that keeps the outputs open does not keep the run open",
-  ignore: isWindows,
-  fn: async () => {
-    const script = `
-      const child = new Deno.Command(Deno.execPath(), {
-        args: ["eval", "console.log('up'); setInterval(() => {}, 1000)"],
-        stdin: "null", stdout: "inherit", stderr: "inherit", detached: true,
-      }).spawn();
-      console.log(child.pid);
-      Deno.exit(0);
-    `;
-    await withScripts({ "leave.mjs": script }, async (folder) => {
-      const { exitCode, stdout } = await executeModule(join(folder, "leave.mjs"));
-      assertEquals(exitCode, 0);
-      Deno.kill(parseInt(stdout), "SIGKILL");
-    });
-  },
+Deno.test("a daemon that keeps the outputs open does not keep the run open", async () => {
+  const script = `
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "console.log('up'); setInterval(() => {}, 1000)"],
+      stdin: "null", stdout: "inherit", stderr: "inherit", detached: true,
+    }).spawn();
+    console.log(child.pid);
+    Deno.exit(0);
+  `;
+  await withScripts({ "leave.mjs": script }, async (folder) => {
+    const { exitCode, stdout } = await executeModule(join(folder, "leave.mjs"));
+    assertEquals(exitCode, 0);
+    Deno.kill(parseInt(stdout), "SIGKILL");
+  });
 });
 
-Deno.test({
-  name: "✗ never returned: nor does a daemon that goes on talking",
-  ignore: isWindows,
-  fn: async () => {
-    const script = `
-      const said = Deno.makeTempDirSync() + "/said";
-      const child = new Deno.Command(Deno.execPath(), {
-        args: ["eval", "console.log(Deno.pid); Deno.mkdirSync(Deno.args[0]); setInterval(() => console.log('on and on'), 50)", said],
-        stdin: "null", stdout: "inherit", stderr: "inherit", detached: true,
-      }).spawn();
-      for (let isSaid = false; !isSaid;) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        try { isSaid = Deno.statSync(said).isDirectory; } catch { isSaid = false; }
-      }
-      Deno.removeSync(said.slice(0, -"/said".length), { recursive: true });
-      Deno.exit(0);
-    `;
-    await withScripts({ "leave.mjs": script }, async (folder) => {
-      const { exitCode, stdout } = await executeModule(join(folder, "leave.mjs"));
-      assertEquals(exitCode, 0);
-      const pid = parseInt(stdout);
-      assert(await isAnyAlive([pid]), "it talks until it is ended");
-      Deno.kill(pid, "SIGKILL");
-    });
-  },
+Deno.test("✗ never returned: nor does a daemon that goes on talking", async () => {
+  const script = `
+    const said = Deno.makeTempDirSync() + "/said";
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "console.log(Deno.pid); Deno.mkdirSync(Deno.args[0]); setInterval(() => console.log('on and on'), 50)", said],
+      stdin: "null", stdout: "inherit", stderr: "inherit", detached: true,
+    }).spawn();
+    for (let isSaid = false; !isSaid;) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      try { isSaid = Deno.statSync(said).isDirectory; } catch { isSaid = false; }
+    }
+    Deno.removeSync(said.slice(0, -"/said".length), { recursive: true });
+    Deno.exit(0);
+  `;
+  await withScripts({ "leave.mjs": script }, async (folder) => {
+    const { exitCode, stdout } = await executeModule(join(folder, "leave.mjs"));
+    assertEquals(exitCode, 0);
+    const pid = parseInt(stdout);
+    assert(await isAnyAlive([pid]), "it talks until it is ended");
+    Deno.kill(pid, "SIGKILL");
+  });
 });
 
 Deno.test("✗ never settled: aborting ends a script whose listener does not settle, and nothing is handed on afterwards", async () => {
@@ -469,7 +461,7 @@ Deno.test("output beyond the limit is an error, and ends the script", async () =
 
 Deno.test({
   name: "a script without a known ending is a program itself",
-  ignore: isWindows,
+  ignore: isWindows, // `#!` is POSIX's
   fn: async () => {
     await withScripts({ "hello": "#!/bin/sh\necho hello $1\n" }, async (folder) => {
       const path = join(folder, "hello");

@@ -44,7 +44,7 @@ Deno.test("without a watcher too, cancelling ends the program with all that it s
 
 Deno.test({
   name: "without a watcher too, a program that the system will not start is an error that says why",
-  ignore: Deno.build.os === "windows",
+  ignore: Deno.build.os === "windows", // `#!` is POSIX's
   fn: () =>
     withScripts({ "broken": "#!/no/such/interpreter\n" }, async (folder) => {
       const run = () => executeModule(alone, { script: "broken", folder });

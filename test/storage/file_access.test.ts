@@ -10,6 +10,7 @@ import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
 /** Windows gives a file the access rights of its folder. */
+/** There files have no modes. */
 const IS_WINDOWS = Deno.build.os === "windows";
 
 /** A user and a group that are not this process's. */
