@@ -9,7 +9,7 @@ import { type Child, startChild } from "../../src/platform/child_process.ts";
 import type { Report } from "./programs/program.ts";
 
 /** How long anything may take on a busy machine before a test gives up. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 180_000;
 
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
 
