@@ -1,8 +1,8 @@
 /**
- * `deno task differential`: random programs by both task managers, and by two managers on one queue, compared after each
- * operation.
+ * `deno task differential`: random programs by both task managers, and by two managers on one queue in two processes or in one,
+ * compared after each operation.
  *
- *     deno task differential --operations 100000      as many operations, from seed 1 on, half of them each
+ *     deno task differential --operations 100000      as many operations, from seed 1 on, a third of them each
  *     deno task differential --operations 50000 --first 1000 --only substitutes
  *     deno task differential --seed 17                one seed
  */
@@ -11,17 +11,16 @@ import { messageOf } from "../../src/domain/errors.ts";
 import { compareNeighbours } from "./neighbours.ts";
 import { compareSubstitutes } from "./substitutes.ts";
 
-/** Operations of one program. */
-const LENGTH = 60;
-
 const FAILURES_MAX = 5;
 
 /** Runs the program of a seed; how many operations were compared. */
-type Comparison = (seed: number, length: number) => Promise<number>;
+type Comparison = (seed: number) => Promise<number>;
 
+/** Longer programs where processes have to be started for each. */
 const COMPARISONS: Readonly<Record<string, Comparison>> = {
-  substitutes: compareSubstitutes,
-  neighbours: compareNeighbours,
+  substitutes: (seed) => compareSubstitutes(seed, 60),
+  neighbours: (seed) => compareNeighbours(seed, 300, "two processes"),
+  "neighbours in one process": (seed) => compareNeighbours(seed, 60, "one process"),
 };
 
 async function main(): Promise<number> {
@@ -39,17 +38,27 @@ async function main(): Promise<number> {
   const wanted = isOne ? 1 : Math.ceil(Number(values.operations) / names.length);
   let failures = 0;
   for (const name of names) {
-    failures += await compareMany(name, Number(values.seed ?? values.first), wanted);
+    failures += await compareMany(
+      name,
+      Number(values.seed ?? values.first),
+      wanted,
+      isOne ? 1 : FAILURES_MAX,
+    );
   }
   return failures === 0 ? 0 : 1;
 }
 
-/** Takes one seed after the other until `wanted` operations were compared; how many seeds differed. */
-async function compareMany(name: string, first: number, wanted: number): Promise<number> {
+/** Takes one seed after the other until `wanted` operations were compared or too many differ; how many seeds do. */
+async function compareMany(
+  name: string,
+  first: number,
+  wanted: number,
+  failuresMax: number,
+): Promise<number> {
   let [operations, seed, failures] = [0, first, 0];
-  while (operations < wanted && failures < FAILURES_MAX) {
+  while (operations < wanted && failures < failuresMax) {
     try {
-      operations += await COMPARISONS[name]!(seed, LENGTH);
+      operations += await COMPARISONS[name]!(seed);
     } catch (error) {
       failures++;
       console.log(`${name}, seed ${seed}: ${messageOf(error).slice(0, 2000)}`);

@@ -1,204 +1,190 @@
 /**
- * Two managers, each with a queue of its own on the same files, as two processes have: after each operation the registries of
- * both say what the queue says, and work that was given to one was done by this one, once.
+ * Two managers, each with a queue of its own on the same files, in two processes or in this one: after each operation both
+ * registries say what the queue says, both queues show the same tasks, and work that was given to one was begun by this one,
+ * once.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { createRun, isActive, runOfTask } from "../../src/domain/run.ts";
-import type { Run } from "../../src/domain/run.ts";
-import { QueuedTaskManager } from "../../src/manager/queued_task_manager.ts";
-import { RunRegistry } from "../../src/manager/run_registry.ts";
+import { runOfTask } from "../../src/domain/run.ts";
 import { openQueue, type Task, type TaskQueue } from "../../src/mod.ts";
 import { Chance } from "../fuzz/chance.ts";
 import { until } from "../support/until.ts";
+import {
+  type GivenWork,
+  HANDLED,
+  LocalNeighbour,
+  type Neighbour,
+  type NeighbourName,
+  PATIENCE_MS,
+  runSaid,
+  tasksSaid,
+  type View,
+} from "./neighbour.ts";
+import { RemoteNeighbour } from "./remote_neighbour.ts";
 
-/** How long both may take to hear of an operation on a busy machine. */
-const PATIENCE_MS = 30_000;
+/** Where the managers are. */
+export type Where = "one process" | "two processes";
 
-/** The module that only the second manager has a handler for. */
-const HANDLED = "handled";
-
-/** One of the two, with what it keeps when it is closed and opened again. */
-interface Neighbour {
-  readonly name: string;
-  readonly registry: RunRegistry;
-  manager: QueuedTaskManager;
+/** One of the two, and what is known of it. */
+interface Known {
+  readonly name: NeighbourName;
+  readonly neighbour: Neighbour;
+  /** What it last said, when both were as they should be. */
+  view: View;
+  /** Runs that ended, or may have, before its registry was made. */
+  mayMiss: ReadonlySet<string>;
 }
 
 /** What was asked for so far. */
 interface World {
-  readonly path: string;
   readonly chance: Chance;
-  readonly neighbours: readonly [Neighbour, Neighbour];
+  readonly both: readonly [Known, Known];
   /** Reads what the queue says. */
   readonly queue: TaskQueue;
-  /** Where each run's own work was begun. */
-  readonly begun: Map<string, string[]>;
-  /** Who was given each run's work. */
-  readonly given: Map<string, string>;
-  readonly gates: Map<string, PromiseWithResolvers<string>>;
-  /** Whose end the registries need not know: their tasks are gone. */
+  /** Who was given each run's work, unless that must never begin. */
+  readonly given: Map<string, NeighbourName>;
+  /** The result of each run, if it completes. */
+  readonly results: Map<string, string>;
+  /** Who waits in the work of which run, until it is opened. */
+  readonly gated: Map<string, NeighbourName>;
+  /** Runs whose tasks are gone. */
   readonly pruned: Set<string>;
   started: number;
 }
 
-/** Runs the program of a seed; how many operations were compared. @throws AssertionError at the first difference. */
-export async function compareNeighbours(seed: number, length: number): Promise<number> {
+/** Runs the program of a seed; how many operations were compared. @throws Error at the first difference. */
+export async function compareNeighbours(
+  seed: number,
+  length: number,
+  where: Where,
+): Promise<number> {
   const folder = await Deno.makeTempDir({ prefix: "holdfast test ü " });
   try {
-    const world = await openWorld(join(folder, "queue.db"), seed);
-    try {
-      for (let step = 0; step < length; step++) {
-        const what = await act(world).catch((error) => {
-          throw new Error(`seed ${seed}, step ${step}: ${error.message}`, { cause: error });
-        });
-        await compare(world, `seed ${seed}, step ${step}: ${what}`);
-      }
-      await endAll(world);
-      await compare(world, `seed ${seed}, at the end`);
-      checkBegun(world, `seed ${seed}`);
-    } finally {
-      for (const { manager } of world.neighbours) await manager.close({ graceMs: 0 });
-      await world.queue.close();
-    }
+    const path = join(folder, "queue.db");
+    await using opened = new AsyncDisposableStack();
+    const queue = opened.adopt(await openQueue(path), (queue) => queue.close());
+    const openOne = async (name: NeighbourName): Promise<Known> => {
+      const Place = where === "one process" ? LocalNeighbour : RemoteNeighbour;
+      const neighbour = opened.adopt<Neighbour>(await Place.open(name, path), (it) => it.close());
+      return { name, neighbour, view: await neighbour.look(), mayMiss: new Set() };
+    };
+    const both = [await openOne("first"), await openOne("second")] as const;
+    await runProgram(worldOf(seed, both, queue), seed, length);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
   return length + 1;
 }
 
-async function openWorld(path: string, seed: number): Promise<World> {
-  const first = await openNeighbour("first", path, new RunRegistry());
-  const second = await openNeighbour("second", path, new RunRegistry());
-  return {
-    path,
-    chance: new Chance(seed),
-    neighbours: [first, second],
-    queue: await openQueue(path),
-    begun: new Map(),
-    given: new Map(),
-    gates: new Map(),
-    pruned: new Set(),
-    started: 0,
-  };
+function worldOf(seed: number, both: World["both"], queue: TaskQueue): World {
+  const [given, gated, results] = [new Map(), new Map(), new Map()];
+  const chance = new Chance(seed);
+  return { chance, both, queue, given, gated, results, pruned: new Set(), started: 0 };
 }
 
-async function openNeighbour(
-  name: string,
-  path: string,
-  registry: RunRegistry,
-): Promise<Neighbour> {
-  const worker = { leaseDurationMs: PATIENCE_MS };
-  const manager = await QueuedTaskManager.open(await openQueue(path), registry, { worker });
-  if (name === "second") manager.registerTask(HANDLED, ({ runId }) => `handled ${runId}`);
-  return { name, registry, manager };
+async function runProgram(world: World, seed: number, length: number): Promise<void> {
+  for (let step = 0; step < length; step++) {
+    const what = await act(world).catch((error) => {
+      throw new Error(`seed ${seed}, step ${step}: ${error.message}`, { cause: error });
+    });
+    await compare(world, `seed ${seed}, step ${step}: ${what}`);
+  }
+  for (const runId of world.gated.keys()) await open(world, runId);
+  await compare(world, `seed ${seed}, at the end`);
 }
 
 /** Does one operation; what it was. */
 async function act(world: World): Promise<string> {
-  const { chance, neighbours } = world;
-  const neighbour = chance.pick(neighbours);
-  return await chance.pick<() => Promise<string>>([
-    () => start(world, neighbour, "own"),
-    () => start(world, neighbour, "gated"),
-    () => start(world, neighbour, chance.pick(["promise", "throws"])),
-    () => start(world, neighbours[0], HANDLED),
-    () => schedule(world, neighbour),
-    () => open(world),
-    () => cancel(world, neighbour),
+  const { chance, both } = world;
+  const one = chance.pick(both);
+  return await chance.choose<Promise<string>>(
+    () => start(world, one, "own"),
+    () => start(world, one, "gated"),
+    () => start(world, one, chance.pick(["promise", "throws"])),
+    () => start(world, both[0], HANDLED),
+    () => schedule(world, one),
+    () => open(world, chance.pick([...world.gated.keys(), "none"])),
+    () => cancel(world, one),
     () => retry(world),
-    () => chance.oneIn(3) ? reopen(world, neighbour) : tidy(world),
-  ])();
-}
-
-/** Starts one to five runs in one breath; the other one has a handler for what it starts for others. */
-async function start(world: World, neighbour: Neighbour, kind: string): Promise<string> {
-  const runIds = Array.from(
-    { length: 1 + world.chance.below(5) },
-    () => `${kind} ${++world.started}`,
+    () => chance.oneIn(3) ? reopen(world, one) : tidy(world),
   );
-  const isCancelled = world.chance.oneIn(6);
-  for (const runId of runIds) {
-    // The second has a handler for it, so that only the first gives it work.
-    const moduleId = neighbour.name === "first" ? HANDLED : "elsewhere";
-    world.given.set(runId, neighbour.name);
-    neighbour.manager.startTask(
-      createRun({ runId, moduleId }),
-      workOf(world, neighbour, runId, kind),
-    );
-  }
-  if (isCancelled) {
-    const answer = await neighbour.manager.cancelTask(runIds[0]!);
-    // What has a handler elsewhere may be done by then; what was given to this one has not begun.
-    if (kind !== HANDLED) assertEquals(answer, true, `cancelled in the same breath: ${runIds[0]}`);
-  }
-  await neighbour.manager.flush();
-  return `${neighbour.name} starts ${runIds} ${isCancelled}`;
 }
 
-function workOf(
-  world: World,
-  { name }: Neighbour,
+/** Starts one to five runs in one breath. */
+async function start(world: World, one: Known, work: GivenWork): Promise<string> {
+  const { chance, given } = world;
+  const count = 1 + chance.below(5);
+  const runIds = Array.from({ length: count }, () => `${work} ${++world.started}`);
+  const cancelsFirst = chance.oneIn(6);
+  for (const runId of runIds) expectRun(world, one, runId, work);
+  const answer = await one.neighbour.start(runIds, work, cancelsFirst);
+  // What has a handler elsewhere may be done by then; what was given to this one never begins.
+  if (cancelsFirst && work !== HANDLED) {
+    assertEquals(answer, true, `cancelled in the same breath: ${runIds[0]}`);
+    given.delete(runIds[0]!);
+  }
+  return `${one.name} starts ${runIds}, the first cancelled ${cancelsFirst}`;
+}
+
+function expectRun(
+  { given, gated, results }: World,
+  { name }: Known,
   runId: string,
-  kind: string,
-): Promise<string> | (() => Promise<string>) | undefined {
-  if (kind === HANDLED) return undefined;
-  if (kind === "promise") return Promise.resolve(`by ${name}`);
-  return () => {
-    world.begun.set(runId, [...world.begun.get(runId) ?? [], name]);
-    if (kind === "throws") throw new Error(`by ${name}`);
-    if (kind === "own") return Promise.resolve(`by ${name}`);
-    const gate = Promise.withResolvers<string>();
-    world.gates.set(runId, gate);
-    return gate.promise;
-  };
+  work: GivenWork,
+): void {
+  given.set(runId, name);
+  if (work === "gated") gated.set(runId, name);
+  const result = { gated: "opened", [HANDLED]: `handled ${runId}` }[work as string];
+  results.set(runId, result ?? `by ${name}`);
 }
 
-async function schedule({ chance }: World, { manager, name }: Neighbour): Promise<string> {
+async function schedule({ chance }: World, { name, neighbour }: Known): Promise<string> {
   const isLater = chance.oneIn(2);
-  const runAfter = isLater ? new Date(Date.now() + 3_600_000) : undefined;
-  const id = await manager.scheduleTask(HANDLED, {}, { runAfter });
+  const id = await neighbour.schedule(isLater);
   return `${name} schedules ${id}, later ${isLater}`;
 }
 
 /** Lets a run of gated work end. */
-function open(world: World): Promise<string> {
-  const [runId, gate] = world.chance.pick([...world.gates, ["none", undefined] as const]);
-  world.gates.delete(runId);
-  gate?.resolve("opened");
-  return Promise.resolve(`opens ${runId}`);
+async function open({ both, gated }: World, runId: string): Promise<string> {
+  const owner = both.find(({ name }) => name === gated.get(runId));
+  await owner?.neighbour.open(runId);
+  gated.delete(runId);
+  return `opens ${runId}`;
 }
 
-async function cancel(world: World, { manager, name }: Neighbour): Promise<string> {
-  const run = world.chance.pick([...manager.registry.getRecentRuns(1000), undefined]);
-  if (run === undefined) return "cancels nothing";
-  const wasActive = isActive(run.status);
-  assertEquals(await manager.cancelTask(run.runId), wasActive, `${name} cancels ${run.runId}`);
-  return `${name} cancels ${run.runId}`;
+async function cancel({ chance, gated }: World, { name, neighbour, view }: Known): Promise<string> {
+  const runId = chance.pick([...Object.keys(view.runs).sort(), "unknown"]);
+  const isActive = view.active.includes(runId);
+  assertEquals(await neighbour.cancel(runId), isActive, `${name} cancels ${runId}`);
+  gated.delete(runId);
+  return `${name} cancels ${runId}`;
 }
 
 /** Only what has a handler is queued again: a function is not kept. */
-async function retry({ queue, chance }: World): Promise<string> {
+async function retry({ queue, chance, results }: World): Promise<string> {
   const ended = [
     ...await queue.list({ status: "cancelled" }),
     ...await queue.list({ status: "failed" }),
   ];
-  const handled = ended.filter((task) => task.type === HANDLED);
+  const handled = ended.filter(({ type }) => type === HANDLED);
   if (handled.length === 0) return "retries nothing";
   const { id, runId } = chance.pick(handled);
+  results.set(runId, `handled ${runId}`);
   await queue.retry(id);
   return `retries ${runId}`;
 }
 
 /** What it still did goes back to the queue: the function is gone, as after the end of a process. */
-async function reopen(world: World, neighbour: Neighbour): Promise<string> {
-  await neighbour.manager.close({ graceMs: 0 });
-  for (const [runId, name] of world.given) {
-    if (name === neighbour.name) world.gates.delete(runId);
+async function reopen(world: World, one: Known): Promise<string> {
+  const isForgetful = world.chance.oneIn(2);
+  if (isForgetful) one.mayMiss = new Set((await tasksOf(world)).map(({ runId }) => runId));
+  for (const [runId, name] of world.gated) {
+    if (name !== one.name) continue;
+    world.gated.delete(runId);
+    world.results.set(runId, `handled ${runId}`);
   }
-  const again = await openNeighbour(neighbour.name, world.path, neighbour.registry);
-  neighbour.manager = again.manager;
-  return `${neighbour.name} is closed and opened again`;
+  await one.neighbour.reopen(isForgetful);
+  return `${one.name} is closed and opened again, with a new registry ${isForgetful}`;
 }
 
 async function tidy({ queue, chance, pruned }: World): Promise<string> {
@@ -211,93 +197,83 @@ async function tidy({ queue, chance, pruned }: World): Promise<string> {
   return "completed tasks are pruned";
 }
 
-/** All that can end does; nothing that was scheduled for later. */
-async function endAll(world: World): Promise<void> {
-  for (const gate of world.gates.values()) gate.resolve("at the end");
-  await until(
-    async () => (await tasksOf(world)).every((task) => !canEnd(task)),
-    "the end",
-    PATIENCE_MS,
-  );
-}
-
-/** The registries of both say what the queue says, once they have heard of it. */
+/** Both say what the queue says, once they have heard of it and all that ends by itself has ended. */
 async function compare(world: World, where: string): Promise<void> {
-  let difference = "nothing";
+  let differences = "";
   const isSame = async (): Promise<boolean> => {
     const tasks = await tasksOf(world);
-    if (tasks.some((task) => canEnd(task) && !isGated(world, task))) {
-      difference = `a task does not end: ${tasks.filter(canEnd).map(({ runId }) => runId)}`;
-      return false;
-    }
-    difference = world.neighbours.map((neighbour) => differenceOf(world, neighbour, tasks)).join(
-      "",
-    );
-    return difference === "";
+    const views = await Promise.all(world.both.map(({ neighbour }) => neighbour.look()));
+    for (const [index, one] of world.both.entries()) one.view = views[index]!;
+    differences = [...differencesOf(world, tasks)].join("; ");
+    return differences === "";
   };
   try {
     await until(isSame, where, PATIENCE_MS);
-  } catch {
-    throw new Error(`${where}: ${difference}`);
+  } catch (error) {
+    throw new Error(`${where}: ${differences}`, { cause: error });
   }
 }
 
-function differenceOf(
-  { pruned }: World,
-  { name, registry, manager }: Neighbour,
-  tasks: readonly Task[],
-): string {
-  const expected = tasks.filter(({ status }) => status === "queued" || status === "leased")
-    .map(({ runId }) => runId).sort().join();
-  const active = manager.getActiveTaskIds().sort().join();
-  if (active !== expected) return `${name} has the active runs ${active}, not ${expected}; `;
-  const listed = registry.getActiveRuns().map(({ runId }) => runId).sort().join();
-  if (listed !== expected) return `the registry of ${name} has the active runs ${listed}; `;
+function* differencesOf(world: World, tasks: readonly Task[]): Generator<string> {
+  const { both, given, results, pruned } = world;
   for (const task of tasks) {
-    const run = registry.getRun(task.runId);
-    // Another one's task may have begun and ended while this manager was closed.
-    if (run === undefined) continue;
-    const [shown, true_] = [said(run), said(runOfTask(task))];
-    if (shown !== true_) return `${name} says ${shown} of ${task.runId}, not ${true_}; `;
+    const { runId, status, result } = task;
+    if (canEnd(task) && !isWaiting(world, runId)) yield `${runId} does not end`;
+    const expected = results.get(runId) ?? result;
+    if (status === "completed" && result !== expected) yield `${runId} gave ${result}`;
   }
-  const unknown = registry.getRecentRuns(10_000).find(({ runId }) =>
-    !pruned.has(runId) && !tasks.some((task) => task.runId === runId)
-  );
-  return unknown === undefined ? "" : `${name} knows ${unknown.runId}, the queue does not; `;
-}
-
-function said(
-  { status, result, errorMessage, attempts, exitCode, progressPercent, startedAt, completedAt }:
-    Run,
-): string {
-  const instants = [startedAt?.getTime(), completedAt?.getTime()];
-  return JSON.stringify([
-    status,
-    result,
-    errorMessage,
-    attempts,
-    exitCode,
-    progressPercent,
-    instants,
-  ]);
-}
-
-/** Work that was given was begun by the one that it was given to and by no other; once, unless it was closed. */
-function checkBegun({ begun, given }: World, where: string): void {
-  for (const [runId, names] of begun) {
-    assertEquals(names, [given.get(runId)], `${where}: who began ${runId}`);
+  for (const one of both) {
+    for (const difference of differencesFrom(one, tasks, pruned)) yield `${one.name} ${difference}`;
+    const { begun } = one.view;
+    const wrong = begun.find((runId, at) =>
+      given.get(runId) !== one.name || begun.indexOf(runId) !== at
+    );
+    if (wrong !== undefined) yield `${one.name} began ${wrong}, again or not given to it`;
   }
-  assert(begun.size > 0 || given.size < 5, `${where}: no work was begun`);
 }
 
-/** Whether it would go on by itself: somebody has it, or has a handler for it and it is due. */
+/** How what this one says differs from what the queue says. */
+function* differencesFrom(
+  { view, mayMiss }: Known,
+  tasks: readonly Task[],
+  pruned: ReadonlySet<string>,
+): Generator<string> {
+  const active = tasks.filter(isActive).map(({ runId }) => runId).sort();
+  if (view.active.join() !== active.join()) {
+    yield `has the active runs ${view.active}, not ${active}`;
+  }
+  if (view.listed.join() !== active.join()) {
+    yield `has the active runs ${view.listed} in its registry, not ${active}`;
+  }
+  if (view.count !== active.length) yield `counts ${view.count} active runs, not ${active.length}`;
+  if (view.tasks !== tasksSaid(tasks)) yield `has a queue with ${view.tasks}`;
+  const known = new Set(pruned);
+  for (const task of tasks) {
+    const { runId } = task;
+    known.add(runId);
+    const said = view.runs[runId];
+    if (said === undefined && mayMiss.has(runId) && !isActive(task)) continue;
+    const truth = runSaid(runOfTask(task), isActive(task));
+    if (said !== truth) yield `says ${said} of ${runId}, not ${truth}`;
+  }
+  for (const runId of Object.keys(view.runs)) {
+    if (!known.has(runId)) yield `knows ${runId}, the queue does not`;
+  }
+}
+
+function isActive({ status }: Task): boolean {
+  return status === "queued" || status === "leased";
+}
+
+/** Whether it would go on by itself: it has a worker, or a handler and is due. */
 function canEnd({ status, type, runAfter }: Task): boolean {
   return status === "leased" ||
     status === "queued" && type === HANDLED && runAfter.getTime() <= Date.now();
 }
 
-function isGated({ gates }: World, { runId, status }: Task): boolean {
-  return status === "leased" && gates.has(runId);
+/** Whether its work has begun and waits to be opened. */
+function isWaiting({ both, gated }: World, runId: string): boolean {
+  return both.some(({ name, view }) => name === gated.get(runId) && view.begun.includes(runId));
 }
 
 async function tasksOf({ queue }: World): Promise<Task[]> {

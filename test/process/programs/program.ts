@@ -21,7 +21,8 @@ export type Report =
   | { readonly kind: "checkpoint_begun" }
   | { readonly kind: "checkpoint_done" }
   | { readonly kind: "snapshot_read" }
-  | { readonly kind: "seen"; readonly tasks: number };
+  | { readonly kind: "seen"; readonly tasks: number }
+  | { readonly kind: "answered"; readonly answer: unknown };
 
 /** A handler begins. */
 export interface Started {
@@ -133,13 +134,20 @@ export class Instructions {
   }
 
   async #listen(): Promise<void> {
-    let rest = "";
-    for await (const part of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + part).split("\n");
-      rest = lines.pop()!;
-      for (const line of lines) this.#heard.add(line);
+    for await (const line of linesOfInput()) {
+      this.#heard.add(line);
       this.#more.resolve();
       this.#more = Promise.withResolvers();
     }
+  }
+}
+
+/** Each line of standard input, once its end has come. */
+export async function* linesOfInput(): AsyncGenerator<string> {
+  let rest = "";
+  for await (const part of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + part).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
   }
 }
