@@ -18,8 +18,8 @@ Deno.test("the task managers take each other's place: random programs do not tel
 
 for (const where of ["two processes", "one process"] as const) {
   Deno.test(`two managers on one queue in ${where}: both say what the queue says, and work is begun where it was given, once`, async () => {
-    const length = 25;
-    for (let seed = 1; seed <= (SEEDS || 2); seed++) {
+    const length = 40;
+    for (let seed = 1; seed <= (SEEDS || 1); seed++) {
       assertEquals(await compareNeighbours(seed, length, where), length + 1);
     }
   });
