@@ -15,6 +15,7 @@ import { type Desk, LocalDesk } from "./desk.ts";
 import { OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { RemoteDesk, type RemoteOptions } from "./remote_desk.ts";
+import { shellWord } from "./shell_quoting.ts";
 import { chooseStyle, statusStyle, type Style } from "./style.ts";
 import { tableOf } from "./table.ts";
 import { printableJson } from "./task_text.ts";
@@ -218,6 +219,13 @@ export function writeTable(session: Session, table: AnswerTable): void {
 /** Answers with a line for people and nothing with `--json`. */
 export function writeLine(session: Session, text: string): void {
   if (!session.json) session.io.writeOut(text + "\n");
+}
+
+/** Says where the next page begins, if there is one. */
+export function noteNextPage(session: Session, cursor: string | null): void {
+  if (cursor !== null) {
+    writeNote(session, `the next ones: --cursor ${shellWord(cursor, Deno.build.os === "windows")}`);
+  }
 }
 
 /** Says something that is not the answer. */

@@ -8,6 +8,7 @@ import {
   type LogStore,
   type NewSchedule,
   type NewTask,
+  type PartRequest,
   type PruneRequest,
   QueueError,
   type Task,
@@ -21,7 +22,7 @@ import {
   transitionJson,
   workerJson,
 } from "../server/json.ts";
-import { nextCursorOf } from "../server/pages.ts";
+import { nextCursorOf, nextScheduleCursorOf, readPart } from "../server/pages.ts";
 import { scheduleJson } from "../server/schedule_schemas.ts";
 import type { DocumentOf } from "./documents.ts";
 import { checkedInput, NotFoundError } from "./exit.ts";
@@ -36,6 +37,18 @@ export interface ListQuery {
   readonly limit: number;
   /** The `next_cursor` of the page before; default the newest task. */
   readonly cursor?: number;
+}
+
+/** Which part of what happened to a task; `cursor` is the `next_cursor` of the page before. */
+export interface TransitionQuery {
+  readonly limit?: number;
+  readonly cursor?: number;
+}
+
+/** Which schedules to list; `cursor` is the `next_cursor` of the page before. */
+export interface ScheduleQuery {
+  readonly limit?: number;
+  readonly cursor?: string;
 }
 
 /** Where a log is read on: a byte for files, a cursor for servers; `null` is the beginning. */
@@ -60,13 +73,13 @@ export interface Desk {
   cancel(reference: string): Promise<DocumentOf<"Cancelled">>;
   retry(reference: string): Promise<DocumentOf<"Retried">>;
   explain(reference: string): Promise<DocumentOf<"Explanation">>;
-  transitions(reference: string): Promise<DocumentOf<"TransitionList">>;
+  transitions(reference: string, query?: TransitionQuery): Promise<DocumentOf<"TransitionList">>;
   workers(): Promise<DocumentOf<"WorkerList">>;
   stats(): Promise<DocumentOf<"Stats">>;
   health(): Promise<DocumentOf<"Health">>;
   prune(request: PruneRequest): Promise<DocumentOf<"Pruned">>;
   checkpoint(): Promise<DocumentOf<"Checkpointed">>;
-  schedules(): Promise<DocumentOf<"ScheduleList">>;
+  schedules(query: ScheduleQuery): Promise<DocumentOf<"ScheduleList">>;
   /** Adds a schedule, or replaces another one with its id. */
   addSchedule(schedule: NewSchedule, replace: boolean): Promise<DocumentOf<"ScheduleAdded">>;
   /** @throws NotFoundError */
@@ -137,10 +150,14 @@ export class LocalDesk implements Desk {
     return explanationJson(explanation);
   }
 
-  async transitions(reference: string): Promise<DocumentOf<"TransitionList">> {
+  async transitions(
+    reference: string,
+    query: TransitionQuery = {},
+  ): Promise<DocumentOf<"TransitionList">> {
     const { id } = await findTask(this.#queue, reference);
-    const steps = await this.#queue.transitions(id);
-    return { task_id: id, transitions: steps.map(transitionJson) };
+    const read = (request: PartRequest) => this.#queue.transitions(id, request);
+    const { part, next_cursor } = await readPart(read, query);
+    return { task_id: id, transitions: part.map(transitionJson), next_cursor };
   }
 
   async workers(): Promise<DocumentOf<"WorkerList">> {
@@ -166,8 +183,12 @@ export class LocalDesk implements Desk {
     return { sequence, snapshot_bytes: snapshotBytes, removed_segments: removedSegments };
   }
 
-  async schedules(): Promise<DocumentOf<"ScheduleList">> {
-    return { schedules: (await this.#queue.listSchedules()).map(scheduleJson) };
+  async schedules({ cursor, limit }: ScheduleQuery): Promise<DocumentOf<"ScheduleList">> {
+    const schedules = await checkedInput(() =>
+      this.#queue.listSchedules({ afterId: cursor, limit })
+    );
+    const next_cursor = await nextScheduleCursorOf(this.#queue, schedules);
+    return { schedules: schedules.map(scheduleJson), next_cursor };
   }
 
   async addSchedule(

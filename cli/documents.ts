@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { LogLineSchema } from "../server/log_schemas.ts";
-import { ScheduleSchema } from "../server/schedule_schemas.ts";
+import { ScheduleListSchema, ScheduleSchema } from "../server/schedule_schemas.ts";
 import {
   ExplanationSchema,
   HealthSchema,
@@ -84,7 +84,11 @@ export const DOCUMENTS = Object.freeze({
     total: count.nullable(),
     next_cursor: z.string().nullable(),
   }),
-  TaskHistory: z.object({ task: TaskSchema, transitions: z.array(Transition) }),
+  TaskHistory: z.object({
+    task: TaskSchema,
+    transitions: z.array(Transition),
+    next_cursor: z.string().nullable(),
+  }),
   Enqueued: z.object({ created: z.boolean(), task: TaskSchema }),
   EnqueuedBatch: Batch,
   Cancelled,
@@ -123,7 +127,7 @@ export const DOCUMENTS = Object.freeze({
     })),
   }),
   WorkerList: WorkerListSchema,
-  ScheduleList: z.object({ schedules: z.array(ScheduleSchema) }),
+  ScheduleList: ScheduleListSchema,
   ScheduleAdded: z.object({ created: z.boolean(), schedule: ScheduleSchema }),
   ScheduleRemoved: z.object({ removed: z.boolean() }),
   Schedule: ScheduleSchema,

@@ -7,6 +7,7 @@ import {
   loadModules,
   type LogStore,
   openLogStore,
+  type QueueSettings,
   type TaskQueue,
   Worker,
   type WorkerEvent,
@@ -81,18 +82,24 @@ export async function withWorker<T>(
   );
 }
 
-/** Opens the session's queue (by `open`: making it, or not) and its logs, does `work`, and closes both. */
+/** How to open a queue and its logs. */
+export interface QueueAndLogs extends QueueSettings {
+  /** What one log may take. */
+  readonly logMaxBytes: number;
+}
+
+/** Opens the session's queue, or makes it, and its logs, does `work`, and closes both. */
 export function withQueueAndLogs<T>(
   session: Session,
   work: (queue: TaskQueue, logs: LogStore) => Promise<T>,
-  open: typeof withQueue = withQueue,
+  { logMaxBytes, ...settings }: QueueAndLogs,
 ): Promise<T> {
-  return open(session, async (queue) => {
-    const logs = openLogStore(session.dbPath);
+  return withQueue(session, async (queue) => {
+    const logs = openLogStore(session.dbPath, { taskMaxBytes: logMaxBytes });
     try {
       return await work(queue, logs);
     } finally {
       logs.close();
     }
-  });
+  }, settings);
 }

@@ -2,7 +2,7 @@
  * Readers of option values: each turns a text into a value or says what it needs.
  */
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { checkInstant } from "../src/mod.ts";
+import { checkInstant, TASK_LIMITS } from "../src/mod.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -27,6 +27,17 @@ export function numberFrom(min: number, max: number): (text: string) => number {
     const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
     throw new InvalidArgumentError(`A number from ${min} to ${max} is needed.`);
+  };
+}
+
+/** A reader of sizes from `min` to `max` in bytes: `512M`, `1G`, `100000`. */
+export function sizeFrom(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)([KMG])?$/i.exec(text);
+    const power = " KMG".indexOf(match?.[2]?.toUpperCase() ?? " ");
+    const bytes = Math.round(Number(match?.[1]) * 1024 ** power);
+    if (bytes >= min && bytes <= max) return bytes;
+    throw new InvalidArgumentError(`A size from ${min} to ${max} bytes such as 64M is needed.`);
   };
 }
 
@@ -86,6 +97,13 @@ export function someOf<Choice extends string>(
     }
     return [...previous, ...chosen];
   };
+}
+
+/** `--limit` of a list that gives as many as may be by default. */
+export function pageLimitOption(): Option<"--limit <n>", undefined, undefined, number> {
+  const { listMax } = TASK_LIMITS;
+  return new Option("--limit <n>", `how many at most, 1 to ${listMax} (default: ${listMax})`)
+    .argParser(integerFrom(1, listMax));
 }
 
 /** A reader of JSON objects. */

@@ -22,7 +22,9 @@ import {
   noSuchSchedule,
   noSuchTask,
   parseReference,
+  type ScheduleQuery,
   type TaskDocument,
+  type TransitionQuery,
 } from "./desk.ts";
 import { type DocumentOf, DOCUMENTS } from "./documents.ts";
 import { NotFoundError, OpenError, UsageError } from "./exit.ts";
@@ -112,11 +114,8 @@ export class RemoteDesk implements Desk {
   }
 
   async list({ status, type, limit, cursor }: ListQuery): Promise<DocumentOf<"TaskList">> {
-    const query = new URLSearchParams({ limit: String(limit) });
-    if (status !== undefined) query.set("status", status);
-    if (type !== undefined) query.set("type", type);
-    if (cursor !== undefined) query.set("cursor", String(cursor));
-    const { tasks, next_cursor } = await this.#get(`queue/tasks?${query}`, TaskPageSchema);
+    const query = queryOf({ limit, status, type, cursor });
+    const { tasks, next_cursor } = await this.#get(`queue/tasks${query}`, TaskPageSchema);
     return { tasks, total: null, next_cursor };
   }
 
@@ -135,9 +134,13 @@ export class RemoteDesk implements Desk {
     return await this.#get(`runs/${encodeURIComponent(run_id)}/explain`, DOCUMENTS.Explanation);
   }
 
-  async transitions(reference: string): Promise<DocumentOf<"TransitionList">> {
+  async transitions(
+    reference: string,
+    query: TransitionQuery = {},
+  ): Promise<DocumentOf<"TransitionList">> {
     const { id } = await this.find(reference);
-    return await this.#get(`queue/tasks/${id}/transitions`, DOCUMENTS.TransitionList);
+    const path = `queue/tasks/${id}/transitions${queryOf({ ...query })}`;
+    return await this.#get(path, DOCUMENTS.TransitionList);
   }
 
   workers(): Promise<DocumentOf<"WorkerList">> {
@@ -168,8 +171,8 @@ export class RemoteDesk implements Desk {
     return this.#post("queue/checkpoint", DOCUMENTS.Checkpointed, {});
   }
 
-  schedules(): Promise<DocumentOf<"ScheduleList">> {
-    return this.#get("schedules", DOCUMENTS.ScheduleList);
+  schedules(query: ScheduleQuery): Promise<DocumentOf<"ScheduleList">> {
+    return this.#get(`schedules${queryOf({ ...query })}`, DOCUMENTS.ScheduleList);
   }
 
   async addSchedule(
@@ -347,4 +350,12 @@ function refusalOf({ status, body }: Answer): Error {
   if (status === 404 && parsed.success) return new NotFoundError(text);
   if (WRONG_USAGE.includes(status)) return new UsageError(text);
   return status === 409 ? new Error(text) : new OpenError(text);
+}
+
+/** What stands behind the path of a request; nothing of what is not given. */
+function queryOf(fields: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]]
+  );
+  return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
 }

@@ -3,6 +3,8 @@
  */
 import {
   HandlerRegistry,
+  LOG_LIMITS,
+  MEMORY_LIMITS,
   readWebhookOptions,
   readWorkerConfig,
   registerWebhooks,
@@ -13,7 +15,7 @@ import {
 import type { Session } from "./app.ts";
 import { checkedInput } from "./exit.ts";
 import type { AnyCommand } from "./manual.ts";
-import { integerFrom } from "./options.ts";
+import { integerFrom, sizeFrom } from "./options.ts";
 
 /** Settings of webhooks that options gave. */
 export interface WebhookCommandOptions {
@@ -39,6 +41,41 @@ export function addWebhookOptions(command: AnyCommand): void {
       "how long one delivery may take (default: 10000)",
       integerFrom(100, 60_000),
     );
+}
+
+/** What of a command's options is about webhooks. */
+export function webhookSettings(
+  { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs }: WebhookCommandOptions,
+): Partial<WorkerConfig> {
+  return { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs };
+}
+
+/** What a queue and its logs may take, as options gave it. */
+export interface RoomOptions {
+  readonly memoryMax?: number;
+  readonly logMax?: number;
+}
+
+/** Adds the options of what a queue and its logs may take to a command. */
+export function addRoomOptions(command: AnyCommand): void {
+  const { memoryMaxBytesMin, memoryMaxBytesMax } = MEMORY_LIMITS;
+  const { taskMaxBytesMin, taskMaxBytesMax } = LOG_LIMITS;
+  command
+    .option(
+      "--memory-max <size>",
+      "what the tasks may take of memory, 1M to 1.25G (default: 1.25G); the same for every process",
+      sizeFrom(memoryMaxBytesMin, memoryMaxBytesMax),
+    )
+    .option(
+      "--log-max <size>",
+      "what the log of one task may take, 64K to 1G (default: 16M)",
+      sizeFrom(taskMaxBytesMin, taskMaxBytesMax),
+    );
+}
+
+/** What of a command's options is about the room of a queue and its logs. */
+export function roomSettings({ memoryMax, logMax }: RoomOptions): Partial<WorkerConfig> {
+  return { memoryMaxBytes: memoryMax, logMaxBytes: logMax };
 }
 
 /** The settings. @throws UsageError with the wrong one, its value and what is allowed. */

@@ -18,6 +18,7 @@ import {
   nameSchema,
   webhookSchema,
 } from "./fields.ts";
+import { nextCursorSchema, wholePageLimit } from "./schemas.ts";
 
 const { priorityMin, priorityMax, priorityDefault, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
 
@@ -99,9 +100,20 @@ export const ScheduleSchema = z.object({
   updated_at: instantSchema,
 }).openapi("Schedule");
 
-/** Every schedule. */
-export const ScheduleListSchema = z.object({ schedules: z.array(ScheduleSchema) })
-  .openapi("ScheduleList");
+/** The query of the list of schedules. */
+export const ScheduleQuery = z.object({
+  limit: wholePageLimit,
+  cursor: nameSchema(SCHEDULE_LIMITS.idMaxLength).optional().openapi({
+    description: "The next_cursor of the page before",
+    example: "nightly",
+  }),
+});
+
+/** A page of schedules. */
+export const ScheduleListSchema = z.object({
+  schedules: z.array(ScheduleSchema),
+  next_cursor: nextCursorSchema,
+}).openapi("ScheduleList");
 
 /** A schedule that was added. */
 export const ScheduleAddedSchema = ScheduleSchema.extend({

@@ -93,7 +93,7 @@ const pageCursor = digitsSchema(1, Number.MAX_SAFE_INTEGER).optional().openapi({
 });
 
 /** Where the next page begins. */
-const nextCursorSchema = z.string().nullable().openapi({
+export const nextCursorSchema = z.string().nullable().openapi({
   description: "Give this as cursor for the next page; null on the last one",
   example: null,
 });
@@ -164,6 +164,19 @@ export const TaskQuery = z.object({
   }),
   cursor: pageCursor,
 });
+
+/** How many a page may have that has as many as may be by default. */
+export const wholePageLimit = digitsSchema(1, TASK_LIMITS.listMax).default(TASK_LIMITS.listMax)
+  .openapi({
+    type: "integer",
+    minimum: 1,
+    maximum: TASK_LIMITS.listMax,
+    default: TASK_LIMITS.listMax,
+    description: "How many at most",
+  });
+
+/** The query of a list that only grows at its end. */
+export const PartQuery = z.object({ limit: wholePageLimit, cursor: pageCursor });
 
 const isCreatedSchema = z.boolean().openapi({
   description: "false when the idempotency key named one that was there already",
@@ -460,6 +473,7 @@ export const ParentListSchema = z.object({
       error_message: z.string().nullable().openapi({ example: null }),
     }).openapi("Parent"),
   ).openapi({ description: "In the order of depends_on" }),
+  next_cursor: nextCursorSchema,
 }).openapi("ParentList");
 
 /** One step of a task's life. */
@@ -492,6 +506,7 @@ export const TransitionListSchema = z.object({
   transitions: z.array(z.object(transitionFields).openapi("Transition")).openapi({
     description: "In order",
   }),
+  next_cursor: nextCursorSchema,
 }).openapi("TransitionList");
 
 /** The data of an event `transition`. */

@@ -203,7 +203,9 @@ export {
   type NewSchedule,
   type Schedule,
   SCHEDULE_LIMITS,
+  type ScheduleListRequest,
 } from "./queue/schedule.ts";
+export type { PartRequest } from "./queue/page.ts";
 export type { QueueRecords, RecordRequest } from "./queue/export_records.ts";
 export type {
   RecordImport,
@@ -277,6 +279,8 @@ export {
   ISOLATIONS,
   PERMISSION_NAMES,
 } from "./worker/isolated_handler.ts";
+export { LOG_LIMITS } from "./worker/log_limits.ts";
+export { MEMORY_LIMITS } from "./domain/memory_limits.ts";
 export type { QueueSettings } from "./queue/queue_settings.ts";
 export type { LogListener } from "./manager/heard_logs.ts";
 export type {

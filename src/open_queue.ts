@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "./domain/clock.ts";
 import type { Random } from "./domain/random.ts";
 import { checkInteger } from "./domain/task.ts";
 import { type Durability, Ledger } from "./ledger/ledger.ts";
-import { MEMORY_LIMITS } from "./ledger/memory_budget.ts";
+import { MEMORY_LIMITS } from "./domain/memory_limits.ts";
 import { DenoStorage } from "./platform/deno_storage.ts";
 import { warnOnStandardError } from "./platform/environment.ts";
 import { queueKey } from "./platform/queue_path.ts";

@@ -27,30 +27,43 @@ import { type Progress, startProgress } from "../progress.ts";
 import { addTaskOptions, newTaskOf, type TaskOptions } from "../task_options.ts";
 import { logText, printable } from "../task_text.ts";
 import { eventText } from "../worker_report.ts";
-import { CONFIG_HELP, readWorkerSettings } from "../worker_settings.ts";
+import {
+  addRoomOptions,
+  CONFIG_HELP,
+  readWorkerSettings,
+  type RoomOptions,
+  roomSettings,
+} from "../worker_settings.ts";
 
-type RunOptions = TaskOptions & { handlers?: string; modules?: string; config?: string };
+type RunOptions = TaskOptions & RoomOptions & {
+  handlers?: string;
+  modules?: string;
+  config?: string;
+};
 
 /** Who waits longer than this is told that no worker has taken the task, in milliseconds. */
 const LONELY_AFTER_MS = 3000;
 
 /** Adds the command. Exit code 1: the task failed or was cancelled. */
 export function addRunCommand(program: Program, app: App): void {
-  addTaskOptions(program.command("run").argument("<type>", "which handler executes it"))
+  const base = program.command("run").argument("<type>", "which handler executes it");
+  const command = addTaskOptions(base)
     .description("store a task, follow it to its end, and exit by its outcome")
     .option("--handlers <file>", "execute this task in this process, with this handler file")
     .option("--modules <file>", "execute this task in this process, with these command modules")
-    .option("--config <file>", `with --handlers or --modules: ${CONFIG_HELP}`)
-    .action((type, options, command) =>
-      app.run(command.optsWithGlobals(), (session) => run(session, type, options))
-    );
+    .option("--config <file>", `with --handlers or --modules: ${CONFIG_HELP}`);
+  addRoomOptions(command);
+  command.action((type, options, command) =>
+    app.run(command.optsWithGlobals(), (session) => run(session, type, options))
+  );
 }
 
 async function run(session: Session, type: string, options: RunOptions): Promise<number> {
   const newTask = await newTaskOf(session, type, options);
   const handlers = await loadHandlerFiles(options);
   await checkedInput(() => handlers?.checkPayloadAsync(type.trim(), newTask.payload ?? {}));
-  const { leaseDurationMs, pollIntervalMs } = await readWorkerSettings(session, options.config);
+  const config = await readWorkerSettings(session, options.config, roomSettings(options));
+  const { leaseDurationMs, pollIntervalMs, memoryMaxBytes, logMaxBytes } = config;
   const executing = handlers === undefined
     ? undefined
     : { handlers, leaseDurationMs, pollIntervalMs };
@@ -67,7 +80,7 @@ async function run(session: Session, type: string, options: RunOptions): Promise
         executingHere(here, taskId, { progress, follow });
       const desk = new LocalDesk(queue, logs);
       return storeAndFollow({ session, desk, signal, around }, newTask);
-    });
+    }, { memoryMaxBytes, logMaxBytes });
   } finally {
     dispose();
   }

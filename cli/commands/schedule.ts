@@ -13,6 +13,7 @@ import {
 } from "../../src/mod.ts";
 import {
   type App,
+  noteNextPage,
   type Program,
   type Session,
   withDesk,
@@ -20,10 +21,10 @@ import {
   writeJson,
   writeLine,
 } from "../app.ts";
-import type { Desk } from "../desk.ts";
+import type { Desk, ScheduleQuery } from "../desk.ts";
 import type { DocumentOf } from "../documents.ts";
 import { checkedInput, EXIT, UsageError } from "../exit.ts";
-import { duration, integerFrom, someOption } from "../options.ts";
+import { duration, integerFrom, pageLimitOption, someOption } from "../options.ts";
 import { durationText } from "../task_text.ts";
 import {
   newTaskOf,
@@ -55,8 +56,12 @@ export function addScheduleCommands(program: Program, app: App): void {
   const schedule = program.command("schedule")
     .description("tasks that are enqueued by the clock");
   schedule.command("list")
-    .description("every schedule, and when it comes next")
-    .action((_options, command) => app.run(command.optsWithGlobals(), list));
+    .description("the schedules by their ids, and when each comes next")
+    .addOption(pageLimitOption())
+    .option("--cursor <id>", "only schedules after this one, as the page before says at its end")
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => list(session, options))
+    );
   schedule.command("add")
     .description("add a schedule; it fires while any process has the queue open, once for all")
     .argument("<id>", "its name")
@@ -106,12 +111,13 @@ export function addScheduleCommands(program: Program, app: App): void {
   }
 }
 
-function list(session: Session): Promise<number> {
+function list(session: Session, query: ScheduleQuery): Promise<number> {
   return withDeskToRead(session, async (desk) => {
-    const document = await desk.schedules();
+    const document = await desk.schedules(query);
     const { schedules } = document;
     if (session.json) writeJson(session, document);
     for (const schedule of schedules) writeLine(session, describe(schedule));
+    noteNextPage(session, document.next_cursor);
     if (schedules.length === 0) writeLine(session, "there are no schedules");
     return EXIT.done;
   });

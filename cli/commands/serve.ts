@@ -2,9 +2,9 @@
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
 import configuration from "../../deno.json" with { type: "json" };
-import { HandlerRegistry, messageOf, type TaskQueue } from "../../src/mod.ts";
+import { HandlerRegistry, messageOf } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
-import { type App, type Program, type Session, withQueue, writeJson, writeNote } from "../app.ts";
+import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
   loadHandlerFiles,
@@ -20,20 +20,24 @@ import { integerFrom } from "../options.ts";
 import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";
 import {
+  addRoomOptions,
   addWebhookOptions,
   CONFIG_HELP,
   readWorkerSettings,
+  type RoomOptions,
+  roomSettings,
   type WebhookCommandOptions,
+  webhookSettings,
   withWebhooks,
 } from "../worker_settings.ts";
 
 const DEFAULT_HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
 
-/** How long a request may wait for the commit lock. */
+/** How long a request may wait for the commit lock: it is answered even while another process holds it. */
 const LOCK_WAIT_MAX_MS = 10_000;
 
-interface ServeOptions extends WebhookCommandOptions {
+interface ServeOptions extends WebhookCommandOptions, RoomOptions {
   readonly host: string;
   readonly port: number;
   readonly handlers?: string;
@@ -62,6 +66,7 @@ export function addServeCommand(program: Program, app: App): void {
     .option("--cors-origin <origin...>", "origins whose pages may use the interface")
     .option("--no-worker", "execute nothing in this process");
   addWebhookOptions(command);
+  addRoomOptions(command);
   command.action((options, command) =>
     app.run(command.optsWithGlobals(), (session) => serve(session, options))
   );
@@ -69,9 +74,9 @@ export function addServeCommand(program: Program, app: App): void {
 
 async function serve(session: Session, options: ServeOptions): Promise<number> {
   const access = await httpAccess(session.io, { host: options.host, tokensFile: options.tokens });
-  const { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs } = options;
-  const given = { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs };
+  const given = { ...webhookSettings(options), ...roomSettings(options) };
   const config = await readWorkerSettings(session, options.config, given);
+  const { memoryMaxBytes, logMaxBytes } = config;
   const loaded = await loadHandlerFiles(options);
   const executed = options.worker ? await withWebhooks(session, config, loaded) : loaded;
   const handlers = executed ?? new HandlerRegistry();
@@ -102,18 +107,10 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
       if (session.json) writeJson(session, { url, worker: report.summary(workerId) });
       else writeNote(session, report.summaryText(workerId));
       return EXIT.done;
-    }, openToServe);
+    }, { memoryMaxBytes, logMaxBytes, lockWaitMaxMs: LOCK_WAIT_MAX_MS });
   } finally {
     interrupts.dispose();
   }
-}
-
-/** A request is answered, even while another process holds the queue's lock. */
-function openToServe<T>(
-  session: Session,
-  work: (queue: TaskQueue) => Promise<T>,
-): Promise<T> {
-  return withQueue(session, work, { lockWaitMaxMs: LOCK_WAIT_MAX_MS });
 }
 
 interface Listening {

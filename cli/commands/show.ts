@@ -9,6 +9,7 @@ import {
   withDeskToRead,
   writeJson,
   writeLine,
+  writeNote,
 } from "../app.ts";
 import { EXIT } from "../exit.ts";
 import { taskPage } from "../task_text.ts";
@@ -37,10 +38,13 @@ function show(session: Session, reference: string, options: ShowOptions): Promis
       writeLine(session, taskPage(task, session.style));
       return EXIT.done;
     }
-    const { transitions } = await desk.transitions(String(task.id));
-    if (session.json) writeJson(session, { task, transitions });
+    const { transitions, next_cursor } = await desk.transitions(String(task.id));
+    if (session.json) writeJson(session, { task, transitions, next_cursor });
     writeLine(session, taskPage(task, session.style));
     writeTransitions(session, transitions);
+    if (next_cursor !== null) {
+      writeNote(session, `the next ones: holdfast transitions ${task.id} --cursor ${next_cursor}`);
+    }
     return EXIT.done;
   });
 }

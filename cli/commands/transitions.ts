@@ -4,6 +4,7 @@
 import {
   type App,
   ID_HELP,
+  noteNextPage,
   type Program,
   type Session,
   withDeskToRead,
@@ -11,7 +12,9 @@ import {
   writeTable,
 } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
+import type { TransitionQuery } from "../desk.ts";
 import { EXIT } from "../exit.ts";
+import { integerFrom, pageLimitOption } from "../options.ts";
 import { durationText, printable } from "../task_text.ts";
 
 type Transition = DocumentOf<"TransitionList">["transitions"][number];
@@ -21,16 +24,27 @@ export function addTransitionsCommand(program: Program, app: App): void {
   program.command("transitions")
     .description("show everything that happened to a task, in order")
     .argument("<id>", ID_HELP)
-    .action((id, _options, command) =>
-      app.run(command.optsWithGlobals(), (session) => transitions(session, id))
+    .addOption(pageLimitOption())
+    .option(
+      "--cursor <n>",
+      "go on where the page before ended, as it says at its end",
+      integerFrom(1, Number.MAX_SAFE_INTEGER),
+    )
+    .action((id, options, command) =>
+      app.run(command.optsWithGlobals(), (session) => transitions(session, id, options))
     );
 }
 
-function transitions(session: Session, reference: string): Promise<number> {
+function transitions(
+  session: Session,
+  reference: string,
+  query: TransitionQuery,
+): Promise<number> {
   return withDeskToRead(session, async (desk) => {
-    const document = await desk.transitions(reference);
+    const document = await desk.transitions(reference, query);
     if (session.json) writeJson(session, document);
     writeTransitions(session, document.transitions);
+    noteNextPage(session, document.next_cursor);
     return EXIT.done;
   });
 }

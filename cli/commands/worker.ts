@@ -26,17 +26,21 @@ import { integerFrom, jsonObject } from "../options.ts";
 import { whileSound } from "../while_sound.ts";
 import { WorkerReport } from "../worker_report.ts";
 import {
+  addRoomOptions,
   addWebhookOptions,
   CONFIG_HELP,
   readWorkerSettings,
+  type RoomOptions,
+  roomSettings,
   type WebhookCommandOptions,
+  webhookSettings,
   withWebhooks,
 } from "../worker_settings.ts";
 
 /** How often `--until-empty` looks whether anything is left, in milliseconds. */
 const EMPTY_CHECK_INTERVAL_MS = 200;
 
-interface WorkerCommandOptions extends WebhookCommandOptions {
+interface WorkerCommandOptions extends WebhookCommandOptions, RoomOptions {
   readonly handlers?: string;
   readonly modules?: string;
   readonly concurrency?: number;
@@ -81,6 +85,7 @@ export function addWorkerCommand(program: Program, app: App): void {
         .choices(LOG_LEVELS),
     );
   addWebhookOptions(command);
+  addRoomOptions(command);
   command.action((options, command) =>
     app.run(
       command.optsWithGlobals(),
@@ -91,10 +96,10 @@ export function addWorkerCommand(program: Program, app: App): void {
 
 async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
   const { untilEmpty, concurrency, strategy, workerId, leaseMs, capabilities } = options;
-  const { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs } = options;
   const given = {
     ...{ concurrency, strategy, workerId, leaseDurationMs: leaseMs, capabilities },
-    ...{ webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs },
+    ...webhookSettings(options),
+    ...roomSettings(options),
   };
   const config = await readWorkerSettings(session, options.config, given);
   const handlers = await withWebhooks(session, config, await loadHandlerFiles(options));
@@ -105,6 +110,8 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   }
   const { signal, dispose, graceMs } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
+  const { memoryMaxBytes, logMaxBytes } = config;
+  const room = { memoryMaxBytes, logMaxBytes };
   const settings = { ...config, handlers, onEvent: report.onEvent };
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
@@ -121,7 +128,7 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
       if (session.json) writeJson(session, report.summary(id));
       else writeNote(session, report.summaryText(id));
       return EXIT.done;
-    });
+    }, room);
   } finally {
     dispose();
   }

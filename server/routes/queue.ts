@@ -15,7 +15,7 @@ import {
   workerJson,
 } from "../json.ts";
 import type { ResolvedAppOptions } from "../options.ts";
-import { nextCursorOf } from "../pages.ts";
+import { nextCursorOf, readPart } from "../pages.ts";
 import { bodyErrors, changeErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
 import {
   EnqueueBatchBody,
@@ -24,6 +24,7 @@ import {
   EnqueuedSchema,
   IdempotencyHeaders,
   ParentListSchema,
+  PartQuery,
   PruneBody,
   PruneSchema,
   StatsSchema,
@@ -90,9 +91,10 @@ const listTransitions = createRoute({
   path: "/api/queue/tasks/{id}/transitions",
   operationId: "listTransitions",
   summary: "Tell a task's life",
-  request: { params: TaskParams },
+  description: "In order, page by page.",
+  request: { params: TaskParams, query: PartQuery },
   responses: {
-    200: jsonResponse(TransitionListSchema, "Everything that happened to it, in order"),
+    200: jsonResponse(TransitionListSchema, "One page of what happened to it"),
     ...queueErrors(404, 422),
   },
 });
@@ -103,8 +105,12 @@ const listParents = createRoute({
   path: "/api/queue/tasks/{id}/parents",
   operationId: "listParents",
   summary: "Tell what became of the tasks that a task depends on",
-  request: { params: TaskParams },
-  responses: { 200: jsonResponse(ParentListSchema, "Its parents"), ...queueErrors(404, 422) },
+  description: "In the order of depends_on, page by page.",
+  request: { params: TaskParams, query: PartQuery },
+  responses: {
+    200: jsonResponse(ParentListSchema, "One page of its parents"),
+    ...queueErrors(404, 422),
+  },
 });
 
 const cancelTask = createRoute({
@@ -146,7 +152,10 @@ const listWorkers = createRoute({
   operationId: "listWorkers",
   summary: "List the workers",
   responses: {
-    200: jsonResponse(WorkerListSchema, "Those heard of within a day, the latest first"),
+    200: jsonResponse(
+      WorkerListSchema,
+      "Those heard of within a day, the latest first; 1,000 at most",
+    ),
     ...queueErrors(),
   },
 });
@@ -238,14 +247,20 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
 function addFamilyRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   app.openapi(listTransitions, async (c) => {
     const { id } = await requireTask(queue, c.req.valid("param").id);
-    const transitions = await queue.transitions(id);
-    return c.json({ task_id: id, transitions: transitions.map(transitionJson) }, 200);
+    const { part, next_cursor } = await readPart(
+      (request) => queue.transitions(id, request),
+      c.req.valid("query"),
+    );
+    return c.json({ task_id: id, transitions: part.map(transitionJson), next_cursor }, 200);
   });
 
   app.openapi(listParents, async (c) => {
     const { id } = await requireTask(queue, c.req.valid("param").id);
-    const parents = await queue.parentResults(id);
-    return c.json({ task_id: id, parents: parents.map(parentJson) }, 200);
+    const { part, next_cursor } = await readPart(
+      (request) => queue.parentResults(id, request),
+      c.req.valid("query"),
+    );
+    return c.json({ task_id: id, parents: part.map(parentJson), next_cursor }, 200);
   });
 }
 

@@ -5,6 +5,7 @@ import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { requires } from "../access.ts";
 import { HttpError } from "../errors.ts";
 import type { ResolvedAppOptions } from "../options.ts";
+import { nextScheduleCursorOf } from "../pages.ts";
 import { bodyErrors, changeErrors, jsonBody, jsonResponse, queueErrors } from "../responses.ts";
 import {
   ScheduleAddedSchema,
@@ -13,6 +14,7 @@ import {
   ScheduleListSchema,
   ScheduleParams,
   SchedulePatch,
+  ScheduleQuery,
   ScheduleRemovedSchema,
   ScheduleSchema,
 } from "../schedule_schemas.ts";
@@ -23,9 +25,11 @@ const listSchedules = createRoute({
   path: "/api/schedules",
   operationId: "listSchedules",
   summary: "List the schedules",
+  description: "By their ids, page by page.",
+  request: { query: ScheduleQuery },
   responses: {
-    200: jsonResponse(ScheduleListSchema, "Every schedule, by its id"),
-    ...queueErrors(),
+    200: jsonResponse(ScheduleListSchema, "One page of schedules"),
+    ...queueErrors(422),
   },
 });
 
@@ -84,8 +88,10 @@ const removeSchedule = createRoute({
 /** Adds the routes under `/api/schedules`. */
 export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOptions): void {
   app.openapi(listSchedules, async (c) => {
-    const schedules = await queue.listSchedules();
-    return c.json({ schedules: schedules.map(scheduleJson) }, 200);
+    const { cursor, limit } = c.req.valid("query");
+    const schedules = await queue.listSchedules({ afterId: cursor, limit });
+    const next_cursor = await nextScheduleCursorOf(queue, schedules);
+    return c.json({ schedules: schedules.map(scheduleJson), next_cursor }, 200);
   });
 
   app.openapi(addSchedule, async (c) => {

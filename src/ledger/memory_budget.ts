@@ -7,16 +7,8 @@
  * same in every process, and not this process's memory; what was deleted leaves free pages, which count as free.
  */
 import { QueueFullError } from "../domain/errors.ts";
+import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import type { SqlDatabase } from "./sql_engine.ts";
-
-/** How far the database may fill its memory; the marks are shares of `memoryMaxBytes`. */
-export const MEMORY_LIMITS = Object.freeze({
-  memoryMaxBytesMin: 1024 * 1024,
-  /** Two thirds of what fits: the rest is for the largest operation's rollback journal, and for less dense pages elsewhere. */
-  memoryMaxBytesMax: 1280 * 1024 * 1024,
-  /** Nothing is added above it. What is here grows by up to a half until it ends: of what fits, that is three quarters. */
-  highWaterShare: 0.75,
-});
 
 /** What an operation must leave the database below, if it writes anything. */
 export type MemoryMark = "high_water" | "limit";

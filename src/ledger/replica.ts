@@ -8,7 +8,8 @@ import { CorruptionError, invariant, messageOf, StorageError } from "../domain/e
 import type { SnapshotIdentity } from "../storage/footer.ts";
 import type { SnapshotContent, SnapshotImage } from "../storage/snapshot.ts";
 import { type Change, decodeChanges, encodeChanges } from "./change.ts";
-import { MEMORY_LIMITS, MemoryBudget, type MemoryMark, type MemoryUsage } from "./memory_budget.ts";
+import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
+import { MemoryBudget, type MemoryMark, type MemoryUsage } from "./memory_budget.ts";
 import { checkLength, type RowTable, rowTable, updateFor } from "./row_table.ts";
 import type { Schema } from "./schema.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";

@@ -7,6 +7,7 @@
 import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
+import { beginOf, fillPage, type PreparedPart } from "./page.ts";
 import { DEPENDENCY_TABLE } from "./schema.ts";
 import type { ParentResult } from "./task_queue.ts";
 
@@ -47,11 +48,10 @@ export const DEPENDENCY_SQL = {
     FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ? AND dependency.state = 'open'`,
   /** Left join: a pruned parent has no row. */
-  results:
-    `SELECT dependency.parent_id, dependency.parent_run_id, dependency.position, parent.status,
-      parent.result, parent.error_message
+  result: `SELECT dependency.parent_id, dependency.parent_run_id, parent.status, parent.result,
+      parent.error_message
     FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
-    WHERE dependency.child_id = ?`,
+    WHERE dependency.child_id = ? AND dependency.parent_id = ?`,
   openChildren:
     `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
     WHERE parent_id = ? AND state = 'open' LIMIT +?`,
@@ -130,17 +130,19 @@ export function failedParent(reader: Reader, childId: number): ParentStanding | 
   return { taskId: Number(id), runId: String(runId), status: status as TaskStatus };
 }
 
-/** What became of a task's parents, in its order. */
-export function parentResults(reader: Reader, childId: number): ParentResult[] {
-  return reader.read(DEPENDENCY_SQL.results, [childId])
-    .sort((a, b) => Number(a[2]) - Number(b[2]))
-    .map(([id, runId, , status, result, errorMessage]) => ({
-      taskId: Number(id),
-      runId: String(runId),
-      status: (status ?? "pruned") as ParentResult["status"],
-      result: typeof result === "string" ? JSON.parse(result) : null,
-      errorMessage: errorMessage as string | null ?? null,
-    }));
+/** What became of a part of a task's parents, in its order. Fewer, one at least, when their results are large. */
+export function parentResults(reader: Reader, childId: number, part: PreparedPart): ParentResult[] {
+  const parents = dependenciesOf(reader, childId);
+  const begin = beginOf(part, parents.length);
+  const rows = parents.slice(begin, begin + part.limit).values()
+    .map(({ parentId }) => reader.read(DEPENDENCY_SQL.result, [childId, parentId])[0]!);
+  return fillPage(rows).map(([id, runId, status, result, errorMessage]) => ({
+    taskId: Number(id),
+    runId: String(runId),
+    status: (status ?? "pruned") as ParentResult["status"],
+    result: typeof result === "string" ? JSON.parse(result) : null,
+    errorMessage: errorMessage as string | null ?? null,
+  }));
 }
 
 /** How a new child stands to a parent with this status. */

@@ -4,7 +4,8 @@
 import { checkInteger } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
-import { MEMORY_LIMITS, type MemoryUsage } from "../ledger/memory_budget.ts";
+import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
+import type { MemoryUsage } from "../ledger/memory_budget.ts";
 import { durationText } from "../domain/duration_text.ts";
 import { CLOCK_TOLERANCE_MS, isFromFuture } from "./clock_put_back.ts";
 import { checkWindow, measureWindow, oldestDueAgeMs } from "./metrics.ts";

@@ -57,6 +57,7 @@ import { impossibleRows } from "./integrity.ts";
 import { count, list, prepareList, stats } from "./look.ts";
 import { checkWindow, measure } from "./metrics.ts";
 import type { OperationContext } from "./operation_context.ts";
+import { type PartRequest, preparePart } from "./page.ts";
 import type {
   BackupReport,
   Explanation,
@@ -99,7 +100,7 @@ import {
 } from "./queue_log.ts";
 import { repeat } from "./repeat.ts";
 import { hasExpired, rescue } from "./rescue.ts";
-import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
+import type { AddScheduleResult, NewSchedule, Schedule, ScheduleListRequest } from "./schedule.ts";
 import {
   addSchedule,
   checkScheduleId,
@@ -109,6 +110,7 @@ import {
   lookAtSchedules,
   pauseSchedule,
   prepareSchedule,
+  prepareScheduleList,
   removeSchedule,
   type UnplannableSchedule,
 } from "./schedules.ts";
@@ -118,7 +120,7 @@ import { isUnsettled, settleDeferred } from "./settle.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 import { changeOfRow, findRow, oncePerRow, rowOfTask, taskOfRow } from "./task_row.ts";
 import { history, prepareHistory, transitionsOf } from "./transition_log.ts";
-import { beat, listWorkers, prepareBeat, retireWorker } from "./workers.ts";
+import { beat, latestWorkers, prepareBeat, retireWorker } from "./workers.ts";
 
 /** How a queue is made from a ledger. */
 export interface LedgerQueueOptions {
@@ -243,11 +245,12 @@ export class LedgerQueue implements TaskQueue {
     return (await this.#ledger.read((reader) => list(reader, prepared))).map(taskOfRow);
   }
 
-  async parentResults(taskId: number): Promise<ParentResult[]> {
+  async parentResults(taskId: number, request: PartRequest = {}): Promise<ParentResult[]> {
     checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
+    const part = preparePart(request);
     return await this.#ledger.read((reader) => {
       rowOfTask(reader, taskId);
-      return parentResults(reader, taskId);
+      return parentResults(reader, taskId, part);
     });
   }
 
@@ -363,8 +366,11 @@ export class LedgerQueue implements TaskQueue {
     return await this.#ledger.read((reader) => getSchedule(reader, id, this.#clock.nowMs()));
   }
 
-  async listSchedules(): Promise<Schedule[]> {
-    return await this.#ledger.read((reader) => listSchedules(reader, this.#clock.nowMs()));
+  async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
+    const prepared = prepareScheduleList(request);
+    return await this.#ledger.read((reader) =>
+      listSchedules(reader, prepared, this.#clock.nowMs())
+    );
   }
 
   async removeSchedule(id: string): Promise<boolean> {
@@ -426,12 +432,13 @@ export class LedgerQueue implements TaskQueue {
   }
 
   async listWorkers(): Promise<WorkerRecord[]> {
-    return await this.#ledger.read((reader) => listWorkers(reader, this.#clock.nowMs()));
+    return await this.#ledger.read((reader) => latestWorkers(reader, this.#clock.nowMs()));
   }
 
-  async transitions(taskId: number): Promise<TaskTransition[]> {
+  async transitions(taskId: number, request: PartRequest = {}): Promise<TaskTransition[]> {
     checkInteger(taskId, "task id", 0, Number.MAX_SAFE_INTEGER);
-    return await this.#ledger.read((reader) => transitionsOf(reader, taskId));
+    const part = preparePart(request);
+    return await this.#ledger.read((reader) => transitionsOf(reader, taskId, part));
   }
 
   async history(request: HistoryRequest = {}): Promise<HistoryPage> {

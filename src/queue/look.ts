@@ -1,7 +1,5 @@
 /**
  * Looking: lists and numbers, from the replica.
- *
- * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
  */
 import {
   checkInteger,
@@ -12,6 +10,7 @@ import {
 } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
+import { fillPage } from "./page.ts";
 import { findRow } from "./task_row.ts";
 import type { ListRequest, QueueStats } from "./task_queue.ts";
 
@@ -61,15 +60,7 @@ export function prepareList(request: ListRequest): PreparedList {
 export function list(reader: Reader, request: PreparedList): SqlRow[] {
   const { status, type } = request;
   const ids = status === null && type === null ? newest(reader, request) : found(reader, request);
-  const rows: SqlRow[] = [];
-  let left = TASK_LIMITS.listMaxLength;
-  for (const id of ids) {
-    const row = findRow(reader, id)!;
-    for (const value of row) if (typeof value === "string") left -= value.length;
-    if (left < 0 && rows.length > 0) break;
-    rows.push(row);
-  }
-  return rows;
+  return fillPage(ids.values().map((id) => findRow(reader, id)!));
 }
 
 function newest(reader: Reader, { beforeId, limit, offset }: PreparedList): number[] {

@@ -5,7 +5,8 @@
 import type { ClaimOrder } from "../domain/claim_order.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
-import type { AddScheduleResult, NewSchedule, Schedule } from "./schedule.ts";
+import type { PartRequest } from "./page.ts";
+import type { AddScheduleResult, NewSchedule, Schedule, ScheduleListRequest } from "./schedule.ts";
 import type { QueueRecords, RecordRequest } from "./export_records.ts";
 import type { RecordImport, RecordImportRequest } from "./import_records.ts";
 import type { TaskRecord } from "./task_record.ts";
@@ -266,11 +267,21 @@ export interface QueueOperations {
   heartbeat(worker: WorkerBeat): Promise<void>;
   /** Forgets a worker that has stopped; harmless when it is unknown. */
   retireWorker(workerId: string): Promise<void>;
-  /** The workers that sent a heartbeat within the last day, the latest heartbeat first. */
+  /**
+   * The workers that sent a heartbeat within the last day, the latest heartbeat first: at most 1000, or fewer, one at least,
+   * when together they have more than 16 Mi characters. `metrics` counts them all.
+   */
   listWorkers(): Promise<WorkerRecord[]>;
-  /** Everything that happened to a task, in order; nothing for an unknown one. */
-  transitions(taskId: number): Promise<TaskTransition[]>;
-  /** What happened to all tasks since a step, in order; how a program follows the queue and misses nothing. @throws TypeError, RangeError */
+  /**
+   * What happened to a task, in order; nothing for an unknown one. At most 1000 steps: more may follow, from `offset` on.
+   *
+   * @throws TypeError, RangeError
+   */
+  transitions(taskId: number, request?: PartRequest): Promise<TaskTransition[]>;
+  /**
+   * What happened to all tasks since a step, in order; how a program follows the queue and misses nothing. At most 1000 steps,
+   * of some 1,500 characters each at most. @throws TypeError, RangeError
+   */
   history(request?: HistoryRequest): Promise<HistoryPage>;
   /** Why a task (a number is its id, a text its run id) is where it is; `undefined` when there is none. */
   explain(idOrRunId: number | string): Promise<Explanation | undefined>;
@@ -286,8 +297,11 @@ export interface QueueOperations {
   ): Promise<AddScheduleResult>;
   /** The schedule with this id. */
   getSchedule(id: string): Promise<Schedule | undefined>;
-  /** Every schedule, by its id. */
-  listSchedules(): Promise<Schedule[]>;
+  /**
+   * Schedules, by their ids: as many as `limit` says, or fewer, one at least, when together they have more than 16 Mi
+   * characters. There is nothing behind the page that is empty. @throws TypeError, RangeError
+   */
+  listSchedules(request?: ScheduleListRequest): Promise<Schedule[]>;
   /** Deletes a schedule; the tasks that it has enqueued stay. `false` when there is none. */
   removeSchedule(id: string): Promise<boolean>;
   /**

@@ -129,6 +129,14 @@ export interface Schedule {
   readonly updatedAt: Date;
 }
 
+/** Which schedules to list, by their ids. */
+export interface ScheduleListRequest {
+  /** Only schedules with an id that comes after this one; default all. The last of a page gives the next page. */
+  readonly afterId?: string;
+  /** How many at most, 1–1000; default 1000. */
+  readonly limit?: number;
+}
+
 /** What `addSchedule` answers. */
 export interface AddScheduleResult {
   /** The schedule as it is stored. */

@@ -13,6 +13,7 @@ import { CLOCK_TOLERANCE_MS, isFromFuture } from "./clock_put_back.ts";
 import { checkCron, type CronTime, nextInstant } from "./cron.ts";
 import { enqueueAll, type PreparedTask, prepareTask } from "./enqueue.ts";
 import type { OperationContext } from "./operation_context.ts";
+import { checkLimit, fillPage } from "./page.ts";
 import { RECORD_BUDGET, type RecordBudget } from "./record_budget.ts";
 import {
   type AddScheduleResult,
@@ -21,6 +22,7 @@ import {
   type NewSchedule,
   type Schedule,
   SCHEDULE_LIMITS,
+  type ScheduleListRequest,
 } from "./schedule.ts";
 import { type LastTask, type Plan, type PlannedSchedule, planSchedule } from "./schedule_plan.ts";
 import { SCHEDULE_TABLE } from "./schema.ts";
@@ -97,6 +99,7 @@ const ROW_LENGTH = 3000;
 export const SCHEDULE_SQL = {
   one: "SELECT * FROM schedules WHERE schedule_id = ?",
   all: "SELECT * FROM schedules ORDER BY schedule_id",
+  idsAfter: "SELECT schedule_id FROM schedules WHERE schedule_id > ? ORDER BY schedule_id LIMIT ?",
   count: "SELECT count(*) FROM schedules",
   reached: `SELECT * FROM schedules INDEXED BY next_schedules
     WHERE is_paused = 0 AND next_at_utc IS NOT NULL AND next_at_utc <= +?
@@ -151,6 +154,19 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
 /** A schedule's id. @throws TypeError */
 export function checkScheduleId(id: unknown): string {
   return checkName(id, "schedule id", SCHEDULE_LIMITS.idMaxLength);
+}
+
+/** A checked `ScheduleListRequest`. */
+export type PreparedScheduleList = Required<ScheduleListRequest>;
+
+/** Checks a request. @throws TypeError, RangeError */
+export function prepareScheduleList(
+  { afterId, limit }: ScheduleListRequest,
+): PreparedScheduleList {
+  return {
+    afterId: afterId === undefined ? "" : checkScheduleId(afterId),
+    limit: checkLimit(limit),
+  };
 }
 
 function checkTime(
@@ -262,9 +278,15 @@ export function getSchedule(reader: Reader, id: string, nowMs: number): Schedule
   return row && scheduleOf(reader, row, nowMs);
 }
 
-/** Every schedule, by its id. */
-export function listSchedules(reader: Reader, nowMs: number): Schedule[] {
-  return allSchedules(reader).map((row) => scheduleOf(reader, row, nowMs));
+/** A page of schedules, by their ids. Fewer, one at least, when they are large. */
+export function listSchedules(
+  reader: Reader,
+  { afterId, limit }: PreparedScheduleList,
+  nowMs: number,
+): Schedule[] {
+  const rows = reader.read(SCHEDULE_SQL.idsAfter, [afterId, limit]).values()
+    .map(([id]) => reader.read(SCHEDULE_SQL.one, [id!])[0]!);
+  return fillPage(rows).map((row) => scheduleOf(reader, byColumn(row), nowMs));
 }
 
 /** The row of every schedule, by its id. */

@@ -9,6 +9,7 @@ import type { ClaimOrder } from "../domain/claim_order.ts";
 import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
 import type { LedgerStats } from "../ledger/ledger.ts";
 import type { QueueOperations } from "./operations.ts";
+import type { PartRequest } from "./page.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
 /** What enqueue answers. */
@@ -146,8 +147,13 @@ export interface TaskQueue extends QueueOperations {
    * So a page that is shorter than `limit` need not be the last; there is nothing behind the one that is empty.
    */
   list(request?: ListRequest): Promise<Task[]>;
-  /** What became of a task's parents, in the order of its `dependsOn`. @throws QueueError `task_not_found`. */
-  parentResults(taskId: number): Promise<ParentResult[]>;
+  /**
+   * What became of a task's parents, in the order of its `dependsOn`: all, or fewer, one at least, when together their results
+   * have more than 16 Mi characters. The next ones are those from `offset` on; there is nothing behind the page that is empty.
+   *
+   * @throws TypeError, RangeError. @throws QueueError `task_not_found`.
+   */
+  parentResults(taskId: number, request?: PartRequest): Promise<ParentResult[]>;
   /** How many tasks `list` would give without limit and offset. */
   count(request?: Pick<ListRequest, "status" | "type">): Promise<number>;
   /** When the next task that is scheduled for later becomes due, of whatever type; `null` when none is. */

@@ -7,6 +7,7 @@
 import { checkInteger, TASK_LIMITS } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
+import { beginOf, type PreparedPart } from "./page.ts";
 import { LOG_TABLE } from "./schema.ts";
 import { cell } from "./task_row.ts";
 import type {
@@ -48,7 +49,8 @@ const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object
 
 /** The statements; a test reads their plans. */
 export const TRANSITION_SQL = {
-  ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id",
+  ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id LIMIT ? OFFSET ?",
+  countOfTask: "SELECT count(*) FROM task_logs WHERE task_id = ?",
   last: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id DESC LIMIT 1",
   history:
     `SELECT task_logs.*, run_id, type FROM task_logs JOIN task_queue ON task_queue.id = task_id
@@ -87,9 +89,15 @@ export function waitMsOf(row: SqlRow, nowMs: number): number {
   return Math.max(0, nowMs - dueAtMs);
 }
 
-/** Everything that happened to a task, in order. */
-export function transitionsOf(reader: Reader, taskId: number): TaskTransition[] {
-  return reader.read(TRANSITION_SQL.ofTask, [taskId]).map(transitionOfRow);
+/** A part of what happened to a task, in order. A row is small, so a page needs no other bound than its number of rows. */
+export function transitionsOf(
+  reader: Reader,
+  taskId: number,
+  part: PreparedPart,
+): TaskTransition[] {
+  const count = Number(reader.read(TRANSITION_SQL.countOfTask, [taskId])[0]![0]);
+  const { ofTask } = TRANSITION_SQL;
+  return reader.read(ofTask, [taskId, part.limit, beginOf(part, count)]).map(transitionOfRow);
 }
 
 /** What happened to a task last. */

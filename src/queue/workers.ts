@@ -11,6 +11,7 @@ import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { CLOCK_TOLERANCE_MS } from "./clock_put_back.ts";
 import type { WorkerBeat, WorkerRecord, WorkerState } from "./operations.ts";
+import { fillPage } from "./page.ts";
 import { WORKER_TABLE } from "./schema.ts";
 
 /** From which age of its last heartbeat on a worker is no longer active, is stale, is forgotten; in milliseconds. */
@@ -35,6 +36,8 @@ export const WORKER_SQL = {
   one: "SELECT * FROM workers WHERE worker_id = ?",
   silent: "SELECT worker_id FROM workers WHERE heartbeat_utc < ? ORDER BY heartbeat_utc LIMIT +?",
   all: "SELECT * FROM workers WHERE heartbeat_utc >= ? ORDER BY heartbeat_utc DESC, worker_id",
+  latest:
+    "SELECT worker_id FROM workers WHERE heartbeat_utc >= ? ORDER BY heartbeat_utc DESC, worker_id LIMIT ?",
   leased:
     `SELECT locked_by, type, count(*), count(reserved_at_utc) FROM task_queue INDEXED BY leased_tasks
     WHERE status = 'leased' GROUP BY locked_by, type`,
@@ -119,12 +122,26 @@ function findWorker(reader: Reader, workerId: string): SqlRow | undefined {
   return reader.read(WORKER_SQL.one, [workerId])[0];
 }
 
+/** The workers that were heard of last, the latest heartbeat first: 1000 at most, fewer when their rows are large. */
+export function latestWorkers(reader: Reader, nowMs: number): WorkerRecord[] {
+  const sinceMs = nowMs - WORKER_AGES.forgottenMs;
+  const rows = reader.read(WORKER_SQL.latest, [sinceMs, TASK_LIMITS.listMax]).values()
+    .map(([id]) => findWorker(reader, String(id))!);
+  return workersOfRows(reader, fillPage(rows), nowMs);
+}
+
 /** The workers that are not forgotten, the latest heartbeat first. */
 export function listWorkers(reader: Reader, nowMs: number): WorkerRecord[] {
-  const leased = Map.groupBy(reader.read(WORKER_SQL.leased), ([worker]) => String(worker));
-  return reader.read(WORKER_SQL.all, [nowMs - WORKER_AGES.forgottenMs]).map((row) =>
-    workerOfRow(row, nowMs, leased.get(String(row[0])) ?? [])
+  return workersOfRows(
+    reader,
+    reader.read(WORKER_SQL.all, [nowMs - WORKER_AGES.forgottenMs]),
+    nowMs,
   );
+}
+
+function workersOfRows(reader: Reader, rows: readonly SqlRow[], nowMs: number): WorkerRecord[] {
+  const leased = Map.groupBy(reader.read(WORKER_SQL.leased), ([worker]) => String(worker));
+  return rows.map((row) => workerOfRow(row, nowMs, leased.get(String(row[0])) ?? []));
 }
 
 /** How a worker is whose last heartbeat is this old. */

@@ -14,7 +14,7 @@ import {
   StorageError,
 } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
-import type { TaskQueue } from "../queue/task_queue.ts";
+import type { ParentResult, TaskQueue } from "../queue/task_queue.ts";
 import {
   checkPayloadAsync,
   type Handler,
@@ -172,7 +172,7 @@ export class Execution {
   /** A task that was queued again counts its attempts from 1: one line parts them from those before. */
   async #logRound(): Promise<void> {
     try {
-      const again = (await this.#tools.queue.transitions(this.task.id)).at(-2);
+      const again = (await this.#tools.queue.transitions(this.task.id, { offset: -2 })).at(-2);
       if (again?.kind !== "requeued") return;
       this.#log("info", `Queued again at ${again.at.toISOString()}: attempts count from 1 again`);
     } catch (error) {
@@ -279,7 +279,7 @@ export class Execution {
       runId: this.task.runId,
       attempt: this.task.attempts,
       deadline,
-      parentResults: () => this.#tools.queue.parentResults(this.task.id),
+      parentResults: () => allParentResults(this.#tools.queue, this.task.id),
       log: (level, message, details) => this.#log(level, message, details),
       progress: (percent, message) => this.#reportProgress({ percent, message }),
     };
@@ -355,5 +355,15 @@ async function checkedTask(task: Task, entry: HandlerEntry): Promise<Task> {
     return { ...task, payload: await checkPayloadAsync(entry, task.payload) };
   } catch (error) {
     throw new PermanentError(messageOf(error), { cause: error });
+  }
+}
+
+/** What became of all parents of a task, read page by page. */
+async function allParentResults(queue: TaskQueue, taskId: number): Promise<ParentResult[]> {
+  const results: ParentResult[] = [];
+  for (;;) {
+    const page = await queue.parentResults(taskId, { offset: results.length });
+    if (page.length === 0) return results;
+    results.push(...page);
   }
 }

@@ -7,10 +7,19 @@ import type { LogLimits, LogLine } from "./log_store.ts";
 
 const LINE_MAX_BYTES = 64 * 1024;
 
+/** What a log may take: at least, at most, and when nothing is said. */
+export const LOG_LIMITS: {
+  readonly taskMaxBytesMin: number;
+  readonly taskMaxBytesMax: number;
+  readonly taskMaxBytesDefault: number;
+} = Object.freeze({
+  taskMaxBytesMin: LINE_MAX_BYTES,
+  taskMaxBytesMax: 1024 ** 3,
+  taskMaxBytesDefault: 16 * 1024 * 1024,
+});
+
 /** What errors may take when a log is full: the last thing that a task says is why it failed. */
 const RESERVE_BYTES = 1024 * 1024;
-
-const DEFAULT_TASK_MAX_BYTES = 16 * 1024 * 1024;
 
 /** One page of a log is about so large. */
 export const LOG_PAGE_BYTES = 1024 * 1024;
@@ -27,8 +36,9 @@ export interface BoundedLine {
 
 /** The limit that is asked for, or the default. @throws RangeError */
 export function resolveLogLimits({ taskMaxBytes }: Partial<LogLimits> = {}): LogLimits {
-  const wanted = taskMaxBytes ?? DEFAULT_TASK_MAX_BYTES;
-  return { taskMaxBytes: checkInteger(wanted, "taskMaxBytes", LINE_MAX_BYTES, 1024 ** 3) };
+  const { taskMaxBytesMin, taskMaxBytesMax, taskMaxBytesDefault } = LOG_LIMITS;
+  const wanted = taskMaxBytes ?? taskMaxBytesDefault;
+  return { taskMaxBytes: checkInteger(wanted, "taskMaxBytes", taskMaxBytesMin, taskMaxBytesMax) };
 }
 
 /** The line, or as much of it as is kept. */

@@ -3,12 +3,14 @@
  */
 import { z } from "zod";
 import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
+import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
+import { LOG_LIMITS } from "./log_limits.ts";
 import { describeProblems, onlyFields } from "./problems.ts";
 import { checkHost, WEBHOOK_TIMEOUT_MS } from "./webhook_handler.ts";
 import { WORKER_DEFAULTS } from "./worker.ts";
 
-/** What can be configured from outside; the same as in `WorkerOptions`. */
+/** What can be configured from outside; the same as in `WorkerOptions`, and what the worker's queue and logs may take. */
 export interface WorkerConfig {
   /** 1–200 characters, unique among the workers of a queue; default a random one. Environment: `HOLDFAST_WORKER_ID`. */
   readonly workerId: string | undefined;
@@ -34,6 +36,10 @@ export interface WorkerConfig {
   readonly webhookSecretFile: string | undefined;
   /** How long one delivery may take, 100 to 60,000 ms; default 10,000. Environment: `HOLDFAST_WEBHOOK_TIMEOUT_MS`. */
   readonly webhookTimeoutMs: number;
+  /** As in `QueueSettings`: 1 MiB to 1.25 GiB in bytes; default 1.25 GiB. Environment: `HOLDFAST_MEMORY_MAX_BYTES`. */
+  readonly memoryMaxBytes: number;
+  /** `taskMaxBytes` of `LogLimits`: 64 KiB to 1 GiB in bytes; default 16 MiB. Environment: `HOLDFAST_LOG_MAX_BYTES`. */
+  readonly logMaxBytes: number;
 }
 
 /** Where a worker's configuration may come from. */
@@ -67,6 +73,8 @@ const FIELDS = {
     .max(HOSTS_MAX, `at most ${HOSTS_MAX} hosts are allowed`),
   webhook_secret_file: z.string(FILE_ALLOWED).trim().min(1, FILE_ALLOWED),
   webhook_timeout_ms: integer(WEBHOOK_TIMEOUT_MS.min, WEBHOOK_TIMEOUT_MS.max),
+  memory_max_bytes: integer(MEMORY_LIMITS.memoryMaxBytesMin, MEMORY_LIMITS.memoryMaxBytesMax),
+  log_max_bytes: integer(LOG_LIMITS.taskMaxBytesMin, LOG_LIMITS.taskMaxBytesMax),
 };
 
 const SETTINGS = onlyFields(FIELDS).partial();
@@ -116,6 +124,8 @@ export function resolveWorkerConfig(
     webhookAllowedHosts: settings.webhook_allowed_hosts ?? [],
     webhookSecretFile: settings.webhook_secret_file,
     webhookTimeoutMs: settings.webhook_timeout_ms ?? WEBHOOK_TIMEOUT_MS.default,
+    memoryMaxBytes: settings.memory_max_bytes ?? MEMORY_LIMITS.memoryMaxBytesMax,
+    logMaxBytes: settings.log_max_bytes ?? LOG_LIMITS.taskMaxBytesDefault,
   };
 }
 
@@ -123,6 +133,7 @@ function fromOptions(options: Partial<WorkerConfig>): Record<string, unknown> {
   const { workerId, strategy, leaseDurationMs, concurrency, capabilities, pollIntervalMs } =
     options;
   const { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs } = options;
+  const { memoryMaxBytes, logMaxBytes } = options;
   return defined({
     worker_id: workerId,
     scheduling_strategy: strategy,
@@ -133,6 +144,8 @@ function fromOptions(options: Partial<WorkerConfig>): Record<string, unknown> {
     webhook_allowed_hosts: webhookAllowedHosts,
     webhook_secret_file: webhookSecretFile,
     webhook_timeout_ms: webhookTimeoutMs,
+    memory_max_bytes: memoryMaxBytes,
+    log_max_bytes: logMaxBytes,
   });
 }
 
@@ -157,7 +170,7 @@ function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Set
 
 /** The value that a variable's text stands for; the text itself when it stands for none. */
 function readVariable(field: string, text: string): unknown {
-  if (field.endsWith("_ms") || field === "concurrency") {
+  if (/_(ms|bytes)$/.test(field) || field === "concurrency") {
     return /^[+-]?\d+$/.test(text) ? Number(text) : text;
   }
   if (field === "webhook_allowed_hosts") {

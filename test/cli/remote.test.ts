@@ -175,7 +175,10 @@ Deno.test("schedules are added, paused, resumed and removed behind the server", 
   assertEquals([timeZone, payload, priority, maxAttempts], ["Europe/Berlin", [1], 3, 2]);
   assertEquals([catchUp, catchUpMax, overlap, paused], ["all", 7, true, true]);
   assertEquals(webhook, { url, events: ["failed"] });
-  assertEquals(await served.json(["schedule", "list"]), { schedules: [schedule] });
+  assertEquals(await served.json(["schedule", "list"]), {
+    schedules: [schedule],
+    next_cursor: null,
+  });
   for (const json of [[], ["--json"]]) {
     const list = ["schedule", "list", ...json];
     assertEquals(await served.run(list), await served.scratch.run(list));

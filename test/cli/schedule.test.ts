@@ -20,6 +20,16 @@ Deno.test("schedule add, list, pause, resume and remove", async () => {
   assertEquals((await scratch.run(["schedule", "list"])).out, "there are no schedules\n");
 });
 
+Deno.test("schedule list gives pages, and says where the next one begins", async () => {
+  await using scratch = new Scratch();
+  for (const id of ["a b", "c"]) await scratch.run(["schedule", "add", id, "t", "--every", "5m"]);
+  const { out, err } = await scratch.run(["schedule", "list", "--limit", "1"]);
+  assertMatch(out, /^a b: t /);
+  assertMatch(err, /^the next ones: --cursor ['"]a b['"]\n$/);
+  const last = await scratch.json(["schedule", "list", "--cursor", "a b"]);
+  assertEquals([last.doc.schedules[0].id, last.doc.next_cursor, last.err], ["c", null, ""]);
+});
+
 Deno.test("schedule add takes a webhook for its tasks", async () => {
   await using scratch = new Scratch();
   const url = "https://hooks.example.com/done";

@@ -31,6 +31,17 @@ Deno.test("list writes a line per task into a pipe and a table on a terminal", a
   assertEquals(/\u001b/.test(shown.out), false);
 });
 
+Deno.test("transitions gives pages, and says where the next one begins", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "a"]);
+  await scratch.run(["cancel", "1"]);
+  const { err } = await scratch.run(["transitions", "1", "--limit", "1"]);
+  assertEquals(err, "the next ones: --cursor 1\n");
+  const { doc } = await scratch.json(["transitions", "1", "--cursor", "1"]);
+  const kinds = doc.transitions.map(({ kind }: Json) => kind);
+  assertEquals([kinds, doc.next_cursor], [["cancelled"], null]);
+});
+
 Deno.test("list says on standard error that there is nothing, or more", async () => {
   await using scratch = new Scratch();
   await scratch.makeQueue();

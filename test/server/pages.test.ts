@@ -59,6 +59,35 @@ Deno.test("a page that is exactly full is the last one when nothing follows", ()
     assertEquals([page.runs.length, page.total, page.next_cursor], [2, 5, null]);
   }));
 
+Deno.test("the pages of schedules, transitions and parents give each of them once, and an end", () =>
+  withApp(async ({ app, queue }) => {
+    for (const id of ["a", "b/c", "d"]) await queue.addSchedule({ id, type: "t", everyMs: 1000 });
+    await queue.enqueueBatch(["x", "y", "z"].map((runId) => ({ type: "t", runId })));
+    await queue.enqueue({ type: "u", dependsOn: ["z", "x", "y"] });
+    for (let n = 0; n < 2; n++) await queue.release(await claimOne(queue, "t"));
+    const lists = {
+      "/api/schedules": ["a", "b/c", "d"],
+      "/api/queue/tasks/4/parents": ["z", "x", "y"],
+      "/api/queue/tasks/1/transitions": ["enqueued", "leased", "released", "leased", "released"],
+    };
+    for (const [path, wanted] of Object.entries(lists)) {
+      const seen: string[] = [];
+      let cursor: string | null = "";
+      for (let n = 0; cursor !== null; n++) {
+        assert(n < 5, "it never ends");
+        const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+        const page = await (await app.request(`${path}?limit=2${query}`)).json();
+        const part = page.schedules ?? page.parents ?? page.transitions;
+        seen.push(...part.map((one: Record<string, string>) => one.kind ?? one.run_id ?? one.id));
+        cursor = page.next_cursor;
+      }
+      assertEquals(seen, wanted);
+      const whole = await (await app.request(path)).json();
+      assertEquals(whole.next_cursor, null);
+      assertEquals(await refusedFields(await app.request(`${path}?limit=1001`)), ["limit"]);
+    }
+  }));
+
 Deno.test("Idempotency-Key in the header is the key, on enqueue and on run", () =>
   withApp(async ({ app, queue }) => {
     const send = async (path: string, key: string, body: object): Promise<Response> =>

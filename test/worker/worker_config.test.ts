@@ -15,6 +15,8 @@ const ENV = {
   HOLDFAST_WEBHOOK_ALLOWED_HOSTS: "hooks.example.com, 10.0.0.1:8443,::1,",
   HOLDFAST_WEBHOOK_SECRET_FILE: "env.secret",
   HOLDFAST_WEBHOOK_TIMEOUT_MS: "200",
+  HOLDFAST_MEMORY_MAX_BYTES: "2000000",
+  HOLDFAST_LOG_MAX_BYTES: "70000",
 };
 
 const CONTENT = {
@@ -27,6 +29,8 @@ const CONTENT = {
   webhook_allowed_hosts: ["file.example.com"],
   webhook_secret_file: "file.secret",
   webhook_timeout_ms: 300,
+  memory_max_bytes: 3_000_000,
+  log_max_bytes: 80_000,
 };
 
 const file = { name: '"worker.json"', content: CONTENT };
@@ -43,6 +47,8 @@ Deno.test("resolveWorkerConfig() without sources gives the defaults", () => {
     webhookAllowedHosts: [],
     webhookSecretFile: undefined,
     webhookTimeoutMs: 10_000,
+    memoryMaxBytes: 1280 * 1024 * 1024,
+    logMaxBytes: 16 * 1024 * 1024,
   });
 });
 
@@ -58,6 +64,8 @@ Deno.test("resolveWorkerConfig() reads every variable and every field", () => {
     webhookAllowedHosts: ["hooks.example.com", "10.0.0.1:8443", "::1"],
     webhookSecretFile: "env.secret",
     webhookTimeoutMs: 200,
+    memoryMaxBytes: 2_000_000,
+    logMaxBytes: 70_000,
   });
   assertEquals(resolveWorkerConfig({ file }), {
     workerId: "file-worker",
@@ -69,6 +77,8 @@ Deno.test("resolveWorkerConfig() reads every variable and every field", () => {
     webhookAllowedHosts: ["file.example.com"],
     webhookSecretFile: "file.secret",
     webhookTimeoutMs: 300,
+    memoryMaxBytes: 3_000_000,
+    logMaxBytes: 80_000,
   });
 });
 
@@ -162,10 +172,10 @@ const FILES: Readonly<Record<string, string>> = {
   "worker.json": JSON.stringify(CONTENT),
   "worker.yaml": `worker_id: file-worker\nscheduling_strategy: fifo\nlease_duration_ms: 3000
 concurrency: 3\ncapabilities: { gpu: false }\npoll_interval_ms: 30
-webhook_allowed_hosts: [file.example.com]\nwebhook_secret_file: file.secret\nwebhook_timeout_ms: 300\n`,
+webhook_allowed_hosts: [file.example.com]\nwebhook_secret_file: file.secret\nwebhook_timeout_ms: 300\nmemory_max_bytes: 3000000\nlog_max_bytes: 80000\n`,
   "worker.toml": `worker_id = "file-worker"\nscheduling_strategy = "fifo"\nlease_duration_ms = 3_000
 concurrency = 3\npoll_interval_ms = 30\nwebhook_allowed_hosts = ["file.example.com"]
-webhook_secret_file = "file.secret"\nwebhook_timeout_ms = 300\n[capabilities]\ngpu = false\n`,
+webhook_secret_file = "file.secret"\nwebhook_timeout_ms = 300\nmemory_max_bytes = 3000000\nlog_max_bytes = 80000\n[capabilities]\ngpu = false\n`,
 };
 
 for (const [name, text] of Object.entries(FILES)) {
