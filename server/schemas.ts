@@ -410,7 +410,10 @@ export const TaskSchema = z.object({
   compatibility: z.record(z.string(), z.unknown()).openapi({ example: {} }),
   status: z.enum(TASK_STATUSES).openapi({ example: "queued" }),
   attempts: countSchema.openapi({ description: "Executions started", example: 0 }),
-  max_attempts: z.number().int().openapi({ description: "Executions allowed", example: 5 }),
+  max_attempts: z.number().int().openapi({
+    description: "Executions that the task allows; its handler may allow fewer, as explain tells",
+    example: 5,
+  }),
   waits_for: countSchema.openapi({
     description: "How many of its parents are not final yet",
     example: 0,

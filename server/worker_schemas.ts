@@ -108,6 +108,10 @@ export const FailBody = z.strictObject({
   retry_after_ms: z.number().int().min(0).max(YEAR_MS).optional().openapi({
     description: "When to try again, instead of the usual backoff",
   }),
+  max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)
+    .optional().openapi({
+      description: "After how many attempts the handler gives up, when the task allows more",
+    }),
 }).refine(({ permanent, retry_after_ms }) => !permanent || retry_after_ms === undefined, {
   path: ["retry_after_ms"],
   message: "A permanent failure is not tried again",

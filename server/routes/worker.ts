@@ -152,7 +152,8 @@ export function addWorkerRoutes(app: OpenAPIHono, parts: AppParts): void {
 
   app.openapi(fail, async (c) => {
     const body = c.req.valid("json");
-    return c.json(taskJson(await queue.fail(leaseOf(body), errorOf(body))), 200);
+    const options = { maxAttempts: body.max_attempts };
+    return c.json(taskJson(await queue.fail(leaseOf(body), errorOf(body), options)), 200);
   });
 
   app.openapi(

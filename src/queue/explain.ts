@@ -11,7 +11,7 @@ import { durationText } from "../domain/duration_text.ts";
 import { inLine, isCapable, missingPairs, type Why } from "./explain_line.ts";
 import type { Explanation, WorkerRecord } from "./operations.ts";
 import { findRow, taskOfRow } from "./task_row.ts";
-import { lastTransitionOf } from "./transition_log.ts";
+import { lastTransitionOf, maxAttemptsOf } from "./transition_log.ts";
 import { listWorkers } from "./workers.ts";
 
 /** Why a task is where it is; `undefined` when there is none. */
@@ -37,11 +37,11 @@ function whyOf(reader: Reader, task: Task, nowMs: number): Why {
         ? notDue(reader, task, nowMs)
         : notTaken(reader, task, nowMs);
     case "leased":
-      return leased(task, nowMs);
+      return leased(reader, task, nowMs);
     case "completed":
     case "failed":
     case "cancelled":
-      return finished(task, task.status);
+      return finished(reader, task, task.status);
   }
 }
 
@@ -86,7 +86,8 @@ function notDue(reader: Reader, task: Task, nowMs: number): Why {
       data,
     };
   }
-  const { id, attempts, maxAttempts, errorMessage } = task;
+  const { id, attempts, errorMessage } = task;
+  const maxAttempts = maxAttemptsOf(reader, task);
   return {
     reason: "waiting_for_retry",
     summary: `Task ${id} waits ${until}, for attempt ${
@@ -148,8 +149,9 @@ function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): Why {
 
 // --- taken
 
-function leased(task: Task, nowMs: number): Why {
-  const { id, attempts, maxAttempts, lockedBy, leaseUntil, processingStarted } = task;
+function leased(reader: Reader, task: Task, nowMs: number): Why {
+  const { id, attempts, lockedBy, leaseUntil, processingStarted } = task;
+  const maxAttempts = maxAttemptsOf(reader, task);
   const worker = JSON.stringify(lockedBy);
   const data = {
     worker_id: lockedBy,
@@ -172,8 +174,13 @@ function leased(task: Task, nowMs: number): Why {
   return { reason: "leased", summary, data };
 }
 
-function finished(task: Task, status: "completed" | "failed" | "cancelled"): Why {
-  const { id, attempts, maxAttempts, errorMessage, finishedAt, lockedBy } = task;
+function finished(
+  reader: Reader,
+  task: Task,
+  status: "completed" | "failed" | "cancelled",
+): Why {
+  const { id, attempts, errorMessage, finishedAt, lockedBy } = task;
+  const maxAttempts = maxAttemptsOf(reader, task);
   const data = {
     finished_at: instant(finishedAt),
     attempts,

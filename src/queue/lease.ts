@@ -29,18 +29,24 @@ export interface Failure {
   readonly retryAfterMs: number | null;
   /** The handler's retry policy. */
   readonly retryPolicy: RetryPolicy | null;
+  /** How many attempts the handler allows. */
+  readonly maxAttempts: number | null;
   /** What the task keeps as its result, a JSON text, when this was its last attempt. */
   readonly result: string | null;
 }
 
 /** The failure that a thrown error stands for. */
-export function failureOf(error: unknown, retryPolicy: RetryPolicy | null): Failure {
+export function failureOf(
+  error: unknown,
+  { retryPolicy, maxAttempts }: Pick<Failure, "retryPolicy" | "maxAttempts">,
+): Failure {
   const result = resultOfFailure(error);
   return {
     message: failureMessage(error),
     isPermanent: isPermanent(error),
     retryAfterMs: retryAfterOf(error),
     retryPolicy,
+    maxAttempts,
     result: result === null ? null : JSON.stringify(result),
   };
 }
@@ -126,8 +132,10 @@ export function fail(
 ): SqlRow {
   const row = checkHeld(tx, lease, "fail");
   const attempts = cell(row, "attempts") as number;
-  if (failure.isPermanent || attempts >= (cell(row, "max_attempts") as number)) {
-    const failed = markFailed(tx, row, failure, context);
+  const handlerMaxAttempts = handlerMaxOf(row, failure);
+  const maxAttempts = handlerMaxAttempts ?? cell(row, "max_attempts") as number;
+  if (failure.isPermanent || attempts >= maxAttempts) {
+    const failed = markFailed(tx, row, { ...failure, handlerMaxAttempts }, context);
     settle(tx, [failed], context);
     return failed;
   }
@@ -135,11 +143,18 @@ export function fail(
     backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
   noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "retried", {
     attempt: attempts,
+    handlerMaxAttempts,
     error: failure.message,
     delayMs: Math.ceil(delayMs),
     durationMs: runMsOf(row, context.nowMs),
   });
   return requeue(tx, row, { delayMs, attempts, message: failure.message }, context);
+}
+
+/** How many attempts the handler allows, where that is less than the task does. */
+function handlerMaxOf(row: SqlRow, { maxAttempts }: Failure): number | undefined {
+  const isLess = maxAttempts !== null && maxAttempts < (cell(row, "max_attempts") as number);
+  return isLess ? maxAttempts : undefined;
 }
 
 /** Gives the task back without using up the attempt. */
@@ -162,12 +177,15 @@ export function release(tx: Transaction, lease: Lease, context: OperationContext
 export function markFailed(
   tx: Transaction,
   row: SqlRow,
-  { message, result }: Pick<Failure, "message" | "result">,
+  { message, result, handlerMaxAttempts }: Pick<Failure, "message" | "result"> & {
+    readonly handlerMaxAttempts?: number;
+  },
   { nowMs }: OperationContext,
 ): SqlRow {
   const taskId = cell(row, "id") as number;
   noteTransition(tx, { id: taskId, nowMs }, "failed", {
     attempt: cell(row, "attempts") as number,
+    handlerMaxAttempts,
     error: message,
     durationMs: runMsOf(row, nowMs),
   });
@@ -179,6 +197,12 @@ export function markFailed(
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
+}
+
+/** How many attempts a handler allows. @throws RangeError */
+export function checkMaxAttempts(maxAttempts: number): number {
+  const { maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
+  return checkInteger(maxAttempts, "maxAttempts", maxAttemptsMin, maxAttemptsMax);
 }
 
 /** Whole milliseconds that a lease lasts. @throws RangeError */

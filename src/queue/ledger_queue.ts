@@ -27,6 +27,7 @@ import { claim, hasClaimable, nextDueMs, prepareClaim } from "./claim.ts";
 import { enqueueAll, type PreparedTask, prepareTask } from "./enqueue.ts";
 import {
   checkLeaseDuration,
+  checkMaxAttempts,
   complete,
   fail,
   failureOf,
@@ -302,11 +303,13 @@ export class LedgerQueue implements TaskQueue {
   }
 
   async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
-    const { retryPolicy } = options;
-    const failure = failureOf(
-      error,
-      retryPolicy === undefined ? null : resolveRetryPolicy(retryPolicy, this.#retryPolicy),
-    );
+    const { retryPolicy, maxAttempts } = options;
+    const failure = failureOf(error, {
+      retryPolicy: retryPolicy === undefined
+        ? null
+        : resolveRetryPolicy(retryPolicy, this.#retryPolicy),
+      maxAttempts: maxAttempts === undefined ? null : checkMaxAttempts(maxAttempts),
+    });
     return taskOfRow(
       await this.#write((tx, context) => fail(tx, toLease(lease), failure, context)),
     );

@@ -40,6 +40,8 @@ export interface TaskTransition {
   readonly worker: string | null;
   /** Which attempt began or ended. */
   readonly attempt: number | null;
+  /** How many attempts the handler allowed when the attempt failed, where that is less than the task does. */
+  readonly handlerMaxAttempts: number | null;
   /** Why the attempt failed; at most 500 characters. */
   readonly error: string | null;
   /** How long the next attempt had to wait, in milliseconds. */

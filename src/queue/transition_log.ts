@@ -4,7 +4,7 @@
  * A row is small, because it is written with every transition: a word for what happened, the few values that the task's
  * own row will not keep, and how long the task waited or ran before.
  */
-import { checkInteger, TASK_LIMITS } from "../domain/task.ts";
+import { checkInteger, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import { beginOf, type PreparedPart } from "./page.ts";
@@ -23,6 +23,8 @@ export interface TransitionNote {
   readonly worker?: string;
   /** Which attempt it was. */
   readonly attempt?: number;
+  /** How many attempts the handler allows, where that is less than the task does. */
+  readonly handlerMaxAttempts?: number;
   /** What the attempt failed of. */
   readonly error?: string;
   /** How long the next attempt has to wait. */
@@ -52,6 +54,8 @@ export const TRANSITION_SQL = {
   ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id LIMIT ? OFFSET ?",
   countOfTask: "SELECT count(*) FROM task_logs WHERE task_id = ?",
   last: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id DESC LIMIT 1",
+  lastFailure: `SELECT * FROM task_logs WHERE task_id = ? AND message IN ('retried', 'failed')
+    ORDER BY log_id DESC LIMIT 1`,
   history:
     `SELECT task_logs.*, run_id, type FROM task_logs JOIN task_queue ON task_queue.id = task_id
     WHERE log_id > ? ORDER BY log_id LIMIT ?`,
@@ -105,6 +109,17 @@ export function lastTransitionOf(reader: Reader, taskId: number): TaskTransition
   return reader.read(TRANSITION_SQL.last, [taskId]).map(transitionOfRow)[0];
 }
 
+/** How many attempts a task has, as far as is known: its handler may allow fewer than the task, which the first failure tells. */
+export function maxAttemptsOf(
+  reader: Reader,
+  { id, attempts, maxAttempts }: Pick<Task, "id" | "attempts" | "maxAttempts">,
+): number {
+  const [row] = reader.read(TRANSITION_SQL.lastFailure, [id]);
+  const allowed = row && transitionOfRow(row).handlerMaxAttempts;
+  const isKnown = allowed !== undefined && allowed !== null && attempts <= allowed;
+  return isKnown ? Math.min(maxAttempts, allowed) : maxAttempts;
+}
+
 /** A checked `HistoryRequest`. */
 export interface PreparedHistory {
   /** `null` when only the end is asked for. */
@@ -146,14 +161,22 @@ function transitionOfRow(row: SqlRow): TaskTransition {
     kind: kind as TransitionKind,
     worker: (details.worker ?? null) as string | null,
     attempt: (details.attempt ?? null) as number | null,
+    handlerMaxAttempts: (details.handler_max_attempts ?? null) as number | null,
     error: (details.error ?? null) as string | null,
     delayMs: (details.delay_ms ?? null) as number | null,
     durationMs: durationMs as number | null,
   };
 }
 
-function detailsOf({ worker, attempt, error, delayMs }: TransitionNote): string | null {
+function detailsOf(note: TransitionNote): string | null {
+  const { worker, attempt, error, delayMs, handlerMaxAttempts } = note;
   if (worker === undefined && attempt === undefined && error === undefined) return null;
   const clipped = error?.slice(0, ERROR_MAX_LENGTH).toWellFormed();
-  return JSON.stringify({ worker, attempt, error: clipped, delay_ms: delayMs });
+  return JSON.stringify({
+    worker,
+    attempt,
+    handler_max_attempts: handlerMaxAttempts,
+    error: clipped,
+    delay_ms: delayMs,
+  });
 }

@@ -6,13 +6,7 @@
  */
 import { checkPercent } from "../domain/check_percent.ts";
 import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
-import {
-  messageOf,
-  PermanentError,
-  permanentError,
-  QueueError,
-  StorageError,
-} from "../domain/errors.ts";
+import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { ParentResult, TaskQueue } from "../queue/task_queue.ts";
 import {
@@ -227,18 +221,14 @@ export class Execution {
   async #fail(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     const message = messageOf(error);
     this.#log("error", message, error instanceof Error ? { stack: error.stack } : undefined);
-    const options = { retryPolicy: entry?.retryPolicy ?? undefined };
-    const failure = this.#isLastAttempt(entry) ? permanentError(error) : error;
+    const options = {
+      retryPolicy: entry?.retryPolicy ?? undefined,
+      maxAttempts: entry?.maxAttempts ?? undefined,
+    };
     return await this.#tell(async () => {
-      const task = await this.#tools.queue.fail(this.task, failure, options);
+      const task = await this.#tools.queue.fail(this.task, error, options);
       return { kind: task.status === "queued" ? "retried" : "failed", message };
     });
-  }
-
-  /** Whether the handler wants no more attempts, though the task may allow some. */
-  #isLastAttempt(entry: HandlerEntry | undefined): boolean {
-    const maxAttempts = entry?.maxAttempts ?? null;
-    return maxAttempts !== null && this.task.attempts >= maxAttempts;
   }
 
   /**

@@ -481,6 +481,30 @@ export function queueOperationsContract(name: string, useQueue: UseClockedQueue)
       return id;
     },
   );
+  behaviour(
+    "explain() tells how many attempts the handler allows, once it has failed",
+    async (queue, clock) => {
+      const id = await add(queue);
+      const sentence = async (): Promise<string> => (await queue.explain(id))!.summary;
+      const failOnce = async (): Promise<void> => {
+        await queue.fail((await claim(queue))!, new Error("no luck"), { maxAttempts: 2 });
+      };
+      await failOnce();
+      assertMatch(await sentence(), /for attempt 2 of 2, because attempt 1 failed: no luck$/);
+      await clock.advance(2000);
+      await failOnce();
+      assertMatch(await sentence(), /^Task 1 failed at .*Z in attempt 2 of 2, because: no luck$/);
+      const told = await queue.transitions(id);
+      assertEquals(told.map(({ handlerMaxAttempts }) => handlerMaxAttempts), [
+        ...[null, null, 2],
+        ...[null, 2],
+      ]);
+      assertEquals((await queue.get(id))!.maxAttempts, 5);
+      await queue.retry(id);
+      await queue.fail((await claim(queue))!, new PermanentError("other"), { maxAttempts: 9 });
+      assertMatch(await sentence(), /in attempt 1 of 5, because: other$/);
+    },
+  );
   explains(
     "failed",
     /^Task 1 failed at .*Z in attempt 1 of 5, because: hopeless$/,
@@ -726,6 +750,7 @@ function transition(fields: Partial<TaskTransition>): TaskTransition {
     kind: "enqueued",
     worker: null,
     attempt: null,
+    handlerMaxAttempts: null,
     error: null,
     delayMs: null,
     durationMs: null,

@@ -1,7 +1,13 @@
 /**
  * Schemas that have to wait for something: the worker and `scheduleTask` wait, `startTask` refuses them.
  */
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { z } from "zod";
 import { HandlerRegistry, openQueue, Worker } from "../../src/mod.ts";
 import { createRun } from "../../src/domain/run.ts";
@@ -69,6 +75,10 @@ Deno.test("a timeout names the attempts that the handler allows", async () => {
   try {
     await until(async () => (await queue.get(id))!.status === "failed", "the failure");
     assertEquals((await queue.get(id))!.errorMessage, "Timed out in attempt 1 of 1");
+    assertMatch(
+      (await queue.explain(id))!.summary,
+      /in attempt 1 of 1, because: Timed out in attempt 1 of 1$/,
+    );
   } finally {
     await worker.stop();
     await queue.close();
