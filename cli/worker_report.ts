@@ -1,7 +1,7 @@
 /**
  * What a worker did: one line per finished task while it runs, the counts at its end.
  */
-import type { Task, WorkerEvent } from "../src/mod.ts";
+import { type Task, withoutRepeats, type WorkerEvent } from "../src/mod.ts";
 import { type Session, writeNote } from "./app.ts";
 import { printable } from "./task_text.ts";
 
@@ -19,6 +19,8 @@ export interface WorkerSummary extends Readonly<Record<Counted, number>> {
 /** Reports on standard error; quiet with `--json`. */
 export class WorkerReport {
   readonly #session: Session;
+  /** Says what goes wrong and is no task's. */
+  readonly #tell: (text: string) => void;
   readonly #counts: Record<Counted, number> = {
     completed: 0,
     failed: 0,
@@ -31,11 +33,13 @@ export class WorkerReport {
 
   constructor(session: Session) {
     this.#session = session;
+    this.#tell = withoutRepeats((text) => writeNote(session, text));
   }
 
   /** Takes note of an event; give this to the worker. */
   readonly onEvent = (event: WorkerEvent): void => {
     if (isCounted(event.kind)) this.#counts[event.kind]++;
+    if (event.kind === "error" && event.task === undefined) return this.#tell(eventText(event));
     if (event.kind === "error" || (event.kind !== "started" && !this.#session.json)) {
       writeNote(this.#session, eventText(event));
     }

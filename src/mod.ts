@@ -280,6 +280,7 @@ export {
   PERMISSION_NAMES,
 } from "./worker/isolated_handler.ts";
 export { LOG_LIMITS } from "./worker/log_limits.ts";
+export { withoutRepeats } from "./domain/without_repeats.ts";
 export { MEMORY_LIMITS } from "./domain/memory_limits.ts";
 export type { QueueSettings } from "./queue/queue_settings.ts";
 export type { LogListener } from "./manager/heard_logs.ts";

@@ -9,6 +9,7 @@ import { checkInteger } from "./domain/task.ts";
 import { type Durability, Ledger } from "./ledger/ledger.ts";
 import { MEMORY_LIMITS } from "./domain/memory_limits.ts";
 import { DenoStorage } from "./platform/deno_storage.ts";
+import { withoutRepeats } from "./domain/without_repeats.ts";
 import { warnOnStandardError } from "./platform/environment.ts";
 import { queueKey } from "./platform/queue_path.ts";
 import { FileLogStore, moveLogs } from "./platform/file_log_store.ts";
@@ -42,7 +43,7 @@ export interface QueueOptions extends QueueSettings {
   readonly random?: Random;
   /**
    * Is told when work in the background failed (a checkpoint, a rescue, following other processes); the queue goes on
-   * where it can. Default: a line on the standard error.
+   * where it can. Default: a line on the standard error, the same one once a minute.
    */
   readonly onBackgroundError?: (error: Error) => void;
   /** Is told when the queue is closed; default nobody. */
@@ -58,8 +59,7 @@ export interface QueueOptions extends QueueSettings {
 export async function openQueue(where: string | QueueOptions): Promise<TaskQueue> {
   const options = typeof where === "string" ? { path: where } : where;
   const clock = options.clock ?? systemClock;
-  const onBackgroundError = options.onBackgroundError ??
-    (({ message }) => warnOnStandardError(message));
+  const onBackgroundError = options.onBackgroundError ?? warningOnce(clock);
   const ledger = await Ledger.open({
     storage: storageOf(options),
     engine: await loadSqlJsEngine(),
@@ -146,6 +146,11 @@ function checkDurability(durability: string | undefined): Durability | undefined
 function checkLockWait(lockWaitMaxMs: number | undefined): number | undefined {
   if (lockWaitMaxMs === undefined) return undefined;
   return checkInteger(lockWaitMaxMs, "lockWaitMaxMs", 1000, 3_600_000);
+}
+
+function warningOnce(clock: Clock): (error: Error) => void {
+  const warn = withoutRepeats(warnOnStandardError, clock);
+  return ({ message }) => warn(message);
 }
 
 function checkMemory(memoryMaxBytes: number | undefined): number {

@@ -2,7 +2,7 @@
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
 import configuration from "../../deno.json" with { type: "json" };
-import { HandlerRegistry, messageOf } from "../../src/mod.ts";
+import { HandlerRegistry, messageOf, withoutRepeats } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
@@ -123,12 +123,13 @@ interface Listening {
 async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
   const { session, address } = listening;
   const note = (message: string): void => writeNote(session, `holdfast: ${message}`);
+  const tell = withoutRepeats(note);
   const app = await checkedInput(() =>
     createApp({
       ...listening.app,
       version: configuration.version,
       closing: signal,
-      onError: (cause) => note(messageOf(cause)),
+      onError: (cause) => tell(messageOf(cause)),
     })
   );
   return await serveUntil(signal, {
