@@ -114,8 +114,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a page however large",
-    file: "src/queue/look.ts",
-    find: "    if (left < 0 && rows.length > 0) break;\n",
+    file: "src/queue/page.ts",
+    find: "    if (left < 0 && page.length > 0) break;\n",
     replace: "",
     tests: ["test/queue/large_payloads.test.ts"],
   },
