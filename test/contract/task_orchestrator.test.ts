@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
 import {
   BackgroundTaskManager,
@@ -40,6 +40,27 @@ Deno.test("with the queue, a run that nobody waits for is on disk when execute()
     } finally {
       await elsewhere.close();
     }
+    await orchestrator.close({ graceMs: 0 });
+  });
+});
+
+Deno.test("with the queue, each execute() is told of its own run, whoever asks first", async () => {
+  await withScripts({ "wait.mjs": "setInterval(() => {}, 1000);" }, async (folder) => {
+    const queueDbPath = join(folder, "queue.db");
+    const elsewhere = await openQueue(queueDbPath);
+    await elsewhere.enqueue({ type: "other", runId: "taken" });
+    await elsewhere.close();
+    const orchestrator = new TaskOrchestrator({
+      taskManager: { taskBackend: "queue", queueDbPath },
+    });
+    const script = join(folder, "wait.mjs");
+    const outcomes = await Promise.allSettled(
+      ["first", "taken", "last"].map((runId) =>
+        orchestrator.execute(script, { waitForResult: false, runId })
+      ),
+    );
+    assertEquals(outcomes.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+    assertMatch(String((outcomes[1] as PromiseRejectedResult).reason), /"taken"/);
     await orchestrator.close({ graceMs: 0 });
   });
 });

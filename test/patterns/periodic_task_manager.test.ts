@@ -149,6 +149,18 @@ Deno.test("a name that is taken or unknown, or an interval out of its range, is 
   assertEquals(tasks.statistics().map(({ name }) => name), ["one"]);
 });
 
+Deno.test("a task that was told to stop has no next start, also before stop() has resolved", async () => {
+  const { clock, tasks } = fixture();
+  tasks.register("tick", 1000, () => {});
+  tasks.start();
+  await settle();
+  assertEquals(tasks.statistics("tick").nextStartAt!.getTime(), clock.nowMs() + 1000);
+  const stopping = tasks.stop();
+  assertEquals(tasks.statistics("tick").nextStartAt, null);
+  await stopping;
+  assertEquals(tasks.statistics("tick").nextStartAt, null);
+});
+
 function fixture(): { clock: FakeClock; tasks: PeriodicTaskManager } {
   const clock = new FakeClock();
   return { clock, tasks: new PeriodicTaskManager({ clock }) };
