@@ -5,6 +5,7 @@
  * own, because a lock on Windows also forbids reading.
  */
 import { basename, dirname, join, resolve } from "node:path";
+import { quotePath } from "../domain/errors.ts";
 import {
   type FileName,
   type FileWatch,
@@ -130,7 +131,7 @@ export class DenoStorage implements Storage {
     return attemptNow("open", path, () => {
       try {
         const how = { read: true, write: name !== "snapshot" && !this.#isReadOnly };
-        return this.#opened(path, brieflyPatient(() => Deno.openSync(path, how)));
+        return this.#opened(path, brieflyPatient(() => openNoFolder(path, how)));
       } catch (error) {
         return ignoreMissing(error);
       }
@@ -320,8 +321,16 @@ export class DenoStorage implements Storage {
 
   #openLock(path: string): Deno.FsFile {
     makeFile(path, this.#access);
-    return Deno.openSync(path, { read: true, write: true });
+    return openNoFolder(path, { read: true, write: true });
   }
+}
+
+/** Windows opens a folder as if it were a file. @throws Error the system's */
+function openNoFolder(path: string, how: Deno.OpenOptions): Deno.FsFile {
+  const file = Deno.openSync(path, how);
+  if (Deno.build.os !== "windows" || !file.statSync().isDirectory) return file;
+  file.close();
+  throw new Deno.errors.IsADirectory(`${quotePath(path)} is a folder`);
 }
 
 function exists(path: string): boolean {
