@@ -50,3 +50,13 @@ export function percentiles(values: readonly number[]): Percentiles {
   const at = (share: number): number => sorted[Math.ceil(share * sorted.length) - 1]!;
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: sorted.at(-1)!, count: sorted.length };
 }
+
+/** Who the others are compared with. */
+export const YARDSTICK = "node:sqlite, FULL";
+
+/** With as many digits as mean something. */
+export function number(value: number): string {
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
+  if (Math.abs(value) >= 10) return value.toFixed(1);
+  return value.toFixed(Math.abs(value) >= 1 ? 2 : 3);
+}

@@ -3,7 +3,7 @@
  */
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
-import { number } from "./report.ts";
+import { number } from "./figures.ts";
 import { percentiles } from "./figures.ts";
 
 /** What was found, in words. */

@@ -4,7 +4,7 @@
 import type { Figure } from "./figures.ts";
 import { median, type Percentiles } from "./figures.ts";
 import { REACH_WORK } from "./reach_work.ts";
-import { number, YARDSTICK } from "./report.ts";
+import { number, YARDSTICK } from "./figures.ts";
 
 /** How a figure came out. */
 export type Verdict = "aim reached" | "reached" | "missed" | "not measured";

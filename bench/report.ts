@@ -2,12 +2,9 @@
  * The report: figures as a table for a terminal, as Markdown, and as JSON.
  */
 import Table from "cli-table3";
-import { type Figure, median } from "./figures.ts";
+import { type Figure, median, number, YARDSTICK } from "./figures.ts";
 import type { Machine } from "./machine.ts";
 import type { Reached } from "./reach.ts";
-
-/** Who the others are compared with. */
-export const YARDSTICK = "node:sqlite, FULL";
 
 /** Everything that a run found. */
 export interface Report {
@@ -78,7 +75,9 @@ const SPEED_HEAD: Row = [
   "fsyncs/task",
   `vs ${YARDSTICK}`,
 ];
+
 const OTHER_HEAD: Row = ["what", "of", "survives", "median", "min – max", "unit"];
+
 const REACH_HEAD: Row = ["figure", "at least", "aim", "measured", "verdict"];
 
 function speedRow(figure: Figure, all: readonly Figure[]): Row {
@@ -113,11 +112,4 @@ function reachRow({ figure, atLeast, aim, measured, verdict }: Reached): Row {
 
 function spread(values: readonly number[]): string {
   return `${number(Math.min(...values))} – ${number(Math.max(...values))}`;
-}
-
-/** With as many digits as mean something. */
-export function number(value: number): string {
-  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
-  if (Math.abs(value) >= 10) return value.toFixed(1);
-  return value.toFixed(Math.abs(value) >= 1 ? 2 : 3);
 }

@@ -11,10 +11,10 @@ import {
   StorageError,
   type TaskQueue,
 } from "../src/mod.ts";
-import { type Desk, LocalDesk } from "./desk.ts";
+import { type Desk, LocalDesk } from "./queue_access.ts";
 import { OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
-import { RemoteDesk, type RemoteOptions } from "./remote_desk.ts";
+import { RemoteDesk, type RemoteOptions } from "./remote_access.ts";
 import { shellWord } from "./shell_quoting.ts";
 import { chooseStyle, statusStyle, type Style } from "./style.ts";
 import { tableOf } from "./table.ts";

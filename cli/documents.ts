@@ -4,16 +4,12 @@
  * The commands take their types from here, `docs/cli.md` shows them, and a test checks what every command really writes.
  */
 import { z } from "zod";
-import { LogLineSchema } from "../server/log_schemas.ts";
-import { ScheduleListSchema, ScheduleSchema } from "../server/schedule_schemas.ts";
-import {
-  ExplanationSchema,
-  HealthSchema,
-  StatsSchema,
-  TaskSchema,
-  TransitionListSchema,
-  WorkerListSchema,
-} from "../server/schemas.ts";
+import { LogLineSchema } from "../server/logs/schemas.ts";
+import { ScheduleListSchema, ScheduleSchema } from "../server/schedules/schemas.ts";
+import { ExplanationSchema } from "../server/runs/schemas.ts";
+import { HealthSchema, StatsSchema } from "../server/operations/schemas.ts";
+import { TaskSchema, TransitionListSchema } from "../server/tasks/schemas.ts";
+import { WorkerListSchema } from "../server/workers/schemas.ts";
 import { TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
 
 const instant = z.iso.datetime();

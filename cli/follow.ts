@@ -2,7 +2,7 @@
  * Following a task: its log lines and its progress, from any process, until it is final.
  */
 import { isFinal, type LogLine, sleep, systemClock } from "../src/mod.ts";
-import { type Desk, logPages, type LogPosition, type TaskDocument } from "./desk.ts";
+import { type Desk, logPages, type LogPosition, type TaskDocument } from "./queue_access.ts";
 
 /** Whom to follow, and whom to tell. */
 export interface FollowRequest {

@@ -9,7 +9,7 @@ import { messageOf, serveProcessWatcher } from "../src/mod.ts";
 import { type App, createSession, type Program } from "./app.ts";
 import { addBackendCommand } from "./commands/backend.ts";
 import { addBackupCommands } from "./commands/backups.ts";
-import { addByHandCommands } from "./commands/by_hand.ts";
+import { addByHandCommands } from "./commands/cancel_retry.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
 import { addCompletionsCommand } from "./commands/completions.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";

@@ -2,7 +2,7 @@
  * Tasks as text for people: the table of `list`, the page of `show`, lines about one task.
  */
 import type { LogLine } from "../src/mod.ts";
-import type { TaskDocument } from "./desk.ts";
+import type { TaskDocument } from "./queue_access.ts";
 import { statusStyle, type Style } from "./style.ts";
 
 /** The columns of a table of tasks. */

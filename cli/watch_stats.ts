@@ -13,7 +13,7 @@ import {
   type TaskQueue,
 } from "../src/mod.ts";
 import type { Session } from "./app.ts";
-import { workerJson } from "../server/json.ts";
+import { workerJson } from "../server/workers/json.ts";
 import { WORKER_COLUMNS, workerRow } from "./commands/workers.ts";
 import type { DocumentOf } from "./documents.ts";
 import { openScreen } from "./screen.ts";

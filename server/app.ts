@@ -5,27 +5,27 @@
  */
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { authenticate } from "./access.ts";
-import { Changes } from "./changes.ts";
-import { HttpError, respondWithError, validationError } from "./errors.ts";
-import { OpenStreams } from "./event_stream.ts";
-import { checkHost, checkOrigin, limitHeaders, readBody } from "./guard.ts";
-import { type AppOptions, resolveAppOptions, type ResolvedAppOptions } from "./options.ts";
-import type { AppParts } from "./parts.ts";
-import { checkQuery } from "./query_guard.ts";
-import { addRequestId, logRequests } from "./request_log.ts";
-import { addEventRoutes } from "./routes/events.ts";
-import { addHealthRoutes } from "./routes/health.ts";
-import { addLogRoutes } from "./routes/logs.ts";
-import { addModuleRoutes } from "./routes/modules.ts";
-import { addOpenApiRoute } from "./routes/openapi.ts";
-import { addQueueRoutes } from "./routes/queue.ts";
-import { addRunRoutes } from "./routes/runs.ts";
-import { addScheduleRoutes } from "./routes/schedules.ts";
-import { addWorkerRoutes } from "./routes/worker.ts";
+import { authenticate } from "./http/access.ts";
+import { Changes } from "./http/changes.ts";
+import { HttpError, respondWithError, validationError } from "./http/errors.ts";
+import { OpenStreams } from "./http/event_stream.ts";
+import { checkHost, checkOrigin, limitHeaders, readBody } from "./http/guard.ts";
+import { type AppOptions, resolveAppOptions, type ResolvedAppOptions } from "./http/options.ts";
+import type { AppParts } from "./http/services.ts";
+import { checkQuery } from "./http/query_guard.ts";
+import { addRequestId, logRequests } from "./http/request_log.ts";
+import { addEventRoutes } from "./events/routes.ts";
+import { addHealthRoutes } from "./operations/routes.ts";
+import { addLogRoutes } from "./logs/routes.ts";
+import { addModuleRoutes } from "./modules/routes.ts";
+import { addOpenApiRoute } from "./openapi.ts";
+import { addQueueRoutes } from "./tasks/routes.ts";
+import { addRunRoutes } from "./runs/routes.ts";
+import { addScheduleRoutes } from "./schedules/routes.ts";
+import { addWorkerRoutes } from "./workers/routes.ts";
 
-export { type Access, type Principal, type Scope, SCOPES } from "./access.ts";
-export { type AppOptions, DEFAULT_APP_OPTIONS } from "./options.ts";
+export { type Access, type Principal, type Scope, SCOPES } from "./http/access.ts";
+export { type AppOptions, DEFAULT_APP_OPTIONS } from "./http/options.ts";
 export {
   createToken,
   type NewToken,
@@ -33,7 +33,7 @@ export {
   type ParseTokensOptions,
   tokenAccess,
   type TokenRecord,
-} from "./tokens.ts";
+} from "./http/tokens.ts";
 
 /** On every answer. No CORS header is among them: other origins may not read. */
 const SECURITY_HEADERS = Object.freeze({

@@ -10,14 +10,14 @@ export {
   restoreBackup,
   type RestoreOptions,
   type RestoreReport,
-} from "./backups.ts";
+} from "./compose/backups.ts";
 export {
   createQueuedTaskManager,
   createTaskManager,
   type CreateTaskManagerOptions,
   openRunRegistry,
   type OpenRunRegistryOptions,
-} from "./create_task_manager.ts";
+} from "./compose/task_managers.ts";
 export { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./domain/backoff.ts";
 export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
@@ -56,10 +56,8 @@ export {
   runStatusOf,
   taskStatusOf,
 } from "./domain/run.ts";
+export { checkInstant, checkInteger, checkName } from "./domain/check.ts";
 export {
-  checkInstant,
-  checkInteger,
-  checkName,
   isFinal,
   isTaskStatus,
   type Lease,
@@ -73,28 +71,26 @@ export {
   type TaskLimits,
   type TaskReference,
   type TaskStatus,
-  type Webhook,
-  WEBHOOK_TYPE,
 } from "./domain/task.ts";
+export { type Webhook, WEBHOOK_TYPE } from "./domain/webhook.ts";
 export { checkWebhookUrl, WEBHOOK_EVENTS } from "./domain/webhook.ts";
 export {
   type ExportOptions,
   ExportRefusedError,
   type ExportReport,
-  exportTasks,
-} from "./export_tasks.ts";
+} from "./transfer/export_rules.ts";
+export { exportTasks } from "./compose/export_tasks.ts";
+export { importAsNewQueue, importTasks, readTaskFile } from "./compose/import_tasks.ts";
 export {
-  importAsNewQueue,
   type ImportOptions,
   ImportRefusedError,
   type ImportReport,
-  importTasks,
-  readTaskFile,
   type ReadTaskFileOptions,
-} from "./import_tasks.ts";
-export type { LedgerCheckpoint } from "./ledger/checkpointer.ts";
-export type { Durability, LedgerStats } from "./ledger/ledger.ts";
-export type { MemoryUsage } from "./ledger/memory_budget.ts";
+} from "./transfer/import_report.ts";
+export type { LedgerCheckpoint } from "./domain/storage_stats.ts";
+export type { Durability } from "./domain/durability.ts";
+export type { LedgerStats } from "./domain/storage_stats.ts";
+export type { MemoryUsage } from "./domain/storage_stats.ts";
 export type { LostPart } from "./ledger/salvage.ts";
 export {
   BackgroundTaskManager,
@@ -123,7 +119,12 @@ export {
   type RunRegistryOptions,
 } from "./manager/run_registry.ts";
 export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager.ts";
-export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./open_queue.ts";
+export {
+  getOrCreateQueue,
+  openLogStore,
+  openQueue,
+  type QueueOptions,
+} from "./compose/open_queue.ts";
 export type {
   ConcurrentModules,
   ConcurrentOutcome,
@@ -170,17 +171,17 @@ export {
 } from "./platform/load_handlers.ts";
 export { loadModules } from "./platform/load_modules.ts";
 export { sqliteVersion } from "./platform/sqljs_engine.ts";
-export { HEALTH_THRESHOLDS, type HealthThresholds } from "./queue/health.ts";
-export { METRICS_LIMITS } from "./queue/metrics.ts";
+export { HEALTH_THRESHOLDS } from "./queue_policy/health_thresholds.ts";
+export type { HealthThresholds } from "./queue/operator.ts";
+export { METRICS_LIMITS } from "./queue_policy/rates.ts";
+export type { BackupReport, IntegrityReport } from "./queue/maintenance.ts";
 export {
-  type BackupReport,
   type DurationSummary,
   type Explanation,
   EXPLANATION_REASONS,
   type ExplanationReason,
   HEALTH_CODES,
   type HealthReason,
-  type IntegrityReport,
   type MetricsRequest,
   type PruneReport,
   type PruneRequest,
@@ -192,10 +193,10 @@ export {
   type WorkerBeat,
   type WorkerRecord,
   type WorkerState,
-} from "./queue/operations.ts";
+} from "./queue/operator.ts";
 export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
-export { checkNewTask } from "./queue/enqueue.ts";
-export { checkNewSchedule } from "./queue/schedules.ts";
+export { checkNewTask } from "./queue_policy/new_task.ts";
+export { checkNewSchedule } from "./ledger_queue/schedules/check_schedule.ts";
 export {
   type AddScheduleResult,
   CATCH_UP_POLICIES,
@@ -205,17 +206,17 @@ export {
   SCHEDULE_LIMITS,
   type ScheduleListRequest,
 } from "./queue/schedule.ts";
-export type { PartRequest } from "./queue/page.ts";
-export type { QueueRecords, RecordRequest } from "./queue/export_records.ts";
+export type { PartRequest } from "./queue/page_request.ts";
+export type { QueueRecords, RecordRequest } from "./queue/records.ts";
 export type {
   RecordImport,
   RecordImportOptions,
   RecordImportRequest,
   RecordProblem,
-} from "./queue/import_records.ts";
-export type { ScheduleImport } from "./queue/carry_schedules.ts";
-export type { ScheduleRecord } from "./queue/schedule_record.ts";
-export type { ParentRecord, TaskRecord } from "./queue/task_record.ts";
+} from "./queue/records.ts";
+export type { ScheduleImport } from "./queue/records.ts";
+export type { ScheduleRecord } from "./queue/records.ts";
+export type { ParentRecord, TaskRecord } from "./queue/records.ts";
 export type {
   ClaimRequest,
   EnqueueOptions,
@@ -236,8 +237,8 @@ export {
   TRANSITION_KINDS,
   type TransitionKind,
 } from "./queue/task_transition.ts";
-export { WORKER_AGES } from "./queue/workers.ts";
-export { type RepairOptions, repairQueue, type RepairReport } from "./repair.ts";
+export { WORKER_AGES } from "./queue_policy/worker_beat.ts";
+export { type RepairOptions, repairQueue, type RepairReport } from "./compose/repair.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
 export type {
   FileName,
@@ -259,7 +260,7 @@ export {
   WEBHOOK_SECRET_VARIABLE,
   type WebhookConfig,
 } from "./platform/read_webhook_options.ts";
-export { registerWebhooks } from "./webhooks.ts";
+export { registerWebhooks } from "./compose/webhooks.ts";
 export type { WebhookOptions } from "./worker/webhook_handler.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
@@ -301,15 +302,15 @@ export {
   type PeriodicTaskManagerOptions,
   TaskOrchestrator,
   type TaskOrchestratorOptions,
-} from "./task_patterns.ts";
+} from "./compose/task_patterns.ts";
 export {
   type StopOptions,
   Worker,
   WORKER_DEFAULTS,
   type WorkerDefaults,
-  type WorkerEvent,
   type WorkerOptions,
 } from "./worker/worker.ts";
+export type { WorkerEvent } from "./worker/worker_log.ts";
 export {
   resolveWorkerConfig,
   WORKER_CONFIG_VARIABLES,
@@ -320,4 +321,4 @@ export {
   type IntegrationCheck,
   type IntegrationReport,
   validateQueueIntegration,
-} from "./validate_queue_integration.ts";
+} from "./compose/check_queue.ts";

@@ -16,7 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/storage": ["src/domain"],
   "src/ledger": ["src/domain", "src/storage"],
   "src/queue": ["src/domain", "src/ledger"],
-  "src/worker": ["src/domain", "src/queue/task_queue.ts", "src/queue/operations.ts"],
+  "src/worker": ["src/domain", "src/queue/task_queue.ts", "src/queue/operator.ts"],
   "src/manager": [
     "src/domain",
     "src/queue/queue_settings.ts",
@@ -26,14 +26,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/transfer": [
     "src/domain",
     "src/ledger/sql_engine.ts",
-    "src/queue/schedule_record.ts",
-    "src/queue/task_record.ts",
+    "src/ledger_queue/records/schedule_record.ts",
+    "src/ledger_queue/records/task_record.ts",
   ],
   "src/patterns": [
     "src/domain",
     "src/manager",
     "src/worker/handler_registry.ts",
-    "src/worker/problems.ts",
+    "src/worker/schema_problems.ts",
   ],
   "src/platform": [
     "src/domain",

@@ -7,7 +7,7 @@
  * processes' work nor looks for tasks that have become due.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { type Contender, payloadOf, RESULT, TYPE, type Working } from "./contender.ts";
 
 /** How the peer works. */

@@ -12,7 +12,7 @@ import {
   writeLine,
   writeNote,
 } from "../app.ts";
-import { logPages, type TaskDocument } from "../desk.ts";
+import { logPages, type TaskDocument } from "../queue_access.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";

@@ -18,7 +18,7 @@ import {
   writeLine,
   writeNote,
 } from "../app.ts";
-import { type Desk, LocalDesk, type TaskDocument } from "../desk.ts";
+import { type Desk, LocalDesk, type TaskDocument } from "../queue_access.ts";
 import { loadHandlerFiles, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";

@@ -21,7 +21,7 @@ import {
   writeJson,
   writeLine,
 } from "../app.ts";
-import type { Desk, ScheduleQuery } from "../desk.ts";
+import type { Desk, ScheduleQuery } from "../queue_access.ts";
 import type { DocumentOf } from "../documents.ts";
 import { checkedInput, EXIT, UsageError } from "../exit.ts";
 import { duration, integerFrom, pageLimitOption, someOption } from "../options.ts";

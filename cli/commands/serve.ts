@@ -17,7 +17,7 @@ import { httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
 import { type Address, serveUntil } from "../http_server.ts";
 import { listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
-import { whileSound } from "../while_sound.ts";
+import { whileSound } from "../end_in_doubt.ts";
 import { WorkerReport } from "../worker_report.ts";
 import {
   addRoomOptions,

@@ -12,7 +12,7 @@ import {
   writeTable,
 } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
-import type { TransitionQuery } from "../desk.ts";
+import type { TransitionQuery } from "../queue_access.ts";
 import { EXIT } from "../exit.ts";
 import { integerFrom, pageLimitOption } from "../options.ts";
 import { durationText, printable } from "../task_text.ts";

@@ -23,7 +23,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { LOG_LEVELS, type LogLevelName, withLogOutput } from "../log_output.ts";
 import { integerFrom, jsonObject } from "../options.ts";
-import { whileSound } from "../while_sound.ts";
+import { whileSound } from "../end_in_doubt.ts";
 import { WorkerReport } from "../worker_report.ts";
 import {
   addRoomOptions,

@@ -2,7 +2,7 @@
  * Claim orders: which of the due tasks comes first.
  *
  * Due tasks stand in lanes, one per type and compatibility; each lane is sorted by the order's key (see the indexes in
- * `queue/schema.ts`), so a claim reads the heads of the lanes and merges them: O(log n) at any backlog.
+ * `ledger_queue/rows/schema.ts`), so a claim reads the heads of the lanes and merges them: O(log n) at any backlog.
  *
  * Weighted random uses exponential clocks. A task with weight w = 1/(priority + 1) draws a waiting time
  * −ln(u)/w; of several such clocks the one with weight w rings first with probability w / Σw, and what remains on the

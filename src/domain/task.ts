@@ -4,8 +4,8 @@
  * Statuses: `queued → leased → completed | failed | cancelled`; `leased → queued` by a failure with attempts left,
  * by release or by rescue. Who moves a task is said at each status below.
  */
-import { toJsonText } from "./json.ts";
 import type { RetryPolicy } from "./backoff.ts";
+import type { Webhook } from "./webhook.ts";
 
 /** Every status, in the order of a task's life. */
 export const TASK_STATUSES = ["queued", "leased", "completed", "failed", "cancelled"] as const;
@@ -190,17 +190,6 @@ export interface Task {
   readonly traceParent: string | null;
 }
 
-/** Where to tell of a task's end. */
-export interface Webhook {
-  /** An `http:` or `https:` URL of at most 2,000 characters, without user name and password. */
-  readonly url: string;
-  /** Which ends to tell of; default all three. */
-  readonly events?: readonly ("completed" | "failed" | "cancelled")[];
-}
-
-/** The type of the tasks that deliver webhooks; no other task may have it. */
-export const WEBHOOK_TYPE = "holdfast.webhook";
-
 /** What a caller gives to enqueue. */
 export interface NewTask {
   /** 1–200 characters; surrounding blanks are trimmed. */
@@ -268,113 +257,4 @@ export function isFinal(status: TaskStatus): boolean {
 /** Whether `text` names a status. */
 export function isTaskStatus(text: string): text is TaskStatus {
   return (TASK_STATUSES as readonly string[]).includes(text);
-}
-
-/**
- * A name (task type, run id, worker id, key): trimmed, not blank, printable, at most `maxLength` characters.
- *
- * @throws TypeError when it is not such a text.
- */
-export function checkName(value: unknown, what: string, maxLength: number): string {
-  if (typeof value !== "string") {
-    throw new TypeError(`Cannot use ${typeof value} as ${what}: a text is needed`);
-  }
-  const name = value.trim();
-  if (name === "") {
-    throw new TypeError(`Cannot use a blank ${what}: 1 to ${maxLength} characters are needed`);
-  }
-  if (name.length > maxLength) {
-    throw new TypeError(
-      `Cannot use a ${what} of ${name.length} characters: at most ${maxLength} are allowed`,
-    );
-  }
-  // deno-lint-ignore no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(name) || !name.isWellFormed()) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(name)} as ${what}: control characters are not allowed`,
-    );
-  }
-  return name;
-}
-
-/**
- * An integer from `min` to `max`.
- *
- * @throws RangeError when it is not; TypeError when it is no number at all.
- */
-export function checkInteger(value: unknown, what: string, min: number, max: number): number {
-  if (typeof value !== "number") {
-    throw new TypeError(
-      `Cannot use ${
-        JSON.stringify(value) ?? typeof value
-      } as ${what}: an integer from ${min} to ${max} is needed`,
-    );
-  }
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(
-      `Cannot use ${value} as ${what}: an integer from ${min} to ${max} is needed`,
-    );
-  }
-  return value;
-}
-
-/** The first instant that can be stored: year 1, as in the Python system. */
-const FIRST_INSTANT = "0001-01-01T00:00:00.000Z";
-
-/** The last one: later years need five digits, which neither ISO 8601 nor SQL compares rightly. */
-const LAST_INSTANT = "9999-12-31T23:59:59.999Z";
-
-/** The range of instants, in milliseconds since 1970, both included. */
-export const INSTANT_RANGE: { readonly minMs: number; readonly maxMs: number } = Object.freeze({
-  minMs: Date.parse(FIRST_INSTANT),
-  maxMs: Date.parse(LAST_INSTANT),
-});
-
-/**
- * An instant: a valid `Date`, or an ISO 8601 string that names its zone; in the years 1 to 9999.
- *
- * @throws TypeError when it is neither. @throws RangeError when it lies outside these years.
- */
-export function checkInstant(value: unknown, what: string): number {
-  const atMs = value instanceof Date
-    ? value.getTime()
-    : typeof value === "string"
-    ? parseInstant(value)
-    : NaN;
-  if (Number.isNaN(atMs)) {
-    const shown = value instanceof Date ? "an invalid Date" : JSON.stringify(value) ?? typeof value;
-    throw new TypeError(
-      `Cannot use ${shown} as ${what}: a Date or an ISO 8601 text with a zone such as 2026-01-31T12:00:00Z is needed`,
-    );
-  }
-  const { minMs, maxMs } = INSTANT_RANGE;
-  if (atMs < minMs || atMs > maxMs) {
-    throw new RangeError(
-      `Cannot use ${new Date(atMs).toISOString()} as ${what}: ` +
-        `an instant from ${FIRST_INSTANT} to ${LAST_INSTANT} is needed`,
-    );
-  }
-  return atMs;
-}
-
-function parseInstant(text: string): number {
-  const match = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/i
-    .exec(text);
-  if (match === null) return NaN;
-  const [year, month, day] = match.slice(1, 4).map(Number);
-  const isOnCalendar = new Date(Date.UTC(year!, month! - 1, day)).getUTCDate() === day;
-  return isOnCalendar ? Date.parse(text) : NaN;
-}
-
-/** The text of a compatibility or capabilities object. @throws TypeError when it is not a JSON object. */
-export function checkPairs(value: unknown, what: string): Readonly<Record<string, unknown>> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: a JSON object is needed`,
-    );
-  }
-  if (!toJsonText(value, what, TASK_LIMITS.compatibilityMaxBytes).startsWith("{")) {
-    throw new TypeError(`Cannot use a value that is no JSON object as ${what}`);
-  }
-  return value as Readonly<Record<string, unknown>>;
 }

@@ -1,5 +1,5 @@
 /**
- * What a webhook may be: the ends that it tells of, and the URLs that are told.
+ * Webhooks: a URL that is notified when a task has ended, and the ends that it is notified of.
  */
 
 /** Every end that a webhook can tell of. */
@@ -27,4 +27,37 @@ export function checkWebhookUrl(value: unknown): string {
     );
   }
   return url.href;
+}
+
+/** Where to tell of a task's end. */
+export interface Webhook {
+  /** An `http:` or `https:` URL of at most 2,000 characters, without user name and password. */
+  readonly url: string;
+  /** Which ends to tell of; default all three. */
+  readonly events?: readonly ("completed" | "failed" | "cancelled")[];
+}
+
+/** The type of the tasks that deliver webhooks; no other task may have it. */
+export const WEBHOOK_TYPE = "holdfast.webhook";
+
+/** A checked `Webhook`. */
+export interface PreparedWebhook {
+  readonly url: string;
+  /** Statuses, separated by blanks. */
+  readonly events: string;
+}
+
+/** Checks a webhook, before any effect. @throws TypeError, RangeError */
+export function prepareWebhook(webhook: Webhook): PreparedWebhook {
+  const { url, events = WEBHOOK_EVENTS } = webhook;
+  const isList = Array.isArray(events) && events.length > 0 &&
+    events.every((event) => WEBHOOK_EVENTS.includes(event));
+  if (!isList) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(events) ?? typeof events} as webhook events: some of ${
+        WEBHOOK_EVENTS.join(", ")
+      } are needed`,
+    );
+  }
+  return { url: checkWebhookUrl(url), events: [...new Set(events)].join(" ") };
 }

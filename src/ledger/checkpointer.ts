@@ -7,20 +7,11 @@
  * whether the folder is still the same.
  */
 import { invariant } from "../domain/errors.ts";
+import type { LedgerCheckpoint } from "../domain/storage_stats.ts";
 import { displaced } from "../storage/place.ts";
 import { checkSegmentIsOf, segmentName } from "../storage/segment.ts";
 import { includedSequence, type SnapshotImage, writeSnapshot } from "../storage/snapshot.ts";
 import type { Lock, Storage } from "../storage/storage.ts";
-
-/** What a checkpoint did. */
-export interface LedgerCheckpoint {
-  /** The sequence number that the snapshot includes. */
-  readonly sequence: number;
-  /** The size of the snapshot. */
-  readonly snapshotBytes: number;
-  /** Journal files that the snapshot made superfluous. */
-  readonly removedSegments: number;
-}
 
 /** What a snapshot is made of. */
 export interface ExportedReplica {

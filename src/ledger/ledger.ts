@@ -9,23 +9,22 @@
  * stands at the journal's position.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
+import type { Durability } from "../domain/durability.ts";
 import { CorruptionError, messageOf, QueueError, StorageError } from "../domain/errors.ts";
+import type { LedgerCheckpoint, LedgerStats } from "../domain/storage_stats.ts";
 import type { Journal, ReadOutcome } from "../storage/journal.ts";
 import { displaced, foreign, isMisplaced } from "../storage/place.ts";
 import { includedSequence, type SnapshotImage } from "../storage/snapshot.ts";
 import type { Lock } from "../storage/storage.ts";
 import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
-import { Checkpointer, type ExportedReplica, type LedgerCheckpoint } from "./checkpointer.ts";
+import { Checkpointer, type ExportedReplica } from "./checkpointer.ts";
+import { SyncManner } from "./fsync_mode.ts";
 import { Lookout } from "./lookout.ts";
-import type { MemoryMark, MemoryUsage } from "./memory_budget.ts";
+import type { MemoryMark } from "./memory_budget.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
 import { type Reader, type Replica, type Transaction, TransactionLostError } from "./replica.ts";
-import { SyncManner } from "./sync_manner.ts";
 import { verifyReplica } from "./verify.ts";
-
-/** When an acknowledged write survives a power cut: at once, or within `relaxedSyncMs` (a killed process loses nothing either way). */
-export type Durability = "full" | "relaxed";
 
 /** The ledger's times and sizes. */
 export const LEDGER_DEFAULTS = Object.freeze({
@@ -49,24 +48,6 @@ export interface LedgerOptions extends RecoverySource {
   readonly lockWaitMaxMs?: number;
   /** Is told when work that nobody waits for failed (a checkpoint, following others); what it throws is dropped. */
   readonly onBackgroundError: (error: Error) => void;
-}
-
-/** A ledger's files and memory, and its work since this process opened it. */
-export interface LedgerStats extends MemoryUsage {
-  /** The queue's path, or `memory`. */
-  readonly location: string;
-  /** The sequence number of the last record. */
-  readonly sequence: number;
-  /** Bytes in the journal since the last snapshot. */
-  readonly journalBytes: number;
-  /** The snapshot's size; 0 before the first. */
-  readonly snapshotBytes: number;
-  /** Torn tails that were cut, on opening or after another process died. */
-  readonly tornTails: number;
-  /** Records that this process appended. */
-  readonly commits: number;
-  /** fsyncs of the journal that this process asked for. */
-  readonly syncs: number;
 }
 
 /** What a write may do. */

@@ -8,18 +8,11 @@
  */
 import { QueueFullError } from "../domain/errors.ts";
 import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
+import type { MemoryUsage } from "../domain/storage_stats.ts";
 import type { SqlDatabase } from "./sql_engine.ts";
 
 /** What an operation must leave the database below, if it writes anything. */
 export type MemoryMark = "high_water" | "limit";
-
-/** How full the database is. */
-export interface MemoryUsage {
-  /** Bytes of pages that hold something. */
-  readonly memoryUsedBytes: number;
-  /** How many they may become. */
-  readonly memoryMaxBytes: number;
-}
 
 /**
  * What was written is measured when it may have used up this share of the room below a mark. A character of a row takes

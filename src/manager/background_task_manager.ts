@@ -5,7 +5,7 @@
  * moment where it is; once cancelled, nothing that its work still does can change it.
  */
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
-import { checkPercent } from "../domain/check_percent.ts";
+import { checkPercent } from "../domain/check.ts";
 import { resultOfFailure } from "../domain/errors.ts";
 import { failureMessage } from "../domain/kept_text.ts";
 import { exitCodeOf, type GivenRun, type Run, secondsBetween } from "../domain/run.ts";

@@ -14,7 +14,8 @@ import {
   type RunStatus,
   runStatusOf,
 } from "../domain/run.ts";
-import { isFinal, type Task, type TaskStatus, WEBHOOK_TYPE } from "../domain/task.ts";
+import { isFinal, type Task, type TaskStatus } from "../domain/task.ts";
+import { WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { IdleSignal } from "./idle_signal.ts";
 import { logUnshown } from "./manager_log.ts";

@@ -8,7 +8,7 @@
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { messageOf, quotePath, StorageError } from "../domain/errors.ts";
 import { isActive, type Run } from "../domain/run.ts";
-import { checkInteger } from "../domain/task.ts";
+import { checkInteger } from "../domain/check.ts";
 import { ForeignFileError, type HistoryFile } from "./history_file.ts";
 import { endLine, HISTORY_HEADER, lineOfRun, readHistory } from "./run_record.ts";
 

@@ -7,7 +7,7 @@
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import { completeRun, type GivenRun, isActive, type Run, type RunStatus } from "../domain/run.ts";
-import { checkInteger } from "../domain/task.ts";
+import { checkInteger } from "../domain/check.ts";
 import type { HistoryFile } from "./history_file.ts";
 import { RunHistory, type RunHistorySettings } from "./run_history.ts";
 

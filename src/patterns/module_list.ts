@@ -12,7 +12,7 @@ import {
 } from "../domain/module_parameter.ts";
 import { messageOf } from "../domain/errors.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
-import { describeProblems, onlyFields } from "../worker/problems.ts";
+import { describeProblems, onlyFields } from "../worker/schema_problems.ts";
 import { type ArgumentGroup, placeholdersOf } from "./module_arguments.ts";
 import { problemOf, problemsOf } from "./module_contradictions.ts";
 import { TEXT_MAX_LENGTH } from "./module_parameters.ts";

@@ -6,7 +6,7 @@
  */
 import { type Clock, sleep } from "../domain/clock.ts";
 import { messageOf } from "../domain/errors.ts";
-import { checkInteger, checkName } from "../domain/task.ts";
+import { checkInteger, checkName } from "../domain/check.ts";
 
 /** What a periodic task does. `signal` fires when it is stopped. */
 export type PeriodicWork = (signal: AbortSignal) => Promise<unknown> | unknown;

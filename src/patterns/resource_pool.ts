@@ -3,7 +3,7 @@
  *
  * Whoever holds a place counts until it gives it back, once; so the limit holds whatever work does or throws.
  */
-import { checkInteger } from "../domain/task.ts";
+import { checkInteger } from "../domain/check.ts";
 
 /** Hands out places and takes them back: what `ConcurrentExecutor` may be given to share a limit with others. */
 export interface Resources {

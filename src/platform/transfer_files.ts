@@ -4,16 +4,8 @@
  */
 import { dirname, resolve } from "node:path";
 import { messageOf, StorageError } from "../domain/errors.ts";
+import type { DatabaseFiles } from "../transfer/sqlite_files.ts";
 import { renameOver, syncFolder, writeDurably } from "./durable_rename.ts";
-
-/** A file and its neighbours, as they were at one moment. */
-export interface DatabaseFiles {
-  readonly bytes: Uint8Array;
-  /** The write-ahead log; `undefined` when there is none. */
-  readonly wal: Uint8Array | undefined;
-  /** The rollback journal; `undefined` when there is none. */
-  readonly journal: Uint8Array | undefined;
-}
 
 /** How often a file that is written to meanwhile is read anew. */
 const READ_ATTEMPTS = 5;

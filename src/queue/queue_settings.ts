@@ -2,9 +2,9 @@
  * QueueSettings: how a queue behaves, wherever it is.
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
-import type { Durability } from "../ledger/ledger.ts";
-import type { HealthThresholds } from "./health.ts";
-import type { PruneRequest } from "./operations.ts";
+import type { Durability } from "../domain/durability.ts";
+import type { HealthThresholds } from "./operator.ts";
+import type { PruneRequest } from "./operator.ts";
 
 /** How a queue behaves. */
 export interface QueueSettings {

@@ -2,7 +2,8 @@
  * Schedules: tasks that are enqueued by the clock. What they are, as callers give and see them.
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
-import type { NewTask, Webhook } from "../domain/task.ts";
+import type { NewTask } from "../domain/task.ts";
+import type { Webhook } from "../domain/webhook.ts";
 
 /** Every policy for instants that were missed; the default first. */
 export const CATCH_UP_POLICIES = ["once", "skip", "all"] as const;

@@ -6,10 +6,10 @@
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
-import type { LedgerCheckpoint } from "../ledger/checkpointer.ts";
-import type { LedgerStats } from "../ledger/ledger.ts";
-import type { QueueOperations } from "./operations.ts";
-import type { PartRequest } from "./page.ts";
+import type { LedgerCheckpoint } from "../domain/storage_stats.ts";
+import type { LedgerStats } from "../domain/storage_stats.ts";
+import type { QueueOperations } from "./operator.ts";
+import type { PartRequest } from "./page_request.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
 /** What enqueue answers. */

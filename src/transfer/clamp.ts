@@ -2,8 +2,9 @@
  * Bringing the fields of another system's tasks into the ranges of this one: the nearest value that is allowed, and a note of
  * each field that was changed.
  */
-import { INSTANT_RANGE, isFinal, TASK_LIMITS } from "../domain/task.ts";
-import type { TaskRecord } from "../queue/task_record.ts";
+import { INSTANT_RANGE } from "../domain/check.ts";
+import { isFinal, TASK_LIMITS } from "../domain/task.ts";
+import type { TaskRecord } from "../queue/records.ts";
 import type { TaskFile } from "./task_file.ts";
 
 /** The first change of a field, and how many tasks had one. */

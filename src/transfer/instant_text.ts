@@ -3,7 +3,7 @@
  * UTC), and SQLite's `datetime('now')`.
  */
 
-import { INSTANT_RANGE } from "../domain/task.ts";
+import { INSTANT_RANGE } from "../domain/check.ts";
 
 const PATTERN =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;

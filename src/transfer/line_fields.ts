@@ -2,7 +2,8 @@
  * The fields of an NDJSON line that need more than a name: instants, retry policies, webhooks, numbers digit by digit.
  */
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
-import { checkInstant, type Webhook } from "../domain/task.ts";
+import { checkInstant } from "../domain/check.ts";
+import type { Webhook } from "../domain/webhook.ts";
 
 /** A line, or an object in it, as JSON gives it. */
 export type Fields = Readonly<Record<string, unknown>>;

@@ -5,8 +5,9 @@
  */
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, type TaskStatus } from "../domain/task.ts";
-import type { ScheduleRecord } from "../queue/schedule_record.ts";
-import { makeUpRunId, type ParentRecord, type TaskRecord } from "../queue/task_record.ts";
+import type { ScheduleRecord } from "../queue/records.ts";
+import { makeUpRunId } from "../domain/run_id.ts";
+import type { ParentRecord, TaskRecord } from "../queue/records.ts";
 import {
   instantOf,
   optionalInstantOf,

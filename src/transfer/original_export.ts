@@ -2,7 +2,8 @@
  * Writing a database from which the original system can claim again.
  */
 import type { SqlDatabase, SqlValue } from "../ledger/sql_engine.ts";
-import { isMadeUpRunId, type TaskRecord } from "../queue/task_record.ts";
+import { isMadeUpRunId } from "../domain/run_id.ts";
+import type { TaskRecord } from "../queue/records.ts";
 import { toSqliteText } from "./instant_text.ts";
 import { ORIGINAL_SCHEMA, ORIGINAL_TASK_COLUMNS } from "./original_schema.ts";
 import type { TransferProblem, TransferProgress } from "./task_file.ts";

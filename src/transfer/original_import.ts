@@ -7,7 +7,8 @@
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { SqlDatabase, SqlRow } from "../ledger/sql_engine.ts";
-import { makeUpRunId, type TaskRecord } from "../queue/task_record.ts";
+import { makeUpRunId } from "../domain/run_id.ts";
+import type { TaskRecord } from "../queue/records.ts";
 import { parseInstantText } from "./instant_text.ts";
 import { type DetectedSchema, ORIGINAL_TASK_COLUMNS } from "./original_schema.ts";
 import {

@@ -1,7 +1,7 @@
 /**
  * Schedules in NDJSON: a line `{"schedule": {…}}` each, with every field and where its clock stands.
  */
-import type { ScheduleRecord } from "../queue/schedule_record.ts";
+import type { ScheduleRecord } from "../queue/records.ts";
 import {
   type Fields,
   instantOf,

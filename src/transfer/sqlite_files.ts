@@ -6,14 +6,23 @@
  */
 
 const WAL_HEADER_BYTES = 32;
+
 const FRAME_HEADER_BYTES = 24;
+
 const WAL_MAGIC = 0x377f0682;
+
 const FORMAT_VERSION_OFFSETS = [18, 19];
+
 const DATABASE_MAGIC = "SQLite format 3\0";
+
 const DATABASE_HEADER_BYTES = 100;
+
 const PAGE_SIZE_OFFSET = 16;
+
 const CHANGE_COUNTER_OFFSET = 24;
+
 const PAGE_COUNT_OFFSET = 28;
+
 const VALID_FOR_OFFSET = 92;
 
 /** Whether these are the first bytes of a SQLite database. */
@@ -144,4 +153,13 @@ function isSamePage(
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A file and its neighbours, as they were at one moment. */
+export interface DatabaseFiles {
+  readonly bytes: Uint8Array;
+  /** The write-ahead log; `undefined` when there is none. */
+  readonly wal: Uint8Array | undefined;
+  /** The rollback journal; `undefined` when there is none. */
+  readonly journal: Uint8Array | undefined;
 }

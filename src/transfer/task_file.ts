@@ -1,8 +1,8 @@
 /**
  * Task files: what was read of a file that tasks are imported from.
  */
-import type { ScheduleRecord } from "../queue/schedule_record.ts";
-import type { TaskRecord } from "../queue/task_record.ts";
+import type { ScheduleRecord } from "../queue/records.ts";
+import type { TaskRecord } from "../queue/records.ts";
 
 /** The formats that tasks are carried in. */
 export const TRANSFER_FORMATS = ["original", "ndjson"] as const;

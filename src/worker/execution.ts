@@ -4,7 +4,7 @@
  * The handler's own promise decides, unless the execution is interrupted first: then the signal fires, the handler gets a
  * short time to end by itself, and the interruption decides.
  */
-import { checkPercent } from "../domain/check_percent.ts";
+import { checkPercent } from "../domain/check.ts";
 import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
 import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { ISOLATIONS, PERMISSION_NAMES } from "./isolated_handler.ts";
-import { describeProblems, onlyFields } from "./problems.ts";
+import { describeProblems, onlyFields } from "./schema_problems.ts";
 
 const PERMISSION = z.union([z.boolean(), z.literal("inherit"), z.array(z.string())], {
   error: "true, false, inherit or a list of texts is needed",

@@ -4,7 +4,8 @@
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
 import { type ModuleParameter, PARAMETER_DEFAULTS } from "../domain/module_parameter.ts";
-import { checkInteger, checkName, type Task, TASK_LIMITS } from "../domain/task.ts";
+import { checkInteger, checkName } from "../domain/check.ts";
+import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
 

@@ -2,7 +2,7 @@
  * How much of what handlers say is kept: a line has an end, and so has a log.
  */
 import { messageOf } from "../domain/errors.ts";
-import { checkInteger } from "../domain/task.ts";
+import { checkInteger } from "../domain/check.ts";
 import type { LogLimits, LogLine } from "./log_store.ts";
 
 const LINE_MAX_BYTES = 64 * 1024;

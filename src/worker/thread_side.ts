@@ -5,7 +5,7 @@
  */
 import { messageOf, PermanentError } from "../domain/errors.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
-import { checkPercent } from "../domain/check_percent.ts";
+import { checkPercent } from "../domain/check.ts";
 import {
   checkPayloadAsync,
   type Handler,

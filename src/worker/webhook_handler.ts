@@ -7,7 +7,9 @@
 import { backoffDelayMs } from "../domain/backoff.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { messageOf, PermanentError, RetryAfterError } from "../domain/errors.ts";
-import { checkInteger, type Task, WEBHOOK_TYPE } from "../domain/task.ts";
+import { checkInteger } from "../domain/check.ts";
+import type { Task } from "../domain/task.ts";
+import { WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { HandlerRegistry, TaskContext } from "./handler_registry.ts";
 import { isPublicAddress } from "./public_address.ts";
 

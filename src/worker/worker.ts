@@ -3,30 +3,22 @@
  *
  * A storage error is never a handler's failure and never ends the loop; a handler's error never ends the process.
  */
-import { type CancelTimer, type Clock, sleep, systemClock } from "../domain/clock.ts";
+import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
 import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
+import { type CancelTimer, type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
-import {
-  checkInteger,
-  checkName,
-  checkPairs,
-  isFinal,
-  type NewTask,
-  type Task,
-  TASK_LIMITS,
-  type TaskStatus,
-} from "../domain/task.ts";
-import type { WorkerBeat } from "../queue/operations.ts";
+import { isFinal, type NewTask, type Task, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
+import type { WorkerBeat } from "../queue/operator.ts";
 import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";
-import { Execution, type ExecutionEnd, type ExecutionReport } from "./execution.ts";
+import { Execution, type ExecutionReport } from "./execution.ts";
 import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { LogStore } from "./log_store.ts";
 import type { StuckThread } from "./thread_endings.ts";
 import { ThreadWatch } from "./thread_watch.ts";
-import { logClaim, logEvent, logStart, logStop } from "./worker_log.ts";
+import { logClaim, logEvent, logStart, logStop, type WorkerEvent } from "./worker_log.ts";
 
 /** The kinds of a worker's settings. */
 export interface WorkerDefaults {
@@ -53,21 +45,6 @@ export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
   pollIntervalMaxMs: 60_000,
   graceMs: 10_000,
 });
-
-/** What happened to a task, or to the worker itself (`error`). */
-export interface WorkerEvent {
-  /** What happened. */
-  readonly kind: "started" | ExecutionEnd | "error";
-  /** The task concerned, if it was one. */
-  readonly task?: Task;
-  /** Why, for people. */
-  readonly message?: string;
-  /**
-   * Whether only a new process helps: threads of isolated handlers go on although they were told to end, and take memory, or
-   * every processor. Stop the worker then and end the process; `holdfast worker` and `serve` do so with exit code 4.
-   */
-  readonly isFatal?: boolean;
-}
 
 /** How a worker works. */
 export interface WorkerOptions {

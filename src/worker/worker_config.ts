@@ -6,7 +6,7 @@ import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import { LOG_LIMITS } from "./log_limits.ts";
-import { describeProblems, onlyFields } from "./problems.ts";
+import { describeProblems, onlyFields } from "./schema_problems.ts";
 import { checkHost, WEBHOOK_TIMEOUT_MS } from "./webhook_handler.ts";
 import { WORKER_DEFAULTS } from "./worker.ts";
 

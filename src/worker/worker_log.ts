@@ -4,7 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Task } from "../domain/task.ts";
-import type { WorkerEvent } from "./worker.ts";
+import type { ExecutionEnd } from "./execution.ts";
 
 const logger = getLogger(["holdfast", "worker"]);
 
@@ -59,4 +59,19 @@ export function logEvent(worker: string, { kind, task, message }: WorkerEvent): 
     attempt: task?.attempts,
     reason: message,
   }));
+}
+
+/** What happened to a task, or to the worker itself (`error`). */
+export interface WorkerEvent {
+  /** What happened. */
+  readonly kind: "started" | ExecutionEnd | "error";
+  /** The task concerned, if it was one. */
+  readonly task?: Task;
+  /** Why, for people. */
+  readonly message?: string;
+  /**
+   * Whether only a new process helps: threads of isolated handlers go on although they were told to end, and take memory, or
+   * every processor. Stop the worker then and end the process; `holdfast worker` and `serve` do so with exit code 4.
+   */
+  readonly isFatal?: boolean;
 }

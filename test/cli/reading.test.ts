@@ -4,7 +4,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { FakeClock } from "../support/fake_clock.ts";

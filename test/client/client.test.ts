@@ -19,15 +19,11 @@ import {
   HoldfastError,
   type RunOptions,
 } from "../../client/client.ts";
-import type { LogLineSchema, StatusEventSchema } from "../../server/log_schemas.ts";
-import type {
-  EnqueueBody,
-  EnqueuedSchema,
-  ErrorSchema,
-  ExplanationSchema,
-  RunBody,
-  RunSchema,
-} from "../../server/schemas.ts";
+import type { LogLineSchema, StatusEventSchema } from "../../server/logs/schemas.ts";
+import type { EnqueueBody, EnqueuedSchema } from "../../server/tasks/schemas.ts";
+import type { ErrorSchema } from "../../server/http/error_schema.ts";
+import type { ExplanationSchema, RunSchema } from "../../server/runs/schemas.ts";
+import type { RunBody } from "../../server/modules/schemas.ts";
 import { readEvents } from "../../client/event_stream.ts";
 
 Deno.test("the client does the whole round over a real connection, with a token", async () => {

@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
-import { WEBHOOK_TYPE } from "../../src/domain/task.ts";
+import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import type { NewSchedule } from "../../src/queue/schedule.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { FakeClock } from "../support/fake_clock.ts";

@@ -9,7 +9,7 @@ import {
   RetryAfterError,
 } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { QueueOptions } from "../../src/open_queue.ts";
+import type { QueueOptions } from "../../src/compose/open_queue.ts";
 import type { ClaimRequest, TaskChange, TaskQueue } from "../../src/queue/task_queue.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 import { until } from "../support/until.ts";

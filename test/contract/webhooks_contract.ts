@@ -3,7 +3,8 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { PermanentError } from "../../src/domain/errors.ts";
-import { type Task, type Webhook, WEBHOOK_TYPE } from "../../src/domain/task.ts";
+import type { Task } from "../../src/domain/task.ts";
+import { type Webhook, WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 import type { UseClockedQueue } from "./dependencies_contract.ts";

@@ -6,8 +6,8 @@
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "../../src/ledger/sql_engine.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
-import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
-import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import type { FileName, Lock, LockName, StorageFile } from "../../src/storage/storage.ts";
 import { FakeClock } from "../support/fake_clock.ts";

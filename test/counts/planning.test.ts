@@ -4,7 +4,7 @@
  * changes nothing else (see `bench/NOTES.md`).
  */
 import { assert, assertEquals } from "@std/assert";
-import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { countScenario, SCENARIOS } from "./scenarios.ts";
 
 Deno.test("no statement of a task's life is planned anew at each call", async () => {

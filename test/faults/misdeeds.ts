@@ -3,7 +3,7 @@
  * them that is known to have cost somebody tasks.
  */
 import { dirname, join } from "node:path";
-import { restoreBackup } from "../../src/backups.ts";
+import { restoreBackup } from "../../src/compose/backups.ts";
 import { journalsOf } from "./files.ts";
 
 /** What stood there before, to be put back. */

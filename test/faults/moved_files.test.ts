@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import type { StorageError } from "../../src/domain/errors.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { FakeClock } from "../support/fake_clock.ts";

@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { FakeClock } from "../support/fake_clock.ts";

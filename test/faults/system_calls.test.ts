@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { type SystemCall, SystemCalls } from "./system_calls.ts";
 

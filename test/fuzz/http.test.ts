@@ -5,8 +5,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assert, assertEquals } from "@std/assert";
 import { z } from "zod";
 import { createApp } from "../../server/app.ts";
-import { ERROR_STATUSES } from "../../server/error_codes.ts";
-import { ErrorSchema, UnhealthySchema } from "../../server/schemas.ts";
+import { ERROR_STATUSES } from "../../server/http/error_codes.ts";
+import { ErrorSchema } from "../../server/http/error_schema.ts";
+import { UnhealthySchema } from "../../server/operations/schemas.ts";
 import {
   type Clock,
   HandlerRegistry,
@@ -18,7 +19,7 @@ import {
   systemClock,
   type TaskQueue,
 } from "../../src/mod.ts";
-import { WEBHOOK_TYPE } from "../../src/domain/task.ts";
+import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import { failingQueue, NOW } from "../server/fixture.ts";
 import {
   checkBody,

@@ -26,7 +26,7 @@ export const SUITE: readonly string[] = [
 ];
 
 const LEDGER = ["test/ledger"];
-const QUEUE = ["test/queue/task_queue.test.ts"];
+const QUEUE = ["test/ledger_queue/task_queue.test.ts"];
 const DISK = ["test/faults/system_calls.test.ts"];
 const CUT = ["test/ledger/cut.test.ts"];
 const TORN_TAIL = ["test/property/torn_tail.test.ts"];
@@ -34,9 +34,9 @@ const WEIGHTED = ["test/property/weighted_random.test.ts"];
 const SEEDS = ["test/simulation/regressions.test.ts"];
 const RELAXED = ["test/simulation/relaxed.test.ts"];
 const WORKER = ["test/worker/worker.test.ts"];
-const PRUNING = ["test/queue/queue_operations.test.ts"];
-const CLOCK = ["test/queue/clock_put_back.test.ts"];
-const MEMORY = ["test/queue/memory_budget.test.ts"];
+const PRUNING = ["test/ledger_queue/queue_operations.test.ts"];
+const CLOCK = ["test/ledger_queue/clock_put_back.test.ts"];
+const MEMORY = ["test/ledger_queue/memory_budget.test.ts"];
 const SHRINKING = ["test/ledger/shrink.test.ts"];
 
 /** Every mutant. */
@@ -50,7 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "keep no reserve of memory for what makes room",
-    file: "src/queue/ledger_queue.ts",
+    file: "src/ledger_queue/ledger_queue.ts",
     find: "    upTo?: MemoryMark,\n",
     replace: '    upTo: MemoryMark = "high_water",\n',
     tests: MEMORY,
@@ -114,17 +114,17 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a page however large",
-    file: "src/queue/page.ts",
+    file: "src/ledger_queue/rows/page.ts",
     find: "    if (left < 0 && page.length > 0) break;\n",
     replace: "",
-    tests: ["test/queue/large_payloads.test.ts"],
+    tests: ["test/ledger_queue/large_payloads.test.ts"],
   },
   {
     name: "what is given to a worker is stored without its lease",
-    file: "src/queue/insert_task.ts",
+    file: "src/ledger_queue/rows/insert_task.ts",
     find: "    ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),\n",
     replace: "",
-    tests: ["test/queue/first_lease.test.ts"],
+    tests: ["test/ledger_queue/first_lease.test.ts"],
   },
   {
     name: "acknowledge before the fsync",
@@ -158,7 +158,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "compare the lease without its token",
-    file: "src/queue/lease.ts",
+    file: "src/ledger_queue/tasks/lease.ts",
     find: "  if (token !== lease.leaseToken) {\n",
     replace: "  if (false) {\n",
     tests: QUEUE,
@@ -258,7 +258,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "let rescue ignore the clock",
-    file: "src/queue/rescue.ts",
+    file: "src/ledger_queue/tasks/rescue.ts",
     find: "lease_until_utc <= +? ORDER BY",
     replace: "(lease_until_utc <= +? OR TRUE) ORDER BY",
     tests: QUEUE,
@@ -266,14 +266,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name:
       "end a lease of a clock that was put back before it has lasted as long as it was meant to",
-    file: "src/queue/clock_watch.ts",
+    file: "src/ledger_queue/clock_watch.ts",
     find: "      waitedMs > untilMs - updatedAtMs\n",
     replace: "      waitedMs >= 0 || untilMs < updatedAtMs\n",
     tests: CLOCK,
   },
   {
     name: "end a lease of a clock that was put back though its holder renews it",
-    file: "src/queue/clock_watch.ts",
+    file: "src/ledger_queue/clock_watch.ts",
     find:
       "  return before.token === now.token && before.untilMs === now.untilMs &&\n    before.updatedAtMs === now.updatedAtMs;\n",
     replace: "  return before.token === now.token;\n",
@@ -281,14 +281,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "never end a lease of a clock that was put back",
-    file: "src/queue/clock_watch.ts",
+    file: "src/ledger_queue/clock_watch.ts",
     find: "before.waitedMs + waitedMs",
     replace: "before.waitedMs",
     tests: CLOCK,
   },
   {
     name: "let rescue ignore that attempts are used up",
-    file: "src/queue/rescue.ts",
+    file: "src/ledger_queue/tasks/rescue.ts",
     find: "  if (attempts >= maxAttempts) {\n",
     replace: "  if (false) {\n",
     tests: QUEUE,
@@ -374,14 +374,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "let claim ignore capabilities",
-    file: "src/queue/claim.ts",
+    file: "src/ledger_queue/tasks/claim.ts",
     find: "      .filter((compatibility) => isCapable(claim.capabilities, compatibility))\n",
     replace: "",
     tests: QUEUE,
   },
   {
     name: "let cancel change a final task",
-    file: "src/queue/by_hand.ts",
+    file: "src/ledger_queue/tasks/cancel_retry.ts",
     find: '  if (status !== "queued" && status !== "leased") return false;\n',
     replace: "",
     tests: QUEUE,
@@ -558,7 +558,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "lease a task that another process has leased meanwhile",
-    file: "src/queue/claim.ts",
+    file: "src/ledger_queue/tasks/claim.ts",
     find:
       "WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`",
     replace: "WHERE id = ? AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`",
@@ -566,70 +566,70 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "let a capability be there, whatever its value",
-    file: "src/queue/claim.ts",
+    file: "src/ledger_queue/tasks/claim.ts",
     find: "capabilities.get(name) === canonicalJson(value)",
     replace: "capabilities.has(name)",
     tests: QUEUE,
   },
   {
     name: "let weighted random forget how far its clocks have run",
-    file: "src/queue/operation_context.ts",
+    file: "src/ledger_queue/rows/lanes.ts",
     find: "  return clock + drawWaitingTime(",
     replace: "  return drawWaitingTime(",
     tests: WEIGHTED,
   },
   {
     name: "take another type under the same key for the same task",
-    file: "src/queue/enqueue.ts",
+    file: "src/ledger_queue/tasks/enqueue.ts",
     find: '  if (cell(row, "type") !== task.type) return false;\n',
     replace: "",
     tests: QUEUE,
   },
   {
     name: "count the attempt of a released task",
-    file: "src/queue/lease.ts",
+    file: "src/ledger_queue/tasks/lease.ts",
     find: 'attempts: (cell(row, "attempts") as number) - 1, message',
     replace: 'attempts: cell(row, "attempts") as number, message',
     tests: QUEUE,
   },
   {
     name: "retry at once, whatever the delay",
-    file: "src/queue/requeue.ts",
+    file: "src/ledger_queue/tasks/requeue.ts",
     find: "runAfterMs <= nowMs && waitsFor === 0 ? 1 : 0,",
     replace: "waitsFor === 0 ? 1 : 0,",
     tests: QUEUE,
   },
   {
     name: "claim a child whose parents are not final by its id",
-    file: "src/queue/claim.ts",
+    file: "src/ledger_queue/tasks/claim.ts",
     find: "status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`",
     replace: "status = 'queued' AND (is_ready = 1 OR run_after_utc <= ?)`",
     tests: QUEUE,
   },
   {
     name: "start a child when the first of its parents has ended",
-    file: "src/queue/settle.ts",
+    file: "src/ledger_queue/tasks/propagate.ts",
     find: "    if (waitsFor > 0) {",
     replace: "    if (waitsFor > 1) {",
     tests: QUEUE,
   },
   {
     name: "end a child and leave its own children waiting",
-    file: "src/queue/settle.ts",
+    file: "src/ledger_queue/tasks/propagate.ts",
     find: "      this.#parents.push(parentOfRow(felled));\n",
     replace: "",
     tests: QUEUE,
   },
   {
     name: "retry by hand with the attempts used up",
-    file: "src/queue/by_hand.ts",
+    file: "src/ledger_queue/tasks/cancel_retry.ts",
     find: "{ delayMs: 0, attempts: 0, message: null }",
     replace: '{ delayMs: 0, attempts: cell(row, "attempts") as number, message: null }',
     tests: QUEUE,
   },
   {
     name: "leave a pruned task's transitions",
-    file: "src/queue/prune.ts",
+    file: "src/ledger_queue/tasks/prune.ts",
     find: "for (const key of tx.read(PRUNE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);",
     replace: "",
     tests: PRUNING,
@@ -693,7 +693,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "hold up the thread at each fsync, however many wait",
-    file: "src/ledger/sync_manner.ts",
+    file: "src/ledger/fsync_mode.ts",
     find: "    const isCrowded = waiting >= CROWD;\n",
     replace: "    const isCrowded = waiting < 0;\n",
     tests: LEDGER,
@@ -732,10 +732,10 @@ export const MUTANTS: readonly Mutant[] = [
   ...SERVER_MUTANTS,
   {
     name: "let one operation write as much as there is",
-    file: "src/queue/record_budget.ts",
+    file: "src/ledger_queue/rows/record_budget.ts",
     find: "    return this.#left <= 0;\n",
     replace: "    return false;\n",
-    tests: ["test/queue/large_payloads.test.ts"],
+    tests: ["test/ledger_queue/large_payloads.test.ts"],
   },
   {
     name: "believe for ever that a record that was read is there",
@@ -799,7 +799,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/ledger/salvage.ts",
     find: "  const isLikely = lost.length === 0 || segments.includes(said + 1);\n",
     replace: "  const isLikely = true;\n",
-    tests: ["test/queue/backups.test.ts"],
+    tests: ["test/compose/backups.test.ts"],
   },
   {
     name: "leave a new folder to the file system",

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { dirname, join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { checkStreamless } from "../../src/platform/queue_path.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 

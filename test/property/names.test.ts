@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { checkInstant, checkInteger, checkName, INSTANT_RANGE } from "../../src/domain/task.ts";
+import { checkInstant, checkInteger, checkName, INSTANT_RANGE } from "../../src/domain/check.ts";
 
 const PARAMETERS = { seed: 20_260_131, numRuns: 3000 };
 const LENGTH_MAX = 20;

@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
 import type { Lease, NewTask, TaskReference } from "../../src/domain/task.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import type { ClaimRequest, ListRequest, TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { seededRandom } from "../support/queues.ts";

@@ -3,7 +3,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import type { ClaimRequest, TaskQueue } from "../../src/queue/task_queue.ts";
 import { seededRandom } from "../support/queues.ts";
 import { assertDistributed, countOne, sequentialDraws } from "./chi_squared.ts";

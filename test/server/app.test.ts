@@ -3,7 +3,10 @@ import { Hono } from "hono";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { HandlerRegistry, QueueError, type QueueErrorCode, StorageError } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
-import { EnqueuedSchema, ErrorSchema, HealthSchema, RunSchema } from "../../server/schemas.ts";
+import { EnqueuedSchema } from "../../server/tasks/schemas.ts";
+import { ErrorSchema } from "../../server/http/error_schema.ts";
+import { HealthSchema } from "../../server/operations/schemas.ts";
+import { RunSchema } from "../../server/runs/schemas.ts";
 import { failingQueue, post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 const ENQUEUE = "/api/queue/enqueue";

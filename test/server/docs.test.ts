@@ -2,7 +2,7 @@
  * docs/http.md names every route with its scope, and every error with its status.
  */
 import { assert, assertEquals } from "@std/assert";
-import { ERROR_STATUSES } from "../../server/error_codes.ts";
+import { ERROR_STATUSES } from "../../server/http/error_codes.ts";
 import { withApp } from "./fixture.ts";
 import { documentOf } from "./openapi_document.ts";
 

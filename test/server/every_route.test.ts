@@ -24,9 +24,9 @@ import {
   SCOPES,
   tokenAccess,
 } from "../../server/app.ts";
-import { ERROR_STATUSES } from "../../server/error_codes.ts";
-import { EXAMPLE } from "../../server/fields.ts";
-import { ErrorSchema } from "../../server/schemas.ts";
+import { ERROR_STATUSES } from "../../server/http/error_codes.ts";
+import { EXAMPLE } from "../../server/http/fields.ts";
+import { ErrorSchema } from "../../server/http/error_schema.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { until } from "../support/until.ts";
 import { exampleHandlers, failingQueue } from "./fixture.ts";

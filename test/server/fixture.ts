@@ -12,8 +12,8 @@ import {
   type TaskQueue,
 } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
-import type { ErrorCode } from "../../server/error_codes.ts";
-import { ErrorSchema } from "../../server/schemas.ts";
+import type { ErrorCode } from "../../server/http/error_codes.ts";
+import { ErrorSchema } from "../../server/http/error_schema.ts";
 
 /** The clock of every app under test. */
 export const NOW = "2026-01-31T12:00:00.000Z";

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assert, assertEquals } from "@std/assert";
 import { type HealthReason, openQueue, type QueueHealth, StorageError } from "../../src/mod.ts";
-import { HealthSchema, UnhealthySchema } from "../../server/schemas.ts";
+import { HealthSchema, UnhealthySchema } from "../../server/operations/schemas.ts";
 import { overridden } from "../support/overridden_queue.ts";
 import { claimOne, failingQueue, NOW, read, readError, withApp } from "./fixture.ts";
 

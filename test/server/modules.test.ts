@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { z } from "zod";
 import { HandlerRegistry } from "../../src/mod.ts";
-import { ModuleListSchema, ModuleSchema, RunSchema } from "../../server/schemas.ts";
+import { ModuleListSchema, ModuleSchema } from "../../server/modules/schemas.ts";
+import { RunSchema } from "../../server/runs/schemas.ts";
 import { post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 Deno.test("GET /api/modules lists the registered handlers in order", () =>

@@ -6,14 +6,12 @@ import {
   EnqueuedBatchSchema,
   EnqueuedSchema,
   ParentListSchema,
-  RunBatchSchema,
-  RunPageSchema,
-  RunResultSchema,
-  RunSchema,
   TaskPageSchema,
   TaskSchema,
   TransitionListSchema,
-} from "../../server/schemas.ts";
+} from "../../server/tasks/schemas.ts";
+import { RunBatchSchema } from "../../server/modules/schemas.ts";
+import { RunPageSchema, RunResultSchema, RunSchema } from "../../server/runs/schemas.ts";
 import { HandlerRegistry, PermanentError } from "../../src/mod.ts";
 import { claimOne, post, read, readError, refusedFields, withApp } from "./fixture.ts";
 

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { EnqueuedSchema, StatsSchema, TaskSchema } from "../../server/schemas.ts";
+import { EnqueuedSchema, TaskSchema } from "../../server/tasks/schemas.ts";
+import { StatsSchema } from "../../server/operations/schemas.ts";
 import { claimOne, post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 const PATH = "/api/queue/enqueue";

@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assert, assertEquals } from "@std/assert";
 import type { TaskQueue } from "../../src/mod.ts";
-import { ExplanationSchema, RunPageSchema, RunSchema } from "../../server/schemas.ts";
+import { ExplanationSchema, RunPageSchema, RunSchema } from "../../server/runs/schemas.ts";
 import { claimOne, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 /** The run ids on the page that `query` asks for, and the total. */

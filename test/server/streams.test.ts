@@ -13,8 +13,8 @@ import {
   type TaskQueue,
 } from "../../src/mod.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
-import { LogPageSchema } from "../../server/log_schemas.ts";
-import { RunSchema } from "../../server/schemas.ts";
+import { LogPageSchema } from "../../server/logs/schemas.ts";
+import { RunSchema } from "../../server/runs/schemas.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { until } from "../support/until.ts";

@@ -3,7 +3,7 @@
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { HandlerRegistry, registerWebhooks, type TaskQueue, WEBHOOK_TYPE } from "../../src/mod.ts";
-import { ModuleListSchema } from "../../server/schemas.ts";
+import { ModuleListSchema } from "../../server/modules/schemas.ts";
 import { post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
 const PARAMETERS = { to: "ann@example.com" };

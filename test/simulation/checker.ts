@@ -5,7 +5,7 @@
  * answered; what was asked and never answered may have happened or not, at any time since.
  */
 import { QueueError, QueueFullError, StorageError } from "../../src/domain/errors.ts";
-import type { Durability } from "../../src/ledger/ledger.ts";
+import type { Durability } from "../../src/domain/durability.ts";
 import type { NewTask, Task, TaskStatus } from "../../src/domain/task.ts";
 import type { EnqueueResult } from "../../src/queue/task_queue.ts";
 import { Acknowledgements, type Sign } from "./acknowledgements.ts";

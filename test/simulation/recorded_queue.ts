@@ -11,9 +11,9 @@ import {
   TASK_LIMITS,
   toLease,
 } from "../../src/domain/task.ts";
-import type { Durability } from "../../src/ledger/ledger.ts";
-import type { LedgerCheckpoint } from "../../src/ledger/checkpointer.ts";
-import type { PruneReport, PruneRequest } from "../../src/queue/operations.ts";
+import type { Durability } from "../../src/domain/durability.ts";
+import type { LedgerCheckpoint } from "../../src/domain/storage_stats.ts";
+import type { PruneReport, PruneRequest } from "../../src/queue/operator.ts";
 import type {
   ClaimRequest,
   EnqueueResult,

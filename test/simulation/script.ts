@@ -3,7 +3,7 @@
  *
  * Each step has a seed of its own, so that leaving one out changes the others as little as possible.
  */
-import type { Durability } from "../../src/ledger/ledger.ts";
+import type { Durability } from "../../src/domain/durability.ts";
 import { Chance } from "./chance.ts";
 
 /** The circumstances of a simulation. */

@@ -4,11 +4,12 @@
 import type { CancelTimer, Clock } from "../../src/domain/clock.ts";
 import { messageOf } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
-import { type Durability, Ledger } from "../../src/ledger/ledger.ts";
+import type { Durability } from "../../src/domain/durability.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
 import type { SqlEngine } from "../../src/ledger/sql_engine.ts";
-import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
+import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { OrderMonitor, watchLedger } from "../support/order_monitor.ts";
 import { Chance } from "./chance.ts";

@@ -4,8 +4,8 @@
 import type { Task } from "../../src/domain/task.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { SqlEngine } from "../../src/ledger/sql_engine.ts";
-import { LedgerQueue } from "../../src/queue/ledger_queue.ts";
-import { QUEUE_SCHEMA } from "../../src/queue/schema.ts";
+import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { Chance } from "./chance.ts";
 import type { SimulatedDisk } from "./disk.ts";

@@ -3,9 +3,9 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { dirname, join } from "node:path";
-import { restoreBackup } from "../../src/backups.ts";
+import { restoreBackup } from "../../src/compose/backups.ts";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openLogStore, openQueue } from "../../src/open_queue.ts";
+import { openLogStore, openQueue } from "../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 

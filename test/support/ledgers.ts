@@ -2,7 +2,8 @@
  * Ledgers for tests: a table of notes, several processes on one disk.
  */
 import type { Clock } from "../../src/domain/clock.ts";
-import { type Durability, Ledger } from "../../src/ledger/ledger.ts";
+import type { Durability } from "../../src/domain/durability.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
 import type { Schema } from "../../src/ledger/schema.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import type { Storage } from "../../src/storage/storage.ts";

@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import type { Random } from "../../src/domain/random.ts";
-import { openQueue, type QueueOptions } from "../../src/open_queue.ts";
+import { openQueue, type QueueOptions } from "../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "./fake_clock.ts";

@@ -2,10 +2,11 @@
  * What NDJSON carries beside tasks: their webhooks, and the schedules.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { exportTasks } from "../../src/export_tasks.ts";
-import { importAsNewQueue, ImportRefusedError, importTasks } from "../../src/import_tasks.ts";
-import { openQueue } from "../../src/open_queue.ts";
-import { WEBHOOK_TYPE } from "../../src/domain/task.ts";
+import { exportTasks } from "../../src/compose/export_tasks.ts";
+import { importAsNewQueue, importTasks } from "../../src/compose/import_tasks.ts";
+import { ImportRefusedError } from "../../src/transfer/import_report.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
+import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import { SCHEDULE_LIMITS } from "../../src/queue/schedule.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";

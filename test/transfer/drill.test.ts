@@ -2,9 +2,10 @@
  * The drill: over to Holdfast, half of the work there, back within minutes, the rest in the Python system, and over once more.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { exportTasks } from "../../src/export_tasks.ts";
-import { ImportRefusedError, importTasks } from "../../src/import_tasks.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { exportTasks } from "../../src/compose/export_tasks.ts";
+import { ImportRefusedError } from "../../src/transfer/import_report.ts";
+import { importTasks } from "../../src/compose/import_tasks.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { HandlerRegistry } from "../../src/worker/handler_registry.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { inFolder, original, originalDatabase, pythonTest } from "./original_system.ts";

@@ -3,9 +3,10 @@
  */
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
-import { exportTasks } from "../../src/export_tasks.ts";
-import { importAsNewQueue, ImportRefusedError, importTasks } from "../../src/import_tasks.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { exportTasks } from "../../src/compose/export_tasks.ts";
+import { importAsNewQueue, importTasks } from "../../src/compose/import_tasks.ts";
+import { ImportRefusedError } from "../../src/transfer/import_report.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { inFolder } from "./original_system.ts";
 
 function lineOf(id: number, fields: Readonly<Record<string, unknown>> = {}): string {

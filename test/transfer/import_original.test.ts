@@ -4,7 +4,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { quotePath, StorageError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
-import { ImportRefusedError, importTasks, readTaskFile } from "../../src/import_tasks.ts";
+import { ImportRefusedError } from "../../src/transfer/import_report.ts";
+import { importTasks, readTaskFile } from "../../src/compose/import_tasks.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";
 import {

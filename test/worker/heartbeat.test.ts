@@ -2,11 +2,12 @@
  * A worker's heartbeats: at its start, every 15 s, never its end.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { HandlerRegistry } from "../../src/worker/handler_registry.ts";
-import { Worker, type WorkerEvent } from "../../src/worker/worker.ts";
+import { Worker } from "../../src/worker/worker.ts";
+import type { WorkerEvent } from "../../src/worker/worker_log.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 

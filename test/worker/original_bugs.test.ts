@@ -2,11 +2,12 @@
  * Bugs of the Python original that must not come back, as far as the worker is concerned: one test per ✗ of the SPEC.
  */
 import { assert, assertEquals } from "@std/assert";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { type Handler, HandlerRegistry } from "../../src/worker/handler_registry.ts";
-import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/worker.ts";
+import { Worker, type WorkerOptions } from "../../src/worker/worker.ts";
+import type { WorkerEvent } from "../../src/worker/worker_log.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 

@@ -8,7 +8,7 @@ import {
 } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { openQueue } from "../../src/open_queue.ts";
+import { openQueue } from "../../src/compose/open_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import {
   type Handler,
@@ -17,7 +17,8 @@ import {
   type TaskContext,
 } from "../../src/worker/handler_registry.ts";
 import { MemoryLogStore } from "../../src/worker/memory_log_store.ts";
-import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/worker.ts";
+import { Worker, type WorkerOptions } from "../../src/worker/worker.ts";
+import type { WorkerEvent } from "../../src/worker/worker_log.ts";
 import { type FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { overridden } from "../support/overridden_queue.ts";

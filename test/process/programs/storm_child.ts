@@ -4,7 +4,7 @@
  */
 import { QueueError } from "../../../src/domain/errors.ts";
 import type { Task } from "../../../src/domain/task.ts";
-import { openQueue } from "../../../src/open_queue.ts";
+import { openQueue } from "../../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../../src/queue/task_queue.ts";
 import { seededRandom } from "../../support/queues.ts";
 import { Instructions, report } from "./program.ts";

@@ -1,0 +1,278 @@
+/**
+ * The desk: what commands that ask and tell need of a queue, in documents as `--json` writes them. One is a queue's files,
+ * the other one a server.
+ */
+import {
+  type LogLine,
+  type LogPage,
+  type LogStore,
+  type NewSchedule,
+  type NewTask,
+  type PartRequest,
+  type PruneRequest,
+  QueueError,
+  type Task,
+  type TaskQueue,
+} from "../src/mod.ts";
+import { explanationJson } from "../server/runs/json.ts";
+import { healthReasonsJson, statsJson } from "../server/operations/json.ts";
+import { taskJson, transitionJson } from "../server/tasks/json.ts";
+import { workerJson } from "../server/workers/json.ts";
+import { nextCursorOf, nextScheduleCursorOf, readPart } from "../server/http/paging.ts";
+import { scheduleJson } from "../server/schedules/json.ts";
+import type { DocumentOf } from "./documents.ts";
+import { checkedInput, NotFoundError } from "./exit.ts";
+
+/** A task as a document. */
+export type TaskDocument = DocumentOf<"Task">;
+
+/** Which tasks to list. */
+export interface ListQuery {
+  readonly status?: TaskDocument["status"];
+  readonly type?: string;
+  readonly limit: number;
+  /** The `next_cursor` of the page before; default the newest task. */
+  readonly cursor?: number;
+}
+
+/** Which part of what happened to a task; `cursor` is the `next_cursor` of the page before. */
+export interface TransitionQuery {
+  readonly limit?: number;
+  readonly cursor?: number;
+}
+
+/** Which schedules to list; `cursor` is the `next_cursor` of the page before. */
+export interface ScheduleQuery {
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/** Where a log is read on: a byte for files, a cursor for servers; `null` is the beginning. */
+export type LogPosition = number | string | null;
+
+/** Lines of a log, and where the next ones begin. */
+export interface LogPart {
+  readonly lines: readonly LogLine[];
+  readonly next: LogPosition;
+}
+
+/** A queue, wherever it is. Methods that take a reference throw NotFoundError when it names no task. */
+export interface Desk {
+  /** Stores a task; on disk when it resolves. */
+  enqueue(task: NewTask): Promise<DocumentOf<"Enqueued">>;
+  /** Stores all of these tasks, or none; on disk when it resolves. */
+  enqueueBatch(tasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">>;
+  /** The task that a task id, or a run id, names. */
+  find(reference: string): Promise<TaskDocument>;
+  /** A page of tasks, newest first, where the next one begins, and how many there are in all when that is known. */
+  list(query: ListQuery): Promise<DocumentOf<"TaskList">>;
+  cancel(reference: string): Promise<DocumentOf<"Cancelled">>;
+  retry(reference: string): Promise<DocumentOf<"Retried">>;
+  explain(reference: string): Promise<DocumentOf<"Explanation">>;
+  transitions(reference: string, query?: TransitionQuery): Promise<DocumentOf<"TransitionList">>;
+  workers(): Promise<DocumentOf<"WorkerList">>;
+  stats(): Promise<DocumentOf<"Stats">>;
+  health(): Promise<DocumentOf<"Health">>;
+  prune(request: PruneRequest): Promise<DocumentOf<"Pruned">>;
+  checkpoint(): Promise<DocumentOf<"Checkpointed">>;
+  schedules(query: ScheduleQuery): Promise<DocumentOf<"ScheduleList">>;
+  /** Adds a schedule, or replaces another one with its id. */
+  addSchedule(schedule: NewSchedule, replace: boolean): Promise<DocumentOf<"ScheduleAdded">>;
+  /** @throws NotFoundError */
+  removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">>;
+  /** @throws NotFoundError */
+  pauseSchedule(id: string, paused: boolean): Promise<DocumentOf<"Schedule">>;
+  /** A page of the log of a task from a position on; there are more unless `next` is the same. */
+  readLog(task: TaskDocument, from: LogPosition): Promise<LogPart>;
+  /** Calls `listener` when the task may have changed, or never: look now and then as well. Returns the way to stop. */
+  watch(taskId: number, listener: () => void): () => void;
+  /** How often to look whether something is new, in milliseconds. */
+  readonly lookIntervalMs: number;
+}
+
+/** Another process's log lines are looked for this often. */
+const LOOK_INTERVAL_MS = 200;
+
+/** A queue that is open in this process. */
+export class LocalDesk implements Desk {
+  readonly lookIntervalMs = LOOK_INTERVAL_MS;
+  readonly #queue: TaskQueue;
+  readonly #logs: LogStore;
+
+  constructor(queue: TaskQueue, logs: LogStore) {
+    this.#queue = queue;
+    this.#logs = logs;
+  }
+
+  async enqueue(newTask: NewTask): Promise<DocumentOf<"Enqueued">> {
+    const { task, created } = await this.#queue.enqueue(newTask);
+    return { created, task: taskJson(task) };
+  }
+
+  async enqueueBatch(newTasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">> {
+    const results = await this.#queue.enqueueBatch(newTasks);
+    return batchDocument(results.map(({ task, created }) => ({ ...taskJson(task), created })));
+  }
+
+  async find(reference: string): Promise<TaskDocument> {
+    return taskJson(await findTask(this.#queue, reference));
+  }
+
+  async list({ cursor, limit, ...filter }: ListQuery): Promise<DocumentOf<"TaskList">> {
+    const [tasks, total] = await Promise.all([
+      this.#queue.list({ ...filter, limit, beforeId: cursor }),
+      this.#queue.count(filter),
+    ]);
+    const next_cursor = await nextCursorOf(this.#queue, filter, tasks);
+    return { tasks: tasks.map(taskJson), total, next_cursor };
+  }
+
+  async cancel(reference: string): Promise<DocumentOf<"Cancelled">> {
+    const { id } = await findTask(this.#queue, reference);
+    const cancelled = await this.#queue.cancel(id);
+    return { cancelled, task: await this.find(String(id)) };
+  }
+
+  async retry(reference: string): Promise<DocumentOf<"Retried">> {
+    const { id } = await findTask(this.#queue, reference);
+    const retried = await this.#queue.retry(id);
+    return { retried, task: await this.find(String(id)) };
+  }
+
+  async explain(reference: string): Promise<DocumentOf<"Explanation">> {
+    const { id } = await findTask(this.#queue, reference);
+    const explanation = await this.#queue.explain(id);
+    if (explanation === undefined) throw new NotFoundError(`task ${id} was just deleted`);
+    return explanationJson(explanation);
+  }
+
+  async transitions(
+    reference: string,
+    query: TransitionQuery = {},
+  ): Promise<DocumentOf<"TransitionList">> {
+    const { id } = await findTask(this.#queue, reference);
+    const read = (request: PartRequest) => this.#queue.transitions(id, request);
+    const { part, next_cursor } = await readPart(read, query);
+    return { task_id: id, transitions: part.map(transitionJson), next_cursor };
+  }
+
+  async workers(): Promise<DocumentOf<"WorkerList">> {
+    return { workers: (await this.#queue.listWorkers()).map(workerJson) };
+  }
+
+  async stats(): Promise<DocumentOf<"Stats">> {
+    return statsJson(await this.#queue.stats());
+  }
+
+  async health(): Promise<DocumentOf<"Health">> {
+    const { verdict, reasons } = await this.#queue.health();
+    return { status: verdict, reasons: healthReasonsJson(reasons) };
+  }
+
+  async prune(request: PruneRequest): Promise<DocumentOf<"Pruned">> {
+    const { pruned, byStatus } = await checkedInput(() => this.#queue.prune(request));
+    return { pruned, by_status: { ...byStatus } };
+  }
+
+  async checkpoint(): Promise<DocumentOf<"Checkpointed">> {
+    const { sequence, snapshotBytes, removedSegments } = await this.#queue.checkpoint();
+    return { sequence, snapshot_bytes: snapshotBytes, removed_segments: removedSegments };
+  }
+
+  async schedules({ cursor, limit }: ScheduleQuery): Promise<DocumentOf<"ScheduleList">> {
+    const schedules = await checkedInput(() =>
+      this.#queue.listSchedules({ afterId: cursor, limit })
+    );
+    const next_cursor = await nextScheduleCursorOf(this.#queue, schedules);
+    return { schedules: schedules.map(scheduleJson), next_cursor };
+  }
+
+  async addSchedule(
+    wanted: NewSchedule,
+    replace: boolean,
+  ): Promise<DocumentOf<"ScheduleAdded">> {
+    const { schedule, created } = await checkedInput(() =>
+      this.#queue.addSchedule(wanted, { replace })
+    );
+    return { created, schedule: scheduleJson(schedule) };
+  }
+
+  async removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">> {
+    const removed = await checkedInput(() => this.#queue.removeSchedule(id));
+    if (!removed) throw noSuchSchedule(id);
+    return { removed };
+  }
+
+  async pauseSchedule(id: string, paused: boolean): Promise<DocumentOf<"Schedule">> {
+    try {
+      return scheduleJson(await checkedInput(() => this.#queue.pauseSchedule(id, paused)));
+    } catch (thrown) {
+      const isUnknown = thrown instanceof QueueError && thrown.code === "schedule_not_found";
+      throw isUnknown ? noSuchSchedule(id) : thrown;
+    }
+  }
+
+  async readLog({ id }: TaskDocument, from: LogPosition): Promise<LogPart> {
+    const page: LogPage = await this.#logs.read(id, Number(from ?? 0));
+    return { lines: page.lines, next: page.nextOffset };
+  }
+
+  watch(taskId: number, listener: () => void): () => void {
+    return this.#queue.watch((changes) => {
+      if (changes === "reset" || changes.some((one) => one.taskId === taskId)) listener();
+    });
+  }
+}
+
+/** The log of a task from a position on, page by page, to its end. */
+export async function* logPages(
+  desk: Desk,
+  task: TaskDocument,
+  from: LogPosition = null,
+): AsyncGenerator<LogPart> {
+  for (let position = from;;) {
+    const part = await desk.readLog(task, position);
+    if (part.lines.length === 0) return;
+    yield part;
+    position = part.next;
+  }
+}
+
+/** What came of a batch. */
+export function batchDocument(
+  results: readonly { readonly id: number; readonly run_id: string; readonly created: boolean }[],
+): DocumentOf<"EnqueuedBatch"> {
+  const tasks = results.map(({ id, run_id, created }) => ({ id, run_id, created }));
+  const created = tasks.filter((task) => task.created).length;
+  return { created, existing: tasks.length - created, tasks };
+}
+
+/**
+ * The task that `reference` names: digits are a task id, `run:…` and everything else a run id.
+ *
+ * @throws NotFoundError when there is none.
+ */
+export async function findTask(queue: TaskQueue, reference: string): Promise<Task> {
+  const { taskId, runId } = parseReference(reference);
+  const task = taskId === undefined ? await queue.getByRunId(runId) : await queue.get(taskId);
+  if (task === undefined) throw noSuchTask(reference);
+  return task;
+}
+
+/** What a reference says: a task id, or else a run id. @throws NotFoundError for a task id that cannot be. */
+export function parseReference(reference: string): { taskId?: number; runId: string } {
+  if (!/^\d+$/.test(reference)) return { runId: reference.replace(/^run:/, "") };
+  const taskId = Number(reference);
+  if (!Number.isSafeInteger(taskId)) throw noSuchTask(reference);
+  return { taskId, runId: "" };
+}
+
+/** The refusal of a reference that names nothing. */
+export function noSuchTask(reference: string): NotFoundError {
+  return new NotFoundError(`there is no task ${JSON.stringify(reference)}`);
+}
+
+/** What is thrown when no schedule has this id. */
+export function noSuchSchedule(id: string): NotFoundError {
+  return new NotFoundError(`there is no schedule ${JSON.stringify(id)}`);
+}

@@ -1,0 +1,167 @@
+/**
+ * Every error the API answers with, and the one map from what was thrown to it.
+ *
+ * A 5xx answer never carries the cause: that goes to `onError`, the client learns only that it was not its fault.
+ */
+import type { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { messageOf, QueueError, QueueFullError, StorageError } from "../../src/mod.ts";
+import { ERROR_STATUSES, type ErrorCode, type ErrorStatus } from "./error_codes.ts";
+import type { ResolvedAppOptions } from "./options.ts";
+import type { ErrorSchema } from "./error_schema.ts";
+
+/** What is wrong with one field of a request. */
+export interface FieldProblem {
+  /** Where it is, such as `parameters.to` or `limit`; `body` for the body as a whole. */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** What an error may say beyond its code and detail. */
+export interface HttpErrorOptions extends ErrorOptions {
+  /** Each field's problem. */
+  readonly problems?: readonly FieldProblem[];
+  /** Response headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An error as the client will see it: `message` becomes `detail`. */
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  readonly code: ErrorCode;
+  readonly status: ErrorStatus;
+  readonly problems: readonly FieldProblem[] | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, detail: string, options: HttpErrorOptions = {}) {
+    super(detail, options);
+    this.code = code;
+    this.status = ERROR_STATUSES[code];
+    this.problems = options.problems;
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** Seconds after which a client may try an unavailable queue again. */
+const RETRY_AFTER_SECONDS = 5;
+
+/** The error for anything a route threw. */
+export function httpErrorOf(thrown: unknown): HttpError {
+  if (thrown instanceof HttpError) return thrown;
+  if (thrown instanceof QueueError) return ofQueueError(thrown);
+  if (thrown instanceof QueueFullError) return queueFull(thrown);
+  if (thrown instanceof StorageError) return queueUnavailable(thrown);
+  if (thrown instanceof HTTPException) return ofHttpException(thrown);
+  return new HttpError("INTERNAL_ERROR", "Something went wrong on our side", { cause: thrown });
+}
+
+/** The queue cannot answer now; `cause` is for the operator only. */
+export function queueUnavailable(cause: unknown): HttpError {
+  return new HttpError("QUEUE_UNAVAILABLE", "The queue is not available, try again later", {
+    cause,
+    headers: { "Retry-After": String(RETRY_AFTER_SECONDS) },
+  });
+}
+
+/** The queue takes no more tasks; how full it is, the client may know. */
+function queueFull(error: QueueFullError): HttpError {
+  const { usedBytes, markBytes } = error;
+  const detail = `The queue is full: it would take ${usedBytes} bytes of memory, ${
+    Math.floor(markBytes)
+  } are allowed; it takes tasks again when finished ones have been pruned`;
+  return new HttpError("QUEUE_FULL", detail);
+}
+
+/** A 422 for the issues that zod found; `at` is where the checked value stands in the request. */
+export function validationError(
+  error: Pick<z.ZodError, "issues">,
+  at: readonly PropertyKey[] = [],
+): HttpError {
+  const problems = error.issues.flatMap((issue) => problemsOf(issue, at));
+  const summary = problems.map(({ field, message }) => `${field}: ${message}`).join("; ");
+  return new HttpError("VALIDATION_ERROR", `Cannot accept the request: ${summary}`, { problems });
+}
+
+/**
+ * What `queue.enqueue` threw, with the caller's mistakes told apart from ours: a `TypeError` is a field the queue refuses.
+ * A `RangeError` is a size, because the schemas have checked every number's range before.
+ */
+export function enqueueErrorOf(thrown: unknown): unknown {
+  if (thrown instanceof RangeError) return new HttpError("PAYLOAD_TOO_LARGE", thrown.message);
+  if (thrown instanceof TypeError) return new HttpError("VALIDATION_ERROR", thrown.message);
+  return thrown;
+}
+
+/** Hands the cause of a 5xx answer to the operator; a limit that was reached has none. */
+export function reportError(error: HttpError, options: ResolvedAppOptions): void {
+  if (error.status >= 500 && "cause" in error) options.onError(error.cause);
+}
+
+/** The JSON body that tells the client of `error`. */
+export function errorJson(error: HttpError, atMs: number): z.infer<typeof ErrorSchema> {
+  return {
+    detail: error.message,
+    error_code: error.code,
+    timestamp: new Date(atMs).toISOString(),
+    errors: error.problems?.map((problem) => ({ ...problem })),
+  };
+}
+
+/** Answers with the error for `thrown`. */
+export function respondWithError(
+  c: Context,
+  thrown: unknown,
+  options: ResolvedAppOptions,
+): Response {
+  const error = httpErrorOf(thrown);
+  reportError(error, options);
+  return c.json(errorJson(error, options.clock.nowMs()), error.status, { ...error.headers });
+}
+
+const QUEUE_ERROR_CODES: Readonly<Record<QueueError["code"], ErrorCode>> = Object.freeze({
+  task_not_found: "TASK_NOT_FOUND",
+  lease_lost: "LEASE_LOST",
+  idempotency_conflict: "IDEMPOTENCY_CONFLICT",
+  run_id_conflict: "RUN_ID_CONFLICT",
+  unknown_parent: "VALIDATION_ERROR",
+  dependency_cycle: "VALIDATION_ERROR",
+  schedule_not_found: "SCHEDULE_NOT_FOUND",
+  schedule_conflict: "SCHEDULE_CONFLICT",
+  unknown_task_type: "MODULE_NOT_FOUND",
+  queue_closed: "QUEUE_UNAVAILABLE",
+});
+
+function ofQueueError(error: QueueError): HttpError {
+  const code = QUEUE_ERROR_CODES[error.code];
+  return code === "QUEUE_UNAVAILABLE"
+    ? queueUnavailable(error)
+    : new HttpError(code, error.message);
+}
+
+/** Hono's validators and its body parser throw these. */
+function ofHttpException(exception: HTTPException): HttpError {
+  switch (exception.status) {
+    case 400:
+      return new HttpError("MALFORMED_JSON", "Cannot read the body: it is not valid JSON");
+    case 415:
+      return new HttpError(
+        "UNSUPPORTED_MEDIA_TYPE",
+        "Cannot read the body: its Content-Type must be application/json",
+      );
+    default:
+      return new HttpError("INTERNAL_ERROR", messageOf(exception), { cause: exception });
+  }
+}
+
+function problemsOf(issue: z.core.$ZodIssue, at: readonly PropertyKey[]): FieldProblem[] {
+  const path = [...at, ...issue.path];
+  if (issue.code !== "unrecognized_keys") {
+    return [{ field: fieldOf(path), message: issue.message }];
+  }
+  return issue.keys.map((key) => ({ field: fieldOf([...path, key]), message: "Unknown field" }));
+}
+
+function fieldOf(path: readonly PropertyKey[]): string {
+  return path.length === 0 ? "body" : path.map(String).join(".");
+}

@@ -1,0 +1,45 @@
+/**
+ * Pages that survive inserts. A cursor is the id of the last task or schedule of a page, or how many of a list that only grows at
+ * its end have been given.
+ */
+import type { ListRequest, PartRequest, Schedule, Task, TaskQueue } from "../../src/mod.ts";
+
+/** Where the next page begins; `null` when this one is the last. A page of large tasks is shorter than was asked for. */
+export async function nextCursorOf(
+  queue: TaskQueue,
+  filter: Pick<ListRequest, "status" | "type">,
+  tasks: readonly Task[],
+): Promise<string | null> {
+  const last = tasks.at(-1);
+  if (last === undefined) return null;
+  const more = await queue.list({ ...filter, beforeId: last.id, limit: 1 });
+  return more.length === 0 ? null : String(last.id);
+}
+
+/** Where the next page of schedules begins; `null` when this one is the last. */
+export async function nextScheduleCursorOf(
+  queue: TaskQueue,
+  schedules: readonly Schedule[],
+): Promise<string | null> {
+  const last = schedules.at(-1);
+  if (last === undefined) return null;
+  const more = await queue.listSchedules({ afterId: last.id, limit: 1 });
+  return more.length === 0 ? null : last.id;
+}
+
+/** Which page is asked for; `cursor` is how many were given before. */
+export interface PartQuery {
+  readonly cursor?: number;
+  readonly limit?: number;
+}
+
+/** A page of a list that only grows at its end, and where the next one begins; `null` when this one is the last. */
+export async function readPart<T>(
+  read: (part: PartRequest) => Promise<readonly T[]>,
+  { cursor = 0, limit }: PartQuery,
+): Promise<{ readonly part: readonly T[]; readonly next_cursor: string | null }> {
+  const part = await read({ offset: cursor, limit });
+  const end = cursor + part.length;
+  const isLast = part.length === 0 || (await read({ offset: end, limit: 1 })).length === 0;
+  return { part, next_cursor: isLast ? null : String(end) };
+}

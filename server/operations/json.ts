@@ -1,0 +1,41 @@
+/**
+ * Statistics and health as JSON.
+ */
+import { z } from "@hono/zod-openapi";
+import type { HealthReason, LedgerStats, QueueStats } from "../../src/mod.ts";
+import { instant } from "../http/fields.ts";
+import type { HealthSchema, StatsSchema, StorageSchema } from "./schemas.ts";
+
+/** What is not as it should be. */
+export function healthReasonsJson(
+  reasons: readonly HealthReason[],
+): z.infer<typeof HealthSchema>["reasons"] {
+  return reasons.map(({ code, severity, message }) => ({ code, severity, message }));
+}
+
+/** The queue in numbers. */
+export function statsJson(stats: QueueStats): z.infer<typeof StatsSchema> {
+  return {
+    total: stats.total,
+    by_status: { ...stats.byStatus },
+    by_type: { ...stats.byType },
+    scheduled: stats.scheduled,
+    waiting_for_parents: stats.waitingForParents,
+    oldest_due_created_at: instant(stats.oldestDueCreatedAt),
+    storage: stats.storage === null ? null : storageJson(stats.storage),
+  };
+}
+
+function storageJson(storage: LedgerStats): z.infer<typeof StorageSchema> {
+  return {
+    location: storage.location,
+    sequence: storage.sequence,
+    journal_bytes: storage.journalBytes,
+    snapshot_bytes: storage.snapshotBytes,
+    memory_used_bytes: storage.memoryUsedBytes,
+    memory_max_bytes: storage.memoryMaxBytes,
+    torn_tails: storage.tornTails,
+    commits: storage.commits,
+    syncs: storage.syncs,
+  };
+}

@@ -1,0 +1,145 @@
+/**
+ * Metrics in the text format of Prometheus, version 0.0.4.
+ */
+import type { DurationSummary, QueueHealth, QueueMetrics } from "../../src/mod.ts";
+
+/** How far the metrics of `/metrics` look back. */
+export const METRICS_WINDOW_MS = 300_000;
+
+/** So many types have samples of their own. */
+const TYPES_MAX = 200;
+
+type Labels = Readonly<Record<string, string>>;
+type Sample = readonly [labels: Labels, value: number];
+
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "gauge" | "counter";
+  readonly samples: readonly Sample[];
+}
+
+const KINDS = [
+  "enqueued",
+  "leased",
+  "completed",
+  "failed",
+  "retried",
+  "rescued",
+  "released",
+  "cancelled",
+  "requeued",
+] as const;
+
+const VERDICTS = ["healthy", "degraded", "unhealthy"] as const;
+
+/** Every family, each with its help and type. */
+export function prometheusText(metrics: QueueMetrics, health: QueueHealth): string {
+  const families = [
+    ...backlogFamilies(metrics),
+    ...windowFamilies(metrics),
+    gauge(
+      "holdfast_health",
+      "1 for the queue's verdict, 0 for the others",
+      VERDICTS.map((verdict) => [{ verdict }, verdict === health.verdict ? 1 : 0]),
+    ),
+    ...storageFamilies(metrics),
+  ];
+  return families.map(familyText).join("");
+}
+
+function backlogFamilies(
+  { byType, due, scheduled, oldestDueAgeMs, workers }: QueueMetrics,
+): Family[] {
+  const tasks = boundedTypes(byType).flatMap(([type, byStatus]) =>
+    Object.entries(byStatus).map(([status, count]): Sample => [{ type, status }, count])
+  );
+  const states = Object.entries(workers).map(([state, count]): Sample => [{ state }, count]);
+  return [
+    gauge("holdfast_tasks", "Tasks by type and status", tasks),
+    gauge("holdfast_tasks_due", "Queued tasks that could run", [[{}, due]]),
+    gauge("holdfast_tasks_scheduled", "Queued tasks whose time has not come", [[{}, scheduled]]),
+    gauge("holdfast_oldest_due_age_seconds", "How long the oldest due task has been due", [
+      [{}, (oldestDueAgeMs ?? 0) / 1000],
+    ]),
+    gauge("holdfast_workers", "Workers by the age of their heartbeats", states),
+  ];
+}
+
+type Counts = QueueMetrics["byType"][string];
+
+/** The types with the most tasks, and all others as one: each type is a series, and anybody who may enqueue can make more. */
+function boundedTypes(byType: QueueMetrics["byType"]): [string, Counts][] {
+  const all = Object.entries(byType);
+  if (all.length <= TYPES_MAX) return all;
+  const sizeOf = (counts: Counts): number => Object.values(counts).reduce((sum, n) => sum + n, 0);
+  const bySize = all.toSorted(([, a], [, b]) => sizeOf(b) - sizeOf(a));
+  const others: Record<string, number> = {};
+  for (const [, counts] of bySize.slice(TYPES_MAX)) {
+    for (const [status, n] of Object.entries(counts)) others[status] = (others[status] ?? 0) + n;
+  }
+  return [...bySize.slice(0, TYPES_MAX), ["other", others as Counts]];
+}
+
+function windowFamilies({ window }: QueueMetrics): Family[] {
+  const transitions = KINDS.map((kind): Sample => [{ kind }, window[kind]]);
+  return [
+    gauge("holdfast_window_seconds", "How far the holdfast_window metrics look back", [
+      [{}, window.windowMs / 1000],
+    ]),
+    gauge("holdfast_window_transitions", "What happened to tasks", transitions),
+    gauge("holdfast_window_throughput", "Tasks finished a second", [
+      [{}, window.throughputPerSecond],
+    ]),
+    gauge("holdfast_window_wait_seconds", "From due to leased", quantiles(window.waitMs)),
+    gauge(
+      "holdfast_window_run_seconds",
+      "From leased to the attempt's end",
+      quantiles(window.runMs),
+    ),
+  ];
+}
+
+function storageFamilies({ storage }: QueueMetrics): Family[] {
+  if (storage === null) return [];
+  const one = (value: number): Sample[] => [[{}, value]];
+  return [
+    gauge("holdfast_journal_bytes", "The journal's size", one(storage.journalBytes)),
+    gauge("holdfast_snapshot_bytes", "The snapshot's size", one(storage.snapshotBytes)),
+    gauge("holdfast_memory_used_bytes", "What the tasks take", one(storage.memoryUsedBytes)),
+    gauge("holdfast_memory_max_bytes", "What they may take", one(storage.memoryMaxBytes)),
+    counter("holdfast_records_total", "Records in the journal's history", one(storage.sequence)),
+    counter("holdfast_commits_total", "Commits by this process", one(storage.commits)),
+    counter("holdfast_syncs_total", "fsyncs by this process", one(storage.syncs)),
+    counter("holdfast_torn_tails_total", "Torn tails this process cut", one(storage.tornTails)),
+  ];
+}
+
+function quantiles({ p50, p95, p99 }: DurationSummary): Sample[] {
+  const known = [["0.5", p50], ["0.95", p95], ["0.99", p99]] as const;
+  return known.flatMap(([quantile, ms]): Sample[] =>
+    ms === null ? [] : [[{ quantile }, ms / 1000]]
+  );
+}
+
+function gauge(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, help, type: "gauge", samples };
+}
+
+function counter(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, help, type: "counter", samples };
+}
+
+function familyText({ name, help, type, samples }: Family): string {
+  const lines = samples.map(([labels, value]) => `${name}${labelsText(labels)} ${value}`);
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
+}
+
+function labelsText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escaped(value: string): string {
+  return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}

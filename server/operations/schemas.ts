@@ -1,0 +1,87 @@
+/**
+ * Operating a queue over HTTP: statistics, health, pruning.
+ */
+import { z } from "@hono/zod-openapi";
+import { HEALTH_CODES } from "../../src/mod.ts";
+import { ErrorSchema } from "../http/error_schema.ts";
+import { countSchema, instantSchema } from "../http/fields.ts";
+
+/** Which finished tasks to delete. */
+export const PruneBody = z.strictObject({
+  older_than_ms: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+    description: "Only tasks that finished longer ago than this",
+    example: 86_400_000,
+  }),
+  keep: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+    description: "How many of each status stay, those that finished last",
+    example: 1000,
+  }),
+  statuses: z.array(z.enum(["completed", "failed", "cancelled"])).min(1).max(3).optional().openapi({
+    description: "Only these; default all three",
+    example: ["completed"],
+  }),
+}).refine(({ older_than_ms, keep }) => older_than_ms !== undefined || keep !== undefined, {
+  message: "older_than_ms or keep is needed",
+}).openapi("PruneRequest");
+
+/** What was deleted. */
+export const PruneSchema = z.object({
+  pruned: countSchema.openapi({ example: 0 }),
+  by_status: z.object({ completed: countSchema, failed: countSchema, cancelled: countSchema }),
+}).openapi("PruneReport");
+
+const countsSchema = z.object({
+  queued: countSchema.openapi({ example: 1 }),
+  leased: countSchema.openapi({ example: 0 }),
+  completed: countSchema.openapi({ example: 0 }),
+  failed: countSchema.openapi({ example: 0 }),
+  cancelled: countSchema.openapi({ example: 0 }),
+}).openapi("Counts");
+
+/** The ledger's files and work. */
+export const StorageSchema = z.object({
+  location: z.string().openapi({ example: "memory" }),
+  sequence: countSchema,
+  journal_bytes: countSchema,
+  snapshot_bytes: countSchema,
+  memory_used_bytes: countSchema,
+  memory_max_bytes: countSchema,
+  torn_tails: countSchema,
+  commits: countSchema,
+  syncs: countSchema,
+}).openapi("Storage");
+
+/** The queue in numbers. */
+export const StatsSchema = z.object({
+  total: countSchema.openapi({ example: 1 }),
+  by_status: countsSchema,
+  by_type: z.record(z.string(), countsSchema),
+  scheduled: countSchema.openapi({ description: "Queued tasks that wait for their run_after" }),
+  waiting_for_parents: countSchema.openapi({ description: "Queued tasks that wait for others" }),
+  oldest_due_created_at: instantSchema.nullable(),
+  storage: z.union([StorageSchema, z.null()]),
+}).openapi("QueueStats");
+
+/** Something that is not as it should be. */
+const healthReasonSchema = z.object({
+  code: z.enum(HEALTH_CODES).openapi({ example: "oldest_due_waits" }),
+  severity: z.enum(["degraded", "unhealthy"]).openapi({ example: "degraded" }),
+  message: z.string().openapi({ example: "A task has been due for 6 min 3 s" }),
+}).openapi("HealthReason");
+
+/** The queue works, perhaps not as well as it should. */
+export const HealthSchema = z.object({
+  status: z.enum(["healthy", "degraded"]).openapi({ example: "healthy" }),
+  version: z.string().optional().openapi({ example: "0.1.0" }),
+  reasons: z.array(healthReasonSchema).openapi({ description: "Empty when healthy" }),
+  queue: z.object({ total: countSchema.openapi({ example: 1 }), by_status: countsSchema }),
+}).openapi("Health");
+
+/** An unhealthy answer: an error with the verdict beside it. */
+export const UnhealthySchema = ErrorSchema.extend({
+  status: z.literal("unhealthy"),
+  version: z.string().optional().openapi({ example: "0.1.0" }),
+  reasons: z.array(healthReasonSchema).optional().openapi({
+    description: "Given when the queue answers",
+  }),
+}).openapi("Unhealthy");

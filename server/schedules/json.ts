@@ -1,0 +1,39 @@
+/**
+ * Schedules as JSON.
+ */
+import { z } from "@hono/zod-openapi";
+import type { Schedule, Webhook } from "../../src/mod.ts";
+import { webhookSchema } from "../http/fields.ts";
+import { ScheduleSchema } from "./schemas.ts";
+
+/** A schedule as JSON. */
+export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema> {
+  return {
+    id: schedule.id,
+    type: schedule.type,
+    payload: schedule.payload,
+    priority: schedule.priority,
+    compatibility: { ...schedule.compatibility },
+    max_attempts: schedule.maxAttempts,
+    timeout_ms: schedule.timeoutMs,
+    every_ms: schedule.everyMs,
+    cron: schedule.cron,
+    time_zone: schedule.timeZone,
+    catch_up: schedule.catchUp,
+    catch_up_max: schedule.catchUpMax,
+    overlap: schedule.overlap,
+    paused: schedule.paused,
+    webhook: webhookJson(schedule.webhook),
+    next_at: schedule.nextAt?.toISOString() ?? null,
+    last_fired_at: schedule.lastFiredAt?.toISOString() ?? null,
+    last_task_id: schedule.lastTaskId,
+    firings: schedule.firings,
+    waits_for_task_id: schedule.waitsForTaskId,
+    created_at: schedule.createdAt.toISOString(),
+    updated_at: schedule.updatedAt.toISOString(),
+  };
+}
+
+function webhookJson(webhook: Webhook | null): z.infer<typeof webhookSchema> | null {
+  return webhook && { url: webhook.url, events: webhook.events && [...webhook.events] };
+}

@@ -1,0 +1,155 @@
+/**
+ * Schedules: listing, adding, pausing and removing them.
+ */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { requires } from "../http/access.ts";
+import { HttpError } from "../http/errors.ts";
+import type { ResolvedAppOptions } from "../http/options.ts";
+import { nextScheduleCursorOf } from "../http/paging.ts";
+import {
+  bodyErrors,
+  changeErrors,
+  jsonBody,
+  jsonResponse,
+  queueErrors,
+} from "../http/responses.ts";
+import {
+  ScheduleAddedSchema,
+  ScheduleBody,
+  ScheduleListSchema,
+  ScheduleParams,
+  SchedulePatch,
+  ScheduleQuery,
+  ScheduleRemovedSchema,
+  ScheduleSchema,
+} from "./schemas.ts";
+import { scheduleJson } from "./json.ts";
+
+const listSchedules = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/schedules",
+  operationId: "listSchedules",
+  summary: "List the schedules",
+  description: "By their ids, page by page.",
+  request: { query: ScheduleQuery },
+  responses: {
+    200: jsonResponse(ScheduleListSchema, "One page of schedules"),
+    ...queueErrors(422),
+  },
+});
+
+const addSchedule = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/schedules",
+  operationId: "addSchedule",
+  summary: "Add a schedule",
+  description: "The same schedule again changes nothing. Answers when it is on disk.",
+  request: { body: jsonBody(ScheduleBody) },
+  responses: {
+    201: jsonResponse(ScheduleAddedSchema, "The new schedule"),
+    200: jsonResponse(
+      ScheduleAddedSchema,
+      "The schedule that was there already, or its replacement",
+    ),
+    ...bodyErrors(409, 507),
+  },
+});
+
+const getSchedule = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/schedules/{id}",
+  operationId: "getSchedule",
+  summary: "Get a schedule",
+  request: { params: ScheduleParams },
+  responses: { 200: jsonResponse(ScheduleSchema, "The schedule"), ...queueErrors(404, 422) },
+});
+
+const changeSchedule = createRoute({
+  ...requires("operate"),
+  method: "patch",
+  path: "/api/schedules/{id}",
+  operationId: "changeSchedule",
+  summary: "Pause a schedule, or let it go on",
+  request: { params: ScheduleParams, body: jsonBody(SchedulePatch) },
+  responses: { 200: jsonResponse(ScheduleSchema, "The schedule as it is now"), ...bodyErrors(404) },
+});
+
+const removeSchedule = createRoute({
+  ...requires("operate"),
+  method: "delete",
+  path: "/api/schedules/{id}",
+  operationId: "removeSchedule",
+  summary: "Remove a schedule",
+  description: "The tasks that it has enqueued stay.",
+  request: { params: ScheduleParams },
+  responses: {
+    200: jsonResponse(ScheduleRemovedSchema, "It is removed"),
+    ...changeErrors(404, 422),
+  },
+});
+
+/** Adds the routes under `/api/schedules`. */
+export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOptions): void {
+  app.openapi(listSchedules, async (c) => {
+    const { cursor, limit } = c.req.valid("query");
+    const schedules = await queue.listSchedules({ afterId: cursor, limit });
+    const next_cursor = await nextScheduleCursorOf(queue, schedules);
+    return c.json({ schedules: schedules.map(scheduleJson), next_cursor }, 200);
+  });
+
+  app.openapi(addSchedule, async (c) => {
+    const { replace, max_attempts, timeout_ms, every_ms, time_zone, catch_up, ...body } = c.req
+      .valid("json");
+    const { catch_up_max, ...fields } = body;
+    const wanted = {
+      ...fields,
+      maxAttempts: max_attempts,
+      timeoutMs: timeout_ms,
+      everyMs: every_ms,
+      timeZone: time_zone,
+      catchUp: catch_up,
+      catchUpMax: catch_up_max,
+    };
+    const { schedule, created } = await refusingAsInvalid(() =>
+      queue.addSchedule(wanted, { replace })
+    );
+    return c.json({ ...scheduleJson(schedule), created }, created ? 201 : 200);
+  });
+
+  app.openapi(getSchedule, async (c) => {
+    const { id } = c.req.valid("param");
+    const schedule = await queue.getSchedule(id);
+    if (schedule === undefined) throw notFound(id);
+    return c.json(scheduleJson(schedule), 200);
+  });
+
+  app.openapi(changeSchedule, async (c) => {
+    const { id } = c.req.valid("param");
+    const { paused } = c.req.valid("json");
+    const schedule = await refusingAsInvalid(() => queue.pauseSchedule(id, paused));
+    return c.json(scheduleJson(schedule), 200);
+  });
+
+  app.openapi(removeSchedule, async (c) => {
+    const { id } = c.req.valid("param");
+    if (!(await queue.removeSchedule(id))) throw notFound(id);
+    return c.json({ removed: true as const }, 200);
+  });
+}
+
+/** A field that the queue refuses is the client's mistake. @throws HttpError `VALIDATION_ERROR` */
+async function refusingAsInvalid<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError || thrown instanceof RangeError)) throw thrown;
+    throw new HttpError("VALIDATION_ERROR", thrown.message);
+  }
+}
+
+function notFound(id: string): HttpError {
+  return new HttpError("SCHEDULE_NOT_FOUND", `Cannot find schedule ${JSON.stringify(id)}`);
+}

@@ -1,0 +1,225 @@
+/**
+ * The queue itself: enqueueing a task of any type, looking at tasks and workers, counting all, keeping it small.
+ */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Task, TaskQueue } from "../../src/mod.ts";
+import { requires } from "../http/access.ts";
+import { HttpError } from "../http/errors.ts";
+import { IdempotencyHeaders } from "../http/fields.ts";
+import type { ResolvedAppOptions } from "../http/options.ts";
+import { nextCursorOf, readPart } from "../http/paging.ts";
+import {
+  bodyErrors,
+  changeErrors,
+  jsonBody,
+  jsonResponse,
+  queueErrors,
+} from "../http/responses.ts";
+import { addOperatorRoutes } from "../operations/routes.ts";
+import { enqueueChecked, enqueueOneChecked, keyOf, newTaskOf } from "./enqueue.ts";
+import { batchedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
+import {
+  EnqueueBatchBody,
+  EnqueueBody,
+  EnqueuedBatchSchema,
+  EnqueuedSchema,
+  ParentListSchema,
+  PartQuery,
+  TaskPageSchema,
+  TaskParams,
+  TaskQuery,
+  TaskSchema,
+  TransitionListSchema,
+} from "./schemas.ts";
+
+const enqueueTask = createRoute({
+  ...requires("enqueue"),
+  method: "post",
+  path: "/api/queue/enqueue",
+  operationId: "enqueueTask",
+  summary: "Enqueue a task",
+  description: "Answers when the task is on disk. The type need not have a handler here.",
+  request: { headers: IdempotencyHeaders, body: jsonBody(EnqueueBody) },
+  responses: {
+    201: jsonResponse(EnqueuedSchema, "The new task"),
+    200: jsonResponse(EnqueuedSchema, "The task that the idempotency key names already"),
+    ...bodyErrors(409, 507),
+  },
+});
+
+const enqueueBatch = createRoute({
+  ...requires("enqueue"),
+  method: "post",
+  path: "/api/queue/enqueue/batch",
+  operationId: "enqueueBatch",
+  summary: "Enqueue several tasks",
+  description:
+    "All of them or none, in one transaction. They may depend on each other's run ids. Of each task the answer says what is small; GET /api/queue/tasks/{id} says the rest.",
+  request: { body: jsonBody(EnqueueBatchBody) },
+  responses: { 201: jsonResponse(EnqueuedBatchSchema, "The tasks"), ...bodyErrors(409, 507) },
+});
+
+const listTasks = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks",
+  operationId: "listTasks",
+  summary: "List tasks",
+  description: "Newest first, page by page: what is enqueued meanwhile moves no page.",
+  request: { query: TaskQuery },
+  responses: { 200: jsonResponse(TaskPageSchema, "One page of tasks"), ...queueErrors(422) },
+});
+
+const getTask = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}",
+  operationId: "getTask",
+  summary: "Get a task",
+  request: { params: TaskParams },
+  responses: { 200: jsonResponse(TaskSchema, "The task"), ...queueErrors(404, 422) },
+});
+
+const listTransitions = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}/transitions",
+  operationId: "listTransitions",
+  summary: "Tell a task's life",
+  description: "In order, page by page.",
+  request: { params: TaskParams, query: PartQuery },
+  responses: {
+    200: jsonResponse(TransitionListSchema, "One page of what happened to it"),
+    ...queueErrors(404, 422),
+  },
+});
+
+const listParents = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}/parents",
+  operationId: "listParents",
+  summary: "Tell what became of the tasks that a task depends on",
+  description: "In the order of depends_on, page by page.",
+  request: { params: TaskParams, query: PartQuery },
+  responses: {
+    200: jsonResponse(ParentListSchema, "One page of its parents"),
+    ...queueErrors(404, 422),
+  },
+});
+
+const cancelTask = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/tasks/{id}/cancel",
+  operationId: "cancelTask",
+  summary: "Cancel a task",
+  request: { params: TaskParams },
+  responses: {
+    200: jsonResponse(TaskSchema, "The task, cancelled"),
+    ...changeErrors(404, 409, 422),
+  },
+});
+
+const retryTask = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/tasks/{id}/retry",
+  operationId: "retryTask",
+  summary: "Queue a failed or cancelled task again",
+  request: { params: TaskParams },
+  responses: { 200: jsonResponse(TaskSchema, "The task, queued"), ...changeErrors(404, 409, 422) },
+});
+
+/** Adds the routes under `/api/queue`. */
+export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
+  addTaskRoutes(app, options);
+  addFamilyRoutes(app, options.queue);
+  addByHandRoutes(app, options.queue);
+  addOperatorRoutes(app, options.queue);
+}
+
+function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
+  const { queue } = options;
+
+  app.openapi(enqueueTask, async (c) => {
+    const body = c.req.valid("json");
+    const wanted = { ...newTaskOf(body), idempotencyKey: keyOf(c.req.valid("header"), body) };
+    const enqueued = await enqueueOneChecked(wanted, "payload", options);
+    const { created } = enqueued;
+    return c.json({ ...taskJson(enqueued.task), created }, created ? 201 : 200);
+  });
+
+  app.openapi(enqueueBatch, async (c) => {
+    const wanted = c.req.valid("json").tasks.map((body, index) => ({
+      task: newTaskOf(body),
+      payloadPath: ["tasks", index, "payload"],
+    }));
+    const enqueued = await enqueueChecked(wanted, options);
+    const tasks = enqueued.map(batchedTaskJson);
+    return c.json({ tasks, created: tasks.filter(({ created }) => created).length }, 201);
+  });
+
+  app.openapi(listTasks, async (c) => {
+    const { status, type, limit, cursor } = c.req.valid("query");
+    const filter = { status, type };
+    const tasks = await queue.list({ ...filter, limit, beforeId: cursor });
+    const next_cursor = await nextCursorOf(queue, filter, tasks);
+    return c.json({ tasks: tasks.map(taskJson), next_cursor }, 200);
+  });
+
+  app.openapi(
+    getTask,
+    async (c) => c.json(taskJson(await requireTask(queue, c.req.valid("param").id)), 200),
+  );
+}
+
+function addFamilyRoutes(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(listTransitions, async (c) => {
+    const { id } = await requireTask(queue, c.req.valid("param").id);
+    const { part, next_cursor } = await readPart(
+      (request) => queue.transitions(id, request),
+      c.req.valid("query"),
+    );
+    return c.json({ task_id: id, transitions: part.map(transitionJson), next_cursor }, 200);
+  });
+
+  app.openapi(listParents, async (c) => {
+    const { id } = await requireTask(queue, c.req.valid("param").id);
+    const { part, next_cursor } = await readPart(
+      (request) => queue.parentResults(id, request),
+      c.req.valid("query"),
+    );
+    return c.json({ task_id: id, parents: part.map(parentJson), next_cursor }, 200);
+  });
+}
+
+function addByHandRoutes(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(cancelTask, async (c) => {
+    const { id } = c.req.valid("param");
+    const isDone = await queue.cancel(id);
+    const task = await requireTask(queue, id);
+    if (isDone) return c.json(taskJson(task), 200);
+    throw new HttpError(
+      "TASK_FINISHED",
+      `Cannot cancel task ${id}: it is ${task.status} already`,
+    );
+  });
+
+  app.openapi(retryTask, async (c) => {
+    const { id } = c.req.valid("param");
+    const isDone = await queue.retry(id);
+    const task = await requireTask(queue, id);
+    if (isDone) return c.json(taskJson(task), 200);
+    throw new HttpError(
+      "TASK_NOT_RETRYABLE",
+      `Cannot retry task ${id}: it is ${task.status}, failed or cancelled is needed`,
+    );
+  });
+}
+
+async function requireTask(queue: TaskQueue, id: number): Promise<Task> {
+  const task = await queue.get(id);
+  if (task === undefined) throw new HttpError("TASK_NOT_FOUND", `Cannot find task ${id}`);
+  return task;
+}

@@ -1,0 +1,32 @@
+/**
+ * Workers and claimed tasks as JSON.
+ */
+import { z } from "@hono/zod-openapi";
+import type { Task, WorkerRecord } from "../../src/mod.ts";
+import { taskJson } from "../tasks/json.ts";
+import type { ClaimSchema, WorkerListSchema } from "./schemas.ts";
+
+/** A task as the worker gets it that claimed it. */
+export function claimedTaskJson(task: Task): z.infer<typeof ClaimSchema>["tasks"][number] {
+  return { ...taskJson(task), lease_token: task.leaseToken, timeout_ms: task.timeoutMs };
+}
+
+/** A worker. */
+export function workerJson(
+  worker: WorkerRecord,
+): z.infer<typeof WorkerListSchema>["workers"][number] {
+  return {
+    worker_id: worker.workerId,
+    state: worker.state,
+    types: [...worker.types],
+    capabilities: { ...worker.capabilities },
+    concurrency: worker.concurrency,
+    strategy: worker.strategy,
+    type_limits: { ...worker.typeLimits },
+    started_at: worker.startedAt.toISOString(),
+    heartbeat_at: worker.heartbeatAt.toISOString(),
+    leased_tasks: worker.leasedTasks,
+    slots_in_use: worker.slotsInUse,
+    type_slots_in_use: { ...worker.typeSlotsInUse },
+  };
+}

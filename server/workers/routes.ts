@@ -1,0 +1,256 @@
+/**
+ * The worker protocol: claim, renew, progress, log, complete, fail, release and heartbeat, for programs in any language.
+ */
+import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
+import {
+  type ClaimRequest,
+  type Lease,
+  PermanentError,
+  QueueError,
+  RetryAfterError,
+  type Task,
+  type TaskQueue,
+} from "../../src/mod.ts";
+import { requires } from "../http/access.ts";
+import { enqueueErrorOf, HttpError } from "../http/errors.ts";
+import { claimedTaskJson } from "./json.ts";
+import { taskJson } from "../tasks/json.ts";
+import type { AppParts } from "../http/services.ts";
+import { bodyErrors, jsonBody, jsonResponse } from "../http/responses.ts";
+import { TaskSchema } from "../tasks/schemas.ts";
+import { waitUntil } from "../http/wait.ts";
+import {
+  ClaimBody,
+  ClaimSchema,
+  CompleteBody,
+  FailBody,
+  HeartbeatBody,
+  LeaseBody,
+  LogBody,
+  ProgressBody,
+  RenewBody,
+} from "./schemas.ts";
+
+/** A task that is scheduled becomes due without anything changing; waiting claims look for one this often. */
+const CLAIM_POLL_MS = 1000;
+
+const claim = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/claim",
+  operationId: "claimTasks",
+  summary: "Take due tasks under a lease",
+  description: "With wait_ms, answers as soon as there is one. Renew a lease before it ends.",
+  request: { body: jsonBody(ClaimBody) },
+  responses: { 200: jsonResponse(ClaimSchema, "The tasks, perhaps none"), ...bodyErrors() },
+});
+
+const leaseResponses = {
+  200: jsonResponse(TaskSchema, "The task as it is now"),
+  ...bodyErrors(404, 409),
+};
+
+const renew = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/renew",
+  operationId: "renewLease",
+  summary: "Extend a lease",
+  request: { body: jsonBody(RenewBody) },
+  responses: leaseResponses,
+});
+
+const progress = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/progress",
+  operationId: "reportProgress",
+  summary: "Report progress",
+  request: { body: jsonBody(ProgressBody) },
+  responses: leaseResponses,
+});
+
+const log = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/log",
+  operationId: "appendLog",
+  summary: "Add lines to the run's log",
+  request: { body: jsonBody(LogBody) },
+  responses: { 204: { description: "They are written" }, ...bodyErrors(404, 409) },
+});
+
+const complete = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/complete",
+  operationId: "completeTask",
+  summary: "Finish a task",
+  description: "Answers when the result is on disk.",
+  request: { body: jsonBody(CompleteBody) },
+  responses: { ...leaseResponses, ...bodyErrors(404, 409, 507) },
+});
+
+const fail = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/fail",
+  operationId: "failTask",
+  summary: "End an attempt that failed",
+  description: "The task is tried again after its backoff while attempts are left.",
+  request: { body: jsonBody(FailBody) },
+  responses: leaseResponses,
+});
+
+const release = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/release",
+  operationId: "releaseTask",
+  summary: "Give a task back",
+  description: "Without using up an attempt.",
+  request: { body: jsonBody(LeaseBody) },
+  responses: leaseResponses,
+});
+
+const heartbeat = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/worker/heartbeat",
+  operationId: "sendHeartbeat",
+  summary: "Say that a worker lives",
+  description: "At least once a minute, so that the worker counts as active.",
+  request: { body: jsonBody(HeartbeatBody) },
+  responses: { 204: { description: "It is noted" }, ...bodyErrors() },
+});
+
+/** Adds the routes under `/api/worker`. */
+export function addWorkerRoutes(app: OpenAPIHono, parts: AppParts): void {
+  const { queue } = parts.options;
+
+  app.openapi(claim, async (c) => {
+    const tasks = await claimTasks(c.req.valid("json"), parts, c.req.raw);
+    return c.json({ tasks: tasks.map(claimedTaskJson) }, 200);
+  });
+
+  app.openapi(renew, async (c) => {
+    const body = c.req.valid("json");
+    const options = { leaseDurationMs: body.lease_duration_ms };
+    return c.json(taskJson(await queue.renew(leaseOf(body), options)), 200);
+  });
+
+  app.openapi(progress, async (c) => {
+    const body = c.req.valid("json");
+    const task = await queue.reportProgress(leaseOf(body), body.percent, body.message);
+    return c.json(taskJson(task), 200);
+  });
+
+  app.openapi(complete, async (c) => {
+    const body = c.req.valid("json");
+    const task = await asInput(() => queue.complete(leaseOf(body), body.result ?? null));
+    return c.json(taskJson(task), 200);
+  });
+
+  app.openapi(fail, async (c) => {
+    const body = c.req.valid("json");
+    const options = { maxAttempts: body.max_attempts };
+    return c.json(taskJson(await queue.fail(leaseOf(body), errorOf(body), options)), 200);
+  });
+
+  app.openapi(
+    release,
+    async (c) => c.json(taskJson(await queue.release(leaseOf(c.req.valid("json")))), 200),
+  );
+
+  addReportingRoutes(app, parts);
+}
+
+function addReportingRoutes(app: OpenAPIHono, { options }: AppParts): void {
+  const { queue, logs, clock } = options;
+
+  app.openapi(log, async (c) => {
+    const body = c.req.valid("json");
+    const task = await requireHeld(queue, leaseOf(body));
+    if (logs === undefined) {
+      throw new HttpError("LOGS_NOT_KEPT", "Cannot keep lines: this server was given no log store");
+    }
+    const at = new Date(clock.nowMs()).toISOString();
+    for (const { level = "info", message, details } of body.lines) {
+      logs.append(task.id, { at, level, message, attempt: task.attempts, details });
+    }
+    return c.body(null, 204);
+  });
+
+  app.openapi(heartbeat, async (c) => {
+    const { worker_id, capabilities = {}, concurrency = 1, type_limits, ...rest } = c.req.valid(
+      "json",
+    );
+    const limits = { concurrency, typeLimits: type_limits };
+    await asInput(() => queue.heartbeat({ ...rest, ...limits, workerId: worker_id, capabilities }));
+    return c.body(null, 204);
+  });
+}
+
+/** Claims tasks, waiting if asked to. What was claimed for a client that has gone meanwhile is given back. */
+async function claimTasks(
+  body: z.infer<typeof ClaimBody>,
+  parts: AppParts,
+  request: Request,
+): Promise<Task[]> {
+  const { queue } = parts.options;
+  const claim = (): Promise<Task[]> => asInput(() => queue.claim(claimOf(body)));
+  const { wait_ms: waitMs = 0 } = body;
+  if (waitMs === 0) return await claim();
+  const { signal } = request;
+  const look = (): Promise<Task[]> => signal.aborted ? Promise.resolve([]) : claim();
+  const waiting = { ...parts, waitMs, request, pollMs: CLAIM_POLL_MS };
+  const tasks = await waitUntil(look, (claimed) => claimed.length > 0, waiting);
+  if (!signal.aborted) return tasks;
+  await Promise.all(tasks.map((task) => queue.release(task)));
+  return [];
+}
+
+function claimOf(body: z.infer<typeof ClaimBody>): ClaimRequest {
+  return {
+    workerId: body.worker_id,
+    types: body.types,
+    limit: body.limit,
+    leaseDurationMs: body.lease_duration_ms,
+    strategy: body.strategy,
+    capabilities: body.capabilities,
+  };
+}
+
+function leaseOf(body: z.infer<typeof LeaseBody>): Lease {
+  return { taskId: body.task_id, workerId: body.worker_id, leaseToken: body.lease_token };
+}
+
+function errorOf({ error, permanent, retry_after_ms }: z.infer<typeof FailBody>): Error {
+  if (permanent) return new PermanentError(error);
+  return retry_after_ms === undefined
+    ? new Error(error)
+    : new RetryAfterError(retry_after_ms, error);
+}
+
+/** The task that a lease is held of. @throws QueueError `task_not_found`, `lease_lost`. */
+async function requireHeld(queue: TaskQueue, lease: Lease): Promise<Task> {
+  const { taskId, workerId, leaseToken } = lease;
+  const task = await queue.get(taskId);
+  if (task === undefined) throw new QueueError("task_not_found", `Cannot find task ${taskId}`);
+  const isHeld = task.status === "leased" && task.leaseToken === leaseToken &&
+    task.lockedBy === workerId;
+  if (isHeld) return task;
+  throw new QueueError(
+    "lease_lost",
+    `Cannot add to the log of task ${taskId}: this is not its current lease`,
+  );
+}
+
+/** The caller's mistakes told apart from ours. */
+async function asInput<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (thrown) {
+    throw enqueueErrorOf(thrown);
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The worker protocol: what a program in any language sends to work on tasks, and what it gets.
+ *
+ * A lease is three fields, `task_id`, `worker_id` and `lease_token`; whoever presents one that is no longer current changes
+ * nothing and is answered 409 `LEASE_LOST`.
+ */
+import { z } from "@hono/zod-openapi";
+import { CLAIM_ORDERS, TASK_LIMITS } from "../../src/mod.ts";
+import {
+  countSchema,
+  EXAMPLE,
+  instantSchema,
+  jsonObject,
+  nameSchema,
+  WAIT_MAX_MS,
+} from "../http/fields.ts";
+import { LOG_LEVELS } from "../logs/schemas.ts";
+import { TaskSchema } from "../tasks/schemas.ts";
+
+const YEAR_MS = 365 * 24 * 3_600_000;
+
+/** The bounds of a worker's own numbers. */
+const WORKER_FIELD_LIMITS = Object.freeze({
+  types: 1000,
+  concurrency: 1000,
+  logLines: 1000,
+  logMessage: 64 * 1024,
+});
+
+/** A worker's id. */
+function workerIdSchema(): z.ZodString {
+  return nameSchema(TASK_LIMITS.workerIdMaxLength).openapi({
+    description: "The worker's name, its own among all workers of the queue",
+    example: EXAMPLE.workerId,
+  });
+}
+
+const typesSchema = z.array(nameSchema(TASK_LIMITS.typeMaxLength)).max(WORKER_FIELD_LIMITS.types);
+
+const leaseDurationSchema = z.number().int()
+  .min(TASK_LIMITS.leaseDurationMinMs).max(TASK_LIMITS.leaseDurationMaxMs).optional().openapi({
+    description: "How long the lease lasts without renewal; default 10000",
+    example: 10_000,
+  });
+
+const capabilitiesSchema = jsonObject().optional().openapi({
+  description: "What the worker can do; a task's compatibility pairs must be among them",
+  example: { region: "eu" },
+});
+
+const leaseFields = {
+  task_id: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).openapi({
+    description: "The id of the claimed task",
+    example: 1,
+  }),
+  worker_id: workerIdSchema(),
+  lease_token: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).openapi({
+    description: "As the claim gave it",
+    example: 1,
+  }),
+};
+
+/** Asks for tasks. */
+export const ClaimBody = z.strictObject({
+  worker_id: workerIdSchema(),
+  types: typesSchema.min(1).openapi({
+    description: "The task types that the worker can execute",
+    example: ["email"],
+  }),
+  limit: z.number().int().min(1).max(TASK_LIMITS.claimMax).optional().openapi({
+    description: "How many tasks at most; default 1",
+    example: 1,
+  }),
+  lease_duration_ms: leaseDurationSchema,
+  strategy: z.enum(CLAIM_ORDERS).optional().openapi({
+    description: "Which due task comes first; default priority",
+    example: "priority",
+  }),
+  capabilities: capabilitiesSchema,
+  wait_ms: z.number().int().min(0).max(WAIT_MAX_MS).optional().openapi({
+    description: "How long to wait for a task when none is due; default 0",
+    example: 0,
+  }),
+}).openapi("ClaimRequest");
+
+/** Holds a lease. */
+export const LeaseBody = z.strictObject(leaseFields).openapi("Lease");
+
+/** Asks for more time. */
+export const RenewBody = z.strictObject({
+  ...leaseFields,
+  lease_duration_ms: leaseDurationSchema,
+}).openapi("RenewRequest");
+
+/** Says that the task is done. */
+export const CompleteBody = z.strictObject({
+  ...leaseFields,
+  result: z.unknown().optional().openapi({
+    description: "A JSON value of at most 1 MiB; default null",
+    example: { sent: true },
+  }),
+}).openapi("CompleteRequest");
+
+/** Says that the attempt failed. */
+export const FailBody = z.strictObject({
+  ...leaseFields,
+  error: z.string().min(1).openapi({
+    description: "Why, for people; the first 4,000 characters are kept",
+    example: "mailbox full",
+  }),
+  permanent: z.boolean().optional().openapi({
+    description: "Whether no further attempt can help; default false",
+    example: false,
+  }),
+  retry_after_ms: z.number().int().min(0).max(YEAR_MS).optional().openapi({
+    description: "When to try again, instead of the usual backoff",
+  }),
+  max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)
+    .optional().openapi({
+      description: "After how many attempts the handler gives up, when the task allows more",
+    }),
+}).refine(({ permanent, retry_after_ms }) => !permanent || retry_after_ms === undefined, {
+  path: ["retry_after_ms"],
+  message: "A permanent failure is not tried again",
+}).openapi("FailRequest");
+
+/** Says how far the task is. */
+export const ProgressBody = z.strictObject({
+  ...leaseFields,
+  percent: z.number().min(0).max(100).openapi({ example: 50 }),
+  message: z.string().max(TASK_LIMITS.progressMessageMaxLength).optional().openapi({
+    example: "half-way",
+  }),
+}).openapi("ProgressRequest");
+
+/** Adds to the run's log. */
+export const LogBody = z.strictObject({
+  ...leaseFields,
+  lines: z.array(
+    z.strictObject({
+      level: z.enum(LOG_LEVELS).optional().openapi({
+        description: "Default info",
+        example: "info",
+      }),
+      message: z.string().max(WORKER_FIELD_LIMITS.logMessage).openapi({ example: "sending" }),
+      details: z.unknown().optional().openapi({ example: { to: "ann@example.com" } }),
+    }),
+  ).min(1).max(WORKER_FIELD_LIMITS.logLines),
+}).openapi("LogRequest");
+
+/** Says that the worker lives. */
+export const HeartbeatBody = z.strictObject({
+  worker_id: workerIdSchema(),
+  types: typesSchema.openapi({
+    description: "The task types that the worker can execute",
+    example: ["email"],
+  }),
+  capabilities: capabilitiesSchema,
+  concurrency: z.number().int().min(1).max(WORKER_FIELD_LIMITS.concurrency).optional().openapi({
+    description: "How many tasks it runs at the same time; default 1",
+    example: 1,
+  }),
+  strategy: z.enum(CLAIM_ORDERS).optional().openapi({
+    description: "Which due task it takes first; default `priority`",
+    example: "priority",
+  }),
+  type_limits: z.record(z.string(), z.number().int().min(1).max(WORKER_FIELD_LIMITS.concurrency))
+    .optional().openapi({
+      description: "How many tasks of single types it runs at the same time at most; default none",
+      example: { email: 1 },
+    }),
+}).openapi("HeartbeatRequest");
+
+/** `{id}` of a worker. */
+export const WorkerParams = z.object({
+  id: workerIdSchema().openapi({ param: { name: "id", in: "path" } }),
+});
+
+/** What a claim gives. */
+export const ClaimSchema = z.object({
+  tasks: z.array(
+    TaskSchema.extend({
+      lease_token: z.number().int().openapi({
+        description: "Present this to renew, complete, fail or release the task",
+        example: 1,
+      }),
+      timeout_ms: z.number().nullable().openapi({
+        description: "How long an attempt may take; the worker sees to it",
+        example: null,
+      }),
+    }).openapi("ClaimedTask"),
+  ).openapi({ description: "None when no task was due" }),
+}).openapi("Claim");
+
+/** The workers. */
+export const WorkerListSchema = z.object({
+  workers: z.array(
+    z.object({
+      worker_id: z.string().openapi({ example: EXAMPLE.workerId }),
+      state: z.enum(["active", "limbo", "stale"]).openapi({
+        description: "By the age of its last heartbeat",
+        example: "active",
+      }),
+      types: z.array(z.string()).openapi({ example: ["email"] }),
+      capabilities: z.record(z.string(), z.unknown()).openapi({ example: {} }),
+      concurrency: z.number().int().openapi({ example: 1 }),
+      strategy: z.enum(CLAIM_ORDERS).openapi({
+        description: "Which due task it takes first",
+        example: "priority",
+      }),
+      type_limits: z.record(z.string(), z.number().int()).openapi({
+        description: "How many tasks of single types it runs at the same time at most",
+        example: { email: 1 },
+      }),
+      started_at: instantSchema,
+      heartbeat_at: instantSchema,
+      leased_tasks: countSchema.openapi({ example: 0 }),
+      slots_in_use: countSchema.openapi({
+        description:
+          "How many of its slots are in use; what a task manager was given to run itself takes none",
+        example: 0,
+      }),
+      type_slots_in_use: z.record(z.string(), countSchema).openapi({
+        description: "How many of them by each type in `type_limits`",
+        example: { email: 0 },
+      }),
+    }).openapi("Worker"),
+  ),
+}).openapi("WorkerList");

@@ -1,0 +1,42 @@
+/**
+ * Integrity: what rows of the queue can never be, whatever happened.
+ */
+import type { Reader } from "../../ledger/replica.ts";
+
+/** Each impossibility, and how many rows show it. */
+const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
+  "leased tasks without a lease": `SELECT count(*) FROM task_queue WHERE status = 'leased'
+      AND (lease_until_utc IS NULL OR locked_by IS NULL OR processing_started_utc IS NULL)`,
+  "tasks with a lease that are not leased":
+    "SELECT count(*) FROM task_queue WHERE status <> 'leased' AND lease_until_utc IS NOT NULL",
+  "final tasks that never finished": `SELECT count(*) FROM task_queue
+      WHERE status IN ('completed', 'failed', 'cancelled') AND finished_at_utc IS NULL`,
+  "ready tasks that are not queued":
+    "SELECT count(*) FROM task_queue WHERE is_ready = 1 AND status <> 'queued'",
+  "tasks with more attempts than allowed":
+    "SELECT count(*) FROM task_queue WHERE attempts > max_attempts OR attempts < 0",
+  "queued tasks that wait for another number of parents than are not final":
+    `SELECT count(*) FROM task_queue AS child WHERE status = 'queued' AND waits_for <>
+      (SELECT count(*) FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
+        WHERE dependency.child_id = child.id AND dependency.state = 'open')`,
+  "tasks that wait for parents and are not queued, or are ready":
+    "SELECT count(*) FROM task_queue WHERE waits_for < 0 OR (waits_for > 0 AND (status <> 'queued' OR is_ready = 1))",
+  "open dependencies on final tasks whose children have all been told":
+    `SELECT count(*) FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
+      WHERE dependency.state = 'open' AND parent.status IN ('completed', 'failed', 'cancelled')
+        AND parent.id NOT IN (SELECT task_id FROM unsettled_tasks)`,
+  "dependencies of no task":
+    "SELECT count(*) FROM task_dependencies WHERE child_id NOT IN (SELECT id FROM task_queue)",
+  "webhooks of no task":
+    "SELECT count(*) FROM task_webhooks WHERE task_id NOT IN (SELECT id FROM task_queue)",
+  "transitions of no task":
+    "SELECT count(*) FROM task_logs WHERE task_id NOT IN (SELECT id FROM task_queue)",
+});
+
+/** What is wrong with the rows, one sentence each. */
+export function impossibleRows(reader: Reader): string[] {
+  return Object.entries(IMPOSSIBLE).flatMap(([what, select]) => {
+    const count = Number(reader.read(select)[0]![0]);
+    return count === 0 ? [] : [`there are ${count} ${what}`];
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * Lists and counts of tasks, from the replica.
+ *
+ * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
+ */
+import { TASK_STATUSES, type TaskStatus } from "../../domain/task.ts";
+import type { Reader } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type { PreparedList } from "../../queue_policy/list_request.ts";
+import { fillPage } from "../rows/page.ts";
+import { findRow } from "../rows/task_row.ts";
+
+/** Tasks of one status and type; they stand together in the index `tasks_by_status`, in order of their ids. */
+interface Shelf {
+  readonly status: TaskStatus;
+  readonly type: string;
+}
+
+/**
+ * The rows asked for, newest first: a few index searches and the rows themselves, however many tasks there are. Fewer rows,
+ * one at least, when they are large.
+ */
+export function list(reader: Reader, request: PreparedList): SqlRow[] {
+  const { status, type } = request;
+  const ids = status === null && type === null ? newest(reader, request) : found(reader, request);
+  return fillPage(ids.values().map((id) => findRow(reader, id)!));
+}
+
+function newest(reader: Reader, { beforeId, limit, offset }: PreparedList): number[] {
+  const select = "SELECT id FROM task_queue WHERE id < ? ORDER BY id DESC LIMIT ? OFFSET ?";
+  return reader.read(select, [beforeId, limit, offset]).map(([id]) => Number(id));
+}
+
+/** The ids of those that the request's status or type is about. */
+function found(reader: Reader, request: PreparedList): number[] {
+  const { beforeId, limit, offset } = request;
+  const select =
+    `SELECT id FROM task_queue INDEXED BY tasks_by_status WHERE status = ? AND type = ? AND id < ?
+    ORDER BY id DESC LIMIT ?`;
+  const ids = shelves(reader, request).flatMap((shelf) =>
+    reader.read(select, [shelf.status, shelf.type, beforeId, offset + limit]).map(([id]) =>
+      Number(id)
+    )
+  );
+  ids.sort((a, b) => b - a);
+  return ids.slice(offset, offset + limit);
+}
+
+/** How many rows there are, whatever the page. */
+export function count(reader: Reader, request: PreparedList): number {
+  if (request.status === null && request.type === null) {
+    return Number(reader.read("SELECT count(*) FROM task_queue")[0]![0]);
+  }
+  const select = "SELECT count(*) FROM task_queue WHERE status = ? AND type = ?";
+  return shelves(reader, request).reduce(
+    (sum, { status, type }) => sum + Number(reader.read(select, [status, type])[0]![0]),
+    0,
+  );
+}
+
+/** Where the tasks stand that the request is about. */
+function shelves(reader: Reader, { status, type }: PreparedList): Shelf[] {
+  const statuses = status === null ? TASK_STATUSES : [status];
+  return statuses.flatMap((of) =>
+    (type === null ? typesOf(reader, of) : [type]).map((each) => ({ status: of, type: each }))
+  );
+}
+
+/** The types that tasks of a status have, one index search each. */
+function typesOf(reader: Reader, status: TaskStatus): string[] {
+  const select =
+    `SELECT type FROM task_queue INDEXED BY tasks_by_status WHERE status = ? AND type > ?
+    ORDER BY type LIMIT 1`;
+  const found: string[] = [];
+  for (;;) {
+    const [row] = reader.read(select, [status, found.at(-1) ?? ""]);
+    if (row === undefined) return found;
+    found.push(String(row[0]));
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Schedule records: schedules as they are stored, on their way from one queue to another.
+ */
+import { checkInteger, checkName } from "../../domain/check.ts";
+import { messageOf } from "../../domain/errors.ts";
+import { TASK_LIMITS } from "../../domain/task.ts";
+import type { ScheduleRecord } from "../../queue/records.ts";
+import { prepareSchedule } from "../schedules/check_schedule.ts";
+import type { ScheduleRow } from "../schedules/schedule_row.ts";
+import { checkDate, checkJsonText } from "./task_record.ts";
+
+/** A checked record. */
+export interface PreparedScheduleRecord {
+  readonly row: ScheduleRow;
+  readonly lastRunId: string | null;
+}
+
+/** Checks records, alone and beside each other; what is wrong with the others, in words. */
+export function prepareScheduleRecords(
+  records: readonly ScheduleRecord[],
+  payloadMaxBytes: number,
+): { readonly schedules: PreparedScheduleRecord[]; readonly problems: string[] } {
+  const schedules = new Map<string, PreparedScheduleRecord>();
+  const problems: string[] = [];
+  for (const record of records) {
+    try {
+      const prepared = prepareOne(record, payloadMaxBytes);
+      const id = String(prepared.row.schedule_id);
+      if (schedules.has(id)) throw new TypeError("another one has this id");
+      schedules.set(id, prepared);
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      problems.push(`${scheduleName(record.id)}: ${messageOf(error)}`);
+    }
+  }
+  return { schedules: [...schedules.values()], problems };
+}
+
+/** How messages call a schedule. */
+export function scheduleName(id: unknown): string {
+  return `Schedule ${JSON.stringify(id) ?? typeof id}`;
+}
+
+function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedScheduleRecord {
+  const { everyMs, cron, retryPolicy, timeoutMs, webhook, lastRunId } = record;
+  const defined = prepareSchedule({
+    ...record,
+    everyMs: everyMs ?? undefined,
+    cron: cron ?? undefined,
+    retryPolicy: retryPolicy ?? undefined,
+    timeoutMs: timeoutMs ?? undefined,
+    webhook: webhook ?? undefined,
+  }, payloadMaxBytes);
+  const row = {
+    ...defined,
+    payload: checkJsonText(record.payloadText, "payload", payloadMaxBytes),
+    is_paused: defined.is_paused ?? 0,
+    next_at_utc: optionalDate(record.nextAt, "nextAt"),
+    last_fired_at_utc: optionalDate(record.lastFiredAt, "lastFiredAt"),
+    last_task_id: null,
+    firings: checkInteger(record.firings, "firings", 0, TASK_LIMITS.importedNumberMax),
+    created_at_utc: checkDate(record.createdAt, "createdAt"),
+    updated_at_utc: checkDate(record.updatedAt, "updatedAt"),
+  };
+  if (row.schedule_id !== record.id || row.type !== record.type) {
+    throw new TypeError("blanks around its id or its type are not allowed");
+  }
+  if (lastRunId !== null) checkName(lastRunId, "run id", TASK_LIMITS.runIdMaxLength);
+  return { row, lastRunId };
+}
+
+function optionalDate(value: Date | null, what: string): number | null {
+  return value === null ? null : checkDate(value, what);
+}

@@ -1,0 +1,235 @@
+/**
+ * Task records: tasks as they are stored, on their way from one queue to another.
+ *
+ * JSON stays text, so what a program once wrote (a number of twenty digits) arrives as it was.
+ */
+import { resolveRetryPolicy } from "../../domain/backoff.ts";
+import { checkInstant, checkInteger, checkName, checkPairs } from "../../domain/check.ts";
+import { canonicalJson, toJsonText } from "../../domain/json.ts";
+import { clip } from "../../domain/kept_text.ts";
+import {
+  isFinal,
+  isTaskStatus,
+  PARENT_FAILURE_POLICIES,
+  TASK_LIMITS,
+  TASK_STATUSES,
+  type TaskStatus,
+} from "../../domain/task.ts";
+import { type PreparedWebhook, prepareWebhook } from "../../domain/webhook.ts";
+import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
+import type { ParentRecord, TaskRecord } from "../../queue/records.ts";
+import type { TaskColumn } from "../rows/schema.ts";
+import { cell, taskOfRow } from "../rows/task_row.ts";
+
+/** Every way that a child can stand to a parent. */
+const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "felled"];
+
+/** The columns that are made when a record is stored, and therefore not carried. */
+export type DerivedColumn = "is_ready" | "draw_key" | "waits_for";
+
+/** The columns that are carried. */
+export type CarriedColumn = Exclude<TaskColumn, DerivedColumn>;
+
+/** A checked record, in the forms of its columns. */
+export type PreparedRecord = Readonly<Record<CarriedColumn, SqlValue>> & {
+  readonly id: number;
+  readonly run_id: string;
+  readonly type: string;
+  readonly priority: number;
+  readonly payload: string;
+  readonly compatibility: string;
+  readonly status: TaskStatus;
+  readonly attempts: number;
+  readonly run_after_utc: number;
+  readonly created_at_utc: number;
+  readonly updated_at_utc: number;
+  readonly idempotency_key: string | null;
+  readonly parents: readonly ParentRecord[];
+  readonly webhook: PreparedWebhook | null;
+};
+
+/** Characters of a W3C `traceparent`. */
+const TRACE_PARENT_MAX_LENGTH = 100;
+
+const encoder = new TextEncoder();
+
+/** The record of a row, its parents and its webhook. */
+export function recordOfRow(
+  row: SqlRow,
+  { parents, webhook }: Pick<TaskRecord, "parents" | "webhook">,
+): TaskRecord {
+  const { payload: _payload, result: _result, waitsFor: _waitsFor, ...fields } = taskOfRow(row);
+  return {
+    ...fields,
+    parents,
+    webhook,
+    payloadText: cell(row, "payload") as string,
+    resultText: cell(row, "result") as string | null,
+  };
+}
+
+/**
+ * Checks every field of a record, as strictly as if it had come about here.
+ *
+ * @throws TypeError, RangeError
+ */
+export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): PreparedRecord {
+  const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax, importedNumberMax } =
+    TASK_LIMITS;
+  const status = checkStatus(record);
+  const maxAttempts = checkInteger(
+    record.maxAttempts,
+    "maxAttempts",
+    maxAttemptsMin,
+    maxAttemptsMax,
+  );
+  return {
+    id: checkInteger(record.id, "task id", 1, importedNumberMax),
+    run_id: checkExactName(record.runId, "run id", TASK_LIMITS.runIdMaxLength),
+    type: checkExactName(record.type, "task type", TASK_LIMITS.typeMaxLength),
+    priority: checkInteger(record.priority, "priority", priorityMin, priorityMax),
+    payload: checkJsonText(record.payloadText, "payload", payloadMaxBytes),
+    compatibility: canonicalJson(checkPairs(record.compatibility, "compatibility")),
+    status,
+    attempts: checkInteger(
+      record.attempts,
+      "attempts",
+      0,
+      isFinal(status) ? maxAttempts : maxAttempts - 1,
+    ),
+    max_attempts: maxAttempts,
+    run_after_utc: checkDate(record.runAfter, "runAfter"),
+    lease_until_utc: null,
+    reserved_at_utc: optional(record.reservedAt, (at) => checkDate(at, "reservedAt")),
+    processing_started_utc: optional(
+      record.processingStarted,
+      (at) => checkDate(at, "processingStarted"),
+    ),
+    finished_at_utc: isFinal(status) ? checkDate(record.finishedAt, "finishedAt") : null,
+    created_at_utc: checkDate(record.createdAt, "createdAt"),
+    updated_at_utc: checkDate(record.updatedAt, "updatedAt"),
+    locked_by: optional(
+      record.lockedBy,
+      (worker) => checkExactName(worker, "worker id", TASK_LIMITS.workerIdMaxLength),
+    ),
+    lease_token: checkInteger(record.leaseToken, "lease token", 0, importedNumberMax),
+    error_message: optional(
+      record.errorMessage,
+      (text) => checkText(text, "error message", TASK_LIMITS.errorMessageMaxLength),
+    ),
+    idempotency_key: optional(
+      record.idempotencyKey,
+      (key) => checkExactName(key, "idempotency key", TASK_LIMITS.idempotencyKeyMaxLength),
+    ),
+    result: optional(
+      record.resultText,
+      (text) => checkJsonText(text, "result", TASK_LIMITS.resultMaxBytes),
+    ),
+    progress_percent: optional(record.progress, checkPercent),
+    progress_message: optional(
+      record.progressMessage,
+      (text) => checkText(text, "progress message", TASK_LIMITS.progressMessageMaxLength),
+    ),
+    retry_policy: optional(
+      record.retryPolicy,
+      (policy) => JSON.stringify(resolveRetryPolicy(policy)),
+    ),
+    timeout_ms: optional(
+      record.timeoutMs,
+      (timeoutMs) => checkInteger(timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
+    ),
+    trace_parent: optional(
+      record.traceParent,
+      (trace) => checkName(trace, "trace parent", TRACE_PARENT_MAX_LENGTH),
+    ),
+    parents: checkParents(record),
+    webhook: optional(record.webhook, prepareWebhook),
+  };
+}
+
+function checkParents({ id, parents }: TaskRecord): readonly ParentRecord[] {
+  if (!Array.isArray(parents)) {
+    throw new TypeError(`Cannot use ${typeof parents} as parents: an array is needed`);
+  }
+  checkInteger(parents.length, "number of parents", 0, TASK_LIMITS.parentsMax);
+  for (const parent of parents as readonly ParentRecord[]) checkParent(parent);
+  const ids = new Set(parents.map(({ taskId }) => taskId).concat(id));
+  if (ids.size === parents.length + 1) return parents;
+  throw new TypeError(`Cannot use the parents of task ${id}: one of them is there twice or itself`);
+}
+
+function checkParent({ taskId, runId, onFailure, state }: ParentRecord): void {
+  const { parentsMax, importedNumberMax } = TASK_LIMITS;
+  checkInteger(taskId, "task id of a parent", -parentsMax, importedNumberMax);
+  checkExactName(runId, "run id of a parent", TASK_LIMITS.runIdMaxLength);
+  if (!PARENT_FAILURE_POLICIES.includes(onFailure) || !PARENT_STATES.includes(state)) {
+    throw new TypeError(
+      `Cannot use parent ${taskId}, ${JSON.stringify(state)} with policy ${
+        JSON.stringify(onFailure)
+      }: allowed are ${PARENT_STATES.join(", ")} with ${PARENT_FAILURE_POLICIES.join(", ")}`,
+    );
+  }
+}
+
+/** A lease holds in the queue that gave it. */
+function checkStatus({ status }: TaskRecord): TaskStatus {
+  if (typeof status === "string" && isTaskStatus(status) && status !== "leased") return status;
+  const allowed = TASK_STATUSES.filter((name) => name !== "leased").join(", ");
+  throw new TypeError(`Cannot use ${JSON.stringify(status)} as status: allowed are ${allowed}`);
+}
+
+/** A name that stays as it is: one that would be trimmed is refused. */
+function checkExactName(value: unknown, what: string, maxLength: number): string {
+  const name = checkName(value, what, maxLength);
+  if (name === value) return name;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(value)} as ${what}: blanks around it are not allowed`,
+  );
+}
+
+/** A JSON text that stays as it is. @throws TypeError, RangeError */
+export function checkJsonText(text: unknown, what: string, maxBytes: number): string {
+  if (typeof text !== "string") {
+    throw new TypeError(`Cannot use ${typeof text} as ${what}: a JSON text is needed`);
+  }
+  const bytes = text.length * 3 <= maxBytes ? text.length : encoder.encode(text).length;
+  if (bytes > maxBytes) {
+    throw new RangeError(
+      `Cannot accept ${what} of ${bytes} bytes: at most ${maxBytes} are allowed`,
+    );
+  }
+  toJsonText(parseJson(text, what), what, Infinity);
+  return text;
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new TypeError(`Cannot use ${shortened(text)} as ${what}: it is not JSON`, { cause });
+  }
+}
+
+function shortened(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40).toWellFormed()}…` : text);
+}
+
+/** The milliseconds of a valid date. @throws TypeError, RangeError */
+export function checkDate(value: unknown, what: string): number {
+  if (value instanceof Date) return checkInstant(value, what);
+  throw new TypeError(`Cannot use ${value} as ${what}: a valid Date is needed`);
+}
+
+function checkText(text: unknown, what: string, maxLength: number): string {
+  if (typeof text === "string") return clip(text, maxLength);
+  throw new TypeError(`Cannot use ${typeof text} as ${what}: a text is needed`);
+}
+
+function checkPercent(percent: unknown): number {
+  if (typeof percent === "number" && percent >= 0 && percent <= 100) return percent;
+  throw new RangeError(`Cannot use ${percent} as progress: a number from 0 to 100 is needed`);
+}
+
+function optional<T, R>(value: T | null, check: (value: T) => R): R | null {
+  return value === null ? null : check(value);
+}

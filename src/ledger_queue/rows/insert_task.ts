@@ -1,0 +1,75 @@
+/**
+ * Inserting: a checked task becomes a row.
+ */
+import type { Transaction } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type { FirstLease } from "../../queue_policy/new_task.ts";
+import type { OperationContext } from "./context.ts";
+import { drawKey } from "./lanes.ts";
+import { TASK_TABLE } from "./schema.ts";
+import type { TaskValues } from "./task_row.ts";
+
+/** A checked task, in the forms of its columns. */
+export interface InsertableTask {
+  /** `null` for one of ours. */
+  readonly runId: string | null;
+  readonly type: string;
+  readonly priority: number;
+  readonly payload: string;
+  readonly compatibility: string;
+  readonly maxAttempts: number;
+  /** `null` for now. */
+  readonly runAfterMs: number | null;
+  readonly idempotencyKey: string | null;
+  readonly retryPolicy: string | null;
+  readonly timeoutMs: number | null;
+  /** How many parents it has to wait for. */
+  readonly waitsFor: number;
+  /** The worker that holds the task from the start; default none. */
+  readonly leaseTo?: FirstLease | null;
+}
+
+/** Inserts a task; its row. That it was enqueued, and leased, is for the caller to note. */
+export function insertTask(
+  tx: Transaction,
+  task: InsertableTask,
+  context: OperationContext,
+): SqlRow {
+  const { nowMs, random } = context;
+  const runAfterMs = task.runAfterMs ?? nowMs;
+  return tx.insert(TASK_TABLE, {
+    run_id: task.runId ?? context.newRunId(),
+    type: task.type,
+    priority: task.priority,
+    payload: task.payload,
+    compatibility: task.compatibility,
+    status: "queued",
+    attempts: 0,
+    max_attempts: task.maxAttempts,
+    run_after_utc: runAfterMs,
+    created_at_utc: nowMs,
+    updated_at_utc: nowMs,
+    lease_token: 0,
+    idempotency_key: task.idempotencyKey,
+    retry_policy: task.retryPolicy,
+    timeout_ms: task.timeoutMs,
+    is_ready: runAfterMs <= nowMs && task.waitsFor === 0 ? 1 : 0,
+    draw_key: drawKey(tx, task, random),
+    waits_for: task.waitsFor,
+    trace_parent: context.traceParent ?? null,
+    ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),
+  });
+}
+
+/** What the first claim would make of a task, but that it takes no slot of the worker: see `Task.reservedAt`. */
+function leased({ workerId, leaseDurationMs }: FirstLease, nowMs: number): TaskValues {
+  return {
+    status: "leased",
+    is_ready: 0,
+    attempts: 1,
+    lease_token: 1,
+    locked_by: workerId,
+    lease_until_utc: nowMs + leaseDurationMs,
+    processing_started_utc: nowMs,
+  };
+}

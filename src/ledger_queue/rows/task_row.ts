@@ -1,0 +1,115 @@
+/**
+ * Rows of `task_queue` as tasks.
+ */
+import type { RetryPolicy } from "../../domain/backoff.ts";
+import { QueueError } from "../../domain/errors.ts";
+import type { Task, TaskStatus } from "../../domain/task.ts";
+import type { Reader, Transaction, Values } from "../../ledger/replica.ts";
+import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
+import { TASK_COLUMNS, TASK_TABLE, type TaskColumn } from "./schema.ts";
+import type { TaskChange } from "../../queue/task_queue.ts";
+
+/** Values of some columns of `task_queue`. */
+export type TaskValues = Readonly<Partial<Record<TaskColumn, SqlValue>>>;
+
+const POSITIONS = Object.fromEntries(TASK_COLUMNS.map((column, i) => [column, i])) as Record<
+  TaskColumn,
+  number
+>;
+
+/** The value of `column` in a row of `task_queue`. */
+export function cell(row: SqlRow, column: TaskColumn): SqlValue {
+  return row[POSITIONS[column]]!;
+}
+
+/** The task in a row. */
+export function taskOfRow(row: SqlRow): Task {
+  return {
+    id: integer(row, "id"),
+    runId: text(row, "run_id"),
+    type: text(row, "type"),
+    priority: integer(row, "priority"),
+    payload: JSON.parse(text(row, "payload")),
+    compatibility: JSON.parse(text(row, "compatibility")),
+    status: text(row, "status") as TaskStatus,
+    attempts: integer(row, "attempts"),
+    maxAttempts: integer(row, "max_attempts"),
+    runAfter: new Date(integer(row, "run_after_utc")),
+    leaseUntil: instant(row, "lease_until_utc"),
+    reservedAt: instant(row, "reserved_at_utc"),
+    processingStarted: instant(row, "processing_started_utc"),
+    finishedAt: instant(row, "finished_at_utc"),
+    createdAt: new Date(integer(row, "created_at_utc")),
+    updatedAt: new Date(integer(row, "updated_at_utc")),
+    lockedBy: cell(row, "locked_by") as string | null,
+    leaseToken: integer(row, "lease_token"),
+    errorMessage: cell(row, "error_message") as string | null,
+    idempotencyKey: cell(row, "idempotency_key") as string | null,
+    result: json(row, "result"),
+    progress: cell(row, "progress_percent") as number | null,
+    progressMessage: cell(row, "progress_message") as string | null,
+    retryPolicy: json(row, "retry_policy") as RetryPolicy | null,
+    timeoutMs: cell(row, "timeout_ms") as number | null,
+    waitsFor: integer(row, "waits_for"),
+    traceParent: cell(row, "trace_parent") as string | null,
+  };
+}
+
+/** What watchers are told of a row. */
+export function changeOfRow(row: SqlRow): TaskChange {
+  return {
+    taskId: integer(row, "id"),
+    runId: text(row, "run_id"),
+    type: text(row, "type"),
+    status: text(row, "status") as TaskStatus,
+    attempts: integer(row, "attempts"),
+    leaseToken: integer(row, "lease_token"),
+    lockedBy: cell(row, "locked_by") as string | null,
+    progress: cell(row, "progress_percent") as number | null,
+  };
+}
+
+/** The row of a task. @throws QueueError `task_not_found`. */
+export function rowOfTask(reader: Reader, id: number): SqlRow {
+  const row = findRow(reader, id);
+  if (row === undefined) throw new QueueError("task_not_found", `Cannot find task ${id}`);
+  return row;
+}
+
+/** The row of a task, if there is one. */
+export function findRow(reader: Reader, id: number): SqlRow | undefined {
+  return reader.read("SELECT * FROM task_queue WHERE id = ?", [id])[0];
+}
+
+/** `make`, which gives the same again for the same row: a batch may hold one large row many times. */
+export function oncePerRow<T>(make: (row: SqlRow) => T): (row: SqlRow) => T {
+  const made = new Map<SqlRow, T>();
+  return (row) => {
+    const value = made.get(row) ?? make(row);
+    made.set(row, value);
+    return value;
+  };
+}
+
+/** Changes some columns of a task; its row as it is now. */
+export function updateTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
+  return tx.update(TASK_TABLE, row, values as Values);
+}
+
+function integer(row: SqlRow, column: TaskColumn): number {
+  return cell(row, column) as number;
+}
+
+function text(row: SqlRow, column: TaskColumn): string {
+  return cell(row, column) as string;
+}
+
+function instant(row: SqlRow, column: TaskColumn): Date | null {
+  const atMs = cell(row, column);
+  return atMs === null ? null : new Date(atMs as number);
+}
+
+function json(row: SqlRow, column: TaskColumn): unknown {
+  const value = cell(row, column);
+  return value === null ? null : JSON.parse(value as string);
+}

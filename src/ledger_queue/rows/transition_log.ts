@@ -1,0 +1,164 @@
+/**
+ * The transition log: one row for each time that a task moved, in the transaction that moved it.
+ *
+ * A row is small, because it is written with every transition: a word for what happened, the few values that the task's
+ * own row will not keep, and how long the task waited or ran before.
+ */
+import type { Task } from "../../domain/task.ts";
+import type { Reader, Transaction } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type {
+  HistoryEntry,
+  HistoryPage,
+  TaskTransition,
+  TransitionKind,
+} from "../../queue/task_transition.ts";
+import type { PreparedHistory } from "../../queue_policy/history_request.ts";
+import { beginOf, type PreparedPart } from "../../queue_policy/page_request.ts";
+import { LOG_TABLE } from "./schema.ts";
+import { cell } from "./task_row.ts";
+
+/** What a row says beside the task, the time and the kind. */
+export interface TransitionNote {
+  readonly worker?: string;
+  /** Which attempt it was. */
+  readonly attempt?: number;
+  /** How many attempts the handler allows, where that is less than the task does. */
+  readonly handlerMaxAttempts?: number;
+  /** What the attempt failed of. */
+  readonly error?: string;
+  /** How long the next attempt has to wait. */
+  readonly delayMs?: number;
+  /** How long the task waited until it was leased, or ran until its attempt ended. */
+  readonly durationMs?: number;
+}
+
+/** How much of an error's message a row keeps; the task's row keeps all of the last one. */
+const ERROR_MAX_LENGTH = 500;
+
+const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object.freeze({
+  enqueued: "info",
+  imported: "info",
+  leased: "info",
+  completed: "info",
+  released: "info",
+  cancelled: "info",
+  requeued: "info",
+  retried: "warn",
+  rescued: "warn",
+  failed: "error",
+});
+
+/** The statements; a test reads their plans. */
+export const TRANSITION_SQL = {
+  ofTask: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id LIMIT ? OFFSET ?",
+  countOfTask: "SELECT count(*) FROM task_logs WHERE task_id = ?",
+  last: "SELECT * FROM task_logs WHERE task_id = ? ORDER BY log_id DESC LIMIT 1",
+  lastFailure: `SELECT * FROM task_logs WHERE task_id = ? AND message IN ('retried', 'failed')
+    ORDER BY log_id DESC LIMIT 1`,
+  history:
+    `SELECT task_logs.*, run_id, type FROM task_logs JOIN task_queue ON task_queue.id = task_id
+    WHERE log_id > ? ORDER BY log_id LIMIT ?`,
+  lastId: "SELECT max(log_id) FROM task_logs",
+} as const;
+
+/** Notes what happened to a task. */
+export function noteTransition(
+  tx: Transaction,
+  task: { readonly id: number; readonly nowMs: number },
+  kind: TransitionKind,
+  note: TransitionNote = {},
+): void {
+  tx.insert(LOG_TABLE, {
+    task_id: task.id,
+    at_utc: task.nowMs,
+    level: LEVELS[kind],
+    message: kind,
+    details: detailsOf(note),
+    duration_ms: note.durationMs ?? null,
+  });
+}
+
+/** How long a task has been running, from its row. */
+export function runMsOf(row: SqlRow, nowMs: number): number {
+  return Math.max(0, nowMs - Number(cell(row, "processing_started_utc")));
+}
+
+/** How long a task has been due, from its row. */
+export function waitMsOf(row: SqlRow, nowMs: number): number {
+  const dueAtMs = Math.max(
+    Number(cell(row, "created_at_utc")),
+    Number(cell(row, "run_after_utc")),
+  );
+  return Math.max(0, nowMs - dueAtMs);
+}
+
+/** A part of what happened to a task, in order. A row is small, so a page needs no other bound than its number of rows. */
+export function transitionsOf(
+  reader: Reader,
+  taskId: number,
+  part: PreparedPart,
+): TaskTransition[] {
+  const count = Number(reader.read(TRANSITION_SQL.countOfTask, [taskId])[0]![0]);
+  const { ofTask } = TRANSITION_SQL;
+  return reader.read(ofTask, [taskId, part.limit, beginOf(part, count)]).map(transitionOfRow);
+}
+
+/** What happened to a task last. */
+export function lastTransitionOf(reader: Reader, taskId: number): TaskTransition | undefined {
+  return reader.read(TRANSITION_SQL.last, [taskId]).map(transitionOfRow)[0];
+}
+
+/** How many attempts a task has, as far as is known: its handler may allow fewer than the task, which the first failure tells. */
+export function maxAttemptsOf(
+  reader: Reader,
+  { id, attempts, maxAttempts }: Pick<Task, "id" | "attempts" | "maxAttempts">,
+): number {
+  const [row] = reader.read(TRANSITION_SQL.lastFailure, [id]);
+  const allowed = row && transitionOfRow(row).handlerMaxAttempts;
+  const isKnown = allowed !== undefined && allowed !== null && attempts <= allowed;
+  return isKnown ? Math.min(maxAttempts, allowed) : maxAttempts;
+}
+
+/** A part of the history of all tasks: two index searches and the rows themselves. */
+export function history(reader: Reader, { afterId, limit }: PreparedHistory): HistoryPage {
+  const endId = Number(reader.read(TRANSITION_SQL.lastId)[0]![0] ?? 0);
+  if (afterId === null) return { entries: [], lastId: endId };
+  const entries = reader.read(TRANSITION_SQL.history, [afterId, limit]).map(entryOfRow);
+  return { entries, lastId: entries.at(-1)?.id ?? Math.min(afterId, endId) };
+}
+
+function entryOfRow(row: SqlRow): HistoryEntry {
+  const [runId, type] = row.slice(-2);
+  return { ...transitionOfRow(row), id: Number(row[0]), runId: String(runId), type: String(type) };
+}
+
+function transitionOfRow(row: SqlRow): TaskTransition {
+  const [, taskId, atMs, level, kind, text, durationMs] = row;
+  const details = text === null ? {} : JSON.parse(String(text)) as Record<string, unknown>;
+  return {
+    taskId: Number(taskId),
+    at: new Date(Number(atMs)),
+    level: level as TaskTransition["level"],
+    kind: kind as TransitionKind,
+    worker: (details.worker ?? null) as string | null,
+    attempt: (details.attempt ?? null) as number | null,
+    handlerMaxAttempts: (details.handler_max_attempts ?? null) as number | null,
+    error: (details.error ?? null) as string | null,
+    delayMs: (details.delay_ms ?? null) as number | null,
+    durationMs: durationMs as number | null,
+  };
+}
+
+function detailsOf(note: TransitionNote): string | null {
+  const { worker, attempt, error, delayMs, handlerMaxAttempts } = note;
+  if (worker === undefined && attempt === undefined && error === undefined) return null;
+  const clipped = error?.slice(0, ERROR_MAX_LENGTH).toWellFormed();
+  return JSON.stringify({
+    worker,
+    attempt,
+    handler_max_attempts: handlerMaxAttempts,
+    error: clipped,
+    delay_ms: delayMs,
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * New schedules: what a caller gives, checked before any effect, in the forms of its columns.
+ */
+import { checkInteger, checkName } from "../../domain/check.ts";
+import { TASK_LIMITS } from "../../domain/task.ts";
+import {
+  CATCH_UP_POLICIES,
+  type CatchUpPolicy,
+  type NewSchedule,
+  SCHEDULE_LIMITS,
+} from "../../queue/schedule.ts";
+import { checkCron } from "../../queue_policy/cron.ts";
+import { prepareTask } from "../../queue_policy/new_task.ts";
+import type { PreparedSchedule } from "./schedule_row.ts";
+
+/**
+ * Checks a schedule as `addSchedule` will, without a queue; its payload may have `payloadMaxBytes` bytes, by default 256 KiB.
+ *
+ * @throws TypeError, RangeError for a field out of its range.
+ */
+export function checkNewSchedule(
+  schedule: NewSchedule,
+  payloadMaxBytes: number = TASK_LIMITS.payloadMaxBytes,
+): void {
+  prepareSchedule(schedule, payloadMaxBytes);
+}
+
+/** Checks every field, before any effect. @throws TypeError, RangeError */
+export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number): PreparedSchedule {
+  const { idMaxLength, catchUpMax, catchUpDefault } = SCHEDULE_LIMITS;
+  const id = checkScheduleId(schedule.id);
+  const task = prepareTask({ ...schedule, runId: undefined }, payloadMaxBytes);
+  checkName(`${id}@${new Date(0).toISOString()}`, "schedule id", idMaxLength + 40);
+  const time = checkTime(schedule);
+  return {
+    schedule_id: id,
+    type: task.type,
+    payload: task.payload,
+    priority: task.priority,
+    compatibility: task.compatibility,
+    max_attempts: task.maxAttempts,
+    retry_policy: task.retryPolicy,
+    timeout_ms: task.timeoutMs,
+    ...time,
+    catch_up: checkCatchUp(schedule),
+    catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
+    overlaps: checkOverlap(schedule) ? 1 : 0,
+    is_paused: checkPaused(schedule),
+    webhook_url: task.webhook?.url ?? null,
+    webhook_events: task.webhook?.events ?? null,
+  };
+}
+
+/** A schedule's id. @throws TypeError */
+export function checkScheduleId(id: unknown): string {
+  return checkName(id, "schedule id", SCHEDULE_LIMITS.idMaxLength);
+}
+
+function checkTime(
+  { everyMs, cron, timeZone = "UTC" }: NewSchedule,
+): Pick<PreparedSchedule, "every_ms" | "cron" | "time_zone"> {
+  if ((everyMs === undefined) === (cron === undefined)) {
+    const given = cron === undefined ? "neither" : "both";
+    throw new TypeError(
+      `Cannot use ${given} of everyMs and cron for a schedule: exactly one is needed`,
+    );
+  }
+  const { everyMinMs, everyMaxMs } = SCHEDULE_LIMITS;
+  if (cron === undefined) {
+    const checkedMs = checkInteger(everyMs, "everyMs", everyMinMs, everyMaxMs);
+    return { every_ms: checkedMs, cron: null, time_zone: "UTC" };
+  }
+  checkCron({ cron, timeZone });
+  return { every_ms: null, cron: cron.trim().replaceAll(/\s+/g, " "), time_zone: timeZone };
+}
+
+function checkCatchUp({ catchUp = "once", everyMs }: NewSchedule): CatchUpPolicy {
+  if (!CATCH_UP_POLICIES.includes(catchUp)) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(catchUp)} as catchUp: allowed are ${
+        CATCH_UP_POLICIES.join(", ")
+      }`,
+    );
+  }
+  if (catchUp === "all" && everyMs !== undefined) {
+    throw new TypeError(
+      'Cannot use "all" as catchUp with everyMs: an interval begins when a task has ended, so only one can be missed',
+    );
+  }
+  return catchUp;
+}
+
+function checkOverlap({ overlap = false, everyMs }: NewSchedule): boolean {
+  if (checkBoolean(overlap, "overlap") && everyMs !== undefined) {
+    throw new TypeError(
+      "Cannot use overlap with everyMs: an interval begins when a task has ended",
+    );
+  }
+  return overlap;
+}
+
+function checkPaused({ paused }: NewSchedule): 0 | 1 | null {
+  if (paused === undefined || paused === null) return null;
+  return checkBoolean(paused, "paused") ? 1 : 0;
+}
+
+function checkBoolean(value: unknown, what: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: true or false is needed`,
+  );
+}

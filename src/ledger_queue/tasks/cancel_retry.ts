@@ -1,0 +1,49 @@
+/**
+ * What a person does to a task: cancel it, or queue it again.
+ */
+import type { TaskStatus } from "../../domain/task.ts";
+import type { Transaction } from "../../ledger/replica.ts";
+import { forgiveParents } from "./dependencies.ts";
+import type { OperationContext } from "../rows/context.ts";
+import { requeue } from "./requeue.ts";
+import { settle } from "./propagate.ts";
+import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
+import { noteTransition, runMsOf } from "../rows/transition_log.ts";
+
+/** Cancels a queued or leased task; `false` when it is final. @throws QueueError `task_not_found`. */
+export function cancel(tx: Transaction, taskId: number, context: OperationContext): boolean {
+  const { nowMs } = context;
+  const row = rowOfTask(tx, taskId);
+  const status = cell(row, "status") as TaskStatus;
+  if (status !== "queued" && status !== "leased") return false;
+  const note = status === "leased"
+    ? { worker: cell(row, "locked_by") as string, durationMs: runMsOf(row, nowMs) }
+    : {};
+  noteTransition(tx, { id: taskId, nowMs }, "cancelled", note);
+  const cancelled = updateTask(tx, row, {
+    status: "cancelled",
+    error_message: "Cancelled by user",
+    is_ready: 0,
+    waits_for: 0,
+    lease_until_utc: null,
+    finished_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  });
+  settle(tx, [cancelled], context);
+  return true;
+}
+
+/**
+ * Queues a failed or cancelled task again, with fresh attempts; `false` for any other. It waits for those of its parents
+ * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
+ * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
+ */
+export function retry(tx: Transaction, taskId: number, context: OperationContext): boolean {
+  const row = rowOfTask(tx, taskId);
+  const status = cell(row, "status") as TaskStatus;
+  if (status !== "failed" && status !== "cancelled") return false;
+  noteTransition(tx, { id: taskId, nowMs: context.nowMs }, "requeued");
+  forgiveParents(tx, taskId);
+  settle(tx, [requeue(tx, row, { delayMs: 0, attempts: 0, message: null }, context)], context);
+  return true;
+}

@@ -1,0 +1,205 @@
+/**
+ * Claiming: turns due tasks into leased ones.
+ *
+ * The due tasks of a type and compatibility form a lane. A claim reads the first tasks of each lane that the worker may
+ * take from, in the index of its order, merges them and leases the best: a few index searches at any backlog.
+ */
+import type { ClaimOrder } from "../../domain/claim_order.ts";
+import { canonicalJson } from "../../domain/json.ts";
+import type { Reader, Transaction } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
+import type { OperationContext } from "../rows/context.ts";
+import { clockOf, drawKey, findLane } from "../rows/lanes.ts";
+import { RecordBudget } from "../rows/record_budget.ts";
+import { LANE_TABLE } from "../rows/schema.ts";
+import { cell, updateTask } from "../rows/task_row.ts";
+import { noteTransition, waitMsOf } from "../rows/transition_log.ts";
+
+/** Ready tasks of one type and compatibility. */
+interface Lane {
+  readonly type: string;
+  readonly compatibility: string;
+}
+
+/** A task at the front of its lane; the lowest `key` of all lanes is claimed first, then the lowest id. */
+interface Candidate {
+  readonly id: number;
+  readonly key: number;
+}
+
+/**
+ * The statements of a claim; a test reads their plans.
+ *
+ * SQLite looks at a bare `?` when it decides whether a partial index serves, and at a limit's, so it plans such a
+ * statement anew for each value, which takes ten times as long as running it. `+?` has the same value and no such effect.
+ */
+export const CLAIM_SQL = {
+  nextDue: `SELECT run_after_utc FROM task_queue INDEXED BY scheduled_tasks
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc > +?
+    ORDER BY run_after_utc LIMIT 1`,
+  due: `SELECT * FROM task_queue INDEXED BY scheduled_tasks
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= +?
+    ORDER BY run_after_utc LIMIT +?`,
+  nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
+    WHERE is_ready = 1 AND type = +? AND compatibility > +? ORDER BY compatibility LIMIT 1`,
+  heads: {
+    fifo: `SELECT id, id FROM task_queue INDEXED BY ready_by_id
+      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY id LIMIT +?`,
+    lifo: `SELECT id, -id FROM task_queue INDEXED BY ready_by_id
+      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY id DESC LIMIT +?`,
+    priority: `SELECT id, priority FROM task_queue INDEXED BY ready_by_priority
+      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY priority, id LIMIT +?`,
+    weighted_random: `SELECT id, draw_key FROM task_queue INDEXED BY ready_by_draw
+      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY draw_key LIMIT +?`,
+  } satisfies Record<ClaimOrder, string>,
+  claimable: `SELECT * FROM task_queue
+    WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`,
+} as const;
+
+/** How many tasks that became due one transaction makes ready at most; the earliest first. */
+const PROMOTE_MAX = 1000;
+
+/** How many of them are read at once. */
+const PROMOTE_CHUNK = 100;
+
+/** Whether a claim would find anything, or has tasks to make ready. Changes nothing. */
+export function hasClaimable(reader: Reader, claim: PreparedClaim, nowMs: number): boolean {
+  if (claim.taskId !== null) return isClaimable(reader, claim.taskId, nowMs);
+  return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 ||
+    eligibleLanes(reader, claim).length > 0;
+}
+
+/** When the first scheduled task becomes due, in milliseconds; `undefined` without any. */
+export function nextDueMs(reader: Reader, nowMs: number): number | undefined {
+  const [first] = reader.read(CLAIM_SQL.nextDue, [nowMs]);
+  return first && Number(first[0]);
+}
+
+function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
+  return reader.read(CLAIM_SQL.claimable, [taskId, nowMs]).length > 0;
+}
+
+/**
+ * Leases up to `claim.limit` due tasks in its order, fewer when they are large; their rows. `undefined` when more tasks have
+ * become due than one transaction makes ready: then some are now, and the caller asks again.
+ */
+export function claim(
+  tx: Transaction,
+  claim: PreparedClaim,
+  context: OperationContext,
+): SqlRow[] | undefined {
+  if (promoteDue(tx, context)) return undefined;
+  const ids = claim.taskId === null ? chooseTasks(tx, claim) : [claim.taskId];
+  const budget = new RecordBudget();
+  return ids.flatMap((id) => budget.isSpent ? [] : lease(tx, id, { claim, budget }, context.nowMs));
+}
+
+/** Makes tasks ready whose time has come; whether there may be more. */
+function promoteDue(tx: Transaction, context: OperationContext): boolean {
+  const budget = new RecordBudget();
+  for (let count = 0; count < PROMOTE_MAX; count += PROMOTE_CHUNK) {
+    const due = tx.read(CLAIM_SQL.due, [context.nowMs, PROMOTE_CHUNK]);
+    for (const row of due) {
+      if (budget.isSpent) return true;
+      budget.spend(promote(tx, row, context));
+    }
+    if (due.length < PROMOTE_CHUNK) return false;
+  }
+  return true;
+}
+
+function promote(tx: Transaction, row: SqlRow, { nowMs, random }: OperationContext): SqlRow {
+  const lane = {
+    type: cell(row, "type") as string,
+    compatibility: cell(row, "compatibility") as string,
+    priority: cell(row, "priority") as number,
+  };
+  const draw_key = drawKey(tx, lane, random);
+  return updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
+}
+
+function chooseTasks(tx: Transaction, claim: PreparedClaim): number[] {
+  const lanes = eligibleLanes(tx, claim);
+  const isWeighted = claim.order === "weighted_random";
+  const candidates: Candidate[] = [];
+  for (const lane of lanes) {
+    const clock = isWeighted ? clockOf(findLane(tx, lane.type, lane.compatibility)) : 0;
+    const rows = tx.read(CLAIM_SQL.heads[claim.order], [
+      lane.type,
+      lane.compatibility,
+      claim.limit,
+    ]);
+    for (const [id, key] of rows) candidates.push({ id: Number(id), key: Number(key) - clock });
+  }
+  candidates.sort((a, b) => a.key - b.key || a.id - b.id);
+  const chosen = candidates.slice(0, claim.limit);
+  if (isWeighted && chosen.length > 0) advanceClocks(tx, lanes, chosen.at(-1)!.key);
+  return chosen.map(({ id }) => id);
+}
+
+/** The lanes with ready tasks that the worker may take from. */
+function eligibleLanes(reader: Reader, claim: PreparedClaim): Lane[] {
+  return claim.types.flatMap((type) =>
+    compatibilitiesOf(reader, type)
+      .filter((compatibility) => isCapable(claim.capabilities, compatibility))
+      .map((compatibility) => ({ type, compatibility }))
+  );
+}
+
+/** The compatibilities that ready tasks of a type have, one index search each. */
+function compatibilitiesOf(reader: Reader, type: string): string[] {
+  const found: string[] = [];
+  for (;;) {
+    const [row] = reader.read(CLAIM_SQL.nextLane, [type, found.at(-1) ?? ""]);
+    if (row === undefined) return found;
+    found.push(String(row[0]));
+  }
+}
+
+function isCapable(capabilities: ReadonlyMap<string, string>, compatibility: string): boolean {
+  if (compatibility === "{}") return true;
+  const required = Object.entries(JSON.parse(compatibility) as Record<string, unknown>);
+  return required.every(([name, value]) => capabilities.get(name) === canonicalJson(value));
+}
+
+/** Weighted random: the clocks of every lane in the race have run as far as the last that rang. */
+function advanceClocks(tx: Transaction, lanes: readonly Lane[], elapsed: number): void {
+  for (const { type, compatibility } of lanes) {
+    const known = findLane(tx, type, compatibility);
+    const clock = clockOf(known) + elapsed;
+    if (known !== undefined) tx.update(LANE_TABLE, known, { clock });
+    else tx.insert(LANE_TABLE, { type, compatibility, clock });
+  }
+}
+
+function lease(
+  tx: Transaction,
+  id: number,
+  { claim, budget }: { readonly claim: PreparedClaim; readonly budget: RecordBudget },
+  nowMs: number,
+): SqlRow[] {
+  return tx.read(CLAIM_SQL.claimable, [id, nowMs]).map((row) => {
+    budget.spend(row);
+    const attempt = (cell(row, "attempts") as number) + 1;
+    noteTransition(tx, { id, nowMs }, "leased", {
+      worker: claim.workerId,
+      attempt,
+      durationMs: waitMsOf(row, nowMs),
+    });
+    return updateTask(tx, row, {
+      status: "leased",
+      is_ready: 0,
+      attempts: attempt,
+      lease_token: (cell(row, "lease_token") as number) + 1,
+      locked_by: claim.workerId,
+      lease_until_utc: nowMs + claim.leaseDurationMs,
+      reserved_at_utc: claim.taskId === null ? nowMs : null,
+      processing_started_utc: nowMs,
+      updated_at_utc: nowMs,
+      finished_at_utc: null,
+      progress_percent: null,
+      progress_message: null,
+    });
+  });
+}

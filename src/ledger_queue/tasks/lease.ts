@@ -1,0 +1,192 @@
+/**
+ * Leases: what only the holder of the current one may do. A stale lease changes nothing.
+ */
+import { backoffDelayMs, type RetryPolicy } from "../../domain/backoff.ts";
+import { checkInteger } from "../../domain/check.ts";
+import { QueueError } from "../../domain/errors.ts";
+import { clip } from "../../domain/kept_text.ts";
+import { type Lease, TASK_LIMITS } from "../../domain/task.ts";
+import type { Transaction } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
+import { isFromFuture } from "../../queue_policy/clock_put_back.ts";
+import type { Failure } from "../../queue_policy/failure.ts";
+import type { OperationContext } from "../rows/context.ts";
+import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
+import { noteTransition, runMsOf } from "../rows/transition_log.ts";
+import { settle } from "./propagate.ts";
+import { requeue } from "./requeue.ts";
+
+/** Extends the lease to `leaseDurationMs` from now. */
+export function renew(
+  tx: Transaction,
+  lease: Lease,
+  leaseDurationMs: number,
+  { nowMs }: OperationContext,
+): SqlRow {
+  const row = checkHeld(tx, lease, "renew");
+  const values = { lease_until_utc: nowMs + leaseDurationMs, updated_at_utc: nowMs };
+  return updateTask(tx, row, values);
+}
+
+/** Stores the progress that the handler reports. */
+export function reportProgress(
+  tx: Transaction,
+  lease: Lease,
+  progress: { readonly percent: number; readonly message: string | null },
+  { nowMs }: OperationContext,
+): SqlRow {
+  const row = checkHeld(tx, lease, "report progress of");
+  const message = progress.message === null
+    ? null
+    : clip(progress.message, TASK_LIMITS.progressMessageMaxLength);
+  return updateTask(tx, row, {
+    progress_percent: progress.percent,
+    progress_message: message,
+    ...leaseByThisClock(row, nowMs),
+    updated_at_utc: nowMs,
+  });
+}
+
+/** What a lease of a clock that was ahead becomes when its holder shows that it lives: as long as was left of it, from now. */
+function leaseByThisClock(row: SqlRow, nowMs: number): { lease_until_utc?: number } {
+  const updatedAtMs = Number(cell(row, "updated_at_utc"));
+  if (!isFromFuture(updatedAtMs, nowMs)) return {};
+  const leftMs = Number(cell(row, "lease_until_utc")) - updatedAtMs;
+  return { lease_until_utc: nowMs + Math.max(0, leftMs) };
+}
+
+/** Finishes the task with `result`, a JSON text. */
+export function complete(
+  tx: Transaction,
+  lease: Lease,
+  result: string,
+  context: OperationContext,
+): SqlRow {
+  const { nowMs } = context;
+  const row = checkHeld(tx, lease, "complete");
+  const durationMs = runMsOf(row, nowMs);
+  noteTransition(tx, { id: lease.taskId, nowMs }, "completed", { durationMs });
+  const done = updateTask(tx, row, {
+    status: "completed",
+    result,
+    progress_percent: 100,
+    error_message: null,
+    lease_until_utc: null,
+    finished_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  });
+  settle(tx, [done], context);
+  return done;
+}
+
+/** Ends the attempt: back to the queue after its delay, or failed when it is permanent or attempts are used up. */
+export function fail(
+  tx: Transaction,
+  lease: Lease,
+  failure: Failure,
+  context: OperationContext,
+): SqlRow {
+  const row = checkHeld(tx, lease, "fail");
+  const attempts = cell(row, "attempts") as number;
+  const handlerMaxAttempts = handlerMaxOf(row, failure);
+  const maxAttempts = handlerMaxAttempts ?? cell(row, "max_attempts") as number;
+  if (failure.isPermanent || attempts >= maxAttempts) {
+    const failed = markFailed(tx, row, { ...failure, handlerMaxAttempts }, context);
+    settle(tx, [failed], context);
+    return failed;
+  }
+  const delayMs = failure.retryAfterMs ??
+    backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
+  noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "retried", {
+    attempt: attempts,
+    handlerMaxAttempts,
+    error: failure.message,
+    delayMs: Math.ceil(delayMs),
+    durationMs: runMsOf(row, context.nowMs),
+  });
+  return requeue(tx, row, { delayMs, attempts, message: failure.message }, context);
+}
+
+/** How many attempts the handler allows, where that is less than the task does. */
+function handlerMaxOf(row: SqlRow, { maxAttempts }: Failure): number | undefined {
+  const isLess = maxAttempts !== null && maxAttempts < (cell(row, "max_attempts") as number);
+  return isLess ? maxAttempts : undefined;
+}
+
+/** Gives the task back without using up the attempt. */
+export function release(tx: Transaction, lease: Lease, context: OperationContext): SqlRow {
+  const row = checkHeld(tx, lease, "release");
+  const message = cell(row, "error_message") as string | null;
+  noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "released", {
+    worker: lease.workerId,
+    durationMs: runMsOf(row, context.nowMs),
+  });
+  return requeue(
+    tx,
+    row,
+    { delayMs: 0, attempts: (cell(row, "attempts") as number) - 1, message },
+    context,
+  );
+}
+
+/** Fails a leased task for good; its children and webhooks are still to be told (`settle`). */
+export function markFailed(
+  tx: Transaction,
+  row: SqlRow,
+  { message, result, handlerMaxAttempts }: Pick<Failure, "message" | "result"> & {
+    readonly handlerMaxAttempts?: number;
+  },
+  { nowMs }: OperationContext,
+): SqlRow {
+  const taskId = cell(row, "id") as number;
+  noteTransition(tx, { id: taskId, nowMs }, "failed", {
+    attempt: cell(row, "attempts") as number,
+    handlerMaxAttempts,
+    error: message,
+    durationMs: runMsOf(row, nowMs),
+  });
+  return updateTask(tx, row, {
+    status: "failed",
+    error_message: message,
+    result,
+    lease_until_utc: null,
+    finished_at_utc: nowMs,
+    updated_at_utc: nowMs,
+  });
+}
+
+/** How many attempts a handler allows. @throws RangeError */
+export function checkMaxAttempts(maxAttempts: number): number {
+  const { maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
+  return checkInteger(maxAttempts, "maxAttempts", maxAttemptsMin, maxAttemptsMax);
+}
+
+/** The row of a task whose current lease is `lease`. @throws QueueError `task_not_found`, `lease_lost`. */
+function checkHeld(tx: Transaction, lease: Lease, action: string): SqlRow {
+  const row = rowOfTask(tx, lease.taskId);
+  const reason = whyNotHeld(row, lease);
+  if (reason === undefined) return row;
+  throw new QueueError("lease_lost", `Cannot ${action} task ${lease.taskId}: ${reason}`);
+}
+
+function whyNotHeld(row: SqlRow, lease: Lease): string | undefined {
+  const status = cell(row, "status");
+  const token = cell(row, "lease_token");
+  const holder = cell(row, "locked_by");
+  if (status !== "leased") return `it is ${status}, not leased`;
+  if (token !== lease.leaseToken) {
+    return `lease token ${lease.leaseToken} is stale, current is ${token}`;
+  }
+  if (holder !== lease.workerId) {
+    return `its lease belongs to worker ${JSON.stringify(holder)}, not to ${
+      JSON.stringify(lease.workerId)
+    }`;
+  }
+  return undefined;
+}
+
+function policyOf(row: SqlRow, failure: Failure, context: OperationContext): RetryPolicy {
+  const own = cell(row, "retry_policy");
+  if (own !== null) return JSON.parse(own as string) as RetryPolicy;
+  return failure.retryPolicy ?? context.retryPolicy;
+}

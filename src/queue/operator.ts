@@ -1,0 +1,375 @@
+/**
+ * QueueOperations: what those who run a queue need beside those who use it. Who works on it, why a task is where it is,
+ * how it goes, and what keeps it small and safe.
+ */
+import type { ClaimOrder } from "../domain/claim_order.ts";
+import type { LedgerStats } from "../domain/storage_stats.ts";
+import type { Task, TaskStatus } from "../domain/task.ts";
+import type { BackupReport, IntegrityReport } from "./maintenance.ts";
+import type { PartRequest } from "./page_request.ts";
+import type {
+  QueueRecords,
+  RecordImport,
+  RecordImportRequest,
+  RecordRequest,
+  TaskRecord,
+} from "./records.ts";
+import type { AddScheduleResult, NewSchedule, Schedule, ScheduleListRequest } from "./schedule.ts";
+import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
+
+/** What a worker says of itself with each heartbeat. */
+export interface WorkerBeat {
+  /** 1–200 characters, unique among the workers of a queue. */
+  readonly workerId: string;
+  /** What it can do; a JSON object of at most 4 KiB. */
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** The task types that it has handlers for, at most 1,000. */
+  readonly types: readonly string[];
+  /** How many tasks it runs at the same time, 1–1000. */
+  readonly concurrency: number;
+  /** Which due task it takes first; default `priority`. */
+  readonly strategy?: ClaimOrder;
+  /** How many tasks of single types it runs at the same time at most, each 1–1000; default no limits but `concurrency`. */
+  readonly typeLimits?: Readonly<Record<string, number>>;
+}
+
+/**
+ * How a worker is, by the age of its last heartbeat: `active` up to 60 s, `limbo` up to 300 s, `stale` after that. One
+ * that was silent for a day is forgotten.
+ */
+export type WorkerState = "active" | "limbo" | "stale";
+
+/** A worker that has sent heartbeats. */
+export interface WorkerRecord extends Required<WorkerBeat> {
+  /** How it is, by the age of its last heartbeat. */
+  readonly state: WorkerState;
+  /** When its first heartbeat came, or the first after it was retired. */
+  readonly startedAt: Date;
+  /** When its last heartbeat came. */
+  readonly heartbeatAt: Date;
+  /** How many tasks it holds leases of. */
+  readonly leasedTasks: number;
+  /** How many of its `concurrency` slots are in use. What a task manager was given to run itself takes none. */
+  readonly slotsInUse: number;
+  /** How many of them by each type in `typeLimits`. */
+  readonly typeSlotsInUse: Readonly<Record<string, number>>;
+}
+
+/**
+ * Why a task is where it is.
+ *
+ * - `waiting_for_parents`: tasks that it depends on are not final.
+ * - `scheduled`, `waiting_for_retry`: its time has not come.
+ * - `no_worker`: no live worker at all. `no_handler`: none has a handler for its type. `no_capable_worker`: none of those
+ *   has the capabilities that it needs.
+ * - `type_at_limit`: its workers run as many tasks of its type as they may. `behind_others`: other tasks come first.
+ *   `in_draw`: chance decides between it and others. `workers_busy`: it is next, and no slot is free. `next`: it is next.
+ * - `leased`: a worker holds it. `lease_expired`: the worker fell silent, and the task will be rescued.
+ * - `completed`, `failed`, `cancelled`: it is over.
+ */
+export type ExplanationReason = typeof EXPLANATION_REASONS[number];
+
+/** Every reason why a task is where it is, the first question first. */
+export const EXPLANATION_REASONS = [
+  "waiting_for_parents",
+  "scheduled",
+  "waiting_for_retry",
+  "no_worker",
+  "no_handler",
+  "no_capable_worker",
+  "type_at_limit",
+  "behind_others",
+  "in_draw",
+  "workers_busy",
+  "next",
+  "leased",
+  "lease_expired",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
+
+/** Why a task is where it is. */
+export interface Explanation {
+  /** The task's id. */
+  readonly taskId: number;
+  /** The task's run id. */
+  readonly runId: string;
+  /** Where it is. */
+  readonly status: TaskStatus;
+  /** Why, for programs. */
+  readonly reason: ExplanationReason;
+  /** Why, in one sentence without a final period. */
+  readonly summary: string;
+  /** What the sentence says, as JSON: instants in ISO 8601, names in snake_case. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What to measure. */
+export interface MetricsRequest {
+  /** How far to look back, in milliseconds, 1,000 to 7 days; default one hour. */
+  readonly windowMs?: number;
+}
+
+/** How some durations are distributed, in milliseconds; `null` where there is none. Percentiles by nearest rank. */
+export interface DurationSummary {
+  /** How many there are. */
+  readonly count: number;
+  /** Half of them are no longer. */
+  readonly p50: number | null;
+  /** 95 of 100 are no longer. */
+  readonly p95: number | null;
+  /** 99 of 100 are no longer. */
+  readonly p99: number | null;
+  /** The longest. */
+  readonly max: number | null;
+}
+
+/** What happened within the window. */
+export interface WindowMetrics {
+  /** How far was looked back, in milliseconds; less than asked for when `isTruncated`. */
+  readonly windowMs: number;
+  /** Whether more than 100,000 transitions happened, of which the latest were counted. */
+  readonly isTruncated: boolean;
+  /** Transitions of each kind. */
+  readonly enqueued: number;
+  /** Tasks that came from another queue. */
+  readonly imported: number;
+  /** Leases given. */
+  readonly leased: number;
+  /** Tasks completed. */
+  readonly completed: number;
+  /** Tasks failed for good. */
+  readonly failed: number;
+  /** Attempts that failed and will be followed by another. */
+  readonly retried: number;
+  /** Tasks taken from silent workers. */
+  readonly rescued: number;
+  /** Tasks given back. */
+  readonly released: number;
+  /** Tasks cancelled. */
+  readonly cancelled: number;
+  /** Tasks queued again by hand. */
+  readonly requeued: number;
+  /** Tasks finished (completed or failed) a second. */
+  readonly throughputPerSecond: number;
+  /** Completed / (completed + failed); `null` when nothing finished. */
+  readonly successRate: number | null;
+  /** Failed / (completed + failed); `null` when nothing finished. */
+  readonly failureRate: number | null;
+  /** Attempts that another had to follow (retried, rescued) / all attempts that ended; `null` when none did. */
+  readonly retryRate: number | null;
+  /** From when a task was due until it was leased. */
+  readonly waitMs: DurationSummary;
+  /** From when an attempt began until it ended in any way. */
+  readonly runMs: DurationSummary;
+}
+
+/** How the queue goes. */
+export interface QueueMetrics {
+  /** When this was measured. */
+  readonly at: Date;
+  /** How many tasks have each status. */
+  readonly byStatus: Readonly<Record<TaskStatus, number>>;
+  /** The same for each type. */
+  readonly byType: Readonly<Record<string, Readonly<Record<TaskStatus, number>>>>;
+  /** Queued tasks whose time has not come, and that wait for no parents. */
+  readonly scheduled: number;
+  /** Queued tasks that wait for their parents. */
+  readonly waitingForParents: number;
+  /** Queued tasks that could run. */
+  readonly due: number;
+  /** How long the oldest of them has been due, in milliseconds. */
+  readonly oldestDueAgeMs: number | null;
+  /** What happened lately. */
+  readonly window: WindowMetrics;
+  /** How many workers are in each state. */
+  readonly workers: Readonly<Record<WorkerState, number>>;
+  /** The storage beneath, where there is one of ours. */
+  readonly storage: LedgerStats | null;
+}
+
+/** How a queue is. */
+export type Verdict = "healthy" | "degraded" | "unhealthy";
+
+/** Everything that can be wrong with a queue; `HEALTH_THRESHOLDS` says when. */
+export const HEALTH_CODES = [
+  "no_active_worker",
+  "oldest_due_waits",
+  "failure_rate",
+  "expired_leases",
+  "silent_workers",
+  "journal_large",
+  "memory_high",
+  "lock_held",
+  "clock_put_back",
+] as const;
+
+/** Something that is not as it should be. */
+export interface HealthReason {
+  /** What, for programs. */
+  readonly code: typeof HEALTH_CODES[number];
+  /** How bad it is. */
+  readonly severity: "degraded" | "unhealthy";
+  /** For people, one sentence without a final period. */
+  readonly message: string;
+}
+
+/** How a queue is, and why. */
+export interface QueueHealth {
+  /** The worst severity among the reasons; `healthy` without any. */
+  readonly verdict: Verdict;
+  /** Empty when healthy. */
+  readonly reasons: readonly HealthReason[];
+  /** When this was judged. */
+  readonly at: Date;
+}
+
+/**
+ * Which finished tasks to delete. At least one of `olderThanMs` and `keep` is needed; with both, a task goes only when
+ * both say so.
+ */
+export interface PruneRequest {
+  /** Only tasks that finished longer ago than this, in milliseconds, 0 or more; default any. */
+  readonly olderThanMs?: number;
+  /** How many of each status stay, those that finished last, 0 or more; default none. */
+  readonly keep?: number;
+  /** Only these final statuses; default all three. */
+  readonly statuses?: readonly ("completed" | "failed" | "cancelled")[];
+}
+
+/** What was deleted. */
+export interface PruneReport {
+  /** Tasks, with their transitions, logs and idempotency keys. */
+  readonly pruned: number;
+  /** The same by status. */
+  readonly byStatus: Readonly<Record<"completed" | "failed" | "cancelled", number>>;
+}
+
+/** Running a queue. Every method rejects with `queue_closed` once the queue is closed. */
+export interface QueueOperations {
+  /** Notes that a worker lives; durable once it resolves. @throws TypeError, RangeError */
+  heartbeat(worker: WorkerBeat): Promise<void>;
+  /** Forgets a worker that has stopped; harmless when it is unknown. */
+  retireWorker(workerId: string): Promise<void>;
+  /**
+   * The workers that sent a heartbeat within the last day, the latest heartbeat first: at most 1000, or fewer, one at least,
+   * when together they have more than 16 Mi characters. `metrics` counts them all.
+   */
+  listWorkers(): Promise<WorkerRecord[]>;
+  /**
+   * What happened to a task, in order; nothing for an unknown one. At most 1000 steps: more may follow, from `offset` on.
+   *
+   * @throws TypeError, RangeError
+   */
+  transitions(taskId: number, request?: PartRequest): Promise<TaskTransition[]>;
+  /**
+   * What happened to all tasks since a step, in order; how a program follows the queue and misses nothing. At most 1000 steps,
+   * of some 1,500 characters each at most. @throws TypeError, RangeError
+   */
+  history(request?: HistoryRequest): Promise<HistoryPage>;
+  /** Why a task (a number is its id, a text its run id) is where it is; `undefined` when there is none. */
+  explain(idOrRunId: number | string): Promise<Explanation | undefined>;
+  /**
+   * Stores a schedule, durable once it resolves. One with its id that says the same stays as it is, with what it has done
+   * so far (so a program may add its schedules whenever it starts); another one is replaced when `replace` is true.
+   *
+   * @throws TypeError, RangeError for a field out of its range. @throws QueueError `schedule_conflict`.
+   */
+  addSchedule(
+    schedule: NewSchedule,
+    options?: { readonly replace?: boolean },
+  ): Promise<AddScheduleResult>;
+  /** The schedule with this id. */
+  getSchedule(id: string): Promise<Schedule | undefined>;
+  /**
+   * Schedules, by their ids: as many as `limit` says, or fewer, one at least, when together they have more than 16 Mi
+   * characters. There is nothing behind the page that is empty. @throws TypeError, RangeError
+   */
+  listSchedules(request?: ScheduleListRequest): Promise<Schedule[]>;
+  /** Deletes a schedule; the tasks that it has enqueued stay. `false` when there is none. */
+  removeSchedule(id: string): Promise<boolean>;
+  /**
+   * Pauses a schedule, or lets it go on: a cron expression with its next instant (those of the pause are not made up for),
+   * an interval when it is over. @throws QueueError `schedule_not_found`.
+   */
+  pauseSchedule(id: string, paused: boolean): Promise<Schedule>;
+  /** Enqueues the tasks of schedules that are due; those tasks. Also done by itself, on time, by every process. */
+  fireSchedules(): Promise<Task[]>;
+  /** How the queue goes. @throws RangeError */
+  metrics(request?: MetricsRequest): Promise<QueueMetrics>;
+  /** How the queue is, by `HEALTH_THRESHOLDS`. */
+  health(): Promise<QueueHealth>;
+  /**
+   * Deletes finished tasks for good, in transactions of at most 500; one with a child that is not final stays. Nothing is
+   * ever pruned unasked. @throws TypeError, RangeError
+   */
+  prune(request: PruneRequest): Promise<PruneReport>;
+  /**
+   * Writes everything so far into one new file, while other work goes on, and verifies it: `restoreBackup` brings it back.
+   * A file that is there already is never overwritten. @throws StorageError
+   */
+  backup(path: string): Promise<BackupReport>;
+  /** Reads the files anew, compares them with memory, and looks for rows that cannot be. Takes seconds at 100,000 tasks. */
+  integrityCheck(): Promise<IntegrityReport>;
+  /** The tasks of one moment as they are stored, in order of their ids, to be carried elsewhere. @throws TypeError */
+  exportRecords(request?: RecordRequest): Promise<TaskRecord[]>;
+  /** The tasks and the schedules of one moment. */
+  exportAll(): Promise<QueueRecords>;
+  /**
+   * Stores tasks of another queue with their ids, attempts and times, and its schedules: all of them in one transaction, or
+   * none when a record is wrong or does not go together with what is here. What is here already is not added again.
+   *
+   * @throws RangeError for more records than one transaction can hold.
+   */
+  importRecords(
+    records: readonly TaskRecord[],
+    options?: RecordImportRequest,
+  ): Promise<RecordImport>;
+}
+
+/**
+ * When a queue is no longer healthy.
+ *
+ * - `no_active_worker`: a task has been due for longer than `noWorkerMs`, no worker is active and none holds a lease:
+ *   unhealthy.
+ * - `oldest_due_waits`: a task has been due for longer than `dueDegradedMs`: degraded; `dueUnhealthyMs`: unhealthy.
+ * - `failure_rate`: of at least `failureMinFinished` tasks that finished within `failureWindowMs`, more than the share
+ *   `failureDegraded` failed: degraded; `failureUnhealthy`: unhealthy.
+ * - `expired_leases`: a lease ended longer ago than `expiredMs` and nobody rescued the task: degraded.
+ * - `silent_workers`: a worker is in limbo (see `WorkerState`): degraded.
+ * - `journal_large`: the journal is larger than `journalBytes` and four times the snapshot, so checkpoints do not
+ *   succeed: degraded.
+ * - `memory_high`: the tasks take more than the share `memoryDegraded` of the memory that they may take: degraded; more
+ *   than three quarters, so that none can be added: unhealthy.
+ * - `lock_held`: another process holds the commit lock, so nothing can be changed, for longer than `lockDegradedMs`:
+ *   degraded; `lockUnhealthyMs`: unhealthy.
+ * - `clock_put_back`: leases or schedules were written more than half an hour in the future: degraded until the queue has
+ *   mended them, leases after they have lasted as long as they were meant to.
+ */
+export interface HealthThresholds {
+  /** Milliseconds, 0 or more; default one minute. */
+  readonly noWorkerMs: number;
+  /** Milliseconds, 0 or more; default five minutes. */
+  readonly dueDegradedMs: number;
+  /** Milliseconds, 0 or more; default one hour. */
+  readonly dueUnhealthyMs: number;
+  /** Milliseconds, one second to seven days; default 15 minutes. */
+  readonly failureWindowMs: number;
+  /** 1 or more; default 20. */
+  readonly failureMinFinished: number;
+  /** A share, 0–1; default 0.1. */
+  readonly failureDegraded: number;
+  /** A share, 0–1; default 0.5. */
+  readonly failureUnhealthy: number;
+  /** Milliseconds, 0 or more; default ten seconds. */
+  readonly expiredMs: number;
+  /** Bytes, 0 or more; default 64 MiB. */
+  readonly journalBytes: number;
+  /** Milliseconds, 0 or more; default five seconds. */
+  readonly lockDegradedMs: number;
+  /** Milliseconds, 0 or more; default 30 seconds. */
+  readonly lockUnhealthyMs: number;
+  /** A share, 0–1; default 0.6. */
+  readonly memoryDegraded: number;
+}

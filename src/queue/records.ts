@@ -1,0 +1,111 @@
+/**
+ * Records: tasks and schedules as they are stored, on their way from one queue to another.
+ *
+ * JSON stays a string, so what a program once wrote (a number of twenty digits) arrives as it was.
+ */
+import type { ParentFailurePolicy, Task, TaskStatus } from "../domain/task.ts";
+import type { Webhook } from "../domain/webhook.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** What importing schedules came to, by their ids. */
+export interface ScheduleImport {
+  /** Those that are new here. */
+  readonly additions: readonly string[];
+  /** Those that are here already. */
+  readonly present: readonly string[];
+}
+
+/** Which tasks to export. */
+export interface RecordRequest {
+  /** Only tasks with one of these statuses; default all. */
+  readonly statuses?: readonly TaskStatus[];
+}
+
+/** What a queue holds. */
+export interface QueueRecords {
+  /** The tasks, in order of their ids. */
+  readonly tasks: readonly TaskRecord[];
+  /** The schedules, by their ids. */
+  readonly schedules: readonly ScheduleRecord[];
+}
+
+/** How to import. */
+export interface RecordImportOptions {
+  /** Only say what would happen; default false. */
+  readonly dryRun?: boolean;
+  /** Leave out the records with problems and store the others; default false: one problem, and nothing is stored. */
+  readonly skipInvalid?: boolean;
+  /**
+   * Give every task a new id, after all that this queue has used; then tasks are told apart by their run ids. Default false.
+   */
+  readonly renumber?: boolean;
+}
+
+/** What to import beside tasks, and how. */
+export interface RecordImportRequest extends RecordImportOptions {
+  /** Schedules to store in the same transaction; default none. */
+  readonly schedules?: readonly ScheduleRecord[];
+}
+
+/** Why a record cannot be imported. */
+export interface RecordProblem {
+  /** The id that the task has; `null` for a schedule. */
+  readonly id: number | null;
+  /** What is wrong, for people. */
+  readonly reason: string;
+}
+
+/** What an import came to, or would come to. */
+export interface RecordImport {
+  /** Whether this is done; `false` after a dry run, with conflicts, and with problems that were not to be skipped. */
+  readonly stored: boolean;
+  /** The ids of the records that are new here, in order of the records' ids. */
+  readonly additions: readonly number[];
+  /** The ids that they have in this queue, in the same order; empty when nothing was stored. */
+  readonly storedIds: readonly number[];
+  /** The ids of records whose tasks are here already. */
+  readonly present: readonly number[];
+  /** The ids of records whose tasks were here and are gone (pruned); they are not added again. */
+  readonly gone: readonly number[];
+  /** Records that are no tasks this queue could hold. */
+  readonly problems: readonly RecordProblem[];
+  /** Records that do not go together with the tasks that are here. */
+  readonly conflicts: readonly RecordProblem[];
+  /** What became of the schedules. */
+  readonly schedules: ScheduleImport;
+}
+
+/** A schedule with its payload as the JSON text that is stored. */
+export interface ScheduleRecord
+  extends Omit<Schedule, "payload" | "nextAt" | "lastTaskId" | "waitsForTaskId"> {
+  /** The payload as JSON text. */
+  readonly payloadText: string;
+  /** When it fires next, as far as its clock says; `null` when a cron expression has no later instant. */
+  readonly nextAt: Date | null;
+  /** The run id of its last firing's task, as long as that task is there. */
+  readonly lastRunId: string | null;
+}
+
+/** A task that a task waits for, or has waited for. */
+export interface ParentRecord {
+  /** Its id; negative when it was gone already when the task was imported. */
+  readonly taskId: number;
+  /** Its run id. */
+  readonly runId: string;
+  /** What becomes of the child when it fails or is cancelled. */
+  readonly onFailure: ParentFailurePolicy;
+  /** `open` until it is final; then `felled` when it has ended the child, else `met`. */
+  readonly state: "open" | "met" | "felled";
+}
+
+/** A task with its payload and result as the JSON texts that are stored, with its parents and its webhook. */
+export interface TaskRecord extends Omit<Task, "payload" | "result" | "waitsFor"> {
+  /** The payload as JSON text. */
+  readonly payloadText: string;
+  /** The result as JSON text; `null` when there is none. */
+  readonly resultText: string | null;
+  /** Its parents, in its order. */
+  readonly parents: readonly ParentRecord[];
+  /** Where to tell of its end; `null` for nowhere. */
+  readonly webhook: Webhook | null;
+}

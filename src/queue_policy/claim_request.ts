@@ -1,0 +1,54 @@
+/**
+ * Claim requests, checked.
+ */
+import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
+import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
+import { canonicalJson } from "../domain/json.ts";
+import { TASK_LIMITS } from "../domain/task.ts";
+import type { ClaimRequest } from "../queue/task_queue.ts";
+
+/** A checked `ClaimRequest`. */
+export interface PreparedClaim {
+  readonly workerId: string;
+  readonly types: readonly string[];
+  readonly limit: number;
+  readonly leaseDurationMs: number;
+  readonly order: ClaimOrder;
+  /** Each capability as canonical JSON. */
+  readonly capabilities: ReadonlyMap<string, string>;
+  readonly taskId: number | null;
+}
+
+/** Checks a request, before any effect. @throws TypeError, RangeError */
+export function prepareClaim(request: ClaimRequest): PreparedClaim {
+  const { typeMaxLength, workerIdMaxLength, claimMax, leaseDurationMinMs, leaseDurationMaxMs } =
+    TASK_LIMITS;
+  const order = request.strategy ?? "priority";
+  if (!isClaimOrder(order)) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(order)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
+    );
+  }
+  const types = request.types ?? [];
+  if (request.taskId === undefined && types.length === 0) {
+    throw new TypeError("Cannot claim without task types: at least one is needed");
+  }
+  const leaseDurationMs = request.leaseDurationMs ?? TASK_LIMITS.leaseDurationDefaultMs;
+  const capabilities = checkPairs(request.capabilities ?? {}, "capabilities");
+  return {
+    workerId: checkName(request.workerId, "worker id", workerIdMaxLength),
+    types: [...new Set(types.map((type) => checkName(type, "task type", typeMaxLength)))],
+    limit: checkInteger(request.limit ?? 1, "limit", 1, claimMax),
+    leaseDurationMs: checkInteger(
+      leaseDurationMs,
+      "leaseDurationMs",
+      leaseDurationMinMs,
+      leaseDurationMaxMs,
+    ),
+    order,
+    capabilities: new Map(
+      Object.entries(capabilities).map(([name, value]) => [name, canonicalJson(value)]),
+    ),
+    taskId: request.taskId ?? null,
+  };
+}

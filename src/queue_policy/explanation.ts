@@ -1,0 +1,119 @@
+/**
+ * Explanations that follow from the task and its workers alone: a reason, one sentence, and its data.
+ */
+import { missingPairs } from "../domain/capability.ts";
+import type { Task } from "../domain/task.ts";
+import type { Reader } from "../ledger/replica.ts";
+import { maxAttemptsOf } from "../ledger_queue/rows/transition_log.ts";
+import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
+
+export function noWorker(task: Task): Why {
+  const summary =
+    `Task ${task.id} is due, but no worker lives: none has sent a heartbeat within 60 s`;
+  return { reason: "no_worker", summary, data: { type: task.type } };
+}
+
+export function noHandler(task: Task, live: readonly WorkerRecord[]): Why {
+  const summary = `Task ${task.id} is due, but no live worker has a handler for ${
+    JSON.stringify(task.type)
+  } (of ${live.length})`;
+  return {
+    reason: "no_handler",
+    summary,
+    data: {
+      type: task.type,
+      workers: live.map(({ workerId, types }) => ({ worker_id: workerId, types })),
+    },
+  };
+}
+
+export function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): Why {
+  const lacking = handling.map((worker) => ({
+    worker_id: worker.workerId,
+    lacks: missingPairs(worker, task.compatibility),
+  }));
+  const wanted =
+    lacking.reduce((least, each) =>
+      Object.keys(each.lacks).length < Object.keys(least.lacks).length ? each : least
+    ).lacks;
+  return {
+    reason: "no_capable_worker",
+    summary: `Task ${task.id} is due, but no live worker with a handler for ${
+      JSON.stringify(task.type)
+    } has the capabilities it needs; nearest lacks ${JSON.stringify(wanted)}`,
+    data: { compatibility: task.compatibility, workers: lacking },
+  };
+}
+
+export function leased(reader: Reader, task: Task, nowMs: number): Why {
+  const { id, attempts, lockedBy, leaseUntil, processingStarted } = task;
+  const maxAttempts = maxAttemptsOf(reader, task);
+  const worker = JSON.stringify(lockedBy);
+  const data = {
+    worker_id: lockedBy,
+    since: instant(processingStarted),
+    lease_until: instant(leaseUntil),
+    attempts,
+    max_attempts: maxAttempts,
+    progress_percent: task.progress,
+    progress_message: task.progressMessage,
+  };
+  if (leaseUntil !== null && leaseUntil.getTime() <= nowMs) {
+    const summary = `Worker ${worker} stopped renewing its lease of task ${id}, which ended at ${
+      iso(leaseUntil)
+    }: the task will be rescued within seconds`;
+    return { reason: "lease_expired", summary, data };
+  }
+  const summary = `Task ${id} is leased by worker ${worker} since ${
+    instant(processingStarted)
+  }, attempt ${attempts} of ${maxAttempts}, until ${instant(leaseUntil)} unless renewed`;
+  return { reason: "leased", summary, data };
+}
+
+export function finished(
+  reader: Reader,
+  task: Task,
+  status: "completed" | "failed" | "cancelled",
+): Why {
+  const { id, attempts, errorMessage, finishedAt, lockedBy } = task;
+  const maxAttempts = maxAttemptsOf(reader, task);
+  const data = {
+    finished_at: instant(finishedAt),
+    attempts,
+    max_attempts: maxAttempts,
+    worker_id: lockedBy,
+    error_message: errorMessage,
+  };
+  const at = `at ${instant(finishedAt)}`;
+  const endings = {
+    completed: `in attempt ${attempts} of ${maxAttempts} by worker ${JSON.stringify(lockedBy)}`,
+    failed: attempts === 0
+      ? `before its first attempt, because: ${oneLine(errorMessage)}`
+      : `in attempt ${attempts} of ${maxAttempts}, because: ${oneLine(errorMessage)}`,
+    cancelled: `because: ${oneLine(errorMessage)}`,
+  };
+  const verb = status === "cancelled" ? "was cancelled" : status;
+  return { reason: status, summary: `Task ${id} ${verb} ${at} ${endings[status]}`, data };
+}
+
+export function oneLine(text: string | null): string {
+  return (text ?? "no reason given").trim().replace(/\s*\n\s*/g, " ");
+}
+
+export function iso(at: Date): string {
+  return at.toISOString();
+}
+
+function instant(at: Date | null): string | null {
+  return at?.toISOString() ?? null;
+}
+
+/** A reason, before the task's names are added. */
+export interface Why {
+  /** For programs. */
+  readonly reason: ExplanationReason;
+  /** For people. */
+  readonly summary: string;
+  /** What the sentence says, for programs. */
+  readonly data: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,109 @@
+/**
+ * Explanations of a due task that waits in a line: whether its type has a free place, what is ahead of it, whether a slot is free.
+ */
+import type { ClaimOrder } from "../domain/claim_order.ts";
+import type { Task } from "../domain/task.ts";
+import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
+import type { Why } from "./explanation.ts";
+
+/** How many tasks that come first are counted at most. */
+export const AHEAD_MAX = 100_000;
+
+/** Where a task stands for the workers that choose in one order; `ahead` is what is drawn from beside it under weighted random. */
+interface Place {
+  readonly order: ClaimOrder;
+  readonly ahead: number;
+}
+
+/** Whether a worker may run one more task of this type, once it has a slot. */
+export function hasPlace({ typeLimits, typeSlotsInUse }: WorkerRecord, type: string): boolean {
+  return !Object.hasOwn(typeLimits, type) || typeSlotsInUse[type]! < typeLimits[type]!;
+}
+
+export function typeAtLimit({ id, type }: Task, workers: readonly WorkerRecord[]): Why {
+  const limits = workers.map(({ workerId, typeLimits }) => ({
+    worker_id: workerId,
+    limit: typeLimits[type]!,
+  }));
+  const places = sum(limits, ({ limit }) => limit);
+  const whose = workers.length === 1
+    ? `worker ${JSON.stringify(limits[0]!.worker_id)}`
+    : `the ${workers.length} workers that can take it`;
+  return {
+    reason: "type_at_limit",
+    summary: `Task ${id} is due, but the ${places} ${places === 1 ? "place" : "places"} for type ${
+      JSON.stringify(type)
+    } of ${whose} ${places === 1 ? "is" : "are"} in use`,
+    data: { type, places, workers: limits },
+  };
+}
+
+const IN_ORDER = {
+  priority: "in order of priority",
+  fifo: "in order of age",
+  lifo: "in order of age, the latest first",
+} as const satisfies Record<Exclude<ClaimOrder, "weighted_random">, string>;
+
+export function reasonAndSummary(
+  { id }: Task,
+  places: readonly Place[],
+  { able, isFree }: { readonly able: readonly WorkerRecord[]; readonly isFree: boolean },
+): Pick<Why, "reason" | "summary"> {
+  const workers = able.length === 1 ? "the worker that" : `the ${able.length} workers that`;
+  const use = `${able.length === 1 ? "has" : "have"} ${sum(able, slotsTaken)} of ${
+    sum(able, ({ concurrency }) => concurrency)
+  } slots in use`;
+  const busy = `${workers} can take it ${use}`;
+  if (places.every(({ ahead }) => ahead === 0)) {
+    return isFree
+      ? { reason: "next", summary: `Task ${id} is next: ${busy}` }
+      : { reason: "workers_busy", summary: `Task ${id} is next, but ${busy}` };
+  }
+  const [place] = places;
+  if (places.length > 1) {
+    const each = places.map((one) => `${one.order}: ${standing(one)}`).join("; ");
+    const summary =
+      `Task ${id} is due; ${workers} can take it choose in different orders (${each}) and ${use}`;
+    return { reason: mixedReason(places, isFree), summary };
+  }
+  const { order, ahead } = place!;
+  if (order === "weighted_random") {
+    const summary = `Task ${id} is due, and drawn by weight from among it and ${
+      countText(ahead)
+    } more; ${busy}`;
+    return { reason: "in_draw", summary };
+  }
+  const are = ahead === 1 ? "is" : "are";
+  const summary = `Task ${id} is due, and ${countText(ahead)} ${are} ahead of it ${
+    IN_ORDER[order]
+  }; ${busy}`;
+  return { reason: "behind_others", summary };
+}
+
+/** Where workers choose in several orders, what is soonest counts. */
+function mixedReason(places: readonly Place[], isFree: boolean): ExplanationReason {
+  if (places.some(({ ahead }) => ahead === 0)) return isFree ? "next" : "workers_busy";
+  return places.some(isDraw) ? "in_draw" : "behind_others";
+}
+
+function standing(place: Place): string {
+  return isDraw(place) ? `drawn with ${countText(place.ahead)}` : `${countText(place.ahead)} ahead`;
+}
+
+export function isDraw({ order }: Place): boolean {
+  return order === "weighted_random";
+}
+
+function countText(count: number): string {
+  if (count >= AHEAD_MAX) return `at least ${AHEAD_MAX} tasks`;
+  return count === 1 ? "1 task" : `${count} tasks`;
+}
+
+/** A worker that came back under its old id may hold more leases than it has slots. */
+export function slotsTaken({ slotsInUse, concurrency }: WorkerRecord): number {
+  return Math.min(slotsInUse, concurrency);
+}
+
+export function sum<T>(items: readonly T[], amountOf: (item: T) => number): number {
+  return items.reduce((total, item) => total + amountOf(item), 0);
+}

@@ -1,0 +1,39 @@
+/**
+ * List requests, checked.
+ */
+import { checkInteger } from "../domain/check.ts";
+import { isTaskStatus, TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import type { ListRequest } from "../queue/task_queue.ts";
+
+/** A checked `ListRequest`. */
+export interface PreparedList {
+  /** `null` for any. */
+  readonly status: TaskStatus | null;
+  readonly type: string | null;
+  readonly beforeId: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** Checks a request. @throws TypeError, RangeError */
+export function prepareList(request: ListRequest): PreparedList {
+  const { status = null, type = null } = request;
+  if (status !== null && !isTaskStatus(status)) {
+    throw new TypeError(
+      `Cannot list status ${JSON.stringify(status)}: allowed are ${TASK_STATUSES.join(", ")}`,
+    );
+  }
+  const { listDefault, listMax } = TASK_LIMITS;
+  return {
+    status,
+    type,
+    beforeId: checkInteger(
+      request.beforeId ?? Number.MAX_SAFE_INTEGER,
+      "beforeId",
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
+    limit: checkInteger(request.limit ?? listDefault, "limit", 1, listMax),
+    offset: checkInteger(request.offset ?? 0, "offset", 0, Number.MAX_SAFE_INTEGER),
+  };
+}

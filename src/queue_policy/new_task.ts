@@ -1,0 +1,171 @@
+/**
+ * New tasks: what a caller gives, checked before any effect, in the form in which it is stored.
+ */
+import { resolveRetryPolicy } from "../domain/backoff.ts";
+import { checkInstant, checkInteger, checkName, checkPairs } from "../domain/check.ts";
+import { canonicalJson, toJsonText } from "../domain/json.ts";
+import {
+  type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
+  TASK_LIMITS,
+  type TaskReference,
+} from "../domain/task.ts";
+import { type PreparedWebhook, prepareWebhook, WEBHOOK_TYPE } from "../domain/webhook.ts";
+import type { EnqueueOptions } from "../queue/task_queue.ts";
+
+/** A checked `NewTask`, in the forms of its columns. */
+export interface PreparedTask {
+  readonly type: string;
+  readonly runId: string | null;
+  readonly priority: number;
+  readonly payload: string;
+  readonly compatibility: string;
+  readonly maxAttempts: number;
+  readonly runAfterMs: number | null;
+  readonly idempotencyKey: string | null;
+  readonly retryPolicy: string | null;
+  readonly timeoutMs: number | null;
+  readonly dependsOn: readonly TaskReference[];
+  readonly onParentFailure: ParentFailurePolicy;
+  readonly webhook: PreparedWebhook | null;
+  /** The worker that the task is leased to from the start. */
+  readonly leaseTo: FirstLease | null;
+}
+
+/** Checks every field, before any effect. @throws TypeError, RangeError */
+export function prepareTask(
+  task: NewTask,
+  payloadMaxBytes: number,
+  options: EnqueueOptions = {},
+): PreparedTask {
+  if (typeof task !== "object" || task === null) {
+    throw new TypeError(`Cannot enqueue ${typeof task}: a task is needed`);
+  }
+  const {
+    priorityMin,
+    priorityMax,
+    priorityDefault,
+    maxAttemptsMin,
+    maxAttemptsMax,
+    maxAttemptsDefault,
+  } = TASK_LIMITS;
+  return {
+    type: checkType(task.type),
+    runId: optional(task.runId, checkReachable),
+    priority: checkInteger(task.priority ?? priorityDefault, "priority", priorityMin, priorityMax),
+    payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
+    compatibility: canonicalJson(checkPairs(task.compatibility ?? {}, "compatibility")),
+    maxAttempts: checkInteger(
+      task.maxAttempts ?? maxAttemptsDefault,
+      "maxAttempts",
+      maxAttemptsMin,
+      maxAttemptsMax,
+    ),
+    runAfterMs: optional(task.runAfter, (runAfter) => checkInstant(runAfter, "runAfter")),
+    idempotencyKey: optional(task.idempotencyKey || undefined, (key) => {
+      return checkName(key, "idempotency key", TASK_LIMITS.idempotencyKeyMaxLength);
+    }),
+    retryPolicy: optional(task.retryPolicy, (policy) => JSON.stringify(resolveRetryPolicy(policy))),
+    timeoutMs: optional(
+      task.timeoutMs,
+      (timeoutMs) => checkInteger(timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
+    ),
+    dependsOn: checkReferences(task.dependsOn ?? []),
+    onParentFailure: checkPolicy(task.onParentFailure ?? "fail"),
+    webhook: optional(task.webhook, prepareWebhook),
+    leaseTo: optional(options.leaseTo, (leaseTo) => checkFirstLease(leaseTo, task)),
+  };
+}
+
+/** URLs cannot name `.` and `..`: every client takes them for steps in the path. */
+function checkReachable(runId: string): string {
+  const checked = checkName(runId, "run id", TASK_LIMITS.runIdMaxLength);
+  if (checked !== "." && checked !== "..") return checked;
+  throw new TypeError(`Cannot use run id ${JSON.stringify(checked)}: no URL can name it`);
+}
+
+function checkFirstLease(
+  { workerId, leaseDurationMs }: NonNullable<EnqueueOptions["leaseTo"]>,
+  { runAfter, dependsOn = [] }: NewTask,
+): FirstLease {
+  const obstacle = runAfter ? "runAfter" : dependsOn.length > 0 ? "dependsOn" : undefined;
+  if (obstacle !== undefined) {
+    throw new TypeError(`Cannot use leaseTo together with ${obstacle}: such a task has to wait`);
+  }
+  return {
+    workerId: checkName(workerId, "worker id", TASK_LIMITS.workerIdMaxLength),
+    leaseDurationMs: checkLeaseDuration(leaseDurationMs),
+  };
+}
+
+/** Only the queue makes deliveries: a worker signs what they say. */
+function checkType(value: unknown): string {
+  const type = checkName(value, "task type", TASK_LIMITS.typeMaxLength);
+  if (type !== WEBHOOK_TYPE) return type;
+  throw new TypeError(
+    `Cannot use ${
+      JSON.stringify(type)
+    } as task type: it is reserved, give a task a webhook instead`,
+  );
+}
+
+function checkReferences(references: unknown): readonly TaskReference[] {
+  if (!Array.isArray(references)) {
+    throw new TypeError(
+      `Cannot use ${
+        JSON.stringify(references) ?? typeof references
+      } as dependsOn: an array of task ids and run ids is needed`,
+    );
+  }
+  const { parentsMax, runIdMaxLength } = TASK_LIMITS;
+  checkInteger(references.length, "number of parents", 0, parentsMax);
+  return references.map((reference, i) =>
+    typeof reference === "string"
+      ? checkName(reference, `run id in dependsOn[${i}]`, runIdMaxLength)
+      : checkInteger(reference, `task id in dependsOn[${i}]`, 1, Number.MAX_SAFE_INTEGER)
+  );
+}
+
+function checkPolicy(policy: string): ParentFailurePolicy {
+  const known = PARENT_FAILURE_POLICIES.find((each) => each === policy);
+  if (known !== undefined) return known;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(policy)} as onParentFailure: allowed are ${
+      PARENT_FAILURE_POLICIES.join(", ")
+    }`,
+  );
+}
+
+/**
+ * Checks a task as `enqueue` will, without a queue; its payload may have `payloadMaxBytes` bytes, by default 256 KiB.
+ *
+ * @throws TypeError, RangeError for a field out of its range.
+ */
+export function checkNewTask(
+  task: NewTask,
+  payloadMaxBytes: number = TASK_LIMITS.payloadMaxBytes,
+): void {
+  prepareTask(task, payloadMaxBytes);
+}
+
+function optional<T, R>(value: T | null | undefined, check: (value: T) => R): R | null {
+  return value === undefined || value === null ? null : check(value);
+}
+
+/** A lease that begins with its task. */
+export interface FirstLease {
+  readonly workerId: string;
+  readonly leaseDurationMs: number;
+}
+
+/** Whole milliseconds that a lease lasts. @throws RangeError */
+export function checkLeaseDuration(leaseDurationMs: number | undefined): number {
+  const { leaseDurationDefaultMs, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
+  return checkInteger(
+    leaseDurationMs ?? leaseDurationDefaultMs,
+    "leaseDurationMs",
+    leaseDurationMinMs,
+    leaseDurationMaxMs,
+  );
+}

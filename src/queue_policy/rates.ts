@@ -1,0 +1,75 @@
+/**
+ * Rates and percentiles of a window of transitions.
+ */
+import { checkInteger } from "../domain/check.ts";
+import type { DurationSummary, MetricsRequest, WindowMetrics } from "../queue/operator.ts";
+import type { TransitionKind } from "../queue/task_transition.ts";
+
+/** The window's length where nobody says otherwise, and its bounds. */
+export const METRICS_LIMITS: {
+  readonly windowDefaultMs: number;
+  readonly windowMinMs: number;
+  readonly windowMaxMs: number;
+  readonly transitionsMax: number;
+} = Object.freeze({
+  windowDefaultMs: 3_600_000,
+  windowMinMs: 1000,
+  windowMaxMs: 7 * 24 * 3_600_000,
+  /** How many transitions are looked at; of more, the latest. */
+  transitionsMax: 100_000,
+});
+
+/** The window asked for, in milliseconds. @throws TypeError, RangeError */
+export function checkWindow(request: MetricsRequest): number {
+  const { windowDefaultMs, windowMinMs, windowMaxMs } = METRICS_LIMITS;
+  return checkInteger(request.windowMs ?? windowDefaultMs, "windowMs", windowMinMs, windowMaxMs);
+}
+
+/** The distribution of durations; percentiles by nearest rank: the smallest value that p % of all do not exceed. */
+export function summarize(durationsMs: readonly number[]): DurationSummary {
+  const sorted = Float64Array.from(durationsMs).sort();
+  const rank = (percent: number): number | null =>
+    sorted[Math.ceil(sorted.length * percent / 100) - 1] ?? null;
+  return {
+    count: sorted.length,
+    p50: rank(50),
+    p95: rank(95),
+    p99: rank(99),
+    max: rank(100),
+  };
+}
+
+export function ratesOf(
+  counts: Record<TransitionKind, number>,
+  windowMs: number,
+): Omit<WindowMetrics, "isTruncated" | "waitMs" | "runMs"> {
+  const { completed, failed, retried, rescued } = counts;
+  const finished = completed + failed;
+  return {
+    windowMs,
+    ...counts,
+    throughputPerSecond: finished / windowMs * 1000,
+    successRate: share(completed, finished),
+    failureRate: share(failed, finished),
+    retryRate: share(retried + rescued, finished + retried + rescued),
+  };
+}
+
+function share(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole;
+}
+
+export function noTransitions(): Record<TransitionKind, number> {
+  return {
+    enqueued: 0,
+    imported: 0,
+    leased: 0,
+    completed: 0,
+    retried: 0,
+    failed: 0,
+    released: 0,
+    rescued: 0,
+    cancelled: 0,
+    requeued: 0,
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Heartbeats, checked, and the state of a worker by the age of its last one.
+ */
+import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
+import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
+import { canonicalJson } from "../domain/json.ts";
+import { TASK_LIMITS } from "../domain/task.ts";
+import type { WorkerBeat, WorkerRecord, WorkerState } from "../queue/operator.ts";
+import { CLOCK_TOLERANCE_MS } from "./clock_put_back.ts";
+
+/** From which age of its last heartbeat on a worker is no longer active, is stale, is forgotten; in milliseconds. */
+export const WORKER_AGES: {
+  readonly activeMs: number;
+  readonly limboMs: number;
+  readonly forgottenMs: number;
+} = Object.freeze({
+  activeMs: 60_000,
+  limboMs: 300_000,
+  forgottenMs: 24 * 3_600_000,
+});
+
+const TYPES_MAX = 1000;
+
+const CONCURRENCY_MAX = 1000;
+
+/** A checked `WorkerBeat`, in the forms of its columns. */
+export interface PreparedBeat {
+  /** Who it is. */
+  readonly workerId: string;
+  /** Canonical JSON. */
+  readonly capabilities: string;
+  /** JSON of sorted names. */
+  readonly types: string;
+  /** How many tasks at the same time. */
+  readonly concurrency: number;
+  /** Which due task it takes first. */
+  readonly strategy: ClaimOrder;
+  /** JSON: how many tasks of single types at the same time. */
+  readonly typeLimits: string;
+}
+
+/** Checks every field, before any effect. @throws TypeError, RangeError */
+export function prepareBeat(beat: WorkerBeat): PreparedBeat {
+  const { workerIdMaxLength, typeMaxLength } = TASK_LIMITS;
+  checkInteger(beat.types.length, "number of types", 0, TYPES_MAX);
+  const types = beat.types.map((type) => checkName(type, "task type", typeMaxLength));
+  return {
+    workerId: checkName(beat.workerId, "worker id", workerIdMaxLength),
+    capabilities: canonicalJson(checkPairs(beat.capabilities, "capabilities")),
+    types: JSON.stringify([...new Set(types)].sort()),
+    concurrency: checkInteger(beat.concurrency, "concurrency", 1, CONCURRENCY_MAX),
+    strategy: checkStrategy(beat.strategy ?? "priority"),
+    typeLimits: JSON.stringify(checkTypeLimits(beat.typeLimits ?? {})),
+  };
+}
+
+function checkStrategy(strategy: unknown): ClaimOrder {
+  if (typeof strategy === "string" && isClaimOrder(strategy)) return strategy;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(strategy)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
+  );
+}
+
+function checkTypeLimits(limits: unknown): Record<string, number> {
+  if (typeof limits !== "object" || limits === null || Array.isArray(limits)) {
+    throw new TypeError(`Cannot use ${JSON.stringify(limits)} as typeLimits: an object is needed`);
+  }
+  const entries = Object.entries(limits);
+  checkInteger(entries.length, "number of type limits", 0, TYPES_MAX);
+  return Object.fromEntries(entries.map(([type, limit]) => [
+    checkName(type, "task type", TASK_LIMITS.typeMaxLength),
+    checkInteger(limit, `limit of ${JSON.stringify(type)}`, 1, CONCURRENCY_MAX),
+  ]));
+}
+
+/** How a worker is whose last heartbeat is this old. */
+export function workerStateOf(ageMs: number): WorkerState {
+  // None has come since the clock was put back.
+  if (ageMs < -CLOCK_TOLERANCE_MS) return "stale";
+  if (ageMs <= WORKER_AGES.activeMs) return "active";
+  return ageMs <= WORKER_AGES.limboMs ? "limbo" : "stale";
+}
+
+/** How many workers are in each state. */
+export function countByState(workers: readonly WorkerRecord[]): Record<WorkerState, number> {
+  const counts = { active: 0, limbo: 0, stale: 0 };
+  for (const { state } of workers) counts[state]++;
+  return counts;
+}

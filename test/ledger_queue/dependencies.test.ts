@@ -1,0 +1,39 @@
+/**
+ * Dependencies between tasks, and the plans of their statements.
+ */
+import { assert } from "@std/assert";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { DEPENDENCY_SQL } from "../../src/ledger_queue/tasks/dependencies.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
+import { SETTLE_SQL } from "../../src/ledger_queue/tasks/propagate.ts";
+import { dependenciesContract } from "../contract/dependencies_contract.ts";
+import { withQueue, withTemporaryPath } from "../support/queues.ts";
+
+dependenciesContract(
+  "queue in memory",
+  (options, test) => withQueue({ memory: true, ...options }, test),
+);
+dependenciesContract(
+  "queue in files",
+  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
+);
+
+Deno.test("no statement about a task's parents or children scans or sorts", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.join(";"));
+  const { deferred, followed, ...settling } = SETTLE_SQL;
+  for (const sql of [...Object.values(DEPENDENCY_SQL), ...Object.values(settling)]) {
+    for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {
+      const step = String(row[3]);
+      assert(step.startsWith("SEARCH"), `${step} in the plan of ${sql}`);
+      assert(!step.includes("TEMP B-TREE"), `${step} in the plan of ${sql}`);
+    }
+  }
+  const looks = database.all(`EXPLAIN QUERY PLAN ${followed}`).map((row) => String(row[3]));
+  assert(
+    looks.every((step) => /^(SEARCH|SCALAR SUBQUERY|SCAN CONSTANT ROW)/.test(step)),
+    `${looks}`,
+  );
+  assert(deferred.includes("LIMIT"), "it reads a whole table, which is nearly always empty");
+  database.close();
+});

@@ -1,0 +1,47 @@
+/**
+ * The operations of a queue, and the plans of their statements.
+ */
+import { assert } from "@std/assert";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { EXPLAIN_SQL } from "../../src/ledger_queue/insight/place_in_line.ts";
+import { METRICS_SQL } from "../../src/ledger_queue/insight/metrics.ts";
+import { PRUNE_SQL } from "../../src/ledger_queue/tasks/prune.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
+import { TRANSITION_SQL } from "../../src/ledger_queue/rows/transition_log.ts";
+import { WORKER_SQL } from "../../src/ledger_queue/insight/workers.ts";
+import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
+import { withQueue, withTemporaryPath } from "../support/queues.ts";
+
+queueOperationsContract(
+  "queue in memory",
+  (options, test) => withQueue({ memory: true, ...options }, test),
+);
+queueOperationsContract(
+  "queue in files",
+  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
+);
+
+Deno.test("no statement about one task, one worker or a prune scans or sorts", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.join(";"));
+  const statements = [
+    ...Object.values(TRANSITION_SQL),
+    ...Object.values(PRUNE_SQL),
+    EXPLAIN_SQL.nextLane,
+    ...Object.values(EXPLAIN_SQL.readyAhead),
+    ...Object.values(EXPLAIN_SQL.dueAhead),
+    WORKER_SQL.one,
+    WORKER_SQL.silent,
+    METRICS_SQL.lastLog,
+    METRICS_SQL.logFrom,
+    METRICS_SQL.window,
+  ];
+  for (const sql of statements) {
+    for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {
+      const step = String(row[3]);
+      assert(/^(SEARCH|CORRELATED SCALAR SUBQUERY)/.test(step), `${step} in the plan of ${sql}`);
+      assert(!step.includes("TEMP B-TREE"), `${step} in the plan of ${sql}`);
+    }
+  }
+  database.close();
+});
