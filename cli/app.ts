@@ -3,13 +3,13 @@
  */
 import type { Command } from "@commander-js/extra-typings";
 import {
+  type EmbeddedQueue,
   messageOf,
   openLogStore,
   openQueue,
   type QueueOptions,
   type QueueSettings,
   StorageError,
-  type TaskQueue,
 } from "../src/mod.ts";
 import { type Desk, LocalDesk } from "./queue_access.ts";
 import { OpenError, UsageError } from "./exit.ts";
@@ -81,7 +81,7 @@ function serverOf(io: CliIo, { url, token }: GlobalOptions): RemoteOptions | nul
 /** Opens the session's queue, or makes it, does `work`, and closes the queue. @throws OpenError when it cannot be opened. */
 export function withQueue<T>(
   session: Session,
-  work: (queue: TaskQueue) => Promise<T>,
+  work: (queue: EmbeddedQueue) => Promise<T>,
   settings: QueueSettings = {},
 ): Promise<T> {
   refuseServer(session);
@@ -91,7 +91,7 @@ export function withQueue<T>(
 /** The same for a queue that must be there: a mistyped path makes no new one. @throws OpenError */
 export function withExistingQueue<T>(
   session: Session,
-  work: (queue: TaskQueue) => Promise<T>,
+  work: (queue: EmbeddedQueue) => Promise<T>,
 ): Promise<T> {
   refuseServer(session);
   return withOpenQueue({ path: session.dbPath, mustExist: true }, work);
@@ -103,7 +103,7 @@ export function withExistingQueue<T>(
  */
 export async function withQueueToRead<T>(
   session: Session,
-  work: (queue: TaskQueue) => Promise<T>,
+  work: (queue: EmbeddedQueue) => Promise<T>,
 ): Promise<T> {
   refuseServer(session);
   const options = { path: session.dbPath, mustExist: true };
@@ -143,7 +143,7 @@ export async function withDesk<T>(
 
 async function atLocalDesk<T>(
   session: Session,
-  queue: TaskQueue,
+  queue: EmbeddedQueue,
   work: (desk: Desk) => Promise<T>,
 ): Promise<T> {
   const logs = openLogStore(session.dbPath);
@@ -169,7 +169,7 @@ export function refuseServer({ isServerAsked, server }: Session): void {
 
 async function withOpenQueue<T>(
   options: QueueOptions,
-  work: (queue: TaskQueue) => Promise<T>,
+  work: (queue: EmbeddedQueue) => Promise<T>,
 ): Promise<T> {
   const queue = await openSessionQueue(options);
   try {
@@ -179,7 +179,7 @@ async function withOpenQueue<T>(
   }
 }
 
-async function openSessionQueue(options: QueueOptions): Promise<TaskQueue> {
+async function openSessionQueue(options: QueueOptions): Promise<EmbeddedQueue> {
   try {
     return await openQueue(options);
   } catch (thrown) {

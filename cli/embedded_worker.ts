@@ -2,13 +2,14 @@
  * A worker inside a command: its handlers, its log store, and its end.
  */
 import {
+  type EmbeddedQueue,
   HandlerRegistry,
   loadHandlers,
   loadModules,
   type LogStore,
   openLogStore,
+  type EmbeddedQueue,
   type QueueSettings,
-  type TaskQueue,
   Worker,
   type WorkerEvent,
   type WorkerOptions,
@@ -91,7 +92,7 @@ export interface QueueAndLogs extends QueueSettings {
 /** Opens the session's queue, or makes it, and its logs, does `work`, and closes both. */
 export function withQueueAndLogs<T>(
   session: Session,
-  work: (queue: TaskQueue, logs: LogStore) => Promise<T>,
+  work: (queue: EmbeddedQueue, logs: LogStore) => Promise<T>,
   { logMaxBytes, ...settings }: QueueAndLogs,
 ): Promise<T> {
   return withQueue(session, async (queue) => {

@@ -3,6 +3,7 @@
  * the other one a server.
  */
 import {
+  type EmbeddedQueue,
   type LogLine,
   type LogPage,
   type LogStore,
@@ -96,10 +97,10 @@ const LOOK_INTERVAL_MS = 200;
 /** A queue that is open in this process. */
 export class LocalDesk implements Desk {
   readonly lookIntervalMs = LOOK_INTERVAL_MS;
-  readonly #queue: TaskQueue;
+  readonly #queue: EmbeddedQueue;
   readonly #logs: LogStore;
 
-  constructor(queue: TaskQueue, logs: LogStore) {
+  constructor(queue: EmbeddedQueue, logs: LogStore) {
     this.#queue = queue;
     this.#logs = logs;
   }
@@ -161,7 +162,7 @@ export class LocalDesk implements Desk {
   }
 
   async stats(): Promise<DocumentOf<"Stats">> {
-    return statsJson(await this.#queue.stats());
+    return statsJson(await this.#queue.stats(), this.#queue.storageStats());
   }
 
   async health(): Promise<DocumentOf<"Health">> {

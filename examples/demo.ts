@@ -10,7 +10,13 @@
 import { Command } from "@commander-js/extra-typings";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { messageOf, openQueue, TASK_LIMITS, type TaskQueue } from "../src/mod.ts";
+import {
+  type EmbeddedQueue,
+  messageOf,
+  openQueue,
+  TASK_LIMITS,
+  type TaskQueue,
+} from "../src/mod.ts";
 import { type CliIo, systemIo } from "../cli/io.ts";
 import { integerFrom } from "../cli/options.ts";
 import { startProgress } from "../cli/progress.ts";
@@ -40,7 +46,7 @@ interface DemoOptions {
 /** The queue of this demo, and how to speak of it. */
 interface Demo {
   readonly io: CliIo;
-  readonly queue: TaskQueue;
+  readonly queue: EmbeddedQueue;
   readonly db: string;
   readonly options: DemoOptions;
 }

@@ -11,7 +11,7 @@ import { HttpError, respondWithError, validationError } from "./http/errors.ts";
 import { OpenStreams } from "./http/event_stream.ts";
 import { checkHost, checkOrigin, limitHeaders, readBody } from "./http/guard.ts";
 import { type AppOptions, resolveAppOptions, type ResolvedAppOptions } from "./http/options.ts";
-import type { AppParts } from "./http/services.ts";
+import type { AppServices } from "./http/services.ts";
 import { checkQuery } from "./http/query_guard.ts";
 import { addRequestId, logRequests } from "./http/request_log.ts";
 import { addEventRoutes } from "./events/routes.ts";
@@ -94,16 +94,16 @@ function addGuards(app: OpenAPIHono, path: string, options: ResolvedAppOptions):
   app.use(path, readBody(options));
 }
 
-function addRoutes(app: OpenAPIHono, parts: AppParts): void {
-  addModuleRoutes(app, parts.options);
-  addRunRoutes(app, parts);
-  addLogRoutes(app, parts);
-  addQueueRoutes(app, parts.options);
-  addScheduleRoutes(app, parts.options);
-  addWorkerRoutes(app, parts);
-  addEventRoutes(app, parts);
-  addHealthRoutes(app, parts.options);
-  addOpenApiRoute(app, parts.options);
+function addRoutes(app: OpenAPIHono, services: AppServices): void {
+  addModuleRoutes(app, services.options);
+  addRunRoutes(app, services);
+  addLogRoutes(app, services);
+  addQueueRoutes(app, services.options);
+  addScheduleRoutes(app, services.options);
+  addWorkerRoutes(app, services);
+  addEventRoutes(app, services);
+  addHealthRoutes(app, services.options);
+  addOpenApiRoute(app, services.options);
 }
 
 function addSecurityHeaders(c: Context): void {
@@ -130,10 +130,10 @@ function refuseTheRest(app: OpenAPIHono): void {
 
 /** Whether a route's path also matches all that another one matches: `/runs/:id` covers `/runs/batch`. */
 function covers(path: string, other: string): boolean {
-  const parts = path.split("/");
+  const services = path.split("/");
   const others = other.split("/");
-  return parts.length === others.length &&
-    parts.every((part, n) => part.startsWith(":") || part === others[n]);
+  return services.length === others.length &&
+    services.every((part, n) => part.startsWith(":") || part === others[n]);
 }
 
 /** The `Allow` header; whatever answers GET answers HEAD. */

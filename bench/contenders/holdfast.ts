@@ -27,7 +27,7 @@ export async function holdfast(path: string, durability: Durability): Promise<Co
       return tasks.length;
     },
     work: (concurrency) => Promise.resolve(workOn(queue, concurrency)),
-    syncs: async () => (await queue.stats()).storage?.syncs ?? null,
+    syncs: () => Promise.resolve(queue.storageStats().syncs),
     close: () => queue.close(),
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The act: worker processes execute the tasks, and one of them is killed half-way with work in its hands.
  */
-import type { TaskQueue } from "../../src/mod.ts";
+import type { EmbeddedQueue } from "../../src/mod.ts";
 import type { Progress } from "../../cli/progress.ts";
 import type { LeaseBoard } from "./lease_board.ts";
 import type { Completion, WorkerProcess } from "./worker_process.ts";
@@ -14,7 +14,7 @@ const END_MS = 60_000;
 
 /** Where the act takes place. */
 export interface Scene {
-  readonly queue: TaskQueue;
+  readonly queue: EmbeddedQueue;
   readonly board: LeaseBoard;
   /** At least two, already started. */
   readonly workers: readonly WorkerProcess[];
@@ -73,11 +73,10 @@ export async function act(scene: Scene): Promise<Story> {
   }
   await reach(() => board.allFinal, "waiting for the last task");
   const whole = stretch();
-  const { storage } = await queue.stats();
+  const { journalBytes } = queue.storageStats();
   progress.update(completedTasks());
   problems.push(...await endAll(workers, kills));
   const completions = workers.flatMap((worker) => worker.completions);
-  const journalBytes = storage?.journalBytes ?? 0;
   return { kills, completions, problems, beforeKill, whole, journalBytes };
 }
 

@@ -3,10 +3,11 @@
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { requires } from "../http/access.ts";
+import { HttpError } from "../http/errors.ts";
 import { type ServerEvent, streamEvents } from "../http/event_stream.ts";
 import { transitionEventJson } from "../tasks/json.ts";
 import { EventHeaders } from "../logs/schemas.ts";
-import type { AppParts } from "../http/services.ts";
+import type { AppServices } from "../http/services.ts";
 import { eventStreamResponse, queueErrors } from "../http/responses.ts";
 
 const streamTransitions = createRoute({
@@ -25,29 +26,46 @@ const streamTransitions = createRoute({
 });
 
 /** Adds `/api/events`. */
-export function addEventRoutes(app: OpenAPIHono, parts: AppParts): void {
+export function addEventRoutes(app: OpenAPIHono, services: AppServices): void {
   app.openapi(streamTransitions, async (c) => {
-    const seenId = c.req.valid("header")["last-event-id"];
-    const { lastId } = await parts.options.queue.history({ afterId: seenId, limit: 1 });
-    const afterId = seenId === undefined ? lastId : Math.min(seenId, lastId);
-    return streamEvents(c, (signal) => transitionEvents(afterId, parts, signal), parts);
+    const after = c.req.valid("header")["last-event-id"] ?? await endOfHistory(services);
+    await checkCursor(after, services);
+    return streamEvents(c, (signal) => transitionEvents(after, services, signal), services);
   });
 }
 
+async function endOfHistory({ options }: AppServices): Promise<string> {
+  return (await options.queue.history()).cursor;
+}
+
+/** @throws HttpError before a stream is begun that would fail at its first event. */
+async function checkCursor(after: string, { options }: AppServices): Promise<void> {
+  try {
+    await options.queue.history({ after, limit: 1 });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HttpError(
+      "VALIDATION_ERROR",
+      "Cannot use this Last-Event-ID: the id of an event is needed",
+    );
+  }
+}
+
 async function* transitionEvents(
-  afterId: number,
-  { options, changes }: AppParts,
+  from: string,
+  { options, changes }: AppServices,
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent, void> {
+  let after = from;
   const waiter = changes.wait();
   try {
     while (!signal.aborted) {
       waiter.mark(); // before looking, so that no change is missed
-      const { entries, lastId } = await options.queue.history({ afterId });
+      const { entries, cursor } = await options.queue.history({ after });
       for (const entry of entries) {
-        yield { event: "transition", id: String(entry.id), data: transitionEventJson(entry) };
+        yield { event: "transition", id: entry.cursor, data: transitionEventJson(entry) };
       }
-      afterId = lastId;
+      after = cursor;
       if (entries.length === 0) await waiter.changed(signal);
     }
   } finally {

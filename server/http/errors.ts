@@ -6,9 +6,8 @@
 import type { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { messageOf, QueueError, QueueFullError, StorageError } from "../../src/mod.ts";
+import { type Clock, messageOf, QueueError, QueueFullError, StorageError } from "../../src/mod.ts";
 import { ERROR_STATUSES, type ErrorCode, type ErrorStatus } from "./error_codes.ts";
-import type { ResolvedAppOptions } from "./options.ts";
 import type { ErrorSchema } from "./error_schema.ts";
 
 /** What is wrong with one field of a request. */
@@ -24,6 +23,13 @@ export interface HttpErrorOptions extends ErrorOptions {
   readonly problems?: readonly FieldProblem[];
   /** Response headers. */
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What reporting an error needs of the application. */
+export interface ErrorReporting {
+  /** Is called with the cause of a 5xx answer. */
+  readonly onError: (cause: unknown) => void;
+  readonly clock: Clock;
 }
 
 /** An error as the client will see it: `message` becomes `detail`. */
@@ -94,7 +100,10 @@ export function enqueueErrorOf(thrown: unknown): unknown {
 }
 
 /** Hands the cause of a 5xx answer to the operator; a limit that was reached has none. */
-export function reportError(error: HttpError, options: ResolvedAppOptions): void {
+export function reportError(
+  error: HttpError,
+  options: Pick<ErrorReporting, "onError">,
+): void {
   if (error.status >= 500 && "cause" in error) options.onError(error.cause);
 }
 
@@ -112,7 +121,7 @@ export function errorJson(error: HttpError, atMs: number): z.infer<typeof ErrorS
 export function respondWithError(
   c: Context,
   thrown: unknown,
-  options: ResolvedAppOptions,
+  options: ErrorReporting,
 ): Response {
   const error = httpErrorOf(thrown);
   reportError(error, options);

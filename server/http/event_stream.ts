@@ -9,7 +9,6 @@ import type { Context } from "hono";
 import { sleep } from "../../src/mod.ts";
 import { HttpError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
-import type { AppParts } from "./services.ts";
 
 /** One event. */
 export interface ServerEvent {
@@ -56,12 +55,22 @@ export class OpenStreams {
   }
 }
 
+/** What streams share. */
+export interface StreamServices {
+  readonly options: ResolvedAppOptions;
+  readonly streams: OpenStreams;
+}
+
 /** The answer that streams `makeEvents`. @throws HttpError `TOO_MANY_STREAMS`. */
-export function streamEvents(c: Context, makeEvents: EventSource, parts: AppParts): Response {
-  parts.streams.checkRoom();
+export function streamEvents(
+  c: Context,
+  makeEvents: EventSource,
+  services: StreamServices,
+): Response {
+  services.streams.checkRoom();
   c.header("Content-Type", "text/event-stream; charset=utf-8");
   c.header("X-Accel-Buffering", "no");
-  return c.body(new EventPump(makeEvents, parts).readable, 200);
+  return c.body(new EventPump(makeEvents, services).readable, 200);
 }
 
 /** Milliseconds after which a client that lost the stream should ask again. */
@@ -80,7 +89,7 @@ class EventPump {
   #next: Promise<IteratorResult<ServerEvent, void>> | undefined;
   #leave: (() => void) | undefined;
 
-  constructor(makeEvents: EventSource, { options, streams }: AppParts) {
+  constructor(makeEvents: EventSource, { options, streams }: StreamServices) {
     this.#options = options;
     this.#streams = streams;
     this.#ending = AbortSignal.any([this.#gone.signal, options.closing]);

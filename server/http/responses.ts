@@ -27,6 +27,7 @@ const ERROR_DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = Object.freeze(
   422: "A field is not acceptable, or a query parameter is unknown",
   431: "The URL and the headers are too large",
   500: "Something went wrong on our side",
+  501: "A queue on a database does not support this",
   503: "The queue is not available; try again after the seconds in Retry-After",
   507: "The queue's memory is full; finished tasks must be pruned first",
 });

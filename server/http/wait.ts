@@ -4,10 +4,10 @@
  */
 import { sleep } from "../../src/mod.ts";
 import type { Waiter } from "./changes.ts";
-import type { AppParts } from "./services.ts";
+import type { AppServices } from "./services.ts";
 
 /** How to wait. */
-export interface WaitRequest extends AppParts {
+export interface WaitRequest extends AppServices {
   /** How long at most. */
   readonly waitMs: number;
   /** What is answered by it; waiting ends when its client has gone. */

@@ -8,7 +8,7 @@ import { HttpError } from "../http/errors.ts";
 import { streamEvents } from "../http/event_stream.ts";
 import { requireRunTask } from "../runs/find_run.ts";
 import { LogDownloadQuery, LogPageSchema, LogQuery, LogStreamHeaders } from "./schemas.ts";
-import type { AppParts } from "../http/services.ts";
+import type { AppServices } from "../http/services.ts";
 import { eventStreamResponse, jsonResponse, queueErrors } from "../http/responses.ts";
 import { isEndId, runEvents } from "../runs/run_events.ts";
 import {
@@ -68,8 +68,8 @@ const streamLog = createRoute({
 });
 
 /** Adds the routes under `/api/runs/{id}/logs`. */
-export function addLogRoutes(app: OpenAPIHono, parts: AppParts): void {
-  const { queue, logs } = parts.options;
+export function addLogRoutes(app: OpenAPIHono, services: AppServices): void {
+  const { queue, logs } = services.options;
 
   app.openapi(getLog, async (c) => {
     const { lines, since, cursor } = c.req.valid("query");
@@ -104,7 +104,7 @@ export function addLogRoutes(app: OpenAPIHono, parts: AppParts): void {
       await linesAfter(logs, task.id, cursorOf(lastEventId));
     }
     const following = { taskId: task.id, lastEventId };
-    return streamEvents(c, (signal) => runEvents(following, parts, signal), parts);
+    return streamEvents(c, (signal) => runEvents(following, services, signal), services);
   });
 }
 

@@ -2,7 +2,7 @@
  * Statistics and health as JSON.
  */
 import { z } from "@hono/zod-openapi";
-import type { HealthReason, LedgerStats, QueueStats } from "../../src/mod.ts";
+import type { HealthReason, QueueStats, StorageStats } from "../../src/mod.ts";
 import { instant } from "../http/fields.ts";
 import type { HealthSchema, StatsSchema, StorageSchema } from "./schemas.ts";
 
@@ -14,7 +14,10 @@ export function healthReasonsJson(
 }
 
 /** The queue in numbers. */
-export function statsJson(stats: QueueStats): z.infer<typeof StatsSchema> {
+export function statsJson(
+  stats: QueueStats,
+  storage: StorageStats | null,
+): z.infer<typeof StatsSchema> {
   return {
     total: stats.total,
     by_status: { ...stats.byStatus },
@@ -22,11 +25,11 @@ export function statsJson(stats: QueueStats): z.infer<typeof StatsSchema> {
     scheduled: stats.scheduled,
     waiting_for_parents: stats.waitingForParents,
     oldest_due_created_at: instant(stats.oldestDueCreatedAt),
-    storage: stats.storage === null ? null : storageJson(stats.storage),
+    storage: storage && storageJson(storage),
   };
 }
 
-function storageJson(storage: LedgerStats): z.infer<typeof StorageSchema> {
+function storageJson(storage: StorageStats): z.infer<typeof StorageSchema> {
   return {
     location: storage.location,
     sequence: storage.sequence,

@@ -1,7 +1,7 @@
 /**
  * Metrics in the text format of Prometheus, version 0.0.4.
  */
-import type { DurationSummary, QueueHealth, QueueMetrics } from "../../src/mod.ts";
+import type { DurationSummary, QueueHealth, QueueMetrics, StorageStats } from "../../src/mod.ts";
 
 /** How far the metrics of `/metrics` look back. */
 export const METRICS_WINDOW_MS = 300_000;
@@ -34,7 +34,10 @@ const KINDS = [
 const VERDICTS = ["healthy", "degraded", "unhealthy"] as const;
 
 /** Every family, each with its help and type. */
-export function prometheusText(metrics: QueueMetrics, health: QueueHealth): string {
+export function prometheusText(
+  metrics: QueueMetrics,
+  { health, storage }: { readonly health: QueueHealth; readonly storage: StorageStats | null },
+): string {
   const families = [
     ...backlogFamilies(metrics),
     ...windowFamilies(metrics),
@@ -43,7 +46,7 @@ export function prometheusText(metrics: QueueMetrics, health: QueueHealth): stri
       "1 for the queue's verdict, 0 for the others",
       VERDICTS.map((verdict) => [{ verdict }, verdict === health.verdict ? 1 : 0]),
     ),
-    ...storageFamilies(metrics),
+    ...storageFamilies(storage),
   ];
   return families.map(familyText).join("");
 }
@@ -100,7 +103,7 @@ function windowFamilies({ window }: QueueMetrics): Family[] {
   ];
 }
 
-function storageFamilies({ storage }: QueueMetrics): Family[] {
+function storageFamilies(storage: StorageStats | null): Family[] {
   if (storage === null) return [];
   const one = (value: number): Sample[] => [[{}, value]];
   return [

@@ -2,7 +2,7 @@
  * Routes of whoever runs the queue: health, metrics, statistics, pruning, checkpoints.
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { TaskQueue } from "../../src/mod.ts";
+import { maintenanceOf, type StorageStats, type TaskQueue } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
 import { errorJson, HttpError, queueUnavailable, reportError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
@@ -71,7 +71,10 @@ export function addHealthRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
 
   app.openapi(getMetrics, async (c) => {
     const metrics = await queue.metrics({ windowMs: METRICS_WINDOW_MS });
-    const text = prometheusText(metrics, await queue.health());
+    const text = prometheusText(metrics, {
+      health: await queue.health(),
+      storage: storageOf(queue),
+    });
     return c.text(text, 200, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
   });
 }
@@ -111,12 +114,15 @@ const checkpoint = createRoute({
       }).openapi("Checkpoint"),
       "The new snapshot",
     ),
-    ...changeErrors(),
+    ...changeErrors(501),
   },
 });
 
 export function addOperatorRoutes(app: OpenAPIHono, queue: TaskQueue): void {
-  app.openapi(getStats, async (c) => c.json(statsJson(await queue.stats()), 200));
+  app.openapi(
+    getStats,
+    async (c) => c.json(statsJson(await queue.stats(), storageOf(queue)), 200),
+  );
 
   app.openapi(
     listWorkers,
@@ -135,8 +141,16 @@ export function addOperatorRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   });
 
   app.openapi(checkpoint, async (c) => {
-    const { sequence, snapshotBytes, removedSegments } = await queue.checkpoint();
+    const maintenance = maintenanceOf(queue);
+    if (maintenance === null) {
+      throw new HttpError("NOT_SUPPORTED", "Cannot make a checkpoint: the queue is on a database");
+    }
+    const { sequence, snapshotBytes, removedSegments } = await maintenance.checkpoint();
     const report = { sequence, snapshot_bytes: snapshotBytes, removed_segments: removedSegments };
     return c.json(report, 200);
   });
+}
+
+function storageOf(queue: TaskQueue): StorageStats | null {
+  return maintenanceOf(queue)?.storageStats() ?? null;
 }

@@ -8,7 +8,7 @@ import { HttpError } from "../http/errors.ts";
 import { requireRunTask, runNotFound } from "./find_run.ts";
 import { explanationJson, runJsonOfTask } from "./json.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
-import type { AppParts } from "../http/services.ts";
+import type { AppServices } from "../http/services.ts";
 import { nextCursorOf } from "../http/paging.ts";
 import { changeErrors, jsonResponse, queueErrors } from "../http/responses.ts";
 import {
@@ -106,13 +106,13 @@ const explainRun = createRoute({
 });
 
 /** Adds the routes under `/api/runs`. */
-export function addRunRoutes(app: OpenAPIHono, parts: AppParts): void {
-  addLookingRoutes(app, parts);
-  addChangingRoutes(app, parts.options);
+export function addRunRoutes(app: OpenAPIHono, services: AppServices): void {
+  addLookingRoutes(app, services);
+  addChangingRoutes(app, services.options);
 }
 
-function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
-  const { queue, handlers } = parts.options;
+function addLookingRoutes(app: OpenAPIHono, services: AppServices): void {
+  const { queue, handlers } = services.options;
 
   app.openapi(listRuns, async (c) => {
     const { module_id, status, limit, offset, cursor } = c.req.valid("query");
@@ -129,7 +129,7 @@ function addLookingRoutes(app: OpenAPIHono, parts: AppParts): void {
   app.openapi(getRun, async (c) => {
     const { id } = c.req.valid("param");
     const { wait = 0 } = c.req.valid("query");
-    const task = await finalTask(id, { ...parts, waitMs: wait, request: c.req.raw });
+    const task = await finalTask(id, { ...services, waitMs: wait, request: c.req.raw });
     return c.json(runJsonOfTask(task, handlers), 200);
   });
 

@@ -9,7 +9,7 @@ import type { Waiter } from "../http/changes.ts";
 import type { ServerEvent } from "../http/event_stream.ts";
 import { runJsonOfTask, statusJson } from "./json.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
-import type { AppParts } from "../http/services.ts";
+import type { AppServices } from "../http/services.ts";
 import { cursorOf, cursorText, linesAfter, LOG_START, type LogCursor } from "../logs/run_log.ts";
 
 /** Which run to follow, and from where. */
@@ -29,7 +29,7 @@ export function isEndId(lastEventId: string | undefined): boolean {
 /** The events of a run until it is over, or gone, or `signal` aborts. */
 export async function* runEvents(
   following: RunFollowing,
-  { options, changes }: AppParts,
+  { options, changes }: AppServices,
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent, void> {
   const waiter = changes.wait({ taskId: following.taskId, withLog: true });

@@ -15,7 +15,7 @@ import { requires } from "../http/access.ts";
 import { enqueueErrorOf, HttpError } from "../http/errors.ts";
 import { claimedTaskJson } from "./json.ts";
 import { taskJson } from "../tasks/json.ts";
-import type { AppParts } from "../http/services.ts";
+import type { AppServices } from "../http/services.ts";
 import { bodyErrors, jsonBody, jsonResponse } from "../http/responses.ts";
 import { TaskSchema } from "../tasks/schemas.ts";
 import { waitUntil } from "../http/wait.ts";
@@ -125,11 +125,11 @@ const heartbeat = createRoute({
 });
 
 /** Adds the routes under `/api/worker`. */
-export function addWorkerRoutes(app: OpenAPIHono, parts: AppParts): void {
-  const { queue } = parts.options;
+export function addWorkerRoutes(app: OpenAPIHono, services: AppServices): void {
+  const { queue } = services.options;
 
   app.openapi(claim, async (c) => {
-    const tasks = await claimTasks(c.req.valid("json"), parts, c.req.raw);
+    const tasks = await claimTasks(c.req.valid("json"), services, c.req.raw);
     return c.json({ tasks: tasks.map(claimedTaskJson) }, 200);
   });
 
@@ -162,10 +162,10 @@ export function addWorkerRoutes(app: OpenAPIHono, parts: AppParts): void {
     async (c) => c.json(taskJson(await queue.release(leaseOf(c.req.valid("json")))), 200),
   );
 
-  addReportingRoutes(app, parts);
+  addReportingRoutes(app, services);
 }
 
-function addReportingRoutes(app: OpenAPIHono, { options }: AppParts): void {
+function addReportingRoutes(app: OpenAPIHono, { options }: AppServices): void {
   const { queue, logs, clock } = options;
 
   app.openapi(log, async (c) => {
@@ -194,16 +194,16 @@ function addReportingRoutes(app: OpenAPIHono, { options }: AppParts): void {
 /** Claims tasks, waiting if asked to. What was claimed for a client that has gone meanwhile is given back. */
 async function claimTasks(
   body: z.infer<typeof ClaimBody>,
-  parts: AppParts,
+  services: AppServices,
   request: Request,
 ): Promise<Task[]> {
-  const { queue } = parts.options;
+  const { queue } = services.options;
   const claim = (): Promise<Task[]> => asInput(() => queue.claim(claimOf(body)));
   const { wait_ms: waitMs = 0 } = body;
   if (waitMs === 0) return await claim();
   const { signal } = request;
   const look = (): Promise<Task[]> => signal.aborted ? Promise.resolve([]) : claim();
-  const waiting = { ...parts, waitMs, request, pollMs: CLAIM_POLL_MS };
+  const waiting = { ...services, waitMs, request, pollMs: CLAIM_POLL_MS };
   const tasks = await waitUntil(look, (claimed) => claimed.length > 0, waiting);
   if (!signal.aborted) return tasks;
   await Promise.all(tasks.map((task) => queue.release(task)));

@@ -9,6 +9,7 @@ import { removeFile } from "../platform/backup_files.ts";
 import { loadSqlJsEngine } from "../platform/sqljs_engine.ts";
 import { isThere, readDatabaseFiles } from "../platform/transfer_files.ts";
 import type { TaskRecord } from "../queue/records.ts";
+import type { EmbeddedQueue } from "../queue/maintenance.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { clampTaskFile } from "../transfer/clamp.ts";
 import {
@@ -161,9 +162,9 @@ async function buildBackup(
 
 /** A queue that is closed when its scope ends. */
 class ScopedQueue implements AsyncDisposable {
-  readonly queue: TaskQueue;
+  readonly queue: EmbeddedQueue;
 
-  constructor(queue: TaskQueue) {
+  constructor(queue: EmbeddedQueue) {
     this.queue = queue;
   }
 

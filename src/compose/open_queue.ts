@@ -17,7 +17,7 @@ import { FileLogStore, moveLogs } from "../platform/file_log_store.ts";
 import { loadSqlJsEngine } from "../platform/sqljs_engine.ts";
 import { LedgerQueue } from "../ledger_queue/ledger_queue.ts";
 import type { QueueSettings } from "../queue/queue_settings.ts";
-import type { TaskQueue } from "../queue/task_queue.ts";
+import type { EmbeddedQueue } from "../queue/maintenance.ts";
 import { QUEUE_SCHEMA } from "../ledger_queue/rows/schema.ts";
 import { MemoryStorage } from "../storage/memory_storage.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -57,7 +57,7 @@ export interface QueueOptions extends QueueSettings {
  * @throws CorruptionError when a file is damaged; nothing is overwritten then.
  * @throws StorageError when it cannot be read or written, or another program's database is there.
  */
-export async function openQueue(where: string | QueueOptions): Promise<TaskQueue> {
+export async function openQueue(where: string | QueueOptions): Promise<EmbeddedQueue> {
   const options = typeof where === "string" ? { path: where } : where;
   const clock = options.clock ?? systemClock;
   const onBackgroundError = options.onBackgroundError ?? warningOnce(clock);
@@ -102,7 +102,7 @@ async function putStrangeLogsAside(path: string): Promise<void> {
   await moveLogs(path, { into: null, label });
 }
 
-const shared = new Map<string, Promise<TaskQueue>>();
+const shared = new Map<string, Promise<EmbeddedQueue>>();
 
 /**
  * The queue at a path, one in this process: opened by the first caller, the same object for all later ones, opened anew
@@ -110,7 +110,7 @@ const shared = new Map<string, Promise<TaskQueue>>();
  *
  * @throws CorruptionError, StorageError as `openQueue` does; the next call tries again.
  */
-export function getOrCreateQueue(path: string): Promise<TaskQueue> {
+export function getOrCreateQueue(path: string): Promise<EmbeddedQueue> {
   const key = queueKey(path);
   const opened = shared.get(key) ?? openQueue({ path, onClosed: () => shared.delete(key) });
   shared.set(key, opened);

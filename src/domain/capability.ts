@@ -1,26 +1,36 @@
 /**
- * Capabilities: what a worker must have to be given a task.
+ * Capability matching: a worker may take a task only if it has every pair of the task's compatibility.
+ *
+ * The one rule of claims and explanations. Values are compared as canonical JSON.
  */
-import type { WorkerRecord } from "../queue/operator.ts";
 import { canonicalJson } from "./json.ts";
 
-/** Whether a worker has every capability that a task needs. */
-export function isCapable(
-  worker: WorkerRecord,
-  compatibility: Readonly<Record<string, unknown>>,
-): boolean {
-  return Object.keys(missingPairs(worker, compatibility)).length === 0;
+/** A worker's capabilities: each value as canonical JSON. */
+export type Capabilities = ReadonlyMap<string, string>;
+
+/** Capabilities, ready to be compared with many tasks. */
+export function capabilitiesOf(pairs: Readonly<Record<string, unknown>>): Capabilities {
+  return new Map(Object.entries(pairs).map(([name, value]) => [name, canonicalJson(value)]));
 }
 
-/** The capabilities that a task needs and the worker has not. */
+/** Whether `capabilities` has every pair of `compatibility`. */
+export function isCapable(
+  capabilities: Capabilities,
+  compatibility: Readonly<Record<string, unknown>>,
+): boolean {
+  return Object.entries(compatibility).every((pair) => hasPair(capabilities, pair));
+}
+
+/** The pairs of `compatibility` that `capabilities` lacks. */
 export function missingPairs(
-  { capabilities }: WorkerRecord,
+  capabilities: Capabilities,
   compatibility: Readonly<Record<string, unknown>>,
 ): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(compatibility).filter(([name, value]) =>
-      !Object.hasOwn(capabilities, name) ||
-      canonicalJson(capabilities[name]) !== canonicalJson(value)
-    ),
+    Object.entries(compatibility).filter((pair) => !hasPair(capabilities, pair)),
   );
+}
+
+function hasPair(capabilities: Capabilities, [name, value]: readonly [string, unknown]): boolean {
+  return capabilities.get(name) === canonicalJson(value);
 }

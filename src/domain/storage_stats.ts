@@ -3,7 +3,7 @@
  */
 
 /** What a checkpoint did. */
-export interface LedgerCheckpoint {
+export interface CheckpointReport {
   /** The sequence number that the snapshot includes. */
   readonly sequence: number;
   /** The size of the snapshot. */
@@ -12,8 +12,8 @@ export interface LedgerCheckpoint {
   readonly removedSegments: number;
 }
 
-/** A ledger's files and memory, and its work since this process opened it. */
-export interface LedgerStats extends MemoryUsage {
+/** A queue's files and memory, and its work since this process opened it. */
+export interface StorageStats extends MemoryUsage {
   /** The queue's path, or `memory`. */
   readonly location: string;
   /** The sequence number of the last record. */

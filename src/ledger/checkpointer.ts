@@ -7,7 +7,7 @@
  * whether the folder is still the same.
  */
 import { invariant } from "../domain/errors.ts";
-import type { LedgerCheckpoint } from "../domain/storage_stats.ts";
+import type { CheckpointReport } from "../domain/storage_stats.ts";
 import { displaced } from "../storage/place.ts";
 import { checkSegmentIsOf, segmentName } from "../storage/segment.ts";
 import { includedSequence, type SnapshotImage, writeSnapshot } from "../storage/snapshot.ts";
@@ -40,7 +40,7 @@ export class Checkpointer {
   readonly #exportReplica: ExportReplica;
   readonly #checkJournal: () => void;
   readonly #onLeftOver: (error: unknown) => void;
-  #current: Promise<LedgerCheckpoint | undefined> | undefined;
+  #current: Promise<CheckpointReport | undefined> | undefined;
   #writing: { readonly bytes: number; readonly ended: Promise<void> } | undefined;
 
   constructor({ storage, exportReplica, checkJournal, onLeftOver }: CheckpointerTools) {
@@ -68,7 +68,7 @@ export class Checkpointer {
   }
 
   /** Makes a checkpoint; waits while another process makes one. None may be under way here. @throws StorageError */
-  async make(): Promise<LedgerCheckpoint> {
+  async make(): Promise<CheckpointReport> {
     invariant(!this.isBusy, "two checkpoints at once in one process");
     const report = await this.#alone(async () => {
       return await this.#make(await this.#storage.lock("checkpoint"), () => true);
@@ -78,7 +78,7 @@ export class Checkpointer {
   }
 
   /** Makes a checkpoint unless somebody is making one, or has just made it unnecessary. @throws StorageError */
-  async makeIf(isWanted: () => boolean): Promise<LedgerCheckpoint | undefined> {
+  async makeIf(isWanted: () => boolean): Promise<CheckpointReport | undefined> {
     if (this.isBusy || !isWanted()) return undefined;
     return await this.#alone(async () => {
       const lock = this.#storage.tryLock("checkpoint");
@@ -87,8 +87,8 @@ export class Checkpointer {
   }
 
   #alone(
-    make: () => Promise<LedgerCheckpoint | undefined>,
-  ): Promise<LedgerCheckpoint | undefined> {
+    make: () => Promise<CheckpointReport | undefined>,
+  ): Promise<CheckpointReport | undefined> {
     this.#current = make().finally(() => this.#current = undefined);
     return this.#current;
   }
@@ -108,7 +108,7 @@ export class Checkpointer {
   }
 
   /** Replaces the snapshot, then removes the segments that it includes; releases `lock`. */
-  async #make(lock: Lock, isWanted: () => boolean): Promise<LedgerCheckpoint | undefined> {
+  async #make(lock: Lock, isWanted: () => boolean): Promise<CheckpointReport | undefined> {
     try {
       const exported = await this.#exportReplica(isWanted);
       if (exported === undefined) return undefined;

@@ -11,7 +11,7 @@
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import type { Durability } from "../domain/durability.ts";
 import { CorruptionError, messageOf, QueueError, StorageError } from "../domain/errors.ts";
-import type { LedgerCheckpoint, LedgerStats } from "../domain/storage_stats.ts";
+import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import type { Journal, ReadOutcome } from "../storage/journal.ts";
 import { displaced, foreign, isMisplaced } from "../storage/place.ts";
 import { includedSequence, type SnapshotImage } from "../storage/snapshot.ts";
@@ -165,7 +165,7 @@ export class Ledger {
   }
 
   /** Folds everything written so far into a new snapshot; other work goes on. Waits while another process does the same. */
-  async checkpoint(): Promise<LedgerCheckpoint> {
+  async checkpoint(): Promise<CheckpointReport> {
     if (this.#options.isReadOnly) throw this.#readOnlyError();
     while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
     this.#checkOpen();
@@ -218,7 +218,7 @@ export class Ledger {
     return this.#tornTails;
   }
 
-  stats(): LedgerStats {
+  stats(): StorageStats {
     return {
       location: this.#options.storage.location,
       sequence: this.#journal.sequence,

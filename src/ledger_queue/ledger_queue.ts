@@ -11,7 +11,7 @@ import { toJsonText } from "../domain/json.ts";
 import type { Random } from "../domain/random.ts";
 import { checkInteger } from "../domain/check.ts";
 import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
-import type { LedgerCheckpoint } from "../domain/storage_stats.ts";
+import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { MemoryMark } from "../ledger/memory_budget.ts";
 import type { Transaction } from "../ledger/replica.ts";
@@ -42,9 +42,9 @@ import { stats } from "./insight/stats.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
 import { measure } from "./insight/metrics.ts";
 import type { OperationContext } from "./rows/context.ts";
+import type { BackupReport, EmbeddedQueue, IntegrityReport } from "../queue/maintenance.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
-import type { BackupReport, IntegrityReport } from "../queue/maintenance.ts";
 import type {
   Explanation,
   MetricsRequest,
@@ -64,7 +64,6 @@ import type {
   ParentResult,
   QueueStats,
   TaskChanges,
-  TaskQueue,
 } from "../queue/task_queue.ts";
 import {
   type PreparedPrune,
@@ -105,7 +104,7 @@ import {
 } from "./schedules/fire_schedules.ts";
 import { TASK_TABLE } from "./rows/schema.ts";
 import type { TaskRecord } from "../queue/records.ts";
-import { isUnsettled, settleDeferred } from "./tasks/propagate.ts";
+import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
 import { changeOfRow, findRow, oncePerRow, rowOfTask, taskOfRow } from "./rows/task_row.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
@@ -151,7 +150,7 @@ const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 const SMALL_RESULT_LENGTH = 4096;
 
 /** A queue on a ledger. */
-export class LedgerQueue implements TaskQueue {
+export class LedgerQueue implements EmbeddedQueue {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -321,14 +320,14 @@ export class LedgerQueue implements TaskQueue {
     const found = await this.#ledger.read((reader) => {
       const nowMs = this.#clock.nowMs();
       const isPutBack = this.#clockWatch.look(reader, nowMs);
-      return { isPutBack, isWorthwhile: hasExpired(reader, nowMs) || isUnsettled(reader) };
+      return { isPutBack, isWorthwhile: hasExpired(reader, nowMs) || hasDeferredChildren(reader) };
     });
     const rows: SqlRow[] = [];
     if (found.isWorthwhile) {
       rows.push(
         ...await this.#write((tx, context) => {
           const rescued = rescue(tx, context);
-          settleDeferred(tx, context);
+          propagateDeferred(tx, context);
           return rescued;
         }),
       );
@@ -395,8 +394,7 @@ export class LedgerQueue implements TaskQueue {
   }
 
   async stats(): Promise<QueueStats> {
-    const numbers = await this.#ledger.read((reader) => stats(reader, this.#clock.nowMs()));
-    return { ...numbers, storage: this.#ledger.stats() };
+    return await this.#ledger.read((reader) => stats(reader, this.#clock.nowMs()));
   }
 
   watch(listener: (changes: TaskChanges) => void): () => void {
@@ -409,7 +407,7 @@ export class LedgerQueue implements TaskQueue {
     });
   }
 
-  async checkpoint(): Promise<LedgerCheckpoint> {
+  async checkpoint(): Promise<CheckpointReport> {
     const report = await this.#ledger.checkpoint();
     logCheckpoint(this.#ledger.location, report);
     return report;
@@ -448,10 +446,7 @@ export class LedgerQueue implements TaskQueue {
 
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
     const windowMs = checkWindow(request);
-    const numbers = await this.#ledger.read((reader) =>
-      measure(reader, windowMs, this.#clock.nowMs())
-    );
-    return { ...numbers, storage: this.#ledger.stats() };
+    return await this.#ledger.read((reader) => measure(reader, windowMs, this.#clock.nowMs()));
   }
 
   async health(): Promise<QueueHealth> {
@@ -515,6 +510,10 @@ export class LedgerQueue implements TaskQueue {
     const storage = await this.#ledger.verify();
     const problems = [...storage, ...await this.#ledger.read(impossibleRows)];
     return { ok: problems.length === 0, problems };
+  }
+
+  storageStats(): StorageStats {
+    return this.#ledger.stats();
   }
 
   async exportRecords(request: RecordRequest = {}): Promise<TaskRecord[]> {

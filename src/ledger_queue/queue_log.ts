@@ -4,7 +4,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Task } from "../domain/task.ts";
-import type { LedgerCheckpoint } from "../domain/storage_stats.ts";
+import type { CheckpointReport } from "../domain/storage_stats.ts";
 import type { BackupReport } from "../queue/maintenance.ts";
 import type { PruneReport } from "../queue/operator.ts";
 
@@ -36,7 +36,7 @@ export function logRescued(tasks: readonly Task[]): void {
 }
 
 /** A checkpoint was made. */
-export function logCheckpoint(queue: string, report: LedgerCheckpoint): void {
+export function logCheckpoint(queue: string, report: CheckpointReport): void {
   logger.info("Checkpoint of queue {queue} made", { queue, ...report });
 }
 

@@ -1,11 +1,9 @@
 /**
- * QueueOperations: what those who run a queue need beside those who use it. Who works on it, why a task is where it is,
- * how it goes, and what keeps it small and safe.
+ * QueueOperator: the part of the port for those who run a queue: its workers, why a task is where it is, its schedules, metrics,
+ * health, pruning, and records to be carried elsewhere.
  */
 import type { ClaimOrder } from "../domain/claim_order.ts";
-import type { LedgerStats } from "../domain/storage_stats.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
-import type { BackupReport, IntegrityReport } from "./maintenance.ts";
 import type { PartRequest } from "./page_request.ts";
 import type {
   QueueRecords,
@@ -185,8 +183,6 @@ export interface QueueMetrics {
   readonly window: WindowMetrics;
   /** How many workers are in each state. */
   readonly workers: Readonly<Record<WorkerState, number>>;
-  /** The storage beneath, where there is one of ours. */
-  readonly storage: LedgerStats | null;
 }
 
 /** How a queue is. */
@@ -247,7 +243,7 @@ export interface PruneReport {
 }
 
 /** Running a queue. Every method rejects with `queue_closed` once the queue is closed. */
-export interface QueueOperations {
+export interface QueueOperator {
   /** Notes that a worker lives; durable once it resolves. @throws TypeError, RangeError */
   heartbeat(worker: WorkerBeat): Promise<void>;
   /** Forgets a worker that has stopped; harmless when it is unknown. */
@@ -305,13 +301,6 @@ export interface QueueOperations {
    * ever pruned unasked. @throws TypeError, RangeError
    */
   prune(request: PruneRequest): Promise<PruneReport>;
-  /**
-   * Writes everything so far into one new file, while other work goes on, and verifies it: `restoreBackup` brings it back.
-   * A file that is there already is never overwritten. @throws StorageError
-   */
-  backup(path: string): Promise<BackupReport>;
-  /** Reads the files anew, compares them with memory, and looks for rows that cannot be. Takes seconds at 100,000 tasks. */
-  integrityCheck(): Promise<IntegrityReport>;
   /** The tasks of one moment as they are stored, in order of their ids, to be carried elsewhere. @throws TypeError */
   exportRecords(request?: RecordRequest): Promise<TaskRecord[]>;
   /** The tasks and the schedules of one moment. */

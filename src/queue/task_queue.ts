@@ -1,14 +1,11 @@
 /**
  * TaskQueue: the port that workers, managers, the server and the command line know.
  *
- * Every method is asynchronous although our ledger reads from memory, so that other implementations (a database for
- * several machines, a remote server) can take its place. One contract suite runs against each implementation.
+ * Every method is asynchronous, so that a queue in memory, on a database and on a remote server can take each other's place. One contract suite runs against each implementation.
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
-import type { LedgerCheckpoint } from "../domain/storage_stats.ts";
-import type { LedgerStats } from "../domain/storage_stats.ts";
-import type { QueueOperations } from "./operator.ts";
+import type { QueueOperator } from "./operator.ts";
 import type { PartRequest } from "./page_request.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
@@ -36,7 +33,7 @@ export interface ClaimRequest {
   readonly workerId: string;
   /** Only tasks of these types: those the worker has handlers for. At least one, except with `taskId`. */
   readonly types: readonly string[];
-  /** How many tasks at most, 1–1000; default 1. Fewer come, too, when their payloads are large, about 8 Mi characters at once. */
+  /** How many tasks at most, 1–1000; default 1. Fewer may come when their payloads are large. */
   readonly limit?: number;
   /** How long the lease lasts without renewal: 100 ms to 24 h; default 10,000 ms. */
   readonly leaseDurationMs?: number;
@@ -87,8 +84,6 @@ export interface QueueStats {
   readonly waitingForParents: number;
   /** The `createdAt` of the oldest queued task that is due. */
   readonly oldestDueCreatedAt: Date | null;
-  /** The storage beneath, where there is one of ours. */
-  readonly storage: LedgerStats | null;
 }
 
 /** What became of a task's parent. */
@@ -129,7 +124,7 @@ export interface TaskChange {
 export type TaskChanges = readonly TaskChange[] | "reset";
 
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
-export interface TaskQueue extends QueueOperations {
+export interface TaskQueue extends QueueOperator {
   /**
    * Stores a task; resolves when it is durable.
    *
@@ -195,12 +190,13 @@ export interface TaskQueue extends QueueOperations {
   rescue(): Promise<Task[]>;
   /** The queue in numbers. */
   stats(): Promise<QueueStats>;
-  /** Calls `listener` after every change by any process. Returns the way to stop. */
+  /**
+   * Calls `listener` soon after every change, by whichever process: at once for a change of this process, later for
+   * another's. Several changes to one task may arrive as one. Returns a function that stops it.
+   */
   watch(listener: (changes: TaskChanges) => void): () => void;
-  /** Folds the journal into the snapshot. */
-  checkpoint(): Promise<LedgerCheckpoint>;
   /** Resolves when everything asked for so far is durable. */
   flush(): Promise<void>;
-  /** Flushes, makes a checkpoint if the journal is worth one, and lets go of the files. */
+  /** Flushes, and releases everything that the queue holds. */
   close(): Promise<void>;
 }

@@ -52,8 +52,8 @@ export interface TaskTransition {
 
 /** A step in the history of all tasks. */
 export interface HistoryEntry extends TaskTransition {
-  /** Ascending in the order of the history, unique for ever in this queue. */
-  readonly id: number;
+  /** Names this step: give it as `after` to go on with the next. An opaque string, unique in this queue. */
+  readonly cursor: string;
   /** The run id of the task. */
   readonly runId: string;
   /** The type of the task. */
@@ -62,8 +62,8 @@ export interface HistoryEntry extends TaskTransition {
 
 /** Which part of the history to read. */
 export interface HistoryRequest {
-  /** Only steps with a higher id; default none at all: then the page only says where the history ends. */
-  readonly afterId?: number;
+  /** Only steps after the one with this cursor; default none at all: then the page only says where the history ends. */
+  readonly after?: string;
   /** How many at most, 1–1000; default 100. */
   readonly limit?: number;
 }
@@ -72,6 +72,6 @@ export interface HistoryRequest {
 export interface HistoryPage {
   /** The steps, in order. Those of pruned tasks are gone. */
   readonly entries: readonly HistoryEntry[];
-  /** Give this as `afterId` to go on; never higher than the last step there is. */
-  readonly lastId: number;
+  /** Give this as `after` to go on; never beyond the last step there is. */
+  readonly cursor: string;
 }

@@ -1,9 +1,9 @@
 /**
  * Claim requests, checked.
  */
+import { type Capabilities, capabilitiesOf } from "../domain/capability.ts";
 import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
 import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
-import { canonicalJson } from "../domain/json.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { ClaimRequest } from "../queue/task_queue.ts";
 
@@ -14,8 +14,7 @@ export interface PreparedClaim {
   readonly limit: number;
   readonly leaseDurationMs: number;
   readonly order: ClaimOrder;
-  /** Each capability as canonical JSON. */
-  readonly capabilities: ReadonlyMap<string, string>;
+  readonly capabilities: Capabilities;
   readonly taskId: number | null;
 }
 
@@ -46,9 +45,7 @@ export function prepareClaim(request: ClaimRequest): PreparedClaim {
       leaseDurationMaxMs,
     ),
     order,
-    capabilities: new Map(
-      Object.entries(capabilities).map(([name, value]) => [name, canonicalJson(value)]),
-    ),
+    capabilities: capabilitiesOf(capabilities),
     taskId: request.taskId ?? null,
   };
 }

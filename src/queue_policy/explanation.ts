@@ -1,7 +1,7 @@
 /**
  * Explanations that follow from the task and its workers alone: a reason, one sentence, and its data.
  */
-import { missingPairs } from "../domain/capability.ts";
+import { capabilitiesOf, missingPairs } from "../domain/capability.ts";
 import type { Task } from "../domain/task.ts";
 import type { Reader } from "../ledger/replica.ts";
 import { maxAttemptsOf } from "../ledger_queue/rows/transition_log.ts";
@@ -30,7 +30,7 @@ export function noHandler(task: Task, live: readonly WorkerRecord[]): Why {
 export function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): Why {
   const lacking = handling.map((worker) => ({
     worker_id: worker.workerId,
-    lacks: missingPairs(worker, task.compatibility),
+    lacks: missingPairs(capabilitiesOf(worker.capabilities), task.compatibility),
   }));
   const wanted =
     lacking.reduce((least, each) =>

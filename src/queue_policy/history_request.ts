@@ -8,17 +8,23 @@ import type { HistoryRequest } from "../queue/task_transition.ts";
 /** A checked `HistoryRequest`. */
 export interface PreparedHistory {
   /** `null` when only the end is asked for. */
-  readonly afterId: number | null;
+  readonly after: string | null;
   readonly limit: number;
 }
 
 /** Checks a request. @throws TypeError, RangeError */
-export function prepareHistory({ afterId, limit }: HistoryRequest): PreparedHistory {
+export function prepareHistory({ after, limit }: HistoryRequest): PreparedHistory {
   const { listDefault, listMax } = TASK_LIMITS;
   return {
-    afterId: afterId === undefined
-      ? null
-      : checkInteger(afterId, "afterId", 0, Number.MAX_SAFE_INTEGER),
+    after: after === undefined ? null : checkCursor(after),
     limit: checkInteger(limit ?? listDefault, "limit", 1, listMax),
   };
+}
+
+/** Each engine checks further whether the cursor is one of its own. */
+function checkCursor(after: unknown): string {
+  if (typeof after === "string") return after;
+  throw new TypeError(
+    `Cannot use ${JSON.stringify(after) ?? typeof after} as after: a cursor of history() is needed`,
+  );
 }

@@ -13,10 +13,10 @@ import {
   repairQueue,
   restoreBackup,
 } from "../../src/mod.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
-async function withOpen<T>(path: string, use: (queue: TaskQueue) => Promise<T>): Promise<T> {
+async function withOpen<T>(path: string, use: (queue: EmbeddedQueue) => Promise<T>): Promise<T> {
   const queue = await openQueue(path);
   try {
     return await use(queue);

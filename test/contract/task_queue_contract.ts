@@ -1,6 +1,7 @@
 /**
  * What every TaskQueue must do, whatever it keeps its tasks in.
  */
+import { maintenanceOf } from "../../src/queue/maintenance.ts";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   ExitCodeError,
@@ -723,7 +724,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       () => claim(queue),
       () => queue.stats(),
       () => queue.cancel(1),
-      () => queue.checkpoint(),
+      () => maintenanceOf(queue)?.checkpoint() ?? queue.flush(),
       () => queue.flush(),
     ];
     for (const act of acts) {

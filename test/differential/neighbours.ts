@@ -6,7 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { runOfTask } from "../../src/domain/run.ts";
-import { openQueue, type Task, type TaskQueue } from "../../src/mod.ts";
+import { type EmbeddedQueue, openQueue, type Task } from "../../src/mod.ts";
 import { Chance } from "../fuzz/chance.ts";
 import { until } from "../support/until.ts";
 import {
@@ -40,7 +40,7 @@ interface World {
   readonly chance: Chance;
   readonly both: readonly [Known, Known];
   /** Reads what the queue says. */
-  readonly queue: TaskQueue;
+  readonly queue: EmbeddedQueue;
   /** Who was given each run's work, unless that must never begin. */
   readonly given: Map<string, NeighbourName>;
   /** The result of each run, if it completes. */

@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { EVERY_POINT, type FaultPoint, FaultyStorage } from "../support/faulty_storage.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { copyQueue } from "./files.ts";
@@ -124,7 +124,7 @@ async function withFaults(
       return isFault ? { message: "input/output error", part: kind.part } : undefined;
     };
   };
-  const open = (): Promise<TaskQueue | undefined> => told.answerOf(() => openStill(storage));
+  const open = (): Promise<EmbeddedQueue | undefined> => told.answerOf(() => openStill(storage));
   await inTime(scenario.run({ told, path, open, arm }));
   assertEquals(storage.openFiles, 0, "files are left open");
   assertEquals(storage.heldLocks, 0, "locks are left held");

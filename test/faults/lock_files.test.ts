@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { openStill } from "./scenarios.ts";
 import { Told } from "./told.ts";
@@ -80,6 +80,6 @@ async function loseNothing(
   await again.close();
 }
 
-function enqueue(told: Told, queue: TaskQueue, runId: string): Promise<boolean> {
+function enqueue(told: Told, queue: EmbeddedQueue, runId: string): Promise<boolean> {
   return told.enqueue(runId, () => queue.enqueue({ type: "t", runId }));
 }

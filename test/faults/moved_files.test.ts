@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import type { StorageError } from "../../src/domain/errors.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { seededRandom, withTemporaryPath } from "../support/queues.ts";
 import { until } from "../support/until.ts";
@@ -19,7 +19,7 @@ const IS_WINDOWS = Deno.build.os === "windows";
 
 /** A process of its own, as far as the files know. */
 interface Process {
-  readonly queue: TaskQueue;
+  readonly queue: EmbeddedQueue;
   readonly clock: FakeClock;
 }
 
@@ -140,7 +140,7 @@ async function openProcess(path: string): Promise<Process> {
   return { queue, clock };
 }
 
-function enqueue(told: Told, queue: TaskQueue, runId: string): Promise<boolean> {
+function enqueue(told: Told, queue: EmbeddedQueue, runId: string): Promise<boolean> {
   return told.enqueue(runId, () => queue.enqueue({ type: "t", runId }));
 }
 

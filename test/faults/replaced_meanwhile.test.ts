@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { basename, dirname, join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { EVERY_POINT, type FaultPoint, FaultyStorage } from "../support/faulty_storage.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { contentsOf, journalsOf } from "./files.ts";
@@ -17,7 +17,7 @@ const IS_WINDOWS = Deno.build.os === "windows";
 /** A queue that is open, another one, and how to do something right before a call of the first one's storage. */
 interface Stage {
   readonly path: string;
-  readonly queue: TaskQueue;
+  readonly queue: EmbeddedQueue;
   readonly storage: FaultyStorage;
   /** Another queue, closed. */
   readonly stranger: string;

@@ -5,7 +5,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { seededRandom } from "../support/queues.ts";
@@ -17,7 +17,7 @@ export interface Stage {
   readonly told: Told;
   readonly path: string;
   /** Opens the queue; `undefined` when it was refused. */
-  open(): Promise<TaskQueue | undefined>;
+  open(): Promise<EmbeddedQueue | undefined>;
   /** From here on calls of the storage may fail. */
   arm(): void;
 }
@@ -34,7 +34,7 @@ export interface Scenario {
 const LARGE_PAYLOAD = "x".repeat(80 * 1024);
 
 /** A queue whose clock stands still, so that nothing happens unless it is asked for. */
-export async function openStill(storage: FaultyStorage | DenoStorage): Promise<TaskQueue> {
+export async function openStill(storage: FaultyStorage | DenoStorage): Promise<EmbeddedQueue> {
   return await openQueue({
     storage,
     clock: new FakeClock(),
@@ -123,7 +123,7 @@ async function catchUp(stage: Stage): Promise<void> {
 /** Opens, lets calls fail, acts, looks, and closes whatever has happened. */
 async function whileOpen(
   stage: Stage,
-  act: (stage: Stage, queue: TaskQueue) => Promise<unknown>,
+  act: (stage: Stage, queue: EmbeddedQueue) => Promise<unknown>,
 ): Promise<void> {
   const queue = await stage.open();
   if (queue === undefined) return;
@@ -132,19 +132,19 @@ async function whileOpen(
   await lookAndClose(stage, queue);
 }
 
-async function lookAndClose(stage: Stage, queue: TaskQueue): Promise<void> {
+async function lookAndClose(stage: Stage, queue: EmbeddedQueue): Promise<void> {
   const seen = await stage.told.answerOf(() => queue.list());
   if (seen !== undefined) stage.told.check(seen, "the queue that met the fault");
   await stage.told.answerOf(() => queue.close());
 }
 
-async function enqueueSome({ told }: Stage, queue: TaskQueue): Promise<void> {
+async function enqueueSome({ told }: Stage, queue: EmbeddedQueue): Promise<void> {
   await enqueue(told, queue, "first");
   await Promise.all(["second", "third"].map((runId) => enqueue(told, queue, runId)));
   await enqueue(told, queue, "fourth");
 }
 
-async function workOff({ told }: Stage, queue: TaskQueue): Promise<void> {
+async function workOff({ told }: Stage, queue: EmbeddedQueue): Promise<void> {
   const claim = { workerId: "w", types: ["t"], limit: 3, strategy: "fifo" } as const;
   const runIds = (await told.answerOf(() => queue.list({ status: "queued" })))?.map((task) =>
     task.runId
@@ -160,7 +160,7 @@ async function workOff({ told }: Stage, queue: TaskQueue): Promise<void> {
   await told.become([third.runId], "cancelled", () => queue.cancel(third.id));
 }
 
-async function checkpointBetween({ told }: Stage, queue: TaskQueue): Promise<void> {
+async function checkpointBetween({ told }: Stage, queue: EmbeddedQueue): Promise<void> {
   await enqueue(told, queue, "before the checkpoint");
   await told.answerOf(() => queue.checkpoint());
   await enqueue(told, queue, "after the checkpoint");
@@ -170,7 +170,12 @@ async function checkpointBetween({ told }: Stage, queue: TaskQueue): Promise<voi
   ]);
 }
 
-function enqueue(told: Told, queue: TaskQueue, runId: string, payload?: string): Promise<boolean> {
+function enqueue(
+  told: Told,
+  queue: EmbeddedQueue,
+  runId: string,
+  payload?: string,
+): Promise<boolean> {
   return told.enqueue(runId, () => queue.enqueue({ type: "t", runId, payload }));
 }
 

@@ -10,6 +10,7 @@ import { ErrorSchema } from "../../server/http/error_schema.ts";
 import { UnhealthySchema } from "../../server/operations/schemas.ts";
 import {
   type Clock,
+  type EmbeddedQueue,
   HandlerRegistry,
   type Lease,
   MemoryLogStore,
@@ -17,7 +18,6 @@ import {
   PermanentError,
   StorageError,
   systemClock,
-  type TaskQueue,
 } from "../../src/mod.ts";
 import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import { failingQueue, NOW } from "../server/fixture.ts";
@@ -118,7 +118,7 @@ Deno.test("the HTTP interface over a broken queue says so, without the cause", a
 });
 
 async function fuzzQueue(
-  queue: TaskQueue,
+  queue: EmbeddedQueue,
   firstSeed: number,
   tally: Tally,
 ): Promise<OpenApiDocument> {
@@ -142,7 +142,7 @@ async function fuzzQueue(
 
 async function fuzzOnce(
   target: Target,
-  queue: TaskQueue,
+  queue: EmbeddedQueue,
   wanted: FuzzRequest,
   tally: Tally,
 ): Promise<void> {
@@ -172,7 +172,7 @@ function handlers(): HandlerRegistry {
 }
 
 /** A task in each status, one that depends on others, and two schedules. */
-async function prepare(queue: TaskQueue): Promise<Omit<Known, "leases">> {
+async function prepare(queue: EmbeddedQueue): Promise<Omit<Known, "leases">> {
   const waiting = Array.from({ length: 12 }, (_, i) => `waiting ${i}`);
   const runIds = ["r1", "2", "run/with slash", "läuft", ...waiting];
   await queue.enqueueBatch(runIds.map((runId) => ({ type: "email", runId })));
@@ -193,7 +193,7 @@ async function prepare(queue: TaskQueue): Promise<Omit<Known, "leases">> {
 }
 
 /** The leases that are held, or one that nobody holds. */
-async function leasesOf(queue: TaskQueue): Promise<Lease[]> {
+async function leasesOf(queue: EmbeddedQueue): Promise<Lease[]> {
   const leased = await queue.list({ status: "leased", limit: 5 });
   const leases = leased.map(({ id, lockedBy, leaseToken }) => ({
     taskId: id,
@@ -204,17 +204,17 @@ async function leasesOf(queue: TaskQueue): Promise<Lease[]> {
 }
 
 /** An interval fires by itself, at any moment, even while the clock stands still. */
-async function removeIntervals(queue: TaskQueue): Promise<void> {
+async function removeIntervals(queue: EmbeddedQueue): Promise<void> {
   for (const { id, everyMs } of await queue.listSchedules()) {
     if (everyMs !== null) await queue.removeSchedule(id);
   }
 }
 
-async function stateOf(queue: TaskQueue): Promise<State> {
-  const { storage, total, byType } = await queue.stats();
+async function stateOf(queue: EmbeddedQueue): Promise<State> {
+  const { total, byType } = await queue.stats();
   const counts = Object.values(byType[WEBHOOK_TYPE] ?? {});
   return {
-    sequence: storage!.sequence,
+    sequence: queue.storageStats().sequence,
     total,
     deliveries: counts.reduce((sum, count) => sum + count, 0),
   };
@@ -292,7 +292,7 @@ function checkChange({ status, text, operation }: Answer, before: State, after: 
   if (created === false) assertEquals(transactions, 0);
 }
 
-async function checkStillWorks(queue: TaskQueue): Promise<void> {
+async function checkStillWorks(queue: EmbeddedQueue): Promise<void> {
   const { task } = await queue.enqueue({ type: "still works", payload: { n: 1 } });
   const [claimed] = await queue.claim({ workerId: "w", types: ["still works"] });
   assertEquals(claimed?.id, task.id);

@@ -5,7 +5,7 @@ import { assert } from "@std/assert";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { DEPENDENCY_SQL } from "../../src/ledger_queue/tasks/dependencies.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
-import { SETTLE_SQL } from "../../src/ledger_queue/tasks/propagate.ts";
+import { PROPAGATE_SQL } from "../../src/ledger_queue/tasks/propagate.ts";
 import { dependenciesContract } from "../contract/dependencies_contract.ts";
 import { withQueue, withTemporaryPath } from "../support/queues.ts";
 
@@ -21,7 +21,7 @@ dependenciesContract(
 Deno.test("no statement about a task's parents or children scans or sorts", async () => {
   const database = (await loadSqlJsEngine()).open();
   database.run(QUEUE_SCHEMA.migrations.join(";"));
-  const { deferred, followed, ...settling } = SETTLE_SQL;
+  const { deferred, followed, ...settling } = PROPAGATE_SQL;
   for (const sql of [...Object.values(DEPENDENCY_SQL), ...Object.values(settling)]) {
     for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {
       const step = String(row[3]);

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { NewTask } from "../../src/domain/task.ts";
 import { QueueFullError, StorageError } from "../../src/domain/errors.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { seededRandom, withQueue } from "../support/queues.ts";
@@ -17,7 +17,7 @@ const SMALL = { memory: true, memoryMaxBytes } as const;
 const task: NewTask = { type: "t", payload: "x".repeat(20_000), maxAttempts: 3 };
 
 /** Enqueues until it is refused; how many there are. */
-async function fill(queue: TaskQueue): Promise<number> {
+async function fill(queue: EmbeddedQueue): Promise<number> {
   for (let n = 0; n < 100; n++) {
     try {
       await queue.enqueue(task);
@@ -29,8 +29,8 @@ async function fill(queue: TaskQueue): Promise<number> {
   throw new Error("a hundred tasks of 20 kB do not fill it");
 }
 
-async function usedBytes(queue: TaskQueue): Promise<number> {
-  return (await queue.stats()).storage!.memoryUsedBytes;
+async function usedBytes(queue: EmbeddedQueue): Promise<number> {
+  return queue.storageStats().memoryUsedBytes;
 }
 
 function isFull(work: () => Promise<unknown>): Promise<QueueFullError> {
@@ -56,7 +56,7 @@ Deno.test("enqueue() is refused when the memory is full, and what was refused le
       )
     );
     assertEquals({ ...await queue.stats(), used: await usedBytes(queue) }, before);
-    assertEquals([before.total, before.storage!.memoryMaxBytes], [count, memoryMaxBytes]);
+    assertEquals([before.total, queue.storageStats().memoryMaxBytes], [count, memoryMaxBytes]);
     assertEquals((await queue.integrityCheck()).problems, []);
   }));
 
@@ -191,7 +191,7 @@ Deno.test("a schedule of a full queue does not fire, is told of once, and fires 
 
 Deno.test("every process of a queue comes to the same conclusion, also one that opened it afterwards", async () => {
   const disk = new MemoryDisk();
-  const open = (): Promise<TaskQueue> =>
+  const open = (): Promise<EmbeddedQueue> =>
     openQueue({
       storage: new MemoryStorage(disk),
       memoryMaxBytes,

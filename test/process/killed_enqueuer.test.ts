@@ -2,7 +2,7 @@
  * A process that enqueues dies by `kill -9`, again and again: what it was told is stored stays stored.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Task, TaskQueue } from "../../src/mod.ts";
+import type { EmbeddedQueue, Task } from "../../src/mod.ts";
 import { openQueueHere, pause, Program, QueueFolder, seededRandom } from "./support.ts";
 
 const SEED = 20_240_229;
@@ -41,7 +41,7 @@ Deno.test("no acknowledged task is lost in 50 kills of the process that enqueues
       for (const { id, runId } of await everyTask(reopened)) claimId(runIds, id, runId);
       await holdsExactly(reopened, runIds);
       await holdsExactly(bystander, runIds);
-      tornTails += (await reopened.stats()).storage?.tornTails ?? 0;
+      tornTails += reopened.storageStats().tornTails;
     }
   } finally {
     await next[Symbol.asyncDispose]();
@@ -78,7 +78,10 @@ function claimId(runIds: Map<number, string>, id: number, runId: string): void {
 }
 
 /** Every run that was ever seen or acknowledged is there by both its names, and nothing else. */
-async function holdsExactly(queue: TaskQueue, runIds: ReadonlyMap<number, string>): Promise<void> {
+async function holdsExactly(
+  queue: EmbeddedQueue,
+  runIds: ReadonlyMap<number, string>,
+): Promise<void> {
   assertEquals(await queue.count(), runIds.size);
   for (const [id, runId] of runIds) {
     assertEquals((await queue.get(id))?.runId, runId, `task ${id} is lost`);
@@ -86,7 +89,7 @@ async function holdsExactly(queue: TaskQueue, runIds: ReadonlyMap<number, string
   }
 }
 
-async function everyTask(queue: TaskQueue): Promise<Task[]> {
+async function everyTask(queue: EmbeddedQueue): Promise<Task[]> {
   const tasks: Task[] = [];
   for (;;) {
     const page = await queue.list({ limit: 1000, beforeId: tasks.at(-1)?.id });

@@ -5,7 +5,7 @@
  * A short one runs with all tests; `deno task storm` runs a long one (`HOLDFAST_STORM_KILLS`, `HOLDFAST_STORM_SEED`).
  */
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
-import type { TaskQueue } from "../../src/mod.ts";
+import type { EmbeddedQueue } from "../../src/mod.ts";
 import type { Report } from "./programs/program.ts";
 import { StormChecker } from "./storm_checker.ts";
 import { openQueueHere, pause, Program, QueueFolder, seededRandom, waitFor } from "./support.ts";
@@ -31,7 +31,7 @@ Deno.test(`nothing acknowledged is lost or done twice in a storm of ${KILLS} kil
     await using reopened = await openQueueHere({ path: folder.path });
     await storm.checker.check(reopened);
     await storm.checker.check(bystander);
-    tornTails += (await reopened.stats()).storage?.tornTails ?? 0;
+    tornTails += reopened.storageStats().tornTails;
   }
   await storm.untilAllHappened();
   await storm.end();
@@ -109,7 +109,7 @@ class Storm implements AsyncDisposable {
 }
 
 /** Now that nobody dies any more, every task can be ended; those of dead workers when their leases have run out. */
-async function finishEverything(queue: TaskQueue): Promise<void> {
+async function finishEverything(queue: EmbeddedQueue): Promise<void> {
   await waitFor(async () => {
     const claimed = await queue.claim({ workerId: "heir", types: ["t"], limit: 1000 });
     await Promise.all(

@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openQueue, type QueueOptions, type TaskQueue } from "../../src/mod.ts";
+import { type EmbeddedQueue, openQueue, type QueueOptions } from "../../src/mod.ts";
 import type { Random } from "../../src/domain/random.ts";
 import { type Child, startChild } from "../../src/platform/child_process.ts";
 import type { Report } from "./programs/program.ts";
@@ -29,7 +29,9 @@ export class QueueFolder implements AsyncDisposable {
 }
 
 /** A queue that is closed at the end. */
-export async function openQueueHere(options: QueueOptions): Promise<TaskQueue & AsyncDisposable> {
+export async function openQueueHere(
+  options: QueueOptions,
+): Promise<EmbeddedQueue & AsyncDisposable> {
   const queue = await openQueue(options);
   return Object.assign(queue, { [Symbol.asyncDispose]: () => queue.close() });
 }

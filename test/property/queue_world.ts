@@ -5,7 +5,8 @@ import { assert, assertEquals } from "@std/assert";
 import { PermanentError, QueueError, RetryAfterError } from "../../src/domain/errors.ts";
 import type { Lease, NewTask, TaskReference } from "../../src/domain/task.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
-import type { ClaimRequest, ListRequest, TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
+import type { ClaimRequest, ListRequest } from "../../src/queue/task_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { seededRandom } from "../support/queues.ts";
 import { type Operation, type Outcome, QueueOracle, seen } from "./queue_oracle.ts";
@@ -62,7 +63,7 @@ export type Action =
 
 interface Process {
   readonly storage: MemoryStorage;
-  readonly queue: TaskQueue;
+  readonly queue: EmbeddedQueue;
 }
 
 const UNKNOWN_ID = 999_999;
@@ -137,12 +138,11 @@ export class QueueWorld {
     this.#clock.advance(Math.max(0, aheadMs));
   }
 
-  async #compare(queue: TaskQueue): Promise<void> {
+  async #compare(queue: EmbeddedQueue): Promise<void> {
     const everything = await queue.list({ limit: 1000 });
     assertEquals(everything.map(seen), this.oracle.list({ limit: 1000 }));
-    const { storage, ...numbers } = await queue.stats();
-    assertEquals(storage?.tornTails, 0);
-    assertEquals({ ...numbers }, { ...this.oracle.stats(this.#clock.nowMs()) });
+    assertEquals(queue.storageStats().tornTails, 0);
+    assertEquals({ ...await queue.stats() }, { ...this.oracle.stats(this.#clock.nowMs()) });
   }
 
   async #look(request: ListRequest, by: ProcessIndex): Promise<void> {
@@ -272,7 +272,7 @@ function pick<T>(values: readonly T[], variant: number): T {
   return values[variant % values.length]!;
 }
 
-function submit(queue: TaskQueue, operation: Operation): Promise<unknown> {
+function submit(queue: EmbeddedQueue, operation: Operation): Promise<unknown> {
   switch (operation.kind) {
     case "enqueue":
       return queue.enqueueBatch(operation.tasks);

@@ -8,6 +8,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { assert, assertEquals } from "@std/assert";
 import {
+  maintenanceOf,
   PermanentError,
   QueueFullError,
   StorageError,
@@ -29,7 +30,7 @@ import { EXAMPLE } from "../../server/http/fields.ts";
 import { ErrorSchema } from "../../server/http/error_schema.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { until } from "../support/until.ts";
-import { exampleHandlers, failingQueue } from "./fixture.ts";
+import { exampleHandlers, failingQueue, withoutMaintenance } from "./fixture.ts";
 import {
   checkBody,
   documentOf,
@@ -247,11 +248,11 @@ const ERRORS: Readonly<Record<number, (operation: Operation) => Promise<void>>> 
     }),
   403: (operation) =>
     withWorld(async ({ app, queue }) => {
-      const before = (await queue.stats()).storage?.sequence;
+      const before = maintenanceOf(queue)?.storageStats().sequence;
       for (const scope of SCOPES.filter((one) => one !== scopeOf(operation) && one !== "admin")) {
         await checkAnswer(operation, await ask(app, operation, { headers: bearer(scope) }), 403);
       }
-      assertEquals((await queue.stats()).storage?.sequence, before);
+      assertEquals(maintenanceOf(queue)?.storageStats().sequence, before);
     }),
   404: (operation) =>
     withWorld(async ({ app }) => {
@@ -316,6 +317,16 @@ const ERRORS: Readonly<Record<number, (operation: Operation) => Promise<void>>> 
       await checkAnswer(operation, await ask(app, operation, { headers }), 431);
     }),
   500: (operation) => checkBroken(operation, new Error("top secret"), 500),
+  501: async (operation) => {
+    const queue = await openQueue({ memory: true });
+    try {
+      await withWorld(async ({ app }) => {
+        await checkAnswer(operation, await ask(app, operation), 501);
+      }, { queue: withoutMaintenance(queue) });
+    } finally {
+      await queue.close();
+    }
+  },
   503: (operation) => checkBroken(operation, new StorageError("sync", "/top secret", "full"), 503),
   507: (operation) => checkBroken(operation, FULL, 507),
 };

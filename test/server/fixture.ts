@@ -104,5 +104,19 @@ export async function claimOne(queue: TaskQueue, type: string): Promise<Task> {
 
 /** A queue each of whose methods rejects with `error`. */
 export function failingQueue(error: unknown): TaskQueue {
-  return new Proxy({} as TaskQueue, { get: () => () => Promise.reject(error) });
+  return new Proxy({} as TaskQueue, {
+    get: () => () => Promise.reject(error),
+    has: () => true, // maintenance too
+  });
+}
+
+/** A queue like one on a database: it has no files of its own to look after. */
+export function withoutMaintenance(queue: TaskQueue): TaskQueue {
+  return new Proxy(queue, {
+    get: (target, name) => {
+      const own: unknown = Reflect.get(target, name);
+      return typeof own === "function" ? own.bind(target) : own;
+    },
+    has: (target, name) => name !== "storageStats" && name in target,
+  });
 }

@@ -3,7 +3,7 @@
  */
 import { PermanentError } from "../../src/domain/errors.ts";
 import { type NewTask, PARENT_FAILURE_POLICIES, type Task } from "../../src/domain/task.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import type { Chance } from "./chance.ts";
 import type { SimulatedProcess } from "./simulated_process.ts";
 import { CAPABILITIES, TASK_TYPES, type TaskSource } from "./task_source.ts";
@@ -129,7 +129,7 @@ export function relate(process: SimulatedProcess, know: ClientKnowledge, chance:
 }
 
 /** A producer that got no good answer asks again, where a key makes that harmless. */
-async function enqueue(queue: TaskQueue, task: NewTask, chance: Chance): Promise<void> {
+async function enqueue(queue: EmbeddedQueue, task: NewTask, chance: Chance): Promise<void> {
   try {
     await queue.enqueue(task);
   } catch (error) {
@@ -145,7 +145,7 @@ interface Situation {
 
 async function claim(
   process: SimulatedProcess,
-  queue: TaskQueue,
+  queue: EmbeddedQueue,
   { chance, know }: Situation,
 ): Promise<void> {
   const tasks = await queue.claim({
@@ -162,7 +162,7 @@ async function claim(
 /** Uses a lease, which may be stale. */
 async function useLease(
   process: SimulatedProcess,
-  queue: TaskQueue,
+  queue: EmbeddedQueue,
   { chance, know: { leaseDurationMs } }: Situation,
 ): Promise<Task | void> {
   if (process.held.length === 0) return;
@@ -188,7 +188,7 @@ async function useLease(
 /** The holder of a lease ends it while somebody in another process cancels the task, and perhaps retries it at once. */
 function race(
   process: SimulatedProcess,
-  queue: TaskQueue,
+  queue: EmbeddedQueue,
   { chance, know }: Situation,
 ): void {
   const lease = process.held.at(-1);
@@ -205,7 +205,7 @@ function race(
 }
 
 /** Folds the journal twice while another process stands still, so that it must begin again from the snapshot. */
-async function overtake(queue: TaskQueue, { chance, know }: Situation): Promise<void> {
+async function overtake(queue: EmbeddedQueue, { chance, know }: Situation): Promise<void> {
   if (know.others.length > 0) know.stall(chance.pick(know.others), 4000);
   for (let round = 0; round < 2; round++) {
     await queue.enqueue(know.source.make(chance, know.nowMs));

@@ -12,7 +12,7 @@ import {
   toLease,
 } from "../../src/domain/task.ts";
 import type { Durability } from "../../src/domain/durability.ts";
-import type { LedgerCheckpoint } from "../../src/domain/storage_stats.ts";
+import type { CheckpointReport } from "../../src/domain/storage_stats.ts";
 import type { PruneReport, PruneRequest } from "../../src/queue/operator.ts";
 import type {
   ClaimRequest,
@@ -21,8 +21,8 @@ import type {
   ListRequest,
   QueueStats,
   TaskChanges,
-  TaskQueue,
 } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import type { Call, Checker, Presented } from "./checker.ts";
 import { never, type ProcessId } from "./scheduler.ts";
 
@@ -52,10 +52,10 @@ interface Meaning<T> {
 
 /** Passes every call on to `inner`, and tells the checker of those that it knows. */
 export function recordQueue(
-  inner: TaskQueue,
+  inner: EmbeddedQueue,
   checker: Checker,
   process: CallingProcess,
-): TaskQueue {
+): EmbeddedQueue {
   const recorded = new RecordedQueue(inner, checker, process);
   return new Proxy(inner, {
     get: (_, name) => {
@@ -66,12 +66,12 @@ export function recordQueue(
   });
 }
 
-class RecordedQueue implements Partial<TaskQueue> {
-  readonly #inner: TaskQueue;
+class RecordedQueue implements Partial<EmbeddedQueue> {
+  readonly #inner: EmbeddedQueue;
   readonly #checker: Checker;
   readonly #process: CallingProcess;
 
-  constructor(inner: TaskQueue, checker: Checker, process: CallingProcess) {
+  constructor(inner: EmbeddedQueue, checker: Checker, process: CallingProcess) {
     this.#inner = inner;
     this.#checker = checker;
     this.#process = process;
@@ -195,7 +195,7 @@ class RecordedQueue implements Partial<TaskQueue> {
     return this.#call("prune", () => this.#inner.prune(request), NO_MEANING);
   }
 
-  checkpoint(): Promise<LedgerCheckpoint> {
+  checkpoint(): Promise<CheckpointReport> {
     return this.#call("checkpoint", () => this.#inner.checkpoint(), this.#makesDurable);
   }
 

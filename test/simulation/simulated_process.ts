@@ -8,7 +8,7 @@ import type { Durability } from "../../src/domain/durability.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { SqlEngine } from "../../src/ledger/sql_engine.ts";
 import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { OrderMonitor, watchLedger } from "../support/order_monitor.ts";
@@ -119,7 +119,7 @@ export class SimulatedProcess implements CallingProcess {
   #isDoubtful = false;
   #hasBackgroundErrors = false;
   #ledger: Ledger | undefined;
-  #queue: TaskQueue | undefined;
+  #queue: EmbeddedQueue | undefined;
   #worker: Worker | undefined;
   #runIds = 0;
 
@@ -183,7 +183,7 @@ export class SimulatedProcess implements CallingProcess {
   }
 
   /** Its queue while it is open. */
-  get queue(): TaskQueue | undefined {
+  get queue(): EmbeddedQueue | undefined {
     return this.#state === "open" ? this.#queue : undefined;
   }
 

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { restoreBackup } from "../../src/compose/backups.ts";
 import { StorageError } from "../../src/domain/errors.ts";
 import { openLogStore, openQueue } from "../../src/compose/open_queue.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
 /** Windows gives a file the access rights of its folder. */
@@ -27,7 +27,7 @@ function accessIn(folder: string, prefix = ""): Record<string, string> {
   return found;
 }
 
-async function use(path: string, work: (queue: TaskQueue) => Promise<unknown>): Promise<void> {
+async function use(path: string, work: (queue: EmbeddedQueue) => Promise<unknown>): Promise<void> {
   const queue = await openQueue(path);
   try {
     await work(queue);

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import type { Random } from "../../src/domain/random.ts";
 import { openQueue, type QueueOptions } from "../../src/compose/open_queue.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { OrderMonitor } from "./order_monitor.ts";
@@ -36,7 +36,7 @@ export async function withTemporaryPath(test: (path: string) => Promise<void>): 
  */
 export async function withQueue(
   options: QueueOptions,
-  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
+  test: (queue: EmbeddedQueue, clock: FakeClock) => Promise<void>,
 ): Promise<void> {
   const clock = new FakeClock();
   const monitor = options.path === undefined

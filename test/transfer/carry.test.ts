@@ -8,14 +8,14 @@ import { ImportRefusedError } from "../../src/transfer/import_report.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
 import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import { SCHEDULE_LIMITS } from "../../src/queue/schedule.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";
 import { inFolder } from "./original_system.ts";
 
 const URL_TOLD = "https://hooks.example.com/done";
 
 /** A finished task with a webhook, a waiting one, a schedule that has fired, and one that has not. */
-async function fill(queue: TaskQueue): Promise<void> {
+async function fill(queue: EmbeddedQueue): Promise<void> {
   await queue.enqueue({ type: "a", runId: "over", webhook: { url: URL_TOLD, events: ["failed"] } });
   await queue.complete((await queue.claim({ workerId: "w", types: ["a"] }))[0]!, 7);
   await queue.enqueue({ type: "a", runId: "waiting", webhook: { url: URL_TOLD } });
@@ -32,7 +32,7 @@ async function fill(queue: TaskQueue): Promise<void> {
 /** Does `test` with a queue, a file that holds what is in it, and another queue. */
 function withExport(
   test: (
-    world: { from: TaskQueue; to: TaskQueue; file: string; path: (name: string) => string },
+    world: { from: EmbeddedQueue; to: EmbeddedQueue; file: string; path: (name: string) => string },
   ) => Promise<void>,
 ): Promise<void> {
   return inFolder((path) =>
@@ -48,7 +48,7 @@ function withExport(
 }
 
 /** What is told of ends, as the run ids and events. */
-async function told(queue: TaskQueue): Promise<unknown[]> {
+async function told(queue: EmbeddedQueue): Promise<unknown[]> {
   return (await queue.list({ type: WEBHOOK_TYPE })).map(({ payload }) => {
     const { url, event, task } = payload as Record<"url" | "event", string> & {
       task: { run_id: string };
@@ -84,7 +84,7 @@ Deno.test("a new queue is made with webhooks and schedules in it", () =>
       { url: URL_TOLD, events: ["completed", "failed", "cancelled"] },
       null,
     ]);
-    const ids = (queue: TaskQueue): Promise<string[]> =>
+    const ids = (queue: EmbeddedQueue): Promise<string[]> =>
       queue.listSchedules().then((all) => all.map(({ id }) => id));
     assertEquals(await ids(made), await ids(from));
     await made.close();

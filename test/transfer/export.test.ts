@@ -16,12 +16,12 @@ import type { TaskRecord } from "../../src/queue/records.ts";
 import type { QueueRecords } from "../../src/queue/records.ts";
 import type { ScheduleRecord } from "../../src/queue/records.ts";
 import { TASK_COLUMNS } from "../../src/ledger_queue/rows/schema.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";
 import { inFolder, original, pythonTest } from "./original_system.ts";
 
 /** A queue with a task in every status but `leased`; ids 1 to 5. */
-async function fill(queue: TaskQueue): Promise<void> {
+async function fill(queue: EmbeddedQueue): Promise<void> {
   await queue.enqueueBatch([
     { type: "a", payload: { text: "ü 🎬" }, idempotencyKey: "k-1", priority: 7 },
     { type: "a", payload: {}, runAfter: "2999-01-01T00:00:00.500Z", timeoutMs: 5000 },
@@ -705,7 +705,7 @@ Deno.test("NDJSON that was cut or is wrong is a problem of its line, and nothing
   ));
 
 /** Enqueues tasks of these types, and cancels them. */
-async function endOthers(queue: TaskQueue, types: readonly string[]): Promise<void> {
+async function endOthers(queue: EmbeddedQueue, types: readonly string[]): Promise<void> {
   const stored = await queue.enqueueBatch(types.map((type) => ({ type })));
   for (const { task } of stored) await queue.cancel(task.id);
 }

@@ -6,7 +6,7 @@ import { quotePath, StorageError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import { ImportRefusedError } from "../../src/transfer/import_report.ts";
 import { importTasks, readTaskFile } from "../../src/compose/import_tasks.ts";
-import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";
 import {
   inFolder,
@@ -17,16 +17,18 @@ import {
 } from "./original_system.ts";
 
 /** Runs `test` with a queue and a path for the original's database. */
-async function withBoth(test: (queue: TaskQueue, path: string) => Promise<void>): Promise<void> {
+async function withBoth(
+  test: (queue: EmbeddedQueue, path: string) => Promise<void>,
+): Promise<void> {
   await inFolder((path) => withQueue(IN_MEMORY, (queue) => test(queue, path("old queue ü.db"))));
 }
 
-async function allTasks(queue: TaskQueue): Promise<Task[]> {
+async function allTasks(queue: EmbeddedQueue): Promise<Task[]> {
   return (await queue.list({ limit: 1000 })).reverse();
 }
 
 /** What `importTasks` refused, and that it left nothing behind. */
-async function refusal(queue: TaskQueue, path: string): Promise<ImportRefusedError> {
+async function refusal(queue: EmbeddedQueue, path: string): Promise<ImportRefusedError> {
   const before = await queue.exportRecords();
   const error = await assertRejects(() => importTasks(queue, path), ImportRefusedError);
   assertEquals(await queue.exportRecords(), before);

@@ -2,9 +2,9 @@
  * Explaining: why a task is where it is, in one sentence and as data.
  *
  * A queued task is asked one question after the other, and the first that holds it back is the reason: are its parents
- * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`explain_line.ts`).
+ * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
  */
-import { isCapable } from "../../domain/capability.ts";
+import { capabilitiesOf, isCapable } from "../../domain/capability.ts";
 import { durationText } from "../../domain/duration_text.ts";
 import type { Task } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
@@ -113,7 +113,9 @@ function notDue(reader: Reader, task: Task, nowMs: number): Why {
 function notTaken(reader: Reader, task: Task, nowMs: number): Why {
   const live = listWorkers(reader, nowMs).filter(({ state }) => state === "active");
   const handling = live.filter(({ types }) => types.includes(task.type));
-  const capable = handling.filter((worker) => isCapable(worker, task.compatibility));
+  const capable = handling.filter((worker) =>
+    isCapable(capabilitiesOf(worker.capabilities), task.compatibility)
+  );
   if (live.length === 0) return noWorker(task);
   if (handling.length === 0) return noHandler(task, live);
   if (capable.length === 0) return noCapableWorker(task, handling);

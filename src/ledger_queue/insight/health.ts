@@ -3,7 +3,7 @@
  */
 import { durationText } from "../../domain/duration_text.ts";
 import { MEMORY_LIMITS } from "../../domain/memory_limits.ts";
-import type { LedgerStats, MemoryUsage } from "../../domain/storage_stats.ts";
+import type { MemoryUsage, StorageStats } from "../../domain/storage_stats.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type {
   HealthReason,
@@ -30,7 +30,7 @@ const LATEST_SQL = `SELECT max(at) FROM (
 /** What a verdict is made from, beside the rows. */
 export interface Circumstances {
   readonly thresholds: HealthThresholds;
-  readonly storage: MemoryUsage & Pick<LedgerStats, "journalBytes" | "snapshotBytes">;
+  readonly storage: MemoryUsage & Pick<StorageStats, "journalBytes" | "snapshotBytes">;
   readonly nowMs: number;
   /** For how long this process has been waiting for the commit lock, in milliseconds; default 0. */
   readonly lockWaitMs?: number;

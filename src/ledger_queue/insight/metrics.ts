@@ -26,7 +26,7 @@ export function measure(
   reader: Reader,
   windowMs: number,
   nowMs: number,
-): Omit<QueueMetrics, "storage"> {
+): QueueMetrics {
   const { byStatus, byType, scheduled, waitingForParents } = stats(reader, nowMs);
   return {
     at: new Date(nowMs),

@@ -4,7 +4,7 @@
  *
  * Only what a worker could take at this moment is ahead: tasks of a type that runs as often as it may hold up none of another.
  */
-import { isCapable } from "../../domain/capability.ts";
+import { capabilitiesOf, isCapable } from "../../domain/capability.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { Task } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
@@ -83,7 +83,8 @@ function countAhead(
   const canTake = (type: string, compatibility: string): boolean => {
     const pairs = JSON.parse(compatibility) as Record<string, unknown>;
     return workers.some((worker) =>
-      worker.types.includes(type) && hasPlace(worker, type) && isCapable(worker, pairs)
+      worker.types.includes(type) && hasPlace(worker, type) &&
+      isCapable(capabilitiesOf(worker.capabilities), pairs)
     );
   };
   const { priority, id } = task;

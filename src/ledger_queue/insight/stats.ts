@@ -6,7 +6,7 @@ import type { Reader } from "../../ledger/replica.ts";
 import type { QueueStats } from "../../queue/task_queue.ts";
 
 /** Tasks by status and type, and what waits. */
-export function stats(reader: Reader, nowMs: number): Omit<QueueStats, "storage"> {
+export function stats(reader: Reader, nowMs: number): QueueStats {
   const byStatus = noTasks();
   const byType = new Map<string, Record<TaskStatus, number>>();
   let total = 0;

@@ -20,12 +20,12 @@ import type {
   TaskRecord,
 } from "../../queue/records.ts";
 import type { OperationContext } from "../rows/context.ts";
-import { drawKey } from "../rows/lanes.ts";
+import { readinessOf } from "../rows/lanes.ts";
 import { TASK_COLUMNS, TASK_TABLE } from "../rows/schema.ts";
 import { cell, findRow } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { addDependency } from "../tasks/dependencies.ts";
-import { settleChildren } from "../tasks/propagate.ts";
+import { propagateToChildren } from "../tasks/propagate.ts";
 import { addWebhook } from "../tasks/webhooks.ts";
 import { planSchedules, type SchedulePlan, storeSchedules } from "./import_schedules.ts";
 import { type PreparedScheduleRecord, prepareScheduleRecords } from "./schedule_record.ts";
@@ -301,13 +301,16 @@ function insert(
   const carried = Object.fromEntries(CARRIED.map((column) => [column, record[column]]));
   const isQueued = record.status === "queued";
   const waitsFor = isQueued ? record.parents.filter(({ state }) => state === "open").length : 0;
-  const isReady = isQueued && waitsFor === 0 && record.run_after_utc <= context.nowMs ? 1 : 0;
+  const readiness = readinessOf(
+    tx,
+    { ...record, runAfterMs: record.run_after_utc, waitsFor },
+    context,
+  );
   const row = tx.insert(TASK_TABLE, {
     ...carried,
     id: renumber ? null : record.id,
-    is_ready: isReady,
-    draw_key: drawKey(tx, record, context.random),
-    waits_for: waitsFor,
+    ...readiness,
+    ...isQueued ? {} : { is_ready: 0 },
   });
   const id = cell(row, "id") as number;
   if (record.webhook !== null) addWebhook(tx, id, record.webhook);
@@ -337,7 +340,7 @@ function connectParents(
   }
   const rows = [...open].map((id) => findRow(tx, id)).filter((row) => row !== undefined);
   const over = rows.filter((row) => isFinal(cell(row, "status") as TaskStatus));
-  settleChildren(tx, over, context);
+  propagateToChildren(tx, over, context);
 }
 
 /** What ids of the file are here. */

@@ -5,7 +5,7 @@ import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { FirstLease } from "../../queue_policy/new_task.ts";
 import type { OperationContext } from "./context.ts";
-import { drawKey } from "./lanes.ts";
+import { readinessOf } from "./lanes.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type { TaskValues } from "./task_row.ts";
 
@@ -35,8 +35,7 @@ export function insertTask(
   task: InsertableTask,
   context: OperationContext,
 ): SqlRow {
-  const { nowMs, random } = context;
-  const runAfterMs = task.runAfterMs ?? nowMs;
+  const { nowMs } = context;
   return tx.insert(TASK_TABLE, {
     run_id: task.runId ?? context.newRunId(),
     type: task.type,
@@ -46,16 +45,13 @@ export function insertTask(
     status: "queued",
     attempts: 0,
     max_attempts: task.maxAttempts,
-    run_after_utc: runAfterMs,
     created_at_utc: nowMs,
     updated_at_utc: nowMs,
     lease_token: 0,
     idempotency_key: task.idempotencyKey,
     retry_policy: task.retryPolicy,
     timeout_ms: task.timeoutMs,
-    is_ready: runAfterMs <= nowMs && task.waitsFor === 0 ? 1 : 0,
-    draw_key: drawKey(tx, task, random),
-    waits_for: task.waitsFor,
+    ...readinessOf(tx, { ...task, runAfterMs: task.runAfterMs ?? nowMs }, context),
     trace_parent: context.traceParent ?? null,
     ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),
   });

@@ -3,8 +3,11 @@
  */
 import { drawWaitingTime } from "../../domain/claim_order.ts";
 import type { Random } from "../../domain/random.ts";
+import { type Awaited, isReady } from "../../domain/readiness.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type { OperationContext } from "./context.ts";
+import { cell } from "./task_row.ts";
 
 /** The row of a lane, if its clocks have run yet. */
 export function findLane(reader: Reader, type: string, compatibility: string): SqlRow | undefined {
@@ -17,12 +20,43 @@ export function clockOf(lane: SqlRow | undefined): number {
   return Number(lane?.[2] ?? 0);
 }
 
-/** The place of a task that becomes ready now in its lane's weighted random order. */
-export function drawKey(
+/** A task's lane, and its weight in it. */
+export interface LaneEntry {
+  readonly type: string;
+  readonly compatibility: string;
+  readonly priority: number;
+}
+
+/** The lane of a task's row. */
+export function laneOfRow(row: SqlRow): LaneEntry {
+  return {
+    type: cell(row, "type") as string,
+    compatibility: cell(row, "compatibility") as string,
+    priority: cell(row, "priority") as number,
+  };
+}
+
+/** The columns that say when a queued task can be claimed, and where it stands in its lane then. */
+export function readinessOf(
   reader: Reader,
-  task: { readonly type: string; readonly compatibility: string; readonly priority: number },
-  random: Random,
-): number {
+  task: LaneEntry & Awaited,
+  { nowMs, random }: Pick<OperationContext, "nowMs" | "random">,
+): {
+  readonly run_after_utc: number;
+  readonly waits_for: number;
+  readonly is_ready: 0 | 1;
+  readonly draw_key: number;
+} {
+  return {
+    run_after_utc: task.runAfterMs,
+    waits_for: task.waitsFor,
+    is_ready: isReady(task, nowMs) ? 1 : 0,
+    draw_key: drawKey(reader, task, random),
+  };
+}
+
+/** The place of a task that becomes ready now in its lane's weighted random order. */
+export function drawKey(reader: Reader, task: LaneEntry, random: Random): number {
   const clock = clockOf(findLane(reader, task.type, task.compatibility));
   return clock + drawWaitingTime(task.priority, random);
 }

@@ -121,16 +121,30 @@ export function maxAttemptsOf(
 }
 
 /** A part of the history of all tasks: two index searches and the rows themselves. */
-export function history(reader: Reader, { afterId, limit }: PreparedHistory): HistoryPage {
+export function history(reader: Reader, { after, limit }: PreparedHistory): HistoryPage {
   const endId = Number(reader.read(TRANSITION_SQL.lastId)[0]![0] ?? 0);
-  if (afterId === null) return { entries: [], lastId: endId };
+  if (after === null) return { entries: [], cursor: String(endId) };
+  const afterId = idOfCursor(after);
   const entries = reader.read(TRANSITION_SQL.history, [afterId, limit]).map(entryOfRow);
-  return { entries, lastId: entries.at(-1)?.id ?? Math.min(afterId, endId) };
+  return { entries, cursor: entries.at(-1)?.cursor ?? String(Math.min(afterId, endId)) };
+}
+
+/** A cursor is the id of a row: here rows become visible in the order of their ids. @throws RangeError */
+function idOfCursor(cursor: string): number {
+  if (/^(0|[1-9]\d{0,15})$/.test(cursor)) return Number(cursor);
+  throw new RangeError(
+    `Cannot use ${JSON.stringify(cursor)} as after: a cursor of history() is needed`,
+  );
 }
 
 function entryOfRow(row: SqlRow): HistoryEntry {
   const [runId, type] = row.slice(-2);
-  return { ...transitionOfRow(row), id: Number(row[0]), runId: String(runId), type: String(type) };
+  return {
+    ...transitionOfRow(row),
+    cursor: String(row[0]),
+    runId: String(runId),
+    type: String(type),
+  };
 }
 
 function transitionOfRow(row: SqlRow): TaskTransition {

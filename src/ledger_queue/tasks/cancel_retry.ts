@@ -6,7 +6,7 @@ import type { Transaction } from "../../ledger/replica.ts";
 import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { requeue } from "./requeue.ts";
-import { settle } from "./propagate.ts";
+import { propagate } from "./propagate.ts";
 import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 
@@ -29,7 +29,7 @@ export function cancel(tx: Transaction, taskId: number, context: OperationContex
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
-  settle(tx, [cancelled], context);
+  propagate(tx, [cancelled], context);
   return true;
 }
 
@@ -44,6 +44,6 @@ export function retry(tx: Transaction, taskId: number, context: OperationContext
   if (status !== "failed" && status !== "cancelled") return false;
   noteTransition(tx, { id: taskId, nowMs: context.nowMs }, "requeued");
   forgiveParents(tx, taskId);
-  settle(tx, [requeue(tx, row, { delayMs: 0, attempts: 0, message: null }, context)], context);
+  propagate(tx, [requeue(tx, row, { delayMs: 0, attempts: 0, message: null }, context)], context);
   return true;
 }

@@ -5,12 +5,12 @@
  * take from, in the index of its order, merges them and leases the best: a few index searches at any backlog.
  */
 import type { ClaimOrder } from "../../domain/claim_order.ts";
-import { canonicalJson } from "../../domain/json.ts";
+import { isCapable } from "../../domain/capability.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
 import type { OperationContext } from "../rows/context.ts";
-import { clockOf, drawKey, findLane } from "../rows/lanes.ts";
+import { clockOf, drawKey, findLane, laneOfRow } from "../rows/lanes.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { LANE_TABLE } from "../rows/schema.ts";
 import { cell, updateTask } from "../rows/task_row.ts";
@@ -110,12 +110,7 @@ function promoteDue(tx: Transaction, context: OperationContext): boolean {
 }
 
 function promote(tx: Transaction, row: SqlRow, { nowMs, random }: OperationContext): SqlRow {
-  const lane = {
-    type: cell(row, "type") as string,
-    compatibility: cell(row, "compatibility") as string,
-    priority: cell(row, "priority") as number,
-  };
-  const draw_key = drawKey(tx, lane, random);
+  const draw_key = drawKey(tx, laneOfRow(row), random);
   return updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
 }
 
@@ -142,7 +137,7 @@ function chooseTasks(tx: Transaction, claim: PreparedClaim): number[] {
 function eligibleLanes(reader: Reader, claim: PreparedClaim): Lane[] {
   return claim.types.flatMap((type) =>
     compatibilitiesOf(reader, type)
-      .filter((compatibility) => isCapable(claim.capabilities, compatibility))
+      .filter((compatibility) => isCapable(claim.capabilities, JSON.parse(compatibility)))
       .map((compatibility) => ({ type, compatibility }))
   );
 }
@@ -155,12 +150,6 @@ function compatibilitiesOf(reader: Reader, type: string): string[] {
     if (row === undefined) return found;
     found.push(String(row[0]));
   }
-}
-
-function isCapable(capabilities: ReadonlyMap<string, string>, compatibility: string): boolean {
-  if (compatibility === "{}") return true;
-  const required = Object.entries(JSON.parse(compatibility) as Record<string, unknown>);
-  return required.every(([name, value]) => capabilities.get(name) === canonicalJson(value));
 }
 
 /** Weighted random: the clocks of every lane in the race have run as far as the last that rang. */

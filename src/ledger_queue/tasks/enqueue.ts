@@ -17,7 +17,7 @@ import { cell, oncePerRow, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { addDependency, dependenciesOf, type Dependency, stateFor } from "./dependencies.ts";
 import { findParents, type Parentage } from "./parents.ts";
-import { fell, settle } from "./propagate.ts";
+import { fell, propagate } from "./propagate.ts";
 import { addWebhook } from "./webhooks.ts";
 
 /** The row that stands for the task, and whether it is new. */
@@ -62,7 +62,7 @@ function connect(tx: Transaction, batch: StoredBatch, context: OperationContext)
     return [];
   });
   if (felled.length === 0) return [...batch.enqueued];
-  settle(tx, felled, context);
+  propagate(tx, felled, context);
   const rowNow = oncePerRow((row) => rowOfTask(tx, cell(row, "id") as number));
   return batch.enqueued.map(({ row, created }) => ({ row: rowNow(row), created }));
 }

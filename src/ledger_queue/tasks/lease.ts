@@ -13,7 +13,7 @@ import type { Failure } from "../../queue_policy/failure.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
-import { settle } from "./propagate.ts";
+import { propagate } from "./propagate.ts";
 import { requeue } from "./requeue.ts";
 
 /** Extends the lease to `leaseDurationMs` from now. */
@@ -75,7 +75,7 @@ export function complete(
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
-  settle(tx, [done], context);
+  propagate(tx, [done], context);
   return done;
 }
 
@@ -92,7 +92,7 @@ export function fail(
   const maxAttempts = handlerMaxAttempts ?? cell(row, "max_attempts") as number;
   if (failure.isPermanent || attempts >= maxAttempts) {
     const failed = markFailed(tx, row, { ...failure, handlerMaxAttempts }, context);
-    settle(tx, [failed], context);
+    propagate(tx, [failed], context);
     return failed;
   }
   const delayMs = failure.retryAfterMs ??
@@ -129,7 +129,7 @@ export function release(tx: Transaction, lease: Lease, context: OperationContext
   );
 }
 
-/** Fails a leased task for good; its children and webhooks are still to be told (`settle`). */
+/** Fails a leased task for good; its children and webhooks are still to be told (`propagate`). */
 export function markFailed(
   tx: Transaction,
   row: SqlRow,

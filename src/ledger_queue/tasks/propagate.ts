@@ -1,5 +1,5 @@
 /**
- * Settling: a task's children learn that it has become final, or that it has been queued again.
+ * Propagation: a task's children learn that it has become final, or that it has been queued again.
  *
  * It happens in the transaction that changed the task, and goes on with the children that end or come back because of it,
  * from a list and not by recursion, so a chain may have any length. One transaction does a bounded amount of this. Tasks
@@ -15,7 +15,7 @@ import {
   failedParent,
   markDependency,
 } from "./dependencies.ts";
-import { drawKey } from "../rows/lanes.ts";
+import { laneOfRow, readinessOf } from "../rows/lanes.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { requeue } from "./requeue.ts";
@@ -35,7 +35,7 @@ interface Parent {
 const CHUNK = 1000;
 
 /** The statements; a test reads their plans. */
-export const SETTLE_SQL = {
+export const PROPAGATE_SQL = {
   followed: `SELECT EXISTS (SELECT 1 FROM task_dependencies WHERE parent_id = ?1)
     OR EXISTS (SELECT 1 FROM task_webhooks WHERE task_id = ?1)`,
   unsettled: "SELECT * FROM unsettled_tasks WHERE task_id = ?",
@@ -43,39 +43,43 @@ export const SETTLE_SQL = {
 } as const;
 
 /** Tells the children and the webhooks of tasks that have just become final, or stopped being so, in their transaction. */
-export function settle(tx: Transaction, rows: readonly SqlRow[], context: OperationContext): void {
-  const followed = rows.filter((row) => isFollowed(tx, row));
-  for (const row of followed) {
-    if (isFinal(cell(row, "status") as TaskStatus)) tellWebhook(tx, row, context);
-  }
-  settleChildren(tx, followed, context);
-}
-
-/** Tells the children of tasks, but no webhook: for tasks whose own state is no news. */
-export function settleChildren(
+export function propagate(
   tx: Transaction,
   rows: readonly SqlRow[],
   context: OperationContext,
 ): void {
-  new Settlement(tx, context).run(rows.map(parentOfRow));
+  const followed = rows.filter((row) => isFollowed(tx, row));
+  for (const row of followed) {
+    if (isFinal(cell(row, "status") as TaskStatus)) tellWebhook(tx, row, context);
+  }
+  propagateToChildren(tx, followed, context);
+}
+
+/** Tells the children of tasks, but no webhook: for tasks whose own state is no news. */
+export function propagateToChildren(
+  tx: Transaction,
+  rows: readonly SqlRow[],
+  context: OperationContext,
+): void {
+  new Propagation(tx, context).run(rows.map(parentOfRow));
 }
 
 /** Whether anybody has to be told of a task. Most have nobody, so this is one statement. */
 function isFollowed(reader: Reader, row: SqlRow): boolean {
-  return reader.read(SETTLE_SQL.followed, [cell(row, "id")])[0]![0] === 1;
+  return reader.read(PROPAGATE_SQL.followed, [cell(row, "id")])[0]![0] === 1;
 }
 
 /** Whether children were left to tell. */
-export function isUnsettled(reader: Reader): boolean {
-  return reader.read(SETTLE_SQL.deferred, [1]).length > 0;
+export function hasDeferredChildren(reader: Reader): boolean {
+  return reader.read(PROPAGATE_SQL.deferred, [1]).length > 0;
 }
 
 /** Goes on with the children that were left to tell. */
-export function settleDeferred(tx: Transaction, context: OperationContext): void {
-  const ids = tx.read(SETTLE_SQL.deferred, [CHUNK]).map(([id]) => Number(id));
+export function propagateDeferred(tx: Transaction, context: OperationContext): void {
+  const ids = tx.read(PROPAGATE_SQL.deferred, [CHUNK]).map(([id]) => Number(id));
   for (const id of ids) tx.remove(UNSETTLED_TABLE, [id]);
   const rows = ids.map((id) => findRow(tx, id)).filter((row) => row !== undefined);
-  settleChildren(tx, rows, context);
+  propagateToChildren(tx, rows, context);
 }
 
 /** Ends a child because of a parent; its row. */
@@ -110,7 +114,7 @@ function reasonOf({ id, runId, status }: Parent): string {
 }
 
 /** One transaction's part of the work. */
-class Settlement {
+class Propagation {
   readonly #tx: Transaction;
   readonly #context: OperationContext;
   readonly #parents: Parent[] = [];
@@ -132,7 +136,7 @@ class Settlement {
   #defer(parents: readonly Parent[]): void {
     const { nowMs } = this.#context;
     for (const { id } of parents) {
-      const [known] = this.#tx.read(SETTLE_SQL.unsettled, [id]);
+      const [known] = this.#tx.read(PROPAGATE_SQL.unsettled, [id]);
       if (known !== undefined) continue;
       this.#tx.insert(UNSETTLED_TABLE, { task_id: id, since_utc: nowMs });
     }
@@ -216,7 +220,7 @@ class Settlement {
 
   /** A queued child waits for one parent more, or one fewer. One that was held up is due from now on. */
   #wait(child: SqlRow, change: 1 | -1): void {
-    const { nowMs, random } = this.#context;
+    const { nowMs } = this.#context;
     const waitsFor = (cell(child, "waits_for") as number) + change;
     if (waitsFor > 0) {
       const values = { waits_for: waitsFor, is_ready: 0, updated_at_utc: nowMs };
@@ -224,16 +228,8 @@ class Settlement {
       return;
     }
     const runAfterMs = Math.max(nowMs, cell(child, "run_after_utc") as number);
-    const lane = {
-      type: cell(child, "type") as string,
-      compatibility: cell(child, "compatibility") as string,
-      priority: cell(child, "priority") as number,
-    };
     updateTask(this.#tx, child, {
-      waits_for: 0,
-      run_after_utc: runAfterMs,
-      is_ready: runAfterMs <= nowMs ? 1 : 0,
-      draw_key: drawKey(this.#tx, lane, random),
+      ...readinessOf(this.#tx, { ...laneOfRow(child), runAfterMs, waitsFor: 0 }, this.#context),
       updated_at_utc: nowMs,
     });
   }

@@ -5,7 +5,7 @@
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import { openParents } from "./dependencies.ts";
-import { drawKey } from "../rows/lanes.ts";
+import { laneOfRow, readinessOf } from "../rows/lanes.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { cell, updateTask } from "../rows/task_row.ts";
 
@@ -14,13 +14,9 @@ export function requeue(
   tx: Transaction,
   row: SqlRow,
   state: { readonly delayMs: number; readonly attempts: number; readonly message: string | null },
-  { nowMs, random }: OperationContext,
+  context: OperationContext,
 ): SqlRow {
-  const lane = {
-    type: cell(row, "type") as string,
-    compatibility: cell(row, "compatibility") as string,
-    priority: cell(row, "priority") as number,
-  };
+  const { nowMs } = context;
   const id = cell(row, "id") as number;
   const runAfterMs = nowMs + Math.ceil(state.delayMs);
   const waitsFor = openParents(tx, id).length;
@@ -28,10 +24,7 @@ export function requeue(
     status: "queued",
     attempts: state.attempts,
     error_message: state.message,
-    run_after_utc: runAfterMs,
-    is_ready: runAfterMs <= nowMs && waitsFor === 0 ? 1 : 0,
-    draw_key: drawKey(tx, lane, random),
-    waits_for: waitsFor,
+    ...readinessOf(tx, { ...laneOfRow(row), runAfterMs, waitsFor }, context),
     lease_until_utc: null,
     ...(state.attempts === 0 ? { processing_started_utc: null } : {}),
     finished_at_utc: null,

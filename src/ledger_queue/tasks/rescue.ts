@@ -8,7 +8,7 @@ import { markFailed } from "./lease.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { requeue } from "./requeue.ts";
-import { settle } from "./propagate.ts";
+import { propagate } from "./propagate.ts";
 import { cell, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 
@@ -52,7 +52,7 @@ function settled(
   rescued: readonly SqlRow[],
   context: OperationContext,
 ): SqlRow[] {
-  settle(tx, rescued.filter((row) => cell(row, "status") === "failed"), context);
+  propagate(tx, rescued.filter((row) => cell(row, "status") === "failed"), context);
   // One that went back may have been ended by a parent that failed.
   return rescued.map((row) => rowOfTask(tx, cell(row, "id") as number));
 }

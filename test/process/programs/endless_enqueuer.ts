@@ -2,7 +2,7 @@
  * Enqueues for ever, one awaited task after the other: `endless_enqueuer.ts QUEUE ROUND CHECKPOINT_EVERY`. After every so
  * many tasks a checkpoint begins beside it. Begins at the word `go`, to be killed.
  */
-import { openQueue, type TaskQueue } from "../../../src/mod.ts";
+import { type EmbeddedQueue, openQueue } from "../../../src/mod.ts";
 import { Instructions, report } from "./program.ts";
 
 const [path, round, checkpointEvery] = Deno.args;
@@ -19,7 +19,7 @@ for (let n = 1;; n++) {
 }
 
 /** A failed checkpoint is an unhandled rejection, which ends the program with its message. */
-function checkpointBeside(queue: TaskQueue): void {
+function checkpointBeside(queue: EmbeddedQueue): void {
   report({ kind: "checkpoint_begun" });
   queue.checkpoint().then(() => report({ kind: "checkpoint_done" }));
 }

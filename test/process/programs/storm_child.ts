@@ -5,7 +5,7 @@
 import { QueueError } from "../../../src/domain/errors.ts";
 import type { Task } from "../../../src/domain/task.ts";
 import { openQueue } from "../../../src/compose/open_queue.ts";
-import type { TaskQueue } from "../../../src/queue/task_queue.ts";
+import type { EmbeddedQueue } from "../../../src/queue/maintenance.ts";
 import { seededRandom } from "../../support/queues.ts";
 import { Instructions, report } from "./program.ts";
 
@@ -19,7 +19,7 @@ const PAUSE_MS = 20;
 
 const [path, role, name, seed] = Deno.args;
 const random = seededRandom(Number(seed));
-const ROLES: Record<string, (queue: TaskQueue, n: number) => Promise<void>> = {
+const ROLES: Record<string, (queue: EmbeddedQueue, n: number) => Promise<void>> = {
   enqueuer: enqueueSome,
   worker: workOff,
   canceller: cancelOne,
@@ -36,7 +36,7 @@ for (let n = 1;; n++) {
 }
 
 /** One task, one under a key that other processes use too, or several at once; two calls at the same time. */
-async function enqueueSome(queue: TaskQueue, n: number): Promise<void> {
+async function enqueueSome(queue: EmbeddedQueue, n: number): Promise<void> {
   const runId = `${name} ${n}`;
   await Promise.all([enqueueOne(queue, runId), n % 3 === 0 ? enqueueKey(queue) : undefined]);
   if (n % 7 !== 0) return;
@@ -46,12 +46,12 @@ async function enqueueSome(queue: TaskQueue, n: number): Promise<void> {
   }
 }
 
-async function enqueueOne(queue: TaskQueue, runId: string): Promise<void> {
+async function enqueueOne(queue: EmbeddedQueue, runId: string): Promise<void> {
   const { task: { id } } = await queue.enqueue({ type: "t", payload: { runId }, runId });
   report({ kind: "acknowledged", id, runId });
 }
 
-async function enqueueKey(queue: TaskQueue): Promise<void> {
+async function enqueueKey(queue: EmbeddedQueue): Promise<void> {
   const key = `key ${Math.floor(random() * KEYS)}`;
   const runId = `run of ${key}`;
   const { task } = await queue.enqueue({ type: "t", payload: { key }, runId, idempotencyKey: key });
@@ -59,7 +59,7 @@ async function enqueueKey(queue: TaskQueue): Promise<void> {
 }
 
 /** Claims a few tasks and completes most of them; the others' leases run out. */
-async function workOff(queue: TaskQueue): Promise<void> {
+async function workOff(queue: EmbeddedQueue): Promise<void> {
   const claimed = await queue.claim({
     workerId: name!,
     types: ["t"],
@@ -75,7 +75,7 @@ async function workOff(queue: TaskQueue): Promise<void> {
   for (const task of claimed) if (random() < 0.9) await complete(queue, task);
 }
 
-async function complete(queue: TaskQueue, task: Task): Promise<void> {
+async function complete(queue: EmbeddedQueue, task: Task): Promise<void> {
   const { id: taskId, leaseToken } = task;
   try {
     await queue.complete(task, { workerId: name, leaseToken });
@@ -86,7 +86,7 @@ async function complete(queue: TaskQueue, task: Task): Promise<void> {
   }
 }
 
-async function cancelOne(queue: TaskQueue): Promise<void> {
+async function cancelOne(queue: EmbeddedQueue): Promise<void> {
   const status = random() < 0.5 ? "queued" : "leased";
   const tasks = await queue.list({ status, limit: 50 });
   const task = tasks[Math.floor(random() * tasks.length)];
@@ -94,7 +94,7 @@ async function cancelOne(queue: TaskQueue): Promise<void> {
   if (await queue.cancel(task.id)) report({ kind: "cancelled", taskId: task.id });
 }
 
-async function checkpoint(queue: TaskQueue): Promise<void> {
+async function checkpoint(queue: EmbeddedQueue): Promise<void> {
   report({ kind: "checkpoint_begun" });
   await queue.checkpoint();
   report({ kind: "checkpoint_done" });

@@ -2,7 +2,7 @@
  * Enqueues one awaited task after the other until its input ends, with a checkpoint now and then: `stubborn_writer.ts QUEUE
  * NAME`. When its queue is in doubt it opens it again, as a service does that is started anew.
  */
-import { openQueue, StorageError, type TaskQueue } from "../../../src/mod.ts";
+import { type EmbeddedQueue, openQueue, StorageError } from "../../../src/mod.ts";
 import { Instructions, report } from "./program.ts";
 
 const CHECKPOINT_EVERY = 40;
@@ -21,7 +21,7 @@ while (!isEnding) {
 }
 
 /** Says whether the queue can be used any more. */
-async function write(queue: TaskQueue): Promise<boolean> {
+async function write(queue: EmbeddedQueue): Promise<boolean> {
   const runId = `${name} ${++written}`;
   const begunAtMs = Date.now();
   const stored = await answerOf(() => queue.enqueue({ type: "anything", runId }));
