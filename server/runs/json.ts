@@ -1,7 +1,7 @@
 /**
  * Runs as JSON.
  */
-import { z } from "@hono/zod-openapi";
+import type { z } from "@hono/zod-openapi";
 import {
   type EnqueueResult,
   type Explanation,

@@ -5,7 +5,8 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Mutant, MUTANTS, SUITE } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
+import { MUTANTS, SUITE } from "./mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,21 +1,9 @@
 /**
  * The mutants: deliberate faults, each one precise change to a file of `src/` that a test must catch.
  */
-
+import type { Mutant } from "./mutant.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
-
-/** One deliberate fault. */
-export interface Mutant {
-  /** What it does wrong, unique. */
-  readonly name: string;
-  readonly file: string;
-  /** Stands in the file exactly once. */
-  readonly find: string;
-  readonly replace: string;
-  /** The test files or folders that should notice it, tried first; then all of `SUITE`. */
-  readonly tests: readonly string[];
-}
 
 /** The tests that prove what `src/storage`, `src/ledger` and `src/queue` promise; those of `src/worker` are named where they matter. */
 export const SUITE: readonly string[] = [
@@ -375,7 +363,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "let claim ignore capabilities",
     file: "src/ledger_queue/tasks/claim.ts",
-    find: "      .filter((compatibility) => isCapable(claim.capabilities, compatibility))\n",
+    find:
+      "      .filter((compatibility) => isCapable(claim.capabilities, JSON.parse(compatibility)))\n",
     replace: "",
     tests: QUEUE,
   },
@@ -566,7 +555,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "let a capability be there, whatever its value",
-    file: "src/ledger_queue/tasks/claim.ts",
+    file: "src/domain/capability.ts",
     find: "capabilities.get(name) === canonicalJson(value)",
     replace: "capabilities.has(name)",
     tests: QUEUE,
@@ -594,9 +583,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "retry at once, whatever the delay",
-    file: "src/ledger_queue/tasks/requeue.ts",
-    find: "runAfterMs <= nowMs && waitsFor === 0 ? 1 : 0,",
-    replace: "waitsFor === 0 ? 1 : 0,",
+    file: "src/domain/readiness.ts",
+    find: "runAfterMs <= nowMs && waitsFor === 0",
+    replace: "waitsFor === 0",
     tests: QUEUE,
   },
   {

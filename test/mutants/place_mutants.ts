@@ -1,7 +1,7 @@
 /**
  * Deliberate faults in what notices that files were moved, deleted or replaced, each of which a test must catch.
  */
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const MOVED = ["test/faults/moved_files.test.ts"];
 const MEANWHILE = ["test/faults/replaced_meanwhile.test.ts"];

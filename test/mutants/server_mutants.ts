@@ -1,7 +1,7 @@
 /**
  * Deliberate faults of the HTTP door, each of which a test must catch.
  */
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const STREAMS = ["test/server/streams.test.ts"];
 const ACCESS = ["test/server/access.test.ts"];
@@ -57,7 +57,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "http: history goes on from the page it has just told",
     file: "server/events/routes.ts",
-    find: "      afterId = lastId;\n",
+    find: "      after = cursor;\n",
     replace: "",
     tests: STREAMS,
   },

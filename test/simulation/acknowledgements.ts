@@ -6,7 +6,7 @@
  * leaves is a prefix of the history: when a write is there, so is every write that was acknowledged before it began.
  */
 import type { Task } from "../../src/domain/task.ts";
-import type { Call } from "./checker.ts";
+import type { Call } from "./call.ts";
 import type { ProcessId } from "./scheduler.ts";
 
 /** The tasks that are there after a power cut, by id. */

@@ -9,6 +9,7 @@ import type { Durability } from "../../src/domain/durability.ts";
 import type { NewTask, Task, TaskStatus } from "../../src/domain/task.ts";
 import type { EnqueueResult } from "../../src/queue/task_queue.ts";
 import { Acknowledgements, type Sign } from "./acknowledgements.ts";
+import type { Call } from "./call.ts";
 import { EventLog } from "./event_log.ts";
 import {
   describe,
@@ -20,13 +21,6 @@ import {
   type TaskFacts,
 } from "./facts.ts";
 import type { ProcessId } from "./scheduler.ts";
-
-/** A call that somebody made. */
-export interface Call {
-  readonly process: ProcessId;
-  readonly name: string;
-  readonly span: Span;
-}
 
 /** A lease that is presented with a call. */
 export interface Presented {

@@ -23,7 +23,8 @@ import type {
   TaskChanges,
 } from "../../src/queue/task_queue.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
-import type { Call, Checker, Presented } from "./checker.ts";
+import type { Call } from "./call.ts";
+import type { Checker, Presented } from "./checker.ts";
 import { never, type ProcessId } from "./scheduler.ts";
 
 /** The process that a queue is used in. */

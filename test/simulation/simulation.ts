@@ -3,7 +3,8 @@
  */
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { Chance } from "./chance.ts";
-import { type Call, Checker } from "./checker.ts";
+import type { Call } from "./call.ts";
+import { Checker } from "./checker.ts";
 import { ask, type ClientKnowledge, relate } from "./client.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { type Counts, EventLog } from "./event_log.ts";
