@@ -8,7 +8,6 @@ import {
   loadModules,
   type LogStore,
   openLogStore,
-  type EmbeddedQueue,
   type QueueSettings,
   Worker,
   type WorkerEvent,

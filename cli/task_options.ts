@@ -45,6 +45,7 @@ export const PAYLOAD_HELP = "the handler's input, - for standard input (default:
 
 /** What `--webhook` and `--webhook-events` take. */
 export const WEBHOOK_HELP = "tell this URL when the task has ended";
+/** Help of the option for a webhook's events. */
 export const WEBHOOK_EVENTS_HELP = "only of these ends (default: all)";
 
 type WebhookEvent = typeof WEBHOOK_EVENTS[number];

@@ -3,79 +3,327 @@
  *
  * @module
  */
-export { type BackupFile, cleanupBackups, listBackups, restoreBackup, type RestoreOptions, type RestoreReport } from "./compose/backups.ts";
-export { type IntegrationCheck, type IntegrationReport, validateQueueIntegration } from "./compose/check_queue.ts";
+export {
+  type BackupFile,
+  cleanupBackups,
+  listBackups,
+  restoreBackup,
+  type RestoreOptions,
+  type RestoreReport,
+} from "./compose/backups.ts";
+export {
+  type IntegrationCheck,
+  type IntegrationReport,
+  validateQueueIntegration,
+} from "./compose/check_queue.ts";
 export { exportTasks } from "./compose/export_tasks.ts";
 export { importAsNewQueue, importTasks, readTaskFile } from "./compose/import_tasks.ts";
-export { getOrCreateQueue, openLogStore, openQueue, type QueueOptions } from "./compose/open_queue.ts";
+export {
+  getOrCreateQueue,
+  openLogStore,
+  openQueue,
+  type QueueOptions,
+} from "./compose/open_queue.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./compose/repair.ts";
-export { createQueuedTaskManager, createTaskManager, type CreateTaskManagerOptions, openRunRegistry, type OpenRunRegistryOptions } from "./compose/task_managers.ts";
-export { ConcurrentExecutor, executeLongRunning, executeModule, PeriodicTaskManager, type PeriodicTaskManagerOptions, TaskOrchestrator, type TaskOrchestratorOptions } from "./compose/task_patterns.ts";
+export {
+  createQueuedTaskManager,
+  createTaskManager,
+  type CreateTaskManagerOptions,
+  openRunRegistry,
+  type OpenRunRegistryOptions,
+} from "./compose/task_managers.ts";
+export {
+  ConcurrentExecutor,
+  executeLongRunning,
+  executeModule,
+  PeriodicTaskManager,
+  type PeriodicTaskManagerOptions,
+  TaskOrchestrator,
+  type TaskOrchestratorOptions,
+} from "./compose/task_patterns.ts";
 export { registerWebhooks } from "./compose/webhooks.ts";
 export { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./domain/backoff.ts";
 export { checkInstant, checkInteger, checkName } from "./domain/check.ts";
 export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
 export type { Durability } from "./domain/durability.ts";
-export { CorruptionError, ExitCodeError, type ExitCodeErrorOptions, messageOf, PermanentError, QueueError, type QueueErrorCode, QueueFullError, quotePath, RetryAfterError, StorageError } from "./domain/errors.ts";
-export { decodeText, roundedNumber, type RoundedNumber } from "./domain/given_text.ts";
+export {
+  CorruptionError,
+  ExitCodeError,
+  type ExitCodeErrorOptions,
+  messageOf,
+  PermanentError,
+  QueueError,
+  type QueueErrorCode,
+  QueueFullError,
+  quotePath,
+  RetryAfterError,
+  StorageError,
+} from "./domain/errors.ts";
+export { decodeText, type RoundedNumber, roundedNumber } from "./domain/given_text.ts";
 export { MEMORY_LIMITS } from "./domain/memory_limits.ts";
-export { type ModuleParameter, PARAMETER_TYPES, type ParameterCondition, type ParameterType, type ParameterValue } from "./domain/module_parameter.ts";
+export {
+  type ModuleParameter,
+  PARAMETER_TYPES,
+  type ParameterCondition,
+  type ParameterType,
+  type ParameterValue,
+} from "./domain/module_parameter.ts";
 export type { Random } from "./domain/random.ts";
-export { createRun, exitCodeOf, type GivenRun, isActive, type NewRun, type Run, RUN_STATUSES, runOfTask, type RunStatus, runStatusOf, taskStatusOf } from "./domain/run.ts";
+export {
+  createRun,
+  exitCodeOf,
+  type GivenRun,
+  isActive,
+  type NewRun,
+  type Run,
+  RUN_STATUSES,
+  runOfTask,
+  type RunStatus,
+  runStatusOf,
+  taskStatusOf,
+} from "./domain/run.ts";
 export type { CheckpointReport, MemoryUsage, StorageStats } from "./domain/storage_stats.ts";
-export { isFinal, isTaskStatus, type Lease, type LeaseLike, type NewTask, PARENT_FAILURE_POLICIES, type ParentFailurePolicy, type Task, TASK_LIMITS, TASK_STATUSES, type TaskLimits, type TaskReference, type TaskStatus } from "./domain/task.ts";
+export {
+  isFinal,
+  isTaskStatus,
+  type Lease,
+  type LeaseLike,
+  type NewTask,
+  PARENT_FAILURE_POLICIES,
+  type ParentFailurePolicy,
+  type Task,
+  TASK_LIMITS,
+  TASK_STATUSES,
+  type TaskLimits,
+  type TaskReference,
+  type TaskStatus,
+} from "./domain/task.ts";
 export { checkWebhookUrl, type Webhook, WEBHOOK_EVENTS, WEBHOOK_TYPE } from "./domain/webhook.ts";
 export { withoutRepeats } from "./domain/without_repeats.ts";
 export type { LostPart } from "./ledger/salvage.ts";
 export { checkNewSchedule } from "./ledger_queue/schedules/check_schedule.ts";
-export { BackgroundTaskManager, type BackgroundTaskManagerOptions } from "./manager/background_task_manager.ts";
-export { resolveTaskExecutionConfig, TASK_BACKENDS, TASK_EXECUTION_DEFAULTS, TASK_EXECUTION_VARIABLES, type TaskBackend, type TaskExecutionConfig } from "./manager/config.ts";
+export {
+  BackgroundTaskManager,
+  type BackgroundTaskManagerOptions,
+} from "./manager/background_task_manager.ts";
+export {
+  resolveTaskExecutionConfig,
+  TASK_BACKENDS,
+  TASK_EXECUTION_DEFAULTS,
+  TASK_EXECUTION_VARIABLES,
+  type TaskBackend,
+  type TaskExecutionConfig,
+} from "./manager/config.ts";
 export type { CreateQueuedTaskManagerOptions, QueuedTaskManagerParts } from "./manager/factory.ts";
 export type { LogListener } from "./manager/heard_logs.ts";
 export type { HistoryFile } from "./manager/history_file.ts";
-export { QueuedTaskManager, type QueuedTaskManagerOptions, type ScheduleOptions, type TaskStatusReport } from "./manager/queued_task_manager.ts";
+export {
+  QueuedTaskManager,
+  type QueuedTaskManagerOptions,
+  type ScheduleOptions,
+  type TaskStatusReport,
+} from "./manager/queued_task_manager.ts";
 export { RUN_HISTORY_DEFAULTS, type RunHistorySettings } from "./manager/run_history.ts";
-export { type OpenRegistryOptions, RunRegistry, type RunRegistryOptions } from "./manager/run_registry.ts";
+export {
+  type OpenRegistryOptions,
+  RunRegistry,
+  type RunRegistryOptions,
+} from "./manager/run_registry.ts";
 export type { CloseOptions, TaskManager, TaskWork } from "./manager/task_manager.ts";
-export type { ConcurrentModules, ConcurrentOutcome, ScriptJob } from "./patterns/concurrent_executor.ts";
-export { EXECUTION_MODES, type ExecutionMode, type LongRunningOptions, type LongRunningResult, type ModuleResult, type OutputLine, type OutputStream, type ScriptOptions } from "./patterns/execute_module.ts";
-export { PatternAdvisor, type PatternDescription, type PatternRecommendation, TASK_PATTERNS, type TaskNeeds, type TaskPattern } from "./patterns/pattern_advisor.ts";
-export { PERIODIC_LIMITS, type PeriodicStatistics, type PeriodicTasks, type PeriodicWork } from "./patterns/periodic_task_manager.ts";
+export type {
+  ConcurrentModules,
+  ConcurrentOutcome,
+  ScriptJob,
+} from "./patterns/concurrent_executor.ts";
+export {
+  EXECUTION_MODES,
+  type ExecutionMode,
+  type LongRunningOptions,
+  type LongRunningResult,
+  type ModuleResult,
+  type OutputLine,
+  type OutputStream,
+  type ScriptOptions,
+} from "./patterns/execute_module.ts";
+export {
+  PatternAdvisor,
+  type PatternDescription,
+  type PatternRecommendation,
+  TASK_PATTERNS,
+  type TaskNeeds,
+  type TaskPattern,
+} from "./patterns/pattern_advisor.ts";
+export {
+  PERIODIC_LIMITS,
+  type PeriodicStatistics,
+  type PeriodicTasks,
+  type PeriodicWork,
+} from "./patterns/periodic_task_manager.ts";
 export type { ProgramEnvironment } from "./patterns/processes.ts";
 export { ResourcePool, type Resources } from "./patterns/resource_pool.ts";
-export type { ExecuteOptions, ExecuteResult, Orchestrator, OwnedTaskManager } from "./patterns/task_orchestrator.ts";
+export type {
+  ExecuteOptions,
+  ExecuteResult,
+  Orchestrator,
+  OwnedTaskManager,
+} from "./patterns/task_orchestrator.ts";
 export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
-export { type HandlerModuleEntry, loadHandlers, type LoadHandlersOptions } from "./platform/load_handlers.ts";
+export {
+  type HandlerModuleEntry,
+  loadHandlers,
+  type LoadHandlersOptions,
+} from "./platform/load_handlers.ts";
 export { loadModules } from "./platform/load_modules.ts";
-export { readWebhookOptions, WEBHOOK_SECRET_VARIABLE, type WebhookConfig } from "./platform/read_webhook_options.ts";
+export {
+  readWebhookOptions,
+  WEBHOOK_SECRET_VARIABLE,
+  type WebhookConfig,
+} from "./platform/read_webhook_options.ts";
 export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
 export { sqliteVersion } from "./platform/sqljs_engine.ts";
-export { type BackupReport, type EmbeddedQueue, type IntegrityReport, maintenanceOf, type QueueMaintenance } from "./queue/maintenance.ts";
-export { type DurationSummary, type Explanation, EXPLANATION_REASONS, type ExplanationReason, HEALTH_CODES, type HealthReason, type HealthThresholds, type MetricsRequest, type PruneReport, type PruneRequest, type QueueHealth, type QueueMetrics, type QueueOperator, type Verdict, type WindowMetrics, type WorkerBeat, type WorkerRecord, type WorkerState } from "./queue/operator.ts";
+export {
+  type BackupReport,
+  type EmbeddedQueue,
+  type IntegrityReport,
+  maintenanceOf,
+  type QueueMaintenance,
+} from "./queue/maintenance.ts";
+export {
+  type DurationSummary,
+  type Explanation,
+  EXPLANATION_REASONS,
+  type ExplanationReason,
+  HEALTH_CODES,
+  type HealthReason,
+  type HealthThresholds,
+  type MetricsRequest,
+  type PruneReport,
+  type PruneRequest,
+  type QueueHealth,
+  type QueueMetrics,
+  type QueueOperator,
+  type Verdict,
+  type WindowMetrics,
+  type WorkerBeat,
+  type WorkerRecord,
+  type WorkerState,
+} from "./queue/operator.ts";
 export type { PartRequest } from "./queue/page_request.ts";
 export type { QueueSettings } from "./queue/queue_settings.ts";
-export type { ParentRecord, QueueRecords, RecordImport, RecordImportOptions, RecordImportRequest, RecordProblem, RecordRequest, ScheduleImport, ScheduleRecord, TaskRecord } from "./queue/records.ts";
-export { type AddScheduleResult, CATCH_UP_POLICIES, type CatchUpPolicy, type NewSchedule, type Schedule, SCHEDULE_LIMITS, type ScheduleListRequest } from "./queue/schedule.ts";
-export type { ClaimRequest, EnqueueOptions, EnqueueResult, FailOptions, ListRequest, ParentResult, QueueStats, TaskChange, TaskChanges, TaskQueue } from "./queue/task_queue.ts";
-export { type HistoryEntry, type HistoryPage, type HistoryRequest, type TaskTransition, TRANSITION_KINDS, type TransitionKind } from "./queue/task_transition.ts";
+export type {
+  ParentRecord,
+  QueueRecords,
+  RecordImport,
+  RecordImportOptions,
+  RecordImportRequest,
+  RecordProblem,
+  RecordRequest,
+  ScheduleImport,
+  ScheduleRecord,
+  TaskRecord,
+} from "./queue/records.ts";
+export {
+  type AddScheduleResult,
+  CATCH_UP_POLICIES,
+  type CatchUpPolicy,
+  type NewSchedule,
+  type Schedule,
+  SCHEDULE_LIMITS,
+  type ScheduleListRequest,
+} from "./queue/schedule.ts";
+export type {
+  ClaimRequest,
+  EnqueueOptions,
+  EnqueueResult,
+  FailOptions,
+  ListRequest,
+  ParentResult,
+  QueueStats,
+  TaskChange,
+  TaskChanges,
+  TaskQueue,
+} from "./queue/task_queue.ts";
+export {
+  type HistoryEntry,
+  type HistoryPage,
+  type HistoryRequest,
+  type TaskTransition,
+  TRANSITION_KINDS,
+  type TransitionKind,
+} from "./queue/task_transition.ts";
 export { HEALTH_THRESHOLDS } from "./queue_policy/health_thresholds.ts";
 export { checkNewTask } from "./queue_policy/new_task.ts";
 export { METRICS_LIMITS } from "./queue_policy/rates.ts";
 export { WORKER_AGES } from "./queue_policy/worker_beat.ts";
 export { MemoryDisk, MemoryStorage } from "./storage/memory_storage.ts";
-export type { FileName, FileWatch, Lock, LockName, Storage, StorageFile } from "./storage/storage.ts";
-export { type ExportOptions, ExportRefusedError, type ExportReport } from "./transfer/export_rules.ts";
-export { type ImportOptions, ImportRefusedError, type ImportReport, type ReadTaskFileOptions } from "./transfer/import_report.ts";
-export { type TaskFile, TRANSFER_FORMATS, type TransferFormat, type TransferProblem, type TransferProgress } from "./transfer/task_file.ts";
+export type {
+  FileName,
+  FileWatch,
+  Lock,
+  LockName,
+  Storage,
+  StorageFile,
+} from "./storage/storage.ts";
+export {
+  type ExportOptions,
+  ExportRefusedError,
+  type ExportReport,
+} from "./transfer/export_rules.ts";
+export {
+  type ImportOptions,
+  ImportRefusedError,
+  type ImportReport,
+  type ReadTaskFileOptions,
+} from "./transfer/import_report.ts";
+export {
+  type TaskFile,
+  TRANSFER_FORMATS,
+  type TransferFormat,
+  type TransferProblem,
+  type TransferProgress,
+} from "./transfer/task_file.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
-export { type Handler, type HandlerEntry, type HandlerOptions, HandlerRegistry, type PayloadCheck, type PayloadProblem, type PayloadSchema, type TaskContext } from "./worker/handler_registry.ts";
-export { type HandlerPermissions, type HandlerSource, type Isolation, ISOLATIONS, PERMISSION_NAMES } from "./worker/isolated_handler.ts";
+export {
+  type Handler,
+  type HandlerEntry,
+  type HandlerOptions,
+  HandlerRegistry,
+  type PayloadCheck,
+  type PayloadProblem,
+  type PayloadSchema,
+  type TaskContext,
+} from "./worker/handler_registry.ts";
+export {
+  type HandlerPermissions,
+  type HandlerSource,
+  type Isolation,
+  ISOLATIONS,
+  PERMISSION_NAMES,
+} from "./worker/isolated_handler.ts";
 export { LOG_LIMITS } from "./worker/log_limits.ts";
-export type { LogLevel, LogLimits, LogLine, LogPage, LogStore, TailRequest } from "./worker/log_store.ts";
+export type {
+  LogLevel,
+  LogLimits,
+  LogLine,
+  LogPage,
+  LogStore,
+  TailRequest,
+} from "./worker/log_store.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
 export type { WebhookOptions } from "./worker/webhook_handler.ts";
-export { type StopOptions, Worker, WORKER_DEFAULTS, type WorkerDefaults, type WorkerOptions } from "./worker/worker.ts";
-export { resolveWorkerConfig, WORKER_CONFIG_VARIABLES, type WorkerConfig, type WorkerConfigSources } from "./worker/worker_config.ts";
+export {
+  type StopOptions,
+  Worker,
+  WORKER_DEFAULTS,
+  type WorkerDefaults,
+  type WorkerOptions,
+} from "./worker/worker.ts";
+export {
+  resolveWorkerConfig,
+  WORKER_CONFIG_VARIABLES,
+  type WorkerConfig,
+  type WorkerConfigSources,
+} from "./worker/worker_config.ts";
 export type { WorkerEvent } from "./worker/worker_log.ts";

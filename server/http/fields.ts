@@ -109,6 +109,7 @@ export function waitSchema(): z.ZodType<number, string> {
     .transform(msOf);
 }
 
+/** An instant as ISO 8601; `null` where there is none. */
 export function instant(at: Date | null): string | null {
   return at?.toISOString() ?? null;
 }

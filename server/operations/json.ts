@@ -1,7 +1,7 @@
 /**
  * Statistics and health as JSON.
  */
-import { z } from "@hono/zod-openapi";
+import type { z } from "@hono/zod-openapi";
 import type { HealthReason, QueueStats, StorageStats } from "../../src/mod.ts";
 import { instant } from "../http/fields.ts";
 import type { HealthSchema, StatsSchema, StorageSchema } from "./schemas.ts";

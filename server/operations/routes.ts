@@ -118,6 +118,7 @@ const checkpoint = createRoute({
   },
 });
 
+/** Adds statistics, workers, pruning and checkpoints. */
 export function addOperatorRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   app.openapi(
     getStats,

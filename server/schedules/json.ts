@@ -1,10 +1,10 @@
 /**
  * Schedules as JSON.
  */
-import { z } from "@hono/zod-openapi";
+import type { z } from "@hono/zod-openapi";
 import type { Schedule, Webhook } from "../../src/mod.ts";
-import { webhookSchema } from "../http/fields.ts";
-import { ScheduleSchema } from "./schemas.ts";
+import type { webhookSchema } from "../http/fields.ts";
+import type { ScheduleSchema } from "./schemas.ts";
 
 /** A schedule as JSON. */
 export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema> {

@@ -1,7 +1,7 @@
 /**
  * Tasks and their transitions as JSON.
  */
-import { z } from "@hono/zod-openapi";
+import type { z } from "@hono/zod-openapi";
 import type {
   EnqueueResult,
   HistoryEntry,

@@ -67,6 +67,7 @@ export const wholePageLimit = digitsSchema(1, TASK_LIMITS.listMax).default(TASK_
 /** The query of a list that only grows at its end. */
 export const PartQuery = z.object({ limit: wholePageLimit, cursor: pageCursor });
 
+/** Whether a task is new. */
 export const isCreatedSchema = z.boolean().openapi({
   description: "false when the idempotency key named one that was there already",
   example: true,
@@ -91,6 +92,7 @@ const retryPolicySchema = z.strictObject({
   }),
 });
 
+/** The fields of a task that say when and how it runs. */
 export const schedulingFields = {
   priority: z.number().int().min(TASK_LIMITS.priorityMin).max(TASK_LIMITS.priorityMax).optional()
     .openapi({ description: "Lower runs first; default 100", example: 50 }),

@@ -1,7 +1,7 @@
 /**
  * Workers and claimed tasks as JSON.
  */
-import { z } from "@hono/zod-openapi";
+import type { z } from "@hono/zod-openapi";
 import type { Task, WorkerRecord } from "../../src/mod.ts";
 import { taskJson } from "../tasks/json.ts";
 import type { ClaimSchema, WorkerListSchema } from "./schemas.ts";

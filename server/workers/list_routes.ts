@@ -6,6 +6,7 @@ import { requires } from "../http/access.ts";
 import { changeErrors, jsonResponse, queueErrors } from "../http/responses.ts";
 import { WorkerListSchema, WorkerParams } from "./schemas.ts";
 
+/** The workers as the queue knows them. */
 export const listWorkers = createRoute({
   ...requires("read"),
   method: "get",
@@ -21,6 +22,7 @@ export const listWorkers = createRoute({
   },
 });
 
+/** Forgetting a worker. */
 export const retireWorker = createRoute({
   ...requires("admin"),
   method: "delete",

@@ -3,16 +3,16 @@
  */
 import { capabilitiesOf, missingPairs } from "../domain/capability.ts";
 import type { Task } from "../domain/task.ts";
-import type { Reader } from "../ledger/replica.ts";
-import { maxAttemptsOf } from "../ledger_queue/rows/transition_log.ts";
 import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
 
+/** No worker sent a heartbeat lately. */
 export function noWorker(task: Task): Why {
   const summary =
     `Task ${task.id} is due, but no worker lives: none has sent a heartbeat within 60 s`;
   return { reason: "no_worker", summary, data: { type: task.type } };
 }
 
+/** Workers are live, and none has a handler for the task's type. */
 export function noHandler(task: Task, live: readonly WorkerRecord[]): Why {
   const summary = `Task ${task.id} is due, but no live worker has a handler for ${
     JSON.stringify(task.type)
@@ -27,6 +27,7 @@ export function noHandler(task: Task, live: readonly WorkerRecord[]): Why {
   };
 }
 
+/** Workers have a handler, and none has the capabilities. */
 export function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): Why {
   const lacking = handling.map((worker) => ({
     worker_id: worker.workerId,
@@ -45,9 +46,9 @@ export function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): 
   };
 }
 
-export function leased(reader: Reader, task: Task, nowMs: number): Why {
-  const { id, attempts, lockedBy, leaseUntil, processingStarted } = task;
-  const maxAttempts = maxAttemptsOf(reader, task);
+/** A worker holds the task, or held it until its lease expired. */
+export function leased(task: Task, nowMs: number): Why {
+  const { id, attempts, maxAttempts, lockedBy, leaseUntil, processingStarted } = task;
   const worker = JSON.stringify(lockedBy);
   const data = {
     worker_id: lockedBy,
@@ -70,13 +71,12 @@ export function leased(reader: Reader, task: Task, nowMs: number): Why {
   return { reason: "leased", summary, data };
 }
 
+/** The task has ended. */
 export function finished(
-  reader: Reader,
   task: Task,
   status: "completed" | "failed" | "cancelled",
 ): Why {
-  const { id, attempts, errorMessage, finishedAt, lockedBy } = task;
-  const maxAttempts = maxAttemptsOf(reader, task);
+  const { id, attempts, maxAttempts, errorMessage, finishedAt, lockedBy } = task;
   const data = {
     finished_at: instant(finishedAt),
     attempts,
@@ -96,10 +96,12 @@ export function finished(
   return { reason: status, summary: `Task ${id} ${verb} ${at} ${endings[status]}`, data };
 }
 
+/** A message without line breaks. */
 export function oneLine(text: string | null): string {
   return (text ?? "no reason given").trim().replace(/\s*\n\s*/g, " ");
 }
 
+/** An instant as ISO 8601. */
 export function iso(at: Date): string {
   return at.toISOString();
 }

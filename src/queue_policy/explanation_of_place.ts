@@ -20,6 +20,7 @@ export function hasPlace({ typeLimits, typeSlotsInUse }: WorkerRecord, type: str
   return !Object.hasOwn(typeLimits, type) || typeSlotsInUse[type]! < typeLimits[type]!;
 }
 
+/** Every worker that can take the task runs as many of its type as it may. */
 export function typeAtLimit({ id, type }: Task, workers: readonly WorkerRecord[]): Why {
   const limits = workers.map(({ workerId, typeLimits }) => ({
     worker_id: workerId,
@@ -44,6 +45,7 @@ const IN_ORDER = {
   lifo: "in order of age, the latest first",
 } as const satisfies Record<Exclude<ClaimOrder, "weighted_random">, string>;
 
+/** Where the task stands in the lines of the workers that can take it. */
 export function reasonAndSummary(
   { id }: Task,
   places: readonly Place[],
@@ -90,6 +92,7 @@ function standing(place: Place): string {
   return isDraw(place) ? `drawn with ${countText(place.ahead)}` : `${countText(place.ahead)} ahead`;
 }
 
+/** Whether chance decides. */
 export function isDraw({ order }: Place): boolean {
   return order === "weighted_random";
 }
@@ -104,6 +107,7 @@ export function slotsTaken({ slotsInUse, concurrency }: WorkerRecord): number {
   return Math.min(slotsInUse, concurrency);
 }
 
+/** The sum of an amount of each item. */
 export function sum<T>(items: readonly T[], amountOf: (item: T) => number): number {
   return items.reduce((total, item) => total + amountOf(item), 0);
 }

@@ -39,6 +39,7 @@ export function summarize(durationsMs: readonly number[]): DurationSummary {
   };
 }
 
+/** Counts of transitions with the rates that follow. */
 export function ratesOf(
   counts: Record<TransitionKind, number>,
   windowMs: number,
@@ -59,6 +60,7 @@ function share(part: number, whole: number): number | null {
   return whole === 0 ? null : part / whole;
 }
 
+/** A count of 0 for each kind. */
 export function noTransitions(): Record<TransitionKind, number> {
   return {
     enqueued: 0,

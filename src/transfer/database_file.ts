@@ -62,6 +62,7 @@ export function checkLength({ bytes }: DatabaseFiles, path: string): void {
   throw new StorageError("import", path, reason);
 }
 
+/** The tasks of a database of the Python system. @throws StorageError when it is damaged or of another schema. */
 export function readDatabase(
   database: SqlDatabase,
   path: string,

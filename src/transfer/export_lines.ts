@@ -11,6 +11,7 @@ const CHUNK_LENGTH = 1024 * 1024;
 
 const encoder = new TextEncoder();
 
+/** The lines of an export, each with its line break. */
 export function* linesOf(
   { tasks, schedules }: QueueRecords,
   onProgress: (progress: TransferProgress) => void,
@@ -24,6 +25,7 @@ export function* linesOf(
   for (const schedule of schedules) yield `${scheduleLineOf(schedule)}\n`;
 }
 
+/** Lines in chunks of bytes, to be written. */
 export function* chunksOf(lines: Iterable<string>): Generator<Uint8Array> {
   let chunk: string[] = [];
   let length = 0;

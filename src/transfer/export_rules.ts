@@ -63,6 +63,7 @@ export class ExportRefusedError extends Error {
   }
 }
 
+/** What an export as lines leaves behind. */
 export function lossesOfLines({ statuses }: ExportOptions): readonly string[] {
   return statuses === undefined
     ? ["transitions and log files stay behind"]
@@ -97,6 +98,7 @@ export function checkLeases(
   );
 }
 
+/** How many records have each status. */
 export function countByStatus(records: readonly TaskRecord[]): Record<TaskStatus, number> {
   return Object.fromEntries(
     TASK_STATUSES.map((name) => [name, records.filter(({ status }) => status === name).length]),

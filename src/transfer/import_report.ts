@@ -70,6 +70,7 @@ export class ImportRefusedError extends Error {
 /** How many reasons an error's message tells. */
 const REASONS_TOLD = 3;
 
+/** The report of an import from its file and what the queue answered. */
 export function reportOf(file: TaskFile, outcome: RecordImport): ImportReport {
   const { path, format, found, returned, notes } = file;
   const refused = new Set(outcome.problems.map(({ id }) => id));

@@ -10,6 +10,7 @@ const PART_LENGTH = 8 * 1024 * 1024;
 
 const FIELDS_LENGTH = 1000;
 
+/** The records of a file that can be stored, in order of their ids. */
 export function withoutProblems(file: TaskFile, { problems }: ImportReport): readonly TaskRecord[] {
   const wrong = new Set(problems.map(({ id }) => id));
   return file.records.filter(({ id }) => !wrong.has(id)).sort((a, b) => a.id - b.id);

@@ -76,7 +76,7 @@ export async function compareNeighbours(
   return length + 1;
 }
 
-function worldOf(seed: number, both: World["both"], queue: TaskQueue): World {
+function worldOf(seed: number, both: World["both"], queue: EmbeddedQueue): World {
   const [given, gated, results] = [new Map(), new Map(), new Map()];
   const chance = new Chance(seed);
   return { chance, both, queue, given, gated, results, pruned: new Set(), started: 0 };

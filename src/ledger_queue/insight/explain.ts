@@ -35,7 +35,8 @@ export function explain(
     ? findRow(reader, idOrRunId)
     : reader.read("SELECT * FROM task_queue WHERE run_id = ?", [idOrRunId])[0];
   if (row === undefined) return undefined;
-  const task = taskOfRow(row);
+  const stored = taskOfRow(row);
+  const task = { ...stored, maxAttempts: maxAttemptsOf(reader, stored) };
   const { reason, summary, data } = whyOf(reader, task, nowMs);
   return { taskId: task.id, runId: task.runId, status: task.status, reason, summary, data };
 }
@@ -48,11 +49,11 @@ function whyOf(reader: Reader, task: Task, nowMs: number): Why {
         ? notDue(reader, task, nowMs)
         : notTaken(reader, task, nowMs);
     case "leased":
-      return leased(reader, task, nowMs);
+      return leased(task, nowMs);
     case "completed":
     case "failed":
     case "cancelled":
-      return finished(reader, task, task.status);
+      return finished(task, task.status);
   }
 }
 
@@ -97,8 +98,7 @@ function notDue(reader: Reader, task: Task, nowMs: number): Why {
       data,
     };
   }
-  const { id, attempts, errorMessage } = task;
-  const maxAttempts = maxAttemptsOf(reader, task);
+  const { id, attempts, maxAttempts, errorMessage } = task;
   return {
     reason: "waiting_for_retry",
     summary: `Task ${id} waits ${until}, for attempt ${

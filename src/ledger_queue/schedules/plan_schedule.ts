@@ -64,6 +64,7 @@ function putBackSchedules(reader: Reader, nowMs: number, limit: number): Schedul
   );
 }
 
+/** The plan of a schedule's row, with its last task. */
 export function planOf(
   reader: Reader,
   row: ScheduleRow,

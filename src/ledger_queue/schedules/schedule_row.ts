@@ -101,18 +101,21 @@ function canonicalText(json: SqlValue): string {
   return canonicalJson(JSON.parse(String(json)));
 }
 
+/** When a schedule fires, as one string to compare. */
 export function timeOf(
   { every_ms, cron, time_zone }: Pick<ScheduleRow, "every_ms" | "cron" | "time_zone">,
 ): string {
   return JSON.stringify([every_ms, cron, time_zone]);
 }
 
+/** The cron expression of a row, with its zone; `null` for an interval. */
 export function cronTimeOf(
   { cron, time_zone }: Pick<ScheduleRow, "cron" | "time_zone">,
 ): CronTime | null {
   return cron === null ? null : { cron: String(cron), timeZone: String(time_zone) };
 }
 
+/** A row of the table by its columns. */
 export function byColumn(row: SqlRow): ScheduleRow {
   return Object.fromEntries(COLUMNS.map((column, i) => [column, row[i]!])) as ScheduleRow;
 }
