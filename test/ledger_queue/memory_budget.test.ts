@@ -29,7 +29,7 @@ async function fill(queue: EmbeddedQueue): Promise<number> {
   throw new Error("a hundred tasks of 20 kB do not fill it");
 }
 
-async function usedBytes(queue: EmbeddedQueue): Promise<number> {
+function usedBytes(queue: EmbeddedQueue): number {
   return queue.storageStats().memoryUsedBytes;
 }
 
@@ -40,7 +40,7 @@ function isFull(work: () => Promise<unknown>): Promise<QueueFullError> {
 Deno.test("enqueue() is refused when the memory is full, and what was refused leaves no trace", () =>
   withQueue(SMALL, async (queue) => {
     const count = await fill(queue);
-    const before = { ...await queue.stats(), used: await usedBytes(queue) };
+    const before = { ...await queue.stats(), used: usedBytes(queue) };
     const error = await isFull(() => queue.enqueue(task));
     assert(error instanceof StorageError && !error.isInDoubt);
     assertEquals([error.code, error.markBytes], ["queue_full", FULL_BYTES]);
@@ -55,7 +55,7 @@ Deno.test("enqueue() is refused when the memory is full, and what was refused le
           .concat([task, task]),
       )
     );
-    assertEquals({ ...await queue.stats(), used: await usedBytes(queue) }, before);
+    assertEquals({ ...await queue.stats(), used: usedBytes(queue) }, before);
     assertEquals([before.total, queue.storageStats().memoryMaxBytes], [count, memoryMaxBytes]);
     assertEquals((await queue.integrityCheck()).problems, []);
   }));
@@ -68,7 +68,7 @@ Deno.test("a full queue takes what adds nothing: a known key, small work, a dry 
     for (const each of await queue.claim({ workerId: "w", types: ["t"], limit: 100 })) {
       await queue.complete(each, "x".repeat(4000));
     }
-    assert(await usedBytes(queue) > FULL_BYTES);
+    assert(usedBytes(queue) > FULL_BYTES);
     assertEquals((await queue.enqueue(keyed)).task.id, id);
     await queue.heartbeat({ workerId: "w", capabilities: {}, types: ["t"], concurrency: 1 });
     const records = await queue.exportRecords();
@@ -156,7 +156,7 @@ Deno.test("health() is degraded before the memory is full, and unhealthy when it
       if (verdict !== verdicts.at(-1)) verdicts.push(verdict);
       if (verdict === "degraded") {
         assertEquals(reasons[0]!.code, "memory_high");
-        assertStringIncludes(reasons[0]!.message, `${await usedBytes(queue)} of ${memoryMaxBytes}`);
+        assertStringIncludes(reasons[0]!.message, `${usedBytes(queue)} of ${memoryMaxBytes}`);
       }
     }
     const tasks = await queue.claim({ workerId: "w", types: ["t"], limit: 1000 });
