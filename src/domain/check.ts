@@ -73,6 +73,11 @@ export function checkInteger(value: unknown, what: string, min: number, max: num
   return value;
 }
 
+/** The id of a task, which need not be there. @throws TypeError, RangeError */
+export function checkTaskId(value: unknown): number {
+  return checkInteger(value, "task id", 0, Number.MAX_SAFE_INTEGER);
+}
+
 /** The first instant that can be stored: year 1, as in the Python system. */
 const FIRST_INSTANT = "0001-01-01T00:00:00.000Z";
 

@@ -4,6 +4,8 @@
 import { configure, type LogRecord, reset } from "@logtape/logtape";
 import { assertEquals, assertRejects } from "@std/assert";
 import { HandlerRegistry, type HealthThresholds, openQueue, Worker } from "../../src/mod.ts";
+import { Duties } from "../../src/ledger_queue/duties.ts";
+import { LedgerAccess } from "../../src/ledger_queue/ledger_access.ts";
 import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
@@ -13,24 +15,28 @@ import { seededRandom, withQueue } from "../support/queues.ts";
 
 const DAY_MS = 86_400_000;
 
-/** A queue that can rescue nothing. */
-class HelplessQueue extends LedgerQueue {
+/** Duties that can rescue nothing. */
+class HelplessDuties extends Duties {
   override rescue(): Promise<never> {
     return Promise.reject(new Error("no rescue"));
   }
 }
 
-/** Runs `test` with such a queue. */
+/** Runs `test` with a queue that has such duties. */
 async function withHelplessQueue(
   onBackgroundError: (error: Error) => void,
-  test: (queue: HelplessQueue, clock: FakeClock) => Promise<void>,
+  test: (queue: LedgerQueue, clock: FakeClock) => Promise<void>,
 ): Promise<void> {
   const clock = new FakeClock();
   const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
-  const queue = new HelplessQueue(ledger, { clock, random: seededRandom(1), onBackgroundError });
+  const options = { clock, random: seededRandom(1), onBackgroundError };
+  const queue = new LedgerQueue(ledger, { ...options, isReadOnly: true }); // so it has no duties of its own
+  const duties = new HelplessDuties(new LedgerAccess(ledger, options), options);
+  duties.begin([]);
   try {
     await test(queue, clock);
   } finally {
+    duties.stop();
     await queue.close();
   }
 }

@@ -38,7 +38,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "keep no reserve of memory for what makes room",
-    file: "src/ledger_queue/ledger_queue.ts",
+    file: "src/ledger_queue/ledger_access.ts",
     find: "    upTo?: MemoryMark,\n",
     replace: '    upTo: MemoryMark = "high_water",\n',
     tests: MEMORY,

@@ -1,0 +1,209 @@
+/**
+ * Duties: what every process that has a queue open does for it by itself: it rescues tasks, fires schedules on time, and applies
+ * retention.
+ */
+import type { CancelTimer } from "../domain/clock.ts";
+import { asError, QueueFullError } from "../domain/errors.ts";
+import type { Task } from "../domain/task.ts";
+import type { SqlRow } from "../ledger/sql_engine.ts";
+import type { PruneReport } from "../queue/operator.ts";
+import type { PreparedPrune, PrunableStatus } from "../queue_policy/prune_request.ts";
+import { repeat } from "../queue_policy/repeat.ts";
+import { ClockWatch } from "./clock_watch.ts";
+import type { LedgerAccess } from "./ledger_access.ts";
+import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
+import { taskOfRow } from "./rows/task_row.ts";
+import {
+  fireSchedules,
+  lookAtSchedules,
+  type UnplannableSchedule,
+} from "./schedules/fire_schedules.ts";
+import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
+import { prune, PRUNE_MAX, pruneBound } from "./tasks/prune.ts";
+import { hasExpired, rescue } from "./tasks/rescue.ts";
+
+/** Who is told of what a queue does by itself. */
+export interface DutyListeners {
+  /** Called when a rescue, a firing or a deletion of the queue's own failed; the queue goes on. */
+  readonly onBackgroundError: (error: Error) => void;
+  /** Called with the tasks that were pruned, once that is durable; what it throws is a background error. */
+  readonly onPruned?: (taskIds: readonly number[]) => void;
+}
+
+/** How often expired leases are looked for, and due schedules of which no timer knows. */
+const RESCUE_EVERY_MS = 1000;
+
+/** How often retention is applied. */
+const RETENTION_EVERY_MS = 60_000;
+
+/** The duties of one queue. */
+export class Duties {
+  readonly #access: LedgerAccess;
+  readonly #onBackgroundError: (error: Error) => void;
+  readonly #onPruned: (taskIds: readonly number[]) => void;
+  readonly #clockWatch = new ClockWatch();
+  #timers: readonly CancelTimer[] = [];
+  #cancelFiring: CancelTimer = () => {};
+  /** The ids of the schedules that were last seen to be unplannable. */
+  #unplannable: ReadonlySet<string> = new Set();
+  /** Whether it was reported that schedules do not fire because the queue is full. */
+  #isFullReported = false;
+  #isStopped = false;
+
+  constructor(access: LedgerAccess, { onBackgroundError, onPruned = () => {} }: DutyListeners) {
+    this.#access = access;
+    this.#onBackgroundError = onBackgroundError;
+    this.#onPruned = onPruned;
+  }
+
+  /** Begins; each duty stands alone, so that one that fails holds up no other. */
+  begin(retention: readonly PreparedPrune[]): void {
+    const onError = (error: unknown): void => this.#report(error);
+    const duties = [
+      { everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError },
+      {
+        everyMs: RESCUE_EVERY_MS,
+        run: () => this.fireSchedules(),
+        onError: (error: unknown) => this.#reportFiring(error),
+      },
+    ];
+    const prunes = retention.map((rule) => ({
+      everyMs: RETENTION_EVERY_MS,
+      run: () => this.prune(rule),
+      onError,
+    }));
+    this.#timers = [...duties, ...prunes].map((duty) => repeat(this.#access.clock, duty));
+  }
+
+  /** Stops; what is under way ends. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const cancel of this.#timers) cancel();
+    this.#cancelFiring();
+  }
+
+  /** Looks at the schedules soon: one has changed. */
+  schedulesChanged(): void {
+    this.#fireAt(this.#access.clock.nowMs());
+  }
+
+  /** Ends expired leases, goes on with the children of ended tasks, mends what a clock that was put back left; the tasks. */
+  async rescue(): Promise<Task[]> {
+    const found = await this.#access.read((reader, nowMs) => {
+      const isPutBack = this.#clockWatch.look(reader, nowMs);
+      return { isPutBack, isWorthwhile: hasExpired(reader, nowMs) || hasDeferredChildren(reader) };
+    });
+    const rows: SqlRow[] = [];
+    if (found.isWorthwhile) {
+      rows.push(
+        ...await this.#access.write((tx, context) => {
+          const rescued = rescue(tx, context);
+          propagateDeferred(tx, context);
+          return rescued;
+        }),
+      );
+    }
+    if (found.isPutBack) {
+      rows.push(
+        ...await this.#access.write((tx, context) => this.#clockWatch.mend(tx, context)),
+      );
+    }
+    if (rows.length === 0) return [];
+    const rescued = rows.map(taskOfRow);
+    logRescued(rescued);
+    return rescued;
+  }
+
+  /** Enqueues the tasks of schedules that are due; those tasks. */
+  async fireSchedules(): Promise<Task[]> {
+    const fired: Task[] = [];
+    for (;;) {
+      const outlook = await this.#access.read(lookAtSchedules);
+      if (!outlook.isDue) {
+        this.#reportUnplannable(outlook.unplannable);
+        this.#fireAt(outlook.nextMs);
+        return fired;
+      }
+      const rows = await this.#access.write(
+        (tx, context) => fireSchedules(tx, context),
+        "high_water",
+      );
+      this.#isFullReported = false;
+      for (const row of rows) fired.push(taskOfRow(row));
+    }
+  }
+
+  /** Deletes finished tasks, some hundreds in each transaction. */
+  async prune({ statuses, keep, olderThanMs }: PreparedPrune): Promise<PruneReport> {
+    const beforeMs = this.#access.clock.nowMs() - olderThanMs;
+    const byStatus = { completed: 0, failed: 0, cancelled: 0 };
+    for (const status of statuses) {
+      byStatus[status] = await this.#pruneStatus(status, { keep, beforeMs });
+    }
+    const pruned = byStatus.completed + byStatus.failed + byStatus.cancelled;
+    logPruned(this.#access.ledger.location, { pruned, byStatus });
+    return { pruned, byStatus };
+  }
+
+  /** One transaction after the other, so that other work goes on in between. */
+  async #pruneStatus(
+    status: PrunableStatus,
+    { keep, beforeMs }: { readonly keep: number; readonly beforeMs: number },
+  ): Promise<number> {
+    const bound = await this.#access.read((reader) => pruneBound(reader, status, keep));
+    if (bound === undefined) return 0;
+    for (let pruned = 0;;) {
+      const ids = await this.#access.write((tx) => prune(tx, status, { bound, beforeMs }));
+      if (ids.length > 0) this.#tellPruned(ids);
+      pruned += ids.length;
+      if (ids.length < PRUNE_MAX) return pruned;
+    }
+  }
+
+  #tellPruned(ids: readonly number[]): void {
+    try {
+      this.#onPruned(ids);
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Fires on time what is to come before the next look; that one sees what another process has changed. */
+  #fireAt(atMs: number | null): void {
+    this.#cancelFiring();
+    const delayMs = atMs === null ? Infinity : atMs - this.#access.clock.nowMs();
+    if (this.#isStopped || delayMs > RESCUE_EVERY_MS) return;
+    this.#cancelFiring = this.#access.clock.setTimer(() => {
+      this.fireSchedules().catch((error) => {
+        if (!this.#isStopped) this.#reportFiring(error);
+      });
+    }, Math.max(0, delayMs));
+  }
+
+  /** A full queue is told of once, until a schedule has fired again. */
+  #reportFiring(error: unknown): void {
+    if (error instanceof QueueFullError) {
+      if (this.#isFullReported) return;
+      this.#isFullReported = true;
+    }
+    this.#report(error);
+  }
+
+  /** Each schedule once, until it can be planned again. */
+  #reportUnplannable(schedules: readonly UnplannableSchedule[]): void {
+    const known = this.#unplannable;
+    this.#unplannable = new Set(schedules.map(({ id }) => id));
+    for (const { id, error } of schedules) if (!known.has(id)) this.#report(error);
+  }
+
+  /** A listener that throws is told of in the log only: nobody else is left. */
+  #report(thrown: unknown): void {
+    const error = asError(thrown);
+    logBackgroundError(this.#access.ledger.location, error);
+    try {
+      this.#onBackgroundError(error);
+    } catch (failure) {
+      logBackgroundError(this.#access.ledger.location, asError(failure));
+    }
+  }
+}

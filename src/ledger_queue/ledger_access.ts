@@ -1,0 +1,60 @@
+/**
+ * LedgerAccess: how the operations of a queue reach its ledger. Each runs in one read or one write, at the time that the queue's
+ * clock shows when it runs, after whatever it waited for.
+ */
+import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
+import type { Clock } from "../domain/clock.ts";
+import type { Random } from "../domain/random.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { MemoryMark } from "../ledger/memory_budget.ts";
+import type { Reader, Transaction } from "../ledger/replica.ts";
+import type { OperationContext } from "./rows/context.ts";
+
+/** What operations need of the queue beside the ledger. */
+export interface AccessOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Makes the run id of a task that came without one; default a random UUID. */
+  readonly newRunId?: () => string;
+  /** Where neither the task nor its handler has one; default 1 s, ×2, 300 s. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+}
+
+/** The way to one ledger. */
+export class LedgerAccess {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly retryPolicy: RetryPolicy;
+  readonly #random: Random;
+  readonly #newRunId: () => string;
+
+  constructor(ledger: Ledger, options: AccessOptions) {
+    this.ledger = ledger;
+    this.clock = options.clock;
+    this.retryPolicy = resolveRetryPolicy(options.retryPolicy, DEFAULT_RETRY_POLICY);
+    this.#random = options.random;
+    this.#newRunId = options.newRunId ?? (() => crypto.randomUUID());
+  }
+
+  /** One read. */
+  read<T>(operation: (reader: Reader, nowMs: number) => T): Promise<T> {
+    return this.ledger.read((reader) => operation(reader, this.clock.nowMs()));
+  }
+
+  /**
+   * One write. What adds must leave the memory below a mark; what makes room, or leads to it, may not be refused.
+   */
+  write<T>(
+    operation: (tx: Transaction, context: OperationContext) => T,
+    upTo?: MemoryMark,
+  ): Promise<T> {
+    const run = (tx: Transaction): T =>
+      operation(tx, {
+        nowMs: this.clock.nowMs(),
+        random: this.#random,
+        newRunId: this.#newRunId,
+        retryPolicy: this.retryPolicy,
+      });
+    return this.ledger.write(run, { upTo });
+  }
+}

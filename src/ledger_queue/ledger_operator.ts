@@ -1,0 +1,193 @@
+/**
+ * LedgerOperator: the operator's half of a queue on a ledger: workers, explanations, schedules, metrics, health, pruning, records.
+ */
+import { checkInteger, checkTaskId } from "../domain/check.ts";
+import { type Task, TASK_LIMITS } from "../domain/task.ts";
+import type {
+  Explanation,
+  HealthThresholds,
+  MetricsRequest,
+  PruneReport,
+  PruneRequest,
+  QueueHealth,
+  QueueMetrics,
+  QueueOperator,
+  WorkerBeat,
+  WorkerRecord,
+} from "../queue/operator.ts";
+import type { PartRequest } from "../queue/page_request.ts";
+import type {
+  QueueRecords,
+  RecordImport,
+  RecordImportRequest,
+  RecordRequest,
+  TaskRecord,
+} from "../queue/records.ts";
+import type {
+  AddScheduleResult,
+  NewSchedule,
+  Schedule,
+  ScheduleListRequest,
+} from "../queue/schedule.ts";
+import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
+import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
+import { prepareHistory } from "../queue_policy/history_request.ts";
+import { preparePart } from "../queue_policy/page_request.ts";
+import { preparePrune } from "../queue_policy/prune_request.ts";
+import { checkWindow } from "../queue_policy/rates.ts";
+import { prepareBeat } from "../queue_policy/worker_beat.ts";
+import { Duties, type DutyListeners } from "./duties.ts";
+import { explain } from "./insight/explain.ts";
+import { judge } from "./insight/health.ts";
+import { measure } from "./insight/metrics.ts";
+import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
+import type { LedgerAccess } from "./ledger_access.ts";
+import { exportAll, exportRecords, prepareRecordRequest } from "./records/export_records.ts";
+import { dryRunImport, importRecords, prepareImport } from "./records/import_records.ts";
+import { history, transitionsOf } from "./rows/transition_log.ts";
+import { checkScheduleId, prepareSchedule } from "./schedules/check_schedule.ts";
+import {
+  addSchedule,
+  getSchedule,
+  listSchedules,
+  pauseSchedule,
+  prepareScheduleList,
+  removeSchedule,
+} from "./schedules/store_schedule.ts";
+
+/** How a queue on a ledger behaves for those who run it. */
+export interface LedgerOperatorOptions extends DutyListeners {
+  /** How large a payload may be, in bytes, 1 to 16 MiB; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
+  /** When the queue is no longer healthy, where it differs from `HEALTH_THRESHOLDS`. */
+  readonly health?: Partial<HealthThresholds>;
+}
+
+const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** The operator's half of `LedgerQueue`. */
+export class LedgerOperator implements QueueOperator {
+  protected readonly access: LedgerAccess;
+  protected readonly duties: Duties;
+  protected readonly payloadMaxBytes: number;
+  readonly #health: HealthThresholds;
+
+  constructor(access: LedgerAccess, options: LedgerOperatorOptions) {
+    const { payloadMaxBytes = TASK_LIMITS.payloadMaxBytes } = options;
+    this.access = access;
+    this.payloadMaxBytes = checkInteger(payloadMaxBytes, "payloadMaxBytes", 1, PAYLOAD_LIMIT_BYTES);
+    this.#health = resolveThresholds(options.health);
+    this.duties = new Duties(access, options);
+  }
+
+  async heartbeat(worker: WorkerBeat): Promise<void> {
+    const prepared = prepareBeat(worker);
+    await this.access.write((tx, { nowMs }) => beat(tx, prepared, nowMs));
+  }
+
+  async retireWorker(workerId: string): Promise<void> {
+    await this.access.write((tx) => retireWorker(tx, workerId));
+  }
+
+  async listWorkers(): Promise<WorkerRecord[]> {
+    return await this.access.read((reader, nowMs) => latestWorkers(reader, nowMs));
+  }
+
+  async transitions(taskId: number, request: PartRequest = {}): Promise<TaskTransition[]> {
+    checkTaskId(taskId);
+    const part = preparePart(request);
+    return await this.access.read((reader) => transitionsOf(reader, taskId, part));
+  }
+
+  async history(request: HistoryRequest = {}): Promise<HistoryPage> {
+    const prepared = prepareHistory(request);
+    return await this.access.read((reader) => history(reader, prepared));
+  }
+
+  async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
+    if (typeof idOrRunId === "number") {
+      checkTaskId(idOrRunId);
+    }
+    return await this.access.read((reader, nowMs) => explain(reader, idOrRunId, nowMs));
+  }
+
+  async addSchedule(
+    schedule: NewSchedule,
+    { replace = false }: { readonly replace?: boolean } = {},
+  ): Promise<AddScheduleResult> {
+    const prepared = prepareSchedule(schedule, this.payloadMaxBytes);
+    const added = await this.access.write(
+      (tx, { nowMs }) => addSchedule(tx, prepared, { replace, nowMs }),
+      "high_water",
+    );
+    this.duties.schedulesChanged();
+    return added;
+  }
+
+  async getSchedule(id: string): Promise<Schedule | undefined> {
+    return await this.access.read((reader, nowMs) => getSchedule(reader, id, nowMs));
+  }
+
+  async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
+    const prepared = prepareScheduleList(request);
+    return await this.access.read((reader, nowMs) => listSchedules(reader, prepared, nowMs));
+  }
+
+  async removeSchedule(id: string): Promise<boolean> {
+    return await this.access.write((tx) => removeSchedule(tx, checkScheduleId(id)));
+  }
+
+  async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
+    const change = { id: checkScheduleId(id), paused };
+    const schedule = await this.access.write((tx, { nowMs }) => pauseSchedule(tx, change, nowMs));
+    this.duties.schedulesChanged();
+    return schedule;
+  }
+
+  async fireSchedules(): Promise<Task[]> {
+    return await this.duties.fireSchedules();
+  }
+
+  async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
+    const windowMs = checkWindow(request);
+    return await this.access.read((reader, nowMs) => measure(reader, windowMs, nowMs));
+  }
+
+  async health(): Promise<QueueHealth> {
+    return await this.access.read((reader, nowMs) =>
+      judge(reader, {
+        thresholds: this.#health,
+        storage: this.access.ledger.stats(),
+        lockWaitMs: this.access.ledger.lockWaitMs,
+        nowMs,
+      })
+    );
+  }
+
+  async prune(request: PruneRequest): Promise<PruneReport> {
+    return await this.duties.prune(preparePrune(request));
+  }
+
+  async exportRecords(request: RecordRequest = {}): Promise<TaskRecord[]> {
+    const statuses = prepareRecordRequest(request);
+    return await this.access.read((reader) => exportRecords(reader, statuses));
+  }
+
+  async exportAll(): Promise<QueueRecords> {
+    return await this.access.read(exportAll);
+  }
+
+  async importRecords(
+    records: readonly TaskRecord[],
+    { schedules = [], ...options }: RecordImportRequest = {},
+  ): Promise<RecordImport> {
+    const prepared = prepareImport(records, schedules, this.payloadMaxBytes);
+    if (options.dryRun) {
+      return await this.access.read((reader) => dryRunImport(reader, prepared, options));
+    }
+    return await this.access.write(
+      (tx, context) => importRecords(tx, prepared, options, context),
+      "high_water",
+    );
+  }
+}
