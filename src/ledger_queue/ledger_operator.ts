@@ -35,10 +35,11 @@ import { prepareHistory } from "../queue_policy/history_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
+import { verdictOf } from "../queue_policy/verdict.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
 import { Duties, type DutyListeners } from "./duties.ts";
 import { explain } from "./insight/explain.ts";
-import { judge } from "./insight/health.ts";
+import { healthFacts } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
@@ -154,12 +155,12 @@ export class LedgerOperator implements QueueOperator {
   }
 
   async health(): Promise<QueueHealth> {
+    const { ledger } = this.access;
     return await this.access.read((reader, nowMs) =>
-      judge(reader, {
-        thresholds: this.#health,
-        storage: this.access.ledger.stats(),
-        lockWaitMs: this.access.ledger.lockWaitMs,
-        nowMs,
+      verdictOf({
+        ...healthFacts(reader, { thresholds: this.#health, nowMs }),
+        storage: ledger.stats(),
+        lockWaitMs: ledger.lockWaitMs,
       })
     );
   }

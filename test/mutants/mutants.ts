@@ -364,7 +364,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "let claim ignore capabilities",
     file: "src/ledger_queue/tasks/claim.ts",
     find:
-      "      .filter((compatibility) => isCapable(claim.capabilities, JSON.parse(compatibility)))\n",
+      "      .filter((compatibility) => isCapable(request.capabilities, JSON.parse(compatibility)))\n",
     replace: "",
     tests: QUEUE,
   },

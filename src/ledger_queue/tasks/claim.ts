@@ -64,10 +64,10 @@ const PROMOTE_MAX = 1000;
 const PROMOTE_CHUNK = 100;
 
 /** Whether a claim would find anything, or has tasks to make ready. Changes nothing. */
-export function hasClaimable(reader: Reader, claim: PreparedClaim, nowMs: number): boolean {
-  if (claim.taskId !== null) return isClaimable(reader, claim.taskId, nowMs);
+export function hasClaimable(reader: Reader, request: PreparedClaim, nowMs: number): boolean {
+  if (request.taskId !== null) return isClaimable(reader, request.taskId, nowMs);
   return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 ||
-    eligibleLanes(reader, claim).length > 0;
+    eligibleLanes(reader, request).length > 0;
 }
 
 /** When the first scheduled task becomes due, in milliseconds; `undefined` without any. */
@@ -81,18 +81,20 @@ function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
 }
 
 /**
- * Leases up to `claim.limit` due tasks in its order, fewer when they are large; their rows. `undefined` when more tasks have
+ * Leases up to `request.limit` due tasks in its order, fewer when they are large; their rows. `undefined` when more tasks have
  * become due than one transaction makes ready: then some are now, and the caller asks again.
  */
 export function claim(
   tx: Transaction,
-  claim: PreparedClaim,
+  request: PreparedClaim,
   context: OperationContext,
 ): SqlRow[] | undefined {
   if (promoteDue(tx, context)) return undefined;
-  const ids = claim.taskId === null ? chooseTasks(tx, claim) : [claim.taskId];
+  const ids = request.taskId === null ? chooseTasks(tx, request) : [request.taskId];
   const budget = new RecordBudget();
-  return ids.flatMap((id) => budget.isSpent ? [] : lease(tx, id, { claim, budget }, context.nowMs));
+  return ids.flatMap((id) =>
+    budget.isSpent ? [] : leaseTask(tx, id, { request, budget }, context.nowMs)
+  );
 }
 
 /** Makes tasks ready whose time has come; whether there may be more. */
@@ -114,30 +116,30 @@ function promote(tx: Transaction, row: SqlRow, { nowMs, random }: OperationConte
   return updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
 }
 
-function chooseTasks(tx: Transaction, claim: PreparedClaim): number[] {
-  const lanes = eligibleLanes(tx, claim);
-  const isWeighted = claim.order === "weighted_random";
+function chooseTasks(tx: Transaction, request: PreparedClaim): number[] {
+  const lanes = eligibleLanes(tx, request);
+  const isWeighted = request.order === "weighted_random";
   const candidates: Candidate[] = [];
   for (const lane of lanes) {
     const clock = isWeighted ? clockOf(findLane(tx, lane.type, lane.compatibility)) : 0;
-    const rows = tx.read(CLAIM_SQL.heads[claim.order], [
+    const rows = tx.read(CLAIM_SQL.heads[request.order], [
       lane.type,
       lane.compatibility,
-      claim.limit,
+      request.limit,
     ]);
     for (const [id, key] of rows) candidates.push({ id: Number(id), key: Number(key) - clock });
   }
   candidates.sort((a, b) => a.key - b.key || a.id - b.id);
-  const chosen = candidates.slice(0, claim.limit);
+  const chosen = candidates.slice(0, request.limit);
   if (isWeighted && chosen.length > 0) advanceClocks(tx, lanes, chosen.at(-1)!.key);
   return chosen.map(({ id }) => id);
 }
 
 /** The lanes with ready tasks that the worker may take from. */
-function eligibleLanes(reader: Reader, claim: PreparedClaim): Lane[] {
-  return claim.types.flatMap((type) =>
+function eligibleLanes(reader: Reader, request: PreparedClaim): Lane[] {
+  return request.types.flatMap((type) =>
     compatibilitiesOf(reader, type)
-      .filter((compatibility) => isCapable(claim.capabilities, JSON.parse(compatibility)))
+      .filter((compatibility) => isCapable(request.capabilities, JSON.parse(compatibility)))
       .map((compatibility) => ({ type, compatibility }))
   );
 }
@@ -162,17 +164,17 @@ function advanceClocks(tx: Transaction, lanes: readonly Lane[], elapsed: number)
   }
 }
 
-function lease(
+function leaseTask(
   tx: Transaction,
   id: number,
-  { claim, budget }: { readonly claim: PreparedClaim; readonly budget: RecordBudget },
+  { request, budget }: { readonly request: PreparedClaim; readonly budget: RecordBudget },
   nowMs: number,
 ): SqlRow[] {
   return tx.read(CLAIM_SQL.claimable, [id, nowMs]).map((row) => {
     budget.spend(row);
     const attempt = (cell(row, "attempts") as number) + 1;
     noteTransition(tx, { id, nowMs }, "leased", {
-      worker: claim.workerId,
+      worker: request.workerId,
       attempt,
       durationMs: waitMsOf(row, nowMs),
     });
@@ -181,9 +183,9 @@ function lease(
       is_ready: 0,
       attempts: attempt,
       lease_token: (cell(row, "lease_token") as number) + 1,
-      locked_by: claim.workerId,
-      lease_until_utc: nowMs + claim.leaseDurationMs,
-      reserved_at_utc: claim.taskId === null ? nowMs : null,
+      locked_by: request.workerId,
+      lease_until_utc: nowMs + request.leaseDurationMs,
+      reserved_at_utc: request.taskId === null ? nowMs : null,
       processing_started_utc: nowMs,
       updated_at_utc: nowMs,
       finished_at_utc: null,

@@ -1,0 +1,138 @@
+/**
+ * The verdict on a queue, from facts that any engine can gather. The worst reason decides; `HealthThresholds` says when each
+ * applies.
+ */
+import { durationText } from "../domain/duration_text.ts";
+import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
+import type { StorageStats } from "../domain/storage_stats.ts";
+import type {
+  HealthReason,
+  HealthThresholds,
+  QueueHealth,
+  WindowMetrics,
+  WorkerRecord,
+} from "../queue/operator.ts";
+import { isFromFuture } from "./clock_put_back.ts";
+
+/** What a verdict is made from. */
+export interface HealthFacts {
+  readonly nowMs: number;
+  readonly thresholds: HealthThresholds;
+  /** How long the oldest task that could run has been due; `null` without any. */
+  readonly oldestDueAgeMs: number | null;
+  readonly workers: readonly Pick<WorkerRecord, "workerId" | "state">[];
+  /** Whether a lease is held: a worker may send no heartbeats. */
+  readonly isLeaseHeld: boolean;
+  /** What ended within `failureWindowMs`. */
+  readonly window: Pick<WindowMetrics, "completed" | "failed" | "failureRate">;
+  /** A task whose lease expired longer ago than `expiredMs`; `null` without any. */
+  readonly expiredTaskId: number | null;
+  /** The latest instant at which what is leased or scheduled was written; `null` without any. */
+  readonly latestWriteMs: number | null;
+  /** For a queue that keeps its own files. */
+  readonly storage?: Pick<
+    StorageStats,
+    "journalBytes" | "snapshotBytes" | "memoryUsedBytes" | "memoryMaxBytes"
+  >;
+  /** For how long this process has been waiting for the commit lock; default 0. */
+  readonly lockWaitMs?: number;
+}
+
+/** The verdict, with every reason. */
+export function verdictOf(facts: HealthFacts): QueueHealth {
+  const reasons = [
+    ...backlogReasons(facts),
+    ...failureReasons(facts),
+    ...expiredReasons(facts),
+    ...silenceReasons(facts),
+    ...journalReasons(facts),
+    ...lockReasons(facts),
+    ...memoryReasons(facts),
+    ...clockReasons(facts),
+  ];
+  const isUnhealthy = reasons.some(({ severity }) => severity === "unhealthy");
+  const verdict = isUnhealthy ? "unhealthy" : reasons.length > 0 ? "degraded" : "healthy";
+  return { verdict, reasons, at: new Date(facts.nowMs) };
+}
+
+function backlogReasons(
+  { oldestDueAgeMs: ageMs, workers, isLeaseHeld, thresholds }: HealthFacts,
+): HealthReason[] {
+  const { noWorkerMs, dueDegradedMs, dueUnhealthyMs } = thresholds;
+  if (ageMs === null) return [];
+  const isWorking = isLeaseHeld || workers.some(({ state }) => state === "active");
+  const waits = `A task has been due for ${durationText(ageMs)}`;
+  if (!isWorking && ageMs > noWorkerMs) {
+    const message = `${waits} and no worker is active`;
+    return [{ code: "no_active_worker", severity: "unhealthy", message }];
+  }
+  if (ageMs <= dueDegradedMs) return [];
+  const severity = ageMs > dueUnhealthyMs ? "unhealthy" : "degraded";
+  return [{ code: "oldest_due_waits", severity, message: waits }];
+}
+
+function failureReasons({ window, thresholds }: HealthFacts): HealthReason[] {
+  const { failureWindowMs, failureMinFinished, failureDegraded, failureUnhealthy } = thresholds;
+  const { completed, failed, failureRate } = window;
+  const isEnough = completed + failed >= failureMinFinished;
+  if (!isEnough || failureRate === null || failureRate <= failureDegraded) return [];
+  const severity = failureRate > failureUnhealthy ? "unhealthy" : "degraded";
+  const message = `${failed} of the ${completed + failed} tasks that finished within ${
+    durationText(failureWindowMs)
+  } failed`;
+  return [{ code: "failure_rate", severity, message }];
+}
+
+function expiredReasons({ expiredTaskId }: HealthFacts): HealthReason[] {
+  if (expiredTaskId === null) return [];
+  const message = `The lease of task ${expiredTaskId} ended long ago and nobody rescued the task`;
+  return [{ code: "expired_leases", severity: "degraded", message }];
+}
+
+function silenceReasons({ workers }: HealthFacts): HealthReason[] {
+  const silent = workers.filter(({ state }) => state === "limbo");
+  if (silent.length === 0) return [];
+  const names = silent.slice(0, 3).map(({ workerId }) => JSON.stringify(workerId)).join(", ");
+  const more = silent.length > 3 ? ` and ${silent.length - 3} more` : "";
+  const message = `No heartbeat for over a minute from ${names}${more}`;
+  return [{ code: "silent_workers", severity: "degraded", message }];
+}
+
+function journalReasons({ thresholds, storage }: HealthFacts): HealthReason[] {
+  if (storage === undefined) return [];
+  const { journalBytes, snapshotBytes } = storage;
+  if (journalBytes <= Math.max(thresholds.journalBytes, 4 * snapshotBytes)) return [];
+  const message = `The journal has ${journalBytes} bytes: checkpoints do not succeed`;
+  return [{ code: "journal_large", severity: "degraded", message }];
+}
+
+function memoryReasons({ thresholds, storage }: HealthFacts): HealthReason[] {
+  if (storage === undefined) return [];
+  const { memoryUsedBytes, memoryMaxBytes } = storage;
+  const share = memoryUsedBytes / memoryMaxBytes;
+  const uses = `The tasks take ${memoryUsedBytes} of ${memoryMaxBytes} bytes of memory`;
+  if (share > MEMORY_LIMITS.highWaterShare) {
+    const message = `${uses}: none is added before finished tasks are pruned`;
+    return [{ code: "memory_high", severity: "unhealthy", message }];
+  }
+  if (share <= thresholds.memoryDegraded) return [];
+  const fullBytes = Math.floor(memoryMaxBytes * MEMORY_LIMITS.highWaterShare);
+  const message = `${uses}: above ${fullBytes} none is added, prune finished tasks`;
+  return [{ code: "memory_high", severity: "degraded", message }];
+}
+
+function lockReasons({ thresholds, lockWaitMs = 0 }: HealthFacts): HealthReason[] {
+  const { lockDegradedMs, lockUnhealthyMs } = thresholds;
+  if (lockWaitMs <= lockDegradedMs) return [];
+  const message = `Another process has held the commit lock for ${durationText(lockWaitMs)}`;
+  const severity = lockWaitMs > lockUnhealthyMs ? "unhealthy" : "degraded";
+  return [{ code: "lock_held", severity, message }];
+}
+
+function clockReasons({ latestWriteMs, nowMs }: HealthFacts): HealthReason[] {
+  if (latestWriteMs === null || !isFromFuture(latestWriteMs, nowMs)) return [];
+  const message = `The clock was put back: a lease or a schedule was written ${
+    durationText(latestWriteMs - nowMs)
+  } in the future`;
+  return [{ code: "clock_put_back", severity: "degraded", message }];
+}
