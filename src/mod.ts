@@ -101,6 +101,7 @@ export {
 } from "./domain/task.ts";
 export { checkWebhookUrl, type Webhook, WEBHOOK_EVENTS, WEBHOOK_TYPE } from "./domain/webhook.ts";
 export { withoutRepeats } from "./domain/without_repeats.ts";
+export { WORKER_LIMITS, type WorkerLimits } from "./domain/worker_limits.ts";
 export type { LostPart } from "./ledger/salvage.ts";
 export { checkNewSchedule } from "./ledger_queue/schedules/check_schedule.ts";
 export {
@@ -313,13 +314,13 @@ export type {
 } from "./worker/log_store.ts";
 export { MemoryLogStore } from "./worker/memory_log_store.ts";
 export type { WebhookOptions } from "./worker/webhook_handler.ts";
+export { Worker } from "./worker/worker.ts";
 export {
   type StopOptions,
-  Worker,
   WORKER_DEFAULTS,
   type WorkerDefaults,
   type WorkerOptions,
-} from "./worker/worker.ts";
+} from "./worker/worker_options.ts";
 export {
   resolveWorkerConfig,
   WORKER_CONFIG_VARIABLES,

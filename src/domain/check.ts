@@ -25,6 +25,25 @@ export function checkOptions(given: object, known: readonly string[], where: str
   }
 }
 
+/** What is done with a value that must be one of a few, when that is not to use it as something. */
+export interface Choosing {
+  /** Such as `list status`: `Cannot list status "x": allowed are …`. */
+  readonly doing: string;
+}
+
+/** `value`, one of `allowed`; a string `what` names it as in `Cannot use "x" as strategy`. @throws TypeError when it is none of them. */
+export function checkOneOf<T extends string>(
+  value: unknown,
+  allowed: readonly T[],
+  what: string | Choosing,
+): T {
+  const known = allowed.find((each) => each === value);
+  if (known !== undefined) return known;
+  const shown = JSON.stringify(value);
+  const attempt = typeof what === "string" ? `use ${shown} as ${what}` : `${what.doing} ${shown}`;
+  throw new TypeError(`Cannot ${attempt}: allowed are ${allowed.join(", ")}`);
+}
+
 /**
  * A name (task type, run id, worker id, key): trimmed, not blank, printable, at most `maxLength` characters.
  *
@@ -76,6 +95,17 @@ export function checkInteger(value: unknown, what: string, min: number, max: num
 /** The id of a task, which need not be there. @throws TypeError, RangeError */
 export function checkTaskId(value: unknown): number {
   return checkInteger(value, "task id", 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** Whole milliseconds that a lease lasts; 10,000 when nothing is said. @throws TypeError, RangeError */
+export function checkLeaseDuration(leaseDurationMs: number | undefined): number {
+  const { leaseDurationDefaultMs, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
+  return checkInteger(
+    leaseDurationMs ?? leaseDurationDefaultMs,
+    "leaseDurationMs",
+    leaseDurationMinMs,
+    leaseDurationMaxMs,
+  );
 }
 
 /** The first instant that can be stored: year 1, as in the Python system. */

@@ -149,12 +149,12 @@ export function runOfTask(task: Task, moduleName?: string): Run {
     createdAt: task.createdAt,
     priority: task.priority,
   });
-  followTask(run, task);
+  copyTaskState(run, task);
   return run;
 }
 
 /** Makes `run` say what `task` says. */
-export function followTask(run: Run, task: Task): void {
+export function copyTaskState(run: Run, task: Task): void {
   run.status = runStatusOf(task.status);
   run.startedAt = task.processingStarted;
   run.completedAt = task.finishedAt;

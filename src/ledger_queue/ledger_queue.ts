@@ -4,7 +4,7 @@
  * Every argument is checked before any effect; every change is one ledger write.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInteger, checkPercent, checkTaskId } from "../domain/check.ts";
+import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
 import { StorageError } from "../domain/errors.ts";
 import { toJsonText } from "../domain/json.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
@@ -26,7 +26,7 @@ import type {
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
-import { checkLeaseDuration, type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
+import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import { impossibleRows } from "./insight/integrity.ts";

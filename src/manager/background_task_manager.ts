@@ -7,6 +7,7 @@
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { checkPercent } from "../domain/check.ts";
 import { resultOfFailure } from "../domain/errors.ts";
+import { resolveGraceMs } from "../domain/grace_time.ts";
 import { failureMessage } from "../domain/kept_text.ts";
 import { exitCodeOf, type GivenRun, type Run, secondsBetween } from "../domain/run.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
@@ -21,7 +22,6 @@ import {
   knownRun,
   perform,
   PROCESS_ENDED,
-  resolveGraceMs,
   takeNewRun,
   takeWork,
 } from "./run_rules.ts";

@@ -7,7 +7,7 @@
 import { type Clock, sleep } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import {
-  followTask,
+  copyTaskState,
   isActive,
   type Run,
   runOfTask,
@@ -402,7 +402,7 @@ export class QueueFollower {
     // Read before the lease that is known by now began.
     if (seen?.taskId === taskId && seen.leaseToken > leaseToken) return;
     this.#seen.set(run, { taskId, leaseToken });
-    this.#show(run, () => followTask(run, task));
+    this.#show(run, () => copyTaskState(run, task));
     if (isFinal(task.status)) this.#active.delete(task.runId);
     else this.#active.set(task.runId, { run, taskId });
     this.#onTask(task);

@@ -6,27 +6,20 @@
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { messageOf, permanentError, QueueError } from "../domain/errors.ts";
-import { checkOptions } from "../domain/check.ts";
+import { checkName, checkOptions } from "../domain/check.ts";
+import { resolveGraceMs } from "../domain/grace_time.ts";
 import type { GivenRun, Run } from "../domain/run.ts";
-import { checkName } from "../domain/check.ts";
 import { isFinal, type NewTask, type Task, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
 import type { LogStore } from "../worker/log_store.ts";
-import { Worker, type WorkerOptions } from "../worker/worker.ts";
+import { Worker } from "../worker/worker.ts";
 import type { WorkerEvent } from "../worker/worker_log.ts";
+import type { WorkerOptions } from "../worker/worker_options.ts";
 import { HeardLogs, type LogListener } from "./heard_logs.ts";
 import { QueueFollower } from "./queue_follower.ts";
 import type { RunRegistry } from "./run_registry.ts";
-import {
-  checkOwnType,
-  closedError,
-  knownRun,
-  perform,
-  resolveGraceMs,
-  takeNewRun,
-  takeWork,
-} from "./run_rules.ts";
+import { checkOwnType, closedError, knownRun, perform, takeNewRun, takeWork } from "./run_rules.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 
 /** How to make a QueuedTaskManager. */

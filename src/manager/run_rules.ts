@@ -18,9 +18,6 @@ export const CANCELLED_BY_USER = "Cancelled by user";
 /** The message of a run that was active when its process ended, and of which nothing else is known. */
 export const PROCESS_ENDED = "The process ended before this run did";
 
-/** How long closing waits for active runs unless told otherwise, in milliseconds. */
-export const GRACE_DEFAULT_MS = 10_000;
-
 /** What else decides whether a run can be started. */
 export interface NewRunRules {
   /** Whether a run with its id is active in this manager. */
@@ -116,21 +113,6 @@ export function takeWork(work: unknown): asserts work is TaskWork {
 export async function perform(work: TaskWork, context: TaskContext): Promise<unknown> {
   const value = await (typeof work === "function" ? work(context) : work);
   return JSON.parse(toJsonText(value ?? null, "result", TASK_LIMITS.resultMaxBytes));
-}
-
-/**
- * A grace time in milliseconds, or its default.
- *
- * @throws TypeError when it is no number; RangeError when it is negative.
- */
-export function resolveGraceMs(graceMs: number | undefined): number {
-  const resolved: unknown = graceMs ?? GRACE_DEFAULT_MS;
-  const problem = "as graceMs: a number of at least 0 is needed";
-  if (typeof resolved !== "number") {
-    throw new TypeError(`Cannot use ${JSON.stringify(resolved) ?? typeof resolved} ${problem}`);
-  }
-  if (resolved >= 0) return resolved;
-  throw new RangeError(`Cannot use ${resolved} ${problem}`);
 }
 
 /** The run with this id. @throws QueueError `task_not_found`. */

@@ -5,8 +5,8 @@
  * that it was given a maker of, so `TASK_BACKEND` decides for all callers whether that is durable.
  */
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
+import { resolveGraceMs } from "../domain/grace_time.ts";
 import { createRun } from "../domain/run.ts";
-import { resolveGraceMs } from "../manager/run_rules.ts";
 import type { RunRegistry } from "../manager/run_registry.ts";
 import type { CloseOptions, TaskManager } from "../manager/task_manager.ts";
 import { ConcurrentModules, type ConcurrentOutcome } from "./concurrent_executor.ts";

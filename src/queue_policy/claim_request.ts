@@ -2,8 +2,14 @@
  * Claim requests, checked.
  */
 import { type Capabilities, capabilitiesOf } from "../domain/capability.ts";
-import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
-import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
+import {
+  checkInteger,
+  checkLeaseDuration,
+  checkName,
+  checkOneOf,
+  checkPairs,
+} from "../domain/check.ts";
+import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { ClaimRequest } from "../queue/task_queue.ts";
 
@@ -20,30 +26,18 @@ export interface PreparedClaim {
 
 /** Checks a request, before any effect. @throws TypeError, RangeError */
 export function prepareClaim(request: ClaimRequest): PreparedClaim {
-  const { typeMaxLength, workerIdMaxLength, claimMax, leaseDurationMinMs, leaseDurationMaxMs } =
-    TASK_LIMITS;
-  const order = request.strategy ?? "priority";
-  if (!isClaimOrder(order)) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(order)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
-    );
-  }
+  const { typeMaxLength, workerIdMaxLength, claimMax } = TASK_LIMITS;
+  const order = checkOneOf(request.strategy ?? "priority", CLAIM_ORDERS, "strategy");
   const types = request.types ?? [];
   if (request.taskId === undefined && types.length === 0) {
     throw new TypeError("Cannot claim without task types: at least one is needed");
   }
-  const leaseDurationMs = request.leaseDurationMs ?? TASK_LIMITS.leaseDurationDefaultMs;
   const capabilities = checkPairs(request.capabilities ?? {}, "capabilities");
   return {
     workerId: checkName(request.workerId, "worker id", workerIdMaxLength),
     types: [...new Set(types.map((type) => checkName(type, "task type", typeMaxLength)))],
     limit: checkInteger(request.limit ?? 1, "limit", 1, claimMax),
-    leaseDurationMs: checkInteger(
-      leaseDurationMs,
-      "leaseDurationMs",
-      leaseDurationMinMs,
-      leaseDurationMaxMs,
-    ),
+    leaseDurationMs: checkLeaseDuration(request.leaseDurationMs),
     order,
     capabilities: capabilitiesOf(capabilities),
     taskId: request.taskId ?? null,

@@ -2,7 +2,14 @@
  * New tasks: what a caller gives, checked before any effect, in the form in which it is stored.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInstant, checkInteger, checkName, checkPairs } from "../domain/check.ts";
+import {
+  checkInstant,
+  checkInteger,
+  checkLeaseDuration,
+  checkName,
+  checkOneOf,
+  checkPairs,
+} from "../domain/check.ts";
 import { canonicalJson, toJsonText } from "../domain/json.ts";
 import {
   type NewTask,
@@ -72,7 +79,11 @@ export function prepareTask(
       (timeoutMs) => checkInteger(timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
     ),
     dependsOn: checkReferences(task.dependsOn ?? []),
-    onParentFailure: checkPolicy(task.onParentFailure ?? "fail"),
+    onParentFailure: checkOneOf(
+      task.onParentFailure ?? "fail",
+      PARENT_FAILURE_POLICIES,
+      "onParentFailure",
+    ),
     webhook: optional(task.webhook, prepareWebhook),
     leaseTo: optional(options.leaseTo, (leaseTo) => checkFirstLease(leaseTo, task)),
   };
@@ -127,16 +138,6 @@ function checkReferences(references: unknown): readonly TaskReference[] {
   );
 }
 
-function checkPolicy(policy: string): ParentFailurePolicy {
-  const known = PARENT_FAILURE_POLICIES.find((each) => each === policy);
-  if (known !== undefined) return known;
-  throw new TypeError(
-    `Cannot use ${JSON.stringify(policy)} as onParentFailure: allowed are ${
-      PARENT_FAILURE_POLICIES.join(", ")
-    }`,
-  );
-}
-
 /**
  * Checks a task as `enqueue` will, without a queue; its payload may have `payloadMaxBytes` bytes, by default 256 KiB.
  *
@@ -157,15 +158,4 @@ function optional<T, R>(value: T | null | undefined, check: (value: T) => R): R 
 export interface FirstLease {
   readonly workerId: string;
   readonly leaseDurationMs: number;
-}
-
-/** Whole milliseconds that a lease lasts. @throws RangeError */
-export function checkLeaseDuration(leaseDurationMs: number | undefined): number {
-  const { leaseDurationDefaultMs, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
-  return checkInteger(
-    leaseDurationMs ?? leaseDurationDefaultMs,
-    "leaseDurationMs",
-    leaseDurationMinMs,
-    leaseDurationMaxMs,
-  );
 }

@@ -1,10 +1,11 @@
 /**
  * Heartbeats, checked, and the state of a worker by the age of its last one.
  */
-import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
-import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
+import { checkInteger, checkName, checkOneOf, checkPairs } from "../domain/check.ts";
+import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { canonicalJson } from "../domain/json.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
+import { WORKER_LIMITS } from "../domain/worker_limits.ts";
 import type { WorkerBeat, WorkerRecord, WorkerState } from "../queue/operator.ts";
 import { CLOCK_TOLERANCE_MS } from "./clock_put_back.ts";
 
@@ -19,9 +20,7 @@ export const WORKER_AGES: {
   forgottenMs: 24 * 3_600_000,
 });
 
-const TYPES_MAX = 1000;
-
-const CONCURRENCY_MAX = 1000;
+const { typesMax, concurrencyMax } = WORKER_LIMITS;
 
 /** A checked `WorkerBeat`, in the forms of its columns. */
 export interface PreparedBeat {
@@ -42,23 +41,16 @@ export interface PreparedBeat {
 /** Checks every field, before any effect. @throws TypeError, RangeError */
 export function prepareBeat(beat: WorkerBeat): PreparedBeat {
   const { workerIdMaxLength, typeMaxLength } = TASK_LIMITS;
-  checkInteger(beat.types.length, "number of types", 0, TYPES_MAX);
+  checkInteger(beat.types.length, "number of types", 0, typesMax);
   const types = beat.types.map((type) => checkName(type, "task type", typeMaxLength));
   return {
     workerId: checkName(beat.workerId, "worker id", workerIdMaxLength),
     capabilities: canonicalJson(checkPairs(beat.capabilities, "capabilities")),
     types: JSON.stringify([...new Set(types)].sort()),
-    concurrency: checkInteger(beat.concurrency, "concurrency", 1, CONCURRENCY_MAX),
-    strategy: checkStrategy(beat.strategy ?? "priority"),
+    concurrency: checkInteger(beat.concurrency, "concurrency", 1, concurrencyMax),
+    strategy: checkOneOf(beat.strategy ?? "priority", CLAIM_ORDERS, "strategy"),
     typeLimits: JSON.stringify(checkTypeLimits(beat.typeLimits ?? {})),
   };
-}
-
-function checkStrategy(strategy: unknown): ClaimOrder {
-  if (typeof strategy === "string" && isClaimOrder(strategy)) return strategy;
-  throw new TypeError(
-    `Cannot use ${JSON.stringify(strategy)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
-  );
 }
 
 function checkTypeLimits(limits: unknown): Record<string, number> {
@@ -66,10 +58,10 @@ function checkTypeLimits(limits: unknown): Record<string, number> {
     throw new TypeError(`Cannot use ${JSON.stringify(limits)} as typeLimits: an object is needed`);
   }
   const entries = Object.entries(limits);
-  checkInteger(entries.length, "number of type limits", 0, TYPES_MAX);
+  checkInteger(entries.length, "number of type limits", 0, typesMax);
   return Object.fromEntries(entries.map(([type, limit]) => [
     checkName(type, "task type", TASK_LIMITS.typeMaxLength),
-    checkInteger(limit, `limit of ${JSON.stringify(type)}`, 1, CONCURRENCY_MAX),
+    checkInteger(limit, `limit of ${JSON.stringify(type)}`, 1, concurrencyMax),
   ]));
 }
 

@@ -7,7 +7,7 @@
 import { checkPercent } from "../domain/check.ts";
 import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
 import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
-import type { Task } from "../domain/task.ts";
+import type { Task, TaskStatus } from "../domain/task.ts";
 import type { ParentResult, TaskQueue } from "../queue/task_queue.ts";
 import {
   checkPayloadAsync,
@@ -108,6 +108,17 @@ export class Execution {
     const name = interruption === "timeout" ? "TimeoutError" : "AbortError";
     this.#controller.abort(new DOMException(this.#describe(interruption), name));
     this.#interrupt();
+  }
+
+  /** Ends the execution when `current` says that its lease has ended. News from before its lease says nothing. */
+  interruptUnlessLeased(
+    current: { readonly status: TaskStatus; readonly leaseToken: number },
+  ): void {
+    const { leaseToken } = this.task;
+    if (current.leaseToken < leaseToken) return;
+    if (current.leaseToken > leaseToken) this.interrupt("lease_lost");
+    else if (current.status === "cancelled") this.interrupt("cancelled");
+    else if (current.status !== "leased") this.interrupt("lease_lost");
   }
 
   /** Runs the handler and tells the queue how it ended. */

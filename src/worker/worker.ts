@@ -3,92 +3,34 @@
  *
  * A storage error is never a handler's failure and never ends the loop; a handler's error never ends the process.
  */
-import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
-import { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "../domain/claim_order.ts";
-import { type CancelTimer, type Clock, sleep, systemClock } from "../domain/clock.ts";
+import { checkInteger } from "../domain/check.ts";
+import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
-import { isFinal, type NewTask, type Task, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
+import { resolveGraceMs } from "../domain/grace_time.ts";
+import { isFinal, type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
+import { WORKER_LIMITS } from "../domain/worker_limits.ts";
 import type { WorkerBeat } from "../queue/operator.ts";
-import type { ClaimRequest, TaskChange, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
+import type { ClaimRequest, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Execution, type ExecutionReport } from "./execution.ts";
+import { Executions } from "./executions.ts";
 import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { LeaseKeeper } from "./lease_keeper.ts";
 import type { LogStore } from "./log_store.ts";
 import type { StuckThread } from "./thread_endings.ts";
 import { ThreadWatch } from "./thread_watch.ts";
 import { logClaim, logEvent, logStart, logStop, type WorkerEvent } from "./worker_log.ts";
-
-/** The kinds of a worker's settings. */
-export interface WorkerDefaults {
-  /** Tasks at the same time. */
-  readonly concurrency: number;
-  /** The most tasks at the same time that can be asked for. */
-  readonly concurrencyMax: number;
-  /** How long a lease lasts, in milliseconds. */
-  readonly leaseDurationMs: number;
-  /** How often to look for due tasks at least, in milliseconds. */
-  readonly pollIntervalMs: number;
-  /** The longest such interval that can be asked for, in milliseconds. */
-  readonly pollIntervalMaxMs: number;
-  /** How long running handlers may go on when the worker stops, in milliseconds. */
-  readonly graceMs: number;
-}
-
-/** The worker's settings where nothing else is said. */
-export const WORKER_DEFAULTS: WorkerDefaults = Object.freeze({
-  concurrency: 4,
-  concurrencyMax: 1000,
-  leaseDurationMs: TASK_LIMITS.leaseDurationDefaultMs,
-  pollIntervalMs: 1000,
-  pollIntervalMaxMs: 60_000,
-  graceMs: 10_000,
-});
-
-/** How a worker works. */
-export interface WorkerOptions {
-  /** Where its tasks come from, and where it says that it lives. */
-  readonly queue: TaskQueue;
-  /** Only tasks of these types, at most 1,000, are claimed. */
-  readonly handlers: HandlerRegistry;
-  /** 1–200 characters, unique among the workers of a queue; default a random one. */
-  readonly workerId?: string;
-  /** How many tasks run at the same time, 1–1000; default 4. */
-  readonly concurrency?: number;
-  /** What this worker can do; a task's compatibility pairs must all be here. Default `{}`. */
-  readonly capabilities?: Readonly<Record<string, unknown>>;
-  /** Which due task comes first; default `priority`. */
-  readonly strategy?: ClaimOrder;
-  /** How long a lease lasts, renewed every third of it: 100 ms to 24 h; default 10,000 ms. */
-  readonly leaseDurationMs?: number;
-  /**
-   * How often to look for due tasks at least, 1 to 60,000 ms; default 1000. New tasks and those whose time comes are
-   * noticed anyway; this bounds what a clock that jumps can cost.
-   */
-  readonly pollIntervalMs?: number;
-  /** Keeps what handlers log; default nowhere. */
-  readonly logs?: LogStore;
-  /** Default the system's. */
-  readonly clock?: Clock;
-  /** Is told of everything that happens; default nobody. */
-  readonly onEvent?: (event: WorkerEvent) => void;
-}
-
-/** How a worker stops. */
-export interface StopOptions {
-  /**
-   * How long running handlers may go on before their signal fires, in milliseconds, from 0; `Infinity` for as long as they
-   * take; default 10,000.
-   */
-  readonly graceMs?: number;
-}
+import {
+  resolveSettings,
+  type StopOptions,
+  type WorkerOptions,
+  type WorkerSettings,
+} from "./worker_options.ts";
 
 /** How many adopted tasks are claimed together. */
 const ADOPT_MAX = 256;
-
-/** As many as the queue takes task types in a heartbeat. */
-const HANDLERS_MAX = 1000;
 
 /** How long the loop rests after a storage error. */
 const ERROR_PAUSE_MS = 500;
@@ -103,27 +45,19 @@ export class Worker {
   readonly #logs: LogStore | null;
   readonly #clock: Clock;
   readonly #onEvent: (event: WorkerEvent) => void;
-  /** What runs, with the promise of its end. */
-  readonly #running = new Map<Execution, Promise<void>>();
-  /** The latest execution of each task that runs: one that lost its lease may still be ending beside its successor. */
-  readonly #latest = new Map<number, Execution>();
+  readonly #executions: Executions;
+  readonly #leases: LeaseKeeper;
   /** The threads of handlers, from the moment when they are told to end. */
   readonly #threadsEnding = new Set<Promise<void>>();
+  /** The handlers of single tasks that are to run here as soon as they can be claimed. */
   readonly #adopted = new Map<number, Handler>();
-  /** What happened to tasks while a claim was under way: one of them may be ours by now. */
-  readonly #early = new Map<number, TaskChange>();
-  #claimsUnderWay = 0;
-  #giftsUnderWay = 0;
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   readonly #graceOver = Promise.withResolvers<void>();
-  /** Whose renewal is under way. */
-  readonly #renewing = new Set<Execution>();
   #unwatch: () => void = () => {};
   #unwatchHandlers: () => void = () => {};
   #heartbeat: Heartbeat | undefined;
-  #cancelRenewal: CancelTimer = () => {};
   readonly #doorbell: Doorbell;
   readonly #threadWatch: ThreadWatch;
 
@@ -138,11 +72,20 @@ export class Worker {
     this.#doorbell = new Doorbell(this.#clock);
     this.#threadWatch = new ThreadWatch(this.#clock, this.#settings.leaseDurationMs);
     this.#onEvent = options.onEvent ?? (() => {});
+    this.#executions = new Executions(this.workerId);
+    this.#leases = new LeaseKeeper({
+      queue: this.#queue,
+      clock: this.#clock,
+      executions: this.#executions,
+      leaseDurationMs: this.#settings.leaseDurationMs,
+      onTurn: () => this.#threadWatch.noteTurn(),
+      onError: (message, task) => this.#emitError(message, task),
+    });
   }
 
   /** How many handlers run at this moment. */
   get runningCount(): number {
-    return this.#running.size;
+    return this.#executions.size;
   }
 
   /**
@@ -152,9 +95,9 @@ export class Worker {
    */
   start(): void {
     if (this.#looping !== undefined || this.#stopping !== undefined) return;
-    checkInteger(this.#handlers.types().length, "number of handlers", 0, HANDLERS_MAX);
+    checkInteger(this.#handlers.types().length, "number of handlers", 0, WORKER_LIMITS.typesMax);
     this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
-    this.#scheduleRenewal();
+    this.#leases.start();
     this.#heartbeat = this.#startHeartbeat();
     this.#unwatchHandlers = this.#handlers.watch(() => this.#onHandlers());
     this.#looping = this.#loop();
@@ -168,7 +111,7 @@ export class Worker {
    * @throws TypeError, RangeError for a grace time out of its range; the worker then goes on.
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    const graceMs = checkGraceMs(options.graceMs ?? WORKER_DEFAULTS.graceMs);
+    const graceMs = resolveGraceMs(options.graceMs);
     this.#stopping ??= this.#stop();
     const stopped = new AbortController();
     sleep(this.#clock, graceMs, stopped.signal).then(this.#graceOver.resolve);
@@ -188,7 +131,7 @@ export class Worker {
    */
   async enqueueOwn(task: NewTask, handlerOf: (task: Task) => Handler | null): Promise<Task> {
     const { workerId, leaseDurationMs } = this.#settings;
-    this.#giftsUnderWay++;
+    const arrived = this.#executions.expect("own");
     try {
       const options = { leaseTo: { workerId, leaseDurationMs } };
       const { task: stored, created } = await this.#queue.enqueue(task, options);
@@ -196,14 +139,13 @@ export class Worker {
       if (created && handler !== null) this.#execute(stored, handler, false);
       return stored;
     } finally {
-      this.#giftsUnderWay--;
-      this.#forgetEarly();
+      arrived();
     }
   }
 
   /** Runs `handler` for a task that `enqueueOwn` left. */
   resume(task: Task, handler: Handler): void {
-    this.#lookAt(this.#execute(task, handler, false));
+    this.#leases.check(this.#execute(task, handler, false));
   }
 
   /**
@@ -281,7 +223,9 @@ export class Worker {
 
   #roomFor({ type, concurrency }: HandlerEntry): number {
     const free = this.#freeSlots();
-    return concurrency === null ? free : Math.min(free, concurrency - this.#countRunning(type));
+    return concurrency === null
+      ? free
+      : Math.min(free, concurrency - this.#executions.countHandlers(type));
   }
 
   /**
@@ -303,32 +247,19 @@ export class Worker {
     request: Pick<ClaimRequest, "types" | "limit" | "taskId">,
     execute: (task: Task) => void,
   ): Promise<number> {
-    this.#claimsUnderWay++;
+    const arrived = this.#executions.expect("claimed");
     try {
       const tasks = await this.#queue.claim({ ...this.#settings, ...request });
       logClaim(this.workerId, tasks);
       for (const task of tasks) execute(task);
       return tasks.length;
     } finally {
-      this.#claimsUnderWay--;
-      this.#forgetEarly();
+      arrived();
     }
-  }
-
-  #forgetEarly(): void {
-    if (this.#claimsUnderWay + this.#giftsUnderWay === 0) this.#early.clear();
   }
 
   #freeSlots(): number {
     return this.#settings.concurrency - this.#slotsTaken;
-  }
-
-  #countRunning(type: string): number {
-    let count = 0;
-    for (const { task, hasEnded } of this.#running.keys()) {
-      if (task.type === type && !hasEnded) count++;
-    }
-    return count;
   }
 
   // --- executing
@@ -344,22 +275,16 @@ export class Worker {
       onThreadEnding: (ending) => this.#awaitThread(ending, task),
     });
     this.#threadWatch.noteTurn();
-    this.#latest.set(task.id, execution);
     if (takesSlot) this.#slotsTaken++;
-    this.#emit({ kind: "started", task });
-    const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
-    const work = (): Promise<ExecutionReport> => execution.run(handler, entry);
-    const end = inAttemptSpan(this.workerId, task, work).then(
-      (report) => this.#emit({ ...report, task }),
-      (error) => this.#emitError(messageOf(error), task),
-    ).finally(() => {
-      this.#running.delete(execution);
-      if (this.#latest.get(task.id) === execution) this.#latest.delete(task.id);
+    this.#executions.run(execution, () => {
+      this.#emit({ kind: "started", task });
+      const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
+      const work = (): Promise<ExecutionReport> => execution.run(handler, entry);
+      return inAttemptSpan(this.workerId, task, work).then(
+        (report) => this.#emit({ ...report, task }),
+        (error) => this.#emitError(messageOf(error), task),
+      );
     });
-    this.#running.set(execution, end);
-    const early = this.#early.get(task.id);
-    if (early !== undefined) followTask(execution, early);
-    this.#early.delete(task.id);
     return execution;
   }
 
@@ -405,39 +330,13 @@ export class Worker {
     this.#doorbell.ring();
   }
 
-  /** Renews every lease each third of its length, except one whose last renewal has not been answered yet. */
-  #scheduleRenewal(): void {
-    const { leaseDurationMs } = this.#settings;
-    this.#cancelRenewal = this.#clock.setTimer(() => {
-      this.#threadWatch.noteTurn();
-      for (const execution of this.#running.keys()) {
-        if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);
-      }
-      this.#scheduleRenewal();
-    }, leaseDurationMs / 3);
-  }
-
-  #renew(execution: Execution): void {
-    const { leaseDurationMs } = this.#settings;
-    this.#renewing.add(execution);
-    this.#queue.renew(execution.task, { leaseDurationMs }).then(
-      (task) => execution.renewed(task.leaseUntil),
-      (error) => {
-        if (error instanceof QueueError) this.#lookAt(execution);
-        else this.#emitError(messageOf(error), execution.task);
-      },
-    ).finally(() => this.#renewing.delete(execution));
-  }
-
   // --- watching
 
   #onChanges(changes: TaskChanges): void {
     this.#threadWatch.noteTurn();
     if (changes === "reset") return this.#lookAgain();
     for (const change of changes) {
-      const execution = this.#latest.get(change.taskId);
-      if (execution !== undefined) followTask(execution, change);
-      if (this.#mayBecomeOurs(change)) this.#early.set(change.taskId, change);
+      this.#executions.onChange(change);
       if (
         change.status === "queued" &&
         (this.#handlers.has(change.type) || this.#adopted.has(change.taskId))
@@ -445,26 +344,9 @@ export class Worker {
     }
   }
 
-  /** While tasks of our own are being stored there may be no end of changes, so that only those are kept that end a lease. */
-  #mayBecomeOurs({ taskId, status, lockedBy }: TaskChange): boolean {
-    if (this.#claimsUnderWay > 0) return true;
-    const endsLease = status === "cancelled" || status === "queued";
-    return this.#giftsUnderWay > 0 && endsLease && lockedBy === this.workerId &&
-      !this.#latest.has(taskId);
-  }
-
   #lookAgain(): void {
     this.#doorbell.ring();
-    for (const execution of this.#latest.values()) this.#lookAt(execution);
-  }
-
-  /** Ends an execution whose lease is no longer what the queue says. */
-  #lookAt(execution: Execution): void {
-    this.#queue.get(execution.task.id).then(
-      (task) =>
-        task === undefined ? execution.interrupt("lease_lost") : followTask(execution, task),
-      (error) => this.#emitError(messageOf(error), execution.task),
-    );
+    this.#leases.checkAll();
   }
 
   // --- stopping
@@ -472,9 +354,8 @@ export class Worker {
   async #stop(): Promise<void> {
     this.#doorbell.ring();
     await this.#looping;
-    await Promise.race([Promise.all(this.#running.values()), this.#graceOver.promise]);
-    for (const execution of this.#running.keys()) execution.interrupt("stopping");
-    await Promise.all(this.#running.values());
+    await Promise.race([this.#executions.ended(), this.#graceOver.promise]);
+    await this.#executions.stop();
     await Promise.all(this.#threadsEnding);
     this.#unwatch();
     await this.#stopTimers();
@@ -484,7 +365,7 @@ export class Worker {
   /** Ends what the worker says of itself and of its leases from time to time. */
   async #stopTimers(): Promise<void> {
     this.#unwatchHandlers();
-    this.#cancelRenewal();
+    this.#leases.stop();
     await this.#heartbeat?.stop();
   }
 
@@ -501,67 +382,4 @@ export class Worker {
   #emitError(message: string, task?: Task): void {
     this.#emit({ kind: "error", task, message });
   }
-}
-
-type WorkerSettings = Required<
-  Pick<
-    WorkerOptions,
-    "workerId" | "concurrency" | "capabilities" | "strategy" | "leaseDurationMs" | "pollIntervalMs"
-  >
->;
-
-/** Interrupts an execution when `current` says that its lease has ended. News from before its lease says nothing. */
-function followTask(
-  execution: Execution,
-  current: { readonly status: TaskStatus; readonly leaseToken: number },
-): void {
-  const { leaseToken } = execution.task;
-  if (current.leaseToken < leaseToken) return;
-  if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");
-  else if (current.status === "cancelled") execution.interrupt("cancelled");
-  else if (current.status !== "leased") execution.interrupt("lease_lost");
-}
-
-function checkGraceMs(graceMs: unknown): number {
-  const problem = "as graceMs: a number of at least 0 is needed";
-  if (typeof graceMs !== "number") {
-    throw new TypeError(`Cannot use ${JSON.stringify(graceMs) ?? typeof graceMs} ${problem}`);
-  }
-  if (!(graceMs >= 0)) throw new RangeError(`Cannot use ${graceMs} ${problem}`);
-  return graceMs;
-}
-
-function resolveSettings(options: WorkerOptions): WorkerSettings {
-  const { leaseDurationMinMs, leaseDurationMaxMs, workerIdMaxLength } = TASK_LIMITS;
-  const defaults = WORKER_DEFAULTS;
-  const strategy = options.strategy ?? "priority";
-  if (!isClaimOrder(strategy)) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(strategy)} as strategy: allowed are ${CLAIM_ORDERS.join(", ")}`,
-    );
-  }
-  const leaseDurationMs = options.leaseDurationMs ?? defaults.leaseDurationMs;
-  const pollIntervalMs = options.pollIntervalMs ?? defaults.pollIntervalMs;
-  return {
-    workerId: checkName(
-      options.workerId ?? `worker-${crypto.randomUUID()}`,
-      "worker id",
-      workerIdMaxLength,
-    ),
-    concurrency: checkInteger(
-      options.concurrency ?? defaults.concurrency,
-      "concurrency",
-      1,
-      defaults.concurrencyMax,
-    ),
-    capabilities: checkPairs(options.capabilities ?? {}, "capabilities"),
-    strategy,
-    leaseDurationMs: checkInteger(
-      leaseDurationMs,
-      "leaseDurationMs",
-      leaseDurationMinMs,
-      leaseDurationMaxMs,
-    ),
-    pollIntervalMs: checkInteger(pollIntervalMs, "pollIntervalMs", 1, defaults.pollIntervalMaxMs),
-  };
 }

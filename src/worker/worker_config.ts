@@ -5,10 +5,11 @@ import { z } from "zod";
 import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
+import { WORKER_LIMITS } from "../domain/worker_limits.ts";
 import { LOG_LIMITS } from "./log_limits.ts";
 import { describeProblems, onlyFields } from "./schema_problems.ts";
 import { checkHost, WEBHOOK_TIMEOUT_MS } from "./webhook_handler.ts";
-import { WORKER_DEFAULTS } from "./worker.ts";
+import { withDefaults } from "./worker_options.ts";
 
 /** What can be configured from outside; the same as in `WorkerOptions`, and what the worker's queue and logs may take. */
 export interface WorkerConfig {
@@ -53,7 +54,7 @@ export interface WorkerConfigSources {
 }
 
 const { workerIdMaxLength, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
-const { concurrencyMax, pollIntervalMaxMs } = WORKER_DEFAULTS;
+const { concurrencyMax, pollIntervalMaxMs } = WORKER_LIMITS;
 const ID_ALLOWED = `a text of 1 to ${workerIdMaxLength} characters is needed`;
 const HOSTS_ALLOWED = "a list of hosts is needed";
 const HOST_ALLOWED =
@@ -116,11 +117,13 @@ export function resolveWorkerConfig(
   const settings: Settings = { ...written, ...defined(variables), ...defined(given) };
   return {
     workerId: settings.worker_id,
-    strategy: settings.scheduling_strategy ?? "priority",
-    leaseDurationMs: settings.lease_duration_ms ?? WORKER_DEFAULTS.leaseDurationMs,
-    concurrency: settings.concurrency ?? WORKER_DEFAULTS.concurrency,
-    capabilities: settings.capabilities ?? {},
-    pollIntervalMs: settings.poll_interval_ms ?? WORKER_DEFAULTS.pollIntervalMs,
+    ...withDefaults({
+      strategy: settings.scheduling_strategy,
+      leaseDurationMs: settings.lease_duration_ms,
+      concurrency: settings.concurrency,
+      capabilities: settings.capabilities,
+      pollIntervalMs: settings.poll_interval_ms,
+    }),
     webhookAllowedHosts: settings.webhook_allowed_hosts ?? [],
     webhookSecretFile: settings.webhook_secret_file,
     webhookTimeoutMs: settings.webhook_timeout_ms ?? WEBHOOK_TIMEOUT_MS.default,

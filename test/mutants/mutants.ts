@@ -625,7 +625,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "renew no lease while its handler runs",
-    file: "src/worker/worker.ts",
+    file: "src/worker/lease_keeper.ts",
     find:
       "        if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);\n",
     replace: "",
@@ -654,8 +654,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "forget what happened to a task while it was claimed",
-    file: "src/worker/worker.ts",
-    find: "    if (early !== undefined) followTask(execution, early);\n",
+    file: "src/worker/executions.ts",
+    find: "    if (early !== undefined) execution.interruptUnlessLeased(early);\n",
     replace: "",
     tests: WORKER,
   },
@@ -668,9 +668,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "never interrupt a handler whose lease another has",
-    file: "src/worker/worker.ts",
-    find: '  if (current.leaseToken > leaseToken) execution.interrupt("lease_lost");\n  else if',
-    replace: "  if",
+    file: "src/worker/execution.ts",
+    find: '    if (current.leaseToken > leaseToken) this.interrupt("lease_lost");\n    else if',
+    replace: "    if",
     tests: WORKER,
   },
   {

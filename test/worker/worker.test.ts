@@ -17,7 +17,8 @@ import {
   type TaskContext,
 } from "../../src/worker/handler_registry.ts";
 import { MemoryLogStore } from "../../src/worker/memory_log_store.ts";
-import { Worker, type WorkerOptions } from "../../src/worker/worker.ts";
+import { Worker } from "../../src/worker/worker.ts";
+import type { WorkerOptions } from "../../src/worker/worker_options.ts";
 import type { WorkerEvent } from "../../src/worker/worker_log.ts";
 import { type FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
