@@ -103,7 +103,7 @@ export { checkWebhookUrl, type Webhook, WEBHOOK_EVENTS, WEBHOOK_TYPE } from "./d
 export { withoutRepeats } from "./domain/without_repeats.ts";
 export { WORKER_LIMITS, type WorkerLimits } from "./domain/worker_limits.ts";
 export type { LostPart } from "./ledger/salvage.ts";
-export { checkNewSchedule } from "./ledger_queue/schedules/check_schedule.ts";
+export { checkNewSchedule } from "./queue_policy/new_schedule.ts";
 export {
   BackgroundTaskManager,
   type BackgroundTaskManagerOptions,

@@ -46,7 +46,7 @@ import type { LedgerAccess } from "./ledger_access.ts";
 import { exportAll, exportRecords, prepareRecordRequest } from "./records/export_records.ts";
 import { dryRunImport, importRecords, prepareImport } from "./records/import_records.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
-import { checkScheduleId, prepareSchedule } from "./schedules/check_schedule.ts";
+import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
 import {
   addSchedule,
   getSchedule,

@@ -5,7 +5,7 @@ import { checkInteger, checkName } from "../../domain/check.ts";
 import { messageOf } from "../../domain/errors.ts";
 import { TASK_LIMITS } from "../../domain/task.ts";
 import type { ScheduleRecord } from "../../queue/records.ts";
-import { prepareSchedule } from "../schedules/check_schedule.ts";
+import { prepareSchedule } from "../../queue_policy/new_schedule.ts";
 import type { ScheduleRow } from "../schedules/schedule_row.ts";
 import { checkDate, checkJsonText } from "./task_record.ts";
 

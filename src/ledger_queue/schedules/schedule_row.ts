@@ -5,6 +5,7 @@ import { canonicalJson } from "../../domain/json.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import type { CronTime } from "../../queue_policy/cron.ts";
+import type { PreparedSchedule } from "../../queue_policy/new_schedule.ts";
 import { SCHEDULE_TABLE } from "../rows/schema.ts";
 
 /** The columns of `schedules`, in order. */
@@ -41,17 +42,6 @@ export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
 
 /** Columns that a caller defines; two schedules with the same ones are the same. */
 const DEFINED = [...COLUMNS.slice(1, 14), "webhook_url", "webhook_events"] as const;
-
-/** A checked `NewSchedule`, in the forms of its columns; `is_paused` is null where it was not said. */
-export type PreparedSchedule = Omit<
-  ScheduleRow,
-  | "next_at_utc"
-  | "last_fired_at_utc"
-  | "last_task_id"
-  | "firings"
-  | "created_at_utc"
-  | "updated_at_utc"
->;
 
 /** The statements; a test reads their plans. */
 export const SCHEDULE_SQL = {
@@ -90,7 +80,7 @@ export function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
 }
 
 /** Whether both were defined in the same way. */
-export function isSame(known: ScheduleRow, wanted: PreparedSchedule): boolean {
+export function isSame(known: ScheduleRow, wanted: PreparedSchedule | ScheduleRow): boolean {
   return DEFINED.every((column) => {
     const [a, b] = [known[column], (wanted as Partial<ScheduleRow>)[column]];
     return a === b || (column === "payload" && canonicalText(a!) === canonicalText(b!));

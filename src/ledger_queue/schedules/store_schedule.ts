@@ -14,14 +14,14 @@ import { checkCron, nextInstant } from "../../queue_policy/cron.ts";
 import { checkLimit } from "../../queue_policy/page_request.ts";
 import { fillPage } from "../rows/page.ts";
 import { SCHEDULE_TABLE } from "../rows/schema.ts";
-import { checkScheduleId } from "./check_schedule.ts";
+import { checkScheduleId } from "../../queue_policy/new_schedule.ts";
 import { nextByThisClock, scheduleOf } from "./plan_schedule.ts";
+import type { PreparedSchedule } from "../../queue_policy/new_schedule.ts";
 import {
   byColumn,
   cronTimeOf,
   findSchedule,
   isSame,
-  type PreparedSchedule,
   put,
   SCHEDULE_SQL,
   type ScheduleRow,
@@ -53,7 +53,7 @@ export function addSchedule(
   schedule: PreparedSchedule,
   { replace, nowMs }: { readonly replace: boolean; readonly nowMs: number },
 ): AddScheduleResult {
-  const known = findSchedule(tx, schedule.schedule_id as string);
+  const known = findSchedule(tx, schedule.schedule_id);
   if (known === undefined) {
     checkRoom(tx);
     const row = newRow(schedule, nowMs);

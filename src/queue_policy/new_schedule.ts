@@ -1,17 +1,42 @@
 /**
- * New schedules: what a caller gives, checked before any effect, in the forms of its columns.
+ * New schedules: what a caller gives, checked before any effect, in the form in which it is stored.
  */
-import { checkInteger, checkName } from "../../domain/check.ts";
-import { TASK_LIMITS } from "../../domain/task.ts";
+import { checkInteger, checkName } from "../domain/check.ts";
+import { TASK_LIMITS } from "../domain/task.ts";
 import {
   CATCH_UP_POLICIES,
   type CatchUpPolicy,
   type NewSchedule,
   SCHEDULE_LIMITS,
-} from "../../queue/schedule.ts";
-import { checkCron } from "../../queue_policy/cron.ts";
-import { prepareTask } from "../../queue_policy/new_task.ts";
-import type { PreparedSchedule } from "./schedule_row.ts";
+} from "../queue/schedule.ts";
+import { checkCron } from "./cron.ts";
+import { prepareTask } from "./new_task.ts";
+
+/** A checked `NewSchedule`, in the forms of its columns. */
+export interface PreparedSchedule {
+  readonly schedule_id: string;
+  readonly type: string;
+  /** JSON. */
+  readonly payload: string;
+  readonly priority: number;
+  /** Canonical JSON. */
+  readonly compatibility: string;
+  readonly max_attempts: number;
+  /** JSON. */
+  readonly retry_policy: string | null;
+  readonly timeout_ms: number | null;
+  readonly every_ms: number | null;
+  readonly cron: string | null;
+  readonly time_zone: string;
+  readonly catch_up: CatchUpPolicy;
+  readonly catch_up_max: number;
+  readonly overlaps: 0 | 1;
+  /** `null` where the caller did not say. */
+  readonly is_paused: 0 | 1 | null;
+  readonly webhook_url: string | null;
+  /** Statuses, separated by blanks. */
+  readonly webhook_events: string | null;
+}
 
 /**
  * Checks a schedule as `addSchedule` will, without a queue; its payload may have `payloadMaxBytes` bytes, by default 256 KiB.
