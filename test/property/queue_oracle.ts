@@ -1,5 +1,5 @@
 /**
- * The oracle: a queue as SPEC.md section 1 describes it, in a plain array.
+ * The oracle: a queue as `docs/specification.md` describes it (section 1), in a plain array.
  *
  * It knows nothing of the implementation. It is shown each operation with its outcome, checks the outcome against its
  * own state, and moves on; what the specification leaves to chance (ids, jitter, a weighted draw) it checks for its

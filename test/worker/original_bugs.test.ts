@@ -1,5 +1,5 @@
 /**
- * Bugs of the Python original that must not come back, as far as the worker is concerned: one test per ✗ of the SPEC.
+ * Bugs of the Python original that must not come back, as far as the worker is concerned: one test for each ✗ of `docs/specification.md`.
  */
 import { assert, assertEquals } from "@std/assert";
 import { openQueue } from "../../src/compose/open_queue.ts";
