@@ -108,27 +108,10 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
     finished_at_utc: isFinal(status) ? checkDate(record.finishedAt, "finishedAt") : null,
     created_at_utc: checkDate(record.createdAt, "createdAt"),
     updated_at_utc: checkDate(record.updatedAt, "updatedAt"),
-    locked_by: optional(
-      record.lockedBy,
-      (worker) => checkExactName(worker, "worker id", TASK_LIMITS.workerIdMaxLength),
-    ),
-    lease_token: checkInteger(record.leaseToken, "lease token", 0, importedNumberMax),
-    error_message: optional(
-      record.errorMessage,
-      (text) => checkText(text, "error message", TASK_LIMITS.errorMessageMaxLength),
-    ),
+    ...outcomeOf(record),
     idempotency_key: optional(
       record.idempotencyKey,
       (key) => checkExactName(key, "idempotency key", TASK_LIMITS.idempotencyKeyMaxLength),
-    ),
-    result: optional(
-      record.resultText,
-      (text) => checkJsonText(text, "result", TASK_LIMITS.resultMaxBytes),
-    ),
-    progress_percent: optional(record.progress, checkPercent),
-    progress_message: optional(
-      record.progressMessage,
-      (text) => checkText(text, "progress message", TASK_LIMITS.progressMessageMaxLength),
     ),
     retry_policy: optional(
       record.retryPolicy,
@@ -144,6 +127,43 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
     ),
     parents: checkParents(record),
     webhook: optional(record.webhook, prepareWebhook),
+  };
+}
+
+/** What attempts have left behind. */
+function outcomeOf(record: TaskRecord): Pick<
+  PreparedRecord,
+  | "locked_by"
+  | "lease_token"
+  | "error_message"
+  | "result"
+  | "progress_percent"
+  | "progress_message"
+> {
+  return {
+    locked_by: optional(
+      record.lockedBy,
+      (worker) => checkExactName(worker, "worker id", TASK_LIMITS.workerIdMaxLength),
+    ),
+    lease_token: checkInteger(
+      record.leaseToken,
+      "lease token",
+      0,
+      TASK_LIMITS.importedNumberMax,
+    ),
+    error_message: optional(
+      record.errorMessage,
+      (text) => checkText(text, "error message", TASK_LIMITS.errorMessageMaxLength),
+    ),
+    result: optional(
+      record.resultText,
+      (text) => checkJsonText(text, "result", TASK_LIMITS.resultMaxBytes),
+    ),
+    progress_percent: optional(record.progress, checkPercent),
+    progress_message: optional(
+      record.progressMessage,
+      (text) => checkText(text, "progress message", TASK_LIMITS.progressMessageMaxLength),
+    ),
   };
 }
 
