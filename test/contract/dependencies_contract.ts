@@ -5,24 +5,12 @@ import { maintenanceOf } from "../../src/queue/maintenance.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { QueueOptions } from "../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import type { FakeClock } from "../support/fake_clock.ts";
-
-/** Runs a test with a fresh queue whose time is `clock`'s. */
-export type UseClockedQueue = (
-  options: Pick<QueueOptions, "retryPolicy">,
-  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-) => Promise<void>;
+import { behavioursOf, type UseQueue } from "./suite.ts";
 
 /** Registers the suite for one implementation. */
-export function dependenciesContract(name: string, useQueue: UseClockedQueue): void {
-  const behaviour = (
-    what: string,
-    test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-  ): void => {
-    Deno.test(`${name}: ${what}`, () => useQueue({}, test));
-  };
+export function dependenciesContract(name: string, useQueue: UseQueue): void {
+  const behaviour = behavioursOf(name, useQueue);
 
   // --- waiting
 

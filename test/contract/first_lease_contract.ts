@@ -4,20 +4,14 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { EnqueueOptions, TaskChange, TaskQueue } from "../../src/queue/task_queue.ts";
-import type { FakeClock } from "../support/fake_clock.ts";
-import type { UseClockedQueue } from "./dependencies_contract.ts";
+import type { EnqueueOptions, TaskChange } from "../../src/queue/task_queue.ts";
+import { behavioursOf, type UseQueue } from "./suite.ts";
 
 const LEASE_TO = { workerId: "maker", leaseDurationMs: 1000 };
 
 /** Registers the suite for one implementation. */
-export function firstLeaseContract(name: string, useQueue: UseClockedQueue): void {
-  const behaviour = (
-    what: string,
-    test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-  ): void => {
-    Deno.test(`${name}: ${what}`, () => useQueue({}, test));
-  };
+export function firstLeaseContract(name: string, useQueue: UseQueue): void {
+  const behaviour = behavioursOf(name, useQueue);
 
   behaviour(
     "enqueue() with leaseTo gives what a claim right after it would give",

@@ -12,7 +12,7 @@ import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 
 /** Runs a test with a fresh queue whose time is `clock`'s. */
-export type UseClockedQueue = (
+export type UseQueue = (
   options: Pick<QueueOptions, "retryPolicy">,
   test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
 ) => Promise<void>;
@@ -20,7 +20,7 @@ export type UseClockedQueue = (
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 1, maxDelayMs: 1000 };
 
 /** Registers the suite for one implementation. */
-export function queueOperationsContract(name: string, useQueue: UseClockedQueue): void {
+export function queueOperationsContract(name: string, useQueue: UseQueue): void {
   const behaviour = (
     what: string,
     test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,

@@ -7,19 +7,14 @@ import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import type { NewSchedule } from "../../src/queue/schedule.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
-import type { UseClockedQueue } from "./dependencies_contract.ts";
+import { behavioursOf, type UseQueue } from "./suite.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
 /** Registers the suite for one implementation. */
-export function schedulesContract(name: string, useQueue: UseClockedQueue): void {
-  const behaviour = (
-    what: string,
-    test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-  ): void => {
-    Deno.test(`${name}: ${what}`, () => useQueue({}, test));
-  };
+export function schedulesContract(name: string, useQueue: UseQueue): void {
+  const behaviour = behavioursOf(name, useQueue);
 
   behaviour(
     "the webhook of a schedule is told of the ends of its tasks, and one that differs makes it another",

@@ -10,27 +10,15 @@ import {
   RetryAfterError,
 } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { QueueOptions } from "../../src/compose/open_queue.ts";
 import type { ClaimRequest, TaskChange, TaskQueue } from "../../src/queue/task_queue.ts";
-import type { FakeClock } from "../support/fake_clock.ts";
 import { until } from "../support/until.ts";
-
-/** Runs a test with a fresh queue whose time is `clock`'s. */
-export type UseQueue = (
-  options: Pick<QueueOptions, "retryPolicy" | "payloadMaxBytes">,
-  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-) => Promise<void>;
+import { behavioursOf, type UseQueue } from "./suite.ts";
 
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 2, maxDelayMs: 3000 };
 
 /** Registers the suite for one implementation. */
 export function taskQueueContract(name: string, useQueue: UseQueue): void {
-  const behaviour = (
-    what: string,
-    test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-  ): void => {
-    Deno.test(`${name}: ${what}`, () => useQueue({}, test));
-  };
+  const behaviour = behavioursOf(name, useQueue);
 
   // --- enqueue
 

@@ -7,20 +7,14 @@ import { PermanentError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import { type Webhook, WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import type { FakeClock } from "../support/fake_clock.ts";
-import type { UseClockedQueue } from "./dependencies_contract.ts";
+import { behavioursOf, type UseQueue } from "./suite.ts";
 
 const URL_GIVEN = "https://hooks.example.com/done?x=1#part";
 const URL_KEPT = "https://hooks.example.com/done?x=1";
 
 /** Registers the suite for one implementation. */
-export function webhooksContract(name: string, useQueue: UseClockedQueue): void {
-  const behaviour = (
-    what: string,
-    test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-  ): void => {
-    Deno.test(`${name}: ${what}`, () => useQueue({}, test));
-  };
+export function webhooksContract(name: string, useQueue: UseQueue): void {
+  const behaviour = behavioursOf(name, useQueue);
 
   behaviour(
     "each way to end enqueues a delivery that says so, and nothing else does",

@@ -1,0 +1,23 @@
+/**
+ * How a contract suite says what it asks for: each behaviour with a fresh queue and a clock of its own.
+ */
+import type { QueueOptions } from "../../src/compose/open_queue.ts";
+import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import type { FakeClock } from "../support/fake_clock.ts";
+
+/** Runs a test with a fresh queue whose time is `clock`'s. */
+export type UseQueue = (
+  options: Pick<QueueOptions, "retryPolicy" | "payloadMaxBytes">,
+  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
+) => Promise<void>;
+
+/** Registers one behaviour of an implementation. */
+export type Behaviour = (
+  what: string,
+  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
+) => void;
+
+/** Registers behaviours of the implementation that is called `name`. */
+export function behavioursOf(name: string, useQueue: UseQueue): Behaviour {
+  return (what, test) => Deno.test(`${name}: ${what}`, () => useQueue({}, test));
+}
