@@ -119,7 +119,7 @@ Deno.test("the recipes for start-up use commands and options that there are", as
   const worker = commandsOf(program).find((command) => command.name() === "worker")!;
   const known = [...worker.options, ...program.options].map(({ long }) => long);
   for (const language of ["ini", "xml", "powershell"]) {
-    const [recipe, ...others] = await blocksOf(language, "README.md");
+    const [recipe, ...others] = await blocksOf(language, "docs/deploy.md");
     assertEquals(others, []);
     const options = recipe!.match(/--[a-z-]+/g)!;
     assert(/\bworker\b/.test(recipe!) && options.length >= 2, language);
