@@ -34,7 +34,7 @@ const batchLine = z.strictObject({
     .optional(),
 });
 
-/** How many wrong lines an error tells of. */
+/** How many wrong lines an error names. */
 const LINES_TOLD = 10;
 
 /** The tasks that a batch file asks for. @throws UsageError with every line that is wrong, and what is wrong in it. */

@@ -1,6 +1,6 @@
 /**
- * Handlers that would end the process: it is not theirs. An exit throws at its caller, and what is thrown while nobody
- * catches it is told, so that no other task is lost and the exit code stays the command's own.
+ * Handlers that would end the process: it is not theirs. An exit throws at its caller, and what is thrown without being
+ * caught is reported, so that no other task is lost and the exit code stays the command's own.
  */
 import process from "node:process";
 import { messageOf } from "../src/mod.ts";
@@ -29,7 +29,7 @@ function refuseExit(code: unknown = 0): never {
   );
 }
 
-/** Does `work` while `tell` hears of what nobody catches and of rejections that nobody handles, which then end nothing. */
+/** Does `work`; `tell` is called with uncaught errors and unhandled rejections, which then end nothing. */
 export async function survivingStrays<T>(
   tell: (message: string) => void,
   work: () => Promise<T>,

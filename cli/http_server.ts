@@ -27,7 +27,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** What is served, and who is told. */
+/** What is served, and the callbacks. */
 export interface Serving {
   readonly address: Address;
   readonly handler: (request: Request) => Response | Promise<Response>;

@@ -34,7 +34,7 @@ export const STOPPING_NOTE = `stopping: handlers have ${
 /**
  * Starts to listen: the first interrupt is answered with `note`, one that comes more than a second later exits with 130.
  *
- * @param nowMs A clock that nobody sets; default the system's.
+ * @param nowMs A clock that is never set; default the system's.
  */
 export function listenForInterrupts(
   io: CliIo,

@@ -22,7 +22,7 @@ export interface CliIo {
   readonly outIsTerminal: boolean;
   /** Whether a person reads standard error. */
   readonly errIsTerminal: boolean;
-  /** Aborts when the reader of standard output has gone: what never ends by itself should end then. */
+  /** Aborts when the reader of standard output has gone: work that never ends by itself should end then. */
   readonly outClosed: AbortSignal;
   /** How many columns the terminal on standard output has at this moment; 80 where there is none. */
   outColumns(): number;

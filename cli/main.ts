@@ -102,7 +102,10 @@ export function createProgram(
     .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
     .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
     .option("--url <url>", "ask a server instead of files (default: HOLDFAST_URL)")
-    .option("--token <token>", "who asks it (better: HOLDFAST_TOKEN, which nobody sees)")
+    .option(
+      "--token <token>",
+      "the token to send (better: HOLDFAST_TOKEN, which other users cannot see)",
+    )
     .option("--json", "answer with one JSON document on standard output")
     .addHelpText("after", START_HERE)
     .configureHelp({ showGlobalOptions: true })

@@ -1,5 +1,5 @@
 /**
- * Readers of option values: each turns a text into a value or says what it needs.
+ * Readers of option values: each turns a string into a value or says what it needs.
  */
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { checkInstant, TASK_LIMITS } from "../src/mod.ts";

@@ -88,7 +88,7 @@ const START_OF_LINE = "\r";
 const CLEAR_LINE = "\u001b[K";
 
 /**
- * Does work of which nobody knows how long it takes: meanwhile a terminal shows `label` and the seconds that have passed,
+ * Does work that takes an unknown time: meanwhile a terminal shows `label` and the seconds that have passed,
  * and nothing of it stays. Anywhere else nothing is written.
  */
 export async function showingWork<T>(

@@ -78,7 +78,7 @@ export class RemoteDesk implements Desk {
   readonly #base: string;
   readonly #headers: Readonly<Record<string, string>>;
 
-  /** @throws UsageError when the address is none, or the token cannot be sent. */
+  /** @throws UsageError when the address is not one, or the token cannot be sent. */
   constructor({ url, token }: RemoteOptions) {
     this.#base = checkUrl(url);
     if (token !== undefined && !/^[\w.~+/=-]+$/.test(token)) {

@@ -2,7 +2,7 @@
  * Colours: on a terminal only, and as `NO_COLOR` and `FORCE_COLOR` say. Without colour every text stays as it is.
  */
 
-/** Ways to write a text. */
+/** Ways to write a string. */
 export interface Style {
   bold(text: string): string;
   dim(text: string): string;
@@ -27,7 +27,7 @@ export const PLAIN: Style = styleOf(false);
 /** Writes in colour. */
 export const COLOURED: Style = styleOf(true);
 
-/** What to write with: `NO_COLOR` goes before `FORCE_COLOR`, and both before what the stream is. */
+/** What to write with: `NO_COLOR` takes precedence over `FORCE_COLOR`, and both over what the stream is. */
 export function chooseStyle(
   isTerminal: boolean,
   environment: (name: string) => string | undefined,

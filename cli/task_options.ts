@@ -134,7 +134,7 @@ function retryPolicyOf(options: TaskOptions): Partial<RetryPolicy> | undefined {
   return { initialDelayMs: retryDelay, multiplier: retryMultiplier, maxDelayMs: retryMaxDelay };
 }
 
-/** @throws UsageError when events are given and nobody is to be told. */
+/** @throws UsageError when events are given without a URL. */
 function webhookOf({ webhook, webhookEvents }: TaskOptions): Webhook | undefined {
   if (webhook !== undefined) return { url: webhook, events: webhookEvents };
   if (webhookEvents === undefined) return undefined;
@@ -179,7 +179,7 @@ function encodingAdvice(path: string): string {
 }
 
 /**
- * The JSON value of a text that the user gave in `where`.
+ * The JSON value of a string that the user gave in `where`.
  *
  * @throws UsageError when it is not JSON, with `hint`, or has a number that would be rounded.
  */

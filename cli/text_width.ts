@@ -1,5 +1,5 @@
 /**
- * How wide a text is on a terminal: wide characters (CJK, emoji) take two columns, combining ones none.
+ * How wide a string is on a terminal: wide characters (CJK, emoji) take two columns, combining ones none.
  *
  * Texts are measured and cut by grapheme, so that no character is ever torn.
  */

@@ -26,12 +26,12 @@ export interface WebhookCommandOptions {
 
 /** What `--config` takes. */
 export const CONFIG_HELP =
-  "settings in .json, .yaml or .toml; HOLDFAST_… variables go before it, options before both";
+  "settings in .json, .yaml or .toml; HOLDFAST_… variables take precedence over it, options over both";
 
 /** Adds the options of webhooks to a command. */
 export function addWebhookOptions(command: AnyCommand): void {
   command
-    .option("--webhook-allowed-hosts <host...>", "deliver webhooks to these (default: to nobody)")
+    .option("--webhook-allowed-hosts <host...>", "deliver webhooks to these (default: none)")
     .option(
       "--webhook-secret-file <file>",
       `what webhooks are signed with (default: ${WEBHOOK_SECRET_VARIABLE})`,

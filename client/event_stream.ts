@@ -12,7 +12,7 @@ export interface StreamEvent {
   readonly data: string;
 }
 
-/** The events of a body, until it ends. Comments are passed over; an event that is cut off at the end is none. */
+/** The events of a body, until it ends. Comments are passed over; an event that is cut off at the end is dropped. */
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
 ): AsyncGenerator<StreamEvent, void> {

@@ -2,7 +2,7 @@
  * `deno task compile` and `deno task compile:windows`: the program as one file in `dist/`.
  *
  * `--deno=PATH` names the Deno that makes it (default: the one that runs this). All other options go to its `deno compile`:
- * `--target`, `--output`, `--no-check`. What is embedded is told before it is done.
+ * `--target`, `--output`, `--no-check`. What is embedded is printed before it is done.
  */
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +17,7 @@ const DIST = join(CHECKOUT, "dist");
 /** Begins the option that is ours. */
 const DENO_OPTION = "--deno=";
 
-/** The commit that is checked out; `null` when nobody knows. */
+/** The commit that is checked out; `null` when unknown. */
 async function commit(): Promise<string | null> {
   try {
     const { success, stdout } = await new Deno.Command("git", {

@@ -12,7 +12,7 @@ export const PERMISSIONS: readonly string[] = [
   "--allow-write",
   // QUEUE_DB_PATH, HOLDFAST_…, TASK_…, NO_COLOR, and what handlers read
   "--allow-env",
-  // serve listens where it is told, --url asks any server, webhooks go to allowed hosts, handlers call others
+  // serve listens where its options say, --url asks any server, webhooks go to allowed hosts, handlers call others
   "--allow-net",
   // command modules start programs, each under a watcher
   "--allow-run",

@@ -17,7 +17,7 @@ import { printable } from "../task_text.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the environment asks for: a configuration, or why it is none. */
+/** What the environment asks for: a configuration, or why it is not valid. */
 interface Asked {
   readonly config: TaskExecutionConfig | null;
   readonly problem: string | null;
@@ -132,7 +132,7 @@ function reasonOf(env: Environment): string {
   const said = (name: string): string | undefined => env[name]?.trim() || undefined;
   const [backend, flag] = [said("TASK_BACKEND"), said("USE_QUEUE_SYSTEM")];
   if (backend !== undefined) {
-    const before = flag === undefined ? "" : ", which goes before USE_QUEUE_SYSTEM";
+    const before = flag === undefined ? "" : ", which takes precedence over USE_QUEUE_SYSTEM";
     return `TASK_BACKEND is ${JSON.stringify(backend)}${before}`;
   }
   if (flag !== undefined) {
@@ -151,7 +151,7 @@ function textOf(document: DocumentOf<"Backend">): string {
     ),
     "",
     ...queueLines(document),
-    "An option in the application's code goes before its environment.",
+    "An option in the application's code takes precedence over its environment.",
   ];
   for (const shell of SHELLS) lines.push("", ...commandLines(shell, document));
   return lines.map(printable).join("\n");

@@ -55,7 +55,7 @@ const ACTS: readonly Act[] = [
   },
 ];
 
-/** Adds the commands. Exit code 1: the status of a task does not allow it; 3: there is none; the others are done all the same. */
+/** Adds the commands. Exit code 1: the status of a task does not allow it; 3: there is no such task; the others are done all the same. */
 export function addByHandCommands(program: Program, app: App): void {
   for (const act of ACTS) {
     program.command(act.name)

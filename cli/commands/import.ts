@@ -47,7 +47,7 @@ export function addImportCommand(program: Program, app: App): void {
     .description("bring in the tasks of the Python system's database, or of `export`")
     .argument("<file>", "a SQLite database with task_queue, or NDJSON; it is only read")
     .option("--dry-run", "say what would be imported, and change nothing")
-    .option("--skip-invalid", "leave out rows that are no tasks, and list them")
+    .option("--skip-invalid", "leave out rows that are not tasks, and list them")
     .option(
       "--clamp",
       "bring values that are out of range to the nearest allowed one, and list them",

@@ -63,7 +63,7 @@ const VERDICTS = Object.freeze({
   damaged: { text: "the queue is damaged", code: EXIT.storage },
   unknown: { text: "the queue could not be checked", code: EXIT.notFound },
   untried: {
-    text: "the queue's files are whole, but a copy of it could not be tried out here",
+    text: "the queue's files are whole, but a copy of it could not be tested here",
     code: EXIT.notFound,
   },
 });
@@ -74,7 +74,7 @@ interface Examination {
   readonly verdict: keyof typeof VERDICTS;
 }
 
-/** The files are read first, for which no permission to write is needed; only then a copy is tried out. */
+/** The files are read first, for which no permission to write is needed; only then a copy is tested. */
 async function examine(session: Session): Promise<Examination> {
   try {
     const report = await withQueueToRead(session, (queue) => queue.integrityCheck());

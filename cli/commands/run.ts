@@ -1,5 +1,5 @@
 /**
- * `holdfast run TYPE`: stores a task, follows its log and progress until it is final, and ends by its outcome.
+ * `holdfast run TYPE`: stores a task, follows its log and progress until it is final, and exits with its outcome.
  */
 import {
   isFinal,
@@ -41,14 +41,14 @@ type RunOptions = TaskOptions & RoomOptions & {
   config?: string;
 };
 
-/** Who waits longer than this is told that no worker has taken the task, in milliseconds. */
+/** After this time a message says that no worker has taken the task, in milliseconds. */
 const LONELY_AFTER_MS = 3000;
 
 /** Adds the command. Exit code 1: the task failed or was cancelled. */
 export function addRunCommand(program: Program, app: App): void {
   const base = program.command("run").argument("<type>", "which handler executes it");
   const command = addTaskOptions(base)
-    .description("store a task, follow it to its end, and exit by its outcome")
+    .description("store a task, follow it to its end, and exit with its outcome")
     .option("--handlers <file>", "execute this task in this process, with this handler file")
     .option("--modules <file>", "execute this task in this process, with these command modules")
     .option("--config <file>", `with --handlers or --modules: ${CONFIG_HELP}`);

@@ -27,7 +27,7 @@ export interface Principal {
   readonly scopes: readonly Scope[];
 }
 
-/** Says who asks; `undefined` for nobody known, who is answered 401. */
+/** Who sent the request; `undefined` when unknown, which is answered with 401. */
 export type Access = (c: Context) => Principal | undefined | Promise<Principal | undefined>;
 
 /** Everybody may do everything. */

@@ -162,7 +162,7 @@ class LogTail {
     }
   }
 
-  /** Also true for lines that were there before. A log that cannot be read counts as grown: whoever reads it next is told why it cannot be. */
+  /** Also true for lines that were there before. A log that cannot be read counts as grown: the next read says why it cannot be. */
   async #hasGrown(): Promise<boolean> {
     try {
       const end = await this.#logs.end(this.#taskId);

@@ -110,7 +110,7 @@ class EventPump {
       if (event === "silence") return controller.enqueue(encoder.encode(": still here\n\n"));
       if (!event.done) return controller.enqueue(encoder.encode(textOf(event.value)));
     } catch (thrown) {
-      // The reader asks again and is told by a status what is wrong.
+      // The reader asks again; the status of that answer says what the problem is.
       this.#options.onError(thrown);
       controller.enqueue(encoder.encode(": something went wrong on our side\n\n"));
     }

@@ -86,7 +86,7 @@ function webhookUrl(): z.ZodString {
   });
 }
 
-/** Where to tell of a task's end. */
+/** Where to report that a task has ended. */
 export const webhookSchema = z.strictObject({
   url: webhookUrl().openapi({
     description: "An http or https URL without user name and password, at most 2000 characters",

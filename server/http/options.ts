@@ -79,7 +79,7 @@ const RANGES = Object.freeze({
 /**
  * Fills in the defaults and checks what was given.
  *
- * @throws TypeError when not exactly one queue is given, or an origin is none; RangeError when a number is out of its range.
+ * @throws TypeError when not exactly one queue is given, or an origin is not one; RangeError when a number is out of its range.
  */
 export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   const { logs, version, access, closing } = options;

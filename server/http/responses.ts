@@ -97,7 +97,7 @@ export interface EventStreamResponse {
   content: { "text/event-stream": { schema: z.ZodString } };
 }
 
-/** The stream of server-sent events that `description` tells of. */
+/** The stream of server-sent events that `description` describes. */
 export function eventStreamResponse(description: string): EventStreamResponse {
   return { description, content: { "text/event-stream": { schema: z.string() } } };
 }

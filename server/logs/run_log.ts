@@ -25,7 +25,7 @@ export const LOG_START: LogCursor = Object.freeze({ offset: 0, lines: 0 });
 /** What a cursor looks like. As the id of an event it goes on with the status told last, and `-end` after the last event. */
 export const CURSOR_PATTERN = /^(\d{1,15})-(\d{1,9})(-[0-9a-f]{8})?(-end)?$/;
 
-/** The cursor of a text that matches `CURSOR_PATTERN`. */
+/** The cursor in a string that matches `CURSOR_PATTERN`. */
 export function cursorOf(text: string): LogCursor {
   const [, offset, lines] = CURSOR_PATTERN.exec(text)!;
   return { offset: Number(offset), lines: Number(lines) };

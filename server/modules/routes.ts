@@ -132,7 +132,7 @@ function requireModule(handlers: HandlerRegistry, id: string): HandlerEntry {
   throw new HttpError("MODULE_NOT_FOUND", `Cannot find module ${JSON.stringify(id)}`);
 }
 
-/** Deliveries of webhooks are the queue's own: nobody can run one. */
+/** Deliveries of webhooks are the queue's own: no request can run one. */
 function isModule({ type }: HandlerEntry): boolean {
   return type !== WEBHOOK_TYPE;
 }

@@ -121,7 +121,7 @@ export const schedulingFields = {
     ]),
   ).max(TASK_LIMITS.parentsMax).optional().openapi({
     description:
-      "Its parents, by task id (a number) or run id (a text): it runs once all of them are final",
+      "Its parents, by task id (a number) or run id (a string): it runs once all of them are final",
     example: [],
   }),
   on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional().openapi({

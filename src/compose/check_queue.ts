@@ -1,5 +1,5 @@
 /**
- * Validation: whether the durable queue works here, tried out on a scratch copy.
+ * Validation: whether the durable queue works here, tested on a scratch copy.
  */
 import { messageOf } from "../domain/errors.ts";
 import { TASK_EXECUTION_DEFAULTS } from "../manager/config.ts";

@@ -40,7 +40,7 @@ const SILENT = (): void => {};
 
 /**
  * Reads a file of tasks: a database of the Python system (tables `task_queue`, `workers`, `task_logs`) or NDJSON. The file is
- * only read; it and its tasks are held in memory, about 0.4 GB for 50,000 ordinary ones. Rows that are no tasks are in
+ * only read; it and its tasks are held in memory, about 0.4 GB for 50,000 ordinary ones. Rows that are not tasks are in
  * `problems`.
  *
  * @throws StorageError when it cannot be read, is damaged or of another kind, or rows of it stand in a write-ahead log or a

@@ -47,7 +47,7 @@ export interface QueueOptions extends QueueSettings {
    * where it can. Default: a line on the standard error, the same one once a minute.
    */
   readonly onBackgroundError?: (error: Error) => void;
-  /** Is told when the queue is closed; default nobody. */
+  /** Called when the queue is closed. Default: none. */
   readonly onClosed?: () => void;
 }
 

@@ -66,7 +66,7 @@ export async function executeLongRunning(
   return await executeLong(denoProcesses, runId, request, options);
 }
 
-/** Runs batches of scripts, so many at the same time. The limit holds over all batches of one executor. */
+/** Runs batches of scripts, up to `maxConcurrent` at a time. The limit holds over all batches of one executor. */
 export class ConcurrentExecutor extends ConcurrentModules {
   /**
    * Runs nothing yet.

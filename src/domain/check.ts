@@ -15,7 +15,7 @@ export function checkPercent(percent: unknown): number {
   throw new RangeError(`Cannot report progress ${percent}: ${needed}`);
 }
 
-/** @throws TypeError when `given` has a key that is not among `known`; a key without a value is none. */
+/** @throws TypeError when `given` has a key that is not among `known`; a key without a value counts as absent. */
 export function checkOptions(given: object, known: readonly string[], where: string): void {
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined || known.includes(name)) continue;
@@ -31,7 +31,7 @@ export interface Choosing {
   readonly doing: string;
 }
 
-/** `value`, one of `allowed`; a string `what` names it as in `Cannot use "x" as strategy`. @throws TypeError when it is none of them. */
+/** `value`, one of `allowed`; a string `what` names it as in `Cannot use "x" as strategy`. @throws TypeError when it is not one of them. */
 export function checkOneOf<T extends string>(
   value: unknown,
   allowed: readonly T[],
@@ -47,11 +47,11 @@ export function checkOneOf<T extends string>(
 /**
  * A name (task type, run id, worker id, key): trimmed, not blank, printable, at most `maxLength` characters.
  *
- * @throws TypeError when it is not such a text.
+ * @throws TypeError when it is not such a string.
  */
 export function checkName(value: unknown, what: string, maxLength: number): string {
   if (typeof value !== "string") {
-    throw new TypeError(`Cannot use ${typeof value} as ${what}: a text is needed`);
+    throw new TypeError(`Cannot use ${typeof value} as ${what}: a string is needed`);
   }
   const name = value.trim();
   if (name === "") {

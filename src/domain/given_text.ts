@@ -2,7 +2,7 @@
  * Text from outside, as bytes and as JSON: what would be stored otherwise than it was written is found before it is.
  */
 
-/** What a text may begin with to say how it is encoded. UTF-8's own mark needs no looking for: its decoder drops it. */
+/** The marks with which a string may begin to say its encoding. UTF-8's own mark is not among them: its decoder drops it. */
 const MARKS: readonly (readonly [first: number, second: number, encoding: string])[] = [
   [0xff, 0xfe, "utf-16le"],
   [0xfe, 0xff, "utf-16be"],
@@ -50,7 +50,7 @@ export interface RoundedNumber {
   readonly value: number;
 }
 
-/** What a text has at least in which a number may be rounded: a long row of digits, or a large exponent. */
+/** Matches every string in which a number may be rounded: it has a long row of digits, or a large exponent. */
 const SUSPECT = /[\d.]{16}|[eE][+-]?\d{3}/;
 
 /** So many digits of a fraction always make a difference, and no program writes more of them to tell two numbers apart. */

@@ -5,7 +5,7 @@
 /** Every type of a parameter. */
 export const PARAMETER_TYPES = ["number", "text", "select", "checkbox"] as const;
 
-/** What kind of value a parameter has: a number, a text, one of `options`, or true or false. */
+/** What kind of value a parameter has: a number, a string, one of `options`, or true or false. */
 export type ParameterType = typeof PARAMETER_TYPES[number];
 
 /** A value of a parameter. */
@@ -39,9 +39,9 @@ export interface ModuleParameter {
   readonly max: number | null;
   /** Whether a number must be an integer. */
   readonly integer: boolean;
-  /** The least length of a text, in UTF-16 units, or `null`. */
+  /** The least length of a string, in UTF-16 units, or `null`. */
   readonly minLength: number | null;
-  /** The greatest length of a text, in UTF-16 units, or `null`. */
+  /** The greatest length of a string, in UTF-16 units, or `null`. */
   readonly maxLength: number | null;
   /** A regular expression that the whole text must match, or `null`. */
   readonly pattern: string | null;

@@ -34,7 +34,7 @@ export const PARENT_FAILURE_POLICIES = ["fail", "skip", "run"] as const;
  */
 export type ParentFailurePolicy = typeof PARENT_FAILURE_POLICIES[number];
 
-/** How a task refers to another one: its id (a number) or its run id (a text). */
+/** How a task refers to another one: its id (a number) or its run id (a string). */
 export type TaskReference = number | string;
 
 /** The bounds of every field of a task, in the units of their names. */
@@ -186,7 +186,7 @@ export interface Task {
   readonly timeoutMs: number | null;
   /** How many of its parents are not final yet; it is not claimed before this is 0. Always 0 unless queued. */
   readonly waitsFor: number;
-  /** The enqueueing's place in a distributed trace, a W3C `traceparent`; `null` when nobody traced it. */
+  /** The enqueueing's place in a distributed trace, a W3C `traceparent`; `null` when it was not traced. */
   readonly traceParent: string | null;
 }
 
@@ -217,7 +217,7 @@ export interface NewTask {
   readonly timeoutMs?: number;
   /**
    * Its parents, at most 1,000: it is not claimed before all of them are final. Each is named by its task id (a number) or
-   * its run id (a text), and in a batch also by the `runId` of another task of the same batch, earlier or later. The same
+   * its run id (a string), and in a batch also by the `runId` of another task of the same batch, earlier or later. The same
    * parent named twice counts once. Default none.
    */
   readonly dependsOn?: readonly TaskReference[];

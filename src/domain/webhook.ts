@@ -29,7 +29,7 @@ export function checkWebhookUrl(value: unknown): string {
   return url.href;
 }
 
-/** Where to tell of a task's end. */
+/** Where to report that a task has ended. */
 export interface Webhook {
   /** An `http:` or `https:` URL of at most 2,000 characters, without user name and password. */
   readonly url: string;

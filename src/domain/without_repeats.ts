@@ -1,5 +1,5 @@
 /**
- * What goes wrong again each second is told once a minute.
+ * An error that happens again each second is reported once a minute.
  */
 import { type Clock, systemClock } from "./clock.ts";
 

@@ -3,7 +3,7 @@
  *
  * The snapshot is in place, durably, before a segment that it includes is removed. Meanwhile others go on; who writes faster
  * than the snapshot is written waits for it, so that the journal stays below the snapshot's size and a checkpoint's minimum.
- * Nothing is replaced or removed that is not this queue's: right before each step it is looked whose the file is, and
+ * Nothing is replaced or removed that is not this queue's: right before each step the code checks whose the file is, and
  * whether the folder is still the same.
  */
 import { invariant } from "../domain/errors.ts";

@@ -1,9 +1,9 @@
 /**
- * The manner of an fsync: whether it may hold up this thread.
+ * How an fsync runs: blocking this thread or not.
  *
  * On a fast disk that saves the way to another thread and back, which costs as much as the fsync itself. But while the
- * thread is held up nobody's operation can come to share the next commit: 32 callers would get an fsync each. So now and
- * then an fsync lets others in, ever more seldom while nobody comes; when several came, the next ones do too.
+ * thread is held up no operation can come to share the next commit: 32 callers would get an fsync each. So now and
+ * then an fsync lets others in, ever more seldom while none comes; when several came, the next ones do too.
  */
 
 /** How many fsyncs in a row may hold up the thread. */
@@ -16,7 +16,7 @@ const CROWD = 2;
 export class SyncManner {
   /** How many fsyncs may still hold up the thread until one lets others in. */
   #left = 0;
-  /** How many will, when nobody has come. */
+  /** How many will, when no operation has come. */
   #next = 1;
 
   /** Whether the next fsync may hold up this thread. */

@@ -46,7 +46,7 @@ export interface LedgerOptions extends RecoverySource {
   readonly durability?: Durability;
   /** How long a write may wait for the commit lock before it is refused; default without a bound. */
   readonly lockWaitMaxMs?: number;
-  /** Is told when work that nobody waits for failed (a checkpoint, following others); what it throws is dropped. */
+  /** Called when background work fails (a checkpoint, following others); what it throws is dropped. */
   readonly onBackgroundError: (error: Error) => void;
 }
 
@@ -60,7 +60,7 @@ export interface WriteOptions {
 export type LedgerExport = SnapshotImage;
 
 /**
- * How many turns of the microtask queue a commit waits for company: what a caller does at once when it is answered, or what
+ * How many turns of the microtask queue a commit waits for more operations: what a caller does at once when it is answered, or what
  * a worker claims when a handler has ended, then joins it. No time passes.
  */
 const GATHER_TURNS = 8;
@@ -71,7 +71,7 @@ const LOCK_NOTICE_MS = 5000;
 /** How often a segment that is not at its path is read on before it counts as lost: a sealed one may be gone rightly. */
 const LOOKS_MAX = 2;
 
-/** How often it is looked whether the snapshot is still there. */
+/** How often the presence of the snapshot is checked. */
 const SNAPSHOT_LOOK_MS = 1000;
 
 /** A durable, shared set of rows. */
@@ -143,7 +143,7 @@ export class Ledger {
 
   /**
    * Runs `operation` as part of a transaction; resolves to its result when that is durable. If `operation` throws, its
-   * changes are undone and nobody else's.
+   * changes are undone, and no other's.
    *
    * @throws StorageError when it could not be made durable; after a failed fsync every later write is refused. Likewise,
    * before it has begun, when the commit lock is held by another process for longer than `lockWaitMaxMs`.
@@ -232,7 +232,7 @@ export class Ledger {
   }
 
   /**
-   * Flushes, makes a checkpoint if the journal is worth one, and lets go of everything.
+   * Flushes, makes a checkpoint if the journal is worth one, and releases everything.
    *
    * @throws StorageError when what was acknowledged under relaxed durability could not be made durable.
    */
@@ -776,7 +776,7 @@ export class Ledger {
     this.#report(error);
   }
 
-  /** A listener that throws here has nobody left to tell. */
+  /** What a listener throws here cannot be reported any more. */
   #report(error: unknown): void {
     try {
       this.#options.onBackgroundError(asError(error));

@@ -7,7 +7,7 @@
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import type { FileWatch, Storage } from "../storage/storage.ts";
 
-/** How often it is looked, in milliseconds. */
+/** The polling intervals, in milliseconds. */
 export const LOOKOUT_TIMES = Object.freeze({
   /** Right after something happened. */
   minMs: 2,

@@ -15,7 +15,7 @@ import { rescueAll } from "./tasks/rescue.ts";
 import { hasPutBackSchedule, replanPutBack } from "./schedules/plan_schedule.ts";
 import { cell, findRow, updateTask } from "./rows/task_row.ts";
 
-/** How often it is looked at most, in milliseconds; a look reads each schedule that has yet to come. */
+/** The shortest interval between two looks, in milliseconds; each reads each schedule that has yet to come. */
 const LOOK_EVERY_MS = 10_000;
 
 /** How many leases are watched at most; the earliest to end first. */

@@ -22,7 +22,7 @@ import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
 import { prune, PRUNE_MAX, pruneBound } from "./tasks/prune.ts";
 import { hasExpired, rescue } from "./tasks/rescue.ts";
 
-/** Who is told of what a queue does by itself. */
+/** Called for what a queue does by itself. */
 export interface DutyListeners {
   /** Called when a rescue, a firing or a deletion of the queue's own failed; the queue goes on. */
   readonly onBackgroundError: (error: Error) => void;
@@ -180,7 +180,7 @@ export class Duties {
     }, Math.max(0, delayMs));
   }
 
-  /** A full queue is told of once, until a schedule has fired again. */
+  /** A full queue is reported once, until a schedule has fired again. */
   #reportFiring(error: unknown): void {
     if (error instanceof QueueFullError) {
       if (this.#isFullReported) return;
@@ -196,7 +196,7 @@ export class Duties {
     for (const { id, error } of schedules) if (!known.has(id)) this.#report(error);
   }
 
-  /** A listener that throws is told of in the log only: nobody else is left. */
+  /** A listener's own error is reported in the log only: there is no other listener. */
   #report(thrown: unknown): void {
     const error = asError(thrown);
     logBackgroundError(this.#access.ledger.location, error);

@@ -51,7 +51,7 @@ export function logBackup(queue: string, report: BackupReport): void {
   logger.info("Backup of queue {queue} made at {path}", { queue, ...report });
 }
 
-/** Work that nobody waits for failed. */
+/** Background work failed. */
 export function logBackgroundError(queue: string, { message }: Error): void {
   logger.error("{reason}", { queue, reason: message });
 }

@@ -31,7 +31,7 @@ import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 export interface BackgroundTaskManagerOptions {
   /** The time that runs are stamped with; default the system's. */
   readonly clock?: Clock;
-  /** Receives what work says through `context.log`; what it throws is not the work's failure. Default nobody. */
+  /** Called with what work says through `context.log`; what it throws is not the work's failure. Default: none. */
   readonly onLog?: LogListener;
   /** How large a run's parameters may be, in bytes; default 256 KiB. */
   readonly payloadMaxBytes?: number;

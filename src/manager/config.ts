@@ -65,9 +65,9 @@ export function variablesBeside(options: Partial<TaskExecutionConfig>): readonly
 /**
  * The configuration from options, then environment, then defaults.
  *
- * An empty variable counts as unset, and one whose option is given is not looked at. `TASK_BACKEND` goes before `USE_QUEUE_SYSTEM`, so one variable suffices to switch back.
+ * An empty variable counts as unset, and one whose option is given is not looked at. `TASK_BACKEND` takes precedence over `USE_QUEUE_SYSTEM`, so one variable suffices to switch back.
  *
- * @throws TypeError that tells of every wrong setting: its name, its value, and what is allowed.
+ * @throws TypeError that names every wrong setting: its name, its value, and what is allowed.
  */
 export function resolveTaskExecutionConfig(
   options: Partial<TaskExecutionConfig> = {},

@@ -53,7 +53,7 @@ interface ActiveRun {
   readonly taskId: number | null;
 }
 
-/** Which lease of which task a run tells of. */
+/** Which lease of which task a run shows. */
 interface SeenLease {
   readonly taskId: number;
   readonly leaseToken: number;
@@ -240,7 +240,7 @@ export class QueueFollower {
     this.#show(run, () => run.progressPercent = change.progress);
   }
 
-  /** Whether `run` tells of the same attempt in the same state, so that at most its progress has changed. */
+  /** Whether `run` shows the same attempt in the same state, so that at most its progress has changed. */
   #showsStateOf(run: Run, change: TaskChange): boolean {
     if (run.status !== runStatusOf(change.status) || run.attempts !== change.attempts) return false;
     const seen = this.#seen.get(run);

@@ -33,7 +33,7 @@ export interface QueuedTaskManagerOptions {
   readonly worker?: false | Partial<Omit<WorkerOptions, "queue" | "handlers">>;
   /** Keeps what handlers log; default nowhere. */
   readonly logs?: LogStore;
-  /** Hears what work says in this process through `context.log`; what it throws is not the work's failure. Default nobody. */
+  /** Called with what work says in this process through `context.log`; what it throws is not the work's failure. Default: none. */
   readonly onLog?: LogListener;
   /** How large a run's parameters may be, in bytes: what the queue was opened with; default 256 KiB. */
   readonly payloadMaxBytes?: number;
@@ -116,7 +116,7 @@ export class QueuedTaskManager implements TaskManager {
 
   /**
    * Begins to work and to read the active runs at once; `open` also waits for the reading. Close the manager before its
-   * queue: nobody tells it when the queue is gone.
+   * queue: it is not notified when the queue is gone.
    *
    * @throws TypeError, RangeError for a worker's option out of its range.
    */
@@ -274,7 +274,7 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   /**
-   * Where a task is, by its id (a number) or its run id (a text); a number in a text is a run id.
+   * Where a task is, by its id (a number) or its run id (a string); a number in a string is a run id.
    *
    * @throws TypeError for neither; RangeError for a number that is no integer of at least 0; StorageError, QueueError
    * `queue_closed`.
@@ -511,7 +511,7 @@ export class QueuedTaskManager implements TaskManager {
     if (this.#closed !== null) throw closedError(what);
   }
 
-  /** A read is tried again until it succeeds, so that it failed is told only by the first, which others wait for. */
+  /** A read is tried again until it succeeds, so only the first, which others wait for, reports that it failed. */
   #readFailed(error: unknown): void {
     if (!this.#isLoaded) this.#failure ??= { error };
   }
@@ -552,7 +552,7 @@ function handlerOf(work: TaskWork): Handler {
   };
 }
 
-/** How long nobody may begin a run that was cancelled before it was stored; cancelling takes one more commit. */
+/** How long no worker may begin a run that was cancelled before it was stored; cancelling takes one more commit. */
 const CANCEL_LEAD_MS = 1000;
 
 const NOT_STORED = Promise.resolve(null);

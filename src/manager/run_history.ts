@@ -20,7 +20,7 @@ export interface RunHistorySettings {
   readonly historyMaxRuns?: number;
   /** How large the file becomes, in bytes, 1,024 to 1 GiB; default 64 MiB. */
   readonly historyMaxBytes?: number;
-  /** Is told, in one line, when the file is damaged, or cannot be read or written; default nobody. */
+  /** Called, with one line, when the file is damaged, or cannot be read or written. Default: none. */
   readonly onHistoryProblem?: (message: string) => void;
 }
 
@@ -59,14 +59,14 @@ export class RunHistory {
   readonly #delayMs: number;
   readonly #maxRuns: number;
   readonly #maxBytes: number;
-  /** Whether the file may be replaced: not when nobody knows what is in it. */
+  /** Whether the file may be replaced: not when its content is unknown. */
   #isOurs = false;
   #isStale = false;
   #writing: Promise<void> | undefined;
   #cancelTimer: CancelTimer | undefined;
   #lastWriteMs = 0;
   #lastProblem = "";
-  /** Runs that are no JSON and were told of. */
+  /** Runs that are not JSON and were reported. */
   readonly #unkept = new WeakSet<Run>();
 
   /** @throws TypeError, RangeError for a setting out of its range. */
@@ -215,7 +215,7 @@ export class RunHistory {
     }
   }
 
-  /** The same trouble is told once. */
+  /** The same problem is reported once. */
   #report(problem: string): void {
     if (problem === this.#lastProblem) return;
     this.#lastProblem = problem;

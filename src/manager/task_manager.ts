@@ -13,7 +13,7 @@ export type TaskWork = ((context: TaskContext) => Promise<unknown>) | Promise<un
 /** Runs work in the background and knows which runs are active: queued or running. */
 export interface TaskManager {
   /**
-   * Starts a run and returns its id at once; the run is active from then on. How it goes is told by `run` itself, so its fields
+   * Starts a run and returns its id at once; the run is active from then on. `run` itself shows how it goes, so its fields
    * must be settable; what it leaves out gets its default.
    *
    * @param work What the run does. Its value must be JSON (`undefined` counts as `null`), at most 1 MiB.

@@ -1,5 +1,5 @@
 /**
- * ConcurrentExecutor: runs a batch of scripts, so many at the same time, and tells of each how it went.
+ * ConcurrentExecutor: runs a batch of scripts, up to `maxConcurrent` at a time, and reports how each of them went.
  *
  * The outcomes stand in the order of the batch, and one that fails changes nothing for the others.
  */

@@ -58,7 +58,7 @@ export interface OutputLine {
 export interface LongRunningOptions extends ScriptOptions {
   /** Its arguments; default none. */
   readonly args?: readonly string[];
-  /** Is given every line while the script runs; default nobody. A promise is awaited before the next line of the same stream. */
+  /** Called with every line while the script runs. Default: none. A promise is awaited before the next line of the same stream. */
   readonly onLine?: (line: OutputLine) => void | Promise<void>;
 }
 

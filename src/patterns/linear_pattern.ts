@@ -6,7 +6,7 @@
  * back-references, is refused.
  */
 
-/** How large the automaton of a pattern may be, in states: what one character of a text costs at most. */
+/** How large the automaton of a pattern may be, in states: what one character of a string costs at most. */
 export const PATTERN_STATES_MAX = 2000;
 
 /** A state: what must be so to go on, and where to. */
@@ -33,7 +33,7 @@ type Node =
   | { readonly kind: "either"; readonly parts: readonly Node[] }
   | { readonly kind: "repeat"; readonly part: Node; readonly min: number; readonly max: number };
 
-/** A pattern that the whole of a text must match. */
+/** A pattern that the whole of a string must match. */
 export class LinearPattern {
   readonly #states: readonly State[];
   readonly #start: number;

@@ -92,7 +92,7 @@ const NAME = z.string("a name is needed").regex(
 );
 
 const VALUE = z.union([z.string(), z.number(), z.boolean()], {
-  error: "a text, a number, true or false is needed",
+  error: "a string, a number, true or false is needed",
 });
 
 const CONDITION = onlyFields({
@@ -134,7 +134,7 @@ const PARAMETER = z.discriminatedUnion("type", [
   onlyFields({
     ...COMMON,
     type: z.literal("text"),
-    default: z.string("a text is needed").optional(),
+    default: z.string("a string is needed").optional(),
     pattern: z.string().optional().describe(
       "A regular expression (JavaScript's, flag u, without look-around and back-references) that the whole text must match",
     ),
@@ -144,10 +144,10 @@ const PARAMETER = z.discriminatedUnion("type", [
   onlyFields({
     ...COMMON,
     type: z.literal("select"),
-    default: z.union([z.string(), z.number()], { error: "a text or a number is needed" })
+    default: z.union([z.string(), z.number()], { error: "a string or a number is needed" })
       .optional(),
     options: list(
-      z.union([z.string(), z.number()], { error: "a text or a number is needed" }),
+      z.union([z.string(), z.number()], { error: "a string or a number is needed" }),
     ).min(1, "at least one option is needed").refine(
       (options) => new Set(options).size === options.length,
       "each option may stand there once",
@@ -179,7 +179,7 @@ const PARAMETER = z.discriminatedUnion("type", [
     if (problem !== undefined) context.addIssue({ code: "custom", ...problem });
   });
 
-const ARGUMENT = z.string("a text is needed").superRefine((argument, context) => {
+const ARGUMENT = z.string("a string is needed").superRefine((argument, context) => {
   try {
     placeholdersOf(argument);
     if (argument.includes("\0")) throw new TypeError(NO_NUL);
@@ -193,17 +193,17 @@ const ARGUMENTS = z.union([
   z.array(ARGUMENT).transform((several): ArgumentGroup => ({ when: null, arguments: several })),
   onlyFields({ when: CONDITION, arguments: list(ARGUMENT) }),
 ], {
-  error: "a text, a list of texts, or an object with when and arguments is needed; " +
+  error: "a string, a list of strings, or an object with when and arguments is needed; " +
     "{name} stands for a parameter, {{ and }} for braces",
 });
 
-const VARIABLE = z.string("a text is needed").regex(
+const VARIABLE = z.string("a string is needed").regex(
   // deno-lint-ignore no-control-regex
   /^[^=\u0000]+$/,
   "the name of an environment variable is needed",
 );
 
-const VARIABLE_VALUE = z.string("a text is needed").refine(
+const VARIABLE_VALUE = z.string("a string is needed").refine(
   (value) => !value.includes("\0"),
   NO_NUL,
 );
@@ -214,10 +214,10 @@ const EXIT_CODE_MAX = 4_294_967_295;
 const DELAY = integer(0, 7 * 24 * 3_600_000);
 
 const MODULE = onlyFields({
-  id: text("a text").max(TASK_LIMITS.typeMaxLength).describe("The task type; unique"),
-  name: text("a text").optional().describe("Its name for people; default its id"),
+  id: text("a string").max(TASK_LIMITS.typeMaxLength).describe("The task type; unique"),
+  name: text("a string").optional().describe("Its name for people; default its id"),
   description: z.string().optional().describe("One line for people"),
-  version: text("a text").max(100).optional(),
+  version: text("a string").max(100).optional(),
   command: z.union([
     PROGRAM.transform((one) => [one]),
     z.array(PROGRAM).min(1, "at least one program is needed"),
@@ -274,7 +274,7 @@ type ModuleEntry = z.output<typeof MODULE>;
 /**
  * The modules of a list: an array, or an object whose field `modules` is one (beside which only `$schema` may stand).
  *
- * @throws TypeError that tells of every wrong entry: its index from 0, its id, the field, the wrong value, and what is
+ * @throws TypeError that names every wrong entry: its index from 0, its id, the field, the wrong value, and what is
  * allowed.
  */
 export function parseModuleList(content: unknown): readonly CommandModule[] {

@@ -14,7 +14,7 @@ import {
 } from "../domain/module_parameter.ts";
 import { LinearPattern } from "./linear_pattern.ts";
 
-/** How long a text may be unless its definition says otherwise. */
+/** How long a string may be unless its definition says otherwise. */
 export const TEXT_MAX_LENGTH = 10_000;
 
 type Values = Readonly<Record<string, unknown>>;
@@ -78,7 +78,7 @@ function rangeOf(min: number | null, max: number | null): string {
 
 function textSchema({ minLength, maxLength, pattern }: ModuleParameter): z.ZodType<string> {
   const most = maxLength ?? TEXT_MAX_LENGTH;
-  let schema = z.string(needed("a text is needed"))
+  let schema = z.string(needed("a string is needed"))
     .max(most, `at most ${most} characters are allowed`)
     // No program could be given it: there it ends the argument.
     // deno-lint-ignore no-control-regex

@@ -86,7 +86,7 @@ const DESCRIPTIONS: Readonly<Record<TaskPattern, PatternDescription>> = Object.f
   },
   concurrent: {
     pattern: "concurrent",
-    summary: "Runs a batch, so many at the same time, and gives all outcomes in order.",
+    summary: "Runs a batch, a limited number at a time, and gives all outcomes in order.",
     useWhen: "there are many pieces of work that do not depend on each other",
     avoidWhen: "they must survive this process: enqueue them as tasks",
     api: "ConcurrentExecutor",
@@ -97,7 +97,7 @@ const DESCRIPTIONS: Readonly<Record<TaskPattern, PatternDescription>> = Object.f
   "fire-and-forget": {
     pattern: "fire-and-forget",
     summary: "Starts a run, answers at once, and keeps track of it.",
-    useWhen: "nobody waits for the result, or the work must survive this process",
+    useWhen: "no caller waits for the result, or the work must survive this process",
     avoidWhen: "the next line needs the result",
     api: "TaskManager (createTaskManager)",
     waitsForEnd: false,
@@ -141,7 +141,7 @@ const REASONS: Readonly<Record<TaskPattern, { meets(needs: TaskNeeds): boolean; 
     },
     "fire-and-forget": {
       meets: (needs) => !(needs.wantsResult ?? true),
-      reason: "nobody waits for the result",
+      reason: "no caller waits for the result",
     },
     pooled: {
       meets: (needs) => needs.sharesResources ?? false,

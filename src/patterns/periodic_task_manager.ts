@@ -2,7 +2,7 @@
  * PeriodicTaskManager: does work at once and then every interval after it has ended, in this process.
  *
  * The next time is set when the last one has ended, so a task never overlaps itself, however long it takes. What must
- * survive this process, or fire once among several processes, belongs into a schedule of the durable queue.
+ * survive this process, or fire once among several processes, belongs in a schedule of the durable queue.
  */
 import { type Clock, sleep } from "../domain/clock.ts";
 import { messageOf } from "../domain/errors.ts";

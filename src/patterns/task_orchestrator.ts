@@ -36,9 +36,9 @@ export interface ExecuteOptions extends ScriptOptions {
   readonly intervalMs?: number;
   /** The name of the periodic task; default the script's path. */
   readonly name?: string;
-  /** Is given the result of each time of a periodic task; default nobody. */
+  /** Called with the result of each time of a periodic task. Default: none. */
   readonly onResult?: (result: ModuleResult) => void | Promise<void>;
-  /** Makes it streaming: is given every line while the script runs; default nobody. */
+  /** Makes it streaming: called with every line while the script runs. Default: none. */
   readonly onLine?: (line: OutputLine) => void | Promise<void>;
   /** Makes it concurrent: the script runs once with each of these lists, after `args`; default none. */
   readonly argsList?: readonly (readonly string[])[];

@@ -1,5 +1,5 @@
 /**
- * Calls of the system as the ports want them: a failure is a `StorageError`, a file that is not there is none.
+ * Calls of the system as the ports want them: a failure is a `StorageError`; a missing file is not a failure.
  */
 import { messageOf, StorageError } from "../domain/errors.ts";
 

@@ -212,7 +212,7 @@ function startWatched(program: Program, command: WatcherCommand): RunningProgram
   });
 }
 
-/** Starts a program that nobody watches: it is ended when it is asked for, but outlives this process's sudden death. */
+/** Starts a program without a watcher: it is ended on request, but outlives this process's sudden death. */
 function startAlone(program: Program): RunningProgram {
   const child = startProgram(program, "piped");
   return runningProgram({

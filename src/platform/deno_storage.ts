@@ -37,7 +37,7 @@ const SNAPSHOT_FOOTER_BYTES = 16;
 const REMOVAL_PATIENCE_MS = 1000;
 
 /**
- * How a process takes part in a queue: `shared` with others, `exclusive` when nobody else may have it open, or `unseen`,
+ * How a process takes part in a queue: `shared` with others, `exclusive` when no other may have it open, or `unseen`,
  * so that neither matters.
  */
 export type Presence = "shared" | "exclusive" | "unseen";
@@ -109,7 +109,7 @@ export class DenoStorage implements Storage {
     });
   }
 
-  /** Whether it takes part in a queue and can lock: not beside a file that is none, and not when it only reads. */
+  /** Whether it takes part in a queue and can lock: not beside a file that is not a queue, and not when it only reads. */
   get takesPart(): boolean {
     return this.#lockFiles.isOpen;
   }
@@ -242,7 +242,7 @@ export class DenoStorage implements Storage {
     this.#presenceFile = undefined;
   }
 
-  /** Until there is a snapshot an empty file stands in its place, which counts as none: nobody else makes a folder there. */
+  /** Until there is a snapshot an empty file stands in its place, which counts as none: so no other process makes a folder there. */
   async #holdPlace(): Promise<void> {
     makeFile(this.location, this.#access);
     this.#location = await truePath(this.location, false);
@@ -261,7 +261,7 @@ export class DenoStorage implements Storage {
     return !new TextDecoder().decode(footer).startsWith(SNAPSHOT_MARK);
   }
 
-  /** From here on the journal is read without waiting, so another program should have let go of it. */
+  /** From here on the journal is read without waiting, so other programs should have released it. */
   async #awaitSegments(): Promise<void> {
     if (Deno.build.os !== "windows") return;
     for (const name of this.list().filter((name) => name.startsWith("journal-"))) {

@@ -75,7 +75,7 @@ interface NamedHandler {
  * In a module, an export is a function, whose type is the export's name, or a `HandlerModuleEntry`. In a list, an entry
  * has `task_type`, `module` (a path relative to the list), `function` (the name of an export, itself a function or a
  * `HandlerModuleEntry`), and may have `description`, `version`, `retry_policy`, `timeout_ms`, `concurrency`, `isolation`
- * and `permissions`, which go before the export's own. A module that the list gives isolation `worker` is loaded in
+ * and `permissions`, which take precedence over the export's own. A module that the list gives isolation `worker` is loaded in
  * threads alone, so that its permissions bind all its code: they must stand in the list then, also where the export has
  * some, and its payloads are checked in the thread, not at enqueue.
  *

@@ -92,7 +92,7 @@ export class LockFiles {
     return lockFile;
   }
 
-  /** The lock that has just been taken, unless it would keep nobody out any more; then its file is to be opened anew. */
+  /** The lock that has just been taken, unless it would no longer keep others out; then its file is to be opened anew. */
   #checked(name: LockName, { file, place }: LockFile): Lock | undefined {
     try {
       if (place.isKept()) return { release: () => this.#unlock(name, file) };
@@ -113,7 +113,7 @@ export class LockFiles {
     }
   }
 
-  /** Closing lets go of the lock in any case. */
+  /** Closing releases the lock in any case. */
   #closeFile(name: LockName, file: Deno.FsFile): void {
     if (this.#open.get(name)?.file !== file) return;
     file.close();

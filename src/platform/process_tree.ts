@@ -139,7 +139,7 @@ async function rowsOf(names: () => readonly string[]): Promise<ProcessRow[]> {
     // At once: a read takes a few microseconds, a turn through another thread many times that.
     return names().map(linuxRow).filter((row) => row !== undefined);
   } catch (error) {
-    // Deno lets nobody read /proc who has not got all permissions.
+    // Deno refuses to read /proc without full permissions.
     if (error instanceof Deno.errors.NotCapable) return await psTable();
     throw error;
   }

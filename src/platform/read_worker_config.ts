@@ -12,7 +12,7 @@ import { readSettingsFile } from "./settings_file.ts";
 
 /** How a worker's configuration is found. */
 export interface ReadWorkerConfigOptions {
-  /** Goes before everything else; default none. */
+  /** Takes precedence over everything else; default none. */
   readonly options?: Partial<WorkerConfig>;
   /** The path of a `.json`, `.yaml` or `.toml` file; default none. */
   readonly file?: string;

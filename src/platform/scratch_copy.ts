@@ -1,5 +1,5 @@
 /**
- * A scratch copy of a queue: its files in a folder of their own, to be tried out and thrown away.
+ * A scratch copy of a queue: its files in a folder of their own, to be tested and thrown away.
  *
  * The folder stands beside the queue, so that what holds for the copy (space, permissions, locks, fsync) holds for the queue.
  * The queue's own files are only read, and it may be in use meanwhile.

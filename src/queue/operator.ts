@@ -264,7 +264,7 @@ export interface QueueOperator {
    * of some 1,500 characters each at most. @throws TypeError, RangeError
    */
   history(request?: HistoryRequest): Promise<HistoryPage>;
-  /** Why a task (a number is its id, a text its run id) is where it is; `undefined` when there is none. */
+  /** Why a task (a number is its id, a string its run id) is where it is; `undefined` when there is none. */
   explain(idOrRunId: number | string): Promise<Explanation | undefined>;
   /**
    * Stores a schedule, durable once it resolves. One with its id that says the same stays as it is, with what it has done
@@ -325,7 +325,7 @@ export interface QueueOperator {
  * - `oldest_due_waits`: a task has been due for longer than `dueDegradedMs`: degraded; `dueUnhealthyMs`: unhealthy.
  * - `failure_rate`: of at least `failureMinFinished` tasks that finished within `failureWindowMs`, more than the share
  *   `failureDegraded` failed: degraded; `failureUnhealthy`: unhealthy.
- * - `expired_leases`: a lease ended longer ago than `expiredMs` and nobody rescued the task: degraded.
+ * - `expired_leases`: a lease expired longer ago than `expiredMs` and the task has not been rescued: degraded.
  * - `silent_workers`: a worker is in limbo (see `WorkerState`): degraded.
  * - `journal_large`: the journal is larger than `journalBytes` and four times the snapshot, so checkpoints do not
  *   succeed: degraded.

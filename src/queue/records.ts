@@ -36,7 +36,7 @@ export interface RecordImportOptions {
   /** Leave out the records with problems and store the others; default false: one problem, and nothing is stored. */
   readonly skipInvalid?: boolean;
   /**
-   * Give every task a new id, after all that this queue has used; then tasks are told apart by their run ids. Default false.
+   * Give every task a new id, after all that this queue has used; tasks are then distinguished by their run ids. Default false.
    */
   readonly renumber?: boolean;
 }
@@ -67,7 +67,7 @@ export interface RecordImport {
   readonly present: readonly number[];
   /** The ids of records whose tasks were here and are gone (pruned); they are not added again. */
   readonly gone: readonly number[];
-  /** Records that are no tasks this queue could hold. */
+  /** Records that are not tasks that this queue could hold. */
   readonly problems: readonly RecordProblem[];
   /** Records that do not go together with the tasks that are here. */
   readonly conflicts: readonly RecordProblem[];
@@ -106,6 +106,6 @@ export interface TaskRecord extends Omit<Task, "payload" | "result" | "waitsFor"
   readonly resultText: string | null;
   /** Its parents, in its order. */
   readonly parents: readonly ParentRecord[];
-  /** Where to tell of its end; `null` for nowhere. */
+  /** Where to report that it has ended; `null` for nowhere. */
   readonly webhook: Webhook | null;
 }

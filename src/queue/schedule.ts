@@ -118,7 +118,7 @@ export interface Schedule {
   readonly lastFiredAt: Date | null;
   /** The task of its last firing. */
   readonly lastTaskId: number | null;
-  /** The webhook of its tasks; `null` when nobody is told of their ends. */
+  /** The webhook of its tasks; `null` for none. */
   readonly webhook: Webhook | null;
   /** How often it has fired. */
   readonly firings: number;

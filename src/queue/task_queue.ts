@@ -47,11 +47,11 @@ export interface ClaimRequest {
 
 /** How to fail a task. */
 export interface FailOptions {
-  /** The handler's retry policy; the task's own goes before it. Default the queue's. */
+  /** The handler's retry policy; the task's own takes precedence over it. Default the queue's. */
   readonly retryPolicy?: Partial<RetryPolicy>;
   /**
    * After how many attempts a failure is final for the handler, 1–100, when the task allows more; default the task's own.
-   * `explain` tells of it from then on.
+   * `explain` names it from then on.
    */
   readonly maxAttempts?: number;
 }

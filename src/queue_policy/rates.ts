@@ -5,7 +5,7 @@ import { checkInteger } from "../domain/check.ts";
 import type { DurationSummary, MetricsRequest, WindowMetrics } from "../queue/operator.ts";
 import type { TransitionKind } from "../queue/task_transition.ts";
 
-/** The window's length where nobody says otherwise, and its bounds. */
+/** The window's default length, and its bounds. */
 export const METRICS_LIMITS: {
   readonly windowDefaultMs: number;
   readonly windowMinMs: number;

@@ -45,7 +45,7 @@ export function planSchedule(schedule: PlannedSchedule, nowMs: number): Plan {
   return cron === null ? planEvery(planned, everyMs!, nowMs) : planCron(planned, cron, nowMs);
 }
 
-/** When a task ended by a clock that has been put back since, nobody knows. */
+/** When a task ended by a clock that has been put back since is unknown. */
 function lastByThisClock(last: LastTask, nowMs: number): LastTask {
   return last.kind === "ended" && isFromFuture(last.atMs, nowMs) ? { kind: "none" } : last;
 }

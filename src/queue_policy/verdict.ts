@@ -85,7 +85,8 @@ function failureReasons({ window, thresholds }: HealthFacts): HealthReason[] {
 
 function expiredReasons({ expiredTaskId }: HealthFacts): HealthReason[] {
   if (expiredTaskId === null) return [];
-  const message = `The lease of task ${expiredTaskId} ended long ago and nobody rescued the task`;
+  const message =
+    `The lease of task ${expiredTaskId} expired long ago and the task has not been rescued`;
   return [{ code: "expired_leases", severity: "degraded", message }];
 }
 

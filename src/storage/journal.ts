@@ -355,7 +355,7 @@ export class Journal {
     return this.#file !== undefined;
   }
 
-  /** Either nobody has begun the segment yet, or it is gone because a snapshot includes it. */
+  /** Either the segment has not been begun yet, or it is gone because a snapshot includes it. */
   #missingSegment(): ReadOutcome {
     const next = this.#isSealed ? this.#sequence + 1 : this.#firstSequence;
     return listSegments(this.#storage).some((sequence) => sequence > next)

@@ -117,7 +117,7 @@ export function checkSegmentIsOf(storage: Storage, firstSequence: number, queueI
 function checkUnused(file: StorageFile, { queueId }: SegmentHeader): void {
   const bytes = file.size();
   if (bytes > SEGMENT_HEADER_BYTES) {
-    throw new CorruptionError(file.path, 0, `it has ${bytes} bytes that nobody has read`);
+    throw new CorruptionError(file.path, 0, `it has ${bytes} bytes that have not been read`);
   }
   checkOwner(file, queueId);
 }

@@ -54,7 +54,7 @@ export interface StorageFile {
 
 /** A watch on a queue's files. */
 export interface FileWatch {
-  /** Whether it is known that changes are told here; until then it may be deaf. */
+  /** Whether changes are known to be noticed here; until then they may not be. */
   readonly isProven: boolean;
   /** Ends it. */
   stop(): void;
@@ -70,7 +70,7 @@ export interface Storage {
   tryLock(name: LockName): Lock | undefined;
   /** Waits for a lock. @throws StorageError as `tryLock` */
   lock(name: LockName): Promise<Lock>;
-  /** Whether the file of a lock that is held here is still the one at its path: otherwise it keeps nobody out. */
+  /** Whether the file of a lock that is held here is still the one at its path: otherwise it keeps no other process out. */
   isLockInPlace(name: LockName): boolean;
   /** Opens a file, the snapshot to read only, or gives `undefined` when it does not exist. */
   openFile(name: FileName): StorageFile | undefined;

@@ -77,7 +77,7 @@ export function readDatabase(
   return damaged(path, () => readOriginal(database, schema, onProgress));
 }
 
-/** What SQLite refuses to read is damaged. A mistake of ours is no damage. */
+/** What SQLite refuses to read is damaged. A bug is not corruption. */
 export function damaged<T>(path: string, action: () => T): T {
   try {
     return action();

@@ -23,7 +23,7 @@ export interface ExportOptions {
    * so they may be done twice. Default false: while there are any, the export is refused.
    */
   readonly includeLeased?: boolean;
-  /** Is told how far it is; default nobody. */
+  /** Called with the progress. Default: none. */
   readonly onProgress?: (progress: TransferProgress) => void;
 }
 

@@ -8,7 +8,7 @@ import type { TaskFile, TransferProblem, TransferProgress } from "./task_file.ts
 
 /** How to read a file of tasks. */
 export interface ReadTaskFileOptions {
-  /** Is told how far it is; default nobody. */
+  /** Called with the progress. Default: none. */
   readonly onProgress?: (progress: TransferProgress) => void;
 }
 

@@ -8,7 +8,7 @@ import { INSTANT_RANGE } from "../domain/check.ts";
 const PATTERN =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?$/i;
 
-/** The instant that a text names; fractions of a second are cut to milliseconds. `undefined` when it names none. */
+/** The instant that a string names; fractions of a second are cut to milliseconds. `undefined` when it names none. */
 export function parseInstantText(text: string): Date | undefined {
   const match = PATTERN.exec(text.trim());
   if (match === null) return undefined;

@@ -104,7 +104,7 @@ export function lineOf(record: TaskRecord): string {
   return JSON.stringify(fields);
 }
 
-/** The tasks and schedules of a text; blank lines are passed over. */
+/** The tasks and schedules in a string; blank lines are passed over. */
 export function readNdjson(
   text: string,
   onProgress: (progress: TransferProgress) => void,

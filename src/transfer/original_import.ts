@@ -1,5 +1,5 @@
 /**
- * Reading the original's database: its rows as records, or the reason why a row is none.
+ * Reading the original's database: its rows as records, or the reason why a row cannot be one.
  *
  * A text is taken only when it came through whole: bytes that are not UTF-8 would be changed on the way, so they are a
  * problem.
@@ -96,7 +96,7 @@ function* rowsOf(database: SqlDatabase, columns: readonly string[]): Generator<S
   }
 }
 
-/** @throws TypeError for a text that did not come through whole. */
+/** @throws TypeError for a string that did not come through whole. */
 function fieldsOf(database: SqlDatabase, columns: readonly string[], row: SqlRow): Fields {
   return new Map(columns.map((column, i) => {
     const [value, bytes]: unknown[] = [row[2 * i], row[2 * i + 1]];
@@ -107,7 +107,7 @@ function fieldsOf(database: SqlDatabase, columns: readonly string[], row: SqlRow
   }));
 }
 
-/** Whether a text is certainly as it was: what was not UTF-8 has become U+FFFD. */
+/** Whether a string is certainly as it was: what was not UTF-8 has become U+FFFD. */
 function isWhole(text: string, bytes: number): boolean {
   if (text.includes(REPLACEMENT)) return false;
   return text.length === bytes || encoder.encode(text).length === bytes;
@@ -183,7 +183,7 @@ function isObjectText(text: string): boolean {
   }
 }
 
-/** A result that is no JSON is a text. */
+/** A result that is not JSON is a string. */
 function resultText(value: unknown): string | null {
   if (value === undefined || value === null) return null;
   try {

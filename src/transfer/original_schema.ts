@@ -1,7 +1,7 @@
 /**
  * The database of the original system, in Python: its tables as it makes them, and how to tell whether a file is one.
  *
- * Its tables may have more columns than these; nobody may rely on them here.
+ * Its tables may have more columns than these; nothing may rely on them here.
  */
 import type { SqlDatabase } from "../ledger/sql_engine.ts";
 
@@ -107,7 +107,7 @@ const OWN_TABLE = "holdfast_meta";
 
 /** What a file's schema is like. */
 export interface DetectedSchema {
-  /** Why it is none of the original's; empty when it is one. */
+  /** Why it is not a database of the original's; empty when it is one. */
   readonly problems: readonly string[];
   /** Which of the optional columns `task_queue` has. */
   readonly optional: readonly string[];

@@ -1,5 +1,5 @@
 /**
- * A doorbell: one sleeps until it rings, or for a time. It may ring often and costs next to nothing while nobody sleeps.
+ * A doorbell: the worker sleeps until it rings, or for a time. It may ring often and costs next to nothing while none sleeps.
  */
 import type { Clock } from "../domain/clock.ts";
 

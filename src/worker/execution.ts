@@ -22,7 +22,7 @@ import { onThreadEnding, type ThreadEndingListener } from "./thread_endings.ts";
 /** Why an execution is ended from outside. */
 export type Interruption = "cancelled" | "lease_lost" | "timeout" | "stopping";
 
-/** How an execution ended: `lost` when the lease was somebody else's, or nobody's, by then. */
+/** How an execution ended: `lost` when the lease was another worker's, or none's, by then. */
 export type ExecutionEnd = "completed" | "failed" | "retried" | "released" | "cancelled" | "lost";
 
 /** How an execution ended, and why. */

@@ -25,11 +25,11 @@ const PERMISSIONS = z.union([
 });
 
 const ENTRY = onlyFields({
-  task_type: z.string().regex(/\S/, "a text is needed"),
+  task_type: z.string().regex(/\S/, "a string is needed"),
   module: z.string().regex(/\S/, "the path of a module is needed"),
   function: z.string().regex(/\S/, "the name of an export is needed"),
   description: z.string().optional(),
-  version: z.string("a text is needed: put it in quotes").optional(),
+  version: z.string("a string is needed: put it in quotes").optional(),
   retry_policy: onlyFields({
     initial_delay_ms: z.number().optional(),
     multiplier: z.number().optional(),
@@ -50,7 +50,7 @@ export type HandlerListEntry = z.output<typeof ENTRY>;
 /**
  * The entries of a handler list: an array, or an object whose only field `handlers` is one (TOML has no other way).
  *
- * @throws TypeError that tells of every wrong entry: its index from 0, its type, the wrong value, and what is allowed.
+ * @throws TypeError that names every wrong entry: its index from 0, its type, the wrong value, and what is allowed.
  */
 export function parseHandlerList(content: unknown): readonly HandlerListEntry[] {
   const list = listIn(content);

@@ -89,7 +89,7 @@ export interface HandlerOptions {
   /** After how many attempts a failure is final, 1–100, when the task allows more; default the task's own `maxAttempts`. */
   readonly maxAttempts?: number;
   /**
-   * How long one attempt may take: 1 ms to 7 days; default no limit. The task's own goes before it. A handler that ignores
+   * How long one attempt may take: 1 ms to 7 days; default no limit. The task's own takes precedence over it. A handler that ignores
    * its signal loses its slot a second after its time is over, so it goes on beside as many others as `concurrency` allows;
    * one made by `isolated()` is ended then.
    */

@@ -1,7 +1,7 @@
 /**
  * Heartbeats: a worker says that it lives, at its start, every 15 s and when what it says has changed, and takes its name off the list when it stops.
  *
- * The list is for people and for `explain`; nothing depends on it, so a heartbeat that fails is told and forgotten.
+ * The list is for people and for `explain`; nothing depends on it, so a heartbeat that fails is reported and forgotten.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";

@@ -3,7 +3,7 @@
  * leases.
  *
  * One thread per attempt, gone when the attempt ends. An interruption escalates: the handler's signal fires, it gets the
- * grace time to end by itself, then its thread is ended. What the platform cannot end is told, never forgotten.
+ * grace time to end by itself, then its thread is ended. What the platform cannot end is reported, never forgotten.
  */
 import { z } from "zod";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
@@ -119,7 +119,7 @@ export function sourceOf(handler: Handler): HandlerSource | undefined {
   return sources.get(handler);
 }
 
-/** Loads the handler in a thread, lets go of it, and gives the options of its export. @throws Error with what is wrong. */
+/** Loads the handler in a thread, ends the thread, and gives the options of its export. @throws Error with the problem. */
 export async function checkSource(
   source: HandlerSource,
   threads: HandlerThreads,

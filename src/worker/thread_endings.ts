@@ -18,7 +18,7 @@ export type ThreadEndingListener = (ending: Promise<StuckThread | null>) => void
 
 const listeners = new WeakMap<TaskContext, ThreadEndingListener>();
 
-/** `listener` is told of the thread that the handler with this context has had. */
+/** `listener` is called with the thread that the handler with this context has had. */
 export function onThreadEnding(context: TaskContext, listener: ThreadEndingListener): void {
   listeners.set(context, listener);
 }

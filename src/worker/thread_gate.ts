@@ -2,7 +2,7 @@
  * The gate of a handler's thread: all that leaves the thread passes it, and only as fast as the worker reads.
  *
  * A thread may be ahead of the worker by `CREDITS_MAX` messages; at the next one it waits, so that a handler that posts in
- * a loop fills nobody's memory and leaves the worker its turns. A thread that is to end does so at the gate at the latest:
+ * a loop does not fill the memory and leaves the worker its turns. A thread that is to end does so at the gate at the latest:
  * the platform's `terminate()` does not stop a thread that never rests, but a thread that closes itself stops at once.
  */
 

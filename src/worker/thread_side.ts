@@ -1,7 +1,7 @@
 /**
  * The handler's side of isolation: what runs in the thread beside the handler's module.
  *
- * Nothing that the handler does here is lost on the worker: what it throws, also later and unawaited, is told.
+ * Nothing that the handler does here is lost on the worker: what it throws, also later and unawaited, is reported.
  */
 import { messageOf, PermanentError } from "../domain/errors.ts";
 import type { ParentResult } from "../queue/task_queue.ts";

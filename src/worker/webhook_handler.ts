@@ -19,7 +19,7 @@ export interface WebhookOptions {
   readonly secret: string;
   /**
    * Hosts that may be told, as they stand in URLs: `hooks.example.com`, with a port where it is not the scheme's own
-   * (`hooks.example.com:8443`), or an address. One whose addresses are private, loopback or link-local is told only if the
+   * (`hooks.example.com:8443`), or an address. One whose addresses are private, loopback or link-local is notified only if the
    * address is listed too, alone (then for every port) or with the port of the URL.
    */
   readonly allowedHosts: readonly string[];

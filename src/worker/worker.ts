@@ -124,7 +124,7 @@ export class Worker {
 
   /**
    * Stores a task that this worker has from the start: it is leased in the transaction that stores it, so that no other worker
-   * can take it. `handlerOf` is told of it at once and says what is run for it, whatever its type; it takes no slot.
+   * can take it. `handlerOf` is called with it at once and says what is run for it, whatever its type; it takes no slot.
    * A task that it leaves, or that its idempotency key names already, is not run.
    *
    * @throws As the queue's `enqueue`.
@@ -369,7 +369,7 @@ export class Worker {
     await this.#heartbeat?.stop();
   }
 
-  /** A listener that throws is told so; if it throws at that too, nobody is left to tell. */
+  /** A listener that throws is called with its own error; what it throws then is dropped. */
   #emit(event: WorkerEvent): void {
     logEvent(this.workerId, event);
     try {

@@ -45,7 +45,7 @@ export interface WorkerConfig {
 
 /** Where a worker's configuration may come from. */
 export interface WorkerConfigSources {
-  /** Goes before everything else. */
+  /** Takes precedence over everything else. */
   readonly options?: Partial<WorkerConfig>;
   /** Environment variables; an empty one counts as unset. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -55,7 +55,7 @@ export interface WorkerConfigSources {
 
 const { workerIdMaxLength, leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
 const { concurrencyMax, pollIntervalMaxMs } = WORKER_LIMITS;
-const ID_ALLOWED = `a text of 1 to ${workerIdMaxLength} characters is needed`;
+const ID_ALLOWED = `a string of 1 to ${workerIdMaxLength} characters is needed`;
 const HOSTS_ALLOWED = "a list of hosts is needed";
 const HOST_ALLOWED =
   "a host name such as hooks.example.com, perhaps with a port, or an address is needed";
@@ -105,7 +105,7 @@ export const WORKER_CONFIG_VARIABLES: readonly string[] = Object.freeze(
 /**
  * The configuration from options, then environment, then file, then defaults.
  *
- * @throws TypeError that tells of every wrong setting of the first source that has one: its name, its value, and what is
+ * @throws TypeError that names every wrong setting of the first source that has one: its name, its value, and what is
  * allowed.
  */
 export function resolveWorkerConfig(
@@ -197,7 +197,7 @@ function check<Schema extends z.ZodType>(
   throw refusal(source, describeProblems(parsed.error, value));
 }
 
-/** A field of the Python system's is told by its name here. */
+/** A field of the Python system's is reported with its name here. */
 function checkFile(file: { readonly name: string; readonly content: unknown }): Settings {
   try {
     return check(SETTINGS, file.content, file.name);

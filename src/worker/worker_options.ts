@@ -66,7 +66,7 @@ export interface WorkerOptions {
   readonly logs?: LogStore;
   /** Default the system's. */
   readonly clock?: Clock;
-  /** Is told of everything that happens; default nobody. */
+  /** Called for everything that happens. Default: none. */
   readonly onEvent?: (event: WorkerEvent) => void;
 }
 

@@ -112,7 +112,7 @@ const WRONG: Readonly<Record<string, readonly [content: unknown, reason: string]
     second({ timeout: 5 }),
     'entry 1 ("second"): unknown are "timeout", known are task_type',
   ],
-  "a version that is a number": [second({ version: 1.1 }), "version: 1.1: a text is needed"],
+  "a version that is a number": [second({ version: 1.1 }), "version: 1.1: a string is needed"],
   "a timeout out of range": [
     second({ timeout_ms: 0 }),
     'entry 1 ("second"): Cannot use 0 as timeoutMs',

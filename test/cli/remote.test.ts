@@ -269,7 +269,7 @@ Deno.test("a task that is not there ends with 3, whoever is asked", async () => 
   }
 });
 
-Deno.test("the server and the token may come from the environment; --db goes before it", async () => {
+Deno.test("the server and the token may come from the environment; --db takes precedence over it", async () => {
   await using served = await Served.create();
   const environment = { HOLDFAST_URL: served.url, HOLDFAST_TOKEN: served.token };
   assertEquals((await holdfast(["show", "waiting"], { environment })).code, 0);

@@ -190,7 +190,7 @@ for (
     [
       { TASK_BACKEND: "in-memory", USE_QUEUE_SYSTEM: "true" },
       "in-memory",
-      'TASK_BACKEND is "in-memory", which goes before USE_QUEUE_SYSTEM',
+      'TASK_BACKEND is "in-memory", which takes precedence over USE_QUEUE_SYSTEM',
     ],
   ] as const
 ) {

@@ -283,7 +283,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(runs.map((run) => run.status), ["completed", "cancelled", "completed"]);
   });
 
-  test("✗ a numeric run id answered for another task: it is a text like any other", async ({ manager }) => {
+  test("✗ a numeric run id answered for another task: it is a string like any other", async ({ manager }) => {
     const { gate } = await startRunning(manager, "first");
     assertEquals(await manager.cancelTask("1"), false);
     assert(!manager.isTaskActive("1"));

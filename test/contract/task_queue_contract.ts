@@ -464,7 +464,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
     }));
 
   behaviour(
-    "the task's retry policy goes before the handler's, and that before the queue's",
+    "the task's retry policy takes precedence over the handler's, and that over the queue's",
     async (queue, clock) => {
       await queue.enqueue({
         type: "t",

@@ -14,7 +14,7 @@ Deno.test("the defaults are in memory, data/queue.db, with fallback", () => {
   assertEquals(resolveTaskExecutionConfig({}, {}), { ...TASK_EXECUTION_DEFAULTS });
 });
 
-Deno.test("the environment goes before the defaults", () => {
+Deno.test("the environment takes precedence over the defaults", () => {
   const env = {
     TASK_BACKEND: "queue",
     QUEUE_DB_PATH: "C:/Data/queue/queue.db",

@@ -75,7 +75,7 @@ Deno.test("a scheduled task is run by its registered handler, and its run tells 
     assertEquals(await manager.getTaskStatus("sum"), report);
   }));
 
-Deno.test("a registered handler goes before the work of startTask()", () =>
+Deno.test("a registered handler takes precedence over the work of startTask()", () =>
   withManager(async (manager) => {
     manager.registerTask("report", () => "by handler");
     const [byFunction, byPromise, alone] = ["a", "b", "c"].map((runId) => newRun(runId));

@@ -61,7 +61,7 @@ Deno.test("each problem is named, all of them at once", () => {
     'mode: allowed are "text", "image", 3',
     "copies: an integer from 1 to 9 is needed",
     "scale: a number of at least 0.1 is needed",
-    "title: a text is needed",
+    "title: a string is needed",
     "draft: true or false is needed",
   ]);
   assertEquals(problems(SCHEMA, { title: "A", copies: 1.5 }), [

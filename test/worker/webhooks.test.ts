@@ -151,7 +151,7 @@ Deno.test("a host that is not listed is never told", async () => {
   assertEquals(receiver.received, []);
 });
 
-Deno.test("a listed name with a private address is told only if the address is listed, alone or with its port", async () => {
+Deno.test("a listed name with a private address is notified only if the address is listed, alone or with its port", async () => {
   await using receiver = new WebhookReceiver();
   const { port } = receiver;
   const url = `http://localhost:${port}/`;

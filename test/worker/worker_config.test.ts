@@ -109,7 +109,7 @@ const WRONG_VARIABLES: readonly (readonly [string, string, string])[] = [
   ],
   ["HOLDFAST_CAPABILITIES", "{gpu", 'HOLDFAST_CAPABILITIES: "{gpu": a JSON object is needed'],
   ["HOLDFAST_CAPABILITIES", "[1]", 'HOLDFAST_CAPABILITIES: "[1]": a JSON object is needed'],
-  ["HOLDFAST_WORKER_ID", "x".repeat(201), "a text of 1 to 200 characters is needed"],
+  ["HOLDFAST_WORKER_ID", "x".repeat(201), "a string of 1 to 200 characters is needed"],
   [
     "HOLDFAST_WEBHOOK_ALLOWED_HOSTS",
     "a.example,https://b.example",
@@ -134,7 +134,7 @@ const WRONG_FILES: readonly (readonly [unknown, string])[] = [
   [5, '"worker.json": 5: an object is needed'],
   [{ concurrency: "4" }, 'concurrency: "4": an integer from 1 to 1000 is needed'],
   [{ scheduling_strategy: 1 }, 'scheduling_strategy: 1: allowed are "fifo"'],
-  [{ worker_id: " " }, 'worker_id: " ": a text of 1 to 200 characters is needed'],
+  [{ worker_id: " " }, 'worker_id: " ": a string of 1 to 200 characters is needed'],
   [{ webhook_allowed_hosts: "x" }, 'webhook_allowed_hosts: "x": a list of hosts is needed'],
   [
     { webhook_allowed_hosts: ["x", "a b"] },

@@ -46,7 +46,7 @@ export function exportRecords(reader: Reader, statuses: readonly TaskStatus[]): 
   });
 }
 
-/** Where to tell of the ends of tasks, by their ids. */
+/** Where to report that tasks have ended, by their ids. */
 function allWebhooks(reader: Reader): ReadonlyMap<number, Webhook> {
   const rows = reader.read("SELECT task_id, url, events FROM task_webhooks");
   return new Map(rows.map(([id, url, events]) => [Number(id), webhookOf(url, events)]));

@@ -317,7 +317,7 @@ function insert(
   return id;
 }
 
-/** Writes the dependencies by the ids that the tasks have here; who waits for a task that is final here is told. */
+/** Writes the dependencies by the ids that the tasks have here; a task whose parent is final here learns of it. */
 function connectParents(
   tx: Transaction,
   additions: readonly PreparedRecord[],

@@ -242,7 +242,7 @@ export function checkDate(value: unknown, what: string): number {
 
 function checkText(text: unknown, what: string, maxLength: number): string {
   if (typeof text === "string") return clip(text, maxLength);
-  throw new TypeError(`Cannot use ${typeof text} as ${what}: a text is needed`);
+  throw new TypeError(`Cannot use ${typeof text} as ${what}: a string is needed`);
 }
 
 function checkPercent(percent: unknown): number {

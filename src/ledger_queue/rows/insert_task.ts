@@ -29,7 +29,7 @@ export interface InsertableTask {
   readonly leaseTo?: FirstLease | null;
 }
 
-/** Inserts a task; its row. That it was enqueued, and leased, is for the caller to note. */
+/** Inserts a task; its row. The caller records the transitions. */
 export function insertTask(
   tx: Transaction,
   task: InsertableTask,

@@ -30,7 +30,7 @@ export const UNSETTLED_TABLE = "unsettled_tasks";
 /** Holds the schedules; a firing moves `next_at_utc` in the transaction that enqueues its task. */
 export const SCHEDULE_TABLE = "schedules";
 
-/** Holds where to tell of a task's end, as long as the task's row is there. */
+/** Holds where to report that a task has ended, as long as the task's row is there. */
 export const WEBHOOK_TABLE = "task_webhooks";
 
 /** Holds the workers that have sent a heartbeat lately. */

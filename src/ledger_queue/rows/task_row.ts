@@ -55,7 +55,7 @@ export function taskOfRow(row: SqlRow): Task {
   };
 }
 
-/** What watchers are told of a row. */
+/** The part of a row that watchers get. */
 export function changeOfRow(row: SqlRow): TaskChange {
   return {
     taskId: integer(row, "id"),

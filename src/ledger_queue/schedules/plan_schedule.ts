@@ -98,7 +98,7 @@ function plannedOf(row: ScheduleRow, last: LastTask): PlannedSchedule {
   };
 }
 
-/** A pruned task has ended, nobody knows when. */
+/** A pruned task has ended; when is unknown. */
 function lastTaskOf(reader: Reader, row: ScheduleRow): LastTask {
   if (row.last_task_id === null) return { kind: "none" };
   const [task] = reader.read(SCHEDULE_SQL.lastTask, [row.last_task_id]);

@@ -89,7 +89,7 @@ export function markDependency(
 }
 
 /**
- * A task that is queued again by hand no longer bears its parents a grudge, and waits for those that are not final. Where
+ * A task that is queued again by hand ignores how its parents ended, and waits for those that are not final. Where
  * they are is read from their rows: it may not have been told yet.
  */
 export function forgiveParents(tx: Transaction, childId: number): void {
@@ -113,7 +113,7 @@ export function dependenciesOf(reader: Reader, childId: number): Dependency[] {
     .sort((a, b) => a.position - b.position);
 }
 
-/** The parents that a task has to wait for. One that is gone (a repair can lose it) holds nobody up. */
+/** The parents that a task has to wait for. One that is gone (a repair can lose it) holds up no task. */
 export function openParents(reader: Reader, childId: number): ParentStanding[] {
   return reader.read(DEPENDENCY_SQL.openOf, [childId]).map(([id, runId, status]) => ({
     taskId: Number(id),

@@ -6,7 +6,7 @@ import { type SpanContext, SpanKind, SpanStatusCode, trace } from "@opentelemetr
 
 const tracer = trace.getTracer("holdfast");
 
-/** Stores tasks of these types in a span; `work` is told its W3C `traceparent`, or `null` when nobody traces. */
+/** Stores tasks of these types in a span; `work` gets its W3C `traceparent`, or `null` without tracing. */
 export function inEnqueueSpan<T>(
   types: readonly string[],
   work: (traceParent: string | null) => Promise<T>,

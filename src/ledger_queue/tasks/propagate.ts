@@ -64,7 +64,7 @@ export function propagateToChildren(
   new Propagation(tx, context).run(rows.map(parentOfRow));
 }
 
-/** Whether anybody has to be told of a task. Most have nobody, so this is one statement. */
+/** Whether a task has children or a webhook to notify. Most have neither, so this is one statement. */
 function isFollowed(reader: Reader, row: SqlRow): boolean {
   return reader.read(PROPAGATE_SQL.followed, [cell(row, "id")])[0]![0] === 1;
 }

@@ -36,7 +36,7 @@ export function removeWebhook(tx: Transaction, taskId: number): void {
   if (tx.read(WEBHOOK_SQL.of, [taskId]).length > 0) tx.remove(WEBHOOK_TABLE, [taskId]);
 }
 
-/** Enqueues the delivery that tells of a task's end, if there is one to make. */
+/** Enqueues the delivery that reports a task's end, if there is one to make. */
 export function tellWebhook(tx: Transaction, row: SqlRow, context: OperationContext): void {
   const [webhook] = tx.read(WEBHOOK_SQL.of, [cell(row, "id")]);
   if (webhook === undefined) return;
@@ -59,7 +59,7 @@ export function tellWebhook(tx: Transaction, row: SqlRow, context: OperationCont
   noteTransition(tx, { id: cell(delivery, "id") as number, nowMs }, "enqueued");
 }
 
-/** What is told. A result may be large and is for those who may read the queue. */
+/** The body of a delivery. A result is not part of it: it may be large, and is for readers of the queue. */
 function messageOf(row: SqlRow): { readonly event: string; readonly task: unknown } {
   const task = taskOfRow(row);
   return {
