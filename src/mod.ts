@@ -119,12 +119,9 @@ export {
 export type { CreateQueuedTaskManagerOptions, QueuedTaskManagerParts } from "./manager/factory.ts";
 export type { LogListener } from "./manager/heard_logs.ts";
 export type { HistoryFile } from "./manager/history_file.ts";
-export {
-  QueuedTaskManager,
-  type QueuedTaskManagerOptions,
-  type ScheduleOptions,
-  type TaskStatusReport,
-} from "./manager/queued_task_manager.ts";
+export { QueuedTaskManager, type QueuedTaskManagerOptions } from "./manager/queued_task_manager.ts";
+export type { ScheduleOptions } from "./manager/schedule_options.ts";
+export type { TaskStatusReport } from "./manager/task_status_report.ts";
 export { RUN_HISTORY_DEFAULTS, type RunHistorySettings } from "./manager/run_history.ts";
 export {
   type OpenRegistryOptions,

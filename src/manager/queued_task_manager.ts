@@ -5,21 +5,24 @@
  * whichever process works on them, and after a restart the active runs are the queue's.
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
-import { messageOf, permanentError, QueueError } from "../domain/errors.ts";
-import { checkName, checkOptions } from "../domain/check.ts";
+import { QueueError } from "../domain/errors.ts";
+import { checkName } from "../domain/check.ts";
 import { resolveGraceMs } from "../domain/grace_time.ts";
-import type { GivenRun, Run } from "../domain/run.ts";
-import { isFinal, type NewTask, type Task, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
+import type { GivenRun } from "../domain/run.ts";
+import { type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
 import type { LogStore } from "../worker/log_store.ts";
-import { Worker } from "../worker/worker.ts";
 import type { WorkerEvent } from "../worker/worker_log.ts";
 import type { WorkerOptions } from "../worker/worker_options.ts";
 import { HeardLogs, type LogListener } from "./heard_logs.ts";
+import { handlerOf, OwnWork } from "./own_work.ts";
+import { PendingRuns } from "./pending_runs.ts";
 import { QueueFollower } from "./queue_follower.ts";
 import type { RunRegistry } from "./run_registry.ts";
-import { checkOwnType, closedError, knownRun, perform, takeNewRun, takeWork } from "./run_rules.ts";
+import { checkOwnType, closedError, knownRun, takeNewRun, takeWork } from "./run_rules.ts";
+import { checkScheduleOptions, checkTaskFields, type ScheduleOptions } from "./schedule_options.ts";
+import { notFound, reportOf, type TaskStatusReport } from "./task_status_report.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 
 /** How to make a QueuedTaskManager. */
@@ -43,50 +46,6 @@ export interface QueuedTaskManagerOptions {
   readonly ownsQueue?: boolean;
 }
 
-/** How to schedule a task, apart from its type and payload. */
-export type ScheduleOptions = Omit<NewTask, "type" | "payload">;
-
-/** Where a task is. Everything but `status` and what was asked for is `null` when the status is `not_found`. */
-export interface TaskStatusReport {
-  /** The id of the task. */
-  readonly taskId: number | null;
-  /** The id of its run. */
-  readonly runId: string | null;
-  /** Where it is. */
-  readonly status: TaskStatus | "not_found";
-  /** Its type: the module's id. */
-  readonly type: string | null;
-  /** Executions started. */
-  readonly attempts: number | null;
-  /** Executions allowed. */
-  readonly maxAttempts: number | null;
-  /** Why it last failed or was cancelled, or why the queue would not store it. */
-  readonly errorMessage: string | null;
-  /** When it was stored. */
-  readonly createdAt: Date | null;
-  /** When its latest execution started. */
-  readonly startedAt: Date | null;
-  /** When it reached its final status. */
-  readonly finishedAt: Date | null;
-  /** The worker that holds the task, or held it last. */
-  readonly lockedBy: string | null;
-  /** 0–100. */
-  readonly progress: number | null;
-  /** What the handler returned. */
-  readonly result: unknown;
-}
-
-/** A run whose task is on its way into the queue. */
-interface PendingRun {
-  readonly run: Run;
-  /** What this process is to do for the run, when no registered handler does it. */
-  readonly handler: Handler | null;
-  /** Resolves to the task as it was stored, or to `null` when the queue refused it. */
-  stored: Promise<Task | null>;
-  /** Cancelled while it was pending, so its work must not begin. */
-  cancelled: boolean;
-}
-
 /** Runs work on a durable queue. */
 export class QueuedTaskManager implements TaskManager {
   /** Every run this manager has seen: its own, those of other processes, and those active at the start. */
@@ -97,15 +56,9 @@ export class QueuedTaskManager implements TaskManager {
   readonly handlers: HandlerRegistry;
   readonly #options: QueuedTaskManagerOptions;
   readonly #follower: QueueFollower;
-  readonly #pending = new Map<string, PendingRun>();
-  /** Work that this process was given, by task, until the task is final. */
-  readonly #ownWork = new Map<number, Handler>();
-  /** Whether the worker of this process runs registered handlers, or only the work that was given to `startTask`. */
-  readonly #embedded: boolean;
+  readonly #pending: PendingRuns;
+  readonly #ownWork: OwnWork;
   readonly #heardLogs: HeardLogs | null;
-  #worker: Worker | null = null;
-  /** Why the queue would not store a run, for whoever asks for this run. */
-  readonly #refusals = new WeakMap<Run, { readonly error: unknown }>();
   /** What `open` or the next `flush` throws. */
   #failure: { readonly error: unknown } | null = null;
   #isLoaded = false;
@@ -125,16 +78,29 @@ export class QueuedTaskManager implements TaskManager {
     this.registry = registry;
     this.handlers = options.handlers ?? new HandlerRegistry();
     this.#options = options;
-    this.#embedded = options.worker !== false;
     this.#heardLogs = options.onLog ? new HeardLogs(options.logs, options.onLog) : null;
-    if (this.#embedded) this.#worker = this.#makeWorker(this.handlers);
+    this.#ownWork = new OwnWork({
+      queue,
+      handlers: this.handlers,
+      worker: options.worker ?? {},
+      clock: options.clock,
+      logs: this.#heardLogs ?? options.logs,
+      onEvent: (event) => this.#hear(event),
+    });
     this.#follower = new QueueFollower(queue, registry, {
       clock: options.clock ?? systemClock,
       onError: (error) => this.#readFailed(error),
-      onTask: (task) => this.#keepWorking(task),
+      onTask: (task) => this.#onTask(task),
+    });
+    this.#pending = new PendingRuns({
+      queue,
+      clock: options.clock ?? systemClock,
+      follower: this.#follower,
+      ownWork: this.#ownWork,
+      onRefused: (error) => this.#failure ??= { error },
     });
     this.#follower.loaded().then(() => this.#isLoaded = true);
-    this.#worker?.start();
+    this.#ownWork.start();
   }
 
   /**
@@ -193,12 +159,9 @@ export class QueuedTaskManager implements TaskManager {
       checkParameters: (type, parameters) => this.#checkPayload(type, parameters),
     });
     const type = run.moduleId.trim();
-    const handled = this.#embedded && this.handlers.has(type);
+    const handled = this.#ownWork.isEmbedded && this.handlers.has(type);
     const handler = handled || work === undefined ? null : handlerOf(work);
-    this.#follower.begin(run);
-    const pending: PendingRun = { run, handler, stored: NOT_STORED, cancelled: false };
-    this.#pending.set(run.runId, pending);
-    pending.stored = this.#store(pending, type);
+    this.#pending.store(run, type, handler);
     return run.runId;
   }
 
@@ -208,14 +171,13 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   async #cancelRun(runId: string): Promise<boolean> {
-    const pending = this.#pending.get(runId);
-    if (pending !== undefined) pending.cancelled = true;
+    const pending = this.#pending.cancel(runId);
     const task = await (pending?.stored ?? this.#taskOf(runId));
     if (!task) return false;
     try {
       return await this.#cancel(runId, task.id);
     } catch (error) {
-      if (pending !== undefined) this.#takeUp(pending, task);
+      if (pending?.handler) this.#ownWork.takeUp(task, pending.handler);
       throw error;
     }
   }
@@ -241,7 +203,8 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   /**
-   * Stores a task and resolves to its id when it is on disk. A known idempotency key gives the id of the task that has it.
+   * Enqueues a task and resolves to its id when it is on disk; it runs once, at its `runAfter`. (What repeats is stored by the
+   * queue's `addSchedule`.) A known idempotency key gives the id of the task that has it.
    *
    * @throws TypeError, RangeError for a field out of its range, or a payload that the registered handler refuses.
    * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `queue_closed`.
@@ -252,7 +215,7 @@ export class QueuedTaskManager implements TaskManager {
     options: ScheduleOptions = {},
   ): Promise<number> {
     this.#checkOpen("schedule a task");
-    checkOptions(options, SCHEDULE_OPTIONS, "scheduleTask");
+    checkScheduleOptions(options);
     const check = this.#payloadCheck(type, payload);
     if (check !== undefined) await check;
     const { task } = await this.queue.enqueue({ ...options, type, payload });
@@ -264,7 +227,7 @@ export class QueuedTaskManager implements TaskManager {
   async scheduleTasks(tasks: readonly NewTask[]): Promise<number[]> {
     this.#checkOpen("schedule tasks");
     for (const task of tasks) {
-      checkOptions(task, TASK_OPTIONS, "a task");
+      checkTaskFields(task);
       const check = this.#payloadCheck(task.type, task.payload);
       if (check !== undefined) await check;
     }
@@ -299,8 +262,8 @@ export class QueuedTaskManager implements TaskManager {
    * @throws What kept this run from being stored; QueueError `task_not_found` when the registry knows no such run.
    */
   async whenStored(runId: string): Promise<void> {
-    await this.#pending.get(runId)?.stored;
-    const refusal = this.#refusals.get(knownRun(this.registry, runId));
+    await this.#pending.stored(runId);
+    const refusal = this.#pending.refusalOf(knownRun(this.registry, runId));
     if (refusal !== undefined) throw refusal.error;
   }
 
@@ -311,7 +274,7 @@ export class QueuedTaskManager implements TaskManager {
    * the constructor also the error that kept the active runs from being read at first.
    */
   async flush(): Promise<void> {
-    await this.#allStored();
+    await this.#pending.allStored();
     await this.#follower.loaded();
     await this.#unlessClosed(() => this.queue.flush());
     this.#throwFailure();
@@ -327,13 +290,13 @@ export class QueuedTaskManager implements TaskManager {
   async close(options: CloseOptions = {}): Promise<void> {
     this.#graceMs = Math.min(this.#graceMs, resolveGraceMs(options.graceMs));
     this.#closed ??= this.#close();
-    if (this.#isStopping) await this.#worker?.stop({ graceMs: this.#graceMs });
+    if (this.#isStopping) await this.#ownWork.stop(this.#graceMs);
     await this.#closed;
   }
 
   async #close(): Promise<void> {
     try {
-      await this.#allStored();
+      await this.#pending.allStored();
       this.#isStopping = true;
       await this.#stopWorking(this.#graceMs);
       await this.registry.flush();
@@ -352,101 +315,16 @@ export class QueuedTaskManager implements TaskManager {
 
   async #stopWorking(graceMs: number): Promise<void> {
     try {
-      await this.#worker?.stop({ graceMs });
-      await this.#follower.settled();
+      await this.#ownWork.stop(graceMs);
+      await this.#follower.caughtUp();
     } finally {
       await this.#follower.stop();
     }
   }
 
-  async #allStored(): Promise<void> {
-    await Promise.all([...this.#pending.values()].map((pending) => pending.stored));
-  }
-
-  /** Puts a run's task into the queue. */
-  async #store(pending: PendingRun, type: string): Promise<Task | null> {
-    const { run } = pending;
-    const { runId, parameters: payload, priority, maxAttempts, retryPolicy } = run;
-    const wanted = { type, payload, priority, runId, maxAttempts, retryPolicy };
-    // What is cancelled in the same breath never begins.
-    await Promise.resolve();
-    try {
-      return await this.#enqueue(pending, wanted);
-    } catch (error) {
-      this.#failure ??= { error };
-      this.#refusals.set(run, { error });
-      this.#follower.refuse(run, messageOf(error));
-      return null;
-    } finally {
-      this.#pending.delete(runId);
-    }
-  }
-
-  /** What this process was given it has from the start, unless it was cancelled meanwhile. */
-  async #enqueue(pending: PendingRun, wanted: NewTask): Promise<Task> {
-    const { handler } = pending;
-    if (handler !== null && !pending.cancelled) {
-      return await this.#ownWorker().enqueueOwn(wanted, (task) => this.#begin(pending, task));
-    }
-    const runAfter = pending.cancelled ? this.#notYet() : undefined;
-    const { task } = await this.queue.enqueue({ ...wanted, runAfter });
-    this.#follower.stored(task);
-    return task;
-  }
-
-  /** What is cancelled before it is stored must not be done by another process before the queue knows. */
-  #notYet(): Date {
-    const { clock = systemClock } = this.#options;
-    return new Date(clock.nowMs() + CANCEL_LEAD_MS);
-  }
-
-  /** What the worker is to do for a task that it has; its run says that it runs by then. */
-  #begin(pending: PendingRun, task: Task): Handler | null {
-    this.#follower.stored(task);
-    if (pending.cancelled || pending.handler === null) return null;
-    this.#ownWork.set(task.id, pending.handler);
-    return pending.handler;
-  }
-
-  /** Does a run's own work after all. */
-  #takeUp({ handler }: PendingRun, task: Task): void {
-    if (handler === null || this.#ownWork.has(task.id)) return;
-    this.#ownWork.set(task.id, handler);
-    if (task.status === "leased") this.#ownWorker().resume(task, handler);
-    else this.#ownWorker().adopt(task.id, handler);
-  }
-
-  #ownWorker(): Worker {
-    this.#worker ??= this.#makeWorker(new HandlerRegistry());
-    this.#worker.start();
-    return this.#worker;
-  }
-
-  /** Takes up own work again that lost its lease, as after a suspend: no other process may have a handler for it. */
-  #keepWorking(task: Task): void {
-    const handler = this.#ownWork.get(task.id);
-    if (handler === undefined) return;
-    if (isFinal(task.status)) this.#ownWork.delete(task.id);
-    else if (task.status === "queued" && this.#closed === null) {
-      this.#worker?.adopt(task.id, handler);
-    }
-  }
-
-  #makeWorker(handlers: HandlerRegistry): Worker {
-    const { clock, worker } = this.#options;
-    const logs = this.#heardLogs ?? this.#options.logs;
-    const options = worker || {};
-    return new Worker({
-      clock,
-      logs,
-      ...options,
-      queue: this.queue,
-      handlers,
-      onEvent: (event) => {
-        this.#hear(event);
-        options.onEvent?.(event);
-      },
-    });
+  #onTask(task: Task): void {
+    this.#ownWork.forgetFinal(task);
+    if (this.#closed === null) this.#ownWork.keepWorking(task);
   }
 
   /** Before the work of a task begins, its run says that it runs. */
@@ -469,19 +347,15 @@ export class QueuedTaskManager implements TaskManager {
   }
 
   async #taskOf(runId: string): Promise<Task | undefined> {
-    await this.#pending.get(runId)?.stored;
+    await this.#pending.stored(runId);
     return this.#follower.isRefused(runId) ? undefined : await this.queue.getByRunId(runId);
   }
 
   #notFound(idOrRunId: number | string): TaskStatusReport {
     const runId = typeof idOrRunId === "string" ? idOrRunId : null;
     const run = runId === null ? undefined : this.registry.getRun(runId);
-    return {
-      ...NOT_FOUND,
-      taskId: typeof idOrRunId === "number" ? idOrRunId : null,
-      runId,
-      errorMessage: run?.errorMessage ?? null,
-    };
+    const taskId = typeof idOrRunId === "number" ? idOrRunId : null;
+    return notFound({ taskId, runId, errorMessage: run?.errorMessage ?? null });
   }
 
   /** Nothing to wait for where there is no schema, so that what is stored is stored in this turn. */
@@ -521,72 +395,4 @@ export class QueuedTaskManager implements TaskManager {
     this.#failure = null;
     if (failure !== null) throw failure.error;
   }
-}
-
-const SCHEDULE_OPTIONS = Object.keys(
-  {
-    priority: true,
-    runAfter: true,
-    idempotencyKey: true,
-    maxAttempts: true,
-    compatibility: true,
-    runId: true,
-    retryPolicy: true,
-    timeoutMs: true,
-    dependsOn: true,
-    onParentFailure: true,
-    webhook: true,
-  } satisfies Record<keyof ScheduleOptions, true>,
-);
-
-const TASK_OPTIONS = ["type", "payload", ...SCHEDULE_OPTIONS];
-
-/** Does `work` for a task. It cannot be repeated as it is, so its errors are final, as they are in memory. */
-function handlerOf(work: TaskWork): Handler {
-  return async (_task, context) => {
-    try {
-      return await perform(work, context);
-    } catch (error) {
-      throw context.signal.aborted ? error : permanentError(error);
-    }
-  };
-}
-
-/** How long no worker may begin a run that was cancelled before it was stored; cancelling takes one more commit. */
-const CANCEL_LEAD_MS = 1000;
-
-const NOT_STORED = Promise.resolve(null);
-
-const NOT_FOUND: TaskStatusReport = Object.freeze({
-  taskId: null,
-  runId: null,
-  status: "not_found",
-  type: null,
-  attempts: null,
-  maxAttempts: null,
-  errorMessage: null,
-  createdAt: null,
-  startedAt: null,
-  finishedAt: null,
-  lockedBy: null,
-  progress: null,
-  result: null,
-});
-
-function reportOf(task: Task): TaskStatusReport {
-  return {
-    taskId: task.id,
-    runId: task.runId,
-    status: task.status,
-    type: task.type,
-    attempts: task.attempts,
-    maxAttempts: task.maxAttempts,
-    errorMessage: task.errorMessage,
-    createdAt: task.createdAt,
-    startedAt: task.processingStarted,
-    finishedAt: task.finishedAt,
-    lockedBy: task.lockedBy,
-    progress: task.progress,
-    result: task.result,
-  };
 }

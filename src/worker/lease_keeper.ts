@@ -14,9 +14,9 @@ export interface LeaseKeeperOptions {
   readonly clock: Clock;
   readonly executions: Executions;
   readonly leaseDurationMs: number;
-  /** Is told of each turn, before anything is renewed. */
+  /** Called at each turn, before anything is renewed. */
   readonly onTurn: () => void;
-  /** Is told of reads and renewals that the queue could not do. */
+  /** Called with reads and renewals that the queue could not do. */
   readonly onError: (message: string, task: Task) => void;
 }
 

@@ -79,7 +79,7 @@ export interface StopOptions {
   readonly graceMs?: number;
 }
 
-/** The settings of a worker that have a default for everyone. */
+/** The settings of a worker that do not differ between workers by default. */
 export type CommonSettings = Required<
   Pick<
     WorkerOptions,

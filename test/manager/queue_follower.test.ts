@@ -31,7 +31,7 @@ function follow(queue: ScriptedQueue, clock: Clock = systemClock): Fixture {
 /** A follower of an empty queue that has read it already. */
 async function followEmpty(clock?: Clock): Promise<Fixture> {
   const fixture = follow(new ScriptedQueue(), clock);
-  await fixture.follower.settled();
+  await fixture.follower.caughtUp();
   return fixture;
 }
 
@@ -58,14 +58,14 @@ Deno.test("a run of another process appears, changes and finishes", async () => 
   const fixture = await followEmpty();
   const { queue, registry, follower } = fixture;
   queue.change(1, "queued");
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(follower.activeIds(), ["r1"]);
   const run = registry.getRun("r1");
   queue.change(1, "leased");
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(run?.status, "running");
   queue.change(1, "completed", { result: 7 });
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals([run?.status, run?.result, run?.exitCode], ["completed", 7, 0]);
   assert(!follower.isActive("r1"));
   assertStrictEquals(registry.getRun("r1"), run);
@@ -75,12 +75,12 @@ Deno.test("a run of another process appears, changes and finishes", async () => 
 Deno.test("progress is taken from the change, without reading the task", async () => {
   const { queue, registry, follower } = await followEmpty();
   queue.change(1, "leased");
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(queue.reads.get, 1);
   queue.change(1, "leased", { progress: 30 });
   assertEquals(registry.getRun("r1")?.progressPercent, 30);
   queue.change(1, "leased", { progress: 30 });
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(queue.reads.get, 1);
   await follower.stop();
 });
@@ -95,7 +95,7 @@ Deno.test("a read that is overtaken by a change is read again", async () => {
   queue.change(1, "completed", { result: "newer" });
   queue.beforeRead = () => Promise.resolve();
   gate.resolve();
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(statusOf(fixture, "r1"), "completed");
   assertEquals(follower.activeCount(), 0);
   await follower.stop();
@@ -105,7 +105,7 @@ Deno.test("progress that arrives during a read is not overwritten by it", async 
   const fixture = await followEmpty();
   const { queue, registry, follower } = fixture;
   queue.change(1, "leased");
-  await follower.settled();
+  await follower.caughtUp();
   const gate = Promise.withResolvers<void>();
   queue.beforeRead = () => gate.promise;
   const refreshed = follower.refresh("r1", 1);
@@ -114,7 +114,7 @@ Deno.test("progress that arrives during a read is not overwritten by it", async 
   queue.change(1, "leased", { progress: 60 });
   gate.resolve();
   await refreshed;
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(registry.getRun("r1")?.progressPercent, 60);
   await follower.stop();
 });
@@ -122,10 +122,10 @@ Deno.test("progress that arrives during a read is not overwritten by it", async 
 Deno.test("a task that is released and claimed again is read again", async () => {
   const { queue, registry, follower } = await followEmpty();
   queue.change(1, "leased");
-  await follower.settled();
+  await follower.caughtUp();
   const again = new Date(99_000);
   queue.change(1, "leased", { leaseToken: 2, processingStarted: again });
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(registry.getRun("r1")?.startedAt, again);
   await follower.stop();
 });
@@ -134,11 +134,11 @@ Deno.test("a failed run that is retried by hand is active again", async () => {
   const fixture = await followEmpty();
   const { queue, registry, follower } = fixture;
   queue.change(1, "failed", { errorMessage: "no" });
-  await follower.settled();
+  await follower.caughtUp();
   const run = registry.getRun("r1");
   assertEquals([run?.status, run?.errorMessage], ["failed", "no"]);
   queue.change(1, "queued", { leaseToken: 1 });
-  await follower.settled();
+  await follower.caughtUp();
   assert(follower.isActive("r1"));
   assertEquals([run?.status, run?.completedAt, run?.errorMessage], ["queued", null, null]);
   await follower.stop();
@@ -148,12 +148,12 @@ Deno.test("a reset reads all active tasks again, and those that were active", as
   const fixture = await followEmpty();
   const { queue, follower } = fixture;
   for (const id of [1, 2, 3]) queue.change(id, "queued");
-  await follower.settled();
+  await follower.caughtUp();
   queue.put(1, "completed");
   queue.put(2, "leased");
   queue.put(4, "queued");
   queue.announce("reset");
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(
     ["r1", "r2", "r3", "r4"].map((runId) => statusOf(fixture, runId)),
     ["completed", "running", "queued", "queued"],
@@ -169,11 +169,11 @@ Deno.test("a reset reads what has failed or was cancelled again: it may have bee
   queue.change(2, "cancelled");
   queue.change(3, "cancelled");
   registry.addRun({ ...createRun({ runId: "no task", moduleId: "m" }), status: "failed" });
-  await follower.settled();
+  await follower.caughtUp();
   queue.put(1, "completed", { leaseToken: 2, result: 5 });
   queue.put(2, "failed", { leaseToken: 2 });
   queue.announce("reset");
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(
     ["r1", "r2", "r3", "no task"].map((runId) => statusOf(fixture, runId)),
     ["completed", "failed", "cancelled", "failed"],
@@ -187,7 +187,7 @@ Deno.test("a run that is not stored yet survives a reset", async () => {
   const { queue, follower } = fixture;
   follower.begin(createRun({ runId: "new", moduleId: "m" }));
   queue.announce("reset");
-  await follower.settled();
+  await follower.caughtUp();
   assert(follower.isActive("new"));
   assertEquals(statusOf(fixture, "new"), "queued");
   await follower.stop();
@@ -197,7 +197,7 @@ Deno.test("a task that is pruned before it is read ends as its last change said"
   const fixture = await followEmpty();
   const { queue, registry, follower } = fixture;
   for (const id of [1, 2, 3]) queue.change(id, "leased");
-  await follower.settled();
+  await follower.caughtUp();
   queue.announce(queue.put(1, "completed"), queue.put(2, "cancelled"));
   for (const id of [1, 2, 3]) queue.tasks.delete(id);
   queue.announce("reset");
@@ -226,7 +226,7 @@ Deno.test("a stored task makes a run only when none is known", async () => {
   const { queue, registry, follower } = fixture;
   const older = queue.put(1, "queued");
   queue.change(1, "completed");
-  await follower.settled();
+  await follower.caughtUp();
   follower.stored(older);
   assertEquals(statusOf(fixture, "r1"), "completed");
   follower.stored(queue.put(2, "queued", { payload: { a: 1 } }));
@@ -245,7 +245,7 @@ Deno.test("a refused run fails and does not follow the task that has its id", as
   assert(!follower.isRefused("r2"));
   queue.change(1, "leased");
   queue.announce("reset");
-  await follower.settled();
+  await follower.caughtUp();
   queue.change(1, "completed");
   queue.tasks.delete(1);
   await follower.idle();
@@ -262,7 +262,7 @@ Deno.test("a read that fails is reported and tried again after a second", async 
   queue.beforeRead = () => Promise.reject(broken);
   queue.change(1, "queued");
   const refreshed = follower.refresh("r1", 1);
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(errors, [broken]);
   assertEquals(statusOf(fixture, "r1"), undefined);
   queue.beforeRead = () => Promise.resolve();
@@ -283,7 +283,7 @@ Deno.test("what changes while a read fails is not lost", async () => {
   await until(() => queue.reads.get === 1, "the read");
   const first = follower.refresh("r1", 1);
   gate.reject(new Error("disk"));
-  await follower.settled();
+  await follower.caughtUp();
   queue.beforeRead = () => Promise.resolve();
   queue.change(1, "leased");
   await first;
@@ -299,7 +299,7 @@ Deno.test("a load that fails is reported and tried again after a second", async 
   queue.beforeRead = () => Promise.reject(new Error("disk"));
   const { follower, errors } = follow(queue, clock);
   await follower.loaded();
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals([errors.length, follower.activeCount()], [1, 0]);
   queue.beforeRead = () => Promise.resolve();
   clock.jump(1000);
@@ -317,11 +317,11 @@ Deno.test("idle() waits for the first load, and until no run is active", async (
   let idle = false;
   const waiting = follower.idle().then(() => idle = true);
   await follower.loaded();
-  await follower.settled();
+  await follower.caughtUp();
   assert(!idle);
   queue.change(2, "queued");
   queue.change(1, "completed");
-  await follower.settled();
+  await follower.caughtUp();
   assert(!idle);
   queue.change(2, "cancelled");
   await waiting;
@@ -332,7 +332,7 @@ Deno.test("many changes at once are all applied", async () => {
   const { queue, registry, follower } = await followEmpty();
   for (let id = 1; id <= 500; id++) queue.change(id, "queued");
   for (let id = 1; id <= 500; id++) queue.change(id, "completed");
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(registry.getRunsByStatus("completed").length, 500);
   assertEquals(queue.reads.get, 500);
   await follower.stop();
@@ -352,7 +352,7 @@ Deno.test("a queue that is closed is not read again", async () => {
 Deno.test("stop() ends all waiting and watching", async () => {
   const { queue, follower } = await followEmpty();
   queue.change(1, "leased");
-  await follower.settled();
+  await follower.caughtUp();
   const gate = Promise.withResolvers<void>();
   queue.beforeRead = () => gate.promise;
   const waiting = [follower.idle(), follower.refresh("r1", 1)];
@@ -369,7 +369,7 @@ Deno.test("a task that was just stored is not read again", async () => {
   const tasks = Array.from({ length: 10 }, (_, i) => queue.put(i + 1, "queued"));
   queue.announce(...tasks);
   for (const task of tasks) follower.stored(task);
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(follower.activeCount(), 10);
   assertEquals(queue.reads.get, 0);
   assertEquals(registry.getActiveRuns().length, 10);
@@ -383,7 +383,7 @@ Deno.test("a stored task whose change has been announced already is read again",
   queue.change(1, "queued");
   queue.change(1, "leased");
   follower.stored(older);
-  await follower.settled();
+  await follower.caughtUp();
   assertEquals(statusOf(fixture, "r1"), "running");
   await follower.stop();
 });

@@ -6,8 +6,8 @@ import { BackgroundTaskManager } from "../../src/manager/background_task_manager
 import {
   QueuedTaskManager,
   type QueuedTaskManagerOptions,
-  type ScheduleOptions,
 } from "../../src/manager/queued_task_manager.ts";
+import type { ScheduleOptions } from "../../src/manager/schedule_options.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { openQueue } from "../../src/mod.ts";
 import type { EnqueueResult, TaskQueue } from "../../src/queue/task_queue.ts";
