@@ -37,7 +37,7 @@ const batchLine = z.strictObject({
 /** How many wrong lines an error names. */
 const LINES_TOLD = 10;
 
-/** The tasks that a batch file asks for. @throws UsageError with every line that is wrong, and what is wrong in it. */
+/** The tasks that a batch file asks for. @throws UsageError with every wrong line and its problem. */
 export function parseBatch(text: string): NewTask[] {
   const problems: string[] = [];
   const tasks = text.split(/\r?\n/).flatMap((line, index) => {

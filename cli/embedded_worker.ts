@@ -54,7 +54,7 @@ export interface WorkerSettings extends WorkerOptions {
 
 /**
  * Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. A
- * handler cannot end the process, neither by what it leaves behind nor by an exit, and what it prints is no answer. `work`
+ * handler cannot end the process, neither by what it leaves behind nor by an exit, and what it prints is not part of the answer. `work`
  * learns by `broken` when only a new process helps.
  */
 export async function withWorker<T>(

@@ -1,6 +1,6 @@
 /**
- * Services end when their queue is in doubt or cannot be read for a while, or when their process is broken: whoever keeps them
- * running starts them anew, and that opens the queue again, or says each time why it cannot.
+ * Services end when their queue is in doubt or cannot be read for a while, or when their process is broken: their supervisor
+ * restarts them, and that opens the queue again, or says each time why it cannot.
  */
 import {
   type Clock,

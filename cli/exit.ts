@@ -15,7 +15,7 @@ export const EXIT = Object.freeze({
   notFound: 3,
   /** The queue cannot be opened, or its storage fails; or only a new process helps. */
   storage: 4,
-  /** Somebody pressed Ctrl-C. */
+  /** The user pressed Ctrl-C. */
   interrupted: 130,
 });
 

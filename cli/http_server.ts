@@ -15,7 +15,7 @@ const PAUSE_MS = 500;
 /** Listening may be refused for so long. */
 const PATIENCE_MS = 30_000;
 
-/** Once no request is under way, answers may be on their way for so long; a head that never comes whole is no reason to wait. */
+/** Once no request is under way, answers may be on their way for so long; a head that never comes whole is not waited for. */
 const SENDING_MS = 1000;
 
 /** An HTTP server as Deno gives it. */

@@ -114,7 +114,7 @@ export function jsonObject(text: string): Readonly<Record<string, unknown>> {
       return value as Record<string, unknown>;
     }
   } catch {
-    // Refused below, like any other text that is no JSON object.
+    // Refused below, like any other string that is not a JSON object.
   }
   throw new InvalidArgumentError('A JSON object such as {"gpu":true} is needed.');
 }

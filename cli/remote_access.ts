@@ -318,7 +318,9 @@ function checkUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
     throw new UsageError(
-      `--url ${JSON.stringify(text)} is no address: one such as http://127.0.0.1:8787 is needed`,
+      `--url ${
+        JSON.stringify(text)
+      } is not an address: one such as http://127.0.0.1:8787 is needed`,
     );
   }
   if (url.username !== "" || url.search !== "" || url.hash !== "") {

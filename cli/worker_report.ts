@@ -19,7 +19,7 @@ export interface WorkerSummary extends Readonly<Record<Counted, number>> {
 /** Reports on standard error; quiet with `--json`. */
 export class WorkerReport {
   readonly #session: Session;
-  /** Says what goes wrong and is no task's. */
+  /** Reports errors that are not a task's. */
   readonly #tell: (text: string) => void;
   readonly #counts: Record<Counted, number> = {
     completed: 0,

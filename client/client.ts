@@ -55,7 +55,7 @@ export class HoldfastError extends Error {
   readonly status: number;
   /** What went wrong; stable, for programs. `undefined` when something else than Holdfast answered. */
   readonly code: string | undefined;
-  /** What is wrong with each field. */
+  /** The problems, field by field. */
   readonly errors: ClientErrorBody["errors"];
   /** When to try again, in milliseconds, if the server says. */
   readonly retryAfterMs: number | undefined;
@@ -91,7 +91,7 @@ export class HoldfastClient {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #fetch: (request: Request) => Promise<Response>;
 
-  /** A client of the server at `url`. @throws TypeError when that is no URL. */
+  /** A client of the server at `url`. @throws TypeError when that is not a URL. */
   constructor({ url, token, headers = {}, fetch = globalThis.fetch }: ClientOptions) {
     this.#url = new URL(url).href.replace(/\/+$/, "");
     this.#headers = token === undefined

@@ -45,7 +45,7 @@ export interface RunOptions {
   priority?: number;
   /** Not before this instant, RFC 3339 with a zone; default now. */
   run_after?: string;
-  /** Same key and same content give the same task; an empty key is no key. */
+  /** Same key and same content give the same task; an empty key counts as none. */
   idempotency_key?: string;
   /** Executions allowed, 1–100; default 5. */
   max_attempts?: number;
@@ -200,6 +200,6 @@ export interface ClientErrorBody {
   error_code: string;
   /** When it went wrong. */
   timestamp: string;
-  /** What is wrong with each field. */
+  /** The problems, field by field. */
   errors?: { field: string; message: string }[];
 }

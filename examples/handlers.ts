@@ -110,7 +110,7 @@ function asPermanent(thrown: unknown): unknown {
   return thrown instanceof Deno.errors.NotFound ? new PermanentError(thrown.message) : thrown;
 }
 
-/** @throws PermanentError when it is no PNG. */
+/** @throws PermanentError when it is not a PNG. */
 function smaller(
   original: Uint8Array,
   { path, size }: { path: string; size: number },

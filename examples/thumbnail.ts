@@ -24,7 +24,7 @@ export interface Thumbnail {
 /**
  * A copy of `png` whose longer side has at most `size` pixels; a smaller picture keeps its size.
  *
- * @throws Error when `png` is no PNG, or has fewer than 8 bits per sample and no palette.
+ * @throws Error when `png` is not a PNG, or has fewer than 8 bits per sample and no palette.
  */
 export function makeThumbnail(png: Uint8Array, size: number): Thumbnail {
   const picture = toPicture(decode(png));

@@ -67,7 +67,7 @@ export function addByHandCommands(program: Program, app: App): void {
   }
 }
 
-/** One after the other: what is wrong with one does not keep the next from being done. */
+/** One after the other: a problem with one does not keep the next from being done. */
 function performAll(session: Session, act: Act, references: readonly string[]): Promise<number> {
   return withDesk(session, async (desk) => {
     const answers: Answer[] = [];

@@ -23,7 +23,7 @@ const SCRIPTS: Readonly<
   powershell: powershellCompletions,
 };
 
-/** Adds the command. It opens no queue, and a script is no JSON. */
+/** Adds the command. It opens no queue, and a script is not JSON. */
 export function addCompletionsCommand(program: Program, io: CliIo): void {
   program.command("completions")
     .description("write a script that completes commands, options and choices in a shell")

@@ -12,7 +12,7 @@ export function addTokenCommand(program: Program, app: App): void {
   program.command("token")
     .description("access tokens for serve")
     .command("create")
-    .description("make a token: its line goes into the tokens file, the token to whoever asks")
+    .description("make a token: its line goes into the tokens file, the token to its user")
     .argument("<name>", "whose it is: letters, digits, . _ -")
     .addOption(
       someOption(

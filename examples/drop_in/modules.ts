@@ -64,7 +64,9 @@ async function countWords(
 function importPrices({ csv }: z.output<typeof PRICES>): Promise<unknown> {
   const prices = csv.trim().split("\n").map((line, index) => {
     const price = Number(line.split(",")[1]);
-    if (Number.isNaN(price)) throw new PermanentError(`line ${index + 1}: the price is no number`);
+    if (Number.isNaN(price)) {
+      throw new PermanentError(`line ${index + 1}: the price is not a number`);
+    }
     return price;
   });
   return Promise.resolve({ prices: prices.length });

@@ -21,7 +21,7 @@ export interface Interest {
   readonly withLog?: boolean;
 }
 
-/** Somebody who waits. */
+/** One waiting request. */
 export interface Waiter {
   /** From here on changes count; call it before looking, so that none is missed. */
   mark(): void;
@@ -124,7 +124,7 @@ class ChangeWaiter implements Waiter {
   }
 }
 
-/** Looks now and then for new lines of one log, as long as somebody waits for them. */
+/** Looks now and then for new lines of one log, as long as a request waits for them. */
 class LogTail {
   readonly #logs: LogStore;
   readonly #taskId: number;

@@ -21,5 +21,5 @@ export const ErrorSchema = z.object({
       field: z.string().openapi({ example: "parameters.to" }),
       message: z.string().openapi({ example: "Invalid email address" }),
     }),
-  ).optional().openapi({ description: "What is wrong with each field" }),
+  ).optional().openapi({ description: "The problems, field by field" }),
 }).openapi("Error");

@@ -10,7 +10,7 @@ import { type Clock, messageOf, QueueError, QueueFullError, StorageError } from 
 import { ERROR_STATUSES, type ErrorCode, type ErrorStatus } from "./error_codes.ts";
 import type { ErrorSchema } from "./error_schema.ts";
 
-/** What is wrong with one field of a request. */
+/** A problem of one field of a request. */
 export interface FieldProblem {
   /** Where it is, such as `parameters.to` or `limit`; `body` for the body as a whole. */
   readonly field: string;

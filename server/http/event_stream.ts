@@ -1,7 +1,7 @@
 /**
  * Server-sent events: what a generator yields, written as its reader takes it.
  *
- * Nothing begins before the first read, and whoever stops reading ends it all: the generator's signal aborts, its
+ * Nothing begins before the first read, and a reader that stops ends it all: the generator's signal aborts, its
  * `finally` runs, no timer stays. A silent stream sends a comment now and then, so that a dead reader is noticed and
  * proxies keep the connection.
  */

@@ -184,7 +184,7 @@ function stopping(): HttpError {
   });
 }
 
-/** Whether a browser says that another site's page asks. A program that is no browser says nothing, and may. */
+/** Whether a browser says that another site's page asks. A program that is not a browser sends no such header, and is let through. */
 function isForeign(c: Context, origin: string | undefined): boolean {
   if (origin === undefined) return c.req.header("Sec-Fetch-Site") === "cross-site";
   return !URL.canParse(origin) || new URL(origin).host !== hostOf(c);

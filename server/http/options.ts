@@ -14,7 +14,7 @@ import { type Access, OPEN_ACCESS } from "./access.ts";
 
 /** What `createApp` takes. Exactly one of `queue` and `manager` is needed. */
 export interface AppOptions {
-  /** The queue that the routes read and write. Whoever opened it closes it. */
+  /** The queue that the routes read and write. `createApp` does not close it. */
   readonly queue?: TaskQueue;
   /** Takes the queue and the handlers of a task manager; default none. */
   readonly manager?: Pick<QueuedTaskManager, "queue" | "handlers">;

@@ -138,7 +138,7 @@ function checkTokenName(name: string): void {
   throw new TypeError(
     `${
       JSON.stringify(name)
-    } is no name of a token: 1 to 100 letters, digits, ".", "_", "-" are needed`,
+    } is not a name of a token: 1 to 100 letters, digits, ".", "_", "-" are needed`,
   );
 }
 
@@ -147,7 +147,7 @@ function checkScopes(text: string): Scope[] {
   for (const scope of scopes) {
     if (!(SCOPES as readonly string[]).includes(scope)) {
       throw new TypeError(
-        `${JSON.stringify(scope)} is no scope: allowed are ${SCOPES.join(", ")}`,
+        `${JSON.stringify(scope)} is not a scope: allowed are ${SCOPES.join(", ")}`,
       );
     }
   }

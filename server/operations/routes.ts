@@ -1,5 +1,5 @@
 /**
- * Routes of whoever runs the queue: health, metrics, statistics, pruning, checkpoints.
+ * Routes for operating the queue: health, metrics, statistics, pruning, checkpoints.
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { maintenanceOf, type StorageStats, type TaskQueue } from "../../src/mod.ts";

@@ -101,7 +101,7 @@ export const schedulingFields = {
     example: EXAMPLE.instant,
   }),
   idempotency_key: keySchema().optional().openapi({
-    description: "Same key and same content give the same task; an empty key is no key",
+    description: "Same key and same content give the same task; an empty key counts as none",
     example: "order-4711",
   }),
   max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)

@@ -60,7 +60,7 @@ export interface RestoreReport {
 }
 
 /**
- * Writes a backup of the queue at `queuePath` into a new file and reads it back: whoever may use the one may use the other.
+ * Writes a backup of the queue at `queuePath` into a new file and reads it back: both files have the same access rights.
  *
  * @throws StorageError, CorruptionError; nothing is left then.
  */

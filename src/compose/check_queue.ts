@@ -34,7 +34,7 @@ const RESULT = Object.freeze({ checked: true });
 /**
  * Tries out whether the queue at `path` (default `data/queue.db`) can be used by this process: reads its files, opens a
  * copy of them in a folder beside it, runs a task there from enqueue to result, opens it again, and removes the copy. The
- * queue itself is not changed, and may be in use. Never rejects: what is wrong is in the report.
+ * queue itself is not changed, and may be in use. Never rejects: problems are in the report.
  */
 export async function validateQueueIntegration(
   path: string = TASK_EXECUTION_DEFAULTS.queueDbPath,

@@ -27,7 +27,7 @@ const SILENT = (): void => {};
  * Writes the tasks (as NDJSON also the schedules) of this moment into a new file, durable when it resolves, or hands out
  * their lines. Leases that have expired are rescued first; nothing else changes in the queue.
  *
- * @throws ExportRefusedError while tasks are leased, unless `includeLeased`; for `original` also when a payload is no object.
+ * @throws ExportRefusedError while tasks are leased, unless `includeLeased`; for `original` also when a payload is not an object.
  * @throws StorageError when the file is there already or cannot be written. @throws TypeError for a wrong option.
  */
 export async function exportTasks(

@@ -73,7 +73,7 @@ export async function readTaskFile(
  * transaction, durable and compared with the file before it resolves, or none. Tasks in progress become queued. What is in
  * the queue already is not added again, so importing a file twice is harmless.
  *
- * @throws ImportRefusedError when a row is no task (unless `skipInvalid`) or does not go together with what is in the queue;
+ * @throws ImportRefusedError when a row is not a task (unless `skipInvalid`) or does not go together with what is in the queue;
  * a dry run reports them instead.
  * @throws StorageError as `readTaskFile`, or when the tasks could not be made durable.
  * @throws RangeError for more tasks than one transaction can hold, about 60 million characters; `importAsNewQueue` has no

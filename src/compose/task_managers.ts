@@ -50,11 +50,11 @@ export interface CreateTaskManagerOptions
 }
 
 /**
- * A registry, with the runs of its history file if it has one. A file that is damaged is no error: a warning says what is
+ * A registry, with the runs of its history file if it has one. A damaged file is not an error: a warning says what is
  * wrong and where it is kept; the runs that are left are there. One that cannot be read is left alone.
  *
  * @throws TypeError, RangeError for an option out of its range.
- * @throws StorageError for a file that is no history, or one of a newer version: it is left as it is.
+ * @throws StorageError for a file that is not a history, or one of a newer version: it is left as it is.
  */
 export async function openRunRegistry(options: OpenRunRegistryOptions = {}): Promise<RunRegistry> {
   const { historyPath, onHistoryProblem = warnOnStandardError } = options;

@@ -4,7 +4,7 @@
 import { toJsonText } from "./json.ts";
 import { TASK_LIMITS } from "./task.ts";
 
-/** `percent` as it is. @throws TypeError when it is no number; RangeError when it is not from 0 to 100. */
+/** `percent` as it is. @throws TypeError when it is not a number; RangeError when it is not from 0 to 100. */
 export function checkPercent(percent: unknown): number {
   const needed = "a number from 0 to 100 is needed";
   if (typeof percent !== "number") {
@@ -74,7 +74,7 @@ export function checkName(value: unknown, what: string, maxLength: number): stri
 /**
  * An integer from `min` to `max`.
  *
- * @throws RangeError when it is not; TypeError when it is no number at all.
+ * @throws RangeError when it is not; TypeError when it is not a number at all.
  */
 export function checkInteger(value: unknown, what: string, min: number, max: number): number {
   if (typeof value !== "number") {
@@ -164,7 +164,7 @@ export function checkPairs(value: unknown, what: string): Readonly<Record<string
     );
   }
   if (!toJsonText(value, what, TASK_LIMITS.compatibilityMaxBytes).startsWith("{")) {
-    throw new TypeError(`Cannot use a value that is no JSON object as ${what}`);
+    throw new TypeError(`Cannot use a value that is not a JSON object as ${what}`);
   }
   return value as Readonly<Record<string, unknown>>;
 }

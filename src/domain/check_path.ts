@@ -3,7 +3,7 @@
  */
 import { quotePath } from "./errors.ts";
 
-/** What looks like a path to somebody and would make a file of an odd name. */
+/** What may be meant as a path and would make a file of an odd name. */
 const MISTAKEN: readonly (readonly [RegExp, string])[] = [
   [/^\s*$/, "it is blank"],
   [

@@ -131,7 +131,7 @@ export interface ExitCodeErrorOptions extends ErrorOptions {
   readonly isPermanent?: boolean;
 }
 
-/** Thrown by a handler: what it ran has ended with an exit code that is no success. The run shows the code as its `exitCode`. */
+/** Thrown by a handler: what it ran has ended with an exit code that is not a success. The run shows the code as its `exitCode`. */
 export class ExitCodeError extends Error {
   /** `ExitCodeError`. */
   override readonly name = "ExitCodeError";
@@ -140,7 +140,7 @@ export class ExitCodeError extends Error {
   /** Whether the task fails at once, whatever attempts remain. */
   readonly isPermanent: boolean;
 
-  /** The attempt ended with `exitCode`. @throws TypeError when that is no integer. */
+  /** The attempt ended with `exitCode`. @throws TypeError when that is not an integer. */
   constructor(exitCode: number, message: string, options: ExitCodeErrorOptions = {}) {
     super(message, options);
     if (!Number.isSafeInteger(exitCode)) {
@@ -159,7 +159,7 @@ export function isNamed(thrown: unknown, name: string): thrown is Error {
   return looked(() => thrown instanceof Error && thrown.name === name) ?? false;
 }
 
-/** The exit code that an `ExitCodeError` tells; `null` for anything else, and for another one's that is no integer. */
+/** The exit code that an `ExitCodeError` tells; `null` for anything else; the code of a foreign error must be an integer. */
 export function exitCodeOf(thrown: unknown): number | null {
   if (!isNamed(thrown, "ExitCodeError")) return null;
   const exitCode = looked(() => (thrown as Partial<ExitCodeError>).exitCode);

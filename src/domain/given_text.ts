@@ -70,7 +70,7 @@ export function roundedNumber(text: string): RoundedNumber | undefined {
   try {
     JSON.parse(text, look);
   } catch (thrown) {
-    // It is no JSON, or nested too deeply to be walked and far too deeply to be stored: whoever takes its value says so.
+    // It is not JSON, or nested too deeply to be walked and far too deeply to be stored: the reader of its value reports that.
     if (!(thrown instanceof SyntaxError || thrown instanceof RangeError)) throw thrown;
   }
   return found;

@@ -8,7 +8,7 @@ export const GRACE_DEFAULT_MS = 10_000;
 /**
  * A grace time in milliseconds, or its default.
  *
- * @throws TypeError when it is no number; RangeError when it is negative.
+ * @throws TypeError when it is not a number; RangeError when it is negative.
  */
 export function resolveGraceMs(graceMs: number | undefined): number {
   const resolved: unknown = graceMs ?? GRACE_DEFAULT_MS;

@@ -69,7 +69,7 @@ export const PARAMETER_DEFAULTS: Omit<ModuleParameter, "name" | "type" | "label"
 /**
  * The values that count: those given, and the defaults of those that are not, but of visible parameters only.
  *
- * @param given What was sent; what is no value of a parameter is passed over.
+ * @param given What was sent; what is not a value of a parameter is passed over.
  */
 export function effectiveValues(
   parameters: readonly ModuleParameter[],

@@ -74,7 +74,7 @@ const NEW_RUN = Object.freeze({
 /**
  * Gives every field that is missing its default.
  *
- * @throws TypeError when it is no object, a field cannot be added, or `createdAt` or `moduleName` is of another type.
+ * @throws TypeError when it is not an object, a field cannot be added, or `createdAt` or `moduleName` is of another type.
  */
 export function completeRun(given: GivenRun): asserts given is Run {
   if (typeof given !== "object" || given === null) {

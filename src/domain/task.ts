@@ -201,7 +201,7 @@ export interface NewTask {
   /** Not before this instant: a `Date`, or an ISO 8601 text with a zone; default now. */
   readonly runAfter?: Date | string;
   /**
-   * Same key and same type, payload, parents and `onParentFailure` give the same task; an empty key is no key. At most 255
+   * Same key and same type, payload, parents and `onParentFailure` give the same task; an empty key counts as none. At most 255
    * characters; default none.
    */
   readonly idempotencyKey?: string;

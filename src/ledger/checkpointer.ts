@@ -77,7 +77,7 @@ export class Checkpointer {
     return report;
   }
 
-  /** Makes a checkpoint unless somebody is making one, or has just made it unnecessary. @throws StorageError */
+  /** Makes a checkpoint unless one is being made, or has just become unnecessary. @throws StorageError */
   async makeIf(isWanted: () => boolean): Promise<CheckpointReport | undefined> {
     if (this.isBusy || !isWanted()) return undefined;
     return await this.#alone(async () => {

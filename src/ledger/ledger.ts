@@ -65,7 +65,7 @@ export type LedgerExport = SnapshotImage;
  */
 const GATHER_TURNS = 8;
 
-/** The commit lock is held for microseconds: who holds it for so long stands still, or is no process of ours. */
+/** The commit lock is held for microseconds: a process that holds it for so long stands still, or is not one of Holdfast's. */
 const LOCK_NOTICE_MS = 5000;
 
 /** How often a segment that is not at its path is read on before it counts as lost: a sealed one may be gone rightly. */
@@ -192,7 +192,7 @@ export class Ledger {
     });
   }
 
-  /** Reads the files anew and compares them with memory; gives what is wrong. Changes nothing. */
+  /** Reads the files anew and compares them with memory; gives the problems. Changes nothing. */
   async verify(): Promise<string[]> {
     this.#checkOpen();
     return await this.#onDrain(async () => {
@@ -674,7 +674,7 @@ export class Ledger {
       segmentBytes > this.#replica.memory.memoryUsedBytes * share;
   }
 
-  /** Whoever appends faster than a snapshot is written would let the journal grow without bound. */
+  /** A process that appends faster than a snapshot is written would let the journal grow without bound. */
   async #letCheckpointCatchUp(): Promise<void> {
     const { segmentBytes } = this.#journal;
     if (segmentBytes > LEDGER_DEFAULTS.checkpointMinBytes) {

@@ -29,7 +29,7 @@ export interface LostPart {
   readonly offset: number;
   /** How long it is. */
   readonly bytes: number;
-  /** What is wrong with it. */
+  /** Its problem. */
   readonly reason: string;
 }
 

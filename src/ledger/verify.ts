@@ -7,14 +7,14 @@ import type { Reader, Replica } from "./replica.ts";
 import type { TableDefinition } from "./schema.ts";
 import type { SqlRow } from "./sql_engine.ts";
 
-/** How often the files are read again because somebody wrote meanwhile. */
+/** How often the files are read again because another process wrote meanwhile. */
 const ATTEMPTS_MAX = 5;
 
 /** How many rows are compared at once. */
 const PAGE_ROWS = 1000;
 
 /**
- * What is wrong with `replica` or with the files; nothing when all is well.
+ * The problems of `replica` or the files; none when all is well.
  *
  * @param follow Brings the replica up to the journal's end and gives the last record's number; `undefined` when it has
  * been overtaken by a checkpoint.

@@ -46,7 +46,7 @@ export interface CreateQueuedTaskManagerOptions extends QueuedTaskManagerParts {
 
 /**
  * The manager that `config` asks for. When the queue cannot be opened and fallback is on, that is the in-memory one, after a
- * warning that says why. A caller's mistake is no reason to fall back.
+ * warning that says why. A caller's mistake does not cause a fallback.
  *
  * @throws TypeError, RangeError for an option out of its range.
  * @throws StorageError, CorruptionError, QueueError when the queue cannot be opened and fallback is off.

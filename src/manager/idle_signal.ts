@@ -2,7 +2,7 @@
  * Lets callers wait until a manager has nothing left to do.
  */
 
-/** Wakes everyone who waits. Whoever wakes looks again whether what it waits for holds. */
+/** Wakes all waiters. Each checks again whether what it waits for holds. */
 export class IdleSignal {
   #waiters: (() => void)[] = [];
 

@@ -239,7 +239,7 @@ export class QueuedTaskManager implements TaskManager {
   /**
    * Where a task is, by its id (a number) or its run id (a string); a number in a string is a run id.
    *
-   * @throws TypeError for neither; RangeError for a number that is no integer of at least 0; StorageError, QueueError
+   * @throws TypeError for neither; RangeError for a number that is not an integer of at least 0; StorageError, QueueError
    * `queue_closed`.
    */
   async getTaskStatus(idOrRunId: number | string): Promise<TaskStatusReport> {

@@ -3,7 +3,7 @@
  *
  * Changes only mark the file as stale; a timer writes it, so that any number of updates between two writes cost one. A file
  * that cannot be read whole is kept aside before it is replaced. One that cannot be read at all is never replaced, and one that
- * is no history, or of a newer version, is refused.
+ * is not a history, or of a newer version, is refused.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { messageOf, quotePath, StorageError } from "../domain/errors.ts";
@@ -88,7 +88,7 @@ export class RunHistory {
    * The runs of the file, the earliest first. A damaged file gives what is left of it and is kept aside; one that cannot be
    * read gives nothing, and is left alone from then on.
    *
-   * @throws StorageError for a file that is no history, or one of a newer version.
+   * @throws StorageError for a file that is not a history, or one of a newer version.
    */
   async load(): Promise<Run[]> {
     try {
@@ -200,7 +200,7 @@ export class RunHistory {
     }
   }
 
-  /** One run that is no JSON must not keep the others from being kept. */
+  /** One run that is not JSON must not keep the others from being kept. */
   #tryLineOf(run: Run): string | undefined {
     try {
       return lineOfRun(run);

@@ -10,7 +10,7 @@ import { type Run, RUN_STATUSES } from "../domain/run.ts";
 export interface ReadHistory {
   /** The runs, in the order of the file. */
   readonly runs: Run[];
-  /** What is wrong with the file, or `null` when nothing is. */
+  /** The file's problem, or `null`. */
   readonly damage: string | null;
   /** Why it is not a history that this program may replace, or `null` when it is. */
   readonly foreign: string | null;
@@ -117,7 +117,7 @@ interface Line {
   readonly value: unknown;
 }
 
-/** The lines, to be decoded one by one: a byte that is no UTF-8 spoils its own line only. */
+/** The lines, to be decoded one by one: a byte that is not UTF-8 spoils its own line only. */
 function linesOf(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
   const lines: Uint8Array<ArrayBuffer>[] = [];
   for (let begin = 0; begin < bytes.length;) {

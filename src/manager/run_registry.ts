@@ -1,7 +1,7 @@
 /**
  * RunRegistry: the runs that a TaskManager knows, in memory and, if wanted, in a history file.
  *
- * It holds the very objects it was given, so whoever holds a run sees it change. Adding, updating and finding a run
+ * It holds the very objects it was given, so every holder of a run sees it change. Adding, updating and finding a run
  * cost the same at any number of runs; queries look at each run once.
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
@@ -61,10 +61,10 @@ export class RunRegistry {
 
   /**
    * A registry with the runs of its history file, which is written anew after changes: at most once in `historyDelayMs`,
-   * and when `flush` is called. A damaged file is no error: what is left of it is read, and the rest is kept aside.
+   * and when `flush` is called. A damaged file is not an error: what is left of it is read, and the rest is kept aside.
    *
    * @throws TypeError, RangeError for an option out of its range.
-   * @throws StorageError for a file that is no history, or one of a newer version: it is left as it is.
+   * @throws StorageError for a file that is not a history, or one of a newer version: it is left as it is.
    */
   static async open(options: OpenRegistryOptions): Promise<RunRegistry> {
     const registry = new RunRegistry(options);

@@ -7,7 +7,7 @@ import { LinearPattern } from "./linear_pattern.ts";
 import { type ArgumentGroup, placeholdersOf } from "./module_arguments.ts";
 import { TEXT_MAX_LENGTH, valueSchema } from "./module_parameters.ts";
 
-/** What is wrong with a value that has the right shape. */
+/** The problems of a value that has the right shape. */
 export interface Problem {
   readonly path: (string | number)[];
   readonly message: string;
@@ -73,7 +73,7 @@ export function problemsOf(module: ModuleShape): Problem[] {
   return problems;
 }
 
-/** What is wrong with a condition on one of `parameters`. */
+/** The problems of a condition on one of `parameters`. */
 function conditionProblems(
   { parameter: name, oneOf }: ParameterCondition,
   parameters: readonly ModuleParameter[],

@@ -38,7 +38,7 @@ export class OutputLines {
     const lines = parts.flatMap((line) =>
       this.#pieces(line.endsWith("\r") ? line.slice(0, -1) : line)
     );
-    // A carriage return at the end may turn out to be half of a line break, so it is no reason to cut.
+    // A carriage return at the end may turn out to be half of a line break, so it does not justify a cut.
     const carriageReturn = rest.endsWith("\r") ? "\r" : "";
     const open = this.#pieces(rest.slice(0, rest.length - carriageReturn.length));
     this.#rest = open.pop()! + carriageReturn;

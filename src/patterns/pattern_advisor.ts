@@ -25,7 +25,7 @@ export interface TaskNeeds {
   readonly wantsOutput?: boolean;
   /** There are several pieces of work that can go on at the same time; default false. */
   readonly isBatch?: boolean;
-  /** Whoever asks waits for the result; default true. */
+  /** The caller waits for the result; default true. */
   readonly wantsResult?: boolean;
   /** It takes something of which there is only so much, shared with other work; default false. */
   readonly sharesResources?: boolean;
@@ -77,7 +77,7 @@ const DESCRIPTIONS: Readonly<Record<TaskPattern, PatternDescription>> = Object.f
   streaming: {
     pattern: "streaming",
     summary: "Runs a script and hands on every line while it runs.",
-    useWhen: "it runs for long, and somebody watches",
+    useWhen: "it runs for long, and its output is watched",
     avoidWhen: "only the outcome matters",
     api: "executeLongRunning",
     waitsForEnd: true,

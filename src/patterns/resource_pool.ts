@@ -1,7 +1,7 @@
 /**
  * ResourcePool: at most so many pieces of work at the same time, the others wait in order.
  *
- * Whoever holds a place counts until it gives it back, once; so the limit holds whatever work does or throws.
+ * A holder of a place counts until it gives it back, once; so the limit holds whatever work does or throws.
  */
 import { checkInteger } from "../domain/check.ts";
 

@@ -42,7 +42,7 @@ const KEPT_LENGTH: Readonly<Record<OutputStream, number>> = Object.freeze({
 /**
  * Runs a program under a task: stdout is logged as `info`, stderr as `warn`.
  *
- * @throws ExitCodeError with the last lines of stderr for an exit code that is no success; TypeError when something is
+ * @throws ExitCodeError with the last lines of stderr for an exit code that is not a success; TypeError when something is
  * missing, before anything has started; what `context.signal` was aborted with.
  */
 export async function runAsTask(

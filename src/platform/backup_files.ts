@@ -16,7 +16,7 @@ export interface FileEntry {
 }
 
 /**
- * Makes a file of these bytes, durable before it resolves; a file that is there is left alone. Whoever may use the queue at
+ * Makes a file of these bytes, durable before it resolves; a file that is there is left alone. Users who may use the queue at
  * `queuePath` may use it. @throws StorageError
  */
 export async function writeNewFile(

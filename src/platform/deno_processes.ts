@@ -239,7 +239,7 @@ function startProgram(program: Program, output: "piped"): Child {
   }
 }
 
-/** Whoever runs a program awaits its exit code; until then a rejection is not unhandled. */
+/** The caller awaits the exit code later; until then a rejection must not count as unhandled. */
 function runningProgram(program: RunningProgram): RunningProgram {
   program.exitCode.catch(() => {});
   return program;

@@ -28,7 +28,7 @@ const LOOK_INTERVAL_MS = 250;
  * `permissions` other than `inherit` need Deno's option `--unstable-worker-options` (or `"unstable": ["worker-options"]`
  * in deno.json); without it Deno itself ends the process when the first such thread starts.
  *
- * @throws TypeError when the module is no absolute URL, or the export has no name.
+ * @throws TypeError when the module is not an absolute URL, or the export has no name.
  */
 export function isolated(source: HandlerSource): Handler {
   return isolatedHandler(source, { threads: denoThreads, clock: systemClock });

@@ -1,6 +1,6 @@
 /**
- * Who may use a queue's files: each new one gets owner, group and mode of the queue's own file, whoever makes it, so that a
- * visit by root or by another member of a group locks nobody out.
+ * Access to a queue's files: each new one gets owner, group and mode of the queue's own file, whichever user makes it, so that a
+ * visit by root or by another member of a group locks no user out.
  *
  * On Windows a file takes its access rights from its folder, and all of this does nothing.
  */
@@ -31,7 +31,7 @@ export function accessOf(path: string): FileAccess | undefined {
 /**
  * Makes an empty file, unless there is one, with these access rights; without them it is the user's own. Says whether it did.
  *
- * @throws Error when somebody who has `access` could not use it; it is removed then.
+ * @throws Error when a user with `access` could not use it; it is removed then.
  */
 export function makeFile(path: string, access: FileAccess | undefined): boolean {
   const mode = access?.mode ?? NEW_QUEUE_MODE;
@@ -112,7 +112,7 @@ function changeOwner(file: number, made: FileAccess, wanted: FileAccess): FileAc
   return made;
 }
 
-/** Whoever may use a file of owner and group `wanted` may use one of `given`: as its owner, in its group, or as anyone. */
+/** Whether users of a file of owner and group `wanted` may use one of `given`: as its owner, in its group, or as anyone. */
 function checkShared(given: FileAccess, wanted: FileAccess): void {
   const anyone = wanted.mode & 0o6;
   const group = wanted.mode >> 3 & 0o6;

@@ -199,7 +199,7 @@ function locationOf(path: string): string {
   }
 }
 
-/** The first line of a task makes its file, which whoever may use the queue may use. */
+/** The first line of a task makes its file, open to every user of the queue. */
 function openToAppend(path: string, queuePath: string): Deno.FsFile {
   const options = { read: true, append: true };
   try {

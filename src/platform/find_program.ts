@@ -72,13 +72,13 @@ export async function findProgram(
   throw new TypeError(`Cannot run ${which}: there is no such program ${place}${rest}`);
 }
 
-/** @throws TypeError when `path` is no file; `what` names it. */
+/** @throws TypeError when `path` is not a file; `what` names it. */
 export async function checkFile(path: string, what: string): Promise<string> {
   if ((await look(path))?.isFile) return path;
   throw new TypeError(`Cannot run ${what} ${quotePath(path)}: there is no such file`);
 }
 
-/** @throws TypeError when `path` is no folder. */
+/** @throws TypeError when `path` is not a folder. */
 export async function checkFolder(path: string): Promise<string> {
   if ((await look(path))?.isDirectory) return path;
   throw new TypeError(`Cannot work in ${quotePath(path)}: there is no such folder`);
@@ -145,7 +145,7 @@ async function firstFile(paths: readonly string[]): Promise<string | undefined> 
   return undefined;
 }
 
-/** Whether a file is there and somebody may execute it; Windows goes by the name alone, its files have no such bits. */
+/** Whether a file is there and can be executed by any user; Windows goes by the name alone, its files have no such bits. */
 export function isProgram(
   found: Pick<Deno.FileInfo, "isFile" | "mode"> | undefined,
   byName: boolean,

@@ -106,7 +106,7 @@ function writingTo(one: NamedHandler, output: HandlerSource["output"]): NamedHan
   return { ...one, source, handler: isolated(source) };
 }
 
-/** Tries everything out, so that what is wrong shows before the real registry is touched. */
+/** Tests everything, so that problems show before the real registry is touched. */
 async function checkAll(
   handlers: readonly NamedHandler[],
   taken: HandlerRegistry,
@@ -260,7 +260,7 @@ function optionsOf(entry: HandlerListEntry): HandlerOptions {
 
 // --- modules
 
-/** The URL of the module at `path`. @throws TypeError when it is no file. */
+/** The URL of the module at `path`. @throws TypeError when it is not a file. */
 async function moduleUrl(path: string): Promise<string> {
   if (!(await stat(path)).isFile()) throw new TypeError("it is not a file");
   return pathToFileURL(path).href;

@@ -1,7 +1,7 @@
 /**
  * Lock files: a lock counts only while its file is at its path, where every other process looks for it.
  *
- * A file that somebody deleted or replaced is opened anew, unless the queue's other files are gone with it: then another
+ * A file that was deleted or replaced is opened anew, unless the queue's other files are gone with it: then another
  * queue may stand there, whose locks are none of this process's business.
  */
 import { StorageError } from "../domain/errors.ts";

@@ -6,7 +6,7 @@
 /** Held without sharing; a part of it is locked. */
 const SHARING_VIOLATIONS: readonly number[] = [32, 33];
 
-/** A rename or a removal is refused like this, too, when somebody holds the file. */
+/** A rename or a removal is refused like this, too, when another program holds the file. */
 const ACCESS_DENIED = 5;
 
 /** As long as other tools wait that replace files on Windows. */

@@ -2,7 +2,7 @@
  * The process watcher: a small process between this one and a program, that outlives this one by as much as it takes to
  * end the program's tree.
  *
- * Its standard input is the lifeline. One line on it says what to run; from then on, whoever holds the other end is alive
+ * Its standard input is the lifeline. One line on it says what to run; from then on, the holder of the other end is alive
  * for as long as it is open. It ends when that process closes it, and when that process dies in whatever way, because the
  * system closes it then. The program itself writes straight into the pipes that the watcher was given.
  */
@@ -31,11 +31,11 @@ export interface WatchRequest {
 
 /** Runs as a watcher until its program has ended, and ends the process with the program's exit code. */
 export async function watchProcess(): Promise<never> {
-  // Whoever wants to end a watcher closes its lifeline; a Ctrl+C is meant for the process that started it.
+  // A watcher is ended by closing its lifeline; a Ctrl+C is meant for the process that started it.
   for (const signal of ignoredSignals()) Deno.addSignalListener(signal, () => {});
   const lifeline = new Lifeline();
   const line = await lifeline.firstLine();
-  // Whoever asked died before it had asked.
+  // The parent died before it had sent its request.
   if (line === undefined) Deno.exit(NOT_STARTED);
   const { program, mark, noUpdateCheck } = JSON.parse(line) as WatchRequest;
   if (noUpdateCheck === undefined) Deno.env.delete(NO_UPDATE_CHECK);

@@ -16,7 +16,7 @@ const AFTER_END = Object.freeze({ waitMs: 2000, bytes: 4_194_304 });
 export class ErrorOutput implements AsyncIterable<Uint8Array> {
   readonly #chunks: AsyncGenerator<Uint8Array>;
   readonly #mark: Uint8Array;
-  /** The first bytes, read at once, whether or not somebody wants the output. */
+  /** The first bytes, read at once, whether or not the output is wanted. */
   readonly #head: Promise<Uint8Array>;
 
   constructor(chunks: AsyncGenerator<Uint8Array>, mark: string) {

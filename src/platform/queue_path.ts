@@ -20,7 +20,7 @@ export function queueKey(path: string): string {
   return foldCase(realPath(path));
 }
 
-/** Windows takes `a:b` for a stream within the file `a`, which is no file of its own. @throws Error for such a path */
+/** Windows takes `a:b` for a stream within the file `a`, which is not a file of its own. @throws Error for such a path */
 export function checkStreamless(path: string, isWindows = IS_WINDOWS): void {
   if (!isWindows || !path.replace(/^(\\\\[?.]\\)?[A-Za-z]:/, "").includes(":")) return;
   throw new Error("it has a colon behind the drive, which names a part of a file on Windows");

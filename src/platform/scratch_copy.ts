@@ -51,7 +51,7 @@ async function copyFiles(source: string, target: string): Promise<number> {
   if (!await exists(source) && storage.list().length === 0) return 0;
   try {
     await storage.open();
-    // A file that is no queue is copied as it is; opening the copy says what is wrong with it.
+    // A file that is not a queue is copied as it is; opening the copy names the problem.
     const lock = storage.takesPart ? await storage.lock("checkpoint") : undefined;
     try {
       const names = storage.list().filter((name) => name !== "snapshot.new");

@@ -20,7 +20,7 @@ export interface BackupReport {
 export interface IntegrityReport {
   /** Whether nothing is wrong. */
   readonly ok: boolean;
-  /** What is wrong, one sentence each. */
+  /** The problems, one sentence each. */
   readonly problems: readonly string[];
 }
 

@@ -51,7 +51,7 @@ export interface RecordImportRequest extends RecordImportOptions {
 export interface RecordProblem {
   /** The id that the task has; `null` for a schedule. */
   readonly id: number | null;
-  /** What is wrong, for people. */
+  /** The problem, for people. */
   readonly reason: string;
 }
 

@@ -89,7 +89,7 @@ export class Journal {
   #isAnnounced = false;
   /** Records of others that are not known to be durable: a refused append or a failed fsync takes them back. */
   #unproven: Landmark[] = [];
-  /** The last record in the segment, whoever wrote it. */
+  /** The last record in the segment, whichever process wrote it. */
   #last: Landmark | undefined;
   /** The last record that this process wrote in the segment. */
   #lastOwn: Landmark | undefined;
@@ -179,7 +179,7 @@ export class Journal {
    * The caller holds the commit lock and has just read everything. Returns the number of bytes cut, or that a record that
    * was read is no longer there.
    *
-   * @throws CorruptionError when what stands there is no torn tail. Nothing is changed then.
+   * @throws CorruptionError when what stands there is not a torn tail. Nothing is changed then.
    * @throws StorageError when a record that this process wrote is gone; `find` when the segment is not where it was.
    */
   settle(visitor: JournalVisitor): number | "changed" {

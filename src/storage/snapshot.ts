@@ -76,7 +76,7 @@ export function includedSequence(storage: Storage, queueId: string): number | un
     const size = file.size();
     if (size === 0) return 0;
     const footer = decodeFooter(readAt(file, Math.max(0, size - FOOTER_BYTES), FOOTER_BYTES));
-    if (footer === undefined) throw foreign(file.path, "a file that is no snapshot", queueId);
+    if (footer === undefined) throw foreign(file.path, "a file that is not a snapshot", queueId);
     if (footer.identity === undefined) return undefined;
     const found = footer.identity.queueId;
     if (found !== queueId) throw foreign(file.path, `a file of queue ${found}`, queueId);

@@ -162,7 +162,7 @@ function parseLine(text: string): AnyLine {
     throw new TypeError(`it is not JSON (${messageOf(cause)})`, { cause });
   }
   if (typeof line === "object" && line !== null && !Array.isArray(line)) return line;
-  throw new TypeError("it is no JSON object");
+  throw new TypeError("it is not a JSON object");
 }
 
 function isField(name: string): name is Field {

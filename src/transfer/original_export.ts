@@ -74,7 +74,7 @@ export function foreignToOriginal(records: readonly TaskRecord[]): TransferProbl
       return [{ id, reason }];
     }
     if (/^\s*\{/.test(payloadText)) return [];
-    return [{ id, reason: "payload: it is no JSON object, which the original system needs" }];
+    return [{ id, reason: "payload: it is not a JSON object, which the original system needs" }];
   });
 }
 

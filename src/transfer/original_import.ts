@@ -206,7 +206,9 @@ function optionalInstantOf(fields: Fields, column: string): Date | null {
   const instant = typeof value === "string" ? parseInstantText(value) : undefined;
   if (instant !== undefined) return instant;
   throw new TypeError(
-    `${column}: ${JSON.stringify(value)} is no instant such as 2026-01-02T03:04:05.678901+00:00 ` +
+    `${column}: ${
+      JSON.stringify(value)
+    } is not an instant such as 2026-01-02T03:04:05.678901+00:00 ` +
       "or 2026-01-02 03:04:05",
   );
 }

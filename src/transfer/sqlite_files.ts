@@ -53,7 +53,7 @@ export function withoutWalMode(database: Uint8Array): Uint8Array {
 
 /**
  * How many pages the committed transactions of a write-ahead log would change in its database: 0 when it is empty, or was
- * folded into the file entirely. `undefined` when it is no readable log.
+ * folded into the file entirely. `undefined` when it is not a readable log.
  */
 export function pendingWalPages(wal: Uint8Array, database: Uint8Array): number | undefined {
   if (wal.length === 0) return 0;

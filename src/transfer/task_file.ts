@@ -14,7 +14,7 @@ export type TransferFormat = typeof TRANSFER_FORMATS[number];
 export interface TransferProblem {
   /** The id of the task; `null` when it could not be read. */
   readonly id: number | null;
-  /** What is wrong, for people. */
+  /** The problem, for people. */
   readonly reason: string;
 }
 

@@ -27,7 +27,7 @@ export function inAttemptSpan(
   return tracer.startActiveSpan(`process ${task.type}`, options, (span) => within(span, work));
 }
 
-/** The enqueueing may be of another process, and long ago: the attempt is no part of it, and says where it came from. */
+/** The enqueueing may be of another process, and long ago: the attempt is not part of it, and links to it. */
 function linksTo(traceParent: string | null): Link[] {
   const [, traceId, spanId, flags] = traceParent?.split("-") ?? [];
   if (traceId === undefined || spanId === undefined) return [];

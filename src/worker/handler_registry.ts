@@ -13,7 +13,7 @@ import type { LogLevel } from "./log_store.ts";
 export interface PayloadProblem {
   /** Where in the payload. */
   readonly path: readonly PropertyKey[];
-  /** What is wrong there, for people. */
+  /** The problem there, for people. */
   readonly message: string;
 }
 

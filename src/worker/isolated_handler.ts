@@ -72,7 +72,7 @@ export interface HandlerThread {
   /** Kept until the thread is ready for it. @throws what says that the message cannot be cloned. */
   post(message: ToThread): void;
   /**
-   * Ends the thread; its listener hears nothing more. Resolves when it has gone, or to what is wrong with it when it goes
+   * Ends the thread; its listener hears nothing more. Resolves when it has gone, or to the problem when it goes
    * on after `graceMs`, by default 2 s, all the same. Never rejects.
    */
   end(graceMs?: number): Promise<StuckThread | null>;
@@ -93,7 +93,7 @@ export interface IsolationTools {
 /**
  * A handler that runs the one at `source` in a new thread for each attempt.
  *
- * @throws TypeError when the module is no absolute URL, or the export has no name.
+ * @throws TypeError when the module is not an absolute URL, or the export has no name.
  */
 export function isolatedHandler(source: HandlerSource, tools: IsolationTools): Handler {
   const { module, function: name } = source;

@@ -13,7 +13,7 @@ export interface StuckThread {
   readonly isFatal: boolean;
 }
 
-/** Is told that the thread of an attempt is about to end; resolves to what is wrong when it does not. */
+/** Called when the thread of an attempt is about to end; resolves to the problem when it does not. */
 export type ThreadEndingListener = (ending: Promise<StuckThread | null>) => void;
 
 const listeners = new WeakMap<TaskContext, ThreadEndingListener>();
@@ -23,7 +23,7 @@ export function onThreadEnding(context: TaskContext, listener: ThreadEndingListe
   listeners.set(context, listener);
 }
 
-/** Tells whoever listens. */
+/** Calls the listeners. */
 export function tellThreadEnding(
   context: TaskContext,
   ending: Promise<StuckThread | null>,

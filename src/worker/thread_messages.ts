@@ -45,7 +45,7 @@ export type ExportOptions = Pick<
   | "concurrency"
 >;
 
-/** The thread's side: it has loaded its module (or says what is wrong), what the handler says, and how it ended. */
+/** The thread's side: it has loaded its module (or reports the problem), what the handler says, and how it ended. */
 export type FromThread =
   | { readonly kind: "loaded"; readonly problem: string | null; readonly options?: ExportOptions }
   | {

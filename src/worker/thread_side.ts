@@ -99,7 +99,7 @@ export function serveHandler(
   scope.postMessage({ kind: "loaded", problem: null, options: found.options });
 }
 
-/** The export's handler, or what is wrong with it. */
+/** The export's handler, or its problem. */
 function findExport(module: Readonly<Record<string, unknown>>, name: string): Export | string {
   if (!Object.hasOwn(module, name)) {
     return `it exports no ${JSON.stringify(name)}, only ${
@@ -128,7 +128,7 @@ function findExport(module: Readonly<Record<string, unknown>>, name: string): Ex
       };
     }
   }
-  return `its export ${JSON.stringify(name)} is no function and no object with a "handler"`;
+  return `its export ${JSON.stringify(name)} is neither a function nor an object with a "handler"`;
 }
 
 function optionsOf(entry: HandlerOptions): ExportOptions {

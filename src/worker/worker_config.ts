@@ -152,7 +152,7 @@ function fromOptions(options: Partial<WorkerConfig>): Record<string, unknown> {
   });
 }
 
-/** The settings in the environment; what is wrong is called by its variable. */
+/** The settings in the environment; a problem names its variable. */
 function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Settings {
   const problems: string[] = [];
   const settings: Record<string, unknown> = {};

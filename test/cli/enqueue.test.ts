@@ -188,7 +188,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
   "no attempts": ["enqueue", "t", "--max-attempts", "0"],
   "a number that would be rounded": ["enqueue", "t", "--payload", "[12345678901234567890]"],
   "a number without end": ["enqueue", "t", "--payload", '{"n":1e999}'],
-  "a payload that is no JSON": ["enqueue", "t", "--payload", "{to:1}"],
+  "a payload that is not JSON": ["enqueue", "t", "--payload", "{to:1}"],
   "a NaN payload": ["enqueue", "t", "--payload", "NaN"],
   "an empty payload": ["enqueue", "t", "--payload", ""],
   "a payload of 300 KiB": ["enqueue", "t", "--payload-file", "300KiB"],
@@ -292,8 +292,8 @@ Deno.test("enqueue --batch stores every line, whatever its line end", async () =
 });
 
 const BAD_LINES: Readonly<Record<string, readonly [string, string]>> = {
-  "is no JSON": ["{", "line 2 is not JSON"],
-  "is no object": ["[]", "line 2: "],
+  "is not a JSON": ["{", "line 2 is not JSON"],
+  "is not an object": ["[]", "line 2: "],
   "has no type": ['{"payload":1}', "line 2: type"],
   "has an unknown field": ['{"type":"t","prioritty":1}', "prioritty"],
   "has a priority in words": ['{"type":"t","priority":"1"}', "line 2: priority"],

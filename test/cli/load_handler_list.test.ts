@@ -103,7 +103,7 @@ const WRONG: Readonly<Record<string, readonly [content: unknown, reason: string]
   "no list": [{ a: 1 }, "it holds no list of handlers"],
   "an empty list": [[], "it holds no list of handlers"],
   "broken JSON": ["[{", "Cannot load handlers from"],
-  "an entry that is no object": [[ENTRY, 5], "entry 1: 5: "],
+  "an entry that is not an object": [[ENTRY, 5], "entry 1: 5: "],
   "an entry without a function": [
     [ENTRY, { task_type: "second", module: "x" }],
     'entry 1 ("second"): function: ',
@@ -159,7 +159,7 @@ const WRONG: Readonly<Record<string, readonly [content: unknown, reason: string]
     second({ function: "half", isolation: "worker" }),
     'entry 1 ("second"): it exports no "half", only double, echo, limit, triple',
   ],
-  "an export that is no handler": [
+  "an export that is not a handler": [
     second({ function: "limit" }),
     'entry 1 ("second"): a function or',
   ],

@@ -48,7 +48,7 @@ Deno.test("loadHandlers() adds to the registry that it is given", async () => {
 });
 
 const WRONG: Readonly<Record<string, readonly [string, string]>> = {
-  "an export that is no handler": ["export const limit = 5;", 'export "limit": a function'],
+  "an export that is not a handler": ["export const limit = 5;", 'export "limit": a function'],
   "an object without a handler": ["export const a = { type: 'x' };", 'export "a": a function'],
   "a default export without a type": [
     "export default () => 1;",
@@ -63,9 +63,12 @@ const WRONG: Readonly<Record<string, readonly [string, string]>> = {
     "export const a = { handler() {}, timeout: 5 };",
     'export "a": it has an unknown field "timeout"',
   ],
-  "a handler that is no function": ["export const a = { handler: 5 };", 'export "a": Cannot'],
+  "a handler that is not a function": ["export const a = { handler: 5 };", 'export "a": Cannot'],
   "a timeout out of range": ["export const a = { handler() {}, timeoutMs: 0 };", "timeoutMs"],
-  "a type that is no text": ["export const a = { handler() {}, type: 5 };", 'export "a": Cannot'],
+  "a type that is not a string": [
+    "export const a = { handler() {}, type: 5 };",
+    'export "a": Cannot',
+  ],
   "one type twice": [
     "export function a() {} export const b = { type: 'a', handler() {} };",
     'export "b": Cannot register "a"',
@@ -93,7 +96,7 @@ Deno.test("loadHandlers() refuses a file that exports nothing", async () => {
 });
 
 for (const name of ["missing.ts", "."]) {
-  Deno.test(`loadHandlers() refuses ${JSON.stringify(name)}, which is no file`, async () => {
+  Deno.test(`loadHandlers() refuses ${JSON.stringify(name)}, which is not a file`, async () => {
     await using scratch = new Scratch();
     await assertRejects(
       () => loadHandlers(scratch.path(name)),

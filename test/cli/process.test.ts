@@ -35,7 +35,7 @@ Deno.test("a process reads a batch from its standard input", async () => {
   assertEquals((await scratch.json(["show", "2"])).doc.type, "ü");
 });
 
-Deno.test("a reader that has seen enough is no error", async () => {
+Deno.test("a reader that has seen enough is not an error", async () => {
   await using scratch = new Scratch();
   const lines = Array.from({ length: 1000 }, () => `{"type":"${"x".repeat(200)}"}`).join("\n");
   await scratch.run(["enqueue", "--batch", "-"], { files: { "-": lines } });

@@ -82,9 +82,9 @@ Deno.test("a folder as --db ends with 4, and is left alone", async () => {
   assertEquals([...Deno.readDirSync(scratch.folder)], []);
 });
 
-Deno.test("a file that is no queue ends with 4, and is left alone", async () => {
+Deno.test("a file that is not a queue ends with 4, and is left alone", async () => {
   await using scratch = new Scratch();
-  const text = "this is no queue\n".repeat(100);
+  const text = "this is not a queue\n".repeat(100);
   await Deno.writeTextFile(scratch.db, text);
   const { code, out, err } = await scratch.run(["enqueue", "a", "--json"]);
   assertEquals([code, out], [4, ""]);

@@ -298,8 +298,8 @@ Deno.test("a wrong token, a wrong field and a server that is none are told in on
         "does the server run, and is --url right?",
       ],
       [["--url", `http://127.0.0.1:${other.addr.port}`, ...show], 4, "does not answer in JSON"],
-      [["--url", "not an address", ...show], 2, "is no address"],
-      [["--url", "ftp://127.0.0.1", ...show], 2, "is no address"],
+      [["--url", "not an address", ...show], 2, "is not an address"],
+      [["--url", "ftp://127.0.0.1", ...show], 2, "is not an address"],
       [["--url", served.url, "--db", "x.db", ...show], 2, "contradict"],
     ] as const
   ) {

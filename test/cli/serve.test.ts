@@ -116,7 +116,7 @@ Deno.test("serve refuses tokens that it cannot read, without repeating a secret"
     [
       [],
       { HOLDFAST_TOKENS: "me everything secret-secret-secret-secret" },
-      '"everything" is no scope',
+      '"everything" is not a scope',
     ],
     [[], { HOLDFAST_TOKENS: "me read secret" }, "can be guessed"],
     [[], { HOLDFAST_TOKENS: "me read secret-secret-secret-ä,!" }, "no request could present"],

@@ -184,7 +184,7 @@ Deno.test("token create takes scopes between commas, as its line writes them", a
   assertStringIncludes(wrong.err, "Allowed choices are read, enqueue, operate, admin");
 });
 
-Deno.test("--run-after that is no instant names its option and what it takes", async () => {
+Deno.test("--run-after that is not an instant names its option and what it takes", async () => {
   await using scratch = new Scratch();
   for (const when of ["+10", "tomorrow", "2026-01-31", "+99999999d"]) {
     const { code, err } = await scratch.run(["enqueue", "t", "--run-after", when]);

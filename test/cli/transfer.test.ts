@@ -231,7 +231,7 @@ Deno.test("backend ends with 1 when the environment is wrong, or its queue canno
   assertStringIncludes(wrong.doc.reason, 'Cannot use "redis" as TASK_BACKEND');
   await Deno.writeTextFile(
     scratch.db,
-    "this is no queue, but something else of some length\n".repeat(20),
+    "this is not a queue, but something else of some length\n".repeat(20),
   );
   const environment = { TASK_BACKEND: "queue", QUEUE_FALLBACK_ENABLED: "false" };
   const unusable = await scratch.json(["backend"], { environment });

@@ -62,7 +62,7 @@ for (
       { HOLDFAST_CONCURRENCY: "many" },
       'from the environment: HOLDFAST_CONCURRENCY: "many": an integer from 1 to 1000 is needed',
     ],
-    ["capabilities that are no object", ["--capabilities", "[1]"], {}, "A JSON object such as"],
+    ["capabilities that are not object", ["--capabilities", "[1]"], {}, "A JSON object such as"],
     ["an unknown log level", ["--log-level", "loud"], {}, "debug, info, warning, error"],
   ] as const
 ) {

@@ -418,7 +418,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     ]);
   });
 
-  test("progress that is no number from 0 to 100 fails the work", async ({ manager }) => {
+  test("progress that is not a number from 0 to 100 fails the work", async ({ manager }) => {
     for (const percent of ["50", -1, NaN]) {
       const run = newRun(`r ${percent}`);
       manager.startTask(run, (context) => {

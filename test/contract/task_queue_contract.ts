@@ -346,7 +346,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   });
 
   behaviour(
-    "complete() refuses a result that is no JSON or too large, and the lease stays",
+    "complete() refuses a result that is not JSON or too large, and the lease stays",
     async (queue) => {
       const task = await leased(queue);
       await assertRejects(() => queue.complete(task, NaN), TypeError, "result");

@@ -87,7 +87,7 @@ const EXPECTED = [
   finished("cleanup", "Remove temporary files", { status: "completed" }),
   finished("import_prices", "Import prices", {
     status: "failed",
-    errorMessage: "line 2: the price is no number",
+    errorMessage: "line 2: the price is not a number",
   }),
   finished("mirror", "Mirror", { status: "cancelled", errorMessage: "Cancelled by user" }),
   finished("word_count", "Count words", {

@@ -29,7 +29,7 @@ const KINDS: readonly Kind[] = [
   { point: "write" as const, part: 45 },
 ].flatMap((kind) => [false, true].map((isLasting) => ({ ...kind, isLasting })));
 
-/** The rest of a short read is there when it is asked for, so it is no failure. */
+/** The rest of a short read is there when it is asked for, so it is not a failure. */
 const SHORT_READS: readonly Kind[] = [1, 40].flatMap((part) =>
   [false, true].map((isLasting) => ({ point: "read" as const, part, isLasting }))
 );
@@ -96,7 +96,7 @@ async function survives(
       await copyQueue(fault.path, path);
       const told = new Told(before);
       isMet = await withFaults(scenario, told, { ...fault, path });
-      if (isShortRead(fault.kind)) assertEquals(told.refusals, [], "a short read is no failure");
+      if (isShortRead(fault.kind)) assertEquals(told.refusals, [], "a short read is not a failure");
       await isWhole(path, told);
     });
     return isMet;

@@ -134,7 +134,7 @@ Deno.test("a process that starts again from the snapshot does not go over to ano
     assertEquals(await contentsOf(stage.path), before);
   }));
 
-Deno.test("an older journal that has grown to the same length is no basis for what comes", () =>
+Deno.test("an older journal that has grown to the same length is not a basis for what comes", () =>
   withStage(async (stage) => {
     const [journal] = await journalsOf(stage.path);
     const older = await Deno.readFile(journal!);
@@ -152,7 +152,7 @@ Deno.test("an older journal that has grown to the same length is no basis for wh
     await again.close();
   }));
 
-Deno.test("a file that is no queue is refused, and nothing is made beside it", () =>
+Deno.test("a file that is not a queue is refused, and nothing is made beside it", () =>
   withTemporaryPath(async (path) => {
     await Deno.writeTextFile(path, "notes of mine");
     await assertRejects(() => openStill(new DenoStorage(path)), StorageError);

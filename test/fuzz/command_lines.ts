@@ -268,7 +268,7 @@ function bend(chance: Chance, words: readonly string[]): string[] {
   );
 }
 
-/** Places that are no queue, or a new one; all of them in the folder. */
+/** Places that are not queue, or a new one; all of them in the folder. */
 function otherDb(chance: Chance, { folder, db }: FuzzPlaces): string {
   return chance.pick([
     ...[

@@ -46,7 +46,7 @@ Deno.test("a journal with any bit of any byte flipped recovers a prefix, or is r
   console.log(`a small journal: ${3 * bytes.length} flips, ${refused} of them refused`);
 });
 
-Deno.test("damage among the records of processes that wrote one each is no torn tail", async () => {
+Deno.test("damage among the records of processes that wrote one each is not a torn tail", async () => {
   const disk = new MemoryDisk();
   for (const text of TEXTS) {
     const storage = new MemoryStorage(disk);

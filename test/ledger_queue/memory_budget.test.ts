@@ -116,7 +116,7 @@ Deno.test("a full queue goes on with everything that ends tasks, and takes more 
     assertEquals(await fill(queue), count);
   }));
 
-Deno.test("a full queue stores large results up to its limit; a refused one is no loss of the lease", () =>
+Deno.test("a full queue stores large results up to its limit; a refused one is not a loss of the lease", () =>
   withQueue(SMALL, async (queue, clock) => {
     const count = await fill(queue);
     const tasks = await queue.claim({ workerId: "w", types: ["t"], limit: count });

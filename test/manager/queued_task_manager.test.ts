@@ -443,7 +443,7 @@ Deno.test("a load that fails in the background surfaces in flush()", async () =>
   await manager.close();
 });
 
-Deno.test("a read that fails and will be tried again is no failure of flush()", async () => {
+Deno.test("a read that fails and will be tried again is not a failure of flush()", async () => {
   let reads = 0;
   await withManager(
     async (manager, queue) => {

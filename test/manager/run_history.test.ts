@@ -159,7 +159,7 @@ Deno.test("a file of a newer version is refused and left as it is", async () => 
   assertEquals([file.replaced, file.aside.length], [0, 0]);
 });
 
-Deno.test("a file that is no history is refused and left as it is", async () => {
+Deno.test("a file that is not a history is refused and left as it is", async () => {
   const others = [
     "not a history",
     "{}",
@@ -258,7 +258,7 @@ Deno.test("flush() ends although updates go on", async () => {
   assertEquals(file.replaced, 3);
 });
 
-Deno.test("a run that is no JSON is left out, and told of once", async () => {
+Deno.test("a run that is not JSON is left out, and told of once", async () => {
   const { registry, file, problems } = await open();
   for (const runId of ["big", "bigger"]) {
     registry.addRun(createRun({ runId, moduleId: "m", parameters: { n: 1n } }));

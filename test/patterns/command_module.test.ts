@@ -121,7 +121,7 @@ Deno.test("each line is in the run's log while the program runs, with the level 
   );
 });
 
-Deno.test("an exit code that is no success fails the task, with the last words as its message", async () => {
+Deno.test("an exit code that is not a success fails the task, with the last words as its message", async () => {
   const script = `
     for (let i = 1; i <= 9; i++) console.error("complaint " + i + "\\n");
     Deno.exit(Number(Deno.args[0]));

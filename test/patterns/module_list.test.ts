@@ -140,7 +140,7 @@ Deno.test("a condition names an earlier parameter and a value that it can have",
   );
 });
 
-Deno.test("what is no list of modules is refused", () => {
+Deno.test("what is not a list of modules is refused", () => {
   for (const content of [{}, [], null, "x", { modules: [] }, { modules: [BASE], more: 1 }]) {
     assertRefused(content, "it holds no list of modules");
   }

@@ -49,7 +49,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openQueue() refuses what is no ordinary file, and makes nothing beside it",
+  name: "openQueue() refuses what is not an ordinary file, and makes nothing beside it",
   ignore: IS_WINDOWS, // there are no such files in folders
   fn: () =>
     withTemporaryPath(async (path) => {

@@ -66,7 +66,7 @@ Deno.test("toJsonText() takes exactly as many bytes of UTF-8 as allowed", () => 
   );
 });
 
-Deno.test("toJsonText() refuses what is no JSON, at any place, and names the place", () => {
+Deno.test("toJsonText() refuses what is not JSON, at any place, and names the place", () => {
   const paths = fc.array(fc.oneof(fc.nat({ max: 2 }), fc.constantFrom("key", "x")), {
     maxLength: 6,
   });

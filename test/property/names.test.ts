@@ -37,7 +37,7 @@ Deno.test("checkName() gives a trimmed, printable, well-formed text of the allow
   assert(seen.accepted > 500 && seen.refused > 500, JSON.stringify(seen));
 });
 
-Deno.test("checkName() refuses whatever is no text", () => {
+Deno.test("checkName() refuses whatever is not a text", () => {
   fc.assert(
     fc.property(fc.anything().filter((value) => typeof value !== "string"), (value) => {
       assertThrows(() => checkName(value, "worker id", LENGTH_MAX), TypeError, "worker id");

@@ -96,7 +96,7 @@ Deno.test("instants are strictly after, and strictly before, to the millisecond"
   assertEquals(instantsBefore(time, 5001, 2), [4000, 5000]);
 });
 
-Deno.test("what is no expression, or no time zone, is refused with the value", () => {
+Deno.test("what is not an expression, or no time zone, is refused with the value", () => {
   for (const cron of ["", "x", "60 * * * *", "* * *", "2026-01-01T00:00:00", "@reboot", 5]) {
     const text = `Cannot use ${JSON.stringify(cron)} as cron: five fields`;
     assertThrows(() => checkCron({ cron: cron as string, timeZone: "UTC" }), TypeError, text);

@@ -19,10 +19,10 @@ Deno.test("createToken() gives a token and a line that recognises it and nothing
 
 Deno.test("createToken() refuses names and scopes that are none", async () => {
   for (const name of ["", "a b", "a;b", "ü", "x".repeat(101)]) {
-    await assertRejects(() => createToken(name, ["read"]), TypeError, "is no name");
+    await assertRejects(() => createToken(name, ["read"]), TypeError, "is not a name");
   }
-  await assertRejects(() => createToken("a", ["write" as Scope]), TypeError, "is no scope");
-  await assertRejects(() => createToken("a", []), TypeError, "is no scope");
+  await assertRejects(() => createToken("a", ["write" as Scope]), TypeError, "is not a scope");
+  await assertRejects(() => createToken("a", []), TypeError, "is not a scope");
 });
 
 Deno.test("parseTokens() reads lines of any ending, and names the line that is wrong without its secret", async () => {
@@ -36,7 +36,7 @@ Deno.test("parseTokens() reads lines of any ending, and names the line that is w
     [`${lines[0]}\nb read`, /token 2: "name scope,scope sha256:hex" is needed/],
     [`a read ${secret}`, /token 1: a hash is needed here/],
     ["a read sha256:12", /64 hexadecimal digits/],
-    [`a read,fly sha256:${"0".repeat(64)}`, /"fly" is no scope: allowed are read/],
+    [`a read,fly sha256:${"0".repeat(64)}`, /"fly" is not a scope: allowed are read/],
     [`${lines[0]}\n${lines[0]}`, /a is there twice/],
   ];
   for (const [text, message] of wrong) {

@@ -197,7 +197,7 @@ Deno.test("GET /api/queue/tasks/{id} refuses an unknown id", () =>
     }
   }));
 
-Deno.test("GET /api/queue/tasks/{id} refuses what is no task id", () =>
+Deno.test("GET /api/queue/tasks/{id} refuses what is not a task id", () =>
   withApp(async ({ app, queue }) => {
     await queue.enqueue({ type: "t", runId: "r1" });
     for (const id of ["r1", "0", "-1", "1.0", "0x1", "9007199254740992"]) {

@@ -490,7 +490,7 @@ Deno.test("a file that is there is never overwritten, and a failed export leaves
         () => exportTasks(queue, { format: "original", output: path("out.db") }),
         ExportRefusedError,
       );
-      assertStringIncludes(refused.message, "task 6: payload: it is no JSON object");
+      assertStringIncludes(refused.message, "task 6: payload: it is not a JSON object");
       assertEquals((await Array.fromAsync(Deno.readDir(path(".")))).map(({ name }) => name), [
         "taken",
       ]);
@@ -698,7 +698,7 @@ Deno.test("NDJSON that was cut or is wrong is a problem of its line, and nothing
       const report = await importTasks(queue, path("x.ndjson"), { dryRun: true });
       assertEquals(report.problems.map(({ id }) => id), [null, null, 3, 1, 2]);
       assertStringIncludes(report.problems[0]!.reason, "line 2: it is not JSON");
-      assertEquals(report.problems[1]!.reason, "line 3: it is no JSON object");
+      assertEquals(report.problems[1]!.reason, "line 3: it is not a JSON object");
       await assertRejects(() => importTasks(queue, path("x.ndjson")));
       assertEquals(await queue.count(), 0);
     })

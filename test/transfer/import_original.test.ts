@@ -200,11 +200,11 @@ pythonTest(
 
 const WRONG: readonly [what: string, row: OriginalRow, reason: string][] = [
   [
-    "a payload that is no object",
+    "a payload that is not an object",
     { payload: "[1]" },
     'payload: a JSON object is needed, found "[1]"',
   ],
-  ["a payload that is no JSON", { payload: "{'a': 1}" }, "payload: a JSON object is needed"],
+  ["a payload that is not JSON", { payload: "{'a': 1}" }, "payload: a JSON object is needed"],
   ["a payload with NaN", { payload: '{"a": NaN}' }, "payload: a JSON object is needed"],
   [
     "a payload that is too large",
@@ -237,15 +237,15 @@ const WRONG: readonly [what: string, row: OriginalRow, reason: string][] = [
   [
     "an instant that is none",
     { run_after_utc: "tomorrow" },
-    'run_after_utc: "tomorrow" is no instant',
+    'run_after_utc: "tomorrow" is not an instant',
   ],
   [
     "an instant that is a number",
     { created_at_utc: 1767322800 },
-    "created_at_utc: 1767322800 is no instant",
+    "created_at_utc: 1767322800 is not an instant",
   ],
   [
-    "a compatibility that is no object",
+    "a compatibility that is not an object",
     { compatibility: "null" },
     "compatibility: a JSON object is needed",
   ],
@@ -483,7 +483,7 @@ pythonTest(
 
 for (const mode of ["PASSIVE", "FULL", "RESTART", "TRUNCATE"]) {
   pythonTest(
-    `a write-ahead log that a ${mode} checkpoint has folded in is no obstacle`,
+    `a write-ahead log that a ${mode} checkpoint has folded in is not an obstacle`,
     () =>
       withBoth(async (queue, path) => {
         await originalDatabase(path, [{ type: "a", payload: "{}" }]);
@@ -542,7 +542,7 @@ pythonTest(
   () =>
     inFolder((path) =>
       withQueue(IN_MEMORY, async (queue) => {
-        await Deno.writeTextFile(path("text.db"), "this is no database\n");
+        await Deno.writeTextFile(path("text.db"), "this is not a database\n");
         await Deno.writeTextFile(path("empty.db"), "");
         await Deno.writeFile(path("binary.db"), new Uint8Array([0xff, 0xfe, 0]));
         await original(["execute", path("other.db")], "CREATE TABLE jobs (id INTEGER);");

@@ -25,7 +25,7 @@ for (const [text, instant] of READ) {
   });
 }
 
-Deno.test("what is no instant is none", () => {
+Deno.test("what is not an instant is none", () => {
   const wrong = ["", "now", "2026-02-30 00:00:00", "2026-13-01 00:00:00", "2026-01-01 24:00:00"];
   for (const text of [...wrong, "2026-01-01T00:60:00", "1767322800", "2026-01-01 00:00:00 PST"]) {
     assertEquals(parseInstantText(text), undefined, text);

@@ -10,7 +10,7 @@ import type { TaskContext } from "../../src/worker/handler_registry.ts";
 /** Says everything that a handler can say. */
 export async function talk(task: Task, context: TaskContext): Promise<unknown> {
   context.log("info", "talking", { payload: task.payload });
-  context.log("warn", "a function is no JSON", () => {});
+  context.log("warn", "a function is not a JSON", () => {});
   context.progress(50, "half");
   let refusal = "none";
   try {

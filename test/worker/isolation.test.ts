@@ -96,7 +96,7 @@ Deno.test("an isolated handler has the whole context, and its result is stored",
     const { lines } = await logs.read(done.id, 0);
     assertEquals(lines.map(({ level, message }) => [level, message]), [
       ["info", "talking"],
-      ["warn", "a function is no JSON"],
+      ["warn", "a function is not a JSON"],
     ]);
     assertEquals(lines[0]!.details, { payload: { n: 1 } });
     assertStringIncludes(String(lines[1]!.details), "not JSON");
@@ -254,7 +254,11 @@ async function areGranted(...permissions: Deno.PermissionDescriptor[]): Promise<
 for (
   const [what, source, message] of [
     ["an export that is missing", { function: "nobody" }, 'it exports no "nobody", only block'],
-    ["an export that is no handler", { function: "limit" }, 'export "limit" is no function'],
+    [
+      "an export that is not a handler",
+      { function: "limit" },
+      'export "limit" is neither a function',
+    ],
     [
       "a module with a syntax error",
       { module: "data:text/javascript,export function (" },

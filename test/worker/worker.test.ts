@@ -250,7 +250,7 @@ Deno.test("PermanentError and RetryAfterError mean what they say", async () => {
   );
 });
 
-Deno.test("a payload that its schema refuses, or a result that is no JSON, fails the task at once", async () => {
+Deno.test("a payload that its schema refuses, or a result that is not JSON, fails the task at once", async () => {
   const payload = z.object({ n: z.number() });
   await withWorker(() => "never called", { payload }, async ({ run }) => {
     const failed = await run({ n: "one" });

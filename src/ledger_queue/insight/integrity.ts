@@ -33,7 +33,7 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
     "SELECT count(*) FROM task_logs WHERE task_id NOT IN (SELECT id FROM task_queue)",
 });
 
-/** What is wrong with the rows, one sentence each. */
+/** The problems of the rows, one sentence each. */
 export function impossibleRows(reader: Reader): string[] {
   return Object.entries(IMPOSSIBLE).flatMap(([what, select]) => {
     const count = Number(reader.read(select)[0]![0]);

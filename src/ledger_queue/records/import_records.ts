@@ -347,7 +347,7 @@ function connectParents(
 interface KnownIds {
   /** The ids that its tasks have here, by those that they have in the file. */
   readonly here: ReadonlyMap<number, number>;
-  /** The last id that means the same here as in the file, if it is no other task's. */
+  /** The last id that means the same here as in the file, if it is not another task's. */
   readonly lastKept: number;
 }
 

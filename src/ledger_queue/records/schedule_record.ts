@@ -15,7 +15,7 @@ export interface PreparedScheduleRecord {
   readonly lastRunId: string | null;
 }
 
-/** Checks records, alone and beside each other; what is wrong with the others, in words. */
+/** Checks records, alone and beside each other; the problems of the refused ones, in words. */
 export function prepareScheduleRecords(
   records: readonly ScheduleRecord[],
   payloadMaxBytes: number,

@@ -2,7 +2,7 @@
  * Pages: a part of a list that may be long and whose rows may be large.
  *
  * A page ends early where its rows become too large together, so that no reader of pages has to hold hundreds of megabytes;
- * it has one row at least, so that whoever goes on until a page is empty has seen all.
+ * it has one row at least, so that a reader that goes on until a page is empty has seen all.
  */
 import { TASK_LIMITS } from "../../domain/task.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";

@@ -10,7 +10,7 @@ export const RECORD_BUDGET = 8 * 1024 * 1024;
 /** What a row costs beside its texts, with the transition that is noted for it. */
 const ROW_LENGTH = 500;
 
-/** What is left of an operation's budget. Whoever spends it writes one row at least. */
+/** What is left of an operation's budget. An operation that spends it writes one row at least. */
 export class RecordBudget {
   #left = RECORD_BUDGET;
 

@@ -55,7 +55,7 @@ export function propagate(
   propagateToChildren(tx, followed, context);
 }
 
-/** Tells the children of tasks, but no webhook: for tasks whose own state is no news. */
+/** Tells the children of tasks, but no webhook: for tasks whose own state has been reported. */
 export function propagateToChildren(
   tx: Transaction,
   rows: readonly SqlRow[],
