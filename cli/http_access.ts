@@ -1,5 +1,5 @@
 /**
- * Who may use the HTTP interface that a command serves: the tokens it is given, and how far it listens without any.
+ * Access to the HTTP interface that a command serves: the tokens it is given, and how far it listens without any.
  */
 import type { AppOptions } from "../server/app.ts";
 import { parseTokens, tokenAccess, type TokenRecord } from "../server/app.ts";
@@ -19,7 +19,7 @@ const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 export type HttpAccess = Pick<AppOptions, "access" | "hosts">;
 
 /**
- * The access for a server on `host`: by tokens if there are any, otherwise for everybody on this machine.
+ * The access for a server on `host`: by tokens if there are any, otherwise for every user of this machine.
  *
  * @throws UsageError when tokens cannot be read, or there are none and other machines could reach `host`.
  */

@@ -155,7 +155,7 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     documents: { "": "Stats", "--watch, one a line": "StatsBlock" },
   },
   workers: {
-    examples: [{ does: "who works on this queue", line: "holdfast workers" }],
+    examples: [{ does: "the workers of this queue", line: "holdfast workers" }],
     documents: { "": "WorkerList" },
   },
   health: {

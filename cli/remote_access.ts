@@ -51,7 +51,7 @@ const AnyHealth = z.object({
   detail: z.string().optional(),
 });
 
-/** Where a server is, and who asks. */
+/** Where a server is, and the token to present. */
 export interface RemoteOptions {
   /** Its address, `http://host:8787`; a path before `/api` may follow. */
   readonly url: string;
@@ -259,7 +259,7 @@ export class RemoteDesk implements Desk {
   }
 }
 
-/** What kept an answer away; what the runtime says is of no use to who typed the address. */
+/** What kept an answer away; what the runtime says does not help a user who typed the address. */
 function reasonOf(thrown: unknown): string {
   if (thrown instanceof SyntaxError) {
     return "the server does not answer in JSON, as Holdfast does: is --url right?";

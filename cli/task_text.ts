@@ -28,7 +28,7 @@ export function printable(text: string): string {
   });
 }
 
-/** JSON with such characters escaped, which changes nothing for who parses it. */
+/** JSON with such characters escaped, which changes nothing for a parser. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(COMMANDING, (character) => {
     return character === "\n"

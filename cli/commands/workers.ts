@@ -1,5 +1,5 @@
 /**
- * `holdfast workers`: who works on the queue, the latest heartbeat first.
+ * `holdfast workers`: the workers of the queue, the latest heartbeat first.
  */
 import {
   type App,

@@ -1,5 +1,5 @@
 /**
- * Access: who asks, and what they may do.
+ * Access: the caller of a request, and what it may do.
  *
  * Every route names the one scope that it needs; a request gets as far as its route only with a known caller. What the
  * caller may do is found out once per request and kept beside it.
@@ -27,7 +27,7 @@ export interface Principal {
   readonly scopes: readonly Scope[];
 }
 
-/** Who sent the request; `undefined` when unknown, which is answered with 401. */
+/** The caller of a request; `undefined` when unknown, which is answered with 401. */
 export type Access = (c: Context) => Principal | undefined | Promise<Principal | undefined>;
 
 /** Everybody may do everything. */
@@ -47,7 +47,7 @@ export function authenticate(access: Access): MiddlewareHandler {
     if (principal === undefined) {
       throw new HttpError(
         "UNAUTHORIZED",
-        "Cannot tell who asks: a known token is needed, as Authorization: Bearer <token>",
+        "Cannot identify the caller: a known token is needed, as Authorization: Bearer <token>",
         { headers: { "WWW-Authenticate": 'Bearer realm="holdfast"' } },
       );
     }

@@ -1,6 +1,6 @@
 /**
  * Changes: lets any number of requests wait for something to happen, with one watcher on the queue for all of them and
- * one look at a run's log at a time, however many follow it. Without anybody waiting there is neither watcher nor timer.
+ * one look at a run's log at a time, however many follow it. While nothing waits there is neither watcher nor timer.
  */
 import {
   type Clock,

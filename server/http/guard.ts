@@ -1,5 +1,5 @@
 /**
- * What every request must satisfy before anybody asks who sent it: a size, a host, an origin; and its body a size and a
+ * What every request must satisfy before its token is looked at: a size, a host, an origin; and its body a size and a
  * time to arrive in.
  *
  * A page of another origin can make a browser send requests here, with whatever the network position of the browser is

@@ -23,8 +23,8 @@ export interface AppOptions {
   /** Where handlers' log lines are read; without it the routes of a run's log answer 404. Default none. */
   readonly logs?: LogStore;
   /**
-   * Says who asks and what they may do: `tokenAccess(…)` for bearer tokens, or a function of yours that asks the host
-   * application's own authentication. Default: everybody may do everything, so guard the app otherwise.
+   * Identifies the caller and its scopes: `tokenAccess(…)` for bearer tokens, or a function of yours that asks the host
+   * application's own authentication. Default: every caller may do everything, so guard the app otherwise.
    */
   readonly access?: Access;
   /** The `Host` names under which requests are answered, without port, against DNS rebinding; default any. */

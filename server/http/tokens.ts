@@ -83,7 +83,7 @@ export async function parseTokens(
   return records;
 }
 
-/** Lets those in who present one of these tokens as `Authorization: Bearer <token>`. */
+/** Lets requests in that present one of these tokens as `Authorization: Bearer <token>`. */
 export function tokenAccess(tokens: readonly TokenRecord[]): Access {
   return async (c) => {
     const presented = presentedToken(c);

@@ -71,7 +71,7 @@ function backlogFamilies(
 
 type Counts = QueueMetrics["byType"][string];
 
-/** The types with the most tasks, and all others as one: each type is a series, and anybody who may enqueue can make more. */
+/** The types with the most tasks, and all others as one: each type is a series, and every caller that may enqueue can make more. */
 function boundedTypes(byType: QueueMetrics["byType"]): [string, Counts][] {
   const all = Object.entries(byType);
   if (all.length <= TYPES_MAX) return all;

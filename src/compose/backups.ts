@@ -43,7 +43,7 @@ export interface BackupFile {
 /** How to restore. */
 export interface RestoreOptions {
   /**
-   * Restore although the queue may be open somewhere: who has it open notices, writes no more and says so; what it has
+   * Restore although the queue may be open somewhere: a process that has it open notices, writes no more and says so; what it has
    * written so far is in the copies that are kept. Default false.
    */
   readonly force?: boolean;

@@ -61,7 +61,7 @@ export async function exportTasks(
   };
 }
 
-/** Who chooses tasks by their status gets nothing else; the original knows no schedules. */
+/** A choice of tasks by status leaves out schedules, and so does the original's format. */
 async function contentsOf(
   queue: TaskQueue,
   { format, statuses }: ExportOptions,

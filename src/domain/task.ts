@@ -2,7 +2,7 @@
  * The task: the stored unit of work, what may be asked of it, and the limits of every field.
  *
  * Statuses: `queued → leased → completed | failed | cancelled`; `leased → queued` by a failure with attempts left,
- * by release or by rescue. Who moves a task is said at each status below.
+ * by release or by rescue. Each status below says what moves a task in and out.
  */
 import type { RetryPolicy } from "./backoff.ts";
 import type { Webhook } from "./webhook.ts";

@@ -1,7 +1,7 @@
 /**
  * Checkpoints: fold the journal into a new snapshot, one at a time, in this process and among all.
  *
- * The snapshot is in place, durably, before a segment that it includes is removed. Meanwhile others go on; who writes faster
+ * The snapshot is in place, durably, before a segment that it includes is removed. Meanwhile others go on; a process that writes faster
  * than the snapshot is written waits for it, so that the journal stays below the snapshot's size and a checkpoint's minimum.
  * Nothing is replaced or removed that is not this queue's: right before each step the code checks whose the file is, and
  * whether the folder is still the same.

@@ -109,7 +109,7 @@ export class Replica {
     return Number(this.#database.all("PRAGMA user_version")[0]?.[0]);
   }
 
-  /** Who the snapshot said it was; `undefined` in a new replica. */
+  /** The identity that the snapshot gave; `undefined` in a new replica. */
   get identity(): SnapshotIdentity | undefined {
     const meta = new Map(
       this.#database.all("SELECT key, value FROM holdfast_meta").map((
@@ -219,7 +219,7 @@ export class Replica {
     }
   }
 
-  /** The replica as a SQLite file that says who it is. */
+  /** The replica as a SQLite file that holds this identity. */
   export(identity: SnapshotIdentity): SnapshotImage {
     const put = "INSERT OR REPLACE INTO holdfast_meta (key, value) VALUES (?, ?)";
     this.#database.all(put, ["queue_id", identity.queueId]);

@@ -56,7 +56,7 @@ import {
   removeSchedule,
 } from "./schedules/store_schedule.ts";
 
-/** How a queue on a ledger behaves for those who run it. */
+/** The operator's part of a queue on a ledger. */
 export interface LedgerOperatorOptions extends DutyListeners {
   /** How large a payload may be, in bytes, 1 to 16 MiB; default 256 KiB. */
   readonly payloadMaxBytes?: number;

@@ -37,7 +37,7 @@ interface SeenLease {
 /** What the runs of a registry are shown by. */
 export interface FollowedRunsOptions {
   readonly clock: Clock;
-  /** Hears of every task that was read, once its run says the same. */
+  /** Called with every task that was read, once its run says the same. */
   readonly onTask: (task: Task) => void;
 }
 

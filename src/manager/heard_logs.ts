@@ -1,11 +1,11 @@
 /**
- * HeardLogs: a log store whose lines a listener hears as well, by run.
+ * HeardLogs: a log store whose lines a listener gets as well, by run.
  */
 import type { Task } from "../domain/task.ts";
 import type { LogLine, LogPage, LogStore, TailRequest } from "../worker/log_store.ts";
 import { logListenerError } from "./manager_log.ts";
 
-/** Hears what the work of a run says through `context.log`. */
+/** Called with what the work of a run says through `context.log`. */
 export type LogListener = (runId: string, line: LogLine) => void;
 
 /** Tells a listener of a line; what it throws is not the work's failure. */

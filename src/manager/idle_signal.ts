@@ -11,7 +11,7 @@ export class IdleSignal {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
-  /** Wakes all who wait now. */
+  /** Wakes all that wait now. */
   fire(): void {
     const waiters = this.#waiters;
     this.#waiters = [];

@@ -31,9 +31,9 @@ export type FollowedQueue = Pick<TaskQueue, "get" | "getByRunId" | "list" | "wat
 /** How to make a follower. */
 export interface QueueFollowerOptions {
   readonly clock: Clock;
-  /** Hears of every read that failed; it is tried again after a second, unless the queue is closed. */
+  /** Called for every read that failed; it is tried again after a second, unless the queue is closed. */
   readonly onError: (error: unknown) => void;
-  /** Hears of every task that was read, once its run says the same. */
+  /** Called with every task that was read, once its run says the same. */
   readonly onTask?: (task: Task) => void;
 }
 

@@ -165,7 +165,7 @@ export class QueuedTaskManager implements TaskManager {
     return run.runId;
   }
 
-  /** Cancels an active run, also one of another process: its handler hears of it within a second. `false` once closed. */
+  /** Cancels an active run, also one of another process: its handler's signal fires within a second. `false` once closed. */
   async cancelTask(runId: string): Promise<boolean> {
     return await this.#unlessClosed(() => this.#cancelRun(runId)) ?? false;
   }

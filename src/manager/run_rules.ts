@@ -101,7 +101,7 @@ export function takeWork(work: unknown): asserts work is TaskWork {
       } as work: a function or a promise is needed`,
     );
   }
-  // Who runs the work awaits the promise itself; this only covers the time until then.
+  // The caller awaits the promise itself; this only covers the time until then.
   work.catch(() => {});
 }
 

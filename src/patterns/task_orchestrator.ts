@@ -130,7 +130,7 @@ export class Orchestrator {
   ): Promise<ExecuteResult> {
     const { pattern } = options;
     const { signal } = this.#closing;
-    // What goes on in the background is ended by who repeats or keeps it.
+    // Work in the background is ended by its periodic task or its task manager.
     const awaited = {
       ...options,
       signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal,

@@ -283,7 +283,7 @@ export class DenoStorage implements Storage {
     if (folder === undefined || this.list().length === 0) throw new Error("there is no queue");
   }
 
-  /** All who have the queue open hold a lock together; who must be alone asks for it alone. */
+  /** All processes that have the queue open hold a lock together; one that must be alone takes it exclusively. */
   async #enter(): Promise<void> {
     if (this.#presence === "unseen") return;
     const path = join(this.#folder, `${this.#name}.open.lock`);

@@ -1,5 +1,5 @@
 /**
- * A history file on disk: a new file is written beside it, fsynced, and renamed over it. Who could read the one before can read
+ * A history file on disk: a new file is written beside it, fsynced, and renamed over it. Users who could read the one before can read
  * the new one, and a symbolic link goes on leading to it.
  */
 import { basename, dirname, resolve } from "node:path";

@@ -45,7 +45,7 @@ export function makeFile(path: string, access: FileAccess | undefined): boolean 
   return true;
 }
 
-/** Makes a folder for such files, unless there is one: who may read them may enter it. @throws Error as `makeFile` does */
+/** Makes a folder for such files, unless there is one: users who may read them may enter it. @throws Error as `makeFile` does */
 export function makeFolderFor(path: string, access: FileAccess | undefined): boolean {
   const mode = access?.mode ?? NEW_QUEUE_MODE;
   const withEntry = mode | (mode & READ_BITS) >> 2;
@@ -98,7 +98,7 @@ function isSame(one: FileAccess, other: FileAccess): boolean {
   return one.uid === other.uid && one.gid === other.gid && one.mode === other.mode;
 }
 
-/** Only root gives files away; who is a member of the group may give them to that. */
+/** Only root gives files away; a member of the group may give them to that group. */
 function changeOwner(file: number, made: FileAccess, wanted: FileAccess): FileAccess {
   for (const { uid, gid } of [wanted, { uid: made.uid, gid: wanted.gid }]) {
     if (uid === made.uid && gid === made.gid) return made;
@@ -122,7 +122,7 @@ function checkShared(given: FileAccess, wanted: FileAccess): void {
   if ((group & ~groupKeeps) === 0 && (owner & ~ownerKeeps) === 0) return;
   throw new Error(
     `it would belong to user ${given.uid}, group ${given.gid}, and lock out user ${wanted.uid}, ` +
-      `group ${wanted.gid}, who has the queue: run this as that user`,
+      `group ${wanted.gid}, which owns the queue: run this as that user`,
   );
 }
 

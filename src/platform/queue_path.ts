@@ -1,5 +1,5 @@
 /**
- * The path of a queue: however it is written, all who open one queue must find the same files beside it, because they stand
+ * The path of a queue: however it is written, all processes that open one queue must find the same files beside it, because they stand
  * under its name with something behind it.
  */
 import { basename } from "node:path";

@@ -1,5 +1,5 @@
 /**
- * QueueOperator: the part of the port for those who run a queue: its workers, why a task is where it is, its schedules, metrics,
+ * QueueOperator: the operator's part of the port: workers, why a task is where it is, its schedules, metrics,
  * health, pruning, and records to be carried elsewhere.
  */
 import type { ClaimOrder } from "../domain/claim_order.ts";

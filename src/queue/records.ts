@@ -94,8 +94,8 @@ export interface ParentRecord {
   readonly runId: string;
   /** What becomes of the child when it fails or is cancelled. */
   readonly onFailure: ParentFailurePolicy;
-  /** `open` until it is final; then `felled` when it has ended the child, else `met`. */
-  readonly state: "open" | "met" | "felled";
+  /** `open` until it is final; then `ended_child` when it has ended the child, else `met`. */
+  readonly state: "open" | "met" | "ended_child";
 }
 
 /** A task with its payload and result as the JSON texts that are stored, with its parents and its webhook. */

@@ -41,7 +41,7 @@ export function failureOf(
   };
 }
 
-/** Another one's delay counts only when it is one. */
+/** A foreign error's delay must be valid. */
 function retryAfterOf(error: unknown): number | null {
   if (error instanceof RetryAfterError) return error.delayMs;
   if (!isNamed(error, "RetryAfterError") || !("delayMs" in error)) return null;

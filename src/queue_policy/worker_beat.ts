@@ -24,7 +24,7 @@ const { typesMax, concurrencyMax } = WORKER_LIMITS;
 
 /** A checked `WorkerBeat`, in the forms of its columns. */
 export interface PreparedBeat {
-  /** Who it is. */
+  /** The worker's id. */
   readonly workerId: string;
   /** Canonical JSON. */
   readonly capabilities: string;

@@ -309,7 +309,7 @@ export class Journal {
     this.#closeFile();
   }
 
-  /** A file that is being synced is closed by who syncs it. */
+  /** A file that is being synced is closed by the code that syncs it. */
   #closeFile(): void {
     if (this.#file !== this.#fileBeingSynced) this.#file?.close();
     this.#file = undefined;

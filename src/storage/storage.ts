@@ -13,7 +13,7 @@ export type FileName = "snapshot" | "snapshot.new" | `journal-${number}`;
 
 /**
  * The two locks of a queue. `commit` orders commits between processes and is held for microseconds; `checkpoint` lets one
- * process at a time replace the snapshot. Who needs both takes `checkpoint` first.
+ * process at a time replace the snapshot. A process that needs both takes `checkpoint` first.
  */
 export type LockName = "commit" | "checkpoint";
 

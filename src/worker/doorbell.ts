@@ -18,7 +18,7 @@ export class Doorbell {
     return this.#rings;
   }
 
-  /** Wakes who sleeps. */
+  /** Wakes the sleeper. */
   ring(): void {
     this.#rings++;
     this.#rouse();

@@ -164,7 +164,7 @@ export class Execution {
     deadline: Date | null,
   ): Promise<Outcome> {
     try {
-      // Where nothing has to be waited for, the handler begins at once: it hears of whatever comes from then on.
+      // Where nothing has to be waited for, the handler begins at once: changes reach it from then on.
       if (this.task.attempts === 1 && this.task.leaseToken > 1) await this.#logRound();
       const task = entry?.payload ? await checkedTask(this.task, entry) : this.task;
       this.#controller.signal.throwIfAborted();
@@ -244,7 +244,7 @@ export class Execution {
 
   /**
    * Tells the queue, again after a storage error for as long as the lease lasts: the disk's failure is not the handler's. A
-   * queue in doubt will not take it any more; who opens it again will rescue the task.
+   * queue in doubt will not take it any more; the next process that opens it will rescue the task.
    * What the queue refuses for another reason than a lost lease is thrown.
    */
   async #tell(report: () => Promise<ExecutionReport>): Promise<ExecutionReport> {

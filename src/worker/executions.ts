@@ -1,5 +1,5 @@
 /**
- * The executions of a worker, and how each hears of the changes of its task.
+ * The executions of a worker, and how each learns of the changes of its task.
  *
  * No change is missed: one that arrives before the claim's answer is kept for the execution to come.
  */

@@ -37,7 +37,7 @@ const ERROR_PAUSE_MS = 500;
 
 /** Executes the tasks of a queue. */
 export class Worker {
-  /** Who this is in `lockedBy`. */
+  /** The worker's id, as in `lockedBy`. */
   readonly workerId: string;
   readonly #queue: TaskQueue;
   readonly #handlers: HandlerRegistry;

@@ -252,8 +252,8 @@ export function dependenciesContract(name: string, useQueue: UseQueue): void {
       child([2], { onParentFailure: "skip" }),
       child([2, 1], { onParentFailure: "run" }),
       child([2, 3], { onParentFailure: "run" }),
-      child([2, 3], { runId: "felled" }),
-      child(["felled"]),
+      child([2, 3], { runId: "ended" }),
+      child(["ended"]),
     ]);
     assertEquals(results.map(({ task }) => [task.status, task.waitsFor]), [
       ["queued", 0],

@@ -23,8 +23,8 @@ export function webhooksContract(name: string, useQueue: UseQueue): void {
       await queue.enqueueBatch([
         { type: "t", runId: "done", webhook },
         { type: "t", runId: "broken", webhook, maxAttempts: 2 },
-        { type: "t", runId: "felled", webhook, dependsOn: ["broken"] },
-        { type: "t", runId: "skipped", webhook, dependsOn: ["felled"], onParentFailure: "skip" },
+        { type: "t", runId: "ended", webhook, dependsOn: ["broken"] },
+        { type: "t", runId: "skipped", webhook, dependsOn: ["ended"], onParentFailure: "skip" },
         { type: "later", runId: "given up", webhook },
         { type: "t", runId: "silent" },
       ]);
@@ -43,7 +43,7 @@ export function webhooksContract(name: string, useQueue: UseQueue): void {
         [
           ["task.completed", "done", "completed"],
           ["task.failed", "broken", "failed"],
-          ["task.failed", "felled", "failed"],
+          ["task.failed", "ended", "failed"],
           ["task.cancelled", "skipped", "cancelled"],
           ["task.cancelled", "given up", "cancelled"],
         ],

@@ -605,7 +605,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "end a child and leave its own children waiting",
     file: "src/ledger_queue/tasks/propagate.ts",
-    find: "      this.#parents.push(parentOfRow(felled));\n",
+    find: "      this.#parents.push(parentOfRow(ended));\n",
     replace: "",
     tests: QUEUE,
   },

@@ -55,7 +55,7 @@ const STATUSES = ["queued", "leased", "completed", "failed", "cancelled"] as con
 interface Family {
   readonly parents: readonly SeenTask[];
   readonly policy: ParentFailurePolicy;
-  felledBy: SeenTask | null;
+  endedBy: SeenTask | null;
 }
 
 /** The plain-array queue. */
@@ -209,7 +209,7 @@ export class QueueOracle {
       const named = this.#named(reference, wanted)!;
       return stored[wanted.indexOf(named as NewTask)] ?? named as SeenTask;
     }));
-    const family: Family = { parents: [...parents], policy: onParentFailure, felledBy: null };
+    const family: Family = { parents: [...parents], policy: onParentFailure, endedBy: null };
     this.#families.set(task.id, family);
     task.waitsFor = this.#openParentsOf(task);
   }
@@ -219,7 +219,7 @@ export class QueueOracle {
     const { parents, policy } = this.#families.get(task.id)!;
     const culprit = parents.find((parent) => hasFailed(parent) && !fresh.has(parent));
     if (culprit === undefined || policy === "run") return false;
-    this.#fell(task, culprit, nowMs);
+    this.#endByParent(task, culprit, nowMs);
     return true;
   }
 
@@ -228,9 +228,9 @@ export class QueueOracle {
     return parents.filter(({ status }) => !isOver(status)).length;
   }
 
-  #fell(task: SeenTask, parent: SeenTask, nowMs: number): void {
+  #endByParent(task: SeenTask, parent: SeenTask, nowMs: number): void {
     const family = this.#families.get(task.id)!;
-    family.felledBy = parent;
+    family.endedBy = parent;
     finish(task, family.policy === "fail" ? "failed" : "cancelled", endedBy(parent), nowMs);
     task.waitsFor = 0;
   }
@@ -252,7 +252,7 @@ export class QueueOracle {
   #tellOver(child: SeenTask, parent: SeenTask, nowMs: number): boolean {
     if (child.status !== "queued") return false;
     if (hasFailed(parent) && this.#families.get(child.id)!.policy !== "run") {
-      this.#fell(child, parent, nowMs);
+      this.#endByParent(child, parent, nowMs);
       return true;
     }
     child.waitsFor--;
@@ -263,10 +263,10 @@ export class QueueOracle {
   #tellBack(child: SeenTask, parent: SeenTask, nowMs: number): boolean {
     const family = this.#families.get(child.id)!;
     if (child.status === "queued") child.waitsFor = this.#openParentsOf(child);
-    if (family.felledBy !== parent || !hasFailed(child)) return false;
+    if (family.endedBy !== parent || !hasFailed(child)) return false;
     const other = family.parents.find(hasFailed);
     if (other !== undefined) {
-      family.felledBy = other;
+      family.endedBy = other;
       child.errorMessage = endedBy(other);
       return false;
     }
@@ -279,7 +279,7 @@ export class QueueOracle {
     task.attempts = 0;
     this.#requeue(task, null, nowMs);
     const family = this.#families.get(task.id);
-    if (family !== undefined) family.felledBy = null;
+    if (family !== undefined) family.endedBy = null;
   }
 
   #requeue(task: SeenTask, message: string | null, runAfterMs: number): void {

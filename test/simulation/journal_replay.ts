@@ -216,23 +216,23 @@ class TransitionAudit {
       .map((id) => this.#tasks.get(id)).filter((parent) => parent !== undefined);
     if (parents.length > 0 && before.status === "queued") {
       if (after.status === "leased") log.count("children started");
-      if (isFelled(after)) log.count("children ended by a parent");
+      if (isEndedByParent(after)) log.count("children ended by a parent");
     }
     const mayComeBack = wasRetryAsked(after.id);
-    if (!mayComeBack && isFelled(before) && after.status === "queued") {
+    if (!mayComeBack && isEndedByParent(before) && after.status === "queued") {
       log.count("children brought back by a parent");
     }
     return {
       areClocksEqual,
       parents,
       wasRetryAsked: mayComeBack ||
-        isFelled(before) && parents.some(({ status }) => !isFinal(status)),
+        isEndedByParent(before) && parents.some(({ status }) => !isFinal(status)),
     };
   }
 }
 
 /** Whether a parent's end was the end of a task. */
-function isFelled({ status, errorMessage }: Task): boolean {
+function isEndedByParent({ status, errorMessage }: Task): boolean {
   return (status === "failed" || status === "cancelled") &&
     errorMessage?.startsWith("Parent task ") === true;
 }
@@ -271,7 +271,7 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
     case "leased cancelled":
       return after.attempts === before.attempts ? undefined : "its attempts changed";
     case "queued failed":
-      return isFelled(after) && after.attempts === before.attempts
+      return isEndedByParent(after) && after.attempts === before.attempts
         ? undefined
         : "no parent ended it";
     case "leased failed":
@@ -294,7 +294,8 @@ function whyNotEndedByAnother(
   after: Task,
   { parents }: TransitionRules,
 ): string | undefined {
-  const isOne = isFelled(before) && isFelled(after) && after.attempts === before.attempts &&
+  const isOne = isEndedByParent(before) && isEndedByParent(after) &&
+    after.attempts === before.attempts &&
     parents.some(({ id, status }) =>
       (status === "failed" || status === "cancelled") &&
       after.errorMessage!.startsWith(`Parent task ${id} `)

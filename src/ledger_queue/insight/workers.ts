@@ -1,5 +1,5 @@
 /**
- * Workers: who has said lately that it works on this queue.
+ * Workers: those that have sent a heartbeat lately.
  *
  * A worker's row is replaced by each heartbeat. Rows that were silent for a day go with the next heartbeat of any worker,
  * so the table stays as small as the fleet.

@@ -22,7 +22,7 @@ import type { TaskColumn } from "../rows/schema.ts";
 import { cell, taskOfRow } from "../rows/task_row.ts";
 
 /** Every way that a child can stand to a parent. */
-const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "felled"];
+const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "ended_child"];
 
 /** The columns that are made when a record is stored, and therefore not carried. */
 export type DerivedColumn = "is_ready" | "draw_key" | "waits_for";

@@ -19,7 +19,7 @@ export const LOG_TABLE = "task_logs";
 
 /**
  * Holds one row for each parent of each task, as long as the child's row is there. Its `state` is `open` exactly while
- * the parent is not final (or has children that were not told yet, see `UNSETTLED_TABLE`); then it is `felled` when it
+ * the parent is not final (or has children that were not told yet, see `UNSETTLED_TABLE`); then it is `ended_child` when it
  * ended the child, else `met`. A queued task's `waits_for` is the number of its rows that are open.
  */
 export const DEPENDENCY_TABLE = "task_dependencies";
@@ -154,7 +154,7 @@ const VERSION_3 = `
     parent_run_id TEXT NOT NULL,
     position INTEGER NOT NULL,
     on_failure TEXT NOT NULL CHECK (on_failure IN ('fail', 'skip', 'run')),
-    state TEXT NOT NULL CHECK (state IN ('open', 'met', 'felled')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'met', 'ended_child')),
     PRIMARY KEY (child_id, parent_id)
   ) WITHOUT ROWID;
   CREATE INDEX dependencies_by_parent ON task_dependencies (parent_id, state);

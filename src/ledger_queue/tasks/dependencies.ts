@@ -13,7 +13,7 @@ import { DEPENDENCY_TABLE } from "../rows/schema.ts";
 import type { ParentResult } from "../../queue/task_queue.ts";
 
 /** How a child stands to a parent; see `DEPENDENCY_TABLE`. */
-export type DependencyState = "open" | "met" | "felled";
+export type DependencyState = "open" | "met" | "ended_child";
 
 /** A task that another waits for. */
 export interface Dependency {
@@ -56,13 +56,13 @@ export const DEPENDENCY_SQL = {
   openChildren:
     `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
     WHERE parent_id = ? AND state = 'open' LIMIT +?`,
-  /** Those of a parent that completed; a felled one was not told in time that the parent had been queued again. */
+  /** Those of a parent that completed; one that has ended the child was not told in time that the parent had been queued again. */
   unmetChildren:
     `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
-    WHERE parent_id = ? AND state IN ('open', 'felled') LIMIT +?`,
+    WHERE parent_id = ? AND state IN ('open', 'ended_child') LIMIT +?`,
   closedChildren:
     `SELECT child_id, on_failure, state FROM task_dependencies INDEXED BY dependencies_by_parent
-    WHERE parent_id = ? AND state IN ('met', 'felled') LIMIT +?`,
+    WHERE parent_id = ? AND state IN ('met', 'ended_child') LIMIT +?`,
 } as const;
 
 /** Notes that a task waits for another. */
@@ -149,7 +149,7 @@ export function parentResults(reader: Reader, childId: number, part: PreparedPar
 /** How a new child stands to a parent with this status. */
 export function stateFor(status: TaskStatus, onFailure: ParentFailurePolicy): DependencyState {
   if (!isFinal(status)) return "open";
-  return status === "completed" || onFailure === "run" ? "met" : "felled";
+  return status === "completed" || onFailure === "run" ? "met" : "ended_child";
 }
 
 function dependencyOfRow(row: SqlRow): Dependency {

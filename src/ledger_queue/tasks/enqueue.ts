@@ -17,7 +17,7 @@ import { cell, oncePerRow, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { addDependency, dependenciesOf, type Dependency, stateFor } from "./dependencies.ts";
 import { findParents, type Parentage } from "./parents.ts";
-import { fell, propagate } from "./propagate.ts";
+import { endByParent, propagate } from "./propagate.ts";
 import { addWebhook } from "./webhooks.ts";
 
 /** The row that stands for the task, and whether it is new. */
@@ -56,13 +56,13 @@ interface StoredBatch {
 
 /** Writes the dependencies of the new tasks, checks those of the others, and ends children of parents that have failed. */
 function connect(tx: Transaction, batch: StoredBatch, context: OperationContext): Enqueued[] {
-  const felled = batch.enqueued.flatMap((stored, i) => {
+  const ended = batch.enqueued.flatMap((stored, i) => {
     if (stored.created) return addParents(tx, i, batch, context);
     checkSameParents(tx, i, batch);
     return [];
   });
-  if (felled.length === 0) return [...batch.enqueued];
-  propagate(tx, felled, context);
+  if (ended.length === 0) return [...batch.enqueued];
+  propagate(tx, ended, context);
   const rowNow = oncePerRow((row) => rowOfTask(tx, cell(row, "id") as number));
   return batch.enqueued.map(({ row, created }) => ({ row: rowNow(row), created }));
 }
@@ -80,7 +80,7 @@ function addParents(
   parentages[index]!.parents.forEach((each, position) => {
     const parent = storedTask(each, enqueued);
     const wanted = stateFor(parent.status, onFailure);
-    const isCulprit = wanted === "felled" && culprit === undefined;
+    const isCulprit = wanted === "ended_child" && culprit === undefined;
     if (isCulprit) culprit = parent;
     addDependency(tx, {
       childId,
@@ -88,12 +88,12 @@ function addParents(
       parentRunId: parent.runId,
       position,
       onFailure,
-      state: wanted === "felled" && !isCulprit ? "met" : wanted,
+      state: wanted === "ended_child" && !isCulprit ? "met" : wanted,
     });
   });
   if (culprit === undefined || onFailure === "run") return [];
   const { row } = enqueued[index]!;
-  return [fell(tx, row, { parent: culprit, policy: onFailure, nowMs })];
+  return [endByParent(tx, row, { parent: culprit, policy: onFailure, nowMs })];
 }
 
 /** A task in the queue, as far as a child needs it. */

@@ -1,5 +1,5 @@
 /**
- * Who the parents of a batch's tasks are, found before any of them is stored: tasks that are there already, or others of
+ * The parents of a batch's tasks, found before any of them is stored: tasks that are there already, or others of
  * the batch, earlier or later. A batch whose new tasks would wait for each other for ever is refused.
  */
 import { checkInteger } from "../../domain/check.ts";

@@ -83,7 +83,7 @@ export function propagateDeferred(tx: Transaction, context: OperationContext): v
 }
 
 /** Ends a child because of a parent; its row. */
-export function fell(
+export function endByParent(
   tx: Transaction,
   child: SqlRow,
   { parent, policy, nowMs }: {
@@ -93,7 +93,7 @@ export function fell(
   },
 ): SqlRow {
   const childId = cell(child, "id") as number;
-  markDependency(tx, { childId, parentId: parent.id }, "felled");
+  markDependency(tx, { childId, parentId: parent.id }, "ended_child");
   const status = policy === "fail" ? "failed" : "cancelled";
   const error = reasonOf(parent);
   noteTransition(tx, { id: childId, nowMs }, status, { error });
@@ -163,9 +163,9 @@ class Propagation {
     child: SqlRow,
     { policy, state }: { readonly policy: ParentFailurePolicy; readonly state: DependencyState },
   ): void {
-    const wasFelled = state === "felled";
-    if (!isFinal(parent.status)) this.#tellBack(parent, child, wasFelled);
-    else if (wasFelled) this.#tellCompleted(parent, child);
+    const hadEndedChild = state === "ended_child";
+    if (!isFinal(parent.status)) this.#tellBack(parent, child, hadEndedChild);
+    else if (hadEndedChild) this.#tellCompleted(parent, child);
     else this.#tellOver(parent, child, policy);
   }
 
@@ -176,9 +176,9 @@ class Propagation {
     const isQueued = cell(child, "status") === "queued";
     if (isQueued && parent.status !== "completed" && policy !== "run") {
       const { nowMs } = this.#context;
-      const felled = fell(this.#tx, child, { parent, policy, nowMs });
-      tellWebhook(this.#tx, felled, this.#context);
-      this.#parents.push(parentOfRow(felled));
+      const ended = endByParent(this.#tx, child, { parent, policy, nowMs });
+      tellWebhook(this.#tx, ended, this.#context);
+      this.#parents.push(parentOfRow(ended));
       return;
     }
     markDependency(this.#tx, { childId, parentId: parent.id }, "met");
@@ -193,11 +193,11 @@ class Propagation {
 
   // --- the parent is queued again
 
-  #tellBack(parent: Parent, child: SqlRow, wasFelled: boolean): void {
+  #tellBack(parent: Parent, child: SqlRow, hadEndedChild: boolean): void {
     const childId = cell(child, "id") as number;
     markDependency(this.#tx, { childId, parentId: parent.id }, "open");
     if (cell(child, "status") === "queued") this.#wait(child, 1);
-    else if (wasFelled) this.#bringBack(child);
+    else if (hadEndedChild) this.#bringBack(child);
   }
 
   /** Queues a child again that a parent had ended, unless another of its parents has failed: then it is ended by that one. */
@@ -208,7 +208,7 @@ class Propagation {
     const other = failedParent(this.#tx, cell(child, "id") as number);
     if (other !== undefined) {
       const { taskId: parentId, runId } = other;
-      markDependency(this.#tx, { childId: cell(child, "id") as number, parentId }, "felled");
+      markDependency(this.#tx, { childId: cell(child, "id") as number, parentId }, "ended_child");
       const reason = reasonOf({ id: parentId, runId, status: other.status });
       updateTask(this.#tx, child, { error_message: reason, updated_at_utc: nowMs });
       return;
