@@ -70,7 +70,7 @@ export class ClockWatch {
       const row = findRow(tx, lease.id);
       return row !== undefined && isUnchanged(lease, watchedLease(leaseOfRow(row))) ? [row] : [];
     });
-    const budget = new RecordBudget();
+    const budget = new RecordBudget(context.recordBudget);
     const rescued = rescueAll(tx, { rows, budget }, context);
     replanPutBack(tx, budget, context.nowMs);
     if (this.#mayHoldRetries) mendRetries(tx, budget, context.nowMs);

@@ -9,6 +9,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { MemoryMark } from "../ledger/memory_budget.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { OperationContext } from "./rows/context.ts";
+import { RECORD_BUDGET } from "./rows/record_budget.ts";
 
 /** What operations need of the queue beside the ledger. */
 export interface AccessOptions {
@@ -16,6 +17,8 @@ export interface AccessOptions {
   readonly random: Random;
   /** Makes the run id of a task that came without one; default a random UUID. */
   readonly newRunId?: () => string;
+  /** How much one operation may write, in characters; default `RECORD_BUDGET`. */
+  readonly recordBudget?: number;
   /** Where neither the task nor its handler has one; default 1 s, ×2, 300 s. */
   readonly retryPolicy?: Partial<RetryPolicy>;
 }
@@ -27,6 +30,7 @@ export class LedgerAccess {
   readonly retryPolicy: RetryPolicy;
   readonly #random: Random;
   readonly #newRunId: () => string;
+  readonly #recordBudget: number;
 
   constructor(ledger: Ledger, options: AccessOptions) {
     this.ledger = ledger;
@@ -34,6 +38,7 @@ export class LedgerAccess {
     this.retryPolicy = resolveRetryPolicy(options.retryPolicy, DEFAULT_RETRY_POLICY);
     this.#random = options.random;
     this.#newRunId = options.newRunId ?? (() => crypto.randomUUID());
+    this.#recordBudget = options.recordBudget ?? RECORD_BUDGET;
   }
 
   /** One read. */
@@ -54,6 +59,7 @@ export class LedgerAccess {
         random: this.#random,
         newRunId: this.#newRunId,
         retryPolicy: this.retryPolicy,
+        recordBudget: this.#recordBudget,
       });
     return this.ledger.write(run, { upTo });
   }

@@ -181,7 +181,7 @@ test("that is killed at work loses nothing: the next one takes the task over", a
   const first = place.command(worker).spawn();
   const isLeased = async (): Promise<boolean> =>
     (await place.json(["show", "1"])).status === "leased";
-  await until(isLeased, "the task to be leased", 60_000);
+  await until(isLeased, "the task to be leased");
   first.kill("SIGKILL");
   await first.output();
   await place.run([...worker, "--until-empty"]);

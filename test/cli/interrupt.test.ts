@@ -170,7 +170,7 @@ Deno.test({
     const writer = child.stdin.getWriter();
     await writer.write(new TextEncoder().encode('{"type":"a"}\n{"type":"b"}\n'));
     const [out, err] = [new Listener(child.stdout), new Listener(child.stderr)];
-    await until(() => catchesInterrupts(child.pid), "the process to listen for SIGINT", 30_000);
+    await until(() => catchesInterrupts(child.pid), "the process to listen for SIGINT");
     child.kill("SIGINT");
     assertEquals((await child.status).code, 130);
     await Promise.all([out.ended, err.ended]);

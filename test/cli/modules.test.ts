@@ -94,7 +94,7 @@ Deno.test("✗ killed at once: a command that runs at Ctrl-C has the worker's gr
     const worker = startInterruptible(["--db", scratch.db, "worker", "--modules", modules]);
     const [out, err] = [new Listener(worker.stdout), new Listener(worker.stderr)];
     const hasBegun = () => Deno.stat(scratch.path("begun")).then(() => true, () => false);
-    await until(hasBegun, "the command to begin", 30_000);
+    await until(hasBegun, "the command to begin");
     await worker.interrupt();
     await err.until("stopping:");
     await Deno.writeTextFile(scratch.path("go"), "");
@@ -118,14 +118,13 @@ Deno.test("when a worker is killed, the command that it ran ends with all that i
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      30_000,
     );
     const pids = await familyPids(folder);
     assert(await isAnyAlive(pids));
     worker.kill("SIGKILL");
     const killedAtMs = performance.now();
     await worker.status;
-    await until(async () => !await isAnyAlive(pids), "all of the family to end", 10_000);
+    await until(async () => !await isAnyAlive(pids), "all of the family to end");
     const endedMs = Math.round(performance.now() - killedAtMs);
     console.log(
       `killed worker: its command's ${FAMILY_SIZE} processes were gone after ${endedMs} ms`,
@@ -147,7 +146,7 @@ Deno.test("the command line itself can be a watcher, as a compiled one must be",
   const lifeline = watcher.stdin.getWriter();
   await lifeline.write(new TextEncoder().encode(`${JSON.stringify({ program, mark: "mark" })}\n`));
   const { folder } = scratch;
-  await until(async () => (await familyPids(folder)).length === FAMILY_SIZE, "the family", 30_000);
+  await until(async () => (await familyPids(folder)).length === FAMILY_SIZE, "the family");
   const pids = await familyPids(folder);
   await lifeline.close();
   const { code, stdout } = await watcher.output();

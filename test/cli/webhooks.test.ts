@@ -76,7 +76,7 @@ Deno.test("a served queue tells a receiver of tasks from HTTP and the command li
   await enqueueOverHttp(url, { parameters: { n: 1 }, webhook: { url: `http://${host}/http` } });
   const enqueue = ["enqueue", "broken", "--run-id", "from-cli", "--webhook", `http://${host}/cli`];
   assertEquals((await scratch.run([...enqueue, "--webhook-events", "failed"])).code, 0);
-  await until(() => receiver.received.length === 2, "two deliveries", 20_000);
+  await until(() => receiver.received.length === 2, "two deliveries");
 
   for (const request of receiver.received) {
     const signature = request.headers.get("x-holdfast-signature");

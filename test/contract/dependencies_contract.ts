@@ -7,6 +7,9 @@ import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { behavioursOf, type UseQueue } from "./suite.ts";
+import { effort } from "../support/effort.ts";
+
+const CHAIN = effort("chainLength");
 
 /** Registers the suite for one implementation. */
 export function dependenciesContract(name: string, useQueue: UseQueue): void {
@@ -493,8 +496,7 @@ export function dependenciesContract(name: string, useQueue: UseQueue): void {
 
   // --- size
 
-  behaviour("a chain of 10,000 ends with its head, and comes back with it", async (queue) => {
-    const CHAIN = 10_000;
+  behaviour(`a chain of ${CHAIN} ends with its head, and comes back with it`, async (queue) => {
     const results = await queue.enqueueBatch(
       Array.from(
         { length: CHAIN },

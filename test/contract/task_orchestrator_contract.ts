@@ -135,7 +135,6 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      30_000,
     );
     const pids = await familyPids(folder);
     controller.abort();
@@ -187,11 +186,10 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      30_000,
     );
     assert(await manager.cancelTask("r1"));
     const pids = await familyPids(folder);
-    await until(async () => !await isAnyAlive(pids), "the family to end", 10_000);
+    await until(async () => !await isAnyAlive(pids), "the family to end");
     await manager.waitAll();
     const { status, errorMessage, exitCode } = await run("r1");
     assertEquals([status, errorMessage, exitCode], ["cancelled", "Cancelled by user", null]);
@@ -203,11 +201,10 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      30_000,
     );
     const pids = await familyPids(folder);
     await orchestrator.close({ graceMs: 0 });
-    await until(async () => !await isAnyAlive(pids), "the family to end", 10_000);
+    await until(async () => !await isAnyAlive(pids), "the family to end");
     await assertRejects(() => orchestrator.execute("say.mjs"), Error, "is closed");
   });
 
@@ -222,7 +219,7 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
     ];
     const ends = Promise.allSettled(running);
     const pids = (): Promise<number[]> => familyPids(folder);
-    await until(async () => (await pids()).length === 4, "the scripts", 30_000);
+    await until(async () => (await pids()).length === 4, "the scripts");
     await orchestrator.close({ graceMs: 0 });
     assertEquals(await isAnyAlive(await pids()), false);
     assertEquals((await ends).map(({ status }) => status), [

@@ -1,17 +1,16 @@
 /**
  * Random programs, compared after each operation: by the two task managers, and by two managers on one queue.
  *
- * HOLDFAST_DIFFERENTIAL_SEEDS says how many seeds of each; `deno task differential` takes any number of operations.
+ * `deno task differential` takes any number of operations.
  */
 import { assertEquals } from "@std/assert";
 import { compareNeighbours } from "./neighbours.ts";
 import { compareSubstitutes } from "./substitutes.ts";
-
-const SEEDS = Number(Deno.env.get("HOLDFAST_DIFFERENTIAL_SEEDS") ?? 0);
+import { effort } from "../support/effort.ts";
 
 Deno.test("the task managers take each other's place: random programs do not tell them apart", async () => {
   const length = 40;
-  for (let seed = 1; seed <= (SEEDS || 4); seed++) {
+  for (let seed = 1; seed <= effort("substituteSeeds"); seed++) {
     assertEquals(await compareSubstitutes(seed, length), length + 1);
   }
 });
@@ -19,7 +18,7 @@ Deno.test("the task managers take each other's place: random programs do not tel
 for (const where of ["two processes", "one process"] as const) {
   Deno.test(`two managers on one queue in ${where}: both say what the queue says, and work is begun where it was given, once`, async () => {
     const length = 40;
-    for (let seed = 1; seed <= (SEEDS || 1); seed++) {
+    for (let seed = 1; seed <= effort("neighbourSeeds"); seed++) {
       assertEquals(await compareNeighbours(seed, length, where), length + 1);
     }
   });

@@ -13,7 +13,7 @@ import { openQueue, type Task } from "../../src/mod.ts";
 export const HANDLED = "handled";
 
 /** Longer than anything takes on a busy machine. */
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 120_000;
 
 /** The two by what they were given and what they can do: only the second has a handler. */
 export type NeighbourName = "first" | "second";

@@ -126,7 +126,7 @@ function isObject(value: unknown): boolean {
 /** Fails with the seed and the input unless `work` ends within ten seconds. */
 export async function bounded<T>(work: Promise<T>, what: string): Promise<T> {
   const timeout = Promise.withResolvers<never>();
-  const timer = setTimeout(() => timeout.reject(new Error(`${what} hangs`)), 10_000);
+  const timer = setTimeout(() => timeout.reject(new Error(`${what} hangs`)), 120_000);
   try {
     return await Promise.race([work, timeout.promise]);
   } finally {

@@ -31,11 +31,12 @@ import {
 import { bounded, Tally } from "./chance.ts";
 import type { Known } from "./document_values.ts";
 import { describe, type FuzzRequest, requestOf, toRequest } from "./http_requests.ts";
+import { effort, isThorough } from "../support/effort.ts";
 
 const SEED = 100_000;
-const REQUESTS = 6000;
+const REQUESTS = effort("fuzzRequests");
 const REQUESTS_PER_QUEUE = 250;
-const REQUESTS_WHILE_DOWN = 1000;
+const REQUESTS_WHILE_DOWN = effort("fuzzRequestsWhileDown");
 
 /** Nothing becomes due, and no lease ends, between a request and the look at what it did. */
 const STANDING_CLOCK: Clock = { ...systemClock, nowMs: () => Date.parse(NOW) };
@@ -83,6 +84,8 @@ Deno.test("the HTTP interface answers any request as documented, and a refusal c
     }
   }
   await t.step(`tried ${tally}`, () => {
+    assert(tally.get("requests") > REQUESTS / 2, "hardly a request was possible");
+    if (!isThorough()) return;
     for (const status of [200, 201, 202, 204, 400, 404, 405, 409, 413, 415, 422]) {
       assert(tally.get(`status ${status}`) >= 5, `hardly ever status ${status}`);
     }
@@ -112,7 +115,7 @@ Deno.test("the HTTP interface over a broken queue says so, without the cause", a
     if (answer !== undefined) explained(wanted, answer, () => checkAnswer(target, wanted, answer));
   }
   await t.step(`tried ${tally}`, () => {
-    assert(tally.get("status 503") >= 100, "hardly ever status 503");
+    assert(tally.get("status 503") >= REQUESTS_WHILE_DOWN / 10, "hardly ever status 503");
     assertEquals(reported.length, tally.get("status 503"));
   });
 });

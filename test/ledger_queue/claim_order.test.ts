@@ -9,6 +9,10 @@ import { EXPIRED_SQL } from "../../src/ledger_queue/tasks/rescue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { withQueue } from "../support/queues.ts";
+import { effort } from "../support/effort.ts";
+
+const MANY = effort("queuedTasks");
+const DRAWS = effort("draws");
 
 Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 scheduled tasks", async () => {
   const database = (await loadSqlJsEngine()).open();
@@ -38,10 +42,10 @@ Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 
   database.close();
 });
 
-Deno.test("a claim in any order costs the same number of statements at 10 tasks and at 10,000", async () => {
+Deno.test(`a claim in any order costs the same number of statements at 10 tasks and at ${MANY}`, async () => {
   for (const strategy of CLAIM_ORDERS) {
     await withQueue({ memory: true }, async (queue, clock) => {
-      for (const count of [10, 10_000]) {
+      for (const count of [10, MANY]) {
         await queue.enqueueBatch(Array.from({ length: count }, () => ({ type: "t" })));
         const [task] = await queue.claim({ workerId: "w", types: ["t"], strategy });
         assertEquals(task!.status, "leased");
@@ -66,10 +70,10 @@ Deno.test("weighted random claims in exact proportion to 1/(priority + 1), also 
   const weights = priorities.map((priority) => 1 / (priority + 1));
   const expected = weights.map((weight) => weight / weights.reduce((sum, each) => sum + each));
   await withQueue({ memory: true }, async (queue) => {
-    const counts = await drawRepeatedly(queue, priorities, 10_000);
+    const counts = await drawRepeatedly(queue, priorities, DRAWS);
     // Pearson's statistic with 2 degrees of freedom exceeds 13.8 with probability 0.001; the seed is fixed.
     const chiSquared = counts.reduce(
-      (sum, count, i) => sum + (count - 10_000 * expected[i]!) ** 2 / (10_000 * expected[i]!),
+      (sum, count, i) => sum + (count - DRAWS * expected[i]!) ** 2 / (DRAWS * expected[i]!),
       0,
     );
     assert(chiSquared < 13.8, `chi-squared ${chiSquared} for ${counts}`);

@@ -10,12 +10,9 @@ import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { TRANSITION_SQL } from "../../src/ledger_queue/rows/transition_log.ts";
 import { WORKER_SQL } from "../../src/ledger_queue/insight/workers.ts";
 import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
-import { withQueue, withTemporaryPath } from "../support/queues.ts";
+import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
 
-queueOperationsContract(
-  "queue in memory",
-  (options, test) => withQueue({ memory: true, ...options }, test),
-);
+queueOperationsContract("queue in memory", withMemoryQueue);
 queueOperationsContract(
   "queue in files",
   (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),

@@ -14,12 +14,9 @@ import { openCountedQueue } from "../counts/counted_queue.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { EVERY_POINT, FaultyStorage } from "../support/faulty_storage.ts";
 import { openLedger } from "../support/ledgers.ts";
-import { seededRandom, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { seededRandom, withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
 
-schedulesContract(
-  "queue in memory",
-  (options, test) => withQueue({ memory: true, ...options }, test),
-);
+schedulesContract("queue in memory", withMemoryQueue);
 schedulesContract(
   "queue in files",
   (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),

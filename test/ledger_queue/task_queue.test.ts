@@ -1,11 +1,8 @@
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { taskQueueContract } from "../contract/task_queue_contract.ts";
-import { withQueue, withTemporaryPath } from "../support/queues.ts";
+import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
 
-taskQueueContract(
-  "queue in memory",
-  (options, test) => withQueue({ memory: true, ...options }, test),
-);
+taskQueueContract("queue in memory", withMemoryQueue);
 taskQueueContract(
   "queue on another storage",
   (options, test) => withQueue({ storage: new MemoryStorage(), ...options }, test),

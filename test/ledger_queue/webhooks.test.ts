@@ -6,12 +6,9 @@ import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { WEBHOOK_SQL } from "../../src/ledger_queue/tasks/webhooks.ts";
 import { webhooksContract } from "../contract/webhooks_contract.ts";
-import { withQueue, withTemporaryPath } from "../support/queues.ts";
+import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
 
-webhooksContract(
-  "queue in memory",
-  (options, test) => withQueue({ memory: true, ...options }, test),
-);
+webhooksContract("queue in memory", withMemoryQueue);
 webhooksContract(
   "queue in files",
   (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),

@@ -139,7 +139,7 @@ async function firstFailure(
       "--allow-net=127.0.0.1,localhost",
       ...tests,
     ],
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", HOLDFAST_EFFORT: "all" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

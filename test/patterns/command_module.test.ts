@@ -106,13 +106,12 @@ Deno.test("each line is in the run's log while the program runs, with the level 
     async (fixture) => {
       const { queue, folder, logOf } = fixture;
       const { task } = await queue.enqueue({ type: "slow" });
-      await until(async () => (await logOf(task.id)).length === 2, "two lines", 30_000);
+      await until(async () => (await logOf(task.id)).length === 2, "two lines");
       assertEquals((await queue.get(task.id))!.status, "leased");
       await Deno.writeTextFile(join(folder, "go"), "");
       await until(
         async () => (await queue.get(task.id))!.status === "completed",
         "the end",
-        30_000,
       );
       const lines = (await logOf(task.id)).map(({ level, message }) => `${level} ${message}`);
       assertEquals(lines.slice(0, 2).sort(), ["info first", "warn second"]);
@@ -158,7 +157,7 @@ Deno.test("without max_attempts a failure is retried as often as the task allows
   };
   await withModules([module], { "fail.mjs": script }, async ({ queue, folder }) => {
     const { task } = await queue.enqueue({ type: "fail", maxAttempts: 3 });
-    await until(async () => (await queue.get(task.id))!.status === "failed", "the end", 20_000);
+    await until(async () => (await queue.get(task.id))!.status === "failed", "the end");
     const failed = (await queue.get(task.id))!;
     assertEquals([failed.attempts, failed.errorMessage], [3, "Exit code 1"]);
     assertEquals(await Deno.readTextFile(join(folder, "tries")), "xxx");
@@ -212,12 +211,11 @@ Deno.test("cancelling a run ends its program with all that it started", async ()
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      30_000,
     );
     const pids = await familyPids(folder);
     assert(await isAnyAlive(pids));
     assert(await queue.cancel(task.id));
-    await until(async () => !await isAnyAlive(pids), "the family to end", 10_000);
+    await until(async () => !await isAnyAlive(pids), "the family to end");
     assertEquals((await queue.get(task.id))!.status, "cancelled");
   });
 });
@@ -235,7 +233,7 @@ Deno.test("an attempt that takes too long is ended with all that it started", as
     assertStringIncludes(errorMessage!, "Timed out in attempt 1");
     const pids = await familyPids(folder);
     assert(pids.length > 0);
-    await until(async () => !await isAnyAlive(pids), "the family to end", 10_000);
+    await until(async () => !await isAnyAlive(pids), "the family to end");
   });
 });
 

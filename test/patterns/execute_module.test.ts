@@ -243,7 +243,6 @@ Deno.test("cancelling ends the script with its children and theirs, also those t
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      20_000,
     );
     const pids = await familyPids(folder);
     assert(await isAnyAlive(pids));
@@ -274,13 +273,12 @@ Deno.test("when this process is killed, what it had started ends too", async () 
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      60_000,
     );
     const pids = await familyPids(folder);
     assert(await isAnyAlive(pids));
     parent.kill("SIGKILL");
     await parent.status;
-    await until(async () => !await isAnyAlive(pids), "all of the family to end", 10_000);
+    await until(async () => !await isAnyAlive(pids), "all of the family to end");
   });
 });
 

@@ -32,7 +32,6 @@ Deno.test("without a watcher too, cancelling ends the program with all that it s
     await until(
       async () => (await familyPids(folder)).length === FAMILY_SIZE,
       "the family",
-      30_000,
     );
     const pids = await familyPids(folder);
     assert(await isAnyAlive(pids));

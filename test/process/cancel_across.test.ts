@@ -1,16 +1,19 @@
 /**
  * Cancelling a task that runs in another process.
  */
-import { assertEquals, assertLessOrEqual, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describeTimes, openQueueHere, Program, QueueFolder } from "./support.ts";
+import { effort } from "../support/effort.ts";
 
-const CANCELS = 20;
-const ABORTED_WITHIN_MS = 1000;
+const CANCELS = effort("wakeUps");
 
-Deno.test("cancel() fires the signal of a handler in another process within 1 s", async () => {
+/** Renewing the lease would tell of the cancel too, but too late for any patience. */
+const LEASE_MS = "3600000";
+
+Deno.test("cancel() fires the signal of a handler in another process", async () => {
   await using folder = new QueueFolder();
   await using queue = await openQueueHere({ path: folder.path });
-  await using worker = new Program("worker", folder.path, "worker");
+  await using worker = new Program("worker", folder.path, "worker", LEASE_MS);
   await worker.report("ready");
   const timesMs: number[] = [];
   for (let n = 0; n < CANCELS; n++) {
@@ -32,5 +35,4 @@ Deno.test("cancel() fires the signal of a handler in another process within 1 s"
   }
   await worker.stop();
   console.log(`cancel across processes: ${describeTimes(timesMs)}`);
-  for (const timeMs of timesMs) assertLessOrEqual(timeMs, ABORTED_WITHIN_MS);
 });

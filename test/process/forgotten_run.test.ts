@@ -54,7 +54,7 @@ Deno.test("when the process that started it is killed, a worker with its module 
       stderr: "null",
     }).spawn();
     const hasBegun = () => Deno.stat(join(folder, "begun")).then(() => true, () => false);
-    await until(hasBegun, "the script to begin", 30_000);
+    await until(hasBegun, "the script to begin");
     starter.kill("SIGKILL");
     await starter.status;
 
@@ -64,7 +64,7 @@ Deno.test("when the process that started it is killed, a worker with its module 
     worker.start();
     try {
       const status = async () => (await queue.getByRunId("r1"))?.status;
-      await until(async () => await status() === "completed", "the run to complete", 30_000);
+      await until(async () => await status() === "completed", "the run to complete");
       const task = (await queue.getByRunId("r1"))!;
       assertEquals([task.attempts, runOfTask(task).exitCode], [2, 0]);
       assertEquals(task.result, { exit_code: 0, stdout_tail: "done for you" });

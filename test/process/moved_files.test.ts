@@ -1,15 +1,14 @@
 /**
  * Three processes that write without a pause while somebody moves, deletes, copies back, restores or replaces the files of
  * their queue: what one of them began afterwards and was acknowledged stands in the queue at the path.
- *
- * Once each with all tests; `HOLDFAST_MOVE_ROUNDS` changes how often.
  */
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { type Before, copyFolder, type Misdeed, MISDEEDS } from "../faults/misdeeds.ts";
 import { openQueueHere, pause, Program, QueueFolder } from "./support.ts";
+import { effort } from "../support/effort.ts";
 
-const ROUNDS = Number(Deno.env.get("HOLDFAST_MOVE_ROUNDS") ?? 1);
+const ROUNDS = effort("moveRounds");
 const WRITERS = ["one", "two", "three"];
 const WRITES_AFTERWARDS = 5;
 

@@ -2,15 +2,16 @@
  * A storm: processes that enqueue, work, cancel and make checkpoints on one queue die by `kill -9`, one after the other,
  * and others take their places. Nothing acknowledged is lost, changed or done twice, and in the end every task ends.
  *
- * A short one runs with all tests; `deno task storm` runs a long one (`HOLDFAST_STORM_KILLS`, `HOLDFAST_STORM_SEED`).
+ * `deno task storm` runs a long one; `HOLDFAST_STORM_SEED` changes whom it kills and when.
  */
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import type { EmbeddedQueue } from "../../src/mod.ts";
 import type { Report } from "./programs/program.ts";
 import { StormChecker } from "./storm_checker.ts";
 import { openQueueHere, pause, Program, QueueFolder, seededRandom, waitFor } from "./support.ts";
+import { effort } from "../support/effort.ts";
 
-const KILLS = Number(Deno.env.get("HOLDFAST_STORM_KILLS") ?? 20);
+const KILLS = effort("stormKills");
 const SEED = Number(Deno.env.get("HOLDFAST_STORM_SEED") ?? 42);
 const ROLES = ["enqueuer", "worker", "enqueuer", "worker", "checkpointer", "canceller"];
 const KILL_WITHIN_MS = 60;

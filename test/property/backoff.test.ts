@@ -6,8 +6,9 @@ import {
   resolveRetryPolicy,
   type RetryPolicy,
 } from "../../src/domain/backoff.ts";
+import { numRuns } from "../support/effort.ts";
 
-const PARAMETERS = { seed: 20_260_131, numRuns: 2000 };
+const PARAMETERS = { seed: 20_260_131, numRuns: numRuns(2000) };
 const WEEK_MS = 7 * 24 * 3_600_000;
 
 const policies: fc.Arbitrary<RetryPolicy> = fc.record({

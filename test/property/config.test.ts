@@ -5,8 +5,9 @@ import {
   TASK_EXECUTION_DEFAULTS,
   type TaskExecutionConfig,
 } from "../../src/manager/config.ts";
+import { numRuns } from "../support/effort.ts";
 
-const PARAMETERS = { seed: 20_260_131, numRuns: 2000 };
+const PARAMETERS = { seed: 20_260_131, numRuns: numRuns(2000) };
 
 type Environment = Record<string, string | undefined>;
 
@@ -86,7 +87,7 @@ Deno.test("resolveTaskExecutionConfig() refuses rubbish in a variable with a Typ
       const error = assertThrows(() => resolveTaskExecutionConfig(given, wrong), TypeError, name);
       assert(error.message.includes(JSON.stringify(text.trim())), error.message);
     }),
-    { ...PARAMETERS, numRuns: 1000 },
+    { ...PARAMETERS, numRuns: numRuns(1000) },
   );
 });
 

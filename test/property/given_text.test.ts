@@ -4,8 +4,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { decodeText, roundedNumber } from "../../src/mod.ts";
+import { numRuns } from "../support/effort.ts";
 
-const PARAMETERS = { seed: 20_261_128, numRuns: 1000 };
+const PARAMETERS = { seed: 20_261_128, numRuns: numRuns(1000) };
 
 const encoder = new TextEncoder();
 

@@ -14,8 +14,9 @@ import {
 } from "../../src/storage/segment.ts";
 import type { FileName, StorageFile } from "../../src/storage/storage.ts";
 import { seededRandom } from "../support/queues.ts";
+import { numRuns } from "../support/effort.ts";
 
-const PARAMETERS = { seed: 20_260_131, numRuns: 1000 };
+const PARAMETERS = { seed: 20_260_131, numRuns: numRuns(1000) };
 
 const START: JournalStart = {
   sequence: 0,

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { canonicalJson, toJsonText } from "../../src/domain/json.ts";
+import { numRuns } from "../support/effort.ts";
 
-const PARAMETERS = { seed: 20_260_131, numRuns: 2000 };
+const PARAMETERS = { seed: 20_260_131, numRuns: numRuns(2000) };
 const DEPTH_MAX = 200;
 
 type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
@@ -95,7 +96,7 @@ Deno.test("toJsonText() refuses a cycle, but not the same value at two places", 
       inner.push(root);
       assertThrows(() => toJsonText(root, "payload", Infinity), TypeError, "contains itself");
     }),
-    { ...PARAMETERS, numRuns: 300 },
+    { ...PARAMETERS, numRuns: numRuns(300) },
   );
 });
 

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { checkInstant, checkInteger, checkName, INSTANT_RANGE } from "../../src/domain/check.ts";
+import { numRuns } from "../support/effort.ts";
 
-const PARAMETERS = { seed: 20_260_131, numRuns: 3000 };
+const PARAMETERS = { seed: 20_260_131, numRuns: numRuns(3000) };
 const LENGTH_MAX = 20;
 
 /** Characters between the ordinary, the blank, the controlling and the broken. */
@@ -144,7 +145,7 @@ Deno.test("checkInstant() refuses a text without a zone, with a part missing or 
     fc.property(strange, (text) => {
       assertThrows(() => checkInstant(text, "runAfter"), TypeError, "runAfter");
     }),
-    { ...PARAMETERS, numRuns: 1000 },
+    { ...PARAMETERS, numRuns: numRuns(1000) },
   );
 });
 

@@ -6,9 +6,10 @@ import fc from "fast-check";
 import { CLAIM_ORDERS } from "../../src/domain/claim_order.ts";
 import { PARENT_FAILURE_POLICIES, TASK_STATUSES } from "../../src/domain/task.ts";
 import { type Action, type ProcessIndex, QueueWorld, type SingleAction } from "./queue_world.ts";
+import { effort } from "../support/effort.ts";
 
 const SEED = 20_260_131;
-const RUNS = 400;
+const RUNS = effort("modelRuns");
 const ACTIONS_MAX = 60;
 
 const types = ["a", "b", "c"];

@@ -5,8 +5,9 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { decodeFrame, encodeFrame, findFrameStart } from "../../src/storage/frame.ts";
 import { provesDurable } from "../../src/storage/torn_tail.ts";
+import { numRuns } from "../support/effort.ts";
 
-const PARAMETERS = { seed: 20_261_121, numRuns: 3000 };
+const PARAMETERS = { seed: 20_261_121, numRuns: numRuns(3000) };
 
 const MISSING = 10;
 

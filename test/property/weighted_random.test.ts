@@ -8,6 +8,10 @@ import type { ClaimRequest, TaskQueue } from "../../src/queue/task_queue.ts";
 import { seededRandom } from "../support/queues.ts";
 import { assertDistributed, countOne, sequentialDraws } from "./chi_squared.ts";
 import { StillClock } from "./still_clock.ts";
+import { effort } from "../support/effort.ts";
+
+const DRAWS = effort("draws");
+const ROUNDS = effort("drawRounds");
 
 const ALL = { gpu: true, region: "eu" };
 
@@ -26,7 +30,7 @@ Deno.test("✗ was uniform: weighted random claims one task in exact proportion 
     await withSeededQueue(seed, async (queue) => {
       const waiting = await enqueueMix(queue, priorities);
       const counts = new Map<string, number>();
-      for (let draw = 0; draw < 1200; draw++) {
+      for (let draw = 0; draw < ROUNDS; draw++) {
         const [task] = await claim(queue);
         const index = waiting.indexOf(task!.id);
         countOne(counts, String(index));
@@ -37,12 +41,12 @@ Deno.test("✗ was uniform: weighted random claims one task in exact proportion 
   }
 });
 
-Deno.test("✗ was uniform: 10,000 draws among three priorities, with new tasks in between, are in exact proportion", async () => {
+Deno.test(`✗ was uniform: ${DRAWS} draws among three priorities, with new tasks in between, are in exact proportion`, async () => {
   const priorities = [1, 9, 99];
   await withSeededQueue(7, async (queue) => {
     const waiting = await enqueueMix(queue, priorities);
     const counts = new Map<string, number>();
-    for (let draw = 0; draw < 10_000; draw++) {
+    for (let draw = 0; draw < DRAWS; draw++) {
       const [task] = await claim(queue);
       const index = waiting.indexOf(task!.id);
       countOne(counts, String(index));
@@ -57,7 +61,7 @@ Deno.test("weighted random with a limit above 1 draws without replacement, in th
   for (const limit of [2, 3, 4]) {
     await withSeededQueue(limit, async (queue) => {
       const counts = new Map<string, number>();
-      for (let round = 0; round < 1000; round++) {
+      for (let round = 0; round < ROUNDS; round++) {
         const ids = await enqueueMix(queue, priorities);
         countOne(counts, orderOf(ids, await claim(queue, { limit })));
         await claim(queue, { limit: 1000 });
@@ -71,7 +75,7 @@ Deno.test("weighted random claims one after the other as it would all at once", 
   const priorities = [1, 3, 9];
   await withSeededQueue(11, async (queue) => {
     const counts = new Map<string, number>();
-    for (let round = 0; round < 1000; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ids = await enqueueMix(queue, priorities);
       const drawn = [...await claim(queue), ...await claim(queue), ...await claim(queue)];
       countOne(counts, orderOf(ids, drawn));
@@ -84,7 +88,7 @@ Deno.test("weighted random is exact across types and compatibilities", async () 
   const priorities = [2, 7, 1, 30];
   await withSeededQueue(12, async (queue) => {
     const counts = new Map<string, number>();
-    for (let round = 0; round < 1000; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ids = await enqueueMix(queue, priorities, LANES);
       countOne(counts, orderOf(ids, await claim(queue, { limit: 2 })));
       await claim(queue, { limit: 1000 });
@@ -98,7 +102,7 @@ Deno.test("weighted random is exact when tasks arrive in any lane between two cl
   const arriving = [3, 1];
   await withSeededQueue(13, async (queue) => {
     const counts = new Map<string, number>();
-    for (let round = 0; round < 1000; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ids = await enqueueMix(queue, priorities, LANES);
       const drawn = await claim(queue);
       ids.push(...await enqueueMix(queue, arriving, LANES));
@@ -115,7 +119,7 @@ Deno.test("weighted random is exact for a worker of some lanes while another dra
   const ofPlain = [priorities[0]!, priorities[3]!];
   await withSeededQueue(14, async (queue) => {
     const counts = new Map<string, number>();
-    for (let round = 0; round < 1000; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ids = await enqueueMix(queue, priorities, LANES);
       // The other worker draws from lanes 1 and 3, and gives back what it drew.
       const [others] = await claim(queue, { types: ["b"], capabilities: { gpu: true } });
@@ -132,7 +136,7 @@ Deno.test("weighted random draws anew for a task that was released, retried or b
   const priorities = [1, 4, 9];
   await withSeededQueue(15, async (queue, clock) => {
     const counts = new Map<string, number>();
-    for (let round = 0; round < 1000; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ids = await enqueueLater(queue, clock, priorities);
       clock.advance(1000);
       const [first] = await claim(queue);
@@ -153,7 +157,7 @@ Deno.test("weighted random is exact beside claims in the other orders", async ()
   const priorities = [5, 50, 2, 8];
   await withSeededQueue(16, async (queue) => {
     const counts = new Map<string, number>();
-    for (let round = 0; round < 1000; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const ids = await enqueueMix(queue, priorities);
       const [oldest] = await claim(queue, { strategy: "fifo" });
       assertEquals(oldest!.id, ids[0]);

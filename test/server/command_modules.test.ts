@@ -118,7 +118,7 @@ Deno.test({
             const status = async (): Promise<string> =>
               (await read(await app.request(`/api/runs/${accepted.run_id}`), 200, RunSchema))
                 .status;
-            await until(async () => !/queued|running/.test(await status()), "the run", 20_000);
+            await until(async () => !/queued|running/.test(await status()), "the run");
             assertEquals(accepted.module_name, "Word count");
             const ended = await read(
               await app.request(`/api/runs/${accepted.run_id}`),
@@ -176,7 +176,7 @@ Deno.test({
             RunSchema,
           );
           const task = async () => (await queue.getByRunId(accepted.run_id))!;
-          await until(async () => !/queued|leased/.test((await task()).status), "the run", 20_000);
+          await until(async () => !/queued|leased/.test((await task()).status), "the run");
           assertEquals([(await task()).status, (await task()).errorMessage], ["completed", null]);
           const bytes = await Deno.readFile(archive);
           assertEquals(bytes[0], beginning);

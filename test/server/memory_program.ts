@@ -1,11 +1,12 @@
 /**
- * Asks an application 10,000 times, by every route that needs no state and by streams that are dropped, and prints the heap
+ * Asks an application many times, by every route that needs no state and by streams that are dropped, and prints the heap
  * before and after in MiB. Run it with `--v8-flags=--expose-gc`.
  */
 import { MemoryLogStore, openQueue } from "../../src/mod.ts";
 import { createApp, createToken, parseTokens, tokenAccess } from "../../server/app.ts";
+import { effort } from "../support/effort.ts";
 
-const REQUESTS = 10_000;
+const REQUESTS = effort("memoryRequests");
 
 const collectGarbage = (globalThis as unknown as { gc: () => void }).gc;
 const { token, line } = await createToken("t", ["admin"]);

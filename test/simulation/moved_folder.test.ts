@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { simulateMoves } from "./moved_folder.ts";
+import { effort } from "../support/effort.ts";
 
-const SEEDS = Number(Deno.env.get("HOLDFAST_MOVE_SEEDS") ?? 25);
+const SEEDS = effort("moveSeeds");
 
 /** What all seeds together must have tried to be worth their name. */
 const MUST_HAPPEN = [

@@ -52,5 +52,19 @@ export async function withQueue(
   monitor?.check();
 }
 
+/** Runs `test` with a queue that `openQueue` keeps in memory by itself, watched by nothing. */
+export async function withMemoryQueue(
+  options: QueueOptions,
+  test: (queue: EmbeddedQueue, clock: FakeClock) => Promise<void>,
+): Promise<void> {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock, random: seededRandom(1), ...options });
+  try {
+    await test(queue, clock);
+  } finally {
+    await queue.close();
+  }
+}
+
 /** Options of a queue in memory whose background failures fail the test. */
 export const IN_MEMORY: QueueOptions = { memory: true };

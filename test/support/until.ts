@@ -6,13 +6,13 @@
 const PATIENCE = Deno.build.os === "windows" ? 4 : 1;
 
 /**
- * Looks again every few milliseconds until `condition` holds; fails after `withinMs`, by default five seconds, and on Windows
- * after four times as long.
+ * Looks again every few milliseconds until `condition` holds; fails after `withinMs`, by default a minute, and on Windows
+ * after four times as long. What is right never waits for it, however busy the machine is.
  */
 export async function until(
   condition: () => unknown,
   what = "the condition",
-  withinMs = 5000,
+  withinMs = 60_000,
 ): Promise<void> {
   const patienceMs = withinMs * PATIENCE;
   const deadlineMs = performance.now() + patienceMs;

@@ -17,7 +17,7 @@ import { until } from "../support/until.ts";
 const MODULE = new URL("./isolated_fixture.ts", import.meta.url).href;
 
 /** How long a thread may take to begin: `deno test` checks the types of what it loads, each time. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 120_000;
 
 Deno.test("guard() lets a thread be ahead by 1000 messages, and ends it at the next when it is told to", () => {
   const sent: unknown[] = [];

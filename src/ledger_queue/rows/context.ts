@@ -14,4 +14,6 @@ export interface OperationContext {
   readonly retryPolicy: RetryPolicy;
   /** Where what is enqueued stands in a distributed trace; default nowhere. */
   readonly traceParent?: string | null;
+  /** How much the operation may write, see `RecordBudget`. */
+  readonly recordBudget: number;
 }

@@ -4,7 +4,7 @@
  */
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 
-/** In characters of rows, about; a record may have eight times as many, and JSON within JSON up to doubles them. */
+/** The default. In characters of rows, about; a record may have eight times as many, and JSON within JSON up to doubles them. */
 export const RECORD_BUDGET = 8 * 1024 * 1024;
 
 /** What a row costs beside its texts, with the transition that is noted for it. */
@@ -12,7 +12,11 @@ const ROW_LENGTH = 500;
 
 /** What is left of an operation's budget. An operation that spends it writes one row at least. */
 export class RecordBudget {
-  #left = RECORD_BUDGET;
+  #left: number;
+
+  constructor(size: number) {
+    this.#left = size;
+  }
 
   get isSpent(): boolean {
     return this.#left <= 0;

@@ -9,7 +9,6 @@ import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import type { PreparedTask } from "../../queue_policy/new_task.ts";
 import type { Plan } from "../../queue_policy/schedule_plan.ts";
 import type { OperationContext } from "../rows/context.ts";
-import { RECORD_BUDGET } from "../rows/record_budget.ts";
 import { enqueueAll } from "../tasks/enqueue.ts";
 import { planOf } from "./plan_schedule.ts";
 import { byColumn, put, SCHEDULE_SQL, type ScheduleRow } from "./schedule_row.ts";
@@ -74,7 +73,7 @@ export function fireSchedules(tx: Transaction, context: OperationContext): SqlRo
   const { nowMs } = context;
   const tasks: SqlRow[] = [];
   let fired = 0;
-  let lengthLeft = RECORD_BUDGET; // one task fires in any case
+  let lengthLeft = context.recordBudget; // one task fires in any case
   for (const row of reachedSchedules(tx, nowMs)) {
     const plan = planOf(tx, row, nowMs);
     if (plan.kind !== "fire") continue;

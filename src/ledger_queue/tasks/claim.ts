@@ -91,7 +91,7 @@ export function claim(
 ): SqlRow[] | undefined {
   if (promoteDue(tx, context)) return undefined;
   const ids = request.taskId === null ? chooseTasks(tx, request) : [request.taskId];
-  const budget = new RecordBudget();
+  const budget = new RecordBudget(context.recordBudget);
   return ids.flatMap((id) =>
     budget.isSpent ? [] : leaseTask(tx, id, { request, budget }, context.nowMs)
   );
@@ -99,7 +99,7 @@ export function claim(
 
 /** Makes tasks ready whose time has come; whether there may be more. */
 function promoteDue(tx: Transaction, context: OperationContext): boolean {
-  const budget = new RecordBudget();
+  const budget = new RecordBudget(context.recordBudget);
   for (let count = 0; count < PROMOTE_MAX; count += PROMOTE_CHUNK) {
     const due = tx.read(CLAIM_SQL.due, [context.nowMs, PROMOTE_CHUNK]);
     for (const row of due) {

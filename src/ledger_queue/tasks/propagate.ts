@@ -119,11 +119,12 @@ class Propagation {
   readonly #context: OperationContext;
   readonly #parents: Parent[] = [];
   /** Enough for some 14,000 children without payload. */
-  readonly #budget = new RecordBudget();
+  readonly #budget: RecordBudget;
 
   constructor(tx: Transaction, context: OperationContext) {
     this.#tx = tx;
     this.#context = context;
+    this.#budget = new RecordBudget(context.recordBudget);
   }
 
   run(parents: readonly Parent[]): void {

@@ -59,7 +59,7 @@ function settled(
 
 function rescueEach(tx: Transaction, context: OperationContext): SqlRow[] {
   const rescued: SqlRow[] = [];
-  const budget = new RecordBudget();
+  const budget = new RecordBudget(context.recordBudget);
   while (rescued.length < RESCUE_MAX) {
     const expired = tx.read(EXPIRED_SQL, [context.nowMs, RESCUE_CHUNK]);
     for (const row of expired) {

@@ -1,5 +1,5 @@
 /**
- * A worker with default settings: `worker.ts QUEUE WORKER_ID`. Ends when its input does.
+ * A worker: `worker.ts QUEUE WORKER_ID [LEASE_MS [POLL_INTERVAL_MS]]`, otherwise with default settings. Ends when its input does.
  */
 import {
   HandlerRegistry,
@@ -15,7 +15,7 @@ import {
 } from "../../../src/mod.ts";
 import { Instructions, report } from "./program.ts";
 
-const [path, workerId] = Deno.args;
+const [path, workerId, leaseMs, pollMs] = Deno.args;
 const instructions = new Instructions();
 const queue = await openQueue(path!);
 const handlers = new HandlerRegistry()
@@ -23,7 +23,15 @@ const handlers = new HandlerRegistry()
   .register("hang_once", hangOnce)
   .register("node", node)
   .register("cancellable", (task, context) => outliveCancel(queue, task, context));
-const worker = new Worker({ queue, handlers, workerId, concurrency: 4, onEvent });
+const worker = new Worker({
+  queue,
+  handlers,
+  workerId,
+  concurrency: 4,
+  leaseDurationMs: leaseMs === undefined ? undefined : Number(leaseMs),
+  pollIntervalMs: pollMs === undefined ? undefined : Number(pollMs),
+  onEvent,
+});
 worker.start();
 report({ kind: "ready" });
 await instructions.end;

@@ -1,0 +1,78 @@
+/**
+ * How much the tests try, in three sizes: `quick` (the default) for everyday work, `all` for CI, `nightly` for a long run.
+ * The environment variable HOLDFAST_EFFORT chooses. Every size runs every test; the sizes differ in these counts alone.
+ */
+const SIZES = ["quick", "all", "nightly"] as const;
+
+/** One of the three sizes. */
+export type Effort = typeof SIZES[number];
+
+/** For each count: quick, all, nightly. */
+const COUNTS = {
+  /** Histories of the simulation, from seed 1 on. */
+  simulationSeeds: [150, 2000, 2000],
+  /** Seeds among which the histories with `relaxed` durability are chosen. */
+  relaxedSeeds: [150, 400, 400],
+  /** Histories of folders that are moved. */
+  moveSeeds: [25, 25, 200],
+  /** Rounds of each way to move a queue's files under three processes. */
+  moveRounds: [1, 1, 20],
+  /** Kills in the storm. */
+  stormKills: [5, 20, 200],
+  /** Kills of the process that enqueues. */
+  enqueuerKills: [5, 50, 50],
+  /** Tasks that three workers share. */
+  sharedTasks: [600, 3000, 3000],
+  /** Times that an idle worker is woken, and a running task cancelled, by another process. */
+  wakeUps: [3, 20, 20],
+  /** Requests to the HTTP interface. */
+  fuzzRequests: [500, 6000, 6000],
+  /** Requests to it while its queue is broken. */
+  fuzzRequestsWhileDown: [200, 1000, 1000],
+  /** Command lines. */
+  fuzzCommands: [120, 900, 900],
+  /** Requests after which the heap must not have grown. */
+  memoryRequests: [2000, 10_000, 10_000],
+  /** Tasks in a row, each the parent of the next. */
+  chainLength: [1000, 10_000, 10_000],
+  /** Tasks beside which a claim must cost what it costs beside ten. */
+  queuedTasks: [2000, 10_000, 10_000],
+  /** Draws whose distribution is tested. */
+  draws: [2000, 10_000, 10_000],
+  /** Rounds of several draws each, likewise. */
+  drawRounds: [300, 1000, 1000],
+  /** Histories compared with the oracle of the queue. */
+  modelRuns: [80, 400, 2000],
+  /** Per hundred of the cases that a property is tried with. */
+  propertyPercent: [20, 100, 500],
+  /** Programs that must not tell the task managers apart. */
+  substituteSeeds: [2, 4, 40],
+  /** Programs of two managers on one queue, in each place. */
+  neighbourSeeds: [1, 1, 10],
+} as const satisfies Readonly<Record<string, readonly [number, number, number]>>;
+
+/** The size that was chosen. */
+export const EFFORT: Effort = chosen(Deno.env.get("HOLDFAST_EFFORT") || "quick");
+
+/** The count of the size that was chosen. */
+export function effort(name: keyof typeof COUNTS): number {
+  return COUNTS[name][SIZES.indexOf(EFFORT)]!;
+}
+
+/** How many cases a property is tried with, of `all`. */
+export function numRuns(all: number): number {
+  return Math.ceil(all * effort("propertyPercent") / 100);
+}
+
+/** Whether what only many cases show can be expected. */
+export function isThorough(): boolean {
+  return EFFORT !== "quick";
+}
+
+function chosen(name: string): Effort {
+  const found = SIZES.find((size) => size === name);
+  if (found !== undefined) return found;
+  throw new RangeError(
+    `Cannot use ${JSON.stringify(name)} as HOLDFAST_EFFORT: allowed are ${SIZES.join(", ")}`,
+  );
+}
