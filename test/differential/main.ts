@@ -13,6 +13,9 @@ import { compareSubstitutes } from "./substitutes.ts";
 
 const FAILURES_MAX = 5;
 
+/** How often a long run says how far it is, so that one which is ended early has been of use. */
+const SEEDS_BETWEEN_LINES = 10;
+
 /** Runs the program of a seed; how many operations were compared. */
 type Comparison = (seed: number) => Promise<number>;
 
@@ -56,6 +59,12 @@ async function compareMany(
   failuresMax: number,
 ): Promise<number> {
   let [operations, seed, failures] = [0, first, 0];
+  const say = () =>
+    console.log(
+      `${name}: ${operations} operations compared, seeds ${first} to ${
+        seed - 1
+      }, ${failures} differ`,
+    );
   while (operations < wanted && failures < failuresMax) {
     try {
       operations += await COMPARISONS[name]!(seed);
@@ -63,11 +72,9 @@ async function compareMany(
       failures++;
       console.log(`${name}, seed ${seed}: ${messageOf(error).slice(0, 2000)}`);
     }
-    seed++;
+    if (++seed % SEEDS_BETWEEN_LINES === 0) say();
   }
-  console.log(
-    `${name}: ${operations} operations compared, seeds ${first} to ${seed - 1}, ${failures} differ`,
-  );
+  say();
   return failures;
 }
 
