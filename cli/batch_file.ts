@@ -4,35 +4,56 @@
 import { z } from "zod";
 import {
   checkNewTask,
+  type FieldTable,
   messageOf,
   type NewTask,
-  PARENT_FAILURE_POLICIES,
-  WEBHOOK_EVENTS,
+  snakeName,
+  TASK_FIELDS,
+  type TaskBody,
+  type TaskField,
+  toNewTask,
 } from "../src/mod.ts";
 import { UsageError } from "./exit.ts";
 import { instant } from "./options.ts";
 import { parseJson } from "./task_options.ts";
 
-const batchLine = z.strictObject({
-  type: z.string(),
-  payload: z.unknown().optional(),
-  priority: z.number().optional(),
-  run_after: z.string().optional(),
-  idempotency_key: z.string().optional(),
-  max_attempts: z.number().optional(),
-  compatibility: z.custom<Record<string, unknown>>((value) => typeof value === "object").optional(),
-  run_id: z.string().optional(),
-  timeout_ms: z.number().optional(),
-  depends_on: z.array(z.union([z.number(), z.string()])).optional(),
-  on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional(),
-  retry_policy: z.strictObject({
-    initial_delay_ms: z.number().optional(),
-    multiplier: z.number().optional(),
-    max_delay_ms: z.number().optional(),
-  }).optional(),
-  webhook: z.strictObject({ url: z.string(), events: z.array(z.enum(WEBHOOK_EVENTS)).optional() })
-    .optional(),
-});
+/** The kinds of values; the queue's own check says what is wrong with a value of the right kind. */
+const batchLine = looseObject(TASK_FIELDS);
+
+function looseObject(fields: FieldTable): z.ZodType<Record<string, unknown>> {
+  return z.strictObject(
+    Object.fromEntries(
+      Object.entries(fields).map(([name, field]) => {
+        return [
+          snakeName(name),
+          field.isRequired ? looseValue(field) : looseValue(field).optional(),
+        ];
+      }),
+    ),
+  );
+}
+
+function looseValue(field: TaskField): z.ZodType {
+  switch (field.kind) {
+    case "json":
+      return z.unknown();
+    case "pairs":
+      return z.custom((value) => typeof value === "object");
+    case "integer":
+    case "number":
+      return z.number();
+    case "choice":
+      return z.enum(field.choices);
+    case "choices":
+      return z.array(z.enum(field.choices));
+    case "references":
+      return z.array(z.union([z.number(), z.string()]));
+    case "object":
+      return looseObject(field.fields);
+    default:
+      return z.string();
+  }
+}
 
 /** How many wrong lines an error names. */
 const LINES_TOLD = 10;
@@ -58,41 +79,21 @@ export function parseBatch(text: string): NewTask[] {
 
 function parseLine(line: string, where: string): NewTask {
   const parsed = batchLine.safeParse(parseJson(line, where));
-  if (parsed.success) return checkedTask(parsed.data, where);
+  if (parsed.success) return checkedTask(parsed.data as TaskBody, where);
   const problems = parsed.error.issues.map((issue) =>
     issue.path.length === 0 ? issue.message : `${issue.path.join(".")}: ${issue.message}`
   );
   throw new UsageError(`${where}: ${problems.join("; ")}`);
 }
 
-function checkedTask(line: z.infer<typeof batchLine>, where: string): NewTask {
+function checkedTask(line: TaskBody, where: string): NewTask {
   try {
     const task = toNewTask(line);
-    checkNewTask(task);
-    return task;
+    const { runAfter } = task;
+    const timed = typeof runAfter === "string" ? { ...task, runAfter: instant(runAfter) } : task;
+    checkNewTask(timed);
+    return timed;
   } catch (thrown) {
     throw new UsageError(`${where}: ${messageOf(thrown)}`, { cause: thrown });
   }
-}
-
-function toNewTask(line: z.infer<typeof batchLine>): NewTask {
-  return {
-    type: line.type,
-    payload: line.payload,
-    priority: line.priority,
-    runAfter: line.run_after === undefined ? undefined : instant(line.run_after),
-    idempotencyKey: line.idempotency_key,
-    maxAttempts: line.max_attempts,
-    compatibility: line.compatibility,
-    runId: line.run_id,
-    timeoutMs: line.timeout_ms,
-    dependsOn: line.depends_on,
-    onParentFailure: line.on_parent_failure,
-    retryPolicy: line.retry_policy && {
-      initialDelayMs: line.retry_policy.initial_delay_ms,
-      multiplier: line.retry_policy.multiplier,
-      maxDelayMs: line.retry_policy.max_delay_ms,
-    },
-    webhook: line.webhook,
-  };
 }

@@ -2,15 +2,16 @@
  * A queue behind `holdfast serve`: each question is a request, each answer is checked before it is believed.
  */
 import { z } from "zod";
-import { messageOf, type NewSchedule, type NewTask, type PruneRequest } from "../src/mod.ts";
+import {
+  messageOf,
+  type NewSchedule,
+  type NewTask,
+  type PruneRequest,
+  toTaskBody,
+} from "../src/mod.ts";
 import { LogPageSchema } from "../server/logs/schemas.ts";
 import { ScheduleAddedSchema, type ScheduleBody } from "../server/schedules/schemas.ts";
-import {
-  type EnqueueBody,
-  EnqueuedBatchSchema,
-  EnqueuedSchema,
-  TaskPageSchema,
-} from "../server/tasks/schemas.ts";
+import { EnqueuedBatchSchema, EnqueuedSchema, TaskPageSchema } from "../server/tasks/schemas.ts";
 import { ErrorSchema } from "../server/http/error_schema.ts";
 import { HealthSchema } from "../server/operations/schemas.ts";
 import {
@@ -91,14 +92,14 @@ export class RemoteDesk implements Desk {
     const { created, ...stored } = await this.#post(
       "queue/enqueue",
       EnqueuedSchema,
-      enqueueBody(task),
+      toTaskBody(task),
     );
     return { created, task: stored };
   }
 
   async enqueueBatch(tasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">> {
     if (tasks.length === 0) return batchDocument([]);
-    const body = { tasks: tasks.map(enqueueBody) };
+    const body = { tasks: tasks.map((task) => toTaskBody(task)) };
     const answer = await this.#post("queue/enqueue/batch", EnqueuedBatchSchema, body);
     return batchDocument(answer.tasks);
   }
@@ -273,44 +274,13 @@ function reasonOf(thrown: unknown): string {
   }): does the server run, and is --url right?`;
 }
 
-/** A task as the interface takes it. */
-function enqueueBody(task: NewTask): z.input<typeof EnqueueBody> {
-  const { retryPolicy, webhook } = task;
-  return {
-    type: task.type,
-    payload: task.payload,
-    priority: task.priority,
-    run_after: task.runAfter instanceof Date ? task.runAfter.toISOString() : task.runAfter,
-    idempotency_key: task.idempotencyKey,
-    max_attempts: task.maxAttempts,
-    compatibility: task.compatibility,
-    run_id: task.runId,
-    depends_on: task.dependsOn === undefined ? undefined : [...task.dependsOn],
-    on_parent_failure: task.onParentFailure,
-    timeout_ms: task.timeoutMs,
-    retry_policy: retryPolicy && {
-      initial_delay_ms: retryPolicy.initialDelayMs,
-      multiplier: retryPolicy.multiplier,
-      max_delay_ms: retryPolicy.maxDelayMs,
-    },
-    webhook: webhook && { url: webhook.url, events: webhook.events && [...webhook.events] },
-  };
-}
-
 /** A schedule as the interface takes it. */
 function scheduleBody(schedule: NewSchedule): z.input<typeof ScheduleBody> {
-  const { maxAttempts, timeoutMs, everyMs, timeZone, catchUp, catchUpMax, webhook, ...same } =
-    schedule;
+  const { id, type, everyMs, cron, timeZone, catchUp, catchUpMax, overlap, paused } = schedule;
   return {
-    ...same,
-    compatibility: same.compatibility && { ...same.compatibility },
-    max_attempts: maxAttempts,
-    timeout_ms: timeoutMs,
-    every_ms: everyMs,
-    time_zone: timeZone,
-    catch_up: catchUp,
-    catch_up_max: catchUpMax,
-    webhook: webhook && { url: webhook.url, events: webhook.events && [...webhook.events] },
+    ...toTaskBody(schedule),
+    ...{ id, type, every_ms: everyMs, cron, time_zone: timeZone },
+    ...{ catch_up: catchUp, catch_up_max: catchUpMax, overlap, paused },
   };
 }
 

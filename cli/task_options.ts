@@ -4,103 +4,192 @@
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
 import {
   checkNewTask,
+  defaultText,
   messageOf,
   type NewTask,
-  PARENT_FAILURE_POLICIES,
-  type ParentFailurePolicy,
   quotePath,
-  RETRY_LIMITS,
+  RETRY_POLICY_FIELDS,
   type RetryPolicy,
   roundedNumber,
-  TASK_LIMITS,
+  snakeName,
+  TASK_FIELD_NAMES,
+  TASK_FIELDS,
+  type TaskField,
   type TaskReference,
   type Webhook,
   WEBHOOK_EVENTS,
 } from "../src/mod.ts";
 import { ID_HELP, type Session } from "./app.ts";
 import { checkedInput, UsageError } from "./exit.ts";
-import { durationFrom, instant, integerFrom, numberFrom, someOption } from "./options.ts";
+import {
+  durationFrom,
+  instant,
+  integerFrom,
+  jsonObject,
+  numberFrom,
+  someOption,
+} from "./options.ts";
 import { shellHint } from "./shell_quoting.ts";
 
+/** Fields with an option of their own, which gives their value as it is. */
+type PlainName = Exclude<keyof NewTask, "type" | "payload" | "retryPolicy" | "webhook">;
+
+/** What an option is called in a program: after its field, but for the key, and durations without their unit. */
+type OptionName<Name extends string> = Name extends "idempotencyKey" ? "key"
+  : Name extends `${infer Duration}Ms` ? Duration
+  : Name;
+
 /** What the options gave. */
-export type TaskOptions = {
-  payload?: string;
-  payloadFile?: string;
-  priority?: number;
-  runAfter?: Date | string;
-  key?: string;
-  maxAttempts?: number;
-  runId?: string;
-  dependsOn?: string[];
-  onParentFailure?: ParentFailurePolicy;
-  retryDelay?: number;
-  retryMultiplier?: number;
-  retryMaxDelay?: number;
-  webhook?: string;
-  webhookEvents?: WebhookEvent[];
-};
-
-/** What `--payload` takes. */
-export const PAYLOAD_HELP = "the handler's input, - for standard input (default: {})";
-
-/** What `--webhook` and `--webhook-events` take. */
-export const WEBHOOK_HELP = "tell this URL when the task has ended";
-/** Help of the option for a webhook's events. */
-export const WEBHOOK_EVENTS_HELP = "only of these ends (default: all)";
+export type TaskOptions =
+  & {
+    [Name in PlainName as OptionName<Name>]?: Name extends "dependsOn" ? string[] : NewTask[Name];
+  }
+  & {
+    payload?: string;
+    payloadFile?: string;
+    retryDelay?: number;
+    retryMultiplier?: number;
+    retryMaxDelay?: number;
+    webhook?: string;
+    webhookEvents?: WebhookEvent[];
+  };
 
 type WebhookEvent = typeof WEBHOOK_EVENTS[number];
 
-/** Adds the options to a command that has none yet. */
+/** Help where the command line takes more than the field does. */
+const HELP: Readonly<Partial<Record<PlainName, string>>> = {
+  runAfter: "not before: ISO 8601 with a zone, or +10s, +5m, +2h, +1d",
+  idempotencyKey: "idempotency key: the same key and content give the same task",
+  dependsOn: `not before these are final: each is ${ID_HELP}`,
+};
+
+/** Adds the options of these fields to a command that has none yet; by default of every field. */
 export function addTaskOptions<Args extends unknown[], Globals extends OptionValues>(
   command: Command<Args, Record<never, never>, Globals>,
+  names: readonly (keyof NewTask)[] = TASK_FIELD_NAMES,
 ): Command<Args, TaskOptions, Globals> {
-  const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
-  return command
-    .addOption(
-      new Option("--payload <json>", PAYLOAD_HELP).conflicts("payloadFile"),
-    )
-    .option("--payload-file <file>", "a file that holds the payload, - for standard input")
-    .option(
-      "--priority <n>",
-      `${priorityMin} to ${priorityMax}, lower runs first (default: ${TASK_LIMITS.priorityDefault})`,
-      integerFrom(priorityMin, priorityMax),
-    )
-    .option(
-      "--run-after <when>",
-      "not before: ISO 8601 with a zone, or +10s, +5m, +2h, +1d",
-      instant,
-    )
-    .option("--key <key>", "idempotency key: the same key and content give the same task")
-    .option(
-      "--max-attempts <n>",
-      `executions allowed (default: ${TASK_LIMITS.maxAttemptsDefault})`,
-      integerFrom(maxAttemptsMin, maxAttemptsMax),
-    )
-    .option(
-      "--retry-delay <duration>",
-      "pause after the first failure, 1s or 5m (default: the handler's)",
-      durationFrom(0, RETRY_LIMITS.delayMaxMs),
-    )
-    .option(
-      "--retry-multiplier <n>",
-      "how much longer each further pause is (default: 2)",
-      numberFrom(1, RETRY_LIMITS.multiplierMax),
-    )
-    .option(
-      "--retry-max-delay <duration>",
-      "the longest pause (default: 5m)",
-      durationFrom(0, RETRY_LIMITS.delayMaxMs),
-    )
-    .option("--run-id <id>", "the run's name (default: a random one)")
-    .option("--depends-on <id...>", `not before these are final: each is ${ID_HELP}`)
-    .addOption(
-      new Option("--on-parent-failure <policy>", "when one of these fails (default: fail)")
-        .choices(PARENT_FAILURE_POLICIES),
-    )
-    .option("--webhook <url>", WEBHOOK_HELP)
-    .addOption(
-      someOption("--webhook-events <event...>", WEBHOOK_EVENTS_HELP, WEBHOOK_EVENTS),
-    );
+  for (const option of names.flatMap(optionsOf)) command.addOption(option);
+  return command as Command<Args, TaskOptions, Globals>;
+}
+
+function optionsOf(name: keyof NewTask): Option[] {
+  switch (name) {
+    case "type":
+      return [];
+    case "payload":
+      return payloadOptions();
+    case "retryPolicy":
+      return retryOptions();
+    case "webhook":
+      return [
+        new Option("--webhook <url>", "tell this URL when the task has ended"),
+        someOption(
+          "--webhook-events <event...>",
+          "only of these ends (default: all)",
+          WEBHOOK_EVENTS,
+        ),
+      ];
+    default:
+      return [plainOption(name)];
+  }
+}
+
+function payloadOptions(): Option[] {
+  return [
+    new Option("--payload <json>", "the handler's input, - for standard input (default: {})")
+      .conflicts("payloadFile"),
+    new Option("--payload-file <file>", "a file that holds the payload, - for standard input"),
+  ];
+}
+
+function retryOptions(): Option[] {
+  const { initialDelayMs, multiplier, maxDelayMs } = RETRY_POLICY_FIELDS;
+  return [
+    readBy(
+      new Option(
+        "--retry-delay <duration>",
+        "pause after the first failure, 1s or 5m (default: the handler's)",
+      ),
+      readerOf("initialDelayMs", initialDelayMs),
+    ),
+    readBy(
+      new Option(
+        "--retry-multiplier <n>",
+        `how much longer each further pause is (default: ${multiplier.default})`,
+      ),
+      readerOf("multiplier", multiplier),
+    ),
+    readBy(
+      new Option("--retry-max-delay <duration>", "the longest pause (default: 5m)"),
+      readerOf("maxDelayMs", maxDelayMs),
+    ),
+  ];
+}
+
+/** The option of a field: `--max-attempts <n>` for `maxAttempts`, `--timeout <duration>` for `timeoutMs`. */
+function plainOption(name: PlainName): Option {
+  const field = TASK_FIELDS[name];
+  const flag = name === "idempotencyKey"
+    ? "key"
+    : snakeName(name).replace(/_ms$/, "").replaceAll("_", "-");
+  const help = HELP[name] ?? withRange(field);
+  const standard = defaultText(field);
+  const isTold = standard !== undefined && standard !== "none" && HELP[name] === undefined;
+  const option = new Option(
+    `--${flag} <${placeholderOf(name, field)}>`,
+    isTold ? `${help} (default: ${standard})` : help,
+  );
+  return field.kind === "choice"
+    ? option.choices(field.choices)
+    : readBy(option, readerOf(name, field));
+}
+
+/** A range that the help should tell; a duration's is told when it is left. */
+function withRange(field: TaskField): string {
+  const isCount = field.kind === "integer" && field.max <= 1000;
+  return isCount ? `${field.help}, ${field.min} to ${field.max}` : field.help;
+}
+
+function placeholderOf(name: string, field: TaskField): string {
+  switch (field.kind) {
+    case "integer":
+    case "number":
+      return name.endsWith("Ms") ? "duration" : "n";
+    case "instant":
+      return "when";
+    case "pairs":
+      return "json";
+    case "choice":
+      return "policy";
+    case "references":
+      return "id...";
+    case "key":
+      return "key";
+    default:
+      return name.endsWith("Id") ? "id" : "text";
+  }
+}
+
+/** What reads the value of a field's option; nothing where the string is the value. */
+function readerOf(name: string, field: TaskField): ((text: string) => unknown) | undefined {
+  switch (field.kind) {
+    case "integer":
+    case "number": {
+      if (name.endsWith("Ms")) return durationFrom(field.min, field.max);
+      const from = field.kind === "integer" ? integerFrom : numberFrom;
+      return from(field.min, field.max);
+    }
+    case "instant":
+      return instant;
+    case "pairs":
+      return jsonObject;
+    default:
+      return undefined;
+  }
+}
+
+function readBy(option: Option, reader: ((text: string) => unknown) | undefined): Option {
+  return reader === undefined ? option : option.argParser(reader) as Option;
 }
 
 /** The task that the options describe. @throws UsageError when the payload cannot be read, or a field is refused. */
@@ -110,20 +199,28 @@ export async function newTaskOf(
   options: TaskOptions,
 ): Promise<NewTask> {
   const task = {
+    ...plainFieldsOf(options),
     type,
     payload: await readPayload(session, options),
-    priority: options.priority,
-    runAfter: options.runAfter,
-    idempotencyKey: options.key,
-    maxAttempts: options.maxAttempts,
-    runId: options.runId,
-    dependsOn: options.dependsOn?.map(referenceOf),
-    onParentFailure: options.onParentFailure,
     retryPolicy: retryPolicyOf(options),
     webhook: webhookOf(options),
   };
   await checkedInput(() => checkNewTask(task));
   return task;
+}
+
+/** The fields whose options were given. */
+function plainFieldsOf(options: TaskOptions): Partial<NewTask> {
+  const given = options as Readonly<Record<string, unknown>>;
+  const fields: Record<string, unknown> = {};
+  for (const name of TASK_FIELD_NAMES) {
+    const [option, another] = optionsOf(name);
+    if (option === undefined || another !== undefined) continue;
+    const value = given[option.attributeName()];
+    if (value !== undefined) fields[name] = value;
+  }
+  const { dependsOn } = options;
+  return dependsOn === undefined ? fields : { ...fields, dependsOn: dependsOn.map(referenceOf) };
 }
 
 /** A policy when any part of it was given. */

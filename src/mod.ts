@@ -99,6 +99,27 @@ export {
   type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
+export {
+  defaultText,
+  type FieldTable,
+  helpText,
+  rangeText,
+  RETRY_POLICY_FIELDS,
+  type RetryPolicyBody,
+  SCHEDULED_FIELD_NAMES,
+  type ScheduledFieldName,
+  type SnakeName,
+  snakeName,
+  TASK_FIELD_NAMES,
+  TASK_FIELDS,
+  type TaskBody,
+  type TaskField,
+  type TaskFieldKind,
+  toNewTask,
+  toRetryPolicy,
+  toRetryPolicyBody,
+  toTaskBody,
+} from "./domain/task_fields.ts";
 export { checkWebhookUrl, type Webhook, WEBHOOK_EVENTS, WEBHOOK_TYPE } from "./domain/webhook.ts";
 export { withoutRepeats } from "./domain/without_repeats.ts";
 export { WORKER_LIMITS, type WorkerLimits } from "./domain/worker_limits.ts";

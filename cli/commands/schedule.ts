@@ -9,7 +9,7 @@ import {
   checkNewSchedule,
   type NewSchedule,
   SCHEDULE_LIMITS,
-  WEBHOOK_EVENTS,
+  SCHEDULED_FIELD_NAMES,
 } from "../../src/mod.ts";
 import {
   type App,
@@ -24,32 +24,20 @@ import {
 import type { Desk, ScheduleQuery } from "../queue_access.ts";
 import type { DocumentOf } from "../documents.ts";
 import { checkedInput, EXIT, UsageError } from "../exit.ts";
-import { duration, integerFrom, pageLimitOption, someOption } from "../options.ts";
+import { duration, integerFrom, pageLimitOption } from "../options.ts";
 import { durationText } from "../task_text.ts";
-import {
-  newTaskOf,
-  PAYLOAD_HELP,
-  type TaskOptions,
-  WEBHOOK_EVENTS_HELP,
-  WEBHOOK_HELP,
-} from "../task_options.ts";
+import { addTaskOptions, newTaskOf, type TaskOptions } from "../task_options.ts";
 
-interface AddOptions {
+type AddOptions = TaskOptions & {
   readonly cron?: string;
   readonly timeZone?: string;
   readonly every?: number;
-  readonly payload?: string;
-  readonly payloadFile?: string;
-  readonly priority?: number;
-  readonly maxAttempts?: number;
   readonly catchUp?: CatchUpPolicy;
   readonly catchUpMax?: number;
-  readonly webhook?: string;
-  readonly webhookEvents?: TaskOptions["webhookEvents"];
   readonly overlap?: true;
   readonly paused?: true;
   readonly replace?: true;
-}
+};
 
 /** Adds the commands. Exit code 3: there is no such schedule. */
 export function addScheduleCommands(program: Program, app: App): void {
@@ -62,20 +50,17 @@ export function addScheduleCommands(program: Program, app: App): void {
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => list(session, options))
     );
-  schedule.command("add")
+  const adding = schedule.command("add")
     .description("add a schedule; it fires while any process has the queue open, once for all")
     .argument("<id>", "its name")
-    .argument("<type>", "the type of its tasks")
+    .argument("<type>", "the type of its tasks");
+  addTaskOptions(adding, SCHEDULED_FIELD_NAMES)
     .option(
       "--cron <fields>",
       'minute hour day month weekday: "30 2 * * 1-5"; seconds may go first',
     )
     .option("--time-zone <zone>", "where --cron is read (default: UTC)")
     .option("--every <duration>", "that long after each task has ended: 30s, 5m, 2h", duration)
-    .option("--payload <json>", PAYLOAD_HELP)
-    .option("--payload-file <file>", "a file that holds the payload, - for standard input")
-    .option("--priority <n>", "1 to 1000, lower runs first", integerFrom(1, 1000))
-    .option("--max-attempts <n>", "executions allowed for each task", integerFrom(1, 100))
     .addOption(
       new Option("--catch-up <policy>", "what becomes of missed instants (default: once)")
         .choices(CATCH_UP_POLICIES),
@@ -84,10 +69,6 @@ export function addScheduleCommands(program: Program, app: App): void {
       "--catch-up-max <n>",
       "how many missed instants --catch-up all makes up for",
       integerFrom(1, SCHEDULE_LIMITS.catchUpMax),
-    )
-    .option("--webhook <url>", WEBHOOK_HELP)
-    .addOption(
-      someOption("--webhook-events <event...>", WEBHOOK_EVENTS_HELP, WEBHOOK_EVENTS),
     )
     .option("--overlap", "enqueue also while the task before is not over")
     .option("--paused", "fire nothing until it is resumed")
@@ -128,24 +109,14 @@ async function add(
   { id, type }: { readonly id: string; readonly type: string },
   options: AddOptions,
 ): Promise<number> {
-  const { payload, payloadFile, priority, maxAttempts, every, replace, ...others } = options;
-  const { webhook, webhookEvents, ...rest } = others;
-  if ((options.cron === undefined) === (every === undefined)) {
+  const { cron, timeZone, every, catchUp, catchUpMax, overlap, paused, replace, ...ofTasks } =
+    options;
+  if ((cron === undefined) === (every === undefined)) {
     throw new UsageError("exactly one of --cron and --every is needed");
   }
-  const task = await newTaskOf(session, type, {
-    ...{ payload, payloadFile, priority, maxAttempts },
-    ...{ webhook, webhookEvents },
-  });
   const wanted: NewSchedule = {
-    ...rest,
-    id,
-    type,
-    payload: task.payload,
-    priority,
-    maxAttempts,
-    everyMs: every,
-    webhook: task.webhook,
+    ...await newTaskOf(session, type, ofTasks),
+    ...{ id, cron, timeZone, everyMs: every, catchUp, catchUpMax, overlap, paused },
   };
   await checkedInput(() => checkNewSchedule(wanted)); // before a mistyped --db makes a queue
   const addIt = async (desk: Desk): Promise<number> => {

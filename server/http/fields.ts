@@ -5,7 +5,7 @@
  * names its field.
  */
 import { z } from "@hono/zod-openapi";
-import { checkWebhookUrl, messageOf, TASK_LIMITS, WEBHOOK_EVENTS } from "../../src/mod.ts";
+import { TASK_LIMITS } from "../../src/mod.ts";
 
 /** What the examples of the API are about. */
 export const EXAMPLE = Object.freeze({
@@ -74,29 +74,6 @@ export function instantWithZone(): z.ZodISODateTime {
     error: `An RFC 3339 instant with a zone is needed, such as ${EXAMPLE.instant}`,
   });
 }
-
-/** A URL that a webhook can have. */
-function webhookUrl(): z.ZodString {
-  return z.string().superRefine((text, context) => {
-    try {
-      checkWebhookUrl(text);
-    } catch (thrown) {
-      context.addIssue({ code: "custom", message: messageOf(thrown) });
-    }
-  });
-}
-
-/** Where to report that a task has ended. */
-export const webhookSchema = z.strictObject({
-  url: webhookUrl().openapi({
-    description: "An http or https URL without user name and password, at most 2000 characters",
-    example: "https://hooks.example.com/done",
-  }),
-  events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).max(WEBHOOK_EVENTS.length).optional().openapi({
-    description: "Which ends to tell of; default all three",
-    example: ["completed", "failed"],
-  }),
-});
 
 /** How long to wait, in a query: `500ms` or `30s`, at most a minute; as milliseconds. */
 export function waitSchema(): z.ZodType<number, string> {

@@ -3,9 +3,9 @@
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { type HandlerEntry, type HandlerRegistry, WEBHOOK_TYPE } from "../../src/mod.ts";
+import { type HandlerEntry, type HandlerRegistry, toNewTask, WEBHOOK_TYPE } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
-import { enqueueChecked, enqueueOneChecked, keyOf, schedulingOf } from "../tasks/enqueue.ts";
+import { enqueueChecked, enqueueOneChecked, keyOf } from "../tasks/enqueue.ts";
 import { HttpError } from "../http/errors.ts";
 import { batchedRunJson, runJsonOfTask } from "../runs/json.ts";
 import { moduleJson } from "./json.ts";
@@ -91,7 +91,7 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
       const key = keyOf(c.req.valid("header"), scheduling);
       const type = c.req.valid("param").id;
       const task = {
-        ...schedulingOf(scheduling),
+        ...toNewTask(scheduling),
         type,
         payload: parameters,
         idempotencyKey: key,
@@ -106,7 +106,7 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
       const { module_id, parameters, ...scheduling } = run;
       requireModule(handlers, module_id);
       return {
-        task: { ...schedulingOf(scheduling), type: module_id, payload: parameters },
+        task: { ...toNewTask(scheduling), type: module_id, payload: parameters },
         payloadPath: ["runs", index, "parameters"],
       };
     });

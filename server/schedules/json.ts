@@ -2,8 +2,7 @@
  * Schedules as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import type { Schedule, Webhook } from "../../src/mod.ts";
-import type { webhookSchema } from "../http/fields.ts";
+import { type Schedule, toRetryPolicyBody } from "../../src/mod.ts";
 import type { ScheduleSchema } from "./schemas.ts";
 
 /** A schedule as JSON. */
@@ -15,6 +14,7 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     priority: schedule.priority,
     compatibility: { ...schedule.compatibility },
     max_attempts: schedule.maxAttempts,
+    retry_policy: schedule.retryPolicy && toRetryPolicyBody(schedule.retryPolicy),
     timeout_ms: schedule.timeoutMs,
     every_ms: schedule.everyMs,
     cron: schedule.cron,
@@ -23,7 +23,7 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     catch_up_max: schedule.catchUpMax,
     overlap: schedule.overlap,
     paused: schedule.paused,
-    webhook: webhookJson(schedule.webhook),
+    webhook: schedule.webhook,
     next_at: schedule.nextAt?.toISOString() ?? null,
     last_fired_at: schedule.lastFiredAt?.toISOString() ?? null,
     last_task_id: schedule.lastTaskId,
@@ -32,8 +32,4 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     created_at: schedule.createdAt.toISOString(),
     updated_at: schedule.updatedAt.toISOString(),
   };
-}
-
-function webhookJson(webhook: Webhook | null): z.infer<typeof webhookSchema> | null {
-  return webhook && { url: webhook.url, events: webhook.events && [...webhook.events] };
 }

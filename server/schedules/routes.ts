@@ -2,6 +2,7 @@
  * Schedules: listing, adding, pausing and removing them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import { toNewTask } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
 import { HttpError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
@@ -101,17 +102,18 @@ export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOption
   });
 
   app.openapi(addSchedule, async (c) => {
-    const { replace, max_attempts, timeout_ms, every_ms, time_zone, catch_up, ...body } = c.req
-      .valid("json");
-    const { catch_up_max, ...fields } = body;
+    const { replace, ...body } = c.req.valid("json");
     const wanted = {
-      ...fields,
-      maxAttempts: max_attempts,
-      timeoutMs: timeout_ms,
-      everyMs: every_ms,
-      timeZone: time_zone,
-      catchUp: catch_up,
-      catchUpMax: catch_up_max,
+      ...toNewTask(body),
+      id: body.id,
+      type: body.type,
+      everyMs: body.every_ms,
+      cron: body.cron,
+      timeZone: body.time_zone,
+      catchUp: body.catch_up,
+      catchUpMax: body.catch_up_max,
+      overlap: body.overlap,
+      paused: body.paused,
     };
     const { schedule, created } = await refusingAsInvalid(() =>
       queue.addSchedule(wanted, { replace })

@@ -3,19 +3,19 @@
  * time zone, fields that exclude each other) it judges, and its words are passed on.
  */
 import { z } from "@hono/zod-openapi";
-import { CATCH_UP_POLICIES, SCHEDULE_LIMITS, TASK_LIMITS } from "../../src/mod.ts";
+import { CATCH_UP_POLICIES, SCHEDULE_LIMITS, SCHEDULED_FIELD_NAMES } from "../../src/mod.ts";
 import {
   countSchema,
   EXAMPLE,
   instantSchema,
-  jsonObject,
   nameSchema,
   nextCursorSchema,
-  webhookSchema,
 } from "../http/fields.ts";
+import { taskBodyShape } from "../http/task_fields.ts";
 import { wholePageLimit } from "../tasks/schemas.ts";
 
-const { priorityMin, priorityMax, priorityDefault, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
+/** The fields that a schedule gives to each of its tasks. */
+const taskFields = taskBodyShape(SCHEDULED_FIELD_NAMES);
 
 /** `{id}` of a schedule. */
 export const ScheduleParams = z.object({
@@ -29,14 +29,7 @@ export const ScheduleParams = z.object({
 /** A schedule to add. */
 export const ScheduleBody = z.strictObject({
   id: nameSchema(SCHEDULE_LIMITS.idMaxLength).openapi({ example: "nightly" }),
-  type: nameSchema(TASK_LIMITS.typeMaxLength).openapi({ example: "report" }),
-  payload: z.unknown().optional(),
-  priority: z.number().int().min(priorityMin).max(priorityMax).optional().openapi({
-    description: `Lower runs first; default ${priorityDefault}`,
-  }),
-  compatibility: jsonObject().optional(),
-  max_attempts: z.number().int().min(maxAttemptsMin).max(maxAttemptsMax).optional(),
-  timeout_ms: z.number().int().min(1).max(TASK_LIMITS.timeoutMaxMs).optional(),
+  ...taskFields,
   every_ms: z.number().int().min(SCHEDULE_LIMITS.everyMinMs).max(SCHEDULE_LIMITS.everyMaxMs)
     .optional().openapi({ description: "How long after a task has ended; or give cron" }),
   cron: z.string().max(200).optional().openapi({
@@ -53,9 +46,6 @@ export const ScheduleBody = z.strictObject({
   catch_up_max: z.number().int().min(1).max(SCHEDULE_LIMITS.catchUpMax).optional(),
   overlap: z.boolean().optional(),
   paused: z.boolean().optional(),
-  webhook: webhookSchema.optional().openapi({
-    description: "Tells a URL when one of its tasks has ended; a worker must allow its host",
-  }),
   replace: z.boolean().optional().openapi({
     description: "Replace another schedule with this id; default false",
   }),
@@ -74,6 +64,7 @@ export const ScheduleSchema = z.object({
   priority: z.number().int(),
   compatibility: z.record(z.string(), z.unknown()),
   max_attempts: z.number().int(),
+  retry_policy: taskFields.retry_policy.unwrap().nullable(),
   timeout_ms: z.number().int().nullable(),
   every_ms: z.number().int().nullable(),
   cron: z.string().nullable(),
@@ -82,7 +73,7 @@ export const ScheduleSchema = z.object({
   catch_up_max: z.number().int(),
   overlap: z.boolean(),
   paused: z.boolean(),
-  webhook: webhookSchema.nullable(),
+  webhook: taskFields.webhook.unwrap().nullable(),
   next_at: instantSchema.nullable().openapi({
     description: "When it fires next; null while it waits for a task to end, or never comes again",
     example: EXAMPLE.instant,

@@ -2,18 +2,17 @@
  * Enqueueing for a client: the payload is checked by the type's handler, if there is one, and every refusal says whose
  * fault it is.
  */
-import type {
-  EnqueueResult,
-  NewTask,
-  ParentFailurePolicy,
-  PayloadSchema,
-  TaskReference,
-  Webhook,
+import {
+  type EnqueueResult,
+  type NewTask,
+  type PayloadSchema,
+  type TaskBody,
+  toNewTask,
 } from "../../src/mod.ts";
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
-import type { EnqueueBody } from "./schemas.ts";
+import type { SchedulingBody } from "./schemas.ts";
 
 /** @throws HttpError `VALIDATION_ERROR`. */
 async function checkValue(
@@ -32,47 +31,6 @@ async function checkValue(
       problems: [{ field, message: "Nested too deeply" }],
     });
   }
-}
-
-/** When and how often a task runs, as a body says it. */
-export interface SchedulingBody {
-  readonly priority?: number;
-  readonly run_after?: string;
-  readonly idempotency_key?: string;
-  readonly max_attempts?: number;
-  readonly retry_policy?: RetryPolicyBody;
-  readonly timeout_ms?: number;
-  readonly depends_on?: readonly TaskReference[];
-  readonly on_parent_failure?: ParentFailurePolicy;
-  readonly webhook?: Webhook;
-}
-
-/** How failures are retried, as a body says it. */
-interface RetryPolicyBody {
-  readonly initial_delay_ms?: number;
-  readonly multiplier?: number;
-  readonly max_delay_ms?: number;
-}
-
-/** The scheduling fields of a body under the queue's names. */
-export function schedulingOf(
-  body: SchedulingBody,
-): Partial<NewTask> {
-  return {
-    priority: body.priority,
-    runAfter: body.run_after,
-    idempotencyKey: body.idempotency_key,
-    maxAttempts: body.max_attempts,
-    retryPolicy: body.retry_policy && {
-      initialDelayMs: body.retry_policy.initial_delay_ms,
-      multiplier: body.retry_policy.multiplier,
-      maxDelayMs: body.retry_policy.max_delay_ms,
-    },
-    timeoutMs: body.timeout_ms,
-    dependsOn: body.depends_on,
-    onParentFailure: body.on_parent_failure,
-    webhook: body.webhook,
-  };
 }
 
 /**
@@ -98,16 +56,9 @@ export function keyOf(
   );
 }
 
-/** The task that a body describes. */
-export function newTaskOf(body: z.infer<typeof EnqueueBody>): NewTask {
-  const { type, payload = {}, compatibility, run_id } = body;
-  return {
-    ...schedulingOf(body),
-    type,
-    payload,
-    compatibility,
-    runId: run_id,
-  };
+/** The task that a body describes; its payload is there, for the handler's check. */
+export function taskOf(body: TaskBody): NewTask {
+  return { payload: {}, ...toNewTask(body) };
 }
 
 /** A task to enqueue, and where its payload stands in the request. */

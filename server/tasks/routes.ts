@@ -16,7 +16,7 @@ import {
   queueErrors,
 } from "../http/responses.ts";
 import { addOperatorRoutes } from "../operations/routes.ts";
-import { enqueueChecked, enqueueOneChecked, keyOf, newTaskOf } from "./enqueue.ts";
+import { enqueueChecked, enqueueOneChecked, keyOf, taskOf } from "./enqueue.ts";
 import { batchedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
 import {
   EnqueueBatchBody,
@@ -144,7 +144,7 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
 
   app.openapi(enqueueTask, async (c) => {
     const body = c.req.valid("json");
-    const wanted = { ...newTaskOf(body), idempotencyKey: keyOf(c.req.valid("header"), body) };
+    const wanted = { ...taskOf(body), idempotencyKey: keyOf(c.req.valid("header"), body) };
     const enqueued = await enqueueOneChecked(wanted, "payload", options);
     const { created } = enqueued;
     return c.json({ ...taskJson(enqueued.task), created }, created ? 201 : 200);
@@ -152,7 +152,7 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
 
   app.openapi(enqueueBatch, async (c) => {
     const wanted = c.req.valid("json").tasks.map((body, index) => ({
-      task: newTaskOf(body),
+      task: taskOf(body),
       payloadPath: ["tasks", index, "payload"],
     }));
     const enqueued = await enqueueChecked(wanted, options);

@@ -3,8 +3,8 @@
  */
 import { z } from "@hono/zod-openapi";
 import {
-  PARENT_FAILURE_POLICIES,
-  RETRY_LIMITS,
+  TASK_FIELD_NAMES,
+  type TASK_FIELDS,
   TASK_LIMITS,
   TASK_STATUSES,
   TRANSITION_KINDS,
@@ -14,15 +14,12 @@ import {
   digitsSchema,
   EXAMPLE,
   instantSchema,
-  instantWithZone,
-  jsonObject,
-  keySchema,
   nameSchema,
   nextCursorSchema,
   pageCursor,
   valueSchema,
-  webhookSchema,
 } from "../http/fields.ts";
+import { type BodyOf, type BodyShape, taskBodyShape } from "../http/task_fields.ts";
 
 /** `{id}` of a task. */
 export const TaskParams = z.object({
@@ -76,83 +73,26 @@ export const isCreatedSchema = z.boolean().openapi({
 /** The most runs or tasks in one batch. */
 export const BATCH_MAX = 1000;
 
-/** How failures are retried. */
-const retryPolicySchema = z.strictObject({
-  initial_delay_ms: z.number().min(0).max(RETRY_LIMITS.delayMaxMs).optional().openapi({
-    description: "The delay after the first failure; default 1000",
-    example: 1000,
-  }),
-  multiplier: z.number().min(1).max(RETRY_LIMITS.multiplierMax).optional().openapi({
-    description: "The factor from one failure to the next; default 2",
-    example: 2,
-  }),
-  max_delay_ms: z.number().min(0).max(RETRY_LIMITS.delayMaxMs).optional().openapi({
-    description: "The longest delay; default 300000",
-    example: 300_000,
-  }),
-});
+/** The fields that a run does not take, or takes under another name. */
+const NOT_OF_RUNS = ["type", "payload", "compatibility", "runId"] as const;
 
-/** The fields of a task that say when and how it runs. */
-export const schedulingFields = {
-  priority: z.number().int().min(TASK_LIMITS.priorityMin).max(TASK_LIMITS.priorityMax).optional()
-    .openapi({ description: "Lower runs first; default 100", example: 50 }),
-  run_after: instantWithZone().optional().openapi({
-    description: "Not before this instant; default now",
-    example: EXAMPLE.instant,
-  }),
-  idempotency_key: keySchema().optional().openapi({
-    description: "Same key and same content give the same task; an empty key counts as none",
-    example: "order-4711",
-  }),
-  max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)
-    .optional().openapi({ description: "Executions allowed; default 5", example: 3 }),
-  retry_policy: retryPolicySchema.optional().openapi({
-    description: "How failures are retried; default the handler's policy, then the queue's",
-  }),
-  timeout_ms: z.number().int().min(1).max(TASK_LIMITS.timeoutMaxMs).optional().openapi({
-    description:
-      "How long an attempt may take, in milliseconds; default the handler's, then no limit",
-    example: 60_000,
-  }),
-  depends_on: z.array(
-    z.union([
-      z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
-      nameSchema(TASK_LIMITS.runIdMaxLength),
-    ]),
-  ).max(TASK_LIMITS.parentsMax).optional().openapi({
-    description:
-      "Its parents, by task id (a number) or run id (a string): it runs once all of them are final",
-    example: [],
-  }),
-  on_parent_failure: z.enum(PARENT_FAILURE_POLICIES).optional().openapi({
-    description: "What becomes of it when a parent fails or is cancelled; default fail",
-    example: "fail",
-  }),
-  webhook: webhookSchema.optional().openapi({
-    description: "Tells a URL when the task has ended; a worker must allow its host",
-  }),
-};
+type NotOfRuns = typeof NOT_OF_RUNS[number];
 
-/** A task to enqueue. */
-const enqueueFields = {
-  type: nameSchema(TASK_LIMITS.typeMaxLength).openapi({
-    description: "The task type; it need not have a handler here",
-    example: "email",
+/** The names of the fields that say when and how a task or a run is executed. */
+type SchedulingName = Exclude<keyof typeof TASK_FIELDS, NotOfRuns>;
+
+/** When and how a task or a run is executed, as a body says it. */
+export type SchedulingBody = BodyOf<SchedulingName>;
+
+/** The fields that say it. */
+export const schedulingFields: BodyShape<SchedulingBody> = taskBodyShape(
+  TASK_FIELD_NAMES.filter((name): name is SchedulingName => {
+    return !NOT_OF_RUNS.includes(name as NotOfRuns);
   }),
-  payload: z.unknown().optional().openapi({
-    description: "The handler's input, a JSON value; default {}",
-    example: EXAMPLE.payload,
-  }),
-  ...schedulingFields,
-  compatibility: jsonObject().optional().openapi({
-    description: "Only workers whose capabilities contain each pair may claim the task",
-    example: { region: "eu" },
-  }),
-  run_id: nameSchema(TASK_LIMITS.runIdMaxLength).optional().openapi({
-    description: "The caller's name for the run, unique; default a random UUID",
-    example: EXAMPLE.runId,
-  }),
-};
+);
+
+/** Every field of a task to enqueue. */
+const enqueueFields = taskBodyShape(TASK_FIELD_NAMES);
 
 /** The body that enqueues a task. */
 export const EnqueueBody = z.strictObject(enqueueFields).openapi("EnqueueRequest");

@@ -6,7 +6,7 @@
 export const WEBHOOK_EVENTS = ["completed", "failed", "cancelled"] as const;
 
 /** Characters of a webhook's URL. */
-const WEBHOOK_URL_MAX_LENGTH = 2000;
+export const WEBHOOK_URL_MAX_LENGTH = 2000;
 
 /** A webhook's URL as it is stored: without its fragment. @throws TypeError, RangeError */
 export function checkWebhookUrl(value: unknown): string {

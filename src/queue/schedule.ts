@@ -3,6 +3,7 @@
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { NewTask } from "../domain/task.ts";
+import type { ScheduledFieldName } from "../domain/task_fields.ts";
 import type { Webhook } from "../domain/webhook.ts";
 
 /** Every policy for instants that were missed; the default first. */
@@ -44,18 +45,7 @@ export const SCHEDULE_LIMITS: {
 });
 
 /** What a caller gives. Exactly one of `everyMs` and `cron` is needed. */
-export interface NewSchedule extends
-  Pick<
-    NewTask,
-    | "type"
-    | "payload"
-    | "priority"
-    | "compatibility"
-    | "maxAttempts"
-    | "retryPolicy"
-    | "timeoutMs"
-    | "webhook"
-  > {
+export interface NewSchedule extends Pick<NewTask, ScheduledFieldName> {
   /** Its name, 1–160 characters, unique in the queue. */
   readonly id: string;
   /** How long after a task has ended the next one is enqueued: 1 s to 366 days in milliseconds; the first comes at once. Default none. */

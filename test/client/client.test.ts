@@ -163,8 +163,8 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ?
 const SAME_TYPES: readonly true[] = [
   true satisfies Same<Flat<ClientRun>, z.infer<typeof RunSchema>>,
   true satisfies Same<Flat<EnqueuedTask>, z.infer<typeof EnqueuedSchema>>,
-  true satisfies Same<Flat<EnqueueRequest>, Flat<z.input<typeof EnqueueBody>>>,
-  true satisfies Same<Flat<RunOptions>, Flat<Omit<z.input<typeof RunBody>, "parameters">>>,
+  true satisfies Same<Writable<EnqueueRequest>, Writable<z.input<typeof EnqueueBody>>>,
+  true satisfies Same<Writable<RunOptions>, Writable<Omit<z.input<typeof RunBody>, "parameters">>>,
   true satisfies Same<Flat<ClientLogLine>, z.infer<typeof LogLineSchema>>,
   true satisfies Same<Flat<ClientRunProgress>, z.infer<typeof StatusEventSchema>>,
   true satisfies Same<
@@ -176,6 +176,11 @@ const SAME_TYPES: readonly true[] = [
     Flat<Omit<z.infer<typeof ExplanationSchema>, "reason"> & { reason: string }>
   >,
 ];
+
+/** A type's fields and theirs, which all may be written. */
+type Writable<T> = T extends readonly (infer Each)[] ? Writable<Each>[]
+  : T extends object ? { -readonly [Name in keyof T]: Writable<T[Name]> }
+  : T;
 
 /** A type's fields, whatever it was made of. */
 type Flat<T> = { [Name in keyof T]: T[Name] };

@@ -11,8 +11,10 @@ import {
   maintenanceOf,
   PermanentError,
   QueueFullError,
+  SCHEDULED_FIELD_NAMES,
   StorageError,
   systemClock,
+  TASK_FIELDS,
   type TaskQueue,
 } from "../../src/mod.ts";
 import { MemoryLogStore, openQueue } from "../../src/mod.ts";
@@ -69,8 +71,11 @@ const keyConflict: Preparation = (queue) =>
   queue.enqueue({ type: "cleanup", idempotencyKey: "order-4711" });
 
 /** The schedule of the examples, or one that differs from it in its type. */
-const scheduled = (type: string): Preparation => (queue) =>
-  queue.addSchedule({ id: "nightly", type, cron: "30 2 * * *", timeZone: "Europe/Berlin" });
+const scheduled = (type: string): Preparation => (queue) => {
+  const time = { id: "nightly", cron: "30 2 * * *", timeZone: "Europe/Berlin" };
+  const fields = SCHEDULED_FIELD_NAMES.map((name) => [name, TASK_FIELDS[name].example]);
+  return queue.addSchedule({ ...Object.fromEntries(fields), ...time, type });
+};
 
 /** How each operation comes to each success, and to 409 if it has that. */
 const SCENES: Readonly<
@@ -113,11 +118,11 @@ const SCENES: Readonly<
   retireWorker: { 204: nothing },
   pruneTasks: { 200: completed },
   checkpoint: { 200: queued },
-  listSchedules: { 200: scheduled("report") },
-  addSchedule: { 201: nothing, 200: scheduled("report"), 409: scheduled("other") },
-  getSchedule: { 200: scheduled("report") },
-  changeSchedule: { 200: scheduled("report") },
-  removeSchedule: { 200: scheduled("report") },
+  listSchedules: { 200: scheduled("email") },
+  addSchedule: { 201: nothing, 200: scheduled("email"), 409: scheduled("other") },
+  getSchedule: { 200: scheduled("email") },
+  changeSchedule: { 200: scheduled("email") },
+  removeSchedule: { 200: scheduled("email") },
   claimTasks: { 200: queued },
   renewLease: { 200: leased, 409: queued },
   reportProgress: { 200: leased, 409: queued },

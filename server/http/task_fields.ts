@@ -1,0 +1,102 @@
+/**
+ * The fields of a new task as zod schemas, made from the table of a task's fields: each checks what its kind and range say
+ * before the queue is asked, so that a refusal names its field.
+ */
+import { z } from "@hono/zod-openapi";
+import {
+  checkWebhookUrl,
+  defaultText,
+  type FieldTable,
+  helpText,
+  messageOf,
+  type SnakeName,
+  snakeName,
+  TASK_FIELDS,
+  TASK_LIMITS,
+  type TaskBody,
+  type TaskField,
+} from "../../src/mod.ts";
+import { instantWithZone, jsonObject, keySchema, nameSchema } from "./fields.ts";
+
+/** The schemas of a body's fields. */
+export type BodyShape<Body> = {
+  [Name in keyof Body]-?: undefined extends Body[Name]
+    ? z.ZodOptional<z.ZodType<Exclude<Body[Name], undefined>, Exclude<Body[Name], undefined>>>
+    : z.ZodType<Body[Name], Body[Name]>;
+};
+
+type TaskFieldName = keyof typeof TASK_FIELDS;
+
+/** A body's part that these fields of a task make. */
+export type BodyOf<Name extends TaskFieldName> = Pick<TaskBody, SnakeName<Name>>;
+
+/** The schemas of some fields of a new task, by their names in a body. */
+export function taskBodyShape<Name extends TaskFieldName>(
+  names: readonly Name[],
+): BodyShape<BodyOf<Name>> {
+  const fields = names.map((name) => [name, TASK_FIELDS[name]]);
+  return shapeOf(Object.fromEntries(fields)) as unknown as BodyShape<BodyOf<Name>>;
+}
+
+function shapeOf(fields: FieldTable): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, field]) => [snakeName(name), fieldSchema(name, field)]),
+  );
+}
+
+/** The schema of a field, with its documentation. */
+function fieldSchema(name: string, field: TaskField): z.ZodType {
+  const { example, isRequired } = field;
+  const help = helpText(name, field);
+  const otherwise = defaultText(field);
+  const says = otherwise === undefined ? help : `${help}; default ${otherwise}`;
+  const description = says.charAt(0).toUpperCase() + says.slice(1);
+  const schema = isRequired ? valueOf(field) : valueOf(field).optional();
+  return schema.openapi(example === undefined ? { description } : { description, example });
+}
+
+function valueOf(field: TaskField): z.ZodType {
+  switch (field.kind) {
+    case "name":
+      return nameSchema(field.maxLength);
+    case "key":
+      return keySchema();
+    case "json":
+      return z.unknown();
+    case "pairs":
+      return jsonObject();
+    case "integer":
+      return z.number().int().min(field.min).max(field.max);
+    case "number":
+      return z.number().min(field.min).max(field.max);
+    case "instant":
+      return instantWithZone();
+    case "choice":
+      return z.enum(field.choices);
+    case "choices":
+      return z.array(z.enum(field.choices)).min(1).max(field.choices.length);
+    case "references":
+      return z.array(referenceSchema()).max(field.max);
+    case "url":
+      return urlSchema();
+    case "object":
+      return z.strictObject(shapeOf(field.fields));
+  }
+}
+
+/** A task id, or a run id. */
+function referenceSchema(): z.ZodType {
+  const id = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+  return z.union([id, nameSchema(TASK_LIMITS.runIdMaxLength)]);
+}
+
+/** A URL that a webhook can have. */
+function urlSchema(): z.ZodString {
+  return z.string().superRefine((text, context) => {
+    try {
+      checkWebhookUrl(text);
+    } catch (thrown) {
+      context.addIssue({ code: "custom", message: messageOf(thrown) });
+    }
+  });
+}

@@ -1,0 +1,325 @@
+/**
+ * The fields of a new task, as one table: names, kinds, ranges, defaults and help. HTTP bodies, batch files, command-line
+ * options, NDJSON and the tables of the docs are made from it, so no door can lack a field or allow another range.
+ *
+ * Programs say `maxAttempts`, everything that is written says `max_attempts`: the second name is always made from the first.
+ */
+import { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./backoff.ts";
+import { type NewTask, PARENT_FAILURE_POLICIES, TASK_LIMITS } from "./task.ts";
+import { type Webhook, WEBHOOK_EVENTS, WEBHOOK_URL_MAX_LENGTH } from "./webhook.ts";
+
+/** What a field can hold. */
+export type TaskFieldKind =
+  /** A printable string, not blank. */
+  | { readonly kind: "name"; readonly maxLength: number }
+  /** The same, or empty for none. */
+  | { readonly kind: "key"; readonly maxLength: number }
+  /** Any JSON value. */
+  | { readonly kind: "json" }
+  /** A JSON object. */
+  | { readonly kind: "pairs" }
+  | { readonly kind: "integer" | "number"; readonly min: number; readonly max: number }
+  /** A `Date`, or an ISO 8601 string with a zone; always the string where it is written. */
+  | { readonly kind: "instant" }
+  /** One of some strings, or an array of some of them. */
+  | { readonly kind: "choice" | "choices"; readonly choices: readonly [string, ...string[]] }
+  /** Task ids (numbers) and run ids (strings). */
+  | { readonly kind: "references"; readonly max: number }
+  /** The URL of a webhook. */
+  | { readonly kind: "url"; readonly maxLength: number }
+  /** An object with fields of its own. */
+  | { readonly kind: "object"; readonly fields: FieldTable };
+
+/** One field. */
+export type TaskField = TaskFieldKind & {
+  /** What it means, as a phrase without its unit, its range and its default. */
+  readonly help: string;
+  /** Its value where none is given; only where that is always the same. */
+  readonly default?: unknown;
+  /** What holds where none is given, in words; only where `default` cannot say it. */
+  readonly defaultText?: string;
+  /** A value for documentation. */
+  readonly example?: unknown;
+  /** Whether it must be given. */
+  readonly isRequired?: true;
+  /** Whether a task keeps it under its name and in its form for ever, so that it can be compared with what was given. */
+  readonly isKept?: true;
+};
+
+/** Fields by their names in programs. */
+export type FieldTable = Readonly<Record<string, TaskField>>;
+
+/** The name of a field where it is written: `max_attempts` for `maxAttempts`. */
+export type SnakeName<Name extends string> = Name extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeName<Rest>}`
+  : "";
+
+/** A retry policy, or parts of one, as it is written. */
+export type RetryPolicyBody = { readonly [Name in keyof RetryPolicy as SnakeName<Name>]?: number };
+
+/** A new task as it is written: in HTTP bodies and batch files. */
+export type TaskBody = {
+  readonly [Name in keyof NewTask as SnakeName<Name>]: Name extends "runAfter" ? string
+    : Name extends "retryPolicy" ? RetryPolicyBody
+    : NewTask[Name];
+};
+
+/** The fields of a retry policy. */
+export const RETRY_POLICY_FIELDS: Readonly<Record<keyof RetryPolicy, TaskField>> = Object.freeze({
+  initialDelayMs: {
+    kind: "number",
+    min: 0,
+    max: RETRY_LIMITS.delayMaxMs,
+    default: DEFAULT_RETRY_POLICY.initialDelayMs,
+    help: "the delay after the first failure",
+    example: 1000,
+  },
+  multiplier: {
+    kind: "number",
+    min: 1,
+    max: RETRY_LIMITS.multiplierMax,
+    default: DEFAULT_RETRY_POLICY.multiplier,
+    help: "the factor from one failure to the next",
+    example: 2,
+  },
+  maxDelayMs: {
+    kind: "number",
+    min: 0,
+    max: RETRY_LIMITS.delayMaxMs,
+    default: DEFAULT_RETRY_POLICY.maxDelayMs,
+    help: "the longest delay",
+    example: 300_000,
+  },
+});
+
+/** The fields of a webhook. */
+const WEBHOOK_FIELDS: Readonly<Record<keyof Webhook, TaskField>> = Object.freeze({
+  url: {
+    kind: "url",
+    maxLength: WEBHOOK_URL_MAX_LENGTH,
+    isRequired: true,
+    help: "an http or https URL without user name and password",
+    example: "https://hooks.example.com/done",
+  },
+  events: {
+    kind: "choices",
+    choices: WEBHOOK_EVENTS,
+    defaultText: "all three",
+    help: "which ends to tell of",
+    example: ["completed", "failed"],
+  },
+});
+
+/** Every field that a caller gives for a new task. */
+export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.freeze({
+  type: {
+    kind: "name",
+    maxLength: TASK_LIMITS.typeMaxLength,
+    isRequired: true,
+    isKept: true,
+    help: "the task type: which handler executes it",
+    example: "email",
+  },
+  payload: {
+    kind: "json",
+    default: {},
+    help: "the handler's input, a JSON value",
+    example: { to: "ann@example.com" },
+  },
+  priority: {
+    kind: "integer",
+    min: TASK_LIMITS.priorityMin,
+    max: TASK_LIMITS.priorityMax,
+    isKept: true,
+    default: TASK_LIMITS.priorityDefault,
+    help: "lower runs first",
+    example: 50,
+  },
+  runAfter: {
+    kind: "instant",
+    defaultText: "now",
+    help: "not before this instant",
+    example: "2026-01-31T12:00:00.000Z",
+  },
+  idempotencyKey: {
+    kind: "key",
+    maxLength: TASK_LIMITS.idempotencyKeyMaxLength,
+    isKept: true,
+    defaultText: "none",
+    help: "the same key with the same content gives the same task; an empty key counts as none",
+    example: "order-4711",
+  },
+  maxAttempts: {
+    kind: "integer",
+    min: TASK_LIMITS.maxAttemptsMin,
+    max: TASK_LIMITS.maxAttemptsMax,
+    isKept: true,
+    default: TASK_LIMITS.maxAttemptsDefault,
+    help: "executions allowed",
+    example: 3,
+  },
+  compatibility: {
+    kind: "pairs",
+    isKept: true,
+    default: {},
+    help: "only workers whose capabilities contain each pair may claim the task",
+    example: { region: "eu" },
+  },
+  runId: {
+    kind: "name",
+    maxLength: TASK_LIMITS.runIdMaxLength,
+    defaultText: "a random UUID",
+    help: "the caller's name for the run, unique",
+    example: "5c2f1a3e-8d4b-4f6a-9a55-3f0f6f9f2b10",
+  },
+  retryPolicy: {
+    kind: "object",
+    fields: RETRY_POLICY_FIELDS,
+    isKept: true,
+    defaultText: "the handler's policy, then the queue's",
+    help: "how failures are retried",
+  },
+  timeoutMs: {
+    kind: "integer",
+    min: 1,
+    max: TASK_LIMITS.timeoutMaxMs,
+    isKept: true,
+    defaultText: "the handler's, then no limit",
+    help: "how long one attempt may take",
+    example: 60_000,
+  },
+  dependsOn: {
+    kind: "references",
+    max: TASK_LIMITS.parentsMax,
+    defaultText: "none",
+    help:
+      "its parents, task ids (numbers) and run ids (strings): it runs once all of them are final",
+    example: [],
+  },
+  onParentFailure: {
+    kind: "choice",
+    choices: PARENT_FAILURE_POLICIES,
+    default: PARENT_FAILURE_POLICIES[0],
+    help: "what becomes of it when a parent fails or is cancelled",
+    example: "fail",
+  },
+  webhook: {
+    kind: "object",
+    fields: WEBHOOK_FIELDS,
+    defaultText: "none",
+    help: "tells a URL when the task has ended; a worker must allow its host",
+  },
+});
+
+/** The names of every field, in order. */
+export const TASK_FIELD_NAMES: readonly (keyof NewTask)[] = Object.freeze(
+  Object.keys(TASK_FIELDS) as (keyof NewTask)[],
+);
+
+/** The names of the fields that a schedule gives to each of its tasks. */
+export const SCHEDULED_FIELD_NAMES = [
+  "type",
+  "payload",
+  "priority",
+  "maxAttempts",
+  "compatibility",
+  "retryPolicy",
+  "timeoutMs",
+  "webhook",
+] as const satisfies readonly (keyof NewTask)[];
+
+/** The name of a field that a schedule gives to each of its tasks. */
+export type ScheduledFieldName = typeof SCHEDULED_FIELD_NAMES[number];
+
+/** The name of a field where it is written. */
+export function snakeName<Name extends string>(name: Name): SnakeName<Name> {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as SnakeName<Name>;
+}
+
+/** The fields of a new task that `body` has, under their names in programs. What else it has is left out. */
+export function toNewTask<Body extends Partial<TaskBody>>(
+  body: Body,
+): Body extends TaskBody ? NewTask : Partial<NewTask> {
+  const fields: unknown = renamed(body, TASK_FIELDS, (name) => [snakeName(name), name]);
+  return fields as Body extends TaskBody ? NewTask : Partial<NewTask>;
+}
+
+/** The fields of a new task that `task` has, as they are written. What else it has is left out. */
+export function toTaskBody<Task extends Partial<NewTask>>(
+  task: Task,
+): Task extends NewTask ? TaskBody : Partial<TaskBody> {
+  const fields: unknown = renamed(task, TASK_FIELDS, (name) => [name, snakeName(name)]);
+  return fields as Task extends NewTask ? TaskBody : Partial<TaskBody>;
+}
+
+/** The parts of a retry policy that was written. */
+export function toRetryPolicy(body: RetryPolicyBody): Partial<RetryPolicy> {
+  return renamed(body, RETRY_POLICY_FIELDS, (name) => [snakeName(name), name]);
+}
+
+/** A retry policy as it is written. */
+export function toRetryPolicyBody(policy: Partial<RetryPolicy>): RetryPolicyBody {
+  return renamed(policy, RETRY_POLICY_FIELDS, (name) => [name, snakeName(name)]);
+}
+
+/** Which field is read, and under which name it is written. */
+type Renaming = (name: string) => readonly [from: string, to: string];
+
+function renamed(
+  given: Readonly<Record<string, unknown>>,
+  fields: FieldTable,
+  renaming: Renaming,
+): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const [from, to] = renaming(name);
+    const value = given[from];
+    if (value !== undefined) result[to] = converted(value, field, renaming);
+  }
+  return result;
+}
+
+/** A value that is no object where one is needed stays as it is: a check names it. */
+function converted(value: unknown, field: TaskField, renaming: Renaming): unknown {
+  if (value instanceof Date) return value.toISOString();
+  if (field.kind !== "object" || typeof value !== "object" || value === null) return value;
+  return renamed(value as Readonly<Record<string, unknown>>, field.fields, renaming);
+}
+
+/** A field's range in words, such as `1–100`; nothing where its kind says it all. */
+export function rangeText(field: TaskField): string | undefined {
+  switch (field.kind) {
+    case "integer":
+    case "number":
+      return `${grouped(field.min)}–${grouped(field.max)}`;
+    case "name":
+      return `1–${grouped(field.maxLength)} characters`;
+    case "key":
+    case "url":
+      return `at most ${grouped(field.maxLength)} characters`;
+    case "choice":
+    case "choices":
+      return field.choices.join(", ");
+    case "references":
+      return `at most ${grouped(field.max)}`;
+    default:
+      return undefined;
+  }
+}
+
+/** What a field means, with its unit, as it is written. */
+export function helpText(name: string, { help }: TaskField): string {
+  return name.endsWith("Ms") ? `${help}, in milliseconds` : help;
+}
+
+/** What holds where a field is not given; nothing where it must be. */
+export function defaultText(field: TaskField): string | undefined {
+  const { default: value, defaultText: text } = field;
+  if (text !== undefined || value === undefined) return text;
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** Digits in groups of three. */
+function grouped(value: number): string {
+  return value.toLocaleString("en-US");
+}
