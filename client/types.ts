@@ -31,7 +31,7 @@ export interface ClientRun {
   error_message: string | null;
   /** The module's input. */
   parameters: unknown;
-  /** What the handler returned. */
+  /** The value that the handler returned. */
   result: unknown;
   /** Executions started. */
   attempts: number;
@@ -130,7 +130,7 @@ export interface EnqueuedTask {
   error_message: string | null;
   /** The key that it was stored with. */
   idempotency_key: string | null;
-  /** What the handler returned. */
+  /** The value that the handler returned. */
   result: unknown;
   /** 0–100. */
   progress_percent: number | null;
@@ -162,7 +162,7 @@ export interface ClientLogLine {
   at: string;
   /** How serious it is. */
   level: "debug" | "info" | "warn" | "error";
-  /** What was said. */
+  /** The message. */
   message: string;
   /** Which execution wrote it. */
   attempt: number;

@@ -24,7 +24,7 @@ export const PruneBody = z.strictObject({
   message: "older_than_ms or keep is needed",
 }).openapi("PruneRequest");
 
-/** What was deleted. */
+/** The deleted tasks, counted. */
 export const PruneSchema = z.object({
   pruned: countSchema.openapi({ example: 0 }),
   by_status: z.object({ completed: countSchema, failed: countSchema, cancelled: countSchema }),

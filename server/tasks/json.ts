@@ -77,7 +77,7 @@ export function transitionEventJson(entry: HistoryEntry): z.infer<typeof Transit
   return { task_id: taskId, run_id: runId, type, ...transitionJson(entry) };
 }
 
-/** What became of a task's parent. */
+/** The outcome of a task's parent. */
 export function parentJson(
   { taskId, runId, status, result, errorMessage }: ParentResult,
 ): z.infer<typeof ParentListSchema>["parents"][number] {

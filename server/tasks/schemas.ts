@@ -140,7 +140,7 @@ export const TaskSchema = z.object({
   progress_message: z.string().nullable().openapi({ example: null }),
 }).openapi("Task");
 
-/** What enqueue answers. */
+/** The answer of `enqueue`. */
 export const EnqueuedSchema = TaskSchema.extend({ created: isCreatedSchema })
   .openapi("EnqueuedTask");
 

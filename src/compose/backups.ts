@@ -49,7 +49,7 @@ export interface RestoreOptions {
   readonly force?: boolean;
 }
 
-/** What was restored. */
+/** The result of a restore. */
 export interface RestoreReport {
   /** The queue's path. */
   readonly path: string;

@@ -7,21 +7,21 @@ import { openQueue } from "./open_queue.ts";
 import { makeScratchCopy, type ScratchCopy } from "../platform/scratch_copy.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 
-/** One thing that was tried. */
+/** One check. */
 export interface IntegrationCheck {
-  /** What was tried. */
+  /** The name of the check. */
   readonly name: string;
   /** Whether it worked. */
   readonly success: boolean;
-  /** What was found, or why it did not work. */
+  /** The finding, or the error. */
   readonly message: string;
 }
 
-/** What came of a validation. */
+/** The result of a validation. */
 export interface IntegrationReport {
   /** Whether everything worked. */
   readonly success: boolean;
-  /** What was tried, in order; after a failure nothing more is tried. */
+  /** The checks, in order; after a failure no more follow. */
   readonly checks: readonly IntegrationCheck[];
   /** The messages of what did not work. */
   readonly errors: readonly string[];

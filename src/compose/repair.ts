@@ -15,7 +15,7 @@ export interface RepairOptions {
   readonly force?: boolean;
 }
 
-/** What a repair came to. */
+/** The result of a repair. */
 export interface RepairReport {
   /** The new file: a backup, which `restoreBackup` puts in the queue's place. */
   readonly path: string;
@@ -23,7 +23,7 @@ export interface RepairReport {
   readonly tasks: number;
   /** How many records of the journal could be applied to the snapshot. */
   readonly records: number;
-  /** What could not be used; empty when nothing was damaged. */
+  /** The parts that could not be used; empty when nothing was damaged. */
   readonly lost: readonly LostPart[];
 }
 

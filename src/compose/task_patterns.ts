@@ -30,7 +30,7 @@ export interface TaskOrchestratorOptions {
   readonly maxConcurrent?: number;
   /** How many places its pool has, 1–10,000; default 4. */
   readonly maxWorkers?: number;
-  /** What its task manager is made with, when it is needed first; default what the environment says (`TASK_BACKEND`). */
+  /** The options of its task manager, which is made at first need; default: the environment's (`TASK_BACKEND`). */
   readonly taskManager?: CreateTaskManagerOptions;
   /** Time and timers of its periodic tasks; default the system's. */
   readonly clock?: Clock;

@@ -13,7 +13,7 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
 }
 
-/** What applies unless options say otherwise. */
+/** The default policy. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = Object.freeze({
   initialDelayMs: 1000,
   multiplier: 2,

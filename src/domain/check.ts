@@ -25,7 +25,7 @@ export function checkOptions(given: object, known: readonly string[], where: str
   }
 }
 
-/** What is done with a value that must be one of a few, when that is not to use it as something. */
+/** The verb in the error about a value that must be one of a few, where `use … as …` does not fit. */
 export interface Choosing {
   /** Such as `list status`: `Cannot list status "x": allowed are …`. */
   readonly doing: string;

@@ -37,7 +37,7 @@ export class QueueError extends Error {
 export class StorageError extends Error {
   /** `StorageError`, or the name of the class below it. */
   override readonly name: string = "StorageError";
-  /** What was being done: `open`, `append`, `sync`, `rename`, …; see `isInDoubt` for `use`. */
+  /** The operation that failed: `open`, `append`, `sync`, `rename`, …; see `isInDoubt` for `use`. */
   readonly operation: string;
   /** The file or folder concerned. */
   readonly path: string;
@@ -61,9 +61,9 @@ export class QueueFullError extends StorageError {
   override readonly name = "QueueFullError";
   /** `queue_full`; stable, for programs. */
   readonly code = "queue_full";
-  /** What the queue would take with it, in bytes. */
+  /** The size of the queue with the refused addition, in bytes. */
   readonly usedBytes: number;
-  /** What it may take, in bytes. */
+  /** The mark that it may not exceed, in bytes. */
   readonly markBytes: number;
 
   /** The queue at `path` would take `usedBytes`. */
@@ -135,7 +135,7 @@ export interface ExitCodeErrorOptions extends ErrorOptions {
 export class ExitCodeError extends Error {
   /** `ExitCodeError`. */
   override readonly name = "ExitCodeError";
-  /** What the program has returned, an integer. */
+  /** The program's exit code, an integer. */
   readonly exitCode: number;
   /** Whether the task fails at once, whatever attempts remain. */
   readonly isPermanent: boolean;

@@ -5,7 +5,7 @@
 /** Every type of a parameter. */
 export const PARAMETER_TYPES = ["number", "text", "select", "checkbox"] as const;
 
-/** What kind of value a parameter has: a number, a string, one of `options`, or true or false. */
+/** The kinds of values of parameters: a number, a string, one of `options`, or true or false. */
 export type ParameterType = typeof PARAMETER_TYPES[number];
 
 /** A value of a parameter. */
@@ -23,7 +23,7 @@ export interface ParameterCondition {
 export interface ModuleParameter {
   /** How it is called in `parameters`. */
   readonly name: string;
-  /** What kind of value it has. */
+  /** The kind of its values. */
   readonly type: ParameterType;
   /** Its name for people. */
   readonly label: string;
@@ -31,7 +31,7 @@ export interface ModuleParameter {
   readonly description: string;
   /** Whether it must be given, when it is visible and has no default. */
   readonly required: boolean;
-  /** What it is when it is not given, or `null`. */
+  /** Its default, or `null`. */
   readonly default: ParameterValue | null;
   /** The least number, or `null`. */
   readonly min: number | null;
@@ -51,7 +51,7 @@ export interface ModuleParameter {
   readonly visibleWhen: ParameterCondition | null;
 }
 
-/** What a parameter that is not given everything has. */
+/** The defaults of a parameter's definition. */
 export const PARAMETER_DEFAULTS: Omit<ModuleParameter, "name" | "type" | "label"> = Object.freeze({
   description: "",
   required: false,

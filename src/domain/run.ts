@@ -34,11 +34,11 @@ export interface Run {
   completedAt: Date | null;
   /** From `startedAt` to `completedAt`, in seconds. */
   durationSeconds: number | null;
-  /** What `result.exit_code` says, when that is an integer; else 0 when completed, and `null` otherwise. */
+  /** The integer `result.exit_code`, if there is one; else 0 when completed, and `null` otherwise. */
   exitCode: number | null;
   /** Why it failed or was cancelled, or why its last attempt failed. */
   errorMessage: string | null;
-  /** What the handler returned, or `{ exit_code }` when it failed with an `ExitCodeError`. */
+  /** The value that the handler returned, or `{ exit_code }` when it failed with an `ExitCodeError`. */
   result: unknown;
   /** 0–100, or `null` when none was reported. */
   progressPercent: number | null;
@@ -57,7 +57,7 @@ export type GivenRun =
   & Pick<Run, "runId" | "moduleId" | "moduleName" | "status" | "createdAt" | "parameters">
   & Partial<Run>;
 
-/** What a new run says where its caller says nothing. */
+/** The fields of a new run that its caller leaves out. */
 const NEW_RUN = Object.freeze({
   status: "queued",
   startedAt: null,

@@ -1,8 +1,8 @@
 /**
- * What a queue that keeps its own files reports of them and of its memory.
+ * The numbers of a queue that keeps its own files: files and memory.
  */
 
-/** What a checkpoint did. */
+/** The result of a checkpoint. */
 export interface CheckpointReport {
   /** The sequence number that the snapshot includes. */
   readonly sequence: number;

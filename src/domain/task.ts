@@ -27,7 +27,7 @@ export type TaskStatus = typeof TASK_STATUSES[number];
 export const PARENT_FAILURE_POLICIES = ["fail", "skip", "run"] as const;
 
 /**
- * What becomes of a task when one of its parents fails or is cancelled.
+ * The policy for a task one of whose parents fails or is cancelled.
  *
  * - `fail`: it fails at once, with a message that names the parent. `skip`: it is cancelled at once, likewise.
  * - `run`: it runs all the same, once every parent is final.
@@ -174,11 +174,11 @@ export interface Task {
   readonly errorMessage: string | null;
   /** The key that it was stored with, if there was one. */
   readonly idempotencyKey: string | null;
-  /** What the handler returned, a JSON value. */
+  /** The JSON value that the handler returned. */
   readonly result: unknown;
   /** 0–100, or `null` when the handler reported none. */
   readonly progress: number | null;
-  /** What the handler said about its progress, at most 500 characters. */
+  /** The handler's message about its progress, at most 500 characters. */
   readonly progressMessage: string | null;
   /** Overrides the handler's and the queue's retry policy. */
   readonly retryPolicy: RetryPolicy | null;
@@ -190,7 +190,7 @@ export interface Task {
   readonly traceParent: string | null;
 }
 
-/** What a caller gives to enqueue. */
+/** A task to enqueue. */
 export interface NewTask {
   /** 1–200 characters; surrounding blanks are trimmed. */
   readonly type: string;
@@ -221,7 +221,7 @@ export interface NewTask {
    * parent named twice counts once. Default none.
    */
   readonly dependsOn?: readonly TaskReference[];
-  /** What becomes of it when a parent fails or is cancelled; default `fail`. Without parents it has no effect. */
+  /** The policy for when a parent fails or is cancelled; default `fail`. Without parents it has no effect. */
   readonly onParentFailure?: ParentFailurePolicy;
   /**
    * Tells a URL when the task has become final: a delivery is enqueued in the same transaction, as a task of the type

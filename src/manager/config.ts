@@ -19,7 +19,7 @@ export interface TaskExecutionConfig {
   readonly queueFallbackEnabled: boolean;
 }
 
-/** What applies where neither options nor environment say otherwise. */
+/** The defaults, behind options and environment. */
 export const TASK_EXECUTION_DEFAULTS: TaskExecutionConfig = Object.freeze({
   taskBackend: "in-memory",
   queueDbPath: "data/queue.db",

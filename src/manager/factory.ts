@@ -12,7 +12,7 @@ import { TASK_EXECUTION_DEFAULTS, type TaskExecutionConfig } from "./config.ts";
 import { QueuedTaskManager, type QueuedTaskManagerOptions } from "./queued_task_manager.ts";
 import { RunRegistry } from "./run_registry.ts";
 
-/** What a queued manager is made of, and how its queue behaves. */
+/** The parts of a queued manager, and the settings of its queue. */
 export interface QueuedTaskManagerParts extends QueuedTaskManagerOptions, QueueSettings {
   /** How large a run's parameters and a task's payload may be, 1 to 16 MiB in bytes; default 256 KiB. */
   readonly payloadMaxBytes?: number;
@@ -32,7 +32,7 @@ export interface OpenQueueRequest extends QueueSettings {
   readonly clock?: Clock;
 }
 
-/** What `createTaskManager` needs from its surroundings. */
+/** The dependencies of `createTaskManager`. */
 export interface TaskManagerDeps extends QueuedTaskManagerParts, QueueOpener {
   /** Tells people about a fallback; one line, no final line break. */
   warn(message: string): void;

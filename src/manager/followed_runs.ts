@@ -34,7 +34,7 @@ interface SeenLease {
   readonly leaseToken: number;
 }
 
-/** What the runs of a registry are shown by. */
+/** The dependencies of followed runs. */
 export interface FollowedRunsOptions {
   readonly clock: Clock;
   /** Called with every task that was read, once its run says the same. */

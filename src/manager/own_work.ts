@@ -18,7 +18,7 @@ import type { TaskWork } from "./task_manager.ts";
 /** What can be said of the worker of a manager. */
 export type ManagedWorkerOptions = Partial<Omit<WorkerOptions, "queue" | "handlers">>;
 
-/** What own work needs. */
+/** The dependencies of own work. */
 export interface OwnWorkOptions {
   readonly queue: TaskQueue;
   /** The handlers of an embedded worker. */

@@ -12,7 +12,7 @@ import type { Handler } from "../worker/handler_registry.ts";
 import type { OwnWork } from "./own_work.ts";
 import type { QueueFollower } from "./queue_follower.ts";
 
-/** What pending runs need. */
+/** The dependencies of pending runs. */
 export interface PendingRunsOptions {
   readonly queue: Pick<TaskQueue, "enqueue">;
   readonly clock: Clock;

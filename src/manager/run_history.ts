@@ -24,7 +24,7 @@ export interface RunHistorySettings {
   readonly onHistoryProblem?: (message: string) => void;
 }
 
-/** What applies where nothing else is said. */
+/** The defaults. */
 export const RUN_HISTORY_DEFAULTS: Required<Omit<RunHistorySettings, "onHistoryProblem">> = Object
   .freeze({
     historyDelayMs: 1000,
@@ -43,7 +43,7 @@ const REST_FACTOR = 20;
 /** About how much is handed to the file at a time. */
 const CHUNK_CHARACTERS = 256 * 1024;
 
-/** What a history needs besides its file. */
+/** The dependencies of a history besides its file. */
 export interface RunHistoryOptions extends RunHistorySettings {
   readonly clock: Clock;
   /** The runs to be written. */

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { type Run, RUN_STATUSES } from "../domain/run.ts";
 
-/** What could be read of a history. */
+/** The readable part of a history. */
 export interface ReadHistory {
   /** The runs, in the order of the file. */
   readonly runs: Run[];

@@ -1,5 +1,5 @@
 /**
- * What both managers demand of a run and of its work, so that one can take the place of the other.
+ * The rules of both managers for a run and its work, so that one can take the place of the other.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
@@ -125,7 +125,7 @@ export function knownRun(registry: RunRegistry, runId: string): Run {
   );
 }
 
-/** What a manager throws when it is asked to start something after closing. */
+/** The error of a closed manager that is asked to start something. */
 export function closedError(what: string): QueueError {
   return new QueueError("queue_closed", `Cannot ${what}: the task manager is closed`);
 }

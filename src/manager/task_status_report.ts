@@ -29,7 +29,7 @@ export interface TaskStatusReport {
   readonly lockedBy: string | null;
   /** 0–100. */
   readonly progress: number | null;
-  /** What the handler returned. */
+  /** The value that the handler returned. */
   readonly result: unknown;
 }
 

@@ -16,7 +16,7 @@ export interface BackupReport {
   readonly tasks: number;
 }
 
-/** What a check of the whole queue came to. */
+/** The result of a check of the whole queue. */
 export interface IntegrityReport {
   /** Whether nothing is wrong. */
   readonly ok: boolean;

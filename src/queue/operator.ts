@@ -15,11 +15,11 @@ import type {
 import type { AddScheduleResult, NewSchedule, Schedule, ScheduleListRequest } from "./schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 
-/** What a worker says of itself with each heartbeat. */
+/** A worker's description of itself, sent with each heartbeat. */
 export interface WorkerBeat {
   /** 1–200 characters, unique among the workers of a queue. */
   readonly workerId: string;
-  /** What it can do; a JSON object of at most 4 KiB. */
+  /** Its capabilities; a JSON object of at most 4 KiB. */
   readonly capabilities: Readonly<Record<string, unknown>>;
   /** The task types that it has handlers for, at most 1,000. */
   readonly types: readonly string[];
@@ -99,11 +99,11 @@ export interface Explanation {
   readonly reason: ExplanationReason;
   /** Why, in one sentence without a final period. */
   readonly summary: string;
-  /** What the sentence says, as JSON: instants in ISO 8601, names in snake_case. */
+  /** The facts of the sentence as JSON: instants in ISO 8601, names in snake_case. */
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** What to measure. */
+/** The window to measure. */
 export interface MetricsRequest {
   /** How far to look back, in milliseconds, 1,000 to 7 days; default one hour. */
   readonly windowMs?: number;
@@ -123,7 +123,7 @@ export interface DurationSummary {
   readonly max: number | null;
 }
 
-/** What happened within the window. */
+/** The transitions within the window. */
 export interface WindowMetrics {
   /** How far was looked back, in milliseconds; less than asked for when `isTruncated`. */
   readonly windowMs: number;
@@ -179,7 +179,7 @@ export interface QueueMetrics {
   readonly due: number;
   /** How long the oldest of them has been due, in milliseconds. */
   readonly oldestDueAgeMs: number | null;
-  /** What happened lately. */
+  /** The latest window. */
   readonly window: WindowMetrics;
   /** How many workers are in each state. */
   readonly workers: Readonly<Record<WorkerState, number>>;
@@ -234,7 +234,7 @@ export interface PruneRequest {
   readonly statuses?: readonly ("completed" | "failed" | "cancelled")[];
 }
 
-/** What was deleted. */
+/** The deleted tasks, counted. */
 export interface PruneReport {
   /** Tasks, with their transitions, logs and idempotency keys. */
   readonly pruned: number;
@@ -254,13 +254,13 @@ export interface QueueOperator {
    */
   listWorkers(): Promise<WorkerRecord[]>;
   /**
-   * What happened to a task, in order; nothing for an unknown one. At most 1000 steps: more may follow, from `offset` on.
+   * The transitions of a task, in order; none for an unknown one. At most 1,000: more may follow, from `offset` on.
    *
    * @throws TypeError, RangeError
    */
   transitions(taskId: number, request?: PartRequest): Promise<TaskTransition[]>;
   /**
-   * What happened to all tasks since a step, in order; how a program follows the queue and misses nothing. At most 1000 steps,
+   * The transitions of all tasks since one of them, in order; how a program follows the queue and misses nothing. At most 1,000,
    * of some 1,500 characters each at most. @throws TypeError, RangeError
    */
   history(request?: HistoryRequest): Promise<HistoryPage>;
@@ -298,7 +298,7 @@ export interface QueueOperator {
   health(): Promise<QueueHealth>;
   /**
    * Deletes finished tasks for good, in transactions of at most 500; one with a child that is not final stays. Nothing is
-   * ever pruned unasked. @throws TypeError, RangeError
+   * pruned unasked, except by `retention`. @throws TypeError, RangeError
    */
   prune(request: PruneRequest): Promise<PruneReport>;
   /** The tasks of one moment as they are stored, in order of their ids, to be carried elsewhere. @throws TypeError */

@@ -7,7 +7,7 @@ import type { ParentFailurePolicy, Task, TaskStatus } from "../domain/task.ts";
 import type { Webhook } from "../domain/webhook.ts";
 import type { Schedule } from "./schedule.ts";
 
-/** What importing schedules came to, by their ids. */
+/** The result of importing schedules, by their ids. */
 export interface ScheduleImport {
   /** Those that are new here. */
   readonly additions: readonly string[];
@@ -21,7 +21,7 @@ export interface RecordRequest {
   readonly statuses?: readonly TaskStatus[];
 }
 
-/** What a queue holds. */
+/** The content of a queue. */
 export interface QueueRecords {
   /** The tasks, in order of their ids. */
   readonly tasks: readonly TaskRecord[];
@@ -41,7 +41,7 @@ export interface RecordImportOptions {
   readonly renumber?: boolean;
 }
 
-/** What to import beside tasks, and how. */
+/** How to import, and what beside tasks. */
 export interface RecordImportRequest extends RecordImportOptions {
   /** Schedules to store in the same transaction; default none. */
   readonly schedules?: readonly ScheduleRecord[];
@@ -55,7 +55,7 @@ export interface RecordProblem {
   readonly reason: string;
 }
 
-/** What an import came to, or would come to. */
+/** The result of an import, or of its dry run. */
 export interface RecordImport {
   /** Whether this is done; `false` after a dry run, with conflicts, and with problems that were not to be skipped. */
   readonly stored: boolean;
@@ -71,7 +71,7 @@ export interface RecordImport {
   readonly problems: readonly RecordProblem[];
   /** Records that do not go together with the tasks that are here. */
   readonly conflicts: readonly RecordProblem[];
-  /** What became of the schedules. */
+  /** The result for the schedules. */
   readonly schedules: ScheduleImport;
 }
 
@@ -92,7 +92,7 @@ export interface ParentRecord {
   readonly taskId: number;
   /** Its run id. */
   readonly runId: string;
-  /** What becomes of the child when it fails or is cancelled. */
+  /** The child's policy for when this parent fails or is cancelled. */
   readonly onFailure: ParentFailurePolicy;
   /** `open` until it is final; then `ended_child` when it has ended the child, else `met`. */
   readonly state: "open" | "met" | "ended_child";

@@ -10,7 +10,7 @@ import type { Webhook } from "../domain/webhook.ts";
 export const CATCH_UP_POLICIES = ["once", "skip", "all"] as const;
 
 /**
- * What becomes of the instants of a cron expression that were missed: they came more than a minute ago because no process
+ * The policy for instants of a cron expression that were missed: they came more than a minute ago because no process
  * had the queue open, or while the schedule's last task was not final.
  *
  * - `once`: one firing makes up for all of them. `skip`: none does. `all`: one for each, the last `catchUpMax` at most.
@@ -44,7 +44,7 @@ export const SCHEDULE_LIMITS: {
   schedulesMax: 10_000,
 });
 
-/** What a caller gives. Exactly one of `everyMs` and `cron` is needed. */
+/** A schedule to add. Exactly one of `everyMs` and `cron` is needed. */
 export interface NewSchedule extends Pick<NewTask, ScheduledFieldName> {
   /** Its name, 1–160 characters, unique in the queue. */
   readonly id: string;
@@ -57,7 +57,7 @@ export interface NewSchedule extends Pick<NewTask, ScheduledFieldName> {
   readonly cron?: string;
   /** The IANA time zone that `cron` is read in; default `UTC`. */
   readonly timeZone?: string;
-  /** What becomes of missed instants; default `once`. */
+  /** The policy for missed instants; default `once`. */
   readonly catchUp?: CatchUpPolicy;
   /** How many missed instants `all` makes up for, 1–1000; default 100. */
   readonly catchUpMax?: number;
@@ -91,7 +91,7 @@ export interface Schedule {
   readonly cron: string | null;
   /** Where its clock stands. */
   readonly timeZone: string;
-  /** What becomes of missed instants. */
+  /** The policy for missed instants. */
   readonly catchUp: CatchUpPolicy;
   /** How many of them `all` makes up for. */
   readonly catchUpMax: number;
@@ -110,7 +110,7 @@ export interface Schedule {
   readonly lastTaskId: number | null;
   /** The webhook of its tasks; `null` for none. */
   readonly webhook: Webhook | null;
-  /** How often it has fired. */
+  /** The number of its firings. */
   readonly firings: number;
   /** The task whose end the next firing waits for. */
   readonly waitsForTaskId: number | null;
@@ -128,7 +128,7 @@ export interface ScheduleListRequest {
   readonly limit?: number;
 }
 
-/** What `addSchedule` answers. */
+/** The answer of `addSchedule`. */
 export interface AddScheduleResult {
   /** The schedule as it is stored. */
   readonly schedule: Schedule;

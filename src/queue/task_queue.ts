@@ -9,7 +9,7 @@ import type { QueueOperator } from "./operator.ts";
 import type { PartRequest } from "./page_request.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
 
-/** What enqueue answers. */
+/** The answer of `enqueue`. */
 export interface EnqueueResult {
   /** The task as it is stored. */
   readonly task: Task;
@@ -27,7 +27,7 @@ export interface EnqueueOptions {
   readonly leaseTo?: Pick<ClaimRequest, "workerId" | "leaseDurationMs">;
 }
 
-/** What a worker asks for. */
+/** A worker's request for tasks. */
 export interface ClaimRequest {
   /** The worker's id, stored in `lockedBy`; 1–200 characters. */
   readonly workerId: string;
@@ -86,7 +86,7 @@ export interface QueueStats {
   readonly oldestDueCreatedAt: Date | null;
 }
 
-/** What became of a task's parent. */
+/** The outcome of a task's parent. */
 export interface ParentResult {
   /** The parent's task id; negative when it was pruned elsewhere, before the task was imported. */
   readonly taskId: number;
@@ -94,13 +94,13 @@ export interface ParentResult {
   readonly runId: string;
   /** Where it is; `pruned` when it has been deleted since it ended. */
   readonly status: TaskStatus | "pruned";
-  /** What its handler returned; `null` unless completed. */
+  /** The value that its handler returned; `null` unless completed. */
   readonly result: unknown;
   /** Why it failed or was cancelled. */
   readonly errorMessage: string | null;
 }
 
-/** What a change to a task looks like to a watcher. */
+/** A change of a task, as watchers get it. */
 export interface TaskChange {
   /** The id of the task. */
   readonly taskId: number;
@@ -148,7 +148,7 @@ export interface TaskQueue extends QueueOperator {
    */
   list(request?: ListRequest): Promise<Task[]>;
   /**
-   * What became of a task's parents, in the order of its `dependsOn`: all, or fewer, one at least, when together their results
+   * The outcomes of a task's parents, in the order of its `dependsOn`: all, or fewer, one at least, when together their results
    * have more than 16 Mi characters. The next ones are those from `offset` on; there is nothing behind the page that is empty.
    *
    * @throws TypeError, RangeError. @throws QueueError `task_not_found`.

@@ -21,7 +21,7 @@ export interface ImportOptions extends RecordImportOptions, ReadTaskFileOptions 
   readonly clamp?: boolean;
 }
 
-/** What an import came to, or would come to. */
+/** The result of an import, or of its dry run. */
 export interface ImportReport {
   /** The file. */
   readonly path: string;

@@ -13,7 +13,7 @@ export class Doorbell {
     this.#clock = clock;
   }
 
-  /** How often it has rung. */
+  /** The number of rings. */
   get rings(): number {
     return this.#rings;
   }

@@ -33,7 +33,7 @@ export interface ExecutionReport {
   readonly message?: string;
 }
 
-/** What an execution needs. */
+/** The dependencies of an execution. */
 export interface ExecutionTools {
   readonly queue: TaskQueue;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ export interface ExecutionTools {
 /** How long an interrupted handler gets to end by itself. */
 export const INTERRUPT_GRACE_MS = 1000;
 
-/** How often progress is stored at most; the latest report wins. */
+/** The shortest interval between two stored reports of progress; the latest wins. */
 const PROGRESS_EVERY_MS = 250;
 
 /** How long to wait after a storage error before the outcome is reported again. */
@@ -359,7 +359,7 @@ async function checkedTask(task: Task, entry: HandlerEntry): Promise<Task> {
   }
 }
 
-/** What became of all parents of a task, read page by page. */
+/** The outcomes of all parents of a task, read page by page. */
 async function allParentResults(queue: TaskQueue, taskId: number): Promise<ParentResult[]> {
   const results: ParentResult[] = [];
   for (;;) {

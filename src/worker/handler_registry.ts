@@ -17,12 +17,12 @@ export interface PayloadProblem {
   readonly message: string;
 }
 
-/** What checking a payload came to: the payload as the handler gets it, or every problem. */
+/** The result of checking a payload: the payload as the handler gets it, or every problem. */
 export type PayloadCheck =
   | { readonly success: true; readonly data: unknown }
   | { readonly success: false; readonly error: { readonly issues: readonly PayloadProblem[] } };
 
-/** What checks payloads: a schema of zod 4. */
+/** A checker of payloads: a schema of zod 4. */
 export interface PayloadSchema {
   /** Checks a payload. */
   safeParse(payload: unknown): PayloadCheck;
@@ -30,7 +30,7 @@ export interface PayloadSchema {
   safeParseAsync(payload: unknown): Promise<PayloadCheck>;
 }
 
-/** What a running handler can see and say. */
+/** A running handler's view of its task and worker. */
 export interface TaskContext {
   /** Fires when the task is cancelled, times out, loses its lease, or the worker stops. `reason` says which. */
   readonly signal: AbortSignal;
@@ -40,7 +40,7 @@ export interface TaskContext {
   readonly attempt: number;
   /** When the attempt times out, if it does. */
   readonly deadline: Date | null;
-  /** What became of the tasks that this one depends on, in their order; none when it depends on none. */
+  /** The outcomes of the tasks that this one depends on, in their order; none when it depends on none. */
   parentResults(): Promise<readonly ParentResult[]>;
   /** Writes a line to the run's log. */
   log(level: LogLevel, message: string, details?: unknown): void;

@@ -8,14 +8,14 @@ import { QueueError } from "../domain/errors.ts";
 import type { WorkerBeat } from "../queue/operator.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 
-/** How often a worker says that it lives. */
+/** The interval between heartbeats. */
 export const HEARTBEAT_INTERVAL_MS = 15_000;
 
-/** What heartbeats need. */
+/** The dependencies of heartbeats. */
 export interface HeartbeatTools {
   readonly queue: TaskQueue;
   readonly clock: Clock;
-  /** What to say at this moment. */
+  /** The worker as it is at this moment. */
   readonly beat: () => WorkerBeat;
   readonly onError: (error: unknown) => void;
 }

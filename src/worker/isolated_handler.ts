@@ -20,7 +20,7 @@ export const ISOLATIONS = ["none", "worker"] as const;
 /** Where a handler runs. */
 export type Isolation = typeof ISOLATIONS[number];
 
-/** What can be allowed to a thread. */
+/** The permissions of a thread. */
 export const PERMISSION_NAMES = [
   "env",
   "ffi",
@@ -33,7 +33,7 @@ export const PERMISSION_NAMES = [
 ] as const;
 
 /**
- * What a handler's thread may do: everything the process may (`inherit`), nothing, or a list of what is allowed: `true`,
+ * The permissions of a handler's thread: everything the process may (`inherit`), nothing, or a list of what is allowed: `true`,
  * `inherit`, or the hosts, paths, programs or variables; what is not named is denied. Never more than the process itself.
  */
 export type HandlerPermissions =
@@ -49,7 +49,7 @@ export interface HandlerSource {
   readonly module: string;
   /** Which of its exports: a function, or an object with a `handler`. */
   readonly function: string;
-  /** What the thread may do; default `inherit`. */
+  /** The thread's permissions; default `inherit`. */
   readonly permissions?: HandlerPermissions;
   /**
    * Whether the thread checks the payload against the `payload` schema of the export, for a module that the worker itself
@@ -84,7 +84,7 @@ export interface HandlerThreads {
   start(source: HandlerSource, listener: ThreadListener): HandlerThread;
 }
 
-/** What isolation needs. */
+/** The dependencies of isolation. */
 export interface IsolationTools {
   readonly threads: HandlerThreads;
   readonly clock: Clock;

@@ -8,7 +8,7 @@ import type { TaskQueue } from "../queue/task_queue.ts";
 import type { Execution } from "./execution.ts";
 import type { Executions } from "./executions.ts";
 
-/** What a lease keeper needs. */
+/** The dependencies of a lease keeper. */
 export interface LeaseKeeperOptions {
   readonly queue: Pick<TaskQueue, "get" | "renew">;
   readonly clock: Clock;

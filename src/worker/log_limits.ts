@@ -7,7 +7,7 @@ import type { LogLimits, LogLine } from "./log_store.ts";
 
 const LINE_MAX_BYTES = 64 * 1024;
 
-/** What a log may take: at least, at most, and when nothing is said. */
+/** The bounds and the default of a log's size. */
 export const LOG_LIMITS: {
   readonly taskMaxBytesMin: number;
   readonly taskMaxBytesMax: number;

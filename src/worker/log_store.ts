@@ -14,7 +14,7 @@ export interface LogLine {
   readonly at: string;
   /** How serious it is. */
   readonly level: LogLevel;
-  /** What was said. */
+  /** The message. */
   readonly message: string;
   /** Which execution wrote it, from 1. */
   readonly attempt: number;

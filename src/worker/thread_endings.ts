@@ -7,7 +7,7 @@ import type { TaskContext } from "./handler_registry.ts";
 
 /** A thread that goes on although it was told to end. */
 export interface StuckThread {
-  /** What it does, for people. */
+  /** Its purpose, for people. */
   readonly problem: string;
   /** Whether only the end of the process helps. */
   readonly isFatal: boolean;

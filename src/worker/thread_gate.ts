@@ -13,7 +13,7 @@ export const CREDITS_MAX = 1000;
 const READ = 0;
 const ENDING = 1;
 
-/** What the worker says to the gate. */
+/** The worker's messages to the gate. */
 export type ToGate =
   | { readonly kind: "credits"; readonly shared: SharedArrayBuffer }
   | { readonly kind: "end" };

@@ -1,5 +1,5 @@
 /**
- * What a worker and a handler's thread say to each other. Everything here survives structured cloning.
+ * The messages between a worker and a handler's thread. Everything here survives structured cloning.
  */
 import {
   ExitCodeError,

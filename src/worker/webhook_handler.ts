@@ -40,7 +40,7 @@ export interface WebhookRequest {
   readonly isAllowedAddress: (address: string) => boolean;
 }
 
-/** What was answered. */
+/** The answer. */
 export interface WebhookResponse {
   readonly status: number;
   /** The header `Retry-After`, if there was one. */
@@ -55,7 +55,7 @@ export class AddressRefusedError extends Error {
 /** The port for sending. It follows no redirect. @throws AddressRefusedError */
 export type SendWebhook = (request: WebhookRequest) => Promise<WebhookResponse>;
 
-/** What the queue puts into a delivery. */
+/** The payload of a delivery. */
 interface Delivery {
   readonly url: string;
   readonly event: string;

@@ -11,7 +11,7 @@ import { describeProblems, onlyFields } from "./schema_problems.ts";
 import { checkHost, WEBHOOK_TIMEOUT_MS } from "./webhook_handler.ts";
 import { withDefaults } from "./worker_options.ts";
 
-/** What can be configured from outside; the same as in `WorkerOptions`, and what the worker's queue and logs may take. */
+/** The settings that can come from outside; the same as in `WorkerOptions`, and what the worker's queue and logs may take. */
 export interface WorkerConfig {
   /** 1–200 characters, unique among the workers of a queue; default a random one. Environment: `HOLDFAST_WORKER_ID`. */
   readonly workerId: string | undefined;
@@ -21,9 +21,9 @@ export interface WorkerConfig {
   readonly leaseDurationMs: number;
   /** How many tasks run at the same time, 1–1000; default 4. Environment: `HOLDFAST_CONCURRENCY`. */
   readonly concurrency: number;
-  /** What this worker can do, a JSON object; default `{}`. Environment: `HOLDFAST_CAPABILITIES`, as JSON. */
+  /** The worker's capabilities, a JSON object; default `{}`. Environment: `HOLDFAST_CAPABILITIES`, as JSON. */
   readonly capabilities: Readonly<Record<string, unknown>>;
-  /** How often to look for due tasks at least, 1 to 60,000 ms; default 1000. Environment: `HOLDFAST_POLL_INTERVAL_MS`. */
+  /** The polling interval, 1 to 60,000 ms; default 1000. Environment: `HOLDFAST_POLL_INTERVAL_MS`. */
   readonly pollIntervalMs: number;
   /**
    * The hosts that webhooks may be delivered to, as in `WebhookOptions`; default none, and nothing is delivered. Environment:
@@ -82,7 +82,7 @@ const SETTINGS = onlyFields(FIELDS).partial();
 
 type Settings = z.output<typeof SETTINGS>;
 
-/** What the Python system's fields are called here. */
+/** The names here of the Python system's fields. */
 const PYTHON_FIELDS: Readonly<Record<string, string>> = Object.freeze({
   lease_duration_seconds: "lease_duration_ms, in milliseconds",
   poll_interval_seconds: "poll_interval_ms, in milliseconds",

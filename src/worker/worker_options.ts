@@ -26,7 +26,7 @@ export interface WorkerDefaults {
   readonly strategy: ClaimOrder;
   /** How long a lease lasts, in milliseconds. */
   readonly leaseDurationMs: number;
-  /** How often to look for due tasks at least, in milliseconds. */
+  /** The polling interval, in milliseconds. */
   readonly pollIntervalMs: number;
   /** How long running handlers may go on when the worker stops, in milliseconds. */
   readonly graceMs: number;
@@ -51,14 +51,14 @@ export interface WorkerOptions {
   readonly workerId?: string;
   /** How many tasks run at the same time, 1–1000; default 4. */
   readonly concurrency?: number;
-  /** What this worker can do; a task's compatibility pairs must all be here. Default `{}`. */
+  /** The worker's capabilities; a task's compatibility pairs must all be here. Default `{}`. */
   readonly capabilities?: Readonly<Record<string, unknown>>;
   /** Which due task comes first; default `priority`. */
   readonly strategy?: ClaimOrder;
   /** How long a lease lasts, renewed every third of it: 100 ms to 24 h; default 10,000 ms. */
   readonly leaseDurationMs?: number;
   /**
-   * How often to look for due tasks at least, 1 to 60,000 ms; default 1000. New tasks and those whose time comes are
+   * The polling interval, 1 to 60,000 ms; default 1000. New tasks and those whose time comes are
    * noticed anyway; this bounds what a clock that jumps can cost.
    */
   readonly pollIntervalMs?: number;
@@ -87,7 +87,7 @@ export type CommonSettings = Required<
   >
 >;
 
-/** What a worker works by. */
+/** The resolved options of a worker. */
 export type WorkerSettings = CommonSettings & Required<Pick<WorkerOptions, "workerId">>;
 
 /** The settings that are given, and the defaults of the others. */
