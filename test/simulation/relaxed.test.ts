@@ -8,15 +8,13 @@ import { simulate } from "./simulation.ts";
 import { addCounts, type Counts } from "./event_log.ts";
 import { effort } from "../support/effort.ts";
 
-/** Of the first seeds, those with relaxed durability. */
-const SCRIPTS: readonly Script[] = Array.from(
-  { length: effort("relaxedSeeds") },
-  (_, i) => scriptOf(i + 1),
-).filter(({ setup }) => setup.durability === "relaxed" && !setup.isBulky);
+/** Of the seeds 1 to 400, those with relaxed durability. */
+const SCRIPTS: readonly Script[] = Array.from({ length: 400 }, (_, i) => scriptOf(i + 1))
+  .filter(({ setup }) => setup.durability === "relaxed" && !setup.isBulky);
 
 Deno.test("relaxed durability: a power cut undoes the latest writes and no others", async () => {
   const counts: Counts = {};
-  for (const script of SCRIPTS) {
+  for (const script of SCRIPTS.filter(({ seed }) => seed <= effort("relaxedSeeds"))) {
     const outcome = await simulate(script);
     assertEquals(outcome.violations, [], `deno task sim --seed=${script.seed} --verbose`);
     addCounts(counts, outcome.counts);
