@@ -47,6 +47,7 @@ export { checkInstant, checkInteger, checkName } from "./domain/check.ts";
 export { CLAIM_ORDERS, type ClaimOrder, isClaimOrder } from "./domain/claim_order.ts";
 export { type CancelTimer, type Clock, sleep, systemClock } from "./domain/clock.ts";
 export type { Durability } from "./domain/durability.ts";
+export { FINAL_STATUSES, type FinalStatus } from "./domain/final_status.ts";
 export {
   CorruptionError,
   ExitCodeError,
@@ -232,6 +233,7 @@ export {
 export type { PartRequest } from "./queue/page_request.ts";
 export type { QueueSettings } from "./queue/queue_settings.ts";
 export type {
+  DependencyState,
   ParentRecord,
   QueueRecords,
   RecordImport,

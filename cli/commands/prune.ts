@@ -1,6 +1,7 @@
 /**
  * `holdfast prune`: deletes finished tasks for good, by age and count.
  */
+import { FINAL_STATUSES, type FinalStatus } from "../../src/mod.ts";
 import { type App, type Program, type Session, withDesk, writeJson, writeLine } from "../app.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { showingWork } from "../progress.ts";
@@ -9,7 +10,7 @@ import { duration, integerFrom, someOption } from "../options.ts";
 interface PruneOptions {
   readonly olderThan?: number;
   readonly keep?: number;
-  readonly status?: readonly ("completed" | "failed" | "cancelled")[];
+  readonly status?: readonly FinalStatus[];
 }
 
 /** Adds the command. */
@@ -27,7 +28,7 @@ export function addPruneCommand(program: Program, app: App): void {
       integerFrom(0, Number.MAX_SAFE_INTEGER),
     )
     .addOption(
-      someOption("--status <status...>", "only these", ["completed", "failed", "cancelled"]),
+      someOption("--status <status...>", "only these", FINAL_STATUSES),
     )
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => prune(session, options))

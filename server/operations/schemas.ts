@@ -2,7 +2,7 @@
  * Operating a queue over HTTP: statistics, health, pruning.
  */
 import { z } from "@hono/zod-openapi";
-import { HEALTH_CODES } from "../../src/mod.ts";
+import { FINAL_STATUSES, HEALTH_CODES } from "../../src/mod.ts";
 import { ErrorSchema } from "../http/error_schema.ts";
 import { countSchema, instantSchema } from "../http/fields.ts";
 
@@ -16,7 +16,7 @@ export const PruneBody = z.strictObject({
     description: "How many of each status stay, those that finished last",
     example: 1000,
   }),
-  statuses: z.array(z.enum(["completed", "failed", "cancelled"])).min(1).max(3).optional().openapi({
+  statuses: z.array(z.enum(FINAL_STATUSES)).min(1).max(FINAL_STATUSES.length).optional().openapi({
     description: "Only these; default all three",
     example: ["completed"],
   }),

@@ -6,6 +6,7 @@
  */
 import { CorruptionError, messageOf, StorageError } from "../domain/errors.ts";
 import { checkInteger } from "../domain/check.ts";
+import { newQueueId } from "../domain/queue_id.ts";
 import { Replica } from "../ledger/replica.ts";
 import { integrityProblems } from "../ledger/verify.ts";
 import {
@@ -95,7 +96,7 @@ export async function restoreBackup(
 ): Promise<RestoreReport> {
   const { replica } = await openBackup(backup);
   const tasks = countTasks(replica);
-  const queueId = crypto.getRandomValues(new Uint8Array(16)).toHex();
+  const queueId = newQueueId();
   const content = replica.export({ queueId, sequence: replica.identity!.sequence });
   replica.close();
   const storage = new DenoStorage(path, { presence: options.force ? "unseen" : "exclusive" });

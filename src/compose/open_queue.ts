@@ -1,12 +1,13 @@
 /**
  * Opening a queue: where the ports meet the platform.
  */
+import { newQueueId } from "../domain/queue_id.ts";
 import { writeBackup } from "./backups.ts";
 import { checkPath } from "../domain/check_path.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import type { Random } from "../domain/random.ts";
-import { checkInteger } from "../domain/check.ts";
-import type { Durability } from "../domain/durability.ts";
+import { checkInteger, checkOneOf } from "../domain/check.ts";
+import { DURABILITIES, type Durability } from "../domain/durability.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import { DenoStorage } from "../platform/deno_storage.ts";
@@ -65,7 +66,7 @@ export async function openQueue(where: string | QueueOptions): Promise<EmbeddedQ
     storage: storageOf(options),
     engine: await loadSqlJsEngine(),
     schema: QUEUE_SCHEMA,
-    newQueueId: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
+    newQueueId,
     clock,
     isReadOnly: options.readOnly,
     durability: checkDurability(options.durability),
@@ -136,12 +137,7 @@ function storageOf({ path, mustExist, readOnly, memory, storage }: QueueOptions)
 }
 
 function checkDurability(durability: string | undefined): Durability | undefined {
-  if (durability === undefined || durability === "full" || durability === "relaxed") {
-    return durability;
-  }
-  throw new TypeError(
-    `Cannot use ${JSON.stringify(durability)} as durability: allowed are full, relaxed`,
-  );
+  return durability === undefined ? undefined : checkOneOf(durability, DURABILITIES, "durability");
 }
 
 function checkLockWait(lockWaitMaxMs: number | undefined): number | undefined {

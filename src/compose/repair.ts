@@ -1,6 +1,7 @@
 /**
  * Repair: what can be salvaged of a damaged queue goes into a new file, and the damaged files stay as they are.
  */
+import { newQueueId } from "../domain/queue_id.ts";
 import { writeBackup } from "./backups.ts";
 import { type LostPart, salvage } from "../ledger/salvage.ts";
 import { DenoStorage } from "../platform/deno_storage.ts";
@@ -40,7 +41,6 @@ export async function repairQueue(
   const storage = new DenoStorage(path, { mustExist: true, presence });
   try {
     await storage.open();
-    const newQueueId = (): string => crypto.getRandomValues(new Uint8Array(16)).toHex();
     const engine = await loadSqlJsEngine();
     const salvaged = await salvage({ storage, engine, schema: QUEUE_SCHEMA, newQueueId });
     const { replica, sequence, records, lost } = salvaged;

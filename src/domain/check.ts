@@ -4,6 +4,11 @@
 import { toJsonText } from "./json.ts";
 import { TASK_LIMITS } from "./task.ts";
 
+/** Whether `value` is a number from 0 to 100. */
+export function isPercent(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= 100;
+}
+
 /** `percent` as it is. @throws TypeError when it is not a number; RangeError when it is not from 0 to 100. */
 export function checkPercent(percent: unknown): number {
   const needed = "a number from 0 to 100 is needed";
@@ -11,7 +16,7 @@ export function checkPercent(percent: unknown): number {
     const shown = JSON.stringify(percent) ?? typeof percent;
     throw new TypeError(`Cannot report progress ${shown}: ${needed}`);
   }
-  if (percent >= 0 && percent <= 100) return percent;
+  if (isPercent(percent)) return percent;
   throw new RangeError(`Cannot report progress ${percent}: ${needed}`);
 }
 

@@ -38,6 +38,11 @@ export function canonicalJson(value: unknown): string {
   });
 }
 
+/** Whether two JSON texts hold equal values, whatever the order of their keys. */
+export function isSameJson(a: string, b: string): boolean {
+  return a === b || canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
+}
+
 function checkJson(value: unknown, at: string, parents: object[], depth: number): void {
   switch (typeof value) {
     case "string":

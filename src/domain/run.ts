@@ -3,10 +3,11 @@
  */
 import type { RetryPolicy } from "./backoff.ts";
 import { messageOf } from "./errors.ts";
+import { FINAL_STATUSES } from "./final_status.ts";
 import type { Task, TaskStatus } from "./task.ts";
 
 /** Every status of a run. */
-export const RUN_STATUSES = ["queued", "running", "completed", "failed", "cancelled"] as const;
+export const RUN_STATUSES = ["queued", "running", ...FINAL_STATUSES] as const;
 
 /** Where a run is: a task's status, with `leased` called `running`. */
 export type RunStatus = typeof RUN_STATUSES[number];

@@ -5,10 +5,11 @@
  * by release or by rescue. Each status below says what moves a task in and out.
  */
 import type { RetryPolicy } from "./backoff.ts";
+import { FINAL_STATUSES, type FinalStatus } from "./final_status.ts";
 import type { Webhook } from "./webhook.ts";
 
 /** Every status, in the order of a task's life. */
-export const TASK_STATUSES = ["queued", "leased", "completed", "failed", "cancelled"] as const;
+export const TASK_STATUSES = ["queued", "leased", ...FINAL_STATUSES] as const;
 
 /**
  * Where a task is.
@@ -250,9 +251,12 @@ export function toLease(lease: LeaseLike): Lease {
 }
 
 /** Whether a task with this status will never run again unless it is retried by hand. */
-export function isFinal(status: TaskStatus): boolean {
+export function isFinal(status: TaskStatus): status is FinalStatus {
   return status !== "queued" && status !== "leased";
 }
+
+/** The message of a task that was cancelled by hand, and of its run. */
+export const CANCELLED_BY_USER = "Cancelled by user";
 
 /** Whether `text` names a status. */
 export function isTaskStatus(text: string): text is TaskStatus {

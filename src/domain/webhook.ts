@@ -1,9 +1,10 @@
 /**
  * Webhooks: a URL that is notified when a task has ended, and the ends that it is notified of.
  */
+import { FINAL_STATUSES, type FinalStatus } from "./final_status.ts";
 
 /** Every end that a webhook can tell of. */
-export const WEBHOOK_EVENTS = ["completed", "failed", "cancelled"] as const;
+export const WEBHOOK_EVENTS: typeof FINAL_STATUSES = FINAL_STATUSES;
 
 /** Characters of a webhook's URL. */
 export const WEBHOOK_URL_MAX_LENGTH = 2000;
@@ -34,7 +35,7 @@ export interface Webhook {
   /** An `http:` or `https:` URL of at most 2,000 characters, without user name and password. */
   readonly url: string;
   /** Which ends to tell of; default all three. */
-  readonly events?: readonly ("completed" | "failed" | "cancelled")[];
+  readonly events?: readonly FinalStatus[];
 }
 
 /** The type of the tasks that deliver webhooks; no other task may have it. */

@@ -4,10 +4,11 @@
  */
 import type { CancelTimer } from "../domain/clock.ts";
 import { asError, QueueFullError } from "../domain/errors.ts";
+import type { FinalStatus } from "../domain/final_status.ts";
 import type { Task } from "../domain/task.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import type { PruneReport } from "../queue/operator.ts";
-import type { PreparedPrune, PrunableStatus } from "../queue_policy/prune_request.ts";
+import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
 import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
@@ -147,7 +148,7 @@ export class Duties {
 
   /** One transaction after the other, so that other work goes on in between. */
   async #pruneStatus(
-    status: PrunableStatus,
+    status: FinalStatus,
     { keep, beforeMs }: { readonly keep: number; readonly beforeMs: number },
   ): Promise<number> {
     const bound = await this.#access.read((reader) => pruneBound(reader, status, keep));

@@ -7,6 +7,7 @@
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { checkPercent } from "../domain/check.ts";
 import { resultOfFailure } from "../domain/errors.ts";
+import { CANCELLED_BY_USER } from "../domain/task.ts";
 import { resolveGraceMs } from "../domain/grace_time.ts";
 import { failureMessage } from "../domain/kept_text.ts";
 import { exitCodeOf, type GivenRun, type Run, secondsBetween } from "../domain/run.ts";
@@ -17,7 +18,6 @@ import { IdleSignal } from "./idle_signal.ts";
 import { logUnshown } from "./manager_log.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import {
-  CANCELLED_BY_USER,
   closedError,
   knownRun,
   perform,

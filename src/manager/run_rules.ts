@@ -12,9 +12,6 @@ import type { TaskContext } from "../worker/handler_registry.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import type { TaskWork } from "./task_manager.ts";
 
-/** The message of a run that was cancelled. */
-export const CANCELLED_BY_USER = "Cancelled by user";
-
 /** The message of a run that was active when its process ended, and of which nothing else is known. */
 export const PROCESS_ENDED = "The process ended before this run did";
 

@@ -4,6 +4,7 @@
  * Both outputs are read at the same time and to their end, so that no program waits for a reader and nothing is lost. An
  * exit code is a result and never an error.
  */
+import { checkOneOf } from "../domain/check.ts";
 import { quotePath } from "../domain/errors.ts";
 import { sleep, systemClock } from "../domain/clock.ts";
 import { OutputLines } from "./output_lines.ts";
@@ -284,9 +285,5 @@ async function describeRun(processes: Processes, request: ProgramRequest): Promi
 
 /** The mode that is meant. @throws TypeError for one that does not exist. */
 export function checkMode(mode: string = "async"): ExecutionMode {
-  const known = EXECUTION_MODES.find((name) => name === mode);
-  if (known !== undefined) return known;
-  throw new TypeError(
-    `Cannot execute in mode ${JSON.stringify(mode)}: allowed are ${EXECUTION_MODES.join(", ")}`,
-  );
+  return checkOneOf(mode, EXECUTION_MODES, { doing: "execute in mode" });
 }

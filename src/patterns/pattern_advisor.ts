@@ -3,6 +3,7 @@
  *
  * The orchestrator asks it too, so what is recommended and what is done cannot differ.
  */
+import { checkOneOf } from "../domain/check.ts";
 
 /** The six patterns, in the order in which they are considered; the last fits always. */
 export const TASK_PATTERNS = [
@@ -176,9 +177,5 @@ export class PatternAdvisor {
 
 /** A pattern by its name. @throws TypeError that says which there are. */
 export function checkPattern(name: string): TaskPattern {
-  const known = TASK_PATTERNS.find((pattern) => pattern === name);
-  if (known !== undefined) return known;
-  throw new TypeError(
-    `Cannot use pattern ${JSON.stringify(name)}: allowed are ${TASK_PATTERNS.join(", ")}`,
-  );
+  return checkOneOf(name, TASK_PATTERNS, { doing: "use pattern" });
 }

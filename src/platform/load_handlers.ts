@@ -8,6 +8,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { checkOneOf } from "../domain/check.ts";
 import { messageOf, quotePath } from "../domain/errors.ts";
 import { entryName, type HandlerListEntry, parseHandlerList } from "../worker/handler_list.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
@@ -197,11 +198,7 @@ function toEntry(value: unknown): HandlerModuleEntry {
     throw new TypeError(`Cannot use its handler: it is a ${typeof entry.handler}, not a function`);
   }
   const { isolation = "none", permissions } = entry;
-  if (!ISOLATIONS.includes(isolation)) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(isolation)} as isolation: allowed are ${ISOLATIONS.join(", ")}`,
-    );
-  }
+  checkOneOf(isolation, ISOLATIONS, "isolation");
   if (permissions !== undefined && isolation !== "worker") {
     throw new TypeError(`its permissions need isolation "worker"`);
   }

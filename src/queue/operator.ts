@@ -3,6 +3,7 @@
  * health, pruning, and records to be carried elsewhere.
  */
 import type { ClaimOrder } from "../domain/claim_order.ts";
+import { FINAL_STATUSES, type FinalStatus } from "../domain/final_status.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
 import type { PartRequest } from "./page_request.ts";
 import type {
@@ -82,9 +83,7 @@ export const EXPLANATION_REASONS = [
   "next",
   "leased",
   "lease_expired",
-  "completed",
-  "failed",
-  "cancelled",
+  ...FINAL_STATUSES,
 ] as const;
 
 /** Why a task is where it is. */
@@ -231,7 +230,7 @@ export interface PruneRequest {
   /** How many of each status stay, those that finished last, 0 or more; default none. */
   readonly keep?: number;
   /** Only these final statuses; default all three. */
-  readonly statuses?: readonly ("completed" | "failed" | "cancelled")[];
+  readonly statuses?: readonly FinalStatus[];
 }
 
 /** The deleted tasks, counted. */
@@ -239,7 +238,7 @@ export interface PruneReport {
   /** Tasks, with their transitions, logs and idempotency keys. */
   readonly pruned: number;
   /** The same by status. */
-  readonly byStatus: Readonly<Record<"completed" | "failed" | "cancelled", number>>;
+  readonly byStatus: Readonly<Record<FinalStatus, number>>;
 }
 
 /** Running a queue. Every method rejects with `queue_closed` once the queue is closed. */

@@ -86,6 +86,12 @@ export interface ScheduleRecord
   readonly lastRunId: string | null;
 }
 
+/** How a child stands to a parent: `open` until the parent is final; then `ended_child` when it has ended the child, else `met`. */
+export type DependencyState = "open" | "met" | "ended_child";
+
+/** Every such state. */
+export const DEPENDENCY_STATES: readonly DependencyState[] = ["open", "met", "ended_child"];
+
 /** A task that a task waits for, or has waited for. */
 export interface ParentRecord {
   /** Its id; negative when it was gone already when the task was imported. */
@@ -95,7 +101,7 @@ export interface ParentRecord {
   /** The child's policy for when this parent fails or is cancelled. */
   readonly onFailure: ParentFailurePolicy;
   /** `open` until it is final; then `ended_child` when it has ended the child, else `met`. */
-  readonly state: "open" | "met" | "ended_child";
+  readonly state: DependencyState;
 }
 
 /** A task with its payload and result as the JSON texts that are stored, with its parents and its webhook. */

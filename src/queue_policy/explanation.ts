@@ -2,6 +2,7 @@
  * Explanations that follow from the task and its workers alone: a reason, one sentence, and its data.
  */
 import { capabilitiesOf, missingPairs } from "../domain/capability.ts";
+import type { FinalStatus } from "../domain/final_status.ts";
 import type { Task } from "../domain/task.ts";
 import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
 
@@ -74,7 +75,7 @@ export function leased(task: Task, nowMs: number): Why {
 /** The task has ended. */
 export function finished(
   task: Task,
-  status: "completed" | "failed" | "cancelled",
+  status: FinalStatus,
 ): Why {
   const { id, attempts, maxAttempts, errorMessage, finishedAt, lockedBy } = task;
   const data = {

@@ -1,8 +1,8 @@
 /**
  * List requests, checked.
  */
-import { checkInteger } from "../domain/check.ts";
-import { isTaskStatus, TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import { checkInteger, checkOneOf } from "../domain/check.ts";
+import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { ListRequest } from "../queue/task_queue.ts";
 
 /** A checked `ListRequest`. */
@@ -18,11 +18,7 @@ export interface PreparedList {
 /** Checks a request. @throws TypeError, RangeError */
 export function prepareList(request: ListRequest): PreparedList {
   const { status = null, type = null } = request;
-  if (status !== null && !isTaskStatus(status)) {
-    throw new TypeError(
-      `Cannot list status ${JSON.stringify(status)}: allowed are ${TASK_STATUSES.join(", ")}`,
-    );
-  }
+  if (status !== null) checkOneOf(status, TASK_STATUSES, { doing: "list status" });
   const { listDefault, listMax } = TASK_LIMITS;
   return {
     status,

@@ -1,7 +1,7 @@
 /**
  * New schedules: what a caller gives, checked before any effect, in the form in which it is stored.
  */
-import { checkInteger, checkName } from "../domain/check.ts";
+import { checkInteger, checkName, checkOneOf } from "../domain/check.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import {
   CATCH_UP_POLICIES,
@@ -100,13 +100,7 @@ function checkTime(
 }
 
 function checkCatchUp({ catchUp = "once", everyMs }: NewSchedule): CatchUpPolicy {
-  if (!CATCH_UP_POLICIES.includes(catchUp)) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(catchUp)} as catchUp: allowed are ${
-        CATCH_UP_POLICIES.join(", ")
-      }`,
-    );
-  }
+  checkOneOf(catchUp, CATCH_UP_POLICIES, "catchUp");
   if (catchUp === "all" && everyMs !== undefined) {
     throw new TypeError(
       'Cannot use "all" as catchUp with everyMs: an interval begins when a task has ended, so only one can be missed',

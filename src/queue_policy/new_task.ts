@@ -21,18 +21,24 @@ import {
 import { type PreparedWebhook, prepareWebhook, WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { EnqueueOptions } from "../queue/task_queue.ts";
 
-/** A checked `NewTask`, in the forms of its columns. */
-export interface PreparedTask {
-  readonly type: string;
+/** What a task says of itself alone, checked, in the forms of its columns. */
+export interface StorableTask {
+  /** `null` for one that the queue makes. */
   readonly runId: string | null;
+  readonly type: string;
   readonly priority: number;
   readonly payload: string;
   readonly compatibility: string;
   readonly maxAttempts: number;
+  /** `null` for now. */
   readonly runAfterMs: number | null;
   readonly idempotencyKey: string | null;
   readonly retryPolicy: string | null;
   readonly timeoutMs: number | null;
+}
+
+/** A checked `NewTask`. */
+export interface PreparedTask extends StorableTask {
   readonly dependsOn: readonly TaskReference[];
   readonly onParentFailure: ParentFailurePolicy;
   readonly webhook: PreparedWebhook | null;

@@ -1,6 +1,7 @@
 /**
  * What an export may do, what it refuses, and what it came to.
  */
+import { checkOneOf } from "../domain/check.ts";
 import { TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { TaskRecord } from "../queue/records.ts";
 import {
@@ -72,11 +73,7 @@ export function lossesOfLines({ statuses }: ExportOptions): readonly string[] {
 
 /** @throws TypeError */
 export function checkOptions({ format, output }: ExportOptions): void {
-  if (!TRANSFER_FORMATS.includes(format)) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(format)} as format: allowed are ${TRANSFER_FORMATS.join(", ")}`,
-    );
-  }
+  checkOneOf(format, TRANSFER_FORMATS, "format");
   const isPlace = typeof output === "string" ? output.trim() !== "" : format === "ndjson";
   if (!isPlace) throw new TypeError(`Cannot export ${format} without the path of a new file`);
 }

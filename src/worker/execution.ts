@@ -7,7 +7,7 @@
 import { checkPercent } from "../domain/check.ts";
 import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
 import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
-import type { Task, TaskStatus } from "../domain/task.ts";
+import { CANCELLED_BY_USER, type Task, type TaskStatus } from "../domain/task.ts";
 import type { ParentResult, TaskQueue } from "../queue/task_queue.ts";
 import {
   checkPayloadAsync,
@@ -339,7 +339,7 @@ export class Execution {
   #describe(interruption: Interruption): string {
     switch (interruption) {
       case "cancelled":
-        return "Cancelled by user";
+        return CANCELLED_BY_USER;
       case "lease_lost":
         return "The lease was lost";
       case "stopping":

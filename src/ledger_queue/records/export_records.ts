@@ -1,7 +1,8 @@
 /**
  * Exporting: the tasks of one moment, as records.
  */
-import { isTaskStatus, TASK_STATUSES, type TaskStatus } from "../../domain/task.ts";
+import { checkOneOf } from "../../domain/check.ts";
+import { TASK_STATUSES, type TaskStatus } from "../../domain/task.ts";
 import type { Webhook } from "../../domain/webhook.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type {
@@ -19,11 +20,7 @@ import { recordOfRow } from "./task_record.ts";
 
 /** The statuses that are asked for. @throws TypeError */
 export function prepareRecordRequest({ statuses = TASK_STATUSES }: RecordRequest): TaskStatus[] {
-  const wrong = statuses.find((status) => !isTaskStatus(status));
-  if (wrong === undefined) return [...statuses];
-  throw new TypeError(
-    `Cannot export status ${JSON.stringify(wrong)}: allowed are ${TASK_STATUSES.join(", ")}`,
-  );
+  return statuses.map((status) => checkOneOf(status, TASK_STATUSES, { doing: "export status" }));
 }
 
 /** Everything that is carried. */

@@ -6,7 +6,7 @@
  * that is there, or one that was there and is gone, or a conflict. Nothing is stored when there is a conflict.
  */
 import { messageOf } from "../../domain/errors.ts";
-import { canonicalJson } from "../../domain/json.ts";
+import { isSameJson } from "../../domain/json.ts";
 import { isMadeUpRunId, makeUpRunId } from "../../domain/run_id.ts";
 import { isFinal, TASK_LIMITS, type TaskStatus } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
@@ -251,10 +251,6 @@ function isSameTask(row: SqlRow, record: PreparedRecord): boolean {
   return cell(row, "type") === record.type && key === record.idempotency_key &&
     secondOf(cell(row, "created_at_utc")) === secondOf(record.created_at_utc) &&
     isSameJson(cell(row, "payload") as string, record.payload);
-}
-
-function isSameJson(a: string, b: string): boolean {
-  return a === b || canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
 }
 
 function secondOf(atMs: SqlValue): number {

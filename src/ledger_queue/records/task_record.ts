@@ -4,7 +4,13 @@
  * JSON stays text, so what a program once wrote (a number of twenty digits) arrives as it was.
  */
 import { resolveRetryPolicy } from "../../domain/backoff.ts";
-import { checkInstant, checkInteger, checkName, checkPairs } from "../../domain/check.ts";
+import {
+  checkInstant,
+  checkInteger,
+  checkName,
+  checkPairs,
+  isPercent,
+} from "../../domain/check.ts";
 import { canonicalJson, toJsonText } from "../../domain/json.ts";
 import { clip } from "../../domain/kept_text.ts";
 import {
@@ -17,12 +23,9 @@ import {
 } from "../../domain/task.ts";
 import { type PreparedWebhook, prepareWebhook } from "../../domain/webhook.ts";
 import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
-import type { ParentRecord, TaskRecord } from "../../queue/records.ts";
+import { DEPENDENCY_STATES, type ParentRecord, type TaskRecord } from "../../queue/records.ts";
 import type { TaskColumn } from "../rows/schema.ts";
 import { cell, taskOfRow } from "../rows/task_row.ts";
-
-/** Every way that a child can stand to a parent. */
-const PARENT_STATES: readonly ParentRecord["state"][] = ["open", "met", "ended_child"];
 
 /** The columns that are made when a record is stored, and therefore not carried. */
 export type DerivedColumn = "is_ready" | "draw_key" | "waits_for";
@@ -182,11 +185,11 @@ function checkParent({ taskId, runId, onFailure, state }: ParentRecord): void {
   const { parentsMax, importedNumberMax } = TASK_LIMITS;
   checkInteger(taskId, "task id of a parent", -parentsMax, importedNumberMax);
   checkExactName(runId, "run id of a parent", TASK_LIMITS.runIdMaxLength);
-  if (!PARENT_FAILURE_POLICIES.includes(onFailure) || !PARENT_STATES.includes(state)) {
+  if (!PARENT_FAILURE_POLICIES.includes(onFailure) || !DEPENDENCY_STATES.includes(state)) {
     throw new TypeError(
       `Cannot use parent ${taskId}, ${JSON.stringify(state)} with policy ${
         JSON.stringify(onFailure)
-      }: allowed are ${PARENT_STATES.join(", ")} with ${PARENT_FAILURE_POLICIES.join(", ")}`,
+      }: allowed are ${DEPENDENCY_STATES.join(", ")} with ${PARENT_FAILURE_POLICIES.join(", ")}`,
     );
   }
 }
@@ -246,7 +249,7 @@ function checkText(text: unknown, what: string, maxLength: number): string {
 }
 
 function checkPercent(percent: unknown): number {
-  if (typeof percent === "number" && percent >= 0 && percent <= 100) return percent;
+  if (isPercent(percent)) return percent;
   throw new RangeError(`Cannot use ${percent} as progress: a number from 0 to 100 is needed`);
 }
 

@@ -3,26 +3,14 @@
  */
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
-import type { FirstLease } from "../../queue_policy/new_task.ts";
+import type { FirstLease, StorableTask } from "../../queue_policy/new_task.ts";
 import type { OperationContext } from "./context.ts";
 import { readinessOf } from "./lanes.ts";
 import { TASK_TABLE } from "./schema.ts";
 import type { TaskValues } from "./task_row.ts";
 
-/** A checked task, in the forms of its columns. */
-export interface InsertableTask {
-  /** `null` for one of ours. */
-  readonly runId: string | null;
-  readonly type: string;
-  readonly priority: number;
-  readonly payload: string;
-  readonly compatibility: string;
-  readonly maxAttempts: number;
-  /** `null` for now. */
-  readonly runAfterMs: number | null;
-  readonly idempotencyKey: string | null;
-  readonly retryPolicy: string | null;
-  readonly timeoutMs: number | null;
+/** A checked task that is ready to be inserted. */
+export interface InsertableTask extends StorableTask {
   /** How many parents it has to wait for. */
   readonly waitsFor: number;
   /** The worker that holds the task from the start; default none. */

@@ -1,7 +1,7 @@
 /**
  * Rows of `schedules`, by column.
  */
-import { canonicalJson } from "../../domain/json.ts";
+import { isSameJson } from "../../domain/json.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import type { CronTime } from "../../queue_policy/cron.ts";
@@ -83,12 +83,8 @@ export function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
 export function isSame(known: ScheduleRow, wanted: PreparedSchedule | ScheduleRow): boolean {
   return DEFINED.every((column) => {
     const [a, b] = [known[column], (wanted as Partial<ScheduleRow>)[column]];
-    return a === b || (column === "payload" && canonicalText(a!) === canonicalText(b!));
+    return a === b || (column === "payload" && isSameJson(String(a), String(b)));
   });
-}
-
-function canonicalText(json: SqlValue): string {
-  return canonicalJson(JSON.parse(String(json)));
 }
 
 /** When a schedule fires, as one string to compare. */

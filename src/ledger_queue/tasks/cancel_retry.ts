@@ -1,7 +1,7 @@
 /**
  * What a person does to a task: cancel it, or queue it again.
  */
-import type { TaskStatus } from "../../domain/task.ts";
+import { CANCELLED_BY_USER, type TaskStatus } from "../../domain/task.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "../rows/context.ts";
@@ -22,7 +22,7 @@ export function cancel(tx: Transaction, taskId: number, context: OperationContex
   noteTransition(tx, { id: taskId, nowMs }, "cancelled", note);
   const cancelled = updateTask(tx, row, {
     status: "cancelled",
-    error_message: "Cancelled by user",
+    error_message: CANCELLED_BY_USER,
     is_ready: 0,
     waits_for: 0,
     lease_until_utc: null,

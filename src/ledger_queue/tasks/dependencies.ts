@@ -10,10 +10,8 @@ import type { SqlRow } from "../../ledger/sql_engine.ts";
 import { beginOf, type PreparedPart } from "../../queue_policy/page_request.ts";
 import { fillPage } from "../rows/page.ts";
 import { DEPENDENCY_TABLE } from "../rows/schema.ts";
+import type { DependencyState } from "../../queue/records.ts";
 import type { ParentResult } from "../../queue/task_queue.ts";
-
-/** How a child stands to a parent; see `DEPENDENCY_TABLE`. */
-export type DependencyState = "open" | "met" | "ended_child";
 
 /** A task that another waits for. */
 export interface Dependency {

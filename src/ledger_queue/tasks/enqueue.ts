@@ -5,7 +5,7 @@
  * known, are the dependencies written, and children of parents that have failed already are ended.
  */
 import { QueueError } from "../../domain/errors.ts";
-import { canonicalJson } from "../../domain/json.ts";
+import { isSameJson } from "../../domain/json.ts";
 import { isFinal, type TaskReference, type TaskStatus } from "../../domain/task.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
@@ -191,9 +191,7 @@ function keyConflict(key: string, taskId: number, difference: string): QueueErro
 
 function isSameContent(row: SqlRow, task: PreparedTask): boolean {
   if (cell(row, "type") !== task.type) return false;
-  const payload = cell(row, "payload") as string;
-  return payload === task.payload ||
-    canonicalJson(JSON.parse(payload)) === canonicalJson(JSON.parse(task.payload));
+  return isSameJson(cell(row, "payload") as string, task.payload);
 }
 
 function checkRunId(tx: Transaction, runId: string | null): void {

@@ -9,12 +9,8 @@
 import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
-import {
-  DEPENDENCY_SQL,
-  type DependencyState,
-  failedParent,
-  markDependency,
-} from "./dependencies.ts";
+import type { DependencyState } from "../../queue/records.ts";
+import { DEPENDENCY_SQL, failedParent, markDependency } from "./dependencies.ts";
 import { laneOfRow, readinessOf } from "../rows/lanes.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { RecordBudget } from "../rows/record_budget.ts";

@@ -2,8 +2,8 @@
  * Pruning: finished tasks go for good, with their transitions; a few hundred in each transaction. One with a child that
  * is not final stays: the child may ask for its result.
  */
+import type { FinalStatus } from "../../domain/final_status.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
-import type { PrunableStatus } from "../../queue_policy/prune_request.ts";
 import { LOG_TABLE, TASK_TABLE } from "../rows/schema.ts";
 import { removeDependencies } from "./dependencies.ts";
 import { removeWebhook } from "./webhooks.ts";
@@ -36,7 +36,7 @@ export const PRUNE_SQL = {
 /** The last task of a status to go, for all that must stay; `undefined` when all stay. */
 export function pruneBound(
   reader: Reader,
-  status: PrunableStatus,
+  status: FinalStatus,
   keep: number,
 ): PruneBound | undefined {
   const [row] = reader.read(PRUNE_SQL.bound, [status, keep]);
@@ -46,7 +46,7 @@ export function pruneBound(
 /** Deletes up to `PRUNE_MAX` tasks of a status, the first finished first; their ids. */
 export function prune(
   tx: Transaction,
-  status: PrunableStatus,
+  status: FinalStatus,
   { bound, beforeMs }: { readonly bound: PruneBound; readonly beforeMs: number },
 ): number[] {
   const parameters = [status, beforeMs, bound.finishedAtMs, bound.id, PRUNE_MAX];
