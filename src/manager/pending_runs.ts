@@ -3,7 +3,6 @@
  *
  * A run that is cancelled on the way never begins, and one that the queue refuses fails with the queue's error.
  */
-import type { Clock } from "../domain/clock.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Run } from "../domain/run.ts";
 import type { NewTask, Task } from "../domain/task.ts";
@@ -15,7 +14,6 @@ import type { QueueFollower } from "./queue_follower.ts";
 /** The dependencies of pending runs. */
 export interface PendingRunsOptions {
   readonly queue: Pick<TaskQueue, "enqueue">;
-  readonly clock: Clock;
   /** Follows every run, and its task. */
   readonly follower: QueueFollower;
   /** Does the work of runs that have a handler of their own. */
@@ -34,9 +32,6 @@ export interface PendingRun {
   /** Cancelled while it was pending, so its work must not begin. */
   cancelled: boolean;
 }
-
-/** How long no worker may begin a run that was cancelled before it was stored; cancelling takes one more commit. */
-const CANCEL_LEAD_MS = 1000;
 
 const NOT_STORED = Promise.resolve(null);
 
@@ -60,10 +55,11 @@ export class PendingRuns {
     pending.stored = this.#store(pending, type);
   }
 
-  /** Cancels a run if it is pending: its work will not begin. */
+  /** Cancels a run if it is pending, and not cancelled already: its work will not begin. */
   cancel(runId: string): PendingRun | undefined {
     const pending = this.#pending.get(runId);
-    if (pending !== undefined) pending.cancelled = true;
+    if (pending === undefined || pending.cancelled) return undefined;
+    pending.cancelled = true;
     return pending;
   }
 
@@ -100,21 +96,15 @@ export class PendingRuns {
     }
   }
 
-  /** What this process was given it has from the start, unless it was cancelled meanwhile. */
+  /** What this process was given it has from the start; what was cancelled meanwhile is stored so, for no process to begin. */
   async #enqueue(pending: PendingRun, wanted: NewTask): Promise<Task> {
     const { queue, follower, ownWork } = this.#options;
     if (pending.handler !== null && !pending.cancelled) {
       return await ownWork.enqueue(wanted, (task) => this.#begin(pending, task));
     }
-    const runAfter = pending.cancelled ? this.#notYet() : undefined;
-    const { task } = await queue.enqueue({ ...wanted, runAfter });
+    const { task } = await queue.enqueue(wanted, { cancelled: pending.cancelled });
     follower.stored(task);
     return task;
-  }
-
-  /** What is cancelled before it is stored must not be done by another process before the queue knows. */
-  #notYet(): Date {
-    return new Date(this.#options.clock.nowMs() + CANCEL_LEAD_MS);
   }
 
   /** What the worker is to do for a task that it has; its run says that it runs by then. */

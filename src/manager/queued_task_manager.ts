@@ -9,7 +9,7 @@ import { QueueError } from "../domain/errors.ts";
 import { checkName } from "../domain/check.ts";
 import { resolveGraceMs } from "../domain/grace_time.ts";
 import type { GivenRun } from "../domain/run.ts";
-import { type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
+import { isFinal, type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
 import type { LogStore } from "../worker/log_store.ts";
@@ -94,7 +94,6 @@ export class QueuedTaskManager implements TaskManager {
     });
     this.#pending = new PendingRuns({
       queue,
-      clock: options.clock ?? systemClock,
       follower: this.#follower,
       ownWork: this.#ownWork,
       onRefused: (error) => this.#failure ??= { error },
@@ -174,6 +173,7 @@ export class QueuedTaskManager implements TaskManager {
     const pending = this.#pending.cancel(runId);
     const task = await (pending?.stored ?? this.#taskOf(runId));
     if (!task) return false;
+    if (isFinal(task.status)) return pending !== undefined && task.status === "cancelled";
     try {
       return await this.#cancel(runId, task.id);
     } catch (error) {

@@ -25,6 +25,11 @@ export interface EnqueueOptions {
    * stays as it is. Default: the task waits for a claim.
    */
   readonly leaseTo?: Pick<ClaimRequest, "workerId" | "leaseDurationMs">;
+  /**
+   * Cancels a new task in the transaction that stores it, so that no worker can begin it; one that its idempotency key names
+   * already stays as it is. Not together with `leaseTo`. Default false.
+   */
+  readonly cancelled?: boolean;
 }
 
 /** A worker's request for tasks. */

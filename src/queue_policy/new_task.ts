@@ -44,6 +44,8 @@ export interface PreparedTask extends StorableTask {
   readonly webhook: PreparedWebhook | null;
   /** The worker that the task is leased to from the start. */
   readonly leaseTo: FirstLease | null;
+  /** Whether it is cancelled from the start. */
+  readonly isCancelled: boolean;
 }
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
@@ -92,6 +94,7 @@ export function prepareTask(
     ),
     webhook: optional(task.webhook, prepareWebhook),
     leaseTo: optional(options.leaseTo, (leaseTo) => checkFirstLease(leaseTo, task)),
+    isCancelled: checkCancelled(options),
   };
 }
 
@@ -100,6 +103,18 @@ function checkReachable(runId: string): string {
   const checked = checkName(runId, "run id", TASK_LIMITS.runIdMaxLength);
   if (checked !== "." && checked !== "..") return checked;
   throw new TypeError(`Cannot use run id ${JSON.stringify(checked)}: no URL can name it`);
+}
+
+function checkCancelled({ cancelled = false, leaseTo }: EnqueueOptions): boolean {
+  if (typeof cancelled !== "boolean") {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(cancelled)} as cancelled: true or false is needed`,
+    );
+  }
+  if (cancelled && leaseTo !== undefined) {
+    throw new TypeError("Cannot use leaseTo together with cancelled: such a task never runs");
+  }
+  return cancelled;
 }
 
 function checkFirstLease(

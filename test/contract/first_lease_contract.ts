@@ -4,6 +4,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
+import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import type { EnqueueOptions, TaskChange } from "../../src/queue/task_queue.ts";
 import { behavioursOf, type UseQueue } from "./suite.ts";
 
@@ -27,6 +28,27 @@ export function firstLeaseContract(name: string, useQueue: UseQueue): void {
       assertEquals(held.lockedBy, "maker");
     },
   );
+
+  behaviour("enqueue() with cancelled stores a task that no worker can begin", async (queue) => {
+    const webhook = { url: "https://hooks.example.com/" };
+    const wanted = { type: "t", runId: "r", webhook, idempotencyKey: "k" };
+    const { task } = await queue.enqueue(wanted, { cancelled: true });
+    assertEquals([task.status, task.attempts, task.finishedAt !== null], ["cancelled", 0, true]);
+    assertEquals(await queue.claim({ workerId: "w", types: ["t"], limit: 10 }), []);
+    const kinds = (await queue.transitions(task.id)).map(({ kind }) => kind);
+    assertEquals(kinds, ["enqueued", "cancelled"]);
+    assertEquals((await queue.list({ type: WEBHOOK_TYPE })).length, 1);
+    const child = await queue.enqueue({ type: "u", dependsOn: ["r"] });
+    assertEquals(child.task.status, "failed");
+    assertEquals((await queue.enqueue(wanted)).task.status, "cancelled");
+    assertEquals([await queue.cancel(task.id), await queue.retry(task.id)], [false, true]);
+    assertEquals((await queue.enqueue(wanted, { cancelled: true })).task.status, "queued");
+    await assertRejects(
+      () => queue.enqueue({ type: "t" }, { cancelled: true, leaseTo: LEASE_TO }),
+      TypeError,
+      "leaseTo together with cancelled",
+    );
+  });
 
   behaviour("a task that was leased at once is claimed by no other worker", async (queue) => {
     const { task } = await queue.enqueue({ type: "t" }, { leaseTo: LEASE_TO });

@@ -141,5 +141,6 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
       ? null
       : { url: String(row.webhook_url), events: String(row.webhook_events) },
     leaseTo: null,
+    isCancelled: false,
   };
 }

@@ -15,6 +15,7 @@ import type { OperationContext } from "../rows/context.ts";
 import { type InsertableTask, insertTask } from "../rows/insert_task.ts";
 import { cell, oncePerRow, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
+import { cancel } from "./cancel_retry.ts";
 import { addDependency, dependenciesOf, type Dependency, stateFor } from "./dependencies.ts";
 import { findParents, type Parentage } from "./parents.ts";
 import { endByParent, propagate } from "./propagate.ts";
@@ -44,7 +45,15 @@ export function enqueueAll(
     if (task.idempotencyKey !== null) known.set(task.idempotencyKey, stored.row);
     return stored;
   });
-  return connect(tx, { tasks, parentages, enqueued }, context);
+  const stored = connect(tx, { tasks, parentages, enqueued }, context);
+  return stored.map((each, i) => tasks[i]!.isCancelled ? cancelled(tx, each, context) : each);
+}
+
+/** A new task that is cancelled from the start. */
+function cancelled(tx: Transaction, stored: Enqueued, context: OperationContext): Enqueued {
+  if (!stored.created) return stored;
+  cancel(tx, idOf(stored), context);
+  return { ...stored, row: rowOfTask(tx, idOf(stored)) };
 }
 
 /** A batch whose rows are there. */
