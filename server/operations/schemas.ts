@@ -62,7 +62,7 @@ export const StatsSchema = z.object({
   storage: z.union([StorageSchema, z.null()]),
 }).openapi("QueueStats");
 
-/** Something that is not as it should be. */
+/** One problem of a queue. */
 const healthReasonSchema = z.object({
   code: z.enum(HEALTH_CODES).openapi({ example: "oldest_due_waits" }),
   severity: z.enum(["degraded", "unhealthy"]).openapi({ example: "degraded" }),

@@ -18,7 +18,7 @@ import type { Resources } from "../patterns/resource_pool.ts";
 import { Orchestrator } from "../patterns/task_orchestrator.ts";
 import { denoProcesses } from "../platform/deno_processes.ts";
 
-/** How a `PeriodicTaskManager` tells the time. */
+/** The clock of a `PeriodicTaskManager`. */
 export interface PeriodicTaskManagerOptions {
   /** Time and timers; default the system's. */
   readonly clock?: Clock;

@@ -159,7 +159,7 @@ export function isNamed(thrown: unknown, name: string): thrown is Error {
   return looked(() => thrown instanceof Error && thrown.name === name) ?? false;
 }
 
-/** The exit code that an `ExitCodeError` tells; `null` for anything else; the code of a foreign error must be an integer. */
+/** The exit code in an `ExitCodeError`; `null` for anything else; the code of a foreign error must be an integer. */
 export function exitCodeOf(thrown: unknown): number | null {
   if (!isNamed(thrown, "ExitCodeError")) return null;
   const exitCode = looked(() => (thrown as Partial<ExitCodeError>).exitCode);
@@ -200,7 +200,7 @@ export function invariant(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(`Bug in Holdfast: ${what}`);
 }
 
-/** What `look` gives; nothing when what was thrown throws itself at being looked at, as a revoked proxy or a getter can. */
+/** The value of `look`; nothing when reading the thrown value throws itself, as a revoked proxy or a getter can. */
 export function looked<T>(look: () => T): T | undefined {
   try {
     return look();

@@ -105,7 +105,7 @@ const WEBHOOK_FIELDS: Readonly<Record<keyof Webhook, TaskField>> = Object.freeze
     kind: "choices",
     choices: WEBHOOK_EVENTS,
     defaultText: "all three",
-    help: "which ends to tell of",
+    help: "which ends to report",
     example: ["completed", "failed"],
   },
 });
@@ -200,14 +200,14 @@ export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.fr
     kind: "choice",
     choices: PARENT_FAILURE_POLICIES,
     default: PARENT_FAILURE_POLICIES[0],
-    help: "what becomes of it when a parent fails or is cancelled",
+    help: "the policy for when a parent fails or is cancelled",
     example: "fail",
   },
   webhook: {
     kind: "object",
     fields: WEBHOOK_FIELDS,
     defaultText: "none",
-    help: "tells a URL when the task has ended; a worker must allow its host",
+    help: "a URL that gets a report when the task has ended; a worker must allow its host",
   },
 });
 

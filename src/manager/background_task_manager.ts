@@ -205,7 +205,7 @@ export class BackgroundTaskManager implements TaskManager {
     if (this.#isCurrent(active)) this.#show(active.run, { progressPercent: percent });
   }
 
-  /** What goes wrong here is this run's own trouble: its work goes on, and so do the others. */
+  /** An error here concerns this run alone: its work goes on, and so do the others. */
   #show(run: Run, state: Partial<Run>): void {
     try {
       Object.assign(run, state);

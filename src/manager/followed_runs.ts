@@ -98,7 +98,7 @@ export class FollowedRuns {
     return seen?.taskId === id && seen.leaseToken >= leaseToken;
   }
 
-  /** Shows the progress that a change tells of; `false` when more than that may have changed. */
+  /** Shows the progress in a change; `false` when more than that may have changed. */
   showProgress(change: TaskChange): boolean {
     const run = this.#registry.getRun(change.runId);
     if (run === undefined || !this.#showsStateOf(run, change)) return false;
@@ -157,7 +157,7 @@ export class FollowedRuns {
     this.#active.delete(run.runId);
   }
 
-  /** What goes wrong here is this run's own trouble, and not that of those that are read with it. */
+  /** An error here concerns this run alone, and not those that are read with it. */
   #show(run: Run, change: () => void): void {
     try {
       change();

@@ -1,7 +1,7 @@
 /**
  * QueuedTaskManager: the TaskManager on a durable queue.
  *
- * `startTask` answers before its task is on disk; `flush` tells when it is. The queue is the truth: runs follow it,
+ * `startTask` answers before its task is on disk; `flush` resolves when it is. The queue is the truth: runs follow it,
  * whichever process works on them, and after a restart the active runs are the queue's.
  */
 import { type Clock, systemClock } from "../domain/clock.ts";
@@ -270,7 +270,7 @@ export class QueuedTaskManager implements TaskManager {
   /**
    * Resolves when every run started so far is on disk.
    *
-   * @throws The first error since the last `flush` that kept a run from being stored; each such run tells its own. After
+   * @throws The first error since the last `flush` that kept a run from being stored; each such run shows its own. After
    * the constructor also the error that kept the active runs from being read at first.
    */
   async flush(): Promise<void> {

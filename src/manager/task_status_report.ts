@@ -1,5 +1,5 @@
 /**
- * Where a task is, as a manager tells it.
+ * The status of a task, as a manager reports it.
  */
 import type { Task, TaskStatus } from "../domain/task.ts";
 

@@ -48,7 +48,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
   readonly heartbeatAt: Date;
   /** How many tasks it holds leases of. */
   readonly leasedTasks: number;
-  /** How many of its `concurrency` slots are in use. What a task manager was given to run itself takes none. */
+  /** How many of its `concurrency` slots are in use. Work that a task manager was given itself takes none. */
   readonly slotsInUse: number;
   /** How many of them by each type in `typeLimits`. */
   readonly typeSlotsInUse: Readonly<Record<string, number>>;
@@ -68,7 +68,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
  */
 export type ExplanationReason = typeof EXPLANATION_REASONS[number];
 
-/** Every reason why a task is where it is, the first question first. */
+/** Every reason why a task is where it is, in the order in which they are checked. */
 export const EXPLANATION_REASONS = [
   "waiting_for_parents",
   "scheduled",
@@ -124,7 +124,7 @@ export interface DurationSummary {
 
 /** The transitions within the window. */
 export interface WindowMetrics {
-  /** How far was looked back, in milliseconds; less than asked for when `isTruncated`. */
+  /** The window's length, in milliseconds; less than asked for when `isTruncated`. */
   readonly windowMs: number;
   /** Whether more than 100,000 transitions happened, of which the latest were counted. */
   readonly isTruncated: boolean;
@@ -162,7 +162,7 @@ export interface WindowMetrics {
   readonly runMs: DurationSummary;
 }
 
-/** How the queue goes. */
+/** The queue's metrics. */
 export interface QueueMetrics {
   /** When this was measured. */
   readonly at: Date;
@@ -184,10 +184,10 @@ export interface QueueMetrics {
   readonly workers: Readonly<Record<WorkerState, number>>;
 }
 
-/** How a queue is. */
+/** The verdict on a queue. */
 export type Verdict = "healthy" | "degraded" | "unhealthy";
 
-/** Everything that can be wrong with a queue; `HEALTH_THRESHOLDS` says when. */
+/** Every problem that a queue can have; `HealthThresholds` says when. */
 export const HEALTH_CODES = [
   "no_active_worker",
   "oldest_due_waits",
@@ -200,9 +200,9 @@ export const HEALTH_CODES = [
   "clock_put_back",
 ] as const;
 
-/** Something that is not as it should be. */
+/** One problem of a queue. */
 export interface HealthReason {
-  /** What, for programs. */
+  /** Its code, for programs. */
   readonly code: typeof HEALTH_CODES[number];
   /** How bad it is. */
   readonly severity: "degraded" | "unhealthy";
@@ -210,19 +210,19 @@ export interface HealthReason {
   readonly message: string;
 }
 
-/** How a queue is, and why. */
+/** The health of a queue: a verdict, and why. */
 export interface QueueHealth {
   /** The worst severity among the reasons; `healthy` without any. */
   readonly verdict: Verdict;
   /** Empty when healthy. */
   readonly reasons: readonly HealthReason[];
-  /** When this was judged. */
+  /** When the verdict was made. */
   readonly at: Date;
 }
 
 /**
  * Which finished tasks to delete. At least one of `olderThanMs` and `keep` is needed; with both, a task goes only when
- * both say so.
+ * both apply.
  */
 export interface PruneRequest {
   /** Only tasks that finished longer ago than this, in milliseconds, 0 or more; default any. */
@@ -241,7 +241,7 @@ export interface PruneReport {
   readonly byStatus: Readonly<Record<FinalStatus, number>>;
 }
 
-/** Running a queue. Every method rejects with `queue_closed` once the queue is closed. */
+/** Operating a queue. Every method rejects with `queue_closed` once the queue is closed. */
 export interface QueueOperator {
   /** Notes that a worker lives; durable once it resolves. @throws TypeError, RangeError */
   heartbeat(worker: WorkerBeat): Promise<void>;
@@ -293,7 +293,7 @@ export interface QueueOperator {
   fireSchedules(): Promise<Task[]>;
   /** How the queue goes. @throws RangeError */
   metrics(request?: MetricsRequest): Promise<QueueMetrics>;
-  /** How the queue is, by `HEALTH_THRESHOLDS`. */
+  /** The health of the queue, by its thresholds (`HEALTH_THRESHOLDS` by default). */
   health(): Promise<QueueHealth>;
   /**
    * Deletes finished tasks for good, in transactions of at most 500; one with a child that is not final stays. Nothing is

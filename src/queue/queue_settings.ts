@@ -31,11 +31,11 @@ export interface QueueSettings {
    */
   readonly lockWaitMaxMs?: number;
   /**
-   * Which finished tasks are deleted by themselves, looked at every minute: each rule is what `prune` takes, for example
+   * Which finished tasks are deleted automatically, applied every minute: each rule is what `prune` takes, for example
    * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
    */
   readonly retention?: readonly PruneRequest[];
-  /** When `health()` is no longer content; default `HEALTH_THRESHOLDS`, also for each that is left out. */
+  /** When `health()` reports a problem; default `HEALTH_THRESHOLDS`, also for each that is left out. */
   readonly health?: Partial<HealthThresholds>;
 }
 

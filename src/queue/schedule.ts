@@ -1,5 +1,5 @@
 /**
- * Schedules: tasks that are enqueued by the clock. What they are, as callers give and see them.
+ * Schedules: tasks that are enqueued by the clock, as callers give and see them.
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { NewTask } from "../domain/task.ts";
@@ -20,7 +20,7 @@ export const CATCH_UP_POLICIES = ["once", "skip", "all"] as const;
  */
 export type CatchUpPolicy = typeof CATCH_UP_POLICIES[number];
 
-/** The bounds of a schedule's fields, and what they are by default. */
+/** The bounds and defaults of a schedule's fields. */
 export const SCHEDULE_LIMITS: {
   readonly idMaxLength: number;
   readonly everyMinMs: number;
@@ -35,7 +35,7 @@ export const SCHEDULE_LIMITS: {
   /** The shortest and the longest interval, in milliseconds. */
   everyMinMs: 1000,
   everyMaxMs: 366 * 24 * 3_600_000,
-  /** How many missed instants can be made up for, and how many are when nothing is said. */
+  /** The bounds and the default of `catchUpMax`. */
   catchUpMax: 1000,
   catchUpDefault: 100,
   /** An instant that came no longer ago than this, in milliseconds, is late and not missed. */
@@ -89,7 +89,7 @@ export interface Schedule {
   readonly everyMs: number | null;
   /** The expression; `null` with `everyMs`. */
   readonly cron: string | null;
-  /** Where its clock stands. */
+  /** The time zone of its expression. */
   readonly timeZone: string;
   /** The policy for missed instants. */
   readonly catchUp: CatchUpPolicy;

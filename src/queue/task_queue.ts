@@ -50,13 +50,13 @@ export interface ClaimRequest {
   readonly taskId?: number;
 }
 
-/** How to fail a task. */
+/** Options of `fail`. */
 export interface FailOptions {
   /** The handler's retry policy; the task's own takes precedence over it. Default the queue's. */
   readonly retryPolicy?: Partial<RetryPolicy>;
   /**
-   * After how many attempts a failure is final for the handler, 1–100, when the task allows more; default the task's own.
-   * `explain` names it from then on.
+   * Executions that the handler allows, 1–100, where the task allows more; default the task's own number.
+   * `explain` names this number from then on.
    */
   readonly maxAttempts?: number;
 }
@@ -69,7 +69,7 @@ export interface ListRequest {
   readonly type?: string;
   /** How many at most, 1–1000; default 100. Fewer come when they are large. */
   readonly limit?: number;
-  /** How many to pass over, 0 or more: those of the pages before, as many as came; default 0. */
+  /** How many to skip, 0 or more: as many as the pages before had together; default 0. */
   readonly offset?: number;
   /** Only tasks with a lower id: the last one of the page before; default all. */
   readonly beforeId?: number;
@@ -125,7 +125,7 @@ export interface TaskChange {
   readonly progress: number | null;
 }
 
-/** Tasks that changed, in order; or `"reset"`: anything may have changed, look again. */
+/** Tasks that changed, in order; or `"reset"`: anything may have changed, read again. */
 export type TaskChanges = readonly TaskChange[] | "reset";
 
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
@@ -149,12 +149,12 @@ export interface TaskQueue extends QueueOperator {
   getByRunId(runId: string): Promise<Task | undefined>;
   /**
    * Tasks, newest first: as many as `limit` says, or fewer, one at least, when together they have more than 16 Mi characters.
-   * So a page that is shorter than `limit` need not be the last; there is nothing behind the one that is empty.
+   * So a page that is shorter than `limit` need not be the last; an empty page is.
    */
   list(request?: ListRequest): Promise<Task[]>;
   /**
    * The outcomes of a task's parents, in the order of its `dependsOn`: all, or fewer, one at least, when together their results
-   * have more than 16 Mi characters. The next ones are those from `offset` on; there is nothing behind the page that is empty.
+   * have more than 16 Mi characters. The next ones are those from `offset` on; an empty page is the last.
    *
    * @throws TypeError, RangeError. @throws QueueError `task_not_found`.
    */
@@ -189,14 +189,14 @@ export interface TaskQueue extends QueueOperator {
    */
   retry(id: number): Promise<boolean>;
   /**
-   * Returns tasks whose lease expired to the queue, or fails them when attempts are used up; goes on with telling children
+   * Returns tasks whose lease expired to the queue, or fails them when attempts are used up; goes on with notifying children
    * of their parents where there were too many for one transaction. Also done every second by itself.
    */
   rescue(): Promise<Task[]>;
   /** The queue in numbers. */
   stats(): Promise<QueueStats>;
   /**
-   * Calls `listener` soon after every change, by whichever process: at once for a change of this process, later for
+   * Calls `listener` soon after every change, of any process: at once for a change of this process, later for
    * another's. Several changes to one task may arrive as one. Returns a function that stops it.
    */
   watch(listener: (changes: TaskChanges) => void): () => void;

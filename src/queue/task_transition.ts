@@ -1,5 +1,5 @@
 /**
- * Transitions: what can happen to a task, as `transitions()` tells it and the table `task_logs` keeps it.
+ * Transitions: what can happen to a task, as `transitions()` gives it and the table `task_logs` keeps it.
  */
 
 /**
