@@ -412,9 +412,9 @@ export class Ledger {
   /** Says whether the replica stands at the journal's end, ready for an append; else it must be read anew. */
   #catchUp(): boolean {
     if (this.#follow() !== "current") return false;
-    const settled = this.#guardNow(() => this.#journal.settle(this.#visitor()));
-    if (settled !== "changed" && settled > 0) this.#tornTails++;
-    return settled !== "changed";
+    const prepared = this.#guardNow(() => this.#journal.prepareAppend(this.#visitor()));
+    if (prepared.isReady && prepared.cutBytes > 0) this.#tornTails++;
+    return prepared.isReady;
   }
 
   async #takeLock(): Promise<Lock> {

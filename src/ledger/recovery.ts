@@ -5,7 +5,8 @@
  * starts again, and must find a newer snapshot: segments are deleted only after that is in place.
  */
 import { CorruptionError, StorageError } from "../domain/errors.ts";
-import { Journal, type JournalVisitor, type ReadOutcome } from "../storage/journal.ts";
+import { Journal, type ReadOutcome } from "../storage/journal.ts";
+import type { JournalVisitor } from "../storage/journal_visitor.ts";
 import type { SegmentHeader } from "../storage/segment.ts";
 import { readSnapshot } from "../storage/snapshot.ts";
 import type { Storage } from "../storage/storage.ts";

@@ -120,7 +120,7 @@ export const PLACE_MUTANTS: readonly Mutant[] = [
   {
     name: "place: append to a journal whose durable end was replaced",
     file: "src/storage/journal.ts",
-    find: "    if (file !== undefined) this.#checkDurableThere(file);\n",
+    find: "    segment?.checkDurableThere();\n",
     replace: "",
     tests: MEANWHILE,
   },

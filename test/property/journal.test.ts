@@ -5,7 +5,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { CorruptionError } from "../../src/domain/errors.ts";
 import { decodeFrame, encodeFrame, type Frame, frameBytes } from "../../src/storage/frame.ts";
-import { Journal, type JournalStart, type JournalVisitor } from "../../src/storage/journal.ts";
+import { type AppendPreparation, Journal, type JournalStart } from "../../src/storage/journal.ts";
+import type { JournalVisitor } from "../../src/storage/journal_visitor.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import {
   SEGMENT_HEADER_BYTES,
@@ -122,7 +123,7 @@ Deno.test("a journal's records longer than its window are read whole, and cut wh
   disk.writeBytes(last.segment, disk.readBytes(last.segment)!.slice(0, last.to - 1));
   const reader = new Reader(disk, 6);
   assertEquals(reader.read(), ["a", long, "b", long]);
-  assertEquals(reader.settle(), last.to - 1 - last.from);
+  assertEquals(reader.prepareAppend(), { isReady: true, cutBytes: last.to - 1 - last.from });
 });
 
 Deno.test("a journal whose last segment is cut anywhere keeps every whole record, and goes on after the cut", async () => {
@@ -142,7 +143,7 @@ Deno.test("a journal whose last segment is cut anywhere keeps every whole record
         const reader = new Reader(disk, at);
         assertEquals(reader.read(), kept.map(({ text }) => text));
         const tailBytes = cut + rubbish.length - endOf(kept, name);
-        assertEquals(reader.settle(), tailBytes);
+        assertEquals(reader.prepareAppend(), { isReady: true, cutBytes: tailBytes });
         if (tailBytes > 0) torn++;
         assertEquals(disk.readBytes(name)!.length, endOf(kept, name));
         reader.journal.append(new TextEncoder().encode("after"));
@@ -176,11 +177,12 @@ Deno.test("a damaged record is corruption when a later one says that it was dura
         const reader = new Reader(disk, byte);
         assertEquals(reader.read(), before);
         if (!wasDurable) {
-          assertEquals(reader.settle(), bytes.length - damaged.from);
+          const cutBytes = bytes.length - damaged.from;
+          assertEquals(reader.prepareAppend(), { isReady: true, cutBytes });
           assertEquals(disk.readBytes(damaged.segment), bytes.slice(0, damaged.from));
           return;
         }
-        const error = assertThrows(() => reader.settle(), CorruptionError);
+        const error = assertThrows(() => reader.prepareAppend(), CorruptionError);
         assertEquals([error.path, error.offset], [`memory/${damaged.segment}`, damaged.from]);
         assertEquals(disk.readBytes(damaged.segment), bytes, "nothing may be overwritten");
       },
@@ -210,7 +212,7 @@ class Writer {
     const journal = Journal.open(new MemoryStorage(disk), START);
     assert(journal !== undefined);
     journal.read(IGNORE);
-    journal.settle(IGNORE);
+    journal.prepareAppend(IGNORE);
     return new Writer(journal, disk);
   }
 
@@ -269,8 +271,8 @@ class Reader implements JournalVisitor {
     return [...this.#texts];
   }
 
-  settle(): number | "changed" {
-    return this.journal.settle(this);
+  prepareAppend(): AppendPreparation {
+    return this.journal.prepareAppend(this);
   }
 
   segment(_header: SegmentHeader): void {

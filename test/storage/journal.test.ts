@@ -10,13 +10,13 @@ const VISITOR = { segment: (): void => {}, record: (): void => {} };
 Deno.test("an fsync vouches for records of others only once they were there under the lock", async () => {
   const disk = new MemoryDisk();
   const [writer, reader] = [openJournal(disk), openJournal(disk)];
-  await writer.settle(VISITOR);
+  writer.prepareAppend(VISITOR);
   writer.append(new Uint8Array(10));
   writer.append(new Uint8Array(10));
   assertEquals(reader.read(VISITOR), "current");
   await reader.sync();
   assertEquals([reader.sequence, reader.durableSequence], [2, 0]);
-  await reader.settle(VISITOR);
+  reader.prepareAppend(VISITOR);
   assertEquals([reader.sequence, reader.durableSequence], [2, 2]);
 });
 
