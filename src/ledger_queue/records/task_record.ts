@@ -8,6 +8,7 @@ import {
   checkInstant,
   checkInteger,
   checkName,
+  checkOneOf,
   checkPairs,
   isPercent,
 } from "../../domain/check.ts";
@@ -15,7 +16,6 @@ import { canonicalJson, toJsonText } from "../../domain/json.ts";
 import { clip } from "../../domain/kept_text.ts";
 import {
   isFinal,
-  isTaskStatus,
   PARENT_FAILURE_POLICIES,
   TASK_LIMITS,
   TASK_STATUSES,
@@ -51,6 +51,9 @@ export type PreparedRecord = Readonly<Record<CarriedColumn, SqlValue>> & {
   readonly webhook: PreparedWebhook | null;
 };
 
+/** Every status but `leased`: a lease holds in the queue that gave it. */
+const CARRIED_STATUSES = TASK_STATUSES.filter((status) => status !== "leased");
+
 /** Characters of a W3C `traceparent`. */
 const TRACE_PARENT_MAX_LENGTH = 100;
 
@@ -79,7 +82,7 @@ export function recordOfRow(
 export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): PreparedRecord {
   const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax, importedNumberMax } =
     TASK_LIMITS;
-  const status = checkStatus(record);
+  const status = checkOneOf(record.status, CARRIED_STATUSES, "status");
   const maxAttempts = checkInteger(
     record.maxAttempts,
     "maxAttempts",
@@ -192,13 +195,6 @@ function checkParent({ taskId, runId, onFailure, state }: ParentRecord): void {
       }: allowed are ${DEPENDENCY_STATES.join(", ")} with ${PARENT_FAILURE_POLICIES.join(", ")}`,
     );
   }
-}
-
-/** A lease holds in the queue that gave it. */
-function checkStatus({ status }: TaskRecord): TaskStatus {
-  if (typeof status === "string" && isTaskStatus(status) && status !== "leased") return status;
-  const allowed = TASK_STATUSES.filter((name) => name !== "leased").join(", ");
-  throw new TypeError(`Cannot use ${JSON.stringify(status)} as status: allowed are ${allowed}`);
 }
 
 /** A name that stays as it is: one that would be trimmed is refused. */
