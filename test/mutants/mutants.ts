@@ -5,11 +5,12 @@ import type { Mutant } from "./mutant.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
 
-/** The tests that prove what `src/storage`, `src/ledger` and `src/queue` promise; those of `src/worker` are named where they matter. */
+/** The tests that prove what `src/storage`, `src/ledger` and `src/ledger_queue` promise; those of `src/worker` are named where they matter. */
 export const SUITE: readonly string[] = [
   "test/ledger",
   "test/storage",
-  "test/queue",
+  "test/ledger_queue",
+  "test/queue_policy",
   "test/faults",
 ];
 
