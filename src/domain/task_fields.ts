@@ -5,7 +5,7 @@
  * Programs say `maxAttempts`, everything that is written says `max_attempts`: the second name is always made from the first.
  */
 import { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./backoff.ts";
-import { type NewTask, PARENT_FAILURE_POLICIES, TASK_LIMITS } from "./task.ts";
+import { type NewTask, PARENT_FAILURE_POLICIES, type Task, TASK_LIMITS } from "./task.ts";
 import { type Webhook, WEBHOOK_EVENTS, WEBHOOK_URL_MAX_LENGTH } from "./webhook.ts";
 
 /** What a field can hold. */
@@ -230,6 +230,19 @@ export const SCHEDULED_FIELD_NAMES = [
 
 /** The name of a field that a schedule gives to each of its tasks. */
 export type ScheduledFieldName = typeof SCHEDULED_FIELD_NAMES[number];
+
+/** The name of a field that a task keeps as it was given. */
+export type KeptFieldName = Exclude<keyof NewTask & keyof Task, "payload" | "runAfter" | "runId">;
+
+/** The names of the fields that a task keeps as they were given. */
+export const KEPT_FIELD_NAMES: readonly KeptFieldName[] = Object.freeze(
+  TASK_FIELD_NAMES.filter((name): name is KeptFieldName => TASK_FIELDS[name].isKept === true),
+);
+
+/** The names of those that a schedule gives to each of its tasks. */
+export const KEPT_IN_SCHEDULES: readonly (KeptFieldName & ScheduledFieldName)[] = Object.freeze(
+  SCHEDULED_FIELD_NAMES.filter((name) => name !== "payload" && name !== "webhook"),
+);
 
 /** The name of a field where it is written. */
 export function snakeName<Name extends string>(name: Name): SnakeName<Name> {

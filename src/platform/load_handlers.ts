@@ -10,6 +10,7 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { checkOneOf } from "../domain/check.ts";
 import { messageOf, quotePath } from "../domain/errors.ts";
+import { toRetryPolicy } from "../domain/task_fields.ts";
 import { entryName, type HandlerListEntry, parseHandlerList } from "../worker/handler_list.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
 import {
@@ -246,11 +247,7 @@ async function fromList(
 /** The options that the entry sets, and no others. */
 function optionsOf(entry: HandlerListEntry): HandlerOptions {
   const { description, version, retry_policy: retry, timeout_ms: timeoutMs, concurrency } = entry;
-  const retryPolicy = retry === undefined ? undefined : {
-    initialDelayMs: retry.initial_delay_ms,
-    multiplier: retry.multiplier,
-    maxDelayMs: retry.max_delay_ms,
-  };
+  const retryPolicy = retry && toRetryPolicy(retry);
   const options = { description, version, retryPolicy, timeoutMs, concurrency };
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

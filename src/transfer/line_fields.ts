@@ -3,7 +3,16 @@
  */
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { checkInstant } from "../domain/check.ts";
+import {
+  type KeptFieldName,
+  type SnakeName,
+  snakeName,
+  TASK_FIELDS,
+  toRetryPolicy,
+  toTaskBody,
+} from "../domain/task_fields.ts";
 import type { Webhook } from "../domain/webhook.ts";
+import type { TaskRecord } from "../queue/records.ts";
 
 /** A line, or an object in it, as JSON gives it. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -28,25 +37,35 @@ export function payloadTextOf({ payload }: { readonly payload?: unknown }): stri
   return payload === undefined ? "{}" : JSON.stringify(payload);
 }
 
-/** A retry policy as it is written. */
-export function policyFields(policy: RetryPolicy | null): Record<string, number> | null {
-  return policy && {
-    initial_delay_ms: policy.initialDelayMs,
-    multiplier: policy.multiplier,
-    max_delay_ms: policy.maxDelayMs,
-  };
+/** Kept fields of a task, or of a schedule's tasks, as they are written. */
+export function keptFields<Name extends KeptFieldName>(
+  record: Readonly<Record<Name, unknown>>,
+  names: readonly Name[],
+): Record<SnakeName<Name>, unknown> {
+  const fields = names.map((name) => [name, record[name]]);
+  return toTaskBody(Object.fromEntries(fields)) as Record<SnakeName<Name>, unknown>;
+}
+
+/** Kept fields that were written; what is missing has the value that a new task has. @throws TypeError, RangeError */
+export function keptFieldsOf<Name extends KeptFieldName>(
+  line: Fields,
+  names: readonly Name[],
+): Pick<TaskRecord, Name> {
+  const fields = names.map((name) => [name, keptFieldOf(name, line[snakeName(name)])]);
+  return Object.fromEntries(fields) as Pick<TaskRecord, Name>;
+}
+
+function keptFieldOf(name: KeptFieldName, value: unknown): unknown {
+  const { default: ofNewTask = null, isRequired } = TASK_FIELDS[name];
+  if (isRequired) return value;
+  return name === "retryPolicy" ? policyOf(value ?? null) : value ?? ofNewTask;
 }
 
 /** A retry policy that was written. @throws TypeError, RangeError */
-export function policyOf(value: unknown): RetryPolicy | null {
+function policyOf(value: unknown): RetryPolicy | null {
   if (value === null) return null;
   if (typeof value !== "object") throw new TypeError("retry_policy: a JSON object is needed");
-  const fields = value as Readonly<Record<string, number | undefined>>;
-  return resolveRetryPolicy({
-    initialDelayMs: fields.initial_delay_ms,
-    multiplier: fields.multiplier,
-    maxDelayMs: fields.max_delay_ms,
-  });
+  return resolveRetryPolicy(toRetryPolicy(value));
 }
 
 /** A webhook that was written; the queue checks its fields. @throws TypeError */

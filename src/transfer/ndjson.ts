@@ -5,16 +5,17 @@
  */
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, type TaskStatus } from "../domain/task.ts";
+import { KEPT_FIELD_NAMES, snakeName } from "../domain/task_fields.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import { makeUpRunId } from "../domain/run_id.ts";
 import type { ParentRecord, TaskRecord } from "../queue/records.ts";
 import {
   instantOf,
+  keptFields,
+  keptFieldsOf,
   optionalInstantOf,
   parseExactly,
   payloadTextOf,
-  policyFields,
-  policyOf,
   webhookOf,
 } from "./line_fields.ts";
 import { scheduleOfLine } from "./schedule_line.ts";
@@ -29,13 +30,10 @@ import {
 const FIELDS = [
   "id",
   "run_id",
-  "type",
-  "priority",
+  ...KEPT_FIELD_NAMES.map(snakeName),
   "payload",
-  "compatibility",
   "status",
   "attempts",
-  "max_attempts",
   "run_after_utc",
   "lease_until_utc",
   "reserved_at_utc",
@@ -46,12 +44,9 @@ const FIELDS = [
   "locked_by",
   "lease_token",
   "error_message",
-  "idempotency_key",
   "result",
   "progress_percent",
   "progress_message",
-  "retry_policy",
-  "timeout_ms",
   "trace_parent",
   "parents",
   "webhook",
@@ -72,13 +67,10 @@ export function lineOf(record: TaskRecord): string {
   const fields: Record<Field, unknown> = {
     id: record.id,
     run_id: record.runId,
-    type: record.type,
-    priority: record.priority,
+    ...keptFields(record, KEPT_FIELD_NAMES),
     payload: parseExactly(record.payloadText),
-    compatibility: record.compatibility,
     status: record.status,
     attempts: record.attempts,
-    max_attempts: record.maxAttempts,
     run_after_utc: record.runAfter,
     lease_until_utc: record.leaseUntil,
     reserved_at_utc: record.reservedAt,
@@ -89,12 +81,9 @@ export function lineOf(record: TaskRecord): string {
     locked_by: record.lockedBy,
     lease_token: record.leaseToken,
     error_message: record.errorMessage,
-    idempotency_key: record.idempotencyKey,
     result: record.resultText === null ? null : parseExactly(record.resultText),
     progress_percent: record.progress,
     progress_message: record.progressMessage,
-    retry_policy: policyFields(record.retryPolicy),
-    timeout_ms: record.timeoutMs,
     trace_parent: record.traceParent,
     parents: record.parents.map(({ taskId, runId, onFailure, state }) => {
       return { task_id: taskId, run_id: runId, on_failure: onFailure, state };
@@ -177,13 +166,10 @@ function recordOf(line: Line, exact: Line): TaskRecord {
   return {
     id: line.id as number,
     runId: (line.run_id ?? makeUpRunId(line.id)) as string,
-    type: line.type as string,
-    priority: (line.priority ?? 100) as number,
+    ...keptFieldsOf(line, KEPT_FIELD_NAMES),
     payloadText: payloadTextOf(exact),
-    compatibility: (line.compatibility ?? {}) as Readonly<Record<string, unknown>>,
     status,
     attempts: (line.attempts ?? 0) as number,
-    maxAttempts: (line.max_attempts ?? 5) as number,
     runAfter: optionalInstantOf(line, "run_after_utc") ?? createdAt,
     leaseUntil: optionalInstantOf(line, "lease_until_utc"),
     reservedAt: optionalInstantOf(line, "reserved_at_utc"),
@@ -194,14 +180,11 @@ function recordOf(line: Line, exact: Line): TaskRecord {
     lockedBy: (line.locked_by ?? null) as string | null,
     leaseToken: (line.lease_token ?? 0) as number,
     errorMessage: (line.error_message ?? null) as string | null,
-    idempotencyKey: (line.idempotency_key ?? null) as string | null,
     resultText: exact.result === undefined || exact.result === null
       ? null
       : JSON.stringify(exact.result),
     progress: (line.progress_percent ?? null) as number | null,
     progressMessage: (line.progress_message ?? null) as string | null,
-    retryPolicy: policyOf(line.retry_policy ?? null),
-    timeoutMs: (line.timeout_ms ?? null) as number | null,
     traceParent: (line.trace_parent ?? null) as string | null,
     parents: parentsOf(line.parents ?? []),
     webhook: webhookOf(line.webhook ?? null),

@@ -1,15 +1,16 @@
 /**
  * Schedules in NDJSON: a line `{"schedule": {…}}` each, with every field and where its clock stands.
  */
+import { KEPT_IN_SCHEDULES } from "../domain/task_fields.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import {
   type Fields,
   instantOf,
+  keptFields,
+  keptFieldsOf,
   optionalInstantOf,
   parseExactly,
   payloadTextOf,
-  policyFields,
-  policyOf,
   webhookOf,
 } from "./line_fields.ts";
 
@@ -18,13 +19,8 @@ export function scheduleLineOf(record: ScheduleRecord): string {
   return JSON.stringify({
     schedule: {
       id: record.id,
-      type: record.type,
+      ...keptFields(record, KEPT_IN_SCHEDULES),
       payload: parseExactly(record.payloadText),
-      priority: record.priority,
-      compatibility: record.compatibility,
-      max_attempts: record.maxAttempts,
-      retry_policy: policyFields(record.retryPolicy),
-      timeout_ms: record.timeoutMs,
       webhook: record.webhook,
       every_ms: record.everyMs,
       cron: record.cron,
@@ -53,13 +49,8 @@ export function scheduleOfLine(value: unknown, exact: unknown): ScheduleRecord {
   const createdAt = instantOf(line, "created_at_utc");
   return {
     id: line.id as string,
-    type: line.type as string,
+    ...keptFieldsOf(line, KEPT_IN_SCHEDULES),
     payloadText: payloadTextOf(exact as Fields),
-    priority: (line.priority ?? 100) as number,
-    compatibility: (line.compatibility ?? {}) as Fields,
-    maxAttempts: (line.max_attempts ?? 5) as number,
-    retryPolicy: policyOf(line.retry_policy ?? null),
-    timeoutMs: (line.timeout_ms ?? null) as number | null,
     webhook: webhookOf(line.webhook ?? null),
     everyMs: (line.every_ms ?? null) as number | null,
     cron: (line.cron ?? null) as string | null,

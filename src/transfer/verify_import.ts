@@ -2,7 +2,9 @@
  * Verifying an import: what is stored is read back and compared with the file.
  */
 import { StorageError } from "../domain/errors.ts";
+import { canonicalJson } from "../domain/json.ts";
 import { isMadeUpRunId } from "../domain/run_id.ts";
+import { KEPT_FIELD_NAMES, KEPT_IN_SCHEDULES, type KeptFieldName } from "../domain/task_fields.ts";
 import { prepareWebhook } from "../domain/webhook.ts";
 import type { RecordImport, ScheduleRecord, TaskRecord } from "../queue/records.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
@@ -44,18 +46,30 @@ export async function verify(
 
 /** It may have fired meanwhile. */
 function isSameSchedule(source: ScheduleRecord, stored: ScheduleRecord | undefined): boolean {
-  return stored !== undefined && stored.type === source.type &&
+  return stored !== undefined && keepsFields(source, stored, KEPT_IN_SCHEDULES) &&
     stored.payloadText === source.payloadText && stored.everyMs === source.everyMs &&
-    stored.priority === source.priority && stored.firings >= source.firings &&
+    isSameWebhook(source, stored) && stored.firings >= source.firings &&
     stored.createdAt.getTime() === source.createdAt.getTime();
 }
 
 function isSame(source: TaskRecord, stored: TaskRecord | undefined): boolean {
-  return stored !== undefined && stored.type === source.type &&
+  return stored !== undefined && keepsFields(source, stored, KEPT_FIELD_NAMES) &&
     stored.payloadText === source.payloadText && isSameRunId(source, stored) &&
-    stored.idempotencyKey === source.idempotencyKey && stored.priority === source.priority &&
-    stored.maxAttempts === source.maxAttempts && isSameWebhook(source, stored) &&
-    stored.createdAt.getTime() === source.createdAt.getTime();
+    isSameWebhook(source, stored) && stored.createdAt.getTime() === source.createdAt.getTime();
+}
+
+type HasWebhook = Pick<TaskRecord, "webhook">;
+
+/** Whether what a task keeps for ever is in both. */
+function keepsFields<Name extends KeptFieldName>(
+  source: Readonly<Record<Name, unknown>>,
+  stored: Readonly<Record<Name, unknown>>,
+  names: readonly Name[],
+): boolean {
+  return names.every((name) => {
+    const [wanted, found] = [source[name], stored[name]];
+    return wanted === found || canonicalJson(wanted) === canonicalJson(found);
+  });
 }
 
 /** A run id that was made up may have been made up anew. */
@@ -64,7 +78,7 @@ function isSameRunId(source: TaskRecord, stored: TaskRecord): boolean {
     (isMadeUpRunId(source) && isMadeUpRunId({ id: source.id, runId: stored.runId }));
 }
 
-function isSameWebhook({ webhook }: TaskRecord, stored: TaskRecord): boolean {
+function isSameWebhook({ webhook }: HasWebhook, stored: HasWebhook): boolean {
   const [wanted, found] = [webhook, stored.webhook].map((each) => each && prepareWebhook(each));
   return wanted?.url === found?.url && wanted?.events === found?.events;
 }

@@ -1,0 +1,65 @@
+/**
+ * The check after an import: every field that a task keeps as it was given is compared with the file.
+ */
+import { assertEquals, assertRejects } from "@std/assert";
+import { StorageError } from "../../src/domain/errors.ts";
+import { KEPT_FIELD_NAMES, KEPT_IN_SCHEDULES } from "../../src/domain/task_fields.ts";
+import { exportTasks } from "../../src/compose/export_tasks.ts";
+import { importTasks } from "../../src/compose/import_tasks.ts";
+import type { QueueRecords } from "../../src/queue/records.ts";
+import { overridden } from "../support/overridden_queue.ts";
+import { IN_MEMORY, withQueue, withTemporaryPath } from "../support/queues.ts";
+
+const GIVEN = {
+  type: "t",
+  priority: 7,
+  maxAttempts: 3,
+  compatibility: { gpu: true },
+  retryPolicy: { initialDelayMs: 5 },
+  timeoutMs: 5000,
+  webhook: { url: "https://hooks.example.com/done" },
+};
+
+/** A file with a task and a schedule that have every field. */
+async function fileOf(path: string): Promise<void> {
+  await withQueue(IN_MEMORY, async (queue) => {
+    await queue.enqueue({ ...GIVEN, idempotencyKey: "k" });
+    await queue.addSchedule({ ...GIVEN, id: "s", everyMs: 60_000 });
+    await exportTasks(queue, { format: "ndjson", output: path });
+  });
+}
+
+/** Imports into a queue that holds other records than those that came in. */
+async function importInto(
+  path: string,
+  changed: (records: QueueRecords) => QueueRecords,
+): Promise<void> {
+  await withQueue(IN_MEMORY, async (queue) => {
+    const exportAll = async (): Promise<QueueRecords> => changed(await queue.exportAll());
+    await importTasks(overridden(queue, { exportAll }), path);
+  });
+}
+
+Deno.test("an import fails when a field of a task is not stored as it is in the file", () =>
+  withTemporaryPath(async (path) => {
+    await fileOf(path);
+    await importInto(path, (records) => records);
+    assertEquals(KEPT_FIELD_NAMES.length >= 7, true);
+    for (const name of [...KEPT_FIELD_NAMES, "webhook"]) {
+      const lose = (records: QueueRecords): QueueRecords => {
+        return { ...records, tasks: records.tasks.map((task) => ({ ...task, [name]: null })) };
+      };
+      await assertRejects(() => importInto(path, lose), StorageError, "1 of 1 tasks are not");
+    }
+  }));
+
+Deno.test("an import fails when a field of a schedule is not stored as it is in the file", () =>
+  withTemporaryPath(async (path) => {
+    await fileOf(path);
+    for (const name of [...KEPT_IN_SCHEDULES, "webhook"]) {
+      const lose = ({ tasks, schedules }: QueueRecords): QueueRecords => {
+        return { tasks, schedules: schedules.map((each) => ({ ...each, [name]: null })) };
+      };
+      await assertRejects(() => importInto(path, lose), StorageError, "1 schedules are not");
+    }
+  }));
