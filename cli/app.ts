@@ -29,7 +29,7 @@ export type Program = Command<[], GlobalOptions>;
 /** How a command refers to a task. */
 export const ID_HELP = "a task id, or a run id (run:… forces a run id)";
 
-/** The columns of tables that are never cut: what is typed again, and what is looked for. */
+/** The columns of tables that are never cut: values that users type again, or search for. */
 const WHOLE_COLUMNS = ["id", "status"];
 
 const DEFAULT_DB_PATH = "data/queue.db";

@@ -1,5 +1,5 @@
 /**
- * The HTTP server of a command: it listens until it is told to stop, whatever becomes of its listener meanwhile.
+ * The HTTP server of a command: it listens until it is stopped, whatever becomes of its listener meanwhile.
  *
  * Taking a connection may fail, for want of file descriptors most of all, and Deno ends the whole server then. So it listens
  * again after a pause; if that is refused for too long the process ends, for a service that is alive but deaf is noticed

@@ -144,7 +144,7 @@ function plainOption(name: PlainName): Option {
     : readBy(option, readerOf(name, field));
 }
 
-/** A range that the help should tell; a duration's is told when it is left. */
+/** A range that the help should show; a duration's is shown by the error alone. */
 function withRange(field: TaskField): string {
   const isCount = field.kind === "integer" && field.max <= 1000;
   return isCount ? `${field.help}, ${field.min} to ${field.max}` : field.help;

@@ -71,7 +71,7 @@ export interface RunOptions {
   webhook?: {
     /** An http or https URL without user name and password, at most 2,000 characters. */
     url: string;
-    /** Which ends to tell of; default all three. */
+    /** Which ends to report; default all three. */
     events?: ("completed" | "failed" | "cancelled")[];
   };
 }

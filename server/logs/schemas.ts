@@ -31,7 +31,7 @@ function linesSchema(description: string): z.ZodType<number | undefined, string 
 
 /** The query of a log: its last lines, or with a cursor the next ones. */
 export const LogQuery = z.object({
-  tail: linesSchema("Only the last lines, so many at most, and those that fit 4 MiB"),
+  tail: linesSchema("Only the last lines, up to this number, and those that fit 4 MiB"),
   since: instantWithZone().optional().openapi({
     description: "Only lines written at this instant or later",
     example: "2026-01-01T00:00:00.000Z",

@@ -292,7 +292,7 @@ function renamed(
   return result;
 }
 
-/** A value that is no object where one is needed stays as it is: a check names it. */
+/** A value that is not an object where one is needed stays as it is: a check names it. */
 function converted(value: unknown, field: TaskField, renaming: Renaming): unknown {
   if (value instanceof Date) return value.toISOString();
   if (field.kind !== "object" || typeof value !== "object" || value === null) return value;

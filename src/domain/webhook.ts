@@ -3,7 +3,7 @@
  */
 import { FINAL_STATUSES, type FinalStatus } from "./final_status.ts";
 
-/** Every end that a webhook can tell of. */
+/** Every end that a webhook can report. */
 export const WEBHOOK_EVENTS: typeof FINAL_STATUSES = FINAL_STATUSES;
 
 /** Characters of a webhook's URL. */
@@ -34,7 +34,7 @@ export function checkWebhookUrl(value: unknown): string {
 export interface Webhook {
   /** An `http:` or `https:` URL of at most 2,000 characters, without user name and password. */
   readonly url: string;
-  /** Which ends to tell of; default all three. */
+  /** Which ends to report; default all three. */
   readonly events?: readonly FinalStatus[];
 }
 

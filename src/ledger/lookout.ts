@@ -49,7 +49,7 @@ export class Lookout {
     this.#schedule();
   }
 
-  /** Something happens here: a watch would tell of it each time, so it ends until it is quiet again. */
+  /** Something happens here: a watch would notice it each time, so it ends until it is quiet again. */
   stir(): void {
     this.#quietSinceMs = this.#tools.clock.nowMs();
     if (this.#watch === undefined) return;

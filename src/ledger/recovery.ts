@@ -51,7 +51,7 @@ export async function recover(source: RecoverySource): Promise<Recovered> {
   }
 }
 
-/** What applies a journal's records to a replica; `onChanges` is told of each. */
+/** Applies a journal's records to a replica; `onChanges` is called with each. */
 export function replicaVisitor(
   replica: Replica,
   source: RecoverySource,

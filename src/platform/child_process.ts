@@ -156,7 +156,7 @@ function readableOf(source: Readable): ReadableStream<Uint8Array> {
 }
 
 function writableOf(target: Writable): WritableStream<Uint8Array> {
-  // Each write and the end tell of it themselves.
+  // Each write and the end report it themselves.
   target.on("error", () => {});
   const settled = (act: (done: (error?: Error | null) => void) => void): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@
  */
 import { basename } from "node:path";
 
-/** How long a system may take to tell of the touched file. */
+/** How long a system may take to report the touched file. */
 const PROOF_MS = 1000;
 
 /** Whether watches work for a folder, as far as it is known. */

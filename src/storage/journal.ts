@@ -296,7 +296,7 @@ export class Journal {
       : "current";
   }
 
-  /** Says whether the segment's header is there: if it was not before, the visitor is told of it. */
+  /** Says whether the segment's header is there: if it was not before, the visitor is called. */
   #acceptHeader(segment: OpenSegment, visitor: JournalVisitor): boolean {
     if (segment.hasHeader) return true;
     const header = segment.readHeader();

@@ -1,5 +1,5 @@
 /**
- * The webhook handler: delivers what the queue has to tell of tasks that ended, signed, to hosts that are listed.
+ * The webhook handler: delivers the queue's reports of tasks that have ended, signed, to hosts that are listed.
  *
  * A URL comes from the caller of `enqueue`. So its host must be listed, and no address that the host has may be private unless the
  * address itself is listed; the connection goes to the address that was looked at, and no redirect is followed.

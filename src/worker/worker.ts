@@ -47,7 +47,7 @@ export class Worker {
   readonly #onEvent: (event: WorkerEvent) => void;
   readonly #executions: Executions;
   readonly #leases: LeaseKeeper;
-  /** The threads of handlers, from the moment when they are told to end. */
+  /** The threads of handlers, from the moment when they are to end. */
   readonly #threadsEnding = new Set<Promise<void>>();
   /** The handlers of single tasks that are to run here as soon as they can be claimed. */
   readonly #adopted = new Map<number, Handler>();

@@ -112,7 +112,7 @@ interface StoredTask {
   readonly status: TaskStatus;
 }
 
-/** A parent, now that every task of the batch has a row; a new one counts as queued until its children are told. */
+/** A parent, now that every task of the batch has a row; a new one counts as queued until its children are notified. */
 function storedTask(parent: BatchParent, enqueued: readonly Enqueued[]): StoredTask {
   if (!("index" in parent)) return parent;
   const { row } = enqueued[parent.index]!;

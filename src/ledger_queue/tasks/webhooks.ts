@@ -25,7 +25,7 @@ export function webhookOf(url: SqlValue | undefined, events: SqlValue | undefine
   return { url: String(url), events: String(events).split(" ") as NonNullable<Webhook["events"]> };
 }
 
-/** Notes where to tell of a new task's end. */
+/** Stores where to report a new task's end. */
 export function addWebhook(tx: Transaction, taskId: number, webhook: PreparedWebhook): void {
   const { url, events } = webhook;
   tx.insert(WEBHOOK_TABLE, { task_id: taskId, url, events });
