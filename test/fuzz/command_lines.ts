@@ -93,6 +93,8 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
     ...["+1s", "+0ms", "2030-01-01T00:00:00Z", "+99999999999999d", "2026-02-30T00:00:00Z"],
   ),
   "--key": among("k1", "k2", ""),
+  "--memory-max": among("64M", "1.25G", "1K", "2G"),
+  "--log-max": among("64K", "1M", "1K", "2G"),
   "--max-attempts": among("1", "2", "100", "101"),
   "--retry-delay": among("0ms", "10s", "8d", "5"),
   "--retry-multiplier": among("1", "2.5", "100", "0.9", "1e2"),

@@ -37,19 +37,32 @@ Deno.test("no statement about a schedule sorts, and only the list reads all", as
 });
 
 Deno.test("large tasks that are due together fire, however many records they take", async () => {
-  const payload = "x".repeat(6_500_000);
-  await withQueue({ memory: true, payloadMaxBytes: 7_000_000 }, async (queue, clock) => {
-    const policy = { catchUp: "all", overlap: true } as const;
-    await queue.addSchedule({ id: "s", type: "t", cron: "0 * * * *", payload, ...policy });
-    clock.jump(10 * 3_600_000);
-    await queue.fireSchedules();
-    const hours = async (id: number): Promise<number> =>
-      Number((await queue.get(id))!.runId.slice(13, 15));
-    assertEquals(await queue.count(), 10);
-    const all = Array.from({ length: 10 }, (_, n) => n + 1);
-    assertEquals(await Promise.all(all.map(hours)), all);
-    assertEquals((await queue.getSchedule("s"))!.nextAt, new Date("2026-01-01T11:00:00Z"));
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const recordBudget = 64 * 1024;
+  const queue = new LedgerQueue(ledger, {
+    clock,
+    random: seededRandom(1),
+    recordBudget,
+    onBackgroundError: (error) => {
+      throw error;
+    },
   });
+  const payload = "x".repeat(recordBudget * 0.75);
+  const policy = { catchUp: "all", overlap: true } as const;
+  await queue.addSchedule({ id: "s", type: "t", cron: "0 * * * *", payload, ...policy });
+  clock.jump(10 * 3_600_000);
+  const before = queue.storageStats().sequence;
+  await queue.fireSchedules();
+  const records = queue.storageStats().sequence - before;
+  assert(records >= 5, `only ${records} records`);
+  const hours = async (id: number): Promise<number> =>
+    Number((await queue.get(id))!.runId.slice(13, 15));
+  assertEquals(await queue.count(), 10);
+  const all = Array.from({ length: 10 }, (_, n) => n + 1);
+  assertEquals(await Promise.all(all.map(hours)), all);
+  assertEquals((await queue.getSchedule("s"))!.nextAt, new Date("2026-01-01T11:00:00Z"));
+  await queue.close();
 });
 
 Deno.test("a schedule whose time this process cannot read holds up no other, and is told of once", async () => {

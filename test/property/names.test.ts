@@ -35,7 +35,7 @@ Deno.test("checkName() gives a trimmed, printable, well-formed text of the allow
     }),
     PARAMETERS,
   );
-  assert(seen.accepted > 500 && seen.refused > 500, JSON.stringify(seen));
+  assert(Math.min(seen.accepted, seen.refused) > numRuns(500), JSON.stringify(seen));
 });
 
 Deno.test("checkName() refuses whatever is not a text", () => {

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { CLAIM_ORDERS } from "../../src/domain/claim_order.ts";
 import { PARENT_FAILURE_POLICIES, TASK_STATUSES } from "../../src/domain/task.ts";
 import { type Action, type ProcessIndex, QueueWorld, type SingleAction } from "./queue_world.ts";
-import { effort } from "../support/effort.ts";
+import { effort, isThorough } from "../support/effort.ts";
 
 const SEED = 20_260_131;
 const RUNS = effort("modelRuns");
@@ -223,6 +223,7 @@ Deno.test("the queue does what a plain array would, in two processes, across reo
   );
   const operations = [...seen.values()].reduce((sum, times) => sum + times, 0);
   console.log(`queue model: ${RUNS} histories, ${operations} operations compared with the oracle`);
+  if (!isThorough()) return;
   for (const end of MUST_HAVE_SEEN) {
     assert((seen.get(end) ?? 0) >= 5, `only ${seen.get(end) ?? 0} of ${end}`);
   }

@@ -51,7 +51,7 @@ Deno.test("provesDurable() finds what a search at every byte finds, in any tail"
     }),
     PARAMETERS,
   );
-  assert(seen.proved > 300 && seen.torn > 300, JSON.stringify(seen));
+  assert(Math.min(seen.proved, seen.torn) > numRuns(300), JSON.stringify(seen));
 });
 
 Deno.test("findFrameStart() misses no place at which a frame begins, and gives each once", () => {
@@ -74,7 +74,7 @@ Deno.test("findFrameStart() misses no place at which a frame begins, and gives e
     }),
     PARAMETERS,
   );
-  assert(found > 1000, `only ${found} frames`);
+  assert(found > numRuns(1000), `only ${found} frames`);
 });
 
 function provesDurableAtEveryByte(tail: Uint8Array, sequence: number): boolean {
