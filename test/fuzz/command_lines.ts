@@ -95,6 +95,8 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--key": among("k1", "k2", ""),
   "--memory-max": among("64M", "1.25G", "1K", "2G"),
   "--log-max": among("64K", "1M", "1K", "2G"),
+  "--compatibility": json,
+  "--timeout": among("1s", "5m", "0ms", "400d"),
   "--max-attempts": among("1", "2", "100", "101"),
   "--retry-delay": among("0ms", "10s", "8d", "5"),
   "--retry-multiplier": among("1", "2.5", "100", "0.9", "1e2"),
