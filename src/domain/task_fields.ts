@@ -311,8 +311,9 @@ export function rangeText(field: TaskField): string | undefined {
     case "url":
       return `at most ${grouped(field.maxLength)} characters`;
     case "choice":
+      return `one of ${field.choices.join(", ")}`;
     case "choices":
-      return field.choices.join(", ");
+      return `some of ${field.choices.join(", ")}`;
     case "references":
       return `at most ${grouped(field.max)}`;
     default:
