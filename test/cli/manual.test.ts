@@ -2,6 +2,7 @@
  * The manual: every command has a page, every example works as it stands, every JSON document is what the page says.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
 import { type DocumentName, DOCUMENTS } from "../../cli/documents.ts";
 import { createProgram } from "../../cli/main.ts";
 import { commandName, commandsOf, MANUAL } from "../../cli/manual.ts";
@@ -25,12 +26,38 @@ const BATCH_TEXT = '{"type":"email","payload":{"to":"a@b.c"}}\r\n{"type":"report
 
 /** What the examples find: task 1 is completed, task 2 has failed, task 3 (run import-7) is queued; a schedule `hourly`. */
 class World implements AsyncDisposable {
-  readonly folder = Deno.makeTempDirSync({ prefix: "holdfast manual ü " });
+  /** Made once; each example finds a copy of it. */
+  static #original: Promise<string> | undefined;
+
+  readonly #folder: string;
   readonly #cameFrom = Deno.cwd();
 
+  private constructor(folder: string) {
+    this.#folder = folder;
+    Deno.chdir(folder);
+  }
+
   static async create(): Promise<World> {
-    const world = new World();
-    Deno.chdir(world.folder);
+    const original = await (World.#original ??= World.#make());
+    const folder = Deno.makeTempDirSync({ prefix: "holdfast manual ü " });
+    await copy(original, folder);
+    return new World(folder);
+  }
+
+  static async #make(): Promise<string> {
+    const folder = Deno.makeTempDirSync({ prefix: "holdfast manual ü " });
+    addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+    const cameFrom = Deno.cwd();
+    Deno.chdir(folder);
+    try {
+      await World.#fill();
+    } finally {
+      Deno.chdir(cameFrom);
+    }
+    return folder;
+  }
+
+  static async #fill(): Promise<void> {
     await Deno.mkdir("backups");
     await Deno.writeTextFile("handlers.ts", HANDLERS_TEXT);
     await Deno.writeTextFile("tasks.ndjson", BATCH_TEXT);
@@ -45,12 +72,22 @@ class World implements AsyncDisposable {
     assertEquals((await holdfast(["backup", "queue.bak"])).code, 0);
     const python = ["export", "--format", "original", "--output", "python-queue.db"];
     assertEquals((await holdfast(python)).code, 0);
-    return world;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     Deno.chdir(this.#cameFrom);
-    await Deno.remove(this.folder, { recursive: true });
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    const [source, target] = [join(from, name), join(to, name)];
+    if (!isDirectory) await Deno.copyFile(source, target);
+    else {
+      await Deno.mkdir(target);
+      await copy(source, target);
+    }
   }
 }
 
