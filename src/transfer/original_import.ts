@@ -6,10 +6,12 @@
  */
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, TASK_LIMITS, type TaskStatus } from "../domain/task.ts";
+import { KEPT_FIELD_NAMES } from "../domain/task_fields.ts";
 import type { SqlDatabase, SqlRow } from "../ledger/sql_engine.ts";
 import { makeUpRunId } from "../domain/run_id.ts";
 import type { TaskRecord } from "../queue/records.ts";
 import { parseInstantText } from "./instant_text.ts";
+import { keptFieldsOf } from "./line_fields.ts";
 import { type DetectedSchema, ORIGINAL_TASK_COLUMNS } from "./original_schema.ts";
 import {
   type ReadTasks,
@@ -128,6 +130,7 @@ function recordOf(fields: Fields, nameRun: (fields: Fields) => string): TaskReco
   const status = statusOf(fields.get("status"));
   const updatedAt = instantOf(fields, "updated_at_utc");
   return {
+    ...keptFieldsOf({}, KEPT_FIELD_NAMES),
     id: fields.get("id") as number,
     runId: nameRun(fields),
     type: fields.get("type") as string,
@@ -151,8 +154,6 @@ function recordOf(fields: Fields, nameRun: (fields: Fields) => string): TaskReco
     resultText: resultText(fields.get("result")),
     progress: null,
     progressMessage: null,
-    retryPolicy: null,
-    timeoutMs: null,
     traceParent: null,
     parents: [],
     webhook: null,
