@@ -17,6 +17,7 @@ import { queueKey } from "../platform/queue_path.ts";
 import { FileLogStore, moveLogs } from "../platform/file_log_store.ts";
 import { loadSqlJsEngine } from "../platform/sqljs_engine.ts";
 import { LedgerQueue } from "../ledger_queue/ledger_queue.ts";
+import { logBackgroundError } from "../ledger_queue/queue_log.ts";
 import type { QueueSettings } from "../queue/queue_settings.ts";
 import type { EmbeddedQueue } from "../queue/maintenance.ts";
 import { QUEUE_SCHEMA } from "../ledger_queue/rows/schema.ts";
@@ -73,6 +74,7 @@ export async function openQueue(where: string | QueueOptions): Promise<EmbeddedQ
     memoryMaxBytes: checkMemory(options.memoryMaxBytes),
     lockWaitMaxMs: checkLockWait(options.lockWaitMaxMs),
     onBackgroundError,
+    onListenerError: (error) => logBackgroundError(options.path ?? "memory", error),
   });
   const { path, retryPolicy, payloadMaxBytes, retention, health, onClosed } = options;
   try {

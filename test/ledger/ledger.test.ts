@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { CorruptionError, QueueError, StorageError } from "../../src/domain/errors.ts";
 import type { Change } from "../../src/ledger/change.ts";
-import { type Ledger, LEDGER_DEFAULTS } from "../../src/ledger/ledger.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import { LEDGER_DEFAULTS } from "../../src/ledger/ledger_options.ts";
 import { LOOKOUT_TIMES } from "../../src/ledger/lookout.ts";
 import type { Schema } from "../../src/ledger/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";

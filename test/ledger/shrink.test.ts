@@ -2,7 +2,8 @@
  * What a ledger's files come to when it shrinks, and while it grows faster than a snapshot is written.
  */
 import { assert, assertEquals } from "@std/assert";
-import { type Ledger, LEDGER_DEFAULTS } from "../../src/ledger/ledger.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import { LEDGER_DEFAULTS } from "../../src/ledger/ledger_options.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import type { FileName } from "../../src/storage/storage.ts";
 import { until } from "../support/until.ts";

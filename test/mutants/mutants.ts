@@ -82,15 +82,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "fold a journal by the size of the last snapshot only",
-    file: "src/ledger/ledger.ts",
-    find: "      segmentBytes > this.#replica.memory.memoryUsedBytes * share;\n",
+    file: "src/ledger/checkpoint_rules.ts",
+    find: "      segmentBytes > this.#copy.replica.memory.memoryUsedBytes * share;\n",
     replace: "      segmentBytes > Infinity;\n",
     tests: SHRINKING,
   },
   {
     name: "let a journal outrun a checkpoint",
     file: "src/ledger/ledger.ts",
-    find: "      await this.#letCheckpointCatchUp();\n",
+    find: "      await this.#checkpoints.letCatchUp();\n",
     replace: "",
     tests: SHRINKING,
   },
@@ -119,15 +119,15 @@ export const MUTANTS: readonly Mutant[] = [
     name: "acknowledge before the fsync",
     file: "src/ledger/ledger.ts",
     find:
-      "      await this.#makeDurable();\n      this.#checkWritten();\n      for (const tell of outcomes) tell();\n",
+      "      await this.#makeDurable();\n      this.#copy.checkWritten();\n      for (const tell of outcomes) tell();\n",
     replace:
-      "      this.#checkWritten();\n      for (const tell of outcomes) tell();\n      await this.#makeDurable();\n",
+      "      this.#copy.checkWritten();\n      for (const tell of outcomes) tell();\n      await this.#makeDurable();\n",
     tests: LEDGER,
   },
   {
     name: "acknowledge without any fsync",
     file: "src/ledger/ledger.ts",
-    find: "    await this.#guard(() => this.#journal.sync(mayBlock));\n",
+    find: "    await this.#health.guard(() => journal.sync(mayBlock));\n",
     replace: "",
     tests: LEDGER,
   },
@@ -168,7 +168,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "resume after a failed fsync",
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/ledger_health.ts",
     find: '      error.operation === "sync" || error.operation === "truncate"',
     replace: '      error.operation === "truncate"',
     tests: LEDGER,
@@ -322,8 +322,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "keep in memory what could not be appended",
     file: "src/ledger/ledger.ts",
-    find: "      else this.#replica.rollback();\n",
-    replace: "      else this.#replica.commit();\n",
+    find: "      else this.#copy.replica.rollback();\n",
+    replace: "      else this.#copy.replica.commit();\n",
     tests: LEDGER,
   },
   {
@@ -335,8 +335,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "commit without the lock",
-    file: "src/ledger/ledger.ts",
-    find: '      return this.#options.storage.tryLock("commit") ?? await this.#waitForLock();\n',
+    file: "src/ledger/commit_lock.ts",
+    find: '      return storage.tryLock("commit") ?? await this.#wait();\n',
     replace: "      return { release: () => {} };\n",
     tests: LEDGER,
   },
@@ -344,9 +344,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: "keep the lock after a refused commit",
     file: "src/ledger/ledger.ts",
     find:
-      "        if (this.#catchUp()) return action();\n      } finally {\n        lock.release();\n",
+      "        if (this.#copy.prepareAppend()) return action();\n      } finally {\n        lock.release();\n",
     replace:
-      "        if (this.#catchUp()) {\n          const result = action();\n          lock.release();\n          return result;\n        }\n        lock.release();\n      } finally {\n",
+      "        if (this.#copy.prepareAppend()) {\n          const result = action();\n          lock.release();\n          return result;\n        }\n        lock.release();\n      } finally {\n",
     tests: ["test/faults/fault_loops.test.ts"],
   },
   {
@@ -381,7 +381,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "tell a refusal before its undoing is durable",
     file: "src/ledger/ledger.ts",
-    find: "      if (this.#failure === undefined) await this.#sync();\n      return error;\n",
+    find: "      if (!this.#health.hasFailed) await this.#sync();\n      return error;\n",
     replace: "      return error;\n",
     tests: CUT,
   },
@@ -522,8 +522,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "commit without catching up",
-    file: "src/ledger/ledger.ts",
-    find: '    if (this.#follow() !== "current") return false;\n',
+    file: "src/ledger/journaled_replica.ts",
+    find: '    if (this.follow() !== "current") return false;\n',
     replace: "",
     tests: LEDGER,
   },
@@ -537,14 +537,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "never fsync what relaxed durability acknowledged",
     file: "src/ledger/ledger.ts",
-    find: "    }, LEDGER_DEFAULTS.relaxedSyncMs);\n",
-    replace: "    }, 2 ** 30);\n",
+    find: "      delayMs: LEDGER_DEFAULTS.relaxedSyncMs,\n",
+    replace: "      delayMs: 2 ** 30,\n",
     tests: LEDGER,
   },
   {
     name: "answer flush() before its fsync",
     file: "src/ledger/ledger.ts",
-    find: "    await this.write(() => {});\n    await this.#onDrain(() => this.#sync());\n",
+    find: "    await this.write(() => {});\n    await this.#inLoop(() => this.#sync());\n",
     replace: "    await this.write(() => {});\n",
     tests: LEDGER,
   },
@@ -760,16 +760,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "export without the lock",
     file: "src/ledger/ledger.ts",
-    find: "      await this.#underLock(() => this.#syncNow());\n      this.#checkWritten();\n",
-    replace: "      this.#follow();\n      await this.#sync();\n",
+    find: "      await this.#underLock(() => this.#syncNow());\n      this.#copy.checkWritten();\n",
+    replace: "      this.#copy.follow();\n      await this.#sync();\n",
     tests: LEDGER,
   },
   {
     name: "wait for the disk with the commit lock held",
     file: "src/ledger/ledger.ts",
-    find: "        if (this.#catchUp()) return action();\n",
+    find: "        if (this.#copy.prepareAppend()) return action();\n",
     replace:
-      "        if (this.#catchUp()) {\n          await this.#sync();\n          return action();\n        }\n",
+      "        if (this.#copy.prepareAppend()) {\n          await this.#sync();\n          return action();\n        }\n",
     tests: LEDGER,
   },
   {
@@ -781,9 +781,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "let what is acknowledged wait for whoever holds the lock",
-    file: "src/ledger/ledger.ts",
-    find: "      if (this.#isWaitingForLock) {\n",
-    replace: "      if (this.#isClosed) {\n",
+    file: "src/ledger/deferred_sync.ts",
+    find: "    if (isLoopWaiting()) {\n",
+    replace: "    if (isLoopWaiting === undefined) {\n",
     tests: LEDGER,
   },
   {
@@ -802,7 +802,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "relaxed: make a write durable ten times too late",
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/ledger_options.ts",
     find: "  relaxedSyncMs: 50,\n",
     replace: "  relaxedSyncMs: 500,\n",
     tests: RELAXED,
@@ -810,21 +810,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "relaxed: never make a write durable by itself",
     file: "src/ledger/ledger.ts",
-    find: '    if (this.#durability === "full") return await this.#sync();\n',
-    replace: '    if (this.#durability === "full") return await this.#sync();\n    else return;\n',
+    find: "    this.#deferredSync.schedule();\n",
+    replace: "",
     tests: RELAXED,
   },
   {
     name: "relaxed: answer a flush without an fsync",
     file: "src/ledger/ledger.ts",
-    find: "    await this.write(() => {});\n    await this.#onDrain(() => this.#sync());\n",
+    find: "    await this.write(() => {});\n    await this.#inLoop(() => this.#sync());\n",
     replace: "    await this.write(() => {});\n",
     tests: RELAXED,
   },
   {
     name: "relaxed: close without an fsync",
     file: "src/ledger/ledger.ts",
-    find: "    if (this.#failure === undefined) await this.#onDrain(() => this.#sync());\n",
+    find: "    if (!this.#health.hasFailed) await this.#inLoop(() => this.#sync());\n",
     replace: "",
     tests: RELAXED,
   },

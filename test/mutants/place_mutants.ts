@@ -11,15 +11,15 @@ export const PLACE_MUTANTS: readonly Mutant[] = [
   {
     name: "place: acknowledge what is in a file that is gone",
     file: "src/ledger/ledger.ts",
-    find: "      this.#checkWritten();\n      for (const tell of outcomes) tell();\n",
+    find: "      this.#copy.checkWritten();\n      for (const tell of outcomes) tell();\n",
     replace: "      for (const tell of outcomes) tell();\n",
     tests: MOVED,
   },
   {
     name: "place: doubt a write whose segment a checkpoint has removed meanwhile",
-    file: "src/ledger/ledger.ts",
-    find: '    if (this.#followInPlace() === "current") return;\n',
-    replace: "    this.#checkPlace();\n",
+    file: "src/ledger/journaled_replica.ts",
+    find: '    if (this.followInPlace() === "current") return;\n',
+    replace: "    this.checkPlace();\n",
     tests: ["test/ledger/ledger.test.ts"],
   },
   {
@@ -90,30 +90,30 @@ export const PLACE_MUTANTS: readonly Mutant[] = [
   {
     name: "place: show for ever what nobody changes any more",
     file: "src/ledger/ledger.ts",
-    find: "      if (this.#followInPlace() !== ",
-    replace: "      if (this.#follow() !== ",
+    find: "      if (this.#copy.followInPlace() !== ",
+    replace: "      if (this.#copy.follow() !== ",
     tests: MOVED,
   },
   {
     name: "place: go over to another queue when starting again from the snapshot",
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/journaled_replica.ts",
     find: "    if (found === queueId || ",
     replace: '    if (found !== "" || ',
     tests: MEANWHILE,
   },
   {
     name: "place: leave a lost snapshot lost",
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/checkpoint_rules.ts",
     find:
-      "    this.#checkpointIf(() => this.#isSnapshotLost()).catch((error) => this.#report(error));\n",
+      "    this.#makeIf(() => this.#copy.isSnapshotLost()).catch((error) => this.#health.report(error));\n",
     replace: "",
     tests: MOVED,
   },
   {
     name: "place: leave a lost snapshot lost on closing",
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/journaled_replica.ts",
     find:
-      "    return this.#journal.hasPredecessors && this.#journal.isInPlace && this.#isSnapshotLost();\n",
+      "    return this.journal.hasPredecessors && this.journal.isInPlace && this.isSnapshotLost();\n",
     replace: "    return false;\n",
     tests: MOVED,
   },
