@@ -246,7 +246,7 @@ export class Ledger {
 
   // --- opening
 
-  /** Makes the files ready: settled, whole, and at the newest schema. */
+  /** Makes the files ready: prepared for an append, whole, and at the newest schema. */
   async #begin(): Promise<void> {
     try {
       await this.#underLock(() => {
@@ -448,8 +448,8 @@ export class Ledger {
   // --- following the other processes
 
   /** Starts again from the newest snapshot: while it is being opened, another queue may have come there. */
-  async #reload(): Promise<void> {
-    await this.#copy.reload({ mayBeAnother: this.#lookout === undefined });
+  #reload(): Promise<void> {
+    return this.#copy.reload({ mayBeAnother: this.#lookout === undefined });
   }
 
   /** Looks for what others have appended, tells the watchers of it; says whether there was any. */
