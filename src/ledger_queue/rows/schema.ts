@@ -24,7 +24,7 @@ export const LOG_TABLE = "task_logs";
  */
 export const DEPENDENCY_TABLE = "task_dependencies";
 
-/** Holds the tasks some of whose children have yet to be told where it is now; see `settle.ts`. */
+/** Holds the tasks some of whose children have yet to be told where it is now; see `tasks/propagate.ts`. */
 export const UNSETTLED_TABLE = "unsettled_tasks";
 
 /** Holds the schedules; a firing moves `next_at_utc` in the transaction that enqueues its task. */
