@@ -41,7 +41,7 @@ Deno.test("a segment is begun where a crash has left none or a part, and never o
     assertEquals(readAt(begin(), 0, 100), whole);
   }
   disk.writeBytes("journal-3", new Uint8Array(65));
-  assertThrows(begin, CorruptionError, "65 bytes that nobody has read");
+  assertThrows(begin, CorruptionError, "65 bytes that have not been read");
   disk.removeFile("journal-3");
   createSegment(new MemoryStorage(disk), { ...header, queueId: "cd".repeat(16) });
   const strangers = disk.readBytes("journal-3");
