@@ -15,13 +15,14 @@ import type { AppServices } from "./http/services.ts";
 import { checkQuery } from "./http/query_guard.ts";
 import { addRequestId, logRequests } from "./http/request_log.ts";
 import { addEventRoutes } from "./events/routes.ts";
-import { addHealthRoutes } from "./operations/routes.ts";
+import { addHealthRoutes, addOperatorRoutes } from "./operations/routes.ts";
 import { addLogRoutes } from "./logs/routes.ts";
 import { addModuleRoutes } from "./modules/routes.ts";
 import { addOpenApiRoute } from "./openapi.ts";
 import { addQueueRoutes } from "./tasks/routes.ts";
 import { addRunRoutes } from "./runs/routes.ts";
 import { addScheduleRoutes } from "./schedules/routes.ts";
+import { addWorkerListRoutes } from "./workers/list_routes.ts";
 import { addWorkerRoutes } from "./workers/routes.ts";
 
 export { type Access, type Principal, type Scope, SCOPES } from "./http/access.ts";
@@ -99,6 +100,8 @@ function addRoutes(app: OpenAPIHono, services: AppServices): void {
   addRunRoutes(app, services);
   addLogRoutes(app, services);
   addQueueRoutes(app, services.options);
+  addOperatorRoutes(app, services.options.queue);
+  addWorkerListRoutes(app, services.options.queue);
   addScheduleRoutes(app, services.options);
   addWorkerRoutes(app, services);
   addEventRoutes(app, services);

@@ -14,8 +14,6 @@ import {
   jsonResponse,
   queueErrors,
 } from "../http/responses.ts";
-import { workerJson } from "../workers/json.ts";
-import { listWorkers, retireWorker } from "../workers/list_routes.ts";
 import { healthReasonsJson, statsJson } from "./json.ts";
 import { METRICS_WINDOW_MS, prometheusText } from "./metrics_text.ts";
 import { HealthSchema, PruneBody, PruneSchema, StatsSchema, UnhealthySchema } from "./schemas.ts";
@@ -118,22 +116,12 @@ const checkpoint = createRoute({
   },
 });
 
-/** Adds statistics, workers, pruning and checkpoints. */
+/** Adds statistics, pruning and checkpoints. */
 export function addOperatorRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   app.openapi(
     getStats,
     async (c) => c.json(statsJson(await queue.stats(), storageOf(queue)), 200),
   );
-
-  app.openapi(
-    listWorkers,
-    async (c) => c.json({ workers: (await queue.listWorkers()).map(workerJson) }, 200),
-  );
-
-  app.openapi(retireWorker, async (c) => {
-    await queue.retireWorker(c.req.valid("param").id);
-    return c.body(null, 204);
-  });
 
   app.openapi(pruneTasks, async (c) => {
     const { older_than_ms, keep, statuses } = c.req.valid("json");

@@ -1,5 +1,5 @@
 /**
- * The queue itself: enqueueing a task of any type, looking at tasks and workers, counting all, keeping it small.
+ * Tasks: enqueueing one of any type, reading, cancelling and retrying them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Task, TaskQueue } from "../../src/mod.ts";
@@ -15,7 +15,6 @@ import {
   jsonResponse,
   queueErrors,
 } from "../http/responses.ts";
-import { addOperatorRoutes } from "../operations/routes.ts";
 import { enqueueChecked, enqueueOneChecked, keyOf, taskOf } from "./enqueue.ts";
 import { batchedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
 import {
@@ -136,7 +135,6 @@ export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): v
   addTaskRoutes(app, options);
   addFamilyRoutes(app, options.queue);
   addByHandRoutes(app, options.queue);
-  addOperatorRoutes(app, options.queue);
 }
 
 function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {

@@ -1,13 +1,14 @@
 /**
  * Routes of the workers as the queue knows them.
  */
-import { createRoute } from "@hono/zod-openapi";
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { TaskQueue } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
 import { changeErrors, jsonResponse, queueErrors } from "../http/responses.ts";
+import { workerJson } from "./json.ts";
 import { WorkerListSchema, WorkerParams } from "./schemas.ts";
 
-/** The workers as the queue knows them. */
-export const listWorkers = createRoute({
+const listWorkers = createRoute({
   ...requires("read"),
   method: "get",
   path: "/api/queue/workers",
@@ -22,8 +23,7 @@ export const listWorkers = createRoute({
   },
 });
 
-/** Forgetting a worker. */
-export const retireWorker = createRoute({
+const retireWorker = createRoute({
   ...requires("admin"),
   method: "delete",
   path: "/api/queue/workers/{id}",
@@ -33,3 +33,16 @@ export const retireWorker = createRoute({
   request: { params: WorkerParams },
   responses: { 204: { description: "It is forgotten" }, ...changeErrors(422) },
 });
+
+/** Adds the list of workers, and the way to forget one. */
+export function addWorkerListRoutes(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(
+    listWorkers,
+    async (c) => c.json({ workers: (await queue.listWorkers()).map(workerJson) }, 200),
+  );
+
+  app.openapi(retireWorker, async (c) => {
+    await queue.retireWorker(c.req.valid("param").id);
+    return c.body(null, 204);
+  });
+}

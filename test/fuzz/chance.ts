@@ -123,7 +123,7 @@ function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Fails with the seed and the input unless `work` ends within ten seconds. */
+/** Fails with the seed and the input unless `work` ends within two minutes: what takes longer hangs, on the slowest machine too. */
 export async function bounded<T>(work: Promise<T>, what: string): Promise<T> {
   const timeout = Promise.withResolvers<never>();
   const timer = setTimeout(() => timeout.reject(new Error(`${what} hangs`)), 120_000);
