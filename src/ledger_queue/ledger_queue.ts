@@ -85,7 +85,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue {
   }
 
   async #store(prepared: readonly PreparedTask[]): Promise<EnqueueResult[]> {
-    const types = prepared.map(({ type }) => type);
+    const types = prepared.map(({ kept }) => kept.type);
     const enqueued = await inEnqueueSpan(
       types,
       (traceParent) =>

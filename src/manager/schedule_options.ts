@@ -6,27 +6,12 @@
  */
 import { checkOptions } from "../domain/check.ts";
 import type { NewTask } from "../domain/task.ts";
+import { TASK_FIELD_NAMES } from "../domain/task_fields.ts";
 
 /** How to schedule a task, apart from its type and payload. */
 export type ScheduleOptions = Omit<NewTask, "type" | "payload">;
 
-const SCHEDULE_OPTIONS = Object.keys(
-  {
-    priority: true,
-    runAfter: true,
-    idempotencyKey: true,
-    maxAttempts: true,
-    compatibility: true,
-    runId: true,
-    retryPolicy: true,
-    timeoutMs: true,
-    dependsOn: true,
-    onParentFailure: true,
-    webhook: true,
-  } satisfies Record<keyof ScheduleOptions, true>,
-);
-
-const TASK_OPTIONS = ["type", "payload", ...SCHEDULE_OPTIONS];
+const SCHEDULE_OPTIONS = TASK_FIELD_NAMES.filter((name) => name !== "type" && name !== "payload");
 
 /** @throws TypeError when there is a field that no task has. */
 export function checkScheduleOptions(options: ScheduleOptions): void {
@@ -35,5 +20,5 @@ export function checkScheduleOptions(options: ScheduleOptions): void {
 
 /** @throws TypeError when there is a field that no task has. */
 export function checkTaskFields(task: NewTask): void {
-  checkOptions(task, TASK_OPTIONS, "a task");
+  checkOptions(task, TASK_FIELD_NAMES, "a task");
 }

@@ -1,16 +1,14 @@
 /**
  * New tasks: what a caller gives, checked before any effect, in the form in which it is stored.
  */
-import { resolveRetryPolicy } from "../domain/backoff.ts";
 import {
   checkInstant,
   checkInteger,
   checkLeaseDuration,
   checkName,
   checkOneOf,
-  checkPairs,
 } from "../domain/check.ts";
-import { canonicalJson, toJsonText } from "../domain/json.ts";
+import { toJsonText } from "../domain/json.ts";
 import {
   type NewTask,
   PARENT_FAILURE_POLICIES,
@@ -20,21 +18,16 @@ import {
 } from "../domain/task.ts";
 import { type PreparedWebhook, prepareWebhook, WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { EnqueueOptions } from "../queue/task_queue.ts";
+import { type KeptValues, keptValues } from "./kept_fields.ts";
 
 /** What a task says of itself alone, checked, in the forms of its columns. */
 export interface StorableTask {
   /** `null` for one that the queue makes. */
   readonly runId: string | null;
-  readonly type: string;
-  readonly priority: number;
   readonly payload: string;
-  readonly compatibility: string;
-  readonly maxAttempts: number;
   /** `null` for now. */
   readonly runAfterMs: number | null;
-  readonly idempotencyKey: string | null;
-  readonly retryPolicy: string | null;
-  readonly timeoutMs: number | null;
+  readonly kept: KeptValues;
 }
 
 /** A checked `NewTask`. */
@@ -57,35 +50,13 @@ export function prepareTask(
   if (typeof task !== "object" || task === null) {
     throw new TypeError(`Cannot enqueue ${typeof task}: a task is needed`);
   }
-  const {
-    priorityMin,
-    priorityMax,
-    priorityDefault,
-    maxAttemptsMin,
-    maxAttemptsMax,
-    maxAttemptsDefault,
-  } = TASK_LIMITS;
+  const kept = keptValues(task);
+  checkUnreserved(kept.type);
   return {
-    type: checkType(task.type),
     runId: optional(task.runId, checkReachable),
-    priority: checkInteger(task.priority ?? priorityDefault, "priority", priorityMin, priorityMax),
     payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
-    compatibility: canonicalJson(checkPairs(task.compatibility ?? {}, "compatibility")),
-    maxAttempts: checkInteger(
-      task.maxAttempts ?? maxAttemptsDefault,
-      "maxAttempts",
-      maxAttemptsMin,
-      maxAttemptsMax,
-    ),
+    kept,
     runAfterMs: optional(task.runAfter, (runAfter) => checkInstant(runAfter, "runAfter")),
-    idempotencyKey: optional(task.idempotencyKey || undefined, (key) => {
-      return checkName(key, "idempotency key", TASK_LIMITS.idempotencyKeyMaxLength);
-    }),
-    retryPolicy: optional(task.retryPolicy, (policy) => JSON.stringify(resolveRetryPolicy(policy))),
-    timeoutMs: optional(
-      task.timeoutMs,
-      (timeoutMs) => checkInteger(timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
-    ),
     dependsOn: checkReferences(task.dependsOn ?? []),
     onParentFailure: checkOneOf(
       task.onParentFailure ?? "fail",
@@ -131,10 +102,9 @@ function checkFirstLease(
   };
 }
 
-/** Only the queue makes deliveries: a worker signs what they say. */
-function checkType(value: unknown): string {
-  const type = checkName(value, "task type", TASK_LIMITS.typeMaxLength);
-  if (type !== WEBHOOK_TYPE) return type;
+/** Only the queue makes deliveries: a worker signs their content. */
+function checkUnreserved(type: string): void {
+  if (type !== WEBHOOK_TYPE) return;
   throw new TypeError(
     `Cannot use ${
       JSON.stringify(type)

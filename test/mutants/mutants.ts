@@ -573,7 +573,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "take another type under the same key for the same task",
     file: "src/ledger_queue/tasks/enqueue.ts",
-    find: '  if (cell(row, "type") !== task.type) return false;\n',
+    find: '  if (cell(row, "type") !== task.kept.type) return false;\n',
     replace: "",
     tests: QUEUE,
   },

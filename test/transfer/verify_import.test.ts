@@ -3,28 +3,35 @@
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { StorageError } from "../../src/domain/errors.ts";
-import { KEPT_FIELD_NAMES, KEPT_IN_SCHEDULES } from "../../src/domain/task_fields.ts";
+import type { NewTask } from "../../src/domain/task.ts";
+import {
+  type FieldTable,
+  KEPT_FIELD_NAMES,
+  KEPT_IN_SCHEDULES,
+  TASK_FIELDS,
+} from "../../src/domain/task_fields.ts";
 import { exportTasks } from "../../src/compose/export_tasks.ts";
 import { importTasks } from "../../src/compose/import_tasks.ts";
 import type { QueueRecords } from "../../src/queue/records.ts";
 import { overridden } from "../support/overridden_queue.ts";
 import { IN_MEMORY, withQueue, withTemporaryPath } from "../support/queues.ts";
 
-const GIVEN = {
-  type: "t",
-  priority: 7,
-  maxAttempts: 3,
-  compatibility: { gpu: true },
-  retryPolicy: { initialDelayMs: 5 },
-  timeoutMs: 5000,
-  webhook: { url: "https://hooks.example.com/done" },
-};
+/** A value for each field. */
+function examplesOf(fields: FieldTable, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => {
+    const field = fields[name]!;
+    if (field.kind !== "object") return [name, field.example];
+    return [name, examplesOf(field.fields, Object.keys(field.fields))];
+  }));
+}
 
 /** A file with a task and a schedule that have every field. */
 async function fileOf(path: string): Promise<void> {
   await withQueue(IN_MEMORY, async (queue) => {
-    await queue.enqueue({ ...GIVEN, idempotencyKey: "k" });
-    await queue.addSchedule({ ...GIVEN, id: "s", everyMs: 60_000 });
+    const task = examplesOf(TASK_FIELDS, [...KEPT_FIELD_NAMES, "webhook"]) as unknown as NewTask;
+    const given = examplesOf(TASK_FIELDS, [...KEPT_IN_SCHEDULES, "webhook"]) as unknown as NewTask;
+    await queue.enqueue(task);
+    await queue.addSchedule({ ...given, id: "s", everyMs: 60_000 });
     await exportTasks(queue, { format: "ndjson", output: path });
   });
 }

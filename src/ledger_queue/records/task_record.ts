@@ -3,16 +3,14 @@
  *
  * JSON stays text, so what a program once wrote (a number of twenty digits) arrives as it was.
  */
-import { resolveRetryPolicy } from "../../domain/backoff.ts";
 import {
   checkInstant,
   checkInteger,
   checkName,
   checkOneOf,
-  checkPairs,
   isPercent,
 } from "../../domain/check.ts";
-import { canonicalJson, toJsonText } from "../../domain/json.ts";
+import { toJsonText } from "../../domain/json.ts";
 import { clip } from "../../domain/kept_text.ts";
 import {
   isFinal,
@@ -26,6 +24,7 @@ import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import { DEPENDENCY_STATES, type ParentRecord, type TaskRecord } from "../../queue/records.ts";
 import type { TaskColumn } from "../rows/schema.ts";
 import { cell, taskOfRow } from "../rows/task_row.ts";
+import { keptValues } from "../../queue_policy/kept_fields.ts";
 
 /** The columns that are made when a record is stored, and therefore not carried. */
 export type DerivedColumn = "is_ready" | "draw_key" | "waits_for";
@@ -80,30 +79,21 @@ export function recordOfRow(
  * @throws TypeError, RangeError
  */
 export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): PreparedRecord {
-  const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax, importedNumberMax } =
-    TASK_LIMITS;
+  const { importedNumberMax } = TASK_LIMITS;
   const status = checkOneOf(record.status, CARRIED_STATUSES, "status");
-  const maxAttempts = checkInteger(
-    record.maxAttempts,
-    "maxAttempts",
-    maxAttemptsMin,
-    maxAttemptsMax,
-  );
+  const kept = keptValues(record, checkExactName);
   return {
     id: checkInteger(record.id, "task id", 1, importedNumberMax),
+    ...kept,
     run_id: checkExactName(record.runId, "run id", TASK_LIMITS.runIdMaxLength),
-    type: checkExactName(record.type, "task type", TASK_LIMITS.typeMaxLength),
-    priority: checkInteger(record.priority, "priority", priorityMin, priorityMax),
     payload: checkJsonText(record.payloadText, "payload", payloadMaxBytes),
-    compatibility: canonicalJson(checkPairs(record.compatibility, "compatibility")),
     status,
     attempts: checkInteger(
       record.attempts,
       "attempts",
       0,
-      isFinal(status) ? maxAttempts : maxAttempts - 1,
+      isFinal(status) ? kept.max_attempts : kept.max_attempts - 1,
     ),
-    max_attempts: maxAttempts,
     run_after_utc: checkDate(record.runAfter, "runAfter"),
     lease_until_utc: null,
     reserved_at_utc: optional(record.reservedAt, (at) => checkDate(at, "reservedAt")),
@@ -115,18 +105,6 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
     created_at_utc: checkDate(record.createdAt, "createdAt"),
     updated_at_utc: checkDate(record.updatedAt, "updatedAt"),
     ...outcomeOf(record),
-    idempotency_key: optional(
-      record.idempotencyKey,
-      (key) => checkExactName(key, "idempotency key", TASK_LIMITS.idempotencyKeyMaxLength),
-    ),
-    retry_policy: optional(
-      record.retryPolicy,
-      (policy) => JSON.stringify(resolveRetryPolicy(policy)),
-    ),
-    timeout_ms: optional(
-      record.timeoutMs,
-      (timeoutMs) => checkInteger(timeoutMs, "timeoutMs", 1, TASK_LIMITS.timeoutMaxMs),
-    ),
     trace_parent: optional(
       record.traceParent,
       (trace) => checkName(trace, "trace parent", TRACE_PARENT_MAX_LENGTH),

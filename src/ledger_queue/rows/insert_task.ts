@@ -26,20 +26,18 @@ export function insertTask(
   const { nowMs } = context;
   return tx.insert(TASK_TABLE, {
     run_id: task.runId ?? context.newRunId(),
-    type: task.type,
-    priority: task.priority,
+    ...task.kept,
     payload: task.payload,
-    compatibility: task.compatibility,
     status: "queued",
     attempts: 0,
-    max_attempts: task.maxAttempts,
     created_at_utc: nowMs,
     updated_at_utc: nowMs,
     lease_token: 0,
-    idempotency_key: task.idempotencyKey,
-    retry_policy: task.retryPolicy,
-    timeout_ms: task.timeoutMs,
-    ...readinessOf(tx, { ...task, runAfterMs: task.runAfterMs ?? nowMs }, context),
+    ...readinessOf(tx, {
+      ...task.kept,
+      waitsFor: task.waitsFor,
+      runAfterMs: task.runAfterMs ?? nowMs,
+    }, context),
     trace_parent: context.traceParent ?? null,
     ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),
   });

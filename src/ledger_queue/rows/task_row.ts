@@ -1,13 +1,13 @@
 /**
  * Rows of `task_queue` as tasks.
  */
-import type { RetryPolicy } from "../../domain/backoff.ts";
 import { QueueError } from "../../domain/errors.ts";
 import type { Task, TaskStatus } from "../../domain/task.ts";
 import type { Reader, Transaction, Values } from "../../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import { TASK_COLUMNS, TASK_TABLE, type TaskColumn } from "./schema.ts";
 import type { TaskChange } from "../../queue/task_queue.ts";
+import { keptFields } from "../../queue_policy/kept_fields.ts";
 
 /** Values of some columns of `task_queue`. */
 export type TaskValues = Readonly<Partial<Record<TaskColumn, SqlValue>>>;
@@ -27,13 +27,10 @@ export function taskOfRow(row: SqlRow): Task {
   return {
     id: integer(row, "id"),
     runId: text(row, "run_id"),
-    type: text(row, "type"),
-    priority: integer(row, "priority"),
+    ...keptFields((column) => cell(row, column)),
     payload: JSON.parse(text(row, "payload")),
-    compatibility: JSON.parse(text(row, "compatibility")),
     status: text(row, "status") as TaskStatus,
     attempts: integer(row, "attempts"),
-    maxAttempts: integer(row, "max_attempts"),
     runAfter: new Date(integer(row, "run_after_utc")),
     leaseUntil: instant(row, "lease_until_utc"),
     reservedAt: instant(row, "reserved_at_utc"),
@@ -44,12 +41,9 @@ export function taskOfRow(row: SqlRow): Task {
     lockedBy: cell(row, "locked_by") as string | null,
     leaseToken: integer(row, "lease_token"),
     errorMessage: cell(row, "error_message") as string | null,
-    idempotencyKey: cell(row, "idempotency_key") as string | null,
     result: json(row, "result"),
     progress: cell(row, "progress_percent") as number | null,
     progressMessage: cell(row, "progress_message") as string | null,
-    retryPolicy: json(row, "retry_policy") as RetryPolicy | null,
-    timeoutMs: cell(row, "timeout_ms") as number | null,
     waitsFor: integer(row, "waits_for"),
     traceParent: cell(row, "trace_parent") as string | null,
   };

@@ -12,6 +12,7 @@ import type { OperationContext } from "../rows/context.ts";
 import { enqueueAll } from "../tasks/enqueue.ts";
 import { planOf } from "./plan_schedule.ts";
 import { byColumn, put, SCHEDULE_SQL, type ScheduleRow } from "./schedule_row.ts";
+import { NO_KEPT_VALUES } from "../../queue_policy/kept_fields.ts";
 
 /** What fires now. */
 type FirePlan = Extract<Plan, { kind: "fire" }>;
@@ -125,16 +126,18 @@ function taskFor(reader: Reader, row: ScheduleRow, atMs: number): PreparedTask {
   const runId = `${row.schedule_id}@${new Date(atMs).toISOString()}`;
   const isTaken = reader.read(SCHEDULE_SQL.runId, [runId]).length > 0;
   return {
-    type: row.type as string,
     runId: isTaken ? null : runId,
-    priority: row.priority as number,
+    kept: {
+      ...NO_KEPT_VALUES,
+      type: row.type as string,
+      priority: row.priority as number,
+      compatibility: row.compatibility as string,
+      max_attempts: row.max_attempts as number,
+      retry_policy: row.retry_policy as string | null,
+      timeout_ms: row.timeout_ms as number | null,
+    },
     payload: row.payload as string,
-    compatibility: row.compatibility as string,
-    maxAttempts: row.max_attempts as number,
     runAfterMs: null,
-    idempotencyKey: null,
-    retryPolicy: row.retry_policy as string | null,
-    timeoutMs: row.timeout_ms as number | null,
     dependsOn: [],
     onParentFailure: "fail",
     webhook: row.webhook_url === null

@@ -37,12 +37,20 @@ export function enqueueAll(
   tasks: readonly PreparedTask[],
   context: OperationContext,
 ): Enqueued[] {
-  const parentages = findParents(tx, tasks);
+  const parentages = findParents(
+    tx,
+    tasks.map(({ runId, dependsOn, kept }) => ({
+      runId,
+      dependsOn,
+      idempotencyKey: kept.idempotency_key,
+    })),
+  );
   const known = new Map<string, SqlRow>();
   const enqueued = tasks.map((task, i) => {
     const wanted = { ...task, waitsFor: countOpen(parentages[i]!) };
     const stored = enqueue(tx, wanted, { ...context, known });
-    if (task.idempotencyKey !== null) known.set(task.idempotencyKey, stored.row);
+    const { idempotency_key: key } = task.kept;
+    if (key !== null) known.set(key, stored.row);
     return stored;
   });
   const stored = connect(tx, { tasks, parentages, enqueued }, context);
@@ -129,7 +137,7 @@ function checkSameParents(
   index: number,
   { tasks, parentages, enqueued }: StoredBatch,
 ): void {
-  const { dependsOn, onParentFailure, idempotencyKey } = tasks[index]!;
+  const { dependsOn, onParentFailure, kept } = tasks[index]!;
   const id = idOf(enqueued[index]!);
   const known = dependenciesOf(tx, id);
   if (known.length === 0 && dependsOn.length === 0) return;
@@ -141,7 +149,7 @@ function checkSameParents(
   const isSame = known.length === wanted.size &&
     known.every(({ parentId, onFailure }) => wanted.has(parentId) && onFailure === onParentFailure);
   if (!isSame) {
-    throw keyConflict(idempotencyKey!, id, "with other parents or another onParentFailure");
+    throw keyConflict(kept.idempotency_key!, id, "with other parents or another onParentFailure");
   }
 }
 
@@ -181,7 +189,7 @@ function findByKey(
   task: PreparedTask,
   known: ReadonlyMap<string, SqlRow>,
 ): SqlRow | undefined {
-  const { idempotencyKey: key } = task;
+  const { idempotency_key: key } = task.kept;
   if (key === null) return undefined;
   const select = "SELECT * FROM task_queue WHERE idempotency_key = ?";
   const row = known.get(key) ?? tx.read(select, [key])[0];
@@ -199,7 +207,7 @@ function keyConflict(key: string, taskId: number, difference: string): QueueErro
 }
 
 function isSameContent(row: SqlRow, task: PreparedTask): boolean {
-  if (cell(row, "type") !== task.type) return false;
+  if (cell(row, "type") !== task.kept.type) return false;
   return isSameJson(cell(row, "payload") as string, task.payload);
 }
 

@@ -11,6 +11,7 @@ import { insertTask } from "../rows/insert_task.ts";
 import { WEBHOOK_TABLE } from "../rows/schema.ts";
 import { cell, taskOfRow } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
+import { NO_KEPT_VALUES } from "../../queue_policy/kept_fields.ts";
 
 /** How often a delivery is tried. */
 const DELIVERY_ATTEMPTS = 10;
@@ -44,15 +45,15 @@ export function tellWebhook(tx: Transaction, row: SqlRow, context: OperationCont
   if (!events!.split(" ").includes(String(cell(row, "status")))) return;
   const delivery = insertTask(tx, {
     runId: null,
-    type: WEBHOOK_TYPE,
-    priority: TASK_LIMITS.priorityDefault,
+    kept: {
+      ...NO_KEPT_VALUES,
+      type: WEBHOOK_TYPE,
+      priority: TASK_LIMITS.priorityDefault,
+      compatibility: "{}",
+      max_attempts: DELIVERY_ATTEMPTS,
+    },
     payload: JSON.stringify({ url, ...messageOf(row) }),
-    compatibility: "{}",
-    maxAttempts: DELIVERY_ATTEMPTS,
     runAfterMs: null,
-    idempotencyKey: null,
-    retryPolicy: null,
-    timeoutMs: null,
     waitsFor: 0,
   }, context);
   const { nowMs } = context;

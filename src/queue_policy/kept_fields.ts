@@ -1,0 +1,90 @@
+/**
+ * Kept fields: what a caller gives and a task keeps as it was given, between the form that programs see and the form of its
+ * columns. One rule for each kind of field, so that a new field of a known kind needs a line in the table and a column.
+ */
+import { resolveRetryPolicy } from "../domain/backoff.ts";
+import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
+import { canonicalJson } from "../domain/json.ts";
+import type { Task } from "../domain/task.ts";
+import {
+  KEPT_FIELD_NAMES,
+  type KeptFieldName,
+  type SnakeName,
+  snakeName,
+  TASK_FIELDS,
+  type TaskField,
+} from "../domain/task_fields.ts";
+
+/** The column of a kept field. */
+export type KeptColumn = SnakeName<KeptFieldName>;
+
+/** The kept fields of one task in the forms of their columns; JSON for what is an object. Those that are read one by one have types. */
+export type KeptValues =
+  & { readonly [Column in KeptColumn]: string | number | null }
+  & {
+    readonly type: string;
+    readonly priority: number;
+    readonly compatibility: string;
+    readonly max_attempts: number;
+    readonly idempotency_key: string | null;
+    readonly retry_policy: string | null;
+    readonly timeout_ms: number | null;
+  };
+
+/** How messages name a field, where it is not by its own name. */
+const NOUNS: Readonly<Partial<Record<KeptFieldName, string>>> = Object.freeze({
+  type: "task type",
+  idempotencyKey: "idempotency key",
+});
+
+/** No value for any of them. */
+export const NO_KEPT_VALUES = Object.freeze(
+  Object.fromEntries(KEPT_FIELD_NAMES.map((name) => [snakeName(name), null])),
+) as Readonly<Record<KeptColumn, null>>;
+
+/** Checks the kept fields of a task, each by its kind. @throws TypeError, RangeError */
+export function keptValues(
+  task: Readonly<Partial<Record<KeptFieldName, unknown>>>,
+  checkString: typeof checkName = checkName,
+): KeptValues {
+  return Object.fromEntries(
+    KEPT_FIELD_NAMES.map((name) => [snakeName(name), columnValue(name, task[name], checkString)]),
+  ) as KeptValues;
+}
+
+/** The kept fields of a task, from its columns. */
+export function keptFields(valueOf: (column: KeptColumn) => unknown): Pick<Task, KeptFieldName> {
+  return Object.fromEntries(
+    KEPT_FIELD_NAMES.map((name) => [name, fieldValue(TASK_FIELDS[name], valueOf(snakeName(name)))]),
+  ) as Pick<Task, KeptFieldName>;
+}
+
+function columnValue(
+  name: KeptFieldName,
+  given: unknown,
+  checkString: typeof checkName,
+): string | number | null {
+  const field = TASK_FIELDS[name];
+  const value = given ?? field.default;
+  const what = NOUNS[name] ?? name;
+  if (field.isRequired === undefined && (value === undefined || value === null)) return null;
+  switch (field.kind) {
+    case "name":
+      return checkString(value, what, field.maxLength);
+    case "key":
+      return value === "" ? null : checkString(value, what, field.maxLength);
+    case "integer":
+      return checkInteger(value, what, field.min, field.max);
+    case "pairs":
+      return canonicalJson(checkPairs(value, what));
+    case "object":
+      return JSON.stringify(resolveRetryPolicy(value as Task["retryPolicy"] ?? undefined));
+    default:
+      throw new TypeError(`Cannot keep ${name}: a field of kind ${field.kind} has no column`);
+  }
+}
+
+function fieldValue({ kind }: TaskField, stored: unknown): unknown {
+  const isJson = kind === "pairs" || kind === "object";
+  return isJson && stored !== null ? JSON.parse(stored as string) : stored;
+}
