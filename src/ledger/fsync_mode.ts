@@ -13,7 +13,7 @@ const HELD_UP_MAX = 32;
 const CROWD = 2;
 
 /** Decides it for one ledger, from what came before. */
-export class SyncManner {
+export class FsyncMode {
   /** How many fsyncs may still hold up the thread until one lets others in. */
   #left = 0;
   /** How many will, when no operation has come. */

@@ -4,14 +4,16 @@
  * It follows what other processes append, and begins again from the newest snapshot where it cannot. What it finds to be
  * in doubt, or no longer at its path, it notes as the ledger's failure.
  */
+import { asError, StorageError } from "../domain/errors.ts";
 import type { Journal, ReadOutcome } from "../storage/journal.ts";
 import type { JournalVisitor } from "../storage/journal_visitor.ts";
 import { displaced, foreign } from "../storage/place.ts";
 import { includedSequence, type SnapshotImage } from "../storage/snapshot.ts";
+import { type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
 import type { ChangeFeed } from "./change_feed.ts";
 import type { LedgerHealth } from "./ledger_health.ts";
 import { recover, type Recovered, type RecoverySource, replicaVisitor } from "./recovery.ts";
-import type { Replica } from "./replica.ts";
+import { type Replica, TransactionLostError } from "./replica.ts";
 
 /** How often a segment that is not at its path is read on before it counts as lost: a sealed one may be gone rightly. */
 const LOOKS_MAX = 2;
@@ -31,6 +33,7 @@ export class JournaledReplica {
   readonly #feed: ChangeFeed;
   #recovered: Recovered;
   #tornTails = 0;
+  #commits = 0;
 
   constructor(recovered: Recovered, { source, health, feed }: JournaledReplicaTools) {
     this.#recovered = recovered;
@@ -57,6 +60,11 @@ export class JournaledReplica {
   /** Torn tails that were cut so far. */
   get tornTails(): number {
     return this.#tornTails;
+  }
+
+  /** Batches that were written here. */
+  get commits(): number {
+    return this.#commits;
   }
 
   /** Notes that a snapshot of this size was written. */
@@ -99,9 +107,38 @@ export class JournaledReplica {
     return prepared.isReady;
   }
 
+  /**
+   * One transaction: the operations of `batch` run, their record is appended. What no longer fits into one record is taken
+   * out of `batch` and given to `putBack`. Returns how to tell each caller. The caller has prepared an append.
+   */
+  commit(batch: Operation[], putBack: (rest: Operation[]) => void): readonly Outcome[] {
+    this.replica.begin();
+    const { outcomes, changes } = this.#runAndAppend(batch, putBack);
+    this.#commitReplica();
+    this.#feed.note(changes);
+    return outcomes;
+  }
+
   /** Begins a new segment. The caller holds the commit lock and has prepared an append. */
   rotate(): void {
     this.journal.rotate(this.#visitor());
+  }
+
+  /** Makes the end whole and the schema the newest. The caller has prepared an append. */
+  bringUpToDate(): void {
+    this.journal.checkEnd();
+    if (this.replica.version < this.#newestVersion) this.rotate();
+  }
+
+  /** Takes the files as they are. @throws CorruptionError; StorageError when only a writer could bring them up to date. */
+  takeAsItIs(): void {
+    this.checkUnlocked();
+    const { version } = this.replica;
+    if (version > 0 && version < this.#newestVersion) {
+      const reason = `its schema version is ${version}, reading it needs ${this.#newestVersion}`;
+      throw new StorageError("upgrade", this.#source.storage.location, reason);
+    }
+    this.replica.migrate(this.#newestVersion);
   }
 
   /** Starts again from the newest snapshot, which must be of the same queue unless `mayBeAnother`. */
@@ -172,6 +209,39 @@ export class JournaledReplica {
   close(): void {
     this.journal.close();
     this.replica.close();
+  }
+
+  get #newestVersion(): number {
+    return this.#source.schema.migrations.length;
+  }
+
+  /** When the append fails, memory is as it was before, like the journal. */
+  #runAndAppend(batch: Operation[], putBack: (rest: Operation[]) => void): BatchResult {
+    try {
+      const result = runBatch(this.replica, batch);
+      putBack(batch.splice(result.outcomes.length));
+      if (result.record !== null) this.#append(result.record);
+      return result;
+    } catch (error) {
+      if (error instanceof TransactionLostError) this.#health.fail(error);
+      else this.replica.rollback();
+      throw error;
+    }
+  }
+
+  #append(record: Uint8Array): void {
+    this.#health.guardNow(() => this.journal.append(record));
+    this.#commits++;
+  }
+
+  /** The record is written: a replica that cannot follow is of no use any more. */
+  #commitReplica(): void {
+    try {
+      this.replica.commit();
+    } catch (error) {
+      this.#health.fail(asError(error));
+      throw error;
+    }
   }
 
   #visitor(): JournalVisitor {

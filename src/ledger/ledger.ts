@@ -5,27 +5,28 @@
  * catches up with the journal, the batch's operations run in one transaction, their row images are appended; then the
  * lock is released, one fsync makes the batch durable, and every caller is answered. Nothing is answered before.
  *
- * Everything that awaits runs in one loop (`#drain`), one thing after the other; between two awaits the replica always
+ * Everything that awaits runs in one loop (`WorkLoop`), one thing after the other; between two awaits the replica always
  * stands at the journal's position.
  */
-import { asError, QueueError, StorageError } from "../domain/errors.ts";
+import { QueueError, StorageError } from "../domain/errors.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import type { SnapshotImage } from "../storage/snapshot.ts";
-import { BATCH_MAX, type BatchResult, type Operation, type Outcome, runBatch } from "./batch.ts";
+import { BATCH_MAX, type Operation } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
 import { CheckpointRules } from "./checkpoint_rules.ts";
 import { Checkpointer, type ExportedReplica } from "./checkpointer.ts";
 import { CommitLock } from "./commit_lock.ts";
 import { DeferredSync } from "./deferred_sync.ts";
-import { SyncManner } from "./fsync_mode.ts";
 import { JournaledReplica } from "./journaled_replica.ts";
+import { JournalSync } from "./journal_sync.ts";
 import { LedgerHealth } from "./ledger_health.ts";
 import { LEDGER_DEFAULTS, type LedgerOptions } from "./ledger_options.ts";
 import { Lookout } from "./lookout.ts";
 import type { MemoryMark } from "./memory_budget.ts";
 import { recover, type Recovered } from "./recovery.ts";
-import { type Reader, type Transaction, TransactionLostError } from "./replica.ts";
+import type { Reader, Transaction } from "./replica.ts";
 import { verifyReplica } from "./verify.ts";
+import { WorkLoop } from "./work_loop.ts";
 
 /** What a write may do. */
 export interface WriteOptions {
@@ -36,12 +37,6 @@ export interface WriteOptions {
 /** A whole ledger as a file, and whose it is. */
 export type LedgerExport = SnapshotImage;
 
-/**
- * How many turns of the microtask queue a commit waits for more operations: what a caller does at once when it is answered, or what
- * a worker claims when a handler has ended, then joins it. No time passes.
- */
-const GATHER_TURNS = 8;
-
 /** A durable, shared set of rows. */
 export class Ledger {
   readonly #options: LedgerOptions;
@@ -49,28 +44,27 @@ export class Ledger {
   readonly #feed: ChangeFeed;
   readonly #copy: JournaledReplica;
   readonly #commitLock: CommitLock;
+  readonly #sync: JournalSync;
   readonly #deferredSync: DeferredSync;
   readonly #checkpointer: Checkpointer;
   readonly #checkpoints: CheckpointRules;
-  readonly #syncManner = new SyncManner();
   /** What waits for the next batch. */
   readonly #waiting: Operation[] = [];
-  /** What else waits for the loop. */
-  readonly #jobs: (() => Promise<void>)[] = [];
-  #draining: Promise<void> | undefined;
+  readonly #loop = new WorkLoop({
+    isWaiting: () => this.#waiting.length > 0,
+    commitNext: () => this.#commitBatch(),
+  });
   #isCommitting = false;
   #isReloadWanted = false;
   #lookout: Lookout | undefined;
   #closing: Promise<void> | undefined;
-  #commits = 0;
-  #syncs = 0;
 
   /** Opens the ledger at its storage, recovering what a crash left. @throws CorruptionError, StorageError */
   static async open(options: LedgerOptions): Promise<Ledger> {
     try {
       await options.storage.open();
       const ledger = new Ledger(options, await recover(options));
-      await (options.isReadOnly ? ledger.#beginReading() : ledger.#begin());
+      await ledger.#begin();
       return ledger;
     } catch (error) {
       options.storage.close();
@@ -89,11 +83,16 @@ export class Ledger {
     });
     const feed = this.#feed = new ChangeFeed((error) => health.report(error));
     const copy = this.#copy = new JournaledReplica(recovered, { source: options, health, feed });
+    const sync = this.#sync = new JournalSync({
+      copy,
+      health,
+      waitingCount: () => this.#waiting.length,
+    });
     const deferredSync = this.#deferredSync = new DeferredSync({
       clock,
       delayMs: LEDGER_DEFAULTS.relaxedSyncMs,
-      sync: () => this.#sync(),
-      runNext: (job) => this.#runNext(job),
+      sync: () => sync.sync(),
+      runNext: (job) => this.#loop.runNext(job),
       isLoopWaiting: () => this.#commitLock.isWaiting,
       onError: (error) => health.report(error),
     });
@@ -107,7 +106,7 @@ export class Ledger {
     });
     const checkpointer = this.#checkpointer = new Checkpointer({
       storage,
-      exportReplica: (isWanted) => this.#inLoop(() => this.#exportAtRotation(isWanted)),
+      exportReplica: (isWanted) => this.#loop.run(() => this.#exportAtRotation(isWanted)),
       checkJournal: () => copy.journal.checkPlace(),
       onLeftOver: (error) => health.reportOnce(error),
     });
@@ -118,7 +117,7 @@ export class Ledger {
   async read<T>(query: (reader: Reader) => T): Promise<T> {
     this.#checkOpen();
     this.#health.check();
-    if (this.#copy.follow() !== "current") await this.#inLoop(() => this.#reload());
+    if (this.#copy.follow() !== "current") await this.#loop.run(() => this.#reload());
     this.#announce();
     return query(this.#copy.replica);
   }
@@ -137,7 +136,7 @@ export class Ledger {
     if (this.#commitLock.isOverdue) return Promise.reject(this.#commitLock.overdueError());
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ run: operation, upTo: options.upTo, resolve, reject });
-      this.#startDrain();
+      this.#loop.start();
     });
   }
 
@@ -157,16 +156,16 @@ export class Ledger {
   /** Resolves when everything written so far is durable. */
   async flush(): Promise<void> {
     await this.write(() => {});
-    await this.#inLoop(() => this.#sync());
+    await this.#loop.run(() => this.#sync.sync());
   }
 
   /** Everything written so far, durable, as the bytes of a SQLite file; other work goes on. */
   async exportDurable(): Promise<LedgerExport> {
     this.#checkOpen();
     if (this.#options.isReadOnly) throw this.#readOnlyError();
-    return await this.#inLoop(async () => {
-      await this.#sync(); // what is left to do with the lock held is little then
-      await this.#underLock(() => this.#syncNow());
+    return await this.#loop.run(async () => {
+      await this.#sync.sync(); // what is left to do with the lock held is little then
+      await this.#underLock(() => this.#sync.syncNow());
       this.#copy.checkWritten();
       return this.#copy.export();
     });
@@ -175,8 +174,8 @@ export class Ledger {
   /** Reads the files anew and compares them with memory; gives the problems. Changes nothing. */
   async verify(): Promise<string[]> {
     this.#checkOpen();
-    return await this.#inLoop(async () => {
-      if (!this.#options.isReadOnly) await this.#underLock(() => this.#syncNow());
+    return await this.#loop.run(async () => {
+      if (!this.#options.isReadOnly) await this.#underLock(() => this.#sync.syncNow());
       return await verifyReplica(this.#copy.replica, this.#options, () => {
         return this.#copy.follow() === "current" ? this.#copy.journal.sequence : undefined;
       });
@@ -207,8 +206,8 @@ export class Ledger {
       journalBytes: journal.segmentBytes,
       snapshotBytes: this.#options.storage.fileSize("snapshot") ?? 0,
       tornTails: this.tornTails,
-      commits: this.#commits,
-      syncs: this.#syncs,
+      commits: this.#copy.commits,
+      syncs: this.#sync.count,
       ...replica.memory,
     };
   }
@@ -226,7 +225,7 @@ export class Ledger {
   async #close(): Promise<void> {
     this.#lookout?.stop();
     try {
-      while (this.#draining !== undefined) await this.#draining;
+      await this.#loop.ended();
       this.#deferredSync.cancel();
       while (this.#checkpointer.isBusy) await this.#checkpointer.settled();
       if (!this.#options.isReadOnly) await this.#tidyUp();
@@ -240,48 +239,21 @@ export class Ledger {
   }
 
   async #tidyUp(): Promise<void> {
-    if (!this.#health.hasFailed) await this.#inLoop(() => this.#sync());
+    if (!this.#health.hasFailed) await this.#loop.run(() => this.#sync.sync());
     await this.#checkpoints.makeOnClosing();
   }
 
   // --- opening
 
-  /** Makes the files ready: prepared for an append, whole, and at the newest schema. */
+  /** Makes the files ready: prepared for an append, whole, and at the newest schema. A reader takes them as they are. */
   async #begin(): Promise<void> {
     try {
-      await this.#underLock(() => {
-        this.#copy.journal.checkEnd();
-        const newest = this.#options.schema.migrations.length;
-        if (this.#copy.replica.version < newest) this.#copy.rotate();
-      });
+      if (this.#options.isReadOnly) this.#copy.takeAsItIs();
+      else await this.#underLock(() => this.#copy.bringUpToDate());
     } catch (error) {
       this.#copy.close();
       throw error;
     }
-    this.#beginToLook();
-  }
-
-  /** Takes the files as they are. @throws CorruptionError; StorageError when only a writer could bring them up to date. */
-  // deno-lint-ignore require-await
-  async #beginReading(): Promise<void> {
-    try {
-      this.#copy.checkUnlocked();
-      const { replica } = this.#copy;
-      const { version } = replica;
-      const newest = this.#options.schema.migrations.length;
-      if (version > 0 && version < newest) {
-        const reason = `its schema version is ${version}, reading it needs ${newest}`;
-        throw new StorageError("upgrade", this.location, reason);
-      }
-      replica.migrate(newest);
-    } catch (error) {
-      this.#copy.close();
-      throw error;
-    }
-    this.#beginToLook();
-  }
-
-  #beginToLook(): void {
     this.#feed.forget();
     const { clock, storage } = this.#options;
     this.#lookout = new Lookout({
@@ -292,40 +264,7 @@ export class Ledger {
     });
   }
 
-  // --- the loop
-
-  #startDrain(): void {
-    this.#draining ??= this.#drain();
-  }
-
-  /** Runs what waits, one thing after the other, until nothing waits. */
-  async #drain(): Promise<void> {
-    for (let turn = 0; turn < GATHER_TURNS; turn++) await Promise.resolve();
-    try {
-      for (;;) {
-        const job = this.#jobs.shift();
-        if (job !== undefined) await job();
-        else if (this.#waiting.length > 0) await this.#commitBatch();
-        else break;
-      }
-    } finally {
-      this.#draining = undefined;
-    }
-  }
-
-  /** Runs `job` in the loop. */
-  #inLoop<T>(job: () => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#jobs.push(() => job().then(resolve, reject));
-      this.#startDrain();
-    });
-  }
-
-  /** Runs `job` in the loop, before all others. */
-  #runNext(job: () => Promise<void>): void {
-    this.#jobs.unshift(job);
-    this.#startDrain();
-  }
+  // --- a batch
 
   #refuseWaiting(): void {
     for (const { reject } of this.#waiting.splice(0)) reject(this.#commitLock.overdueError());
@@ -339,7 +278,7 @@ export class Ledger {
       await this.#checkpoints.letCatchUp();
       const outcomes = await this.#underLock(() => {
         batch = this.#waiting.splice(0, BATCH_MAX);
-        return this.#execute(batch);
+        return this.#copy.commit(batch, (rest) => this.#waiting.unshift(...rest));
       });
       await this.#makeDurable();
       this.#copy.checkWritten();
@@ -358,7 +297,7 @@ export class Ledger {
   /** What was refused must not come back after a power cut: that it was undone is made durable first. */
   async #undoDurably(error: unknown): Promise<unknown> {
     try {
-      if (!this.#health.hasFailed) await this.#sync();
+      if (!this.#health.hasFailed) await this.#sync.sync();
       return error;
     } catch (worse) {
       return worse;
@@ -382,67 +321,10 @@ export class Ledger {
     }
   }
 
-  // --- a batch
-
-  /** One transaction: the operations run, their record is appended. Returns how to tell each caller. */
-  #execute(batch: Operation[]): readonly Outcome[] {
-    this.#copy.replica.begin();
-    const { outcomes, changes } = this.#runAndAppend(batch);
-    this.#commitReplica();
-    this.#feed.note(changes);
-    return outcomes;
-  }
-
-  /** When the append fails, memory is as it was before, like the journal. */
-  #runAndAppend(batch: Operation[]): BatchResult {
-    try {
-      const result = runBatch(this.#copy.replica, batch);
-      this.#waiting.unshift(...batch.splice(result.outcomes.length));
-      if (result.record !== null) this.#append(result.record);
-      return result;
-    } catch (error) {
-      if (error instanceof TransactionLostError) this.#health.fail(error);
-      else this.#copy.replica.rollback();
-      throw error;
-    }
-  }
-
-  #append(record: Uint8Array): void {
-    this.#health.guardNow(() => this.#copy.journal.append(record));
-    this.#commits++;
-  }
-
-  /** The record is written: a replica that cannot follow is of no use any more. */
-  #commitReplica(): void {
-    try {
-      this.#copy.replica.commit();
-    } catch (error) {
-      this.#health.fail(asError(error));
-      throw error;
-    }
-  }
-
   /** Full durability waits for the fsync; relaxed sees to it that one follows. */
   async #makeDurable(): Promise<void> {
-    if (!this.#isRelaxed) return await this.#sync();
+    if (!this.#isRelaxed) return await this.#sync.sync();
     this.#deferredSync.schedule();
-  }
-
-  async #sync(): Promise<void> {
-    this.#health.check();
-    const { journal } = this.#copy;
-    if (journal.isDurable) return;
-    this.#syncs++;
-    const { mayBlock } = this.#syncManner;
-    await this.#health.guard(() => journal.sync(mayBlock));
-    this.#syncManner.note(mayBlock, this.#waiting.length);
-  }
-
-  #syncNow(): void {
-    const { journal } = this.#copy;
-    if (journal.isDurable) return;
-    this.#syncs++;
-    this.#health.guardNow(() => journal.syncNow());
   }
 
   // --- following the other processes
@@ -469,7 +351,7 @@ export class Ledger {
   #reloadLater(): void {
     if (this.#isReloadWanted) return;
     this.#isReloadWanted = true;
-    this.#inLoop(() => this.#reload())
+    this.#loop.run(() => this.#reload())
       .catch((error) => this.#health.reportOnce(error))
       .finally(() => this.#isReloadWanted = false);
   }
@@ -481,7 +363,7 @@ export class Ledger {
 
   /** Begins a new segment and exports the replica exactly there. */
   async #exportAtRotation(isWanted: () => boolean): Promise<ExportedReplica | undefined> {
-    await this.#sync(); // what is left to do with the lock held is little then
+    await this.#sync.sync(); // what is left to do with the lock held is little then
     const isBegun = await this.#underLock(() => {
       if (!isWanted()) return false;
       this.#copy.checkPlace();

@@ -37,17 +37,17 @@ export interface Recovered {
 export async function recover(source: RecoverySource): Promise<Recovered> {
   let lastSequence = -1;
   for (;;) {
-    const recovered = await tryRecover(source);
-    if (recovered === "changed") continue;
-    if ("replica" in recovered) return recovered;
-    if (recovered.snapshotSequence <= lastSequence) {
+    const attempt = await tryRecover(source);
+    if (attempt.outcome === "recovered") return attempt.recovered;
+    if (attempt.outcome === "changed") continue;
+    if (attempt.snapshotSequence <= lastSequence) {
       throw new CorruptionError(
         source.storage.location,
         0,
         "journal segments that follow the snapshot are missing",
       );
     }
-    lastSequence = recovered.snapshotSequence;
+    lastSequence = attempt.snapshotSequence;
   }
 }
 
@@ -63,10 +63,18 @@ export function replicaVisitor(
   };
 }
 
-/** What the snapshot and the journal give, or which snapshot it was that segments are missing after; `changed`: try again. */
-async function tryRecover(
-  source: RecoverySource,
-): Promise<Recovered | { readonly snapshotSequence: number } | "changed"> {
+/**
+ * What became of one reading of snapshot and journal:
+ * - `recovered`: the queue as they say.
+ * - `changed`: another process changed them meanwhile.
+ * - `missing`: segments that follow the snapshot are not there; perhaps a newer snapshot includes them.
+ */
+type Attempt =
+  | { readonly outcome: "recovered"; readonly recovered: Recovered }
+  | { readonly outcome: "changed" }
+  | { readonly outcome: "missing"; readonly snapshotSequence: number };
+
+async function tryRecover(source: RecoverySource): Promise<Attempt> {
   const { storage, schema } = source;
   const snapshot = await readSnapshot(storage);
   const replica = Replica.open({ ...source, path: storage.location }, snapshot);
@@ -84,9 +92,12 @@ async function tryRecover(
       hasSnapshot: identity !== undefined,
     });
     outcome = journal?.read(replicaVisitor(replica, source, () => {})) ?? "superseded";
-    if (outcome === "changed") return outcome;
-    if (journal === undefined || outcome === "superseded") return { snapshotSequence: sequence };
-    return { replica, journal, snapshotBytes: snapshot?.bytes.length ?? 0 };
+    if (outcome === "changed") return { outcome };
+    if (journal === undefined || outcome === "superseded") {
+      return { outcome: "missing", snapshotSequence: sequence };
+    }
+    const snapshotBytes = snapshot?.bytes.length ?? 0;
+    return { outcome: "recovered", recovered: { replica, journal, snapshotBytes } };
   } finally {
     if (outcome !== "current") {
       replica.close();

@@ -41,7 +41,7 @@ export class FolderWatch {
     this.#options = options;
     this.#trust = options.trust;
     this.#watcher = Deno.watchFs(options.folder, { recursive: false });
-    this.#listen().catch(() => this.#settle("useless"));
+    this.#listen().catch(() => this.#decide("useless"));
     if (this.#trust === "untried") this.#prove();
   }
 
@@ -63,7 +63,7 @@ export class FolderWatch {
       this.stop();
       throw error;
     }
-    this.#proofTimer = setTimeout(() => this.#settle("useless"), PROOF_MS);
+    this.#proofTimer = setTimeout(() => this.#decide("useless"), PROOF_MS);
   }
 
   async #listen(): Promise<void> {
@@ -74,11 +74,11 @@ export class FolderWatch {
   }
 
   #onEvent(names: readonly string[]): void {
-    if (names.some(this.#options.isProof)) this.#settle("proven");
+    if (names.some(this.#options.isProof)) this.#decide("proven");
     if (names.length === 0 || names.some(this.#options.isWatched)) this.#options.onChange();
   }
 
-  #settle(trust: WatchTrust): void {
+  #decide(trust: WatchTrust): void {
     if (this.#isStopped || this.#trust === trust) return;
     if (this.#proofTimer !== undefined) clearTimeout(this.#proofTimer);
     this.#trust = trust;

@@ -115,7 +115,7 @@ export function registerWebhookHandler(
           })
         ),
     );
-    return judge(target, response, task.attempts);
+    return resultOf(target, response, task.attempts);
   };
   handlers.register(WEBHOOK_TYPE, deliver, {
     description: "Tells webhooks of tasks that ended",
@@ -163,7 +163,7 @@ async function attempt(
  * `Retry-After` counts where it is longer than the backoff: a receiver that says "at once" would use up all attempts within
  * a second.
  */
-function judge(
+function resultOf(
   { host }: URL,
   { status, retryAfter }: WebhookResponse,
   attempts: number,

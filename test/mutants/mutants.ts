@@ -126,8 +126,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "acknowledge without any fsync",
-    file: "src/ledger/ledger.ts",
-    find: "    await this.#health.guard(() => journal.sync(mayBlock));\n",
+    file: "src/ledger/journal_sync.ts",
+    find: "    await health.guard(() => journal.sync(mayBlock));\n",
     replace: "",
     tests: LEDGER,
   },
@@ -321,9 +321,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "keep in memory what could not be appended",
-    file: "src/ledger/ledger.ts",
-    find: "      else this.#copy.replica.rollback();\n",
-    replace: "      else this.#copy.replica.commit();\n",
+    file: "src/ledger/journaled_replica.ts",
+    find: "      else this.replica.rollback();\n",
+    replace: "      else this.replica.commit();\n",
     tests: LEDGER,
   },
   {
@@ -358,7 +358,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "tell watchers before the change is durable",
-    file: "src/ledger/ledger.ts",
+    file: "src/ledger/journaled_replica.ts",
     find: "    this.#commitReplica();\n    this.#feed.note(changes);\n",
     replace: "    this.#commitReplica();\n    this.#feed.note(changes);\n    this.#feed.tell();\n",
     tests: LEDGER,
@@ -381,7 +381,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "tell a refusal before its undoing is durable",
     file: "src/ledger/ledger.ts",
-    find: "      if (!this.#health.hasFailed) await this.#sync();\n      return error;\n",
+    find: "      if (!this.#health.hasFailed) await this.#sync.sync();\n      return error;\n",
     replace: "      return error;\n",
     tests: CUT,
   },
@@ -544,7 +544,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "answer flush() before its fsync",
     file: "src/ledger/ledger.ts",
-    find: "    await this.write(() => {});\n    await this.#inLoop(() => this.#sync());\n",
+    find: "    await this.write(() => {});\n    await this.#loop.run(() => this.#sync.sync());\n",
     replace: "    await this.write(() => {});\n",
     tests: LEDGER,
   },
@@ -760,8 +760,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "export without the lock",
     file: "src/ledger/ledger.ts",
-    find: "      await this.#underLock(() => this.#syncNow());\n      this.#copy.checkWritten();\n",
-    replace: "      this.#copy.follow();\n      await this.#sync();\n",
+    find:
+      "      await this.#underLock(() => this.#sync.syncNow());\n      this.#copy.checkWritten();\n",
+    replace: "      this.#copy.follow();\n      await this.#sync.sync();\n",
     tests: LEDGER,
   },
   {
@@ -769,7 +770,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/ledger/ledger.ts",
     find: "        if (this.#copy.prepareAppend()) return action();\n",
     replace:
-      "        if (this.#copy.prepareAppend()) {\n          await this.#sync();\n          return action();\n        }\n",
+      "        if (this.#copy.prepareAppend()) {\n          await this.#sync.sync();\n          return action();\n        }\n",
     tests: LEDGER,
   },
   {
@@ -817,14 +818,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "relaxed: answer a flush without an fsync",
     file: "src/ledger/ledger.ts",
-    find: "    await this.write(() => {});\n    await this.#inLoop(() => this.#sync());\n",
+    find: "    await this.write(() => {});\n    await this.#loop.run(() => this.#sync.sync());\n",
     replace: "    await this.write(() => {});\n",
     tests: RELAXED,
   },
   {
     name: "relaxed: close without an fsync",
     file: "src/ledger/ledger.ts",
-    find: "    if (!this.#health.hasFailed) await this.#inLoop(() => this.#sync());\n",
+    find: "    if (!this.#health.hasFailed) await this.#loop.run(() => this.#sync.sync());\n",
     replace: "",
     tests: RELAXED,
   },
