@@ -23,6 +23,8 @@ import type {
   QueueStats,
   TaskChanges,
 } from "../queue/task_queue.ts";
+import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
+import { inEnqueueSpan } from "../queue_policy/enqueue_span.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
@@ -41,8 +43,7 @@ import { cancel, retry } from "./tasks/cancel_retry.ts";
 import { claim, hasClaimable, nextDueMs } from "./tasks/claim.ts";
 import { parentResults } from "./tasks/dependencies.ts";
 import { enqueueAll } from "./tasks/enqueue.ts";
-import { inEnqueueSpan } from "./tasks/enqueue_span.ts";
-import { checkMaxAttempts, complete, fail, release, renew, reportProgress } from "./tasks/lease.ts";
+import { complete, fail, release, renew, reportProgress } from "./tasks/lease.ts";
 
 /** How a queue is made from a ledger. */
 export interface LedgerQueueOptions extends AccessOptions, LedgerOperatorOptions {

@@ -147,8 +147,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "compare the lease without its token",
-    file: "src/ledger_queue/tasks/lease.ts",
-    find: "  if (token !== lease.leaseToken) {\n",
+    file: "src/queue_policy/attempt_end.ts",
+    find: "  if (leaseToken !== lease.leaseToken) {\n",
     replace: "  if (false) {\n",
     tests: QUEUE,
   },
@@ -572,9 +572,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "take another type under the same key for the same task",
-    file: "src/ledger_queue/tasks/enqueue.ts",
-    find: '  if (cell(row, "type") !== task.kept.type) return false;\n',
-    replace: "",
+    file: "src/queue_policy/enqueue_conflicts.ts",
+    find: "  if (known.type === kept.type && isSameJson(known.payload, payload)) return;\n",
+    replace: "  if (isSameJson(known.payload, payload)) return;\n",
     tests: QUEUE,
   },
   {

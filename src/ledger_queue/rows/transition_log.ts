@@ -1,8 +1,5 @@
 /**
  * The transition log: one row for each time that a task moved, in the transaction that moved it.
- *
- * A row is small, because it is written with every transition: a word for what happened, the few values that the task's
- * own row will not keep, and how long the task waited or ran before.
  */
 import type { Task } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
@@ -14,40 +11,15 @@ import type {
   TransitionKind,
 } from "../../queue/task_transition.ts";
 import type { PreparedHistory } from "../../queue_policy/history_request.ts";
+import {
+  detailsOf,
+  LEVELS,
+  type TransitionNote,
+  transitionOf,
+} from "../../queue_policy/transition_note.ts";
 import { beginOf, type PreparedPart } from "../../queue_policy/page_request.ts";
 import { LOG_TABLE } from "./schema.ts";
 import { cell } from "./task_row.ts";
-
-/** What a row says beside the task, the time and the kind. */
-export interface TransitionNote {
-  readonly worker?: string;
-  /** Which attempt it was. */
-  readonly attempt?: number;
-  /** How many attempts the handler allows, where that is less than the task does. */
-  readonly handlerMaxAttempts?: number;
-  /** What the attempt failed of. */
-  readonly error?: string;
-  /** How long the next attempt has to wait. */
-  readonly delayMs?: number;
-  /** How long the task waited until it was leased, or ran until its attempt ended. */
-  readonly durationMs?: number;
-}
-
-/** How much of an error's message a row keeps; the task's row keeps all of the last one. */
-const ERROR_MAX_LENGTH = 500;
-
-const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object.freeze({
-  enqueued: "info",
-  imported: "info",
-  leased: "info",
-  completed: "info",
-  released: "info",
-  cancelled: "info",
-  requeued: "info",
-  retried: "warn",
-  rescued: "warn",
-  failed: "error",
-});
 
 /** The statements; a test reads their plans. */
 export const TRANSITION_SQL = {
@@ -148,31 +120,12 @@ function entryOfRow(row: SqlRow): HistoryEntry {
 }
 
 function transitionOfRow(row: SqlRow): TaskTransition {
-  const [, taskId, atMs, level, kind, text, durationMs] = row;
-  const details = text === null ? {} : JSON.parse(String(text)) as Record<string, unknown>;
-  return {
+  const [, taskId, atMs, , kind, details, durationMs] = row;
+  return transitionOf({
     taskId: Number(taskId),
-    at: new Date(Number(atMs)),
-    level: level as TaskTransition["level"],
+    atMs: Number(atMs),
     kind: kind as TransitionKind,
-    worker: (details.worker ?? null) as string | null,
-    attempt: (details.attempt ?? null) as number | null,
-    handlerMaxAttempts: (details.handler_max_attempts ?? null) as number | null,
-    error: (details.error ?? null) as string | null,
-    delayMs: (details.delay_ms ?? null) as number | null,
+    details: details as string | null,
     durationMs: durationMs as number | null,
-  };
-}
-
-function detailsOf(note: TransitionNote): string | null {
-  const { worker, attempt, error, delayMs, handlerMaxAttempts } = note;
-  if (worker === undefined && attempt === undefined && error === undefined) return null;
-  const clipped = error?.slice(0, ERROR_MAX_LENGTH).toWellFormed();
-  return JSON.stringify({
-    worker,
-    attempt,
-    handler_max_attempts: handlerMaxAttempts,
-    error: clipped,
-    delay_ms: delayMs,
   });
 }

@@ -144,12 +144,6 @@ export function parentResults(reader: Reader, childId: number, part: PreparedPar
   }));
 }
 
-/** How a new child stands to a parent with this status. */
-export function stateFor(status: TaskStatus, onFailure: ParentFailurePolicy): DependencyState {
-  if (!isFinal(status)) return "open";
-  return status === "completed" || onFailure === "run" ? "met" : "ended_child";
-}
-
 function dependencyOfRow(row: SqlRow): Dependency {
   const [childId, parentId, parentRunId, position, onFailure, state] = row;
   return {

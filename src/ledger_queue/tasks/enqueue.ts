@@ -4,20 +4,31 @@
  * A batch is stored in its order, each task with the number of parents it has to wait for; only then, when every id is
  * known, are the dependencies written, and children of parents that have failed already are ended.
  */
-import { QueueError } from "../../domain/errors.ts";
-import { isSameJson } from "../../domain/json.ts";
-import { isFinal, type TaskReference, type TaskStatus } from "../../domain/task.ts";
+import type { TaskStatus } from "../../domain/task.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { BatchParent } from "../../queue_policy/cycle.ts";
+import {
+  checkSameContent,
+  keyConflict,
+  type KeyedContent,
+  runIdConflict,
+} from "../../queue_policy/enqueue_conflicts.ts";
 import type { PreparedTask } from "../../queue_policy/new_task.ts";
+import {
+  countOpen,
+  findParents,
+  type FindStored,
+  isSameParentage,
+  type Parentage,
+  stateFor,
+} from "../../queue_policy/parents.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { type InsertableTask, insertTask } from "../rows/insert_task.ts";
 import { cell, oncePerRow, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { cancel } from "./cancel_retry.ts";
-import { addDependency, dependenciesOf, type Dependency, stateFor } from "./dependencies.ts";
-import { findParents, type Parentage } from "./parents.ts";
+import { addDependency, dependenciesOf } from "./dependencies.ts";
 import { endByParent, propagate } from "./propagate.ts";
 import { addWebhook } from "./webhooks.ts";
 
@@ -37,14 +48,12 @@ export function enqueueAll(
   tasks: readonly PreparedTask[],
   context: OperationContext,
 ): Enqueued[] {
-  const parentages = findParents(
-    tx,
-    tasks.map(({ runId, dependsOn, kept }) => ({
-      runId,
-      dependsOn,
-      idempotencyKey: kept.idempotency_key,
-    })),
-  );
+  const named = tasks.map(({ runId, dependsOn, kept }) => ({
+    runId,
+    dependsOn,
+    idempotencyKey: kept.idempotency_key,
+  }));
+  const parentages = findParents(named, storedIn(tx));
   const known = new Map<string, SqlRow>();
   const enqueued = tasks.map((task, i) => {
     const wanted = { ...task, waitsFor: countOpen(parentages[i]!) };
@@ -127,10 +136,6 @@ function storedTask(parent: BatchParent, enqueued: readonly Enqueued[]): StoredT
   return { id: cell(row, "id") as number, runId: cell(row, "run_id") as string, status: "queued" };
 }
 
-function countOpen({ parents }: Parentage): number {
-  return parents.filter((parent) => "index" in parent || !isFinal(parent.status)).length;
-}
-
 /** A task under a known key must have the same parents, in any order. @throws QueueError `idempotency_conflict`. */
 function checkSameParents(
   tx: Transaction,
@@ -142,22 +147,9 @@ function checkSameParents(
   const known = dependenciesOf(tx, id);
   if (known.length === 0 && dependsOn.length === 0) return;
   const { parents, gone } = parentages[index]!;
-  const wanted = new Set<TaskReference>([
-    ...parents.map((parent) => storedTask(parent, enqueued).id),
-    ...gone.map((reference) => idOfPruned(reference, known) ?? reference),
-  ]);
-  const isSame = known.length === wanted.size &&
-    known.every(({ parentId, onFailure }) => wanted.has(parentId) && onFailure === onParentFailure);
-  if (!isSame) {
-    throw keyConflict(kept.idempotency_key!, id, "with other parents or another onParentFailure");
-  }
-}
-
-/** A pruned parent is known by its names only. */
-function idOfPruned(reference: TaskReference, known: readonly Dependency[]): number | undefined {
-  return known.find(({ parentId, parentRunId }) =>
-    reference === parentId || reference === parentRunId
-  )?.parentId;
+  const parentIds = parents.map((parent) => storedTask(parent, enqueued).id);
+  if (isSameParentage(known, { parentIds, gone, onParentFailure })) return;
+  throw keyConflict(kept.idempotency_key!, id, "with other parents or another onParentFailure");
 }
 
 function enqueue(
@@ -193,30 +185,28 @@ function findByKey(
   if (key === null) return undefined;
   const select = "SELECT * FROM task_queue WHERE idempotency_key = ?";
   const row = known.get(key) ?? tx.read(select, [key])[0];
-  if (row === undefined || isSameContent(row, task)) return row;
-  throw keyConflict(key, cell(row, "id") as number, "with another type or payload");
+  if (row !== undefined) checkSameContent(contentOf(row), task);
+  return row;
 }
 
-function keyConflict(key: string, taskId: number, difference: string): QueueError {
-  return new QueueError(
-    "idempotency_conflict",
-    `Cannot enqueue under idempotency key ${
-      JSON.stringify(key)
-    }: task ${taskId} has it, ${difference}`,
-  );
+function contentOf(row: SqlRow): KeyedContent {
+  return {
+    id: cell(row, "id") as number,
+    type: cell(row, "type") as string,
+    payload: cell(row, "payload") as string,
+  };
 }
 
-function isSameContent(row: SqlRow, task: PreparedTask): boolean {
-  if (cell(row, "type") !== task.kept.type) return false;
-  return isSameJson(cell(row, "payload") as string, task.payload);
+function storedIn(tx: Transaction): FindStored {
+  return (column, value) => {
+    const select = `SELECT id, run_id, status FROM task_queue WHERE ${column} = ?`;
+    const [row] = tx.read(select, [value]);
+    return row && { id: Number(row[0]), runId: String(row[1]), status: row[2] as TaskStatus };
+  };
 }
 
 function checkRunId(tx: Transaction, runId: string | null): void {
   if (runId === null) return;
   const [row] = tx.read("SELECT id FROM task_queue WHERE run_id = ?", [runId]);
-  if (row === undefined) return;
-  throw new QueueError(
-    "run_id_conflict",
-    `Cannot enqueue run ${JSON.stringify(runId)}: task ${row[0]} has this run id`,
-  );
+  if (row !== undefined) throw runIdConflict(runId, Number(row[0]));
 }

@@ -1,13 +1,12 @@
 /**
  * Leases: what only the holder of the current one may do. A stale lease changes nothing.
  */
-import { backoffDelayMs, type RetryPolicy } from "../../domain/backoff.ts";
-import { checkInteger } from "../../domain/check.ts";
-import { QueueError } from "../../domain/errors.ts";
+import type { RetryPolicy } from "../../domain/backoff.ts";
 import { clip } from "../../domain/kept_text.ts";
-import { type Lease, TASK_LIMITS } from "../../domain/task.ts";
+import { type Lease, TASK_LIMITS, type TaskStatus } from "../../domain/task.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
+import { type Attempts, checkHeld, outcomeOf } from "../../queue_policy/attempt_end.ts";
 import { isFromFuture } from "../../queue_policy/clock_put_back.ts";
 import type { Failure } from "../../queue_policy/failure.ts";
 import type { OperationContext } from "../rows/context.ts";
@@ -23,7 +22,7 @@ export function renew(
   leaseDurationMs: number,
   { nowMs }: OperationContext,
 ): SqlRow {
-  const row = checkHeld(tx, lease, "renew");
+  const row = heldRow(tx, lease, "renew");
   const values = { lease_until_utc: nowMs + leaseDurationMs, updated_at_utc: nowMs };
   return updateTask(tx, row, values);
 }
@@ -35,7 +34,7 @@ export function reportProgress(
   progress: { readonly percent: number; readonly message: string | null },
   { nowMs }: OperationContext,
 ): SqlRow {
-  const row = checkHeld(tx, lease, "report progress of");
+  const row = heldRow(tx, lease, "report progress of");
   const message = progress.message === null
     ? null
     : clip(progress.message, TASK_LIMITS.progressMessageMaxLength);
@@ -63,7 +62,7 @@ export function complete(
   context: OperationContext,
 ): SqlRow {
   const { nowMs } = context;
-  const row = checkHeld(tx, lease, "complete");
+  const row = heldRow(tx, lease, "complete");
   const durationMs = runMsOf(row, nowMs);
   noteTransition(tx, { id: lease.taskId, nowMs }, "completed", { durationMs });
   const done = updateTask(tx, row, {
@@ -86,17 +85,15 @@ export function fail(
   failure: Failure,
   context: OperationContext,
 ): SqlRow {
-  const row = checkHeld(tx, lease, "fail");
-  const attempts = cell(row, "attempts") as number;
-  const handlerMaxAttempts = handlerMaxOf(row, failure);
-  const maxAttempts = handlerMaxAttempts ?? cell(row, "max_attempts") as number;
-  if (failure.isPermanent || attempts >= maxAttempts) {
+  const row = heldRow(tx, lease, "fail");
+  const task = attemptsOf(row);
+  const { delayMs, handlerMaxAttempts } = outcomeOf(task, failure, context);
+  if (delayMs === null) {
     const failed = markFailed(tx, row, { ...failure, handlerMaxAttempts }, context);
     propagate(tx, [failed], context);
     return failed;
   }
-  const delayMs = failure.retryAfterMs ??
-    backoffDelayMs(policyOf(row, failure, context), attempts, context.random);
+  const { attempts } = task;
   noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "retried", {
     attempt: attempts,
     handlerMaxAttempts,
@@ -107,15 +104,9 @@ export function fail(
   return requeue(tx, row, { delayMs, attempts, message: failure.message }, context);
 }
 
-/** How many attempts the handler allows, where that is less than the task does. */
-function handlerMaxOf(row: SqlRow, { maxAttempts }: Failure): number | undefined {
-  const isLess = maxAttempts !== null && maxAttempts < (cell(row, "max_attempts") as number);
-  return isLess ? maxAttempts : undefined;
-}
-
 /** Gives the task back without using up the attempt. */
 export function release(tx: Transaction, lease: Lease, context: OperationContext): SqlRow {
-  const row = checkHeld(tx, lease, "release");
+  const row = heldRow(tx, lease, "release");
   const message = cell(row, "error_message") as string | null;
   noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "released", {
     worker: lease.workerId,
@@ -155,38 +146,24 @@ export function markFailed(
   });
 }
 
-/** How many attempts a handler allows. @throws RangeError */
-export function checkMaxAttempts(maxAttempts: number): number {
-  const { maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
-  return checkInteger(maxAttempts, "maxAttempts", maxAttemptsMin, maxAttemptsMax);
-}
-
 /** The row of a task whose current lease is `lease`. @throws QueueError `task_not_found`, `lease_lost`. */
-function checkHeld(tx: Transaction, lease: Lease, action: string): SqlRow {
+function heldRow(tx: Transaction, lease: Lease, action: string): SqlRow {
   const row = rowOfTask(tx, lease.taskId);
-  const reason = whyNotHeld(row, lease);
-  if (reason === undefined) return row;
-  throw new QueueError("lease_lost", `Cannot ${action} task ${lease.taskId}: ${reason}`);
+  const state = {
+    status: cell(row, "status") as TaskStatus,
+    leaseToken: cell(row, "lease_token") as number,
+    lockedBy: cell(row, "locked_by") as string | null,
+  };
+  checkHeld(state, lease, action);
+  return row;
 }
 
-function whyNotHeld(row: SqlRow, lease: Lease): string | undefined {
-  const status = cell(row, "status");
-  const token = cell(row, "lease_token");
-  const holder = cell(row, "locked_by");
-  if (status !== "leased") return `it is ${status}, not leased`;
-  if (token !== lease.leaseToken) {
-    return `lease token ${lease.leaseToken} is stale, current is ${token}`;
-  }
-  if (holder !== lease.workerId) {
-    return `its lease belongs to worker ${JSON.stringify(holder)}, not to ${
-      JSON.stringify(lease.workerId)
-    }`;
-  }
-  return undefined;
-}
-
-function policyOf(row: SqlRow, failure: Failure, context: OperationContext): RetryPolicy {
+/** What a row says of its task's attempts. */
+export function attemptsOf(row: SqlRow): Attempts {
   const own = cell(row, "retry_policy");
-  if (own !== null) return JSON.parse(own as string) as RetryPolicy;
-  return failure.retryPolicy ?? context.retryPolicy;
+  return {
+    attempts: cell(row, "attempts") as number,
+    maxAttempts: cell(row, "max_attempts") as number,
+    retryPolicy: own === null ? null : JSON.parse(own as string) as RetryPolicy,
+  };
 }

@@ -10,6 +10,7 @@ import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../../domain
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { DependencyState } from "../../queue/records.ts";
+import { endedByParent } from "../../queue_policy/parents.ts";
 import { DEPENDENCY_SQL, failedParent, markDependency } from "./dependencies.ts";
 import { laneOfRow, readinessOf } from "../rows/lanes.ts";
 import type { OperationContext } from "../rows/context.ts";
@@ -91,7 +92,7 @@ export function endByParent(
   const childId = cell(child, "id") as number;
   markDependency(tx, { childId, parentId: parent.id }, "ended_child");
   const status = policy === "fail" ? "failed" : "cancelled";
-  const error = reasonOf(parent);
+  const error = endedByParent(parent);
   noteTransition(tx, { id: childId, nowMs }, status, { error });
   return updateTask(tx, child, {
     status,
@@ -101,12 +102,6 @@ export function endByParent(
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
-}
-
-/** Why a child has ended that this parent ended. */
-function reasonOf({ id, runId, status }: Parent): string {
-  const verb = status === "cancelled" ? "was cancelled" : "failed";
-  return `Parent task ${id} (run ${JSON.stringify(runId)}) ${verb}`;
 }
 
 /** One transaction's part of the work. */
@@ -206,7 +201,7 @@ class Propagation {
     if (other !== undefined) {
       const { taskId: parentId, runId } = other;
       markDependency(this.#tx, { childId: cell(child, "id") as number, parentId }, "ended_child");
-      const reason = reasonOf({ id: parentId, runId, status: other.status });
+      const reason = endedByParent({ id: parentId, runId, status: other.status });
       updateTask(this.#tx, child, { error_message: reason, updated_at_utc: nowMs });
       return;
     }

@@ -4,7 +4,8 @@
  */
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
-import { markFailed } from "./lease.ts";
+import { silentWorkerMessage } from "../../queue_policy/attempt_end.ts";
+import { attemptsOf, markFailed } from "./lease.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { requeue } from "./requeue.ts";
@@ -73,11 +74,8 @@ function rescueEach(tx: Transaction, context: OperationContext): SqlRow[] {
 }
 
 function rescueTask(tx: Transaction, row: SqlRow, context: OperationContext): SqlRow {
-  const attempts = cell(row, "attempts") as number;
-  const maxAttempts = cell(row, "max_attempts") as number;
-  const worker = JSON.stringify(cell(row, "locked_by"));
-  const message =
-    `Worker ${worker} stopped renewing its lease in attempt ${attempts} of ${maxAttempts}`;
+  const { attempts, maxAttempts } = attemptsOf(row);
+  const message = silentWorkerMessage(cell(row, "locked_by") as string, { attempts, maxAttempts });
   if (attempts >= maxAttempts) {
     return markFailed(tx, row, { message, result: null }, context);
   }

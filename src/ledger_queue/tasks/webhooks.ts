@@ -2,8 +2,7 @@
  * Webhooks: when a task becomes final, a delivery is enqueued in the same transaction, so that none is lost and none is
  * made up. Delivering it is an ordinary task's work, see `worker/webhook_handler.ts`.
  */
-import { TASK_LIMITS } from "../../domain/task.ts";
-import { type PreparedWebhook, type Webhook, WEBHOOK_TYPE } from "../../domain/webhook.ts";
+import type { PreparedWebhook, Webhook } from "../../domain/webhook.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "../rows/context.ts";
@@ -11,10 +10,7 @@ import { insertTask } from "../rows/insert_task.ts";
 import { WEBHOOK_TABLE } from "../rows/schema.ts";
 import { cell, taskOfRow } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
-import { NO_KEPT_VALUES } from "../../queue_policy/kept_fields.ts";
-
-/** How often a delivery is tried. */
-const DELIVERY_ATTEMPTS = 10;
+import { deliveryOf } from "../../queue_policy/delivery.ts";
 
 /** The statements; a test reads their plans. */
 export const WEBHOOK_SQL = {
@@ -42,38 +38,8 @@ export function tellWebhook(tx: Transaction, row: SqlRow, context: OperationCont
   const [webhook] = tx.read(WEBHOOK_SQL.of, [cell(row, "id")]);
   if (webhook === undefined) return;
   const [url, events] = webhook.map(String);
-  if (!events!.split(" ").includes(String(cell(row, "status")))) return;
-  const delivery = insertTask(tx, {
-    runId: null,
-    kept: {
-      ...NO_KEPT_VALUES,
-      type: WEBHOOK_TYPE,
-      priority: TASK_LIMITS.priorityDefault,
-      compatibility: "{}",
-      max_attempts: DELIVERY_ATTEMPTS,
-    },
-    payload: JSON.stringify({ url, ...messageOf(row) }),
-    runAfterMs: null,
-    waitsFor: 0,
-  }, context);
-  const { nowMs } = context;
-  noteTransition(tx, { id: cell(delivery, "id") as number, nowMs }, "enqueued");
-}
-
-/** The body of a delivery. A result is not part of it: it may be large, and is for readers of the queue. */
-function messageOf(row: SqlRow): { readonly event: string; readonly task: unknown } {
-  const task = taskOfRow(row);
-  return {
-    event: `task.${task.status}`,
-    task: {
-      id: task.id,
-      run_id: task.runId,
-      type: task.type,
-      status: task.status,
-      attempts: task.attempts,
-      error_message: task.errorMessage,
-      created_at: task.createdAt.toISOString(),
-      finished_at: task.finishedAt?.toISOString() ?? null,
-    },
-  };
+  const delivery = deliveryOf(taskOfRow(row), { url: url!, events: events! });
+  if (delivery === null) return;
+  const stored = insertTask(tx, { ...delivery, waitsFor: 0 }, context);
+  noteTransition(tx, { id: cell(stored, "id") as number, nowMs: context.nowMs }, "enqueued");
 }

@@ -2,16 +2,23 @@
  * The parents of a batch's tasks, found before any of them is stored: tasks that are there already, or others of
  * the batch, earlier or later. A batch whose new tasks would wait for each other for ever is refused.
  */
-import { checkInteger } from "../../domain/check.ts";
-import { QueueError } from "../../domain/errors.ts";
-import { TASK_LIMITS, type TaskReference, type TaskStatus } from "../../domain/task.ts";
-import type { Reader } from "../../ledger/replica.ts";
+import { checkInteger } from "../domain/check.ts";
+import { QueueError } from "../domain/errors.ts";
 import {
-  type BatchParent,
-  type BatchTask,
-  checkNoCycle,
-  type StoredParent,
-} from "../../queue_policy/cycle.ts";
+  isFinal,
+  type ParentFailurePolicy,
+  TASK_LIMITS,
+  type TaskReference,
+  type TaskStatus,
+} from "../domain/task.ts";
+import type { DependencyState } from "../queue/records.ts";
+import { type BatchParent, type BatchTask, checkNoCycle, type StoredParent } from "./cycle.ts";
+
+/** A column by which a task can be named. */
+export type NamingColumn = "id" | "run_id" | "idempotency_key";
+
+/** Finds the task that is stored with this value. */
+export type FindStored = (column: NamingColumn, value: TaskReference) => StoredParent | undefined;
 
 /** A task of the batch: new at this place, or another name of one that is there, or of one before it. */
 type Place = BatchParent;
@@ -31,12 +38,15 @@ const NO_PARENTS: Parentage = Object.freeze({ parents: [], gone: [] });
  *
  * @throws QueueError `unknown_parent`, `dependency_cycle`. @throws RangeError when they are too many.
  */
-export function findParents(reader: Reader, tasks: readonly BatchTask[]): readonly Parentage[] {
+export function findParents(
+  tasks: readonly BatchTask[],
+  findStored: FindStored,
+): readonly Parentage[] {
   const total = tasks.reduce((sum, { dependsOn }) => sum + dependsOn.length, 0);
   if (total === 0) return tasks.map(() => NO_PARENTS);
   checkInteger(total, "number of parents in a batch", 0, TASK_LIMITS.parentsBatchMax);
-  const places = placesOf(reader, tasks);
-  const find = finder(reader, tasks, places);
+  const places = placesOf(tasks, findStored);
+  const find = finder(tasks, places, findStored);
   const isNew = (i: number): boolean => isNewAt(places[i]!, i);
   const parentages = tasks.map(({ dependsOn }, i) => {
     const found = dependsOn.map((reference) => ({ reference, parent: find(reference) }));
@@ -50,12 +60,12 @@ export function findParents(reader: Reader, tasks: readonly BatchTask[]): readon
   return parentages;
 }
 
-function placesOf(reader: Reader, tasks: readonly BatchTask[]): Place[] {
+function placesOf(tasks: readonly BatchTask[], findStored: FindStored): Place[] {
   const firstOfKey = new Map<string, Place>();
   return tasks.map(({ idempotencyKey }, index) => {
     if (idempotencyKey === null) return { index };
     const known = firstOfKey.get(idempotencyKey) ??
-      storedBy(reader, "idempotency_key", idempotencyKey) ?? { index };
+      findStored("idempotency_key", idempotencyKey) ?? { index };
     firstOfKey.set(idempotencyKey, known);
     return known;
   });
@@ -63,9 +73,9 @@ function placesOf(reader: Reader, tasks: readonly BatchTask[]): Place[] {
 
 /** Finds what a reference names: a run id is first looked for in the batch. */
 function finder(
-  reader: Reader,
   tasks: readonly BatchTask[],
   places: readonly Place[],
+  findStored: FindStored,
 ): (reference: TaskReference) => BatchParent | undefined {
   const byRunId = new Map<string, Place>();
   tasks.forEach(({ runId }, i) => {
@@ -76,20 +86,10 @@ function finder(
     if (typeof reference === "string" && byRunId.has(reference)) return byRunId.get(reference);
     if (!known.has(reference)) {
       const column = typeof reference === "string" ? "run_id" : "id";
-      known.set(reference, storedBy(reader, column, reference));
+      known.set(reference, findStored(column, reference));
     }
     return known.get(reference);
   };
-}
-
-function storedBy(
-  reader: Reader,
-  column: "id" | "run_id" | "idempotency_key",
-  value: TaskReference,
-): StoredParent | undefined {
-  const select = `SELECT id, run_id, status FROM task_queue WHERE ${column} = ?`;
-  const [row] = reader.read(select, [value]);
-  return row && { id: Number(row[0]), runId: String(row[1]), status: row[2] as TaskStatus };
 }
 
 function isNewAt(place: Place, index: number): boolean {
@@ -111,4 +111,48 @@ function unknownParent(reference: TaskReference): QueueError {
       isId ? "" : ", nor in the batch"
     }`,
   );
+}
+
+/** How many of a new task's parents it has to wait for. */
+export function countOpen({ parents }: Parentage): number {
+  return parents.filter((parent) => "index" in parent || !isFinal(parent.status)).length;
+}
+
+/** How a new child stands to a parent with this status. */
+export function stateFor(status: TaskStatus, onFailure: ParentFailurePolicy): DependencyState {
+  if (!isFinal(status)) return "open";
+  return status === "completed" || onFailure === "run" ? "met" : "ended_child";
+}
+
+/** A dependency as far as a task under a known key is compared with it. */
+export interface KnownDependency {
+  readonly parentId: number;
+  readonly parentRunId: string;
+  readonly onFailure: ParentFailurePolicy;
+}
+
+/** Whether a task that is stored has these parents, in any order, and this policy. A pruned one is known by its names only. */
+export function isSameParentage(
+  known: readonly KnownDependency[],
+  { parentIds, gone, onParentFailure }: {
+    readonly parentIds: readonly number[];
+    readonly gone: readonly TaskReference[];
+    readonly onParentFailure: ParentFailurePolicy;
+  },
+): boolean {
+  const idOfPruned = (reference: TaskReference): number | undefined =>
+    known.find(({ parentId, parentRunId }) => reference === parentId || reference === parentRunId)
+      ?.parentId;
+  const wanted = new Set<TaskReference>([
+    ...parentIds,
+    ...gone.map((reference) => idOfPruned(reference) ?? reference),
+  ]);
+  return known.length === wanted.size &&
+    known.every(({ parentId, onFailure }) => wanted.has(parentId) && onFailure === onParentFailure);
+}
+
+/** Why a child has ended that this parent ended. */
+export function endedByParent({ id, runId, status }: StoredParent): string {
+  const verb = status === "cancelled" ? "was cancelled" : "failed";
+  return `Parent task ${id} (run ${JSON.stringify(runId)}) ${verb}`;
 }

@@ -1,0 +1,77 @@
+/**
+ * What a transition keeps: a word for what happened, the few values that the task itself will not keep, and how long the
+ * task waited or ran before. It is small, because one is written with every change of a task.
+ */
+import type { TaskTransition, TransitionKind } from "../queue/task_transition.ts";
+
+/** What a transition says beside the task, the time and the kind. */
+export interface TransitionNote {
+  readonly worker?: string;
+  /** Which attempt it was. */
+  readonly attempt?: number;
+  /** How many attempts the handler allows, where that is less than the task does. */
+  readonly handlerMaxAttempts?: number;
+  /** What the attempt failed of. */
+  readonly error?: string;
+  /** How long the next attempt has to wait. */
+  readonly delayMs?: number;
+  /** How long the task waited until it was leased, or ran until its attempt ended. */
+  readonly durationMs?: number;
+}
+
+/** How much of an error's message a transition keeps; the task itself keeps all of the last one. */
+const ERROR_MAX_LENGTH = 500;
+
+/** How serious each kind is. */
+export const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object.freeze({
+  enqueued: "info",
+  imported: "info",
+  leased: "info",
+  completed: "info",
+  released: "info",
+  cancelled: "info",
+  requeued: "info",
+  retried: "warn",
+  rescued: "warn",
+  failed: "error",
+});
+
+/** What is kept as JSON; `null` for nothing. */
+export function detailsOf(note: TransitionNote): string | null {
+  const { worker, attempt, error, delayMs, handlerMaxAttempts } = note;
+  if (worker === undefined && attempt === undefined && error === undefined) return null;
+  const clipped = error?.slice(0, ERROR_MAX_LENGTH).toWellFormed();
+  return JSON.stringify({
+    worker,
+    attempt,
+    handler_max_attempts: handlerMaxAttempts,
+    error: clipped,
+    delay_ms: delayMs,
+  });
+}
+
+/** A transition, from what is stored of it. */
+export function transitionOf(stored: {
+  readonly taskId: number;
+  readonly atMs: number;
+  readonly kind: TransitionKind;
+  readonly details: string | null;
+  readonly durationMs: number | null;
+}): TaskTransition {
+  const { taskId, atMs, kind, durationMs } = stored;
+  const details = stored.details === null
+    ? {}
+    : JSON.parse(stored.details) as Record<string, unknown>;
+  return {
+    taskId,
+    at: new Date(atMs),
+    level: LEVELS[kind],
+    kind,
+    worker: (details.worker ?? null) as string | null,
+    attempt: (details.attempt ?? null) as number | null,
+    handlerMaxAttempts: (details.handler_max_attempts ?? null) as number | null,
+    error: (details.error ?? null) as string | null,
+    delayMs: (details.delay_ms ?? null) as number | null,
+    durationMs,
+  };
+}
