@@ -1,0 +1,111 @@
+/**
+ * Duties: what every process that has a queue open does for it by itself: it rescues tasks, fires schedules on time, and applies
+ * retention. Processes need no leader: what one has locked, the others skip.
+ */
+import type { CancelTimer } from "../domain/clock.ts";
+import { asError } from "../domain/errors.ts";
+import type { Task } from "../domain/task.ts";
+import type { PruneReport } from "../queue/operator.ts";
+import type { PreparedPrune } from "../queue_policy/prune_request.ts";
+import { repeat } from "../queue_policy/repeat.ts";
+import type { PostgresAccess } from "./postgres_access.ts";
+import { taskOfRow, type TaskRow } from "./rows/task_row.ts";
+import { clockOf } from "./tasks/claim.ts";
+import { pruneAll } from "./tasks/prune.ts";
+import { Firing } from "./schedules/firing.ts";
+import { propagateDeferred } from "./tasks/propagate.ts";
+import { rescue, RESCUE_MAX } from "./tasks/rescue.ts";
+
+/** Called for what a queue does by itself. */
+export interface DutyListeners {
+  /** Called when a rescue, a firing or a deletion of the queue's own failed; the queue goes on. */
+  readonly onBackgroundError: (error: Error) => void;
+  /** Called with the tasks that were pruned, once that is durable; what it throws is a background error. */
+  readonly onPruned?: (taskIds: readonly number[]) => void;
+}
+
+/** How often expired leases are looked for. */
+const RESCUE_EVERY_MS = 1000;
+
+/** How often retention is applied. */
+const RETENTION_EVERY_MS = 60_000;
+
+const DUTY_SQL = {
+  look: `select exists (select from @live where state = 4 and lease_until <= ${clockOf("$1")})
+    or exists (select from @unsettled) as is_due`,
+} as const;
+
+/** The duties of one queue. */
+export class Duties {
+  readonly #access: PostgresAccess;
+  readonly #onBackgroundError: (error: Error) => void;
+  readonly #onPruned: (taskIds: readonly number[]) => void;
+  readonly #firing: Firing;
+  #timers: readonly CancelTimer[] = [];
+  #isStopped = false;
+
+  constructor(access: PostgresAccess, { onBackgroundError, onPruned = () => {} }: DutyListeners) {
+    this.#access = access;
+    this.#onPruned = onPruned;
+    this.#firing = new Firing(access, (error) => this.report(error));
+    this.#onBackgroundError = onBackgroundError;
+  }
+
+  /** Begins. */
+  begin(retention: readonly PreparedPrune[]): void {
+    const onError = (error: unknown): void => this.report(error);
+    const rescuing = { everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError };
+    const prunes = retention.map((rule) => ({
+      everyMs: RETENTION_EVERY_MS,
+      run: () => this.prune(rule),
+      onError,
+    }));
+    this.#timers = [rescuing, ...prunes].map((duty) => repeat(this.#access.clock, duty));
+    this.#firing.begin();
+  }
+
+  /** Stops; what is under way ends. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const cancel of this.#timers) cancel();
+    this.#firing.stop();
+  }
+
+  /** Ends expired leases, goes on with the children of ended tasks; the tasks. */
+  async rescue(): Promise<Task[]> {
+    const { statements, testMs } = this.#access;
+    const rescued: TaskRow[] = [];
+    const [look] = await statements.query(DUTY_SQL.look, [testMs]);
+    while (look!.is_due) {
+      const rows = await this.#access.write(async (work) => {
+        const ended = await rescue(work);
+        await propagateDeferred(work);
+        return ended;
+      });
+      rescued.push(...rows);
+      if (rows.length < RESCUE_MAX) break;
+    }
+    return rescued.map(taskOfRow);
+  }
+
+  /** Looks at the schedules soon: one has changed. */
+  schedulesChanged(): void {
+    this.#firing.soon();
+  }
+
+  /** Enqueues the tasks of schedules that are due; those tasks. */
+  async fireSchedules(): Promise<Task[]> {
+    return await this.#firing.fire();
+  }
+
+  /** Deletes finished tasks, some hundreds in each transaction. */
+  async prune(request: PreparedPrune): Promise<PruneReport> {
+    return await pruneAll(this.#access, request, this.#onPruned);
+  }
+
+  /** Tells of a failure in the background. */
+  report(thrown: unknown): void {
+    if (this.#isStopped) return;
+    this.#onBackgroundError(asError(thrown));
+  }
+}

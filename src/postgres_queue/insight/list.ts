@@ -1,0 +1,78 @@
+/**
+ * Lists and counts of tasks: index searches and the rows themselves, however many tasks there are.
+ *
+ * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
+ */
+import { isFinal, TASK_LIMITS } from "../../domain/task.ts";
+import type { PreparedList } from "../../queue_policy/list_request.ts";
+import type { Statements } from "../rows/database.ts";
+import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
+
+const LENGTH = "t.id, length(t.payload) + coalesce(length(t.result), 0) as length";
+
+/** `$1` is `beforeId`, `$2` how many, `$3` lanes, `$4` a final status. */
+const LIST_SQL = {
+  all: `select ${LENGTH} from @task t where t.id < $1 order by t.id desc limit $2`,
+  ofLanes: `select part.* from unnest($3::int[]) as r(lane) cross join lateral (
+      select ${LENGTH} from @task t where t.lane_id = r.lane and t.id < $1
+      order by t.id desc limit $2) as part order by id desc limit $2`,
+  final: `select part.* from unnest($3::int[]) as r(lane) cross join lateral (
+      select ${LENGTH} from @task t where t.outcome = $4 and t.lane_id = r.lane and t.id < $1
+      order by t.id desc limit $2) as part order by id desc limit $2`,
+  leased: `select ${LENGTH} from @live v join @task t using (id)
+    where v.state = 4 and v.id < $1 and v.lane_id = any($3) order by v.id desc limit $2`,
+  queued: `select ${LENGTH} from @live v join @task t using (id)
+    where v.state <> 4 and v.id < $1 and v.lane_id = any($3) order by v.id desc limit $2`,
+  byIds: `${SELECT_TASKS} where t.id = any($1) order by t.id desc`,
+  lanes: "select lane_id from @lane where $1::text is null or type = $1",
+  countAll: "select count(*) as count from @task",
+  countOfLanes: "select count(*) as count from @task where lane_id = any($1)",
+  countFinal: "select count(*) as count from @task where outcome = $2 and lane_id = any($1)",
+  countLeased: "select count(*) as count from @live where state = 4 and lane_id = any($1)",
+  countQueued: "select count(*) as count from @live where state <> 4 and lane_id = any($1)",
+} as const;
+
+/** The rows asked for, newest first; fewer, one at least, when they are large. */
+export async function list(tx: Statements, request: PreparedList): Promise<TaskRow[]> {
+  const found = (await find(tx, request)).slice(request.offset);
+  const ids: number[] = [];
+  let left = TASK_LIMITS.listMaxLength;
+  for (const { id, length } of found) {
+    left -= Number(length);
+    if (left < 0 && ids.length > 0) break;
+    ids.push(Number(id));
+  }
+  return taskRows(await tx.query(LIST_SQL.byIds, [ids]));
+}
+
+async function find(tx: Statements, request: PreparedList) {
+  const { status, type, beforeId, limit, offset } = request;
+  const page = [beforeId, offset + limit];
+  if (status === null && type === null) return await tx.query(LIST_SQL.all, page);
+  const lanes = await lanesOf(tx, type);
+  if (status === null) return await tx.query(LIST_SQL.ofLanes, [...page, lanes]);
+  if (isFinal(status)) return await tx.query(LIST_SQL.final, [...page, lanes, status]);
+  return await tx.query(LIST_SQL[status], [...page, lanes]);
+}
+
+/** How many rows there are, whatever the page. */
+export async function count(tx: Statements, { status, type }: PreparedList): Promise<number> {
+  const [row] = status === null && type === null
+    ? await tx.query(LIST_SQL.countAll)
+    : await countOf(tx, { status, lanes: await lanesOf(tx, type) });
+  return Number(row!.count);
+}
+
+async function countOf(
+  tx: Statements,
+  { status, lanes }: { readonly status: PreparedList["status"]; readonly lanes: readonly number[] },
+) {
+  if (status === null) return await tx.query(LIST_SQL.countOfLanes, [lanes]);
+  if (isFinal(status)) return await tx.query(LIST_SQL.countFinal, [lanes, status]);
+  return await tx.query(status === "leased" ? LIST_SQL.countLeased : LIST_SQL.countQueued, [lanes]);
+}
+
+/** The lanes of a type; all for `null`. */
+async function lanesOf(tx: Statements, type: string | null): Promise<number[]> {
+  return (await tx.query(LIST_SQL.lanes, [type])).map(({ lane_id }) => Number(lane_id));
+}

@@ -1,0 +1,150 @@
+/**
+ * PostgresAccess: how the operations of a queue reach its database, at which time, and what follows when they have changed it.
+ */
+import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
+import type { Clock } from "../domain/clock.ts";
+import { QueueError } from "../domain/errors.ts";
+import type { Random } from "../domain/random.ts";
+import { WEBHOOK_TYPE } from "../domain/webhook.ts";
+import type { StorableTask } from "../queue_policy/new_task.ts";
+import { type Database, DatabaseError, type Isolation, type Statements } from "./rows/database.ts";
+import { Lanes } from "./rows/lanes.ts";
+import { QualifiedStatements, Qualifier } from "./rows/qualified.ts";
+import type { TaskRow } from "./rows/task_row.ts";
+import { type OperationContext, RunAgainError, Work } from "./rows/work.ts";
+
+/** What operations need of the queue beside the database. */
+export interface AccessOptions {
+  /** The schema that holds its tables. */
+  readonly schema: string;
+  /** Timers. Its time is used in tests only: what is compared is the server's. */
+  readonly clock: Clock;
+  /** Whether `clock` is the time of every operation, too: for tests; default false. */
+  readonly isClockTrusted?: boolean;
+  readonly random: Random;
+  /** Makes the run id of a task that came without one; default a random UUID. */
+  readonly newRunId?: () => string;
+  /** Where neither the task nor its handler has one; default 1 s, ×2, 300 s. */
+  readonly retryPolicy?: Partial<RetryPolicy>;
+}
+
+/** How much one operation may write, or read as payload, in characters. */
+const BUDGET = 8 * 1024 * 1024;
+
+/** How often a transaction is run that others keep undoing. */
+const TRIES_MAX = 20;
+
+/** Hears of the tasks that a transaction has changed, once it is committed. */
+type OnChanges = (rows: readonly TaskRow[]) => void;
+
+/** The way to the tables of one queue. */
+export class PostgresAccess {
+  readonly database: Database;
+  readonly schema: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retryPolicy: RetryPolicy;
+  readonly newRunId: () => string;
+  readonly lanes: Lanes;
+  readonly budget = BUDGET;
+  readonly #isClockTrusted: boolean;
+  readonly #qualifier: Qualifier;
+  readonly #statements: Statements;
+  #onChanges: OnChanges = () => {};
+  #isClosed = false;
+
+  constructor(database: Database, options: AccessOptions) {
+    this.database = database;
+    this.schema = options.schema;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.retryPolicy = resolveRetryPolicy(options.retryPolicy, DEFAULT_RETRY_POLICY);
+    this.newRunId = options.newRunId ?? (() => crypto.randomUUID());
+    this.#isClockTrusted = options.isClockTrusted ?? false;
+    this.#qualifier = new Qualifier(options.schema);
+    this.#statements = new QualifiedStatements(database, this.#qualifier);
+    this.lanes = new Lanes(this.#statements, (run) => this.#transaction((tx) => run(tx)));
+  }
+
+  /** For messages: where it is. */
+  get location(): string {
+    return `${this.database.location} schema ${this.schema}`;
+  }
+
+  /** The time of a test; `null` for the server's. */
+  get testMs(): number | null {
+    return this.#isClockTrusted ? this.clock.nowMs() : null;
+  }
+
+  /** Single statements, each a transaction of its own. @throws QueueError `queue_closed`. */
+  get statements(): Statements {
+    if (this.#isClosed) throw new QueueError("queue_closed", "Cannot use the queue: it is closed");
+    return this.#statements;
+  }
+
+  /** Calls `onChanges` from now on. */
+  tellChanges(onChanges: OnChanges): void {
+    this.#onChanges = onChanges;
+  }
+
+  /** Notes that a statement of its own has changed these tasks. */
+  changed(rows: readonly TaskRow[]): void {
+    if (rows.length > 0) this.#onChanges(rows);
+  }
+
+  /** Several statements that see one moment. */
+  async read<T>(run: (tx: Statements, nowMs: number) => Promise<T>): Promise<T> {
+    return await this.#transaction(run, "repeatable read");
+  }
+
+  /** One transaction; run again when another one undid it. */
+  async write<T>(run: (work: Work) => Promise<T>): Promise<T> {
+    const { value, rows } = await this.#transaction(async (tx, nowMs) => {
+      const work = new Work(tx, this.#contextAt(nowMs));
+      return { value: await run(work), rows: [...work.changes] };
+    });
+    this.changed(rows);
+    return value;
+  }
+
+  /** Sees to it that the lanes of these tasks are there. */
+  async ensureLanes(tasks: readonly StorableTask[]): Promise<void> {
+    const delivery = { type: WEBHOOK_TYPE, compatibility: "{}" };
+    const hasWebhook = tasks.some((task) => "webhook" in task && task.webhook !== null);
+    const names = tasks.map(({ kept }) => kept);
+    await this.lanes.ensure(hasWebhook ? [...names, delivery] : names);
+  }
+
+  /** From now on nothing is asked for any more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.database.close();
+  }
+
+  #contextAt(nowMs: number): OperationContext {
+    const { random, newRunId, retryPolicy, budget, lanes } = this;
+    return { nowMs, random, newRunId, retryPolicy, budget, lanes };
+  }
+
+  async #transaction<T>(
+    run: (tx: Statements, nowMs: number) => Promise<T>,
+    isolation?: Isolation,
+  ): Promise<T> {
+    for (let tries = 1;; tries++) {
+      try {
+        if (this.#isClosed) {
+          throw new QueueError("queue_closed", "Cannot use the queue: it is closed");
+        }
+        return await this.database.transaction((tx, serverMs) => {
+          return run(new QualifiedStatements(tx, this.#qualifier), this.testMs ?? serverMs);
+        }, isolation);
+      } catch (error) {
+        if (!mayRunAgain(error) || tries === TRIES_MAX) throw error;
+      }
+    }
+  }
+}
+
+function mayRunAgain(error: unknown): boolean {
+  return error instanceof RunAgainError || error instanceof DatabaseError && error.isConflict;
+}

@@ -1,0 +1,213 @@
+/**
+ * PostgresOperator: the operator's half of a queue on a database: workers, explanations, schedules, metrics, health, pruning,
+ * records.
+ */
+import { checkInteger, checkTaskId } from "../domain/check.ts";
+import { type Task, TASK_LIMITS } from "../domain/task.ts";
+import type {
+  Explanation,
+  HealthThresholds,
+  MetricsRequest,
+  PruneReport,
+  PruneRequest,
+  QueueHealth,
+  QueueMetrics,
+  QueueOperator,
+  WorkerBeat,
+  WorkerRecord,
+} from "../queue/operator.ts";
+import type {
+  QueueRecords,
+  RecordImport,
+  RecordImportRequest,
+  RecordRequest,
+  TaskRecord,
+} from "../queue/records.ts";
+import type {
+  AddScheduleResult,
+  NewSchedule,
+  Schedule,
+  ScheduleListRequest,
+} from "../queue/schedule.ts";
+import type { PartRequest } from "../queue/page_request.ts";
+import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
+import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
+import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
+import { type PreparedPrune, preparePrune } from "../queue_policy/prune_request.ts";
+import { checkWindow } from "../queue_policy/rates.ts";
+import { prepareBeat } from "../queue_policy/worker_beat.ts";
+import { explain } from "./insight/explain.ts";
+import { assess } from "./insight/health.ts";
+import { measure } from "./insight/metrics.ts";
+import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
+import { exportAll, exportRecords, prepareRecordRequest } from "./records/export_records.ts";
+import { importRecords, prepareImport } from "./records/import_records.ts";
+import {
+  addSchedule,
+  getSchedule,
+  listSchedules,
+  pauseSchedule,
+  prepareScheduleList,
+  removeSchedule,
+} from "./schedules/store_schedule.ts";
+import { prepareHistory } from "../queue_policy/history_request.ts";
+import { preparePart } from "../queue_policy/page_request.ts";
+import { ChangeFeed } from "./change_feed.ts";
+import { Duties, type DutyListeners } from "./duties.ts";
+import type { PostgresAccess } from "./postgres_access.ts";
+import { history, transitionsOf } from "./rows/transition_log.ts";
+import { WakeUp } from "./wake_up.ts";
+
+/** The operator's part of a queue on a database. */
+export interface PostgresOperatorOptions extends DutyListeners {
+  /** How large a payload may be, in bytes, 1 to 16 MiB; default 256 KiB. */
+  readonly payloadMaxBytes?: number;
+  /** When the queue is no longer healthy, where it differs from `HEALTH_THRESHOLDS`. */
+  readonly health?: Partial<HealthThresholds>;
+  /** Which finished tasks are deleted by the queue itself; default none. */
+  readonly retention?: readonly PruneRequest[];
+  /** Called when the queue is closed. */
+  readonly onClosed?: () => void;
+}
+
+const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** The operator's half of `PostgresQueue`. */
+export class PostgresOperator implements QueueOperator {
+  protected readonly access: PostgresAccess;
+  protected readonly duties: Duties;
+  protected readonly feed: ChangeFeed;
+  protected readonly payloadMaxBytes: number;
+  readonly #wakeUp: WakeUp;
+  readonly #health: HealthThresholds;
+  readonly #retention: readonly PreparedPrune[];
+  readonly #onClosed: () => void;
+  #closing: Promise<void> | undefined;
+
+  constructor(access: PostgresAccess, options: PostgresOperatorOptions) {
+    const { payloadMaxBytes = TASK_LIMITS.payloadMaxBytes, onClosed = () => {} } = options;
+    this.access = access;
+    this.payloadMaxBytes = checkInteger(payloadMaxBytes, "payloadMaxBytes", 1, PAYLOAD_LIMIT_BYTES);
+    this.#health = resolveThresholds(options.health);
+    this.#retention = (options.retention ?? []).map(preparePrune);
+    this.duties = new Duties(access, options);
+    const onError = (error: unknown): void => this.duties.report(error);
+    this.feed = new ChangeFeed(onError);
+    this.#wakeUp = new WakeUp({ access, feed: this.feed, onError });
+    this.#onClosed = onClosed;
+    access.tellChanges((rows) => this.#wakeUp.note(rows));
+  }
+
+  /** Begins what the queue does by itself. */
+  async begin(): Promise<void> {
+    this.duties.begin(this.#retention);
+    await this.#wakeUp.begin();
+  }
+
+  async transitions(taskId: number, request: PartRequest = {}): Promise<TaskTransition[]> {
+    checkTaskId(taskId);
+    const part = preparePart(request);
+    return await this.access.read((tx) => transitionsOf(tx, taskId, part));
+  }
+
+  async history(request: HistoryRequest = {}): Promise<HistoryPage> {
+    const prepared = prepareHistory(request);
+    return await this.access.read((tx) => history(tx, prepared));
+  }
+
+  async heartbeat(worker: WorkerBeat): Promise<void> {
+    await beat(this.access.statements, prepareBeat(worker), this.access.testMs);
+  }
+
+  async retireWorker(workerId: string): Promise<void> {
+    await retireWorker(this.access.statements, workerId);
+  }
+
+  async listWorkers(): Promise<WorkerRecord[]> {
+    return await this.access.read((tx, nowMs) => latestWorkers(tx, nowMs));
+  }
+
+  async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
+    if (typeof idOrRunId === "number") checkTaskId(idOrRunId);
+    return await this.access.read((tx, nowMs) => explain(tx, idOrRunId, nowMs));
+  }
+
+  async addSchedule(
+    schedule: NewSchedule,
+    { replace = false }: { readonly replace?: boolean } = {},
+  ): Promise<AddScheduleResult> {
+    const prepared = prepareSchedule(schedule, this.payloadMaxBytes);
+    const added = await this.access.write((work) => addSchedule(work, prepared, { replace }));
+    this.duties.schedulesChanged();
+    return added;
+  }
+
+  async getSchedule(id: string): Promise<Schedule | undefined> {
+    return await this.access.read((tx, nowMs) => getSchedule(tx, id, nowMs));
+  }
+
+  async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
+    const prepared = prepareScheduleList(request);
+    return await this.access.read((tx, nowMs) => listSchedules(tx, prepared, nowMs));
+  }
+
+  async removeSchedule(id: string): Promise<boolean> {
+    const checked = checkScheduleId(id);
+    return await this.access.write((work) => removeSchedule(work, checked));
+  }
+
+  async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
+    const change = { id: checkScheduleId(id), paused };
+    const schedule = await this.access.write((work) => pauseSchedule(work, change));
+    this.duties.schedulesChanged();
+    return schedule;
+  }
+
+  async fireSchedules(): Promise<Task[]> {
+    return await this.duties.fireSchedules();
+  }
+
+  async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
+    const windowMs = checkWindow(request);
+    return await this.access.read((tx, nowMs) => measure(tx, windowMs, nowMs));
+  }
+
+  async health(): Promise<QueueHealth> {
+    return await this.access.read((tx, nowMs) => {
+      return assess(tx, { thresholds: this.#health, wakeUp: this.#wakeUp.mode, nowMs });
+    });
+  }
+
+  async prune(request: PruneRequest): Promise<PruneReport> {
+    return await this.duties.prune(preparePrune(request));
+  }
+
+  async exportRecords(request: RecordRequest = {}): Promise<TaskRecord[]> {
+    const statuses = prepareRecordRequest(request);
+    return await this.access.read((tx) => exportRecords(tx, statuses));
+  }
+
+  async exportAll(): Promise<QueueRecords> {
+    return await this.access.read((tx) => exportAll(tx));
+  }
+
+  async importRecords(
+    records: readonly TaskRecord[],
+    { schedules = [], ...options }: RecordImportRequest = {},
+  ): Promise<RecordImport> {
+    const prepared = prepareImport(records, schedules, this.payloadMaxBytes);
+    return await importRecords(this.access, prepared, options);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.duties.stop();
+    await this.#wakeUp.stop();
+    this.#onClosed();
+    await this.access.close();
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * PostgresQueue: the TaskQueue whose tasks are rows on a PostgreSQL server, shared by processes on any number of machines.
+ *
+ * Every argument is checked before any effect; every change is one transaction of READ COMMITTED.
+ */
+import { resolveRetryPolicy } from "../domain/backoff.ts";
+import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
+import { toJsonText } from "../domain/json.ts";
+import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
+import type { PartRequest } from "../queue/page_request.ts";
+import type {
+  ClaimRequest,
+  EnqueueOptions,
+  EnqueueResult,
+  FailOptions,
+  ListRequest,
+  ParentResult,
+  QueueStats,
+  TaskChanges,
+  TaskQueue,
+} from "../queue/task_queue.ts";
+import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
+import { prepareClaim } from "../queue_policy/claim_request.ts";
+import { inEnqueueSpan } from "../queue_policy/enqueue_span.ts";
+import { failureOf } from "../queue_policy/failure.ts";
+import { prepareList } from "../queue_policy/list_request.ts";
+import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
+import { preparePart } from "../queue_policy/page_request.ts";
+import { CallGroup } from "./call_group.ts";
+import { count, list } from "./insight/list.ts";
+import { parentResults } from "./insight/parent_results.ts";
+import { stats } from "./insight/stats.ts";
+import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_operator.ts";
+import type { PostgresAccess } from "./postgres_access.ts";
+import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
+import { cancel, retry } from "./tasks/cancel_retry.ts";
+import { claim, nextDueMs } from "./tasks/claim.ts";
+import { enqueueAll } from "./tasks/enqueue.ts";
+import { enqueueNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
+import {
+  complete,
+  completeHeld,
+  type Completion,
+  fail,
+  progressHeld,
+  release,
+  renew,
+  type Renewal,
+  renewHeld,
+  reportProgress,
+} from "./tasks/lease.ts";
+
+/** How many calls one statement takes at most, and how many such statements a process has under way. */
+const GROUP = { sizeMax: 500, groupsMax: 2 } as const;
+
+/** A queue on a database. */
+export class PostgresQueue extends PostgresOperator implements TaskQueue {
+  readonly #enqueues: CallGroup<NewEntry, EnqueueResult>;
+  readonly #completions: CallGroup<Completion, Task>;
+  readonly #renewals: CallGroup<Renewal, Task>;
+
+  constructor(access: PostgresAccess, options: PostgresOperatorOptions) {
+    super(access, options);
+    this.#enqueues = new CallGroup({ ...GROUP, run: (entries) => this.#enqueueNew(entries) });
+    this.#completions = new CallGroup({
+      ...GROUP,
+      keyOf: ({ lease }) => lease.taskId,
+      run: (completions) => this.#complete(completions),
+    });
+    this.#renewals = new CallGroup({
+      ...GROUP,
+      keyOf: ({ lease }) => lease.taskId,
+      run: (renewals) => this.#renew(renewals),
+    });
+  }
+
+  async enqueue(task: NewTask, options: EnqueueOptions = {}): Promise<EnqueueResult> {
+    const prepared = prepareTask(task, this.payloadMaxBytes, options);
+    return await inEnqueueSpan([prepared.kept.type], async (traceParent) => {
+      if (!standsAlone(prepared)) return (await this.#store([prepared], traceParent))[0]!;
+      await this.access.lanes.ensure([prepared.kept]);
+      const runId = prepared.runId ?? this.access.newRunId();
+      return await this.#enqueues.call({ task: prepared, runId, traceParent });
+    });
+  }
+
+  async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
+    checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
+    const prepared = tasks.map((task) => prepareTask(task, this.payloadMaxBytes));
+    const types = prepared.map(({ kept }) => kept.type);
+    return await inEnqueueSpan(types, (traceParent) => this.#store(prepared, traceParent));
+  }
+
+  async #store(
+    prepared: readonly PreparedTask[],
+    traceParent: string | null,
+  ): Promise<EnqueueResult[]> {
+    await this.access.ensureLanes(prepared);
+    const enqueued = await this.access.write((work) => enqueueAll(work, prepared, traceParent));
+    return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
+  }
+
+  async #enqueueNew(entries: readonly NewEntry[]): Promise<Promise<EnqueueResult>[]> {
+    const { access } = this;
+    const { lanes, random, testMs: nowMs } = access;
+    const rows = await enqueueNew(access.statements, entries, { lanes, random, nowMs });
+    access.changed(rows);
+    const byRunId = new Map(rows.map((row) => [row.run_id, row]));
+    return entries.map(async ({ task, runId, traceParent }) => {
+      const row = byRunId.get(runId);
+      byRunId.delete(runId); // another entry may have the same run id, or the same key
+      if (row !== undefined) return { task: taskOfRow(row), created: true };
+      const named = task.runId === null ? { ...task, runId } : task;
+      return (await this.#store([named], traceParent))[0]!;
+    });
+  }
+
+  async get(id: number): Promise<Task | undefined> {
+    checkTaskId(id);
+    const rows = await this.access.statements.query(`${SELECT_TASKS} where t.id = $1`, [id]);
+    return taskRows(rows).map(taskOfRow)[0];
+  }
+
+  async getByRunId(runId: string): Promise<Task | undefined> {
+    const select = `${SELECT_TASKS} where t.run_id = $1`;
+    const rows = await this.access.statements.query(select, [runId]);
+    return taskRows(rows).map(taskOfRow)[0];
+  }
+
+  async list(request: ListRequest = {}): Promise<Task[]> {
+    const prepared = prepareList(request);
+    return (await this.access.read((tx) => list(tx, prepared))).map(taskOfRow);
+  }
+
+  async parentResults(taskId: number, request: PartRequest = {}): Promise<ParentResult[]> {
+    checkTaskId(taskId);
+    const part = preparePart(request);
+    return await this.access.read((tx) => parentResults(tx, taskId, part));
+  }
+
+  async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
+    const prepared = prepareList(request);
+    return await this.access.read((tx) => count(tx, prepared));
+  }
+
+  async nextDueAt(): Promise<Date | null> {
+    const dueMs = await nextDueMs(this.access.statements, this.access.testMs);
+    return dueMs === undefined ? null : new Date(dueMs);
+  }
+
+  async claim(request: ClaimRequest): Promise<Task[]> {
+    const prepared = prepareClaim(request);
+    const { statements, lanes, testMs: nowMs, budget } = this.access;
+    const rows = await claim(prepared, { statements, lanes, nowMs, budget });
+    this.access.changed(rows);
+    return rows.map(taskOfRow);
+  }
+
+  async renew(
+    lease: LeaseLike,
+    options: { readonly leaseDurationMs?: number } = {},
+  ): Promise<Task> {
+    const leaseDurationMs = checkLeaseDuration(options.leaseDurationMs);
+    return await this.#renewals.call({ lease: toLease(lease), leaseDurationMs });
+  }
+
+  async #renew(renewals: readonly Renewal[]): Promise<Promise<Task>[]> {
+    const { statements, testMs } = this.access;
+    const rows = this.#byId(await renewHeld(statements, renewals, testMs));
+    return renewals.map(async (renewal) => {
+      const row = rows.get(renewal.lease.taskId);
+      return taskOfRow(row ?? await this.access.write((work) => renew(work, renewal)));
+    });
+  }
+
+  async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
+    const held = toLease(lease);
+    const progress = { lease: held, percent: checkPercent(percent), message: message ?? null };
+    const { statements, testMs } = this.access;
+    const row = await progressHeld(statements, progress, testMs);
+    if (row !== undefined) this.access.changed([row]);
+    return taskOfRow(row ?? await this.access.write((work) => reportProgress(work, progress)));
+  }
+
+  async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
+    const text = toJsonText(result, "result", TASK_LIMITS.resultMaxBytes);
+    return await this.#completions.call({ lease: toLease(lease), result: text });
+  }
+
+  async #complete(completions: readonly Completion[]): Promise<Promise<Task>[]> {
+    const { statements, testMs } = this.access;
+    const rows = this.#byId(await completeHeld(statements, completions, testMs));
+    return completions.map(async (completion) => {
+      const row = rows.get(completion.lease.taskId);
+      return taskOfRow(row ?? await this.access.write((work) => complete(work, completion)));
+    });
+  }
+
+  async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
+    const { retryPolicy, maxAttempts } = options;
+    const failure = failureOf(error, {
+      retryPolicy: retryPolicy === undefined
+        ? null
+        : resolveRetryPolicy(retryPolicy, this.access.retryPolicy),
+      maxAttempts: maxAttempts === undefined ? null : checkMaxAttempts(maxAttempts),
+    });
+    return taskOfRow(await this.access.write((work) => fail(work, toLease(lease), failure)));
+  }
+
+  async release(lease: LeaseLike): Promise<Task> {
+    return taskOfRow(await this.access.write((work) => release(work, toLease(lease))));
+  }
+
+  async cancel(id: number): Promise<boolean> {
+    checkTaskId(id);
+    return await this.access.write((work) => cancel(work, id));
+  }
+
+  async retry(id: number): Promise<boolean> {
+    checkTaskId(id);
+    return await this.access.write((work) => retry(work, id));
+  }
+
+  async rescue(): Promise<Task[]> {
+    return await this.duties.rescue();
+  }
+
+  async stats(): Promise<QueueStats> {
+    return await this.access.read((tx, nowMs) => stats(tx, nowMs));
+  }
+
+  watch(listener: (changes: TaskChanges) => void): () => void {
+    return this.feed.watch(listener);
+  }
+
+  async flush(): Promise<void> {
+    await this.access.statements.query("select 1");
+  }
+
+  /** The rows by their ids; who watches hears of them. */
+  #byId(rows: readonly TaskRow[]): ReadonlyMap<number, TaskRow> {
+    this.access.changed(rows);
+    return new Map(rows.map((row) => [row.id, row]));
+  }
+}

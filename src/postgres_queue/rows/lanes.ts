@@ -1,0 +1,100 @@
+/**
+ * Lanes: the tasks of one type and compatibility. A process knows those that it has met; there are few, and none goes.
+ */
+import type { Statements } from "./database.ts";
+
+/** A lane as it is stored. */
+export interface Lane {
+  readonly id: number;
+  readonly type: string;
+  readonly compatibility: string;
+}
+
+/** What a lane is made from. */
+export type LaneName = Pick<Lane, "type" | "compatibility">;
+
+/** Runs statements in a transaction of their own. */
+type RunAlone = <T>(run: (tx: Statements) => Promise<T>) => Promise<T>;
+
+const LANE_SQL = {
+  /** So that lanes become visible in the order of their ids: who knows the highest knows all. */
+  lock: "lock table @lane in share row exclusive mode",
+  add: `insert into @lane (type, compatibility) select type, compatibility
+    from json_to_recordset($1::text::json) as r(type text, compatibility text) on conflict do nothing`,
+  after: `select lane_id, type, compatibility from @lane where lane_id > $1 order by lane_id`,
+} as const;
+
+/** The lanes that are known here. */
+export class Lanes {
+  readonly #statements: Statements;
+  readonly #runAlone: RunAlone;
+  readonly #byName = new Map<string, Lane>();
+  #lastId = 0;
+
+  constructor(statements: Statements, runAlone: RunAlone) {
+    this.#statements = statements;
+    this.#runAlone = runAlone;
+  }
+
+  /** Whether lanes were read yet. */
+  get isEmpty(): boolean {
+    return this.#lastId === 0;
+  }
+
+  /** Reads the lanes that others have added; those. */
+  async refresh(statements: Statements = this.#statements): Promise<readonly Lane[]> {
+    return this.#learn(await statements.query(LANE_SQL.after, [this.#lastId]));
+  }
+
+  /** The lanes that are known. */
+  known(): Iterable<Lane> {
+    return this.#byName.values();
+  }
+
+  /** The id of a lane that `ensure` has seen to. */
+  idOf(name: LaneName): number {
+    const lane = this.#byName.get(keyOf(name));
+    if (lane === undefined) throw new Error(`Cannot find the lane of ${JSON.stringify(name)}`);
+    return lane.id;
+  }
+
+  /** Sees to it that lanes that are stored are known, by a statement of a transaction that is under way. */
+  async find(names: readonly LaneName[], tx: Statements): Promise<void> {
+    if (names.some((name) => !this.#byName.has(keyOf(name)))) await this.refresh(tx);
+  }
+
+  /** Makes the lanes that are missing, in a transaction of their own. */
+  async ensure(names: readonly LaneName[]): Promise<void> {
+    const isMissing = (name: LaneName): boolean => !this.#byName.has(keyOf(name));
+    if (!names.some(isMissing)) return;
+    await this.refresh();
+    const missing = new Map(names.filter(isMissing).map((name) => [keyOf(name), name]));
+    if (missing.size === 0) return;
+    const wanted = [...missing.values()].map(({ type, compatibility }) => ({
+      type,
+      compatibility,
+    }));
+    await this.#runAlone(async (tx) => {
+      await tx.query(LANE_SQL.lock);
+      await tx.query(LANE_SQL.add, [JSON.stringify(wanted)]);
+    });
+    await this.refresh();
+  }
+
+  #learn(rows: readonly Readonly<Record<string, unknown>>[]): readonly Lane[] {
+    const lanes = rows.map((row) => ({
+      id: Number(row.lane_id),
+      type: String(row.type),
+      compatibility: String(row.compatibility),
+    }));
+    for (const lane of lanes) {
+      this.#byName.set(keyOf(lane), lane);
+      this.#lastId = Math.max(this.#lastId, lane.id);
+    }
+    return lanes;
+  }
+}
+
+function keyOf({ type, compatibility }: LaneName): string {
+  return JSON.stringify([type, compatibility]);
+}

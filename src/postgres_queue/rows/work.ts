@@ -1,0 +1,346 @@
+/**
+ * The work of one transaction: the tasks that it has locked, as they will be, and what is to be written.
+ *
+ * An operation reads a row once, under its lock, and changes it in memory; `flush` writes everything in a few statements,
+ * whatever their number. What an operation reads afterwards by itself, it reads after a `flush`.
+ */
+import { drawWaitingTime } from "../../domain/claim_order.ts";
+import type { RetryPolicy } from "../../domain/backoff.ts";
+import type { Random } from "../../domain/random.ts";
+import { isReady } from "../../domain/readiness.ts";
+import type { DependencyState } from "../../queue/records.ts";
+import type { TransitionKind } from "../../queue/task_transition.ts";
+import { detailsOf, type TransitionNote } from "../../queue_policy/transition_note.ts";
+import type { Row, Statements } from "./database.ts";
+import type { Lanes } from "./lanes.ts";
+import { LIVE_STATES } from "./schema.ts";
+import { isFinalRow, SELECT_TASKS, type TaskRow, taskRows, type TaskState } from "./task_row.ts";
+
+/** Fixed for the length of one operation. */
+export interface OperationContext {
+  /** The server's clock when the transaction began. */
+  readonly nowMs: number;
+  readonly random: Random;
+  /** Makes the run id of a task that came without. */
+  readonly newRunId: () => string;
+  /** What applies where neither the task nor its handler says otherwise. */
+  readonly retryPolicy: RetryPolicy;
+  /** How much the operation may write, in characters of rows; what is left over, another operation does. */
+  readonly budget: number;
+  readonly lanes: Lanes;
+}
+
+/** A dependency to be stored. */
+export interface NewDependency {
+  readonly child_id: number;
+  readonly parent_id: number;
+  readonly parent_run_id: string;
+  readonly position: number;
+  readonly on_failure: string;
+  readonly state: DependencyState;
+}
+
+/** A webhook to be stored. */
+export interface NewWebhook {
+  readonly task_id: number;
+  readonly url: string;
+  readonly events: string;
+}
+
+/** Another transaction came first: run this one again from the start. */
+export class RunAgainError extends Error {
+  /** `RunAgainError`. */
+  override readonly name = "RunAgainError";
+}
+
+/** How many rows one statement writes at most. */
+const WRITE_MAX = 1000;
+
+const LIVE_COLUMNS = `id bigint, lane_id int, priority int, draw float8, state smallint,
+  run_after bigint, waits_for int, followed boolean, weight int, attempts int, lease_token bigint,
+  locked_by text, lease_until bigint, reserved_at bigint, processing_started bigint,
+  updated_at bigint, progress_percent float8, progress_message text, error_message text`;
+
+const LIVE_NAMES = LIVE_COLUMNS.replaceAll(/ (bigint|int|float8|smallint|boolean|text)/g, "");
+
+/** What `task` holds beside what was given: only of a task that is final. */
+const END_COLUMNS = `id bigint, outcome text, attempts int, lease_token bigint, locked_by text,
+  reserved_at bigint, processing_started bigint, run_after bigint, finished_at bigint,
+  updated_at bigint, progress_percent float8, progress_message text, error_message text, result text`;
+
+/** The statements; `$1` is a JSON array of rows where there is no other comment. */
+const WORK_SQL = {
+  /** `$1` are ids. */
+  lockLive: "select id from @live where id = any($1) order by id for update",
+  lockFinal: `select id from @task t where id = any($1)
+    and not exists (select from @live v where v.id = t.id) order by id for update`,
+  load: `${SELECT_TASKS} where t.id = any($1)`,
+  addTasks: `insert into @task (id, run_id, lane_id, priority, payload, max_attempts,
+      idempotency_key, retry_policy, timeout_ms, trace_parent, created_at)
+    select id, run_id, lane_id, priority, payload, max_attempts, idempotency_key, retry_policy,
+      timeout_ms, trace_parent, created_at
+    from json_to_recordset($1::text::json) as r(id bigint, run_id text, lane_id int, priority int,
+      payload text, max_attempts int, idempotency_key text, retry_policy text, timeout_ms bigint,
+      trace_parent text, created_at bigint)
+    on conflict do nothing returning id`,
+  addLive: `insert into @live (${LIVE_NAMES})
+    select ${LIVE_NAMES.replace("draw", "draw + lane.clock").replace("lane_id", "r.lane_id")}
+    from json_to_recordset($1::text::json) as r(${LIVE_COLUMNS}) join @lane lane using (lane_id)`,
+  changeLive: `update @live v set (${LIVE_NAMES.replace("id, ", "")}) =
+      row(${
+    LIVE_NAMES.replace("id, ", "").split(/,\s*/).map((name) =>
+      name === "draw"
+        ? "case when r.draw is null then v.draw else r.draw + lane.clock end"
+        : `r.${name}`
+    ).join(", ")
+  })
+    from json_to_recordset($1::text::json) as r(${LIVE_COLUMNS}) join @lane lane using (lane_id)
+    where v.id = r.id`,
+  /** `$1` are ids. */
+  removeLive: "delete from @live where id = any($1)",
+  setEnds: `update @task t set (outcome, attempts, lease_token, locked_by, reserved_at,
+      processing_started, run_after, finished_at, updated_at, progress_percent, progress_message,
+      error_message, result) = row(r.outcome, r.attempts, r.lease_token, r.locked_by, r.reserved_at,
+      r.processing_started, r.run_after, r.finished_at, r.updated_at, r.progress_percent,
+      r.progress_message, r.error_message, r.result)
+    from json_to_recordset($1::text::json) as r(${END_COLUMNS}) where t.id = r.id`,
+  addTransitions: `insert into @transition (task_id, at, kind, details, duration_ms)
+    select task_id, at, kind, details, duration_ms from json_to_recordset($1::text::json)
+      as r(task_id bigint, at bigint, kind text, details text, duration_ms bigint)`,
+  addDependencies: `insert into @dependency
+      (child_id, parent_id, parent_run_id, position, on_failure, state)
+    select child_id, parent_id, parent_run_id, position, on_failure, state
+    from json_to_recordset($1::text::json) as r(child_id bigint, parent_id bigint, parent_run_id text,
+      position int, on_failure text, state text)`,
+  markDependencies: `update @dependency d set state = r.state
+    from json_to_recordset($1::text::json) as r(child_id bigint, parent_id bigint, state text)
+    where d.child_id = r.child_id and d.parent_id = r.parent_id`,
+  addWebhooks: `insert into @webhook (task_id, url, events) select task_id, url, events
+    from json_to_recordset($1::text::json) as r(task_id bigint, url text, events text)`,
+  /** `$1` is how many. */
+  takeIds: "select nextval('@task_id_seq') as id from generate_series(1, $1::int)",
+} as const;
+
+/** A transition that is to be written. */
+interface PendingTransition {
+  readonly task_id: number;
+  readonly at: number;
+  readonly kind: TransitionKind;
+  readonly details: string | null;
+  readonly duration_ms: number | null;
+}
+
+/** A task in this transaction. */
+interface Held {
+  /** As the database has it; `undefined` for a new one. */
+  readonly stored: TaskRow | undefined;
+  readonly row: TaskRow;
+  /** Whether it is to get a new place in its lane's weighted random order. */
+  readonly isDrawn: boolean;
+}
+
+/** One transaction's work. */
+export class Work {
+  readonly tx: Statements;
+  readonly context: OperationContext;
+  readonly #held = new Map<number, Held>();
+  readonly #changed = new Set<number>();
+  readonly #told = new Map<number, TaskRow>();
+  #transitions: PendingTransition[] = [];
+  #dependencies: NewDependency[] = [];
+  #marks = new Map<string, { child_id: number; parent_id: number; state: DependencyState }>();
+  #webhooks: NewWebhook[] = [];
+
+  constructor(tx: Statements, context: OperationContext) {
+    this.tx = tx;
+    this.context = context;
+  }
+
+  /** The tasks that this transaction has changed, as they are now. */
+  get changes(): Iterable<TaskRow> {
+    return this.#told.values();
+  }
+
+  /** The tasks with these ids that there are, locked, in the order of the ids. */
+  async rows(ids: readonly number[]): Promise<TaskRow[]> {
+    const unknown = ids.filter((id) => !this.#held.has(id));
+    if (unknown.length > 0) await this.#lock([...new Set(unknown)]);
+    return ids.flatMap((id) => this.#held.get(id)?.row ?? []);
+  }
+
+  /** The task with this id, locked. */
+  async row(id: number): Promise<TaskRow | undefined> {
+    return (await this.rows([id]))[0];
+  }
+
+  /** The task as it is now, if this transaction holds it. */
+  held(id: number): TaskRow | undefined {
+    return this.#held.get(id)?.row;
+  }
+
+  /** A task that was final when its lock was asked for may be alive once it is got: then its other lock is needed. */
+  async #lock(ids: readonly number[]): Promise<void> {
+    for (;;) {
+      const [live, , loaded] = await Promise.all([
+        this.tx.query(WORK_SQL.lockLive, [ids]),
+        this.tx.query(WORK_SQL.lockFinal, [ids]),
+        this.tx.query(WORK_SQL.load, [ids]),
+      ]);
+      const locked = new Set(live.map(({ id }) => id));
+      const rows = taskRows(loaded);
+      if (rows.some((row) => !isFinalRow(row) && !locked.has(row.id))) continue;
+      for (const row of rows) this.#held.set(row.id, { stored: row, row, isDrawn: false });
+      return;
+    }
+  }
+
+  /** Ids for new tasks, ascending. */
+  async takeIds(count: number): Promise<number[]> {
+    const rows = await this.tx.query(WORK_SQL.takeIds, [count]);
+    return rows.map(({ id }) => Number(id));
+  }
+
+  /** Adds a task that is not there. */
+  add(row: TaskRow): TaskRow {
+    this.#held.set(row.id, { stored: undefined, row, isDrawn: true });
+    this.#changed.add(row.id);
+    return row;
+  }
+
+  /** Changes a task; the row as it is now. One that becomes ready is drawn anew. */
+  change(row: TaskRow, values: Partial<TaskState>, { isDrawn = false } = {}): TaskRow {
+    const before = this.#held.get(row.id)!;
+    const changed = { ...before.row, ...values };
+    this.#held.set(row.id, { ...before, row: changed, isDrawn: before.isDrawn || isDrawn });
+    this.#changed.add(row.id);
+    return changed;
+  }
+
+  /** Notes what happened to a task. */
+  note(taskId: number, kind: TransitionKind, note: TransitionNote = {}): void {
+    this.#transitions.push({
+      task_id: taskId,
+      at: this.context.nowMs,
+      kind,
+      details: detailsOf(note),
+      duration_ms: note.durationMs ?? null,
+    });
+  }
+
+  /** Notes that a new task waits, or has waited, for another. */
+  addDependency(dependency: NewDependency): void {
+    this.#dependencies.push(dependency);
+  }
+
+  /** Notes how a child stands to a parent now. */
+  mark(childId: number, parentId: number, state: DependencyState): void {
+    const mark = { child_id: childId, parent_id: parentId, state };
+    this.#marks.set(`${childId} ${parentId}`, mark);
+  }
+
+  /** Notes where to report a new task's end. */
+  addWebhook(webhook: NewWebhook): void {
+    this.#webhooks.push(webhook);
+  }
+
+  /** Writes what was changed and noted. @throws RunAgainError when a new task's run id or key has been taken meanwhile. */
+  async flush(): Promise<void> {
+    const held = [...this.#changed].map((id) => this.#held.get(id)!);
+    this.#changed.clear();
+    const added = held.filter(({ stored }) => stored === undefined).map(({ row }) => row);
+    if (added.length > 0) await this.#addTasks(added);
+    const written = this.#writeRows(held);
+    written.push(
+      ...this.#write(WORK_SQL.addDependencies, this.#dependencies),
+      ...this.#write(WORK_SQL.markDependencies, [...this.#marks.values()]),
+      ...this.#write(WORK_SQL.addWebhooks, this.#webhooks),
+      ...this.#write(WORK_SQL.addTransitions, this.#transitions),
+    );
+    this.#dependencies = [];
+    this.#marks = new Map();
+    this.#webhooks = [];
+    this.#transitions = [];
+    for (const { row } of held) {
+      this.#held.set(row.id, { stored: row, row, isDrawn: false });
+      this.#told.set(row.id, row);
+    }
+    await Promise.all(written);
+  }
+
+  async #addTasks(rows: readonly TaskRow[]): Promise<void> {
+    const answers = await Promise.all(this.#write(WORK_SQL.addTasks, rows));
+    const count = answers.reduce((sum, { length }) => sum + length, 0);
+    if (count < rows.length) throw new RunAgainError("a run id or a key was taken meanwhile");
+  }
+
+  #writeRows(held: readonly Held[]): Promise<Row[]>[] {
+    const isLive = ({ row }: Held): boolean => !isFinalRow(row);
+    const wasLive = ({ stored }: Held): boolean => stored !== undefined && !isFinalRow(stored);
+    const wasFinal = ({ stored }: Held): boolean => stored !== undefined && isFinalRow(stored);
+    const added = held.filter((each) => isLive(each) && !wasLive(each));
+    const changed = held.filter((each) => isLive(each) && wasLive(each));
+    const ended = held.filter((each) => !isLive(each));
+    const back = held.filter((each) => isLive(each) && wasFinal(each));
+    const gone = ended.filter(wasLive).map(({ row }) => row.id);
+    return [
+      ...(gone.length > 0 ? [this.tx.query(WORK_SQL.removeLive, [gone])] : []),
+      ...this.#write(WORK_SQL.setEnds, [...ended.map(endOf), ...back.map(noEndOf)]),
+      ...this.#write(
+        WORK_SQL.addLive,
+        added.map((each) => this.#liveOf({ ...each, isDrawn: true })),
+      ),
+      ...this.#write(WORK_SQL.changeLive, changed.map((each) => this.#liveOf(each))),
+    ];
+  }
+
+  #write(statement: string, rows: readonly unknown[]): Promise<Row[]>[] {
+    const parts: Promise<Row[]>[] = [];
+    for (let i = 0; i < rows.length; i += WRITE_MAX) {
+      parts.push(this.tx.query(statement, [JSON.stringify(rows.slice(i, i + WRITE_MAX))]));
+    }
+    return parts;
+  }
+
+  #liveOf({ row, isDrawn }: Held): unknown {
+    const { random } = this.context;
+    const { status, lease_until, finished_at: _finished, result: _result, ...state } = row;
+    return {
+      id: state.id,
+      lane_id: state.lane_id,
+      priority: state.priority,
+      draw: isDrawn ? drawWaitingTime(state.priority, random) : null,
+      state: this.#stateOf(row),
+      run_after: state.run_after,
+      waits_for: state.waits_for,
+      followed: state.followed,
+      weight: row.payload.length,
+      attempts: state.attempts,
+      lease_token: state.lease_token,
+      locked_by: state.locked_by,
+      lease_until: status === "leased" ? lease_until : null,
+      reserved_at: state.reserved_at,
+      processing_started: state.processing_started,
+      updated_at: state.updated_at,
+      progress_percent: state.progress_percent,
+      progress_message: state.progress_message,
+      error_message: state.error_message,
+    };
+  }
+
+  #stateOf({ status, run_after, waits_for }: TaskRow): number {
+    if (status === "leased") return LIVE_STATES.leased;
+    if (waits_for > 0) return LIVE_STATES.waiting;
+    const awaited = { runAfterMs: run_after, waitsFor: waits_for };
+    return isReady(awaited, this.context.nowMs) ? LIVE_STATES.ready : LIVE_STATES.scheduled;
+  }
+}
+
+function endOf({ row }: Held): unknown {
+  const { payload: _payload, ...end } = row;
+  return { ...end, outcome: row.status };
+}
+
+/** What `task` says of a task that is alive again: `live` has it all. */
+function noEndOf({ row }: Held): unknown {
+  return { id: row.id };
+}

@@ -1,0 +1,53 @@
+/**
+ * What a person does to a task: cancel it, or queue it again.
+ */
+import { CANCELLED_BY_USER } from "../../domain/task.ts";
+import { isFinalRow, runMsOf, taskNotFound, type TaskRow } from "../rows/task_row.ts";
+import type { Work } from "../rows/work.ts";
+import { forgiveParents } from "./dependencies.ts";
+import { propagate } from "./propagate.ts";
+import { requeue } from "./requeue.ts";
+
+/** Cancels a queued or leased task; `false` when it is final. @throws QueueError `task_not_found`. */
+export async function cancel(work: Work, taskId: number): Promise<boolean> {
+  const row = await work.row(taskId);
+  if (row === undefined) throw taskNotFound(taskId);
+  if (isFinalRow(row)) return false;
+  await cancelTask(work, row);
+  await work.flush();
+  return true;
+}
+
+/** Cancels a task that is not final. */
+export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
+  const { nowMs } = work.context;
+  const note = row.status === "leased"
+    ? { worker: row.locked_by!, durationMs: runMsOf(row, nowMs) }
+    : {};
+  work.note(row.id, "cancelled", note);
+  const cancelled = work.change(row, {
+    status: "cancelled",
+    error_message: CANCELLED_BY_USER,
+    waits_for: 0,
+    lease_until: null,
+    finished_at: nowMs,
+    updated_at: nowMs,
+  });
+  await propagate(work, [cancelled]);
+}
+
+/**
+ * Queues a failed or cancelled task again, with fresh attempts; `false` for any other. It waits for those of its parents
+ * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
+ * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
+ */
+export async function retry(work: Work, taskId: number): Promise<boolean> {
+  const row = await work.row(taskId);
+  if (row === undefined) throw taskNotFound(taskId);
+  if (row.status !== "failed" && row.status !== "cancelled") return false;
+  work.note(taskId, "requeued");
+  await forgiveParents(work, taskId);
+  await propagate(work, [await requeue(work, row, { delayMs: 0, attempts: 0, message: null })]);
+  await work.flush();
+  return true;
+}

@@ -1,0 +1,156 @@
+/**
+ * Claiming: turns due tasks into leased ones, in one statement.
+ *
+ * The due tasks of a type and compatibility form a lane. A claim locks the first tasks of each lane that the worker may
+ * take from, skips what others have locked, merges them and leases the best: a few index searches at any backlog.
+ */
+import { isCapable } from "../../domain/capability.ts";
+import type { ClaimOrder } from "../../domain/claim_order.ts";
+import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
+import type { Statements } from "../rows/database.ts";
+import type { Lane, Lanes } from "../rows/lanes.ts";
+import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
+
+/** What a claim needs beside its request. */
+export interface ClaimContext {
+  readonly statements: Statements;
+  readonly lanes: Lanes;
+  /** The time of a test; `null` for the server's. */
+  readonly nowMs: number | null;
+  /** How many characters of payload one claim takes at most, beside the first task's. */
+  readonly budget: number;
+}
+
+/** The server's clock in milliseconds, or the time that a test gives as `parameter`. */
+export function clockOf(parameter: string): string {
+  return `coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`;
+}
+
+/** How many tasks that became due one statement makes ready. */
+const PROMOTE_MAX = 1000;
+
+/** Each order's key within a lane, and what it is merged by. */
+const KEYS: Readonly<Record<ClaimOrder, { readonly sort: string; readonly key: string }>> = {
+  fifo: { sort: "v.id", key: "v.id" },
+  lifo: { sort: "v.id desc", key: "-v.id" },
+  priority: { sort: "v.priority, v.id", key: "v.priority" },
+  weighted_random: { sort: "v.draw", key: "v.draw - lane.clock" },
+};
+
+/** Leases the tasks of the CTE `pick`, whose columns are `id` and `place`; a claim of one task by name takes no slot. */
+const LEASE = `held as (
+    update @live v set state = 4, attempts = v.attempts + 1, lease_token = v.lease_token + 1,
+      locked_by = (select worker from request), lease_until = (select now + lease_ms from request),
+      reserved_at = (select case when is_named then null else now end from request),
+      processing_started = (select now from request), updated_at = (select now from request),
+      progress_percent = null, progress_message = null
+    from pick where v.id = pick.id returning v.*),
+  told as (
+    insert into @transition (task_id, at, kind, details, duration_ms)
+    select held.id, request.now, 'leased',
+      json_build_object('worker', request.worker, 'attempt', held.attempts)::text,
+      greatest(0, request.now - greatest(t.created_at, held.run_after))
+    from held join @task t using (id), request)
+  ${selectTasks({ live: "join held" })}
+    join pick on pick.id = t.id order by pick.place`;
+
+const REQUEST = `request as materialized (
+    select $1::text as worker, $2::bigint as lease_ms, ${
+  clockOf("$3")
+} as now, $4::boolean as is_named)`;
+
+/** `$5` are lanes, `$6` is how many at most, `$7` the budget. */
+function claimStatement(order: ClaimOrder): string {
+  const { sort, key } = KEYS[order];
+  const isWeighted = order === "weighted_random";
+  const lanes = isWeighted
+    ? "select lane_id, clock from @lane where lane_id = any($5) order by lane_id for update"
+    : "select lane_id, 0::float8 as clock from unnest($5::int[]) as r(lane_id)";
+  const turn = `, clocks as (
+    update @lane l set clock = l.clock + (select max(key) from pick)
+    where l.lane_id = any($5) and exists (select from pick))`;
+  return `with ${REQUEST},
+  lanes as materialized (${lanes}),
+  heads as materialized (
+    select head.* from lanes as lane cross join lateral (
+      select v.id, v.weight, ${key} as key from @live v
+      where v.lane_id = lane.lane_id and v.state = 1
+      order by ${sort} limit $6 for update of v skip locked) as head),
+  ranked as (
+    select id, key, row_number() over w as place, sum(weight) over w as total
+    from heads window w as (order by key, id)),
+  pick as materialized (
+    select id, key, place from ranked where place <= $6 and (place = 1 or total <= $7))${
+    isWeighted ? turn : ""
+  },
+  ${LEASE}`;
+}
+
+const CLAIM_SQL = {
+  promote: `with due as (
+      select id from @live where state = 2 and run_after <= ${clockOf("$1")}
+      order by run_after limit ${PROMOTE_MAX} for update skip locked)
+    update @live v set state = 1, updated_at = ${clockOf("$1")},
+      draw = lane.clock - ln(1 - random()) * (v.priority + 1)
+    from due, @lane lane where v.id = due.id and lane.lane_id = v.lane_id returning v.id`,
+  nextDue: `select run_after from @live where state = 2 and run_after > ${clockOf("$1")}
+    order by run_after limit 1`,
+  /** `$5` is the task's id. */
+  named: `with ${REQUEST},
+  pick as materialized (
+    select id, 1 as place from @live where id = $5
+      and (state = 1 or state = 2 and run_after <= (select now from request)) for update),
+  ${LEASE}`,
+  inOrder: {
+    fifo: claimStatement("fifo"),
+    lifo: claimStatement("lifo"),
+    priority: claimStatement("priority"),
+    weighted_random: claimStatement("weighted_random"),
+  } satisfies Record<ClaimOrder, string>,
+} as const;
+
+/** Leases up to `request.limit` due tasks in its order, fewer when they are large; their rows. */
+export async function claim(request: PreparedClaim, context: ClaimContext): Promise<TaskRow[]> {
+  const { statements, nowMs } = context;
+  if (request.taskId !== null) {
+    const parameters = [request.workerId, request.leaseDurationMs, nowMs, true, request.taskId];
+    return taskRows(await statements.query(CLAIM_SQL.named, parameters));
+  }
+  if (context.lanes.isEmpty) await context.lanes.refresh();
+  for (;;) {
+    const lanes = eligible(request, context.lanes.known());
+    const [added, promoted, rows] = await Promise.all([
+      context.lanes.refresh(),
+      statements.query(CLAIM_SQL.promote, [nowMs]),
+      lanes.length > 0 ? claimFrom(lanes, request, context) : [],
+    ]);
+    const isComplete = rows.length > 0 || eligible(request, added).length === 0;
+    if (isComplete && promoted.length < PROMOTE_MAX || rows.length > 0) return rows;
+  }
+}
+
+/** When the first scheduled task becomes due, in milliseconds; `undefined` without any. */
+export async function nextDueMs(
+  statements: Statements,
+  nowMs: number | null,
+): Promise<number | undefined> {
+  const [first] = await statements.query(CLAIM_SQL.nextDue, [nowMs]);
+  return first && Number(first.run_after);
+}
+
+async function claimFrom(
+  lanes: readonly Lane[],
+  { workerId, leaseDurationMs, order, limit }: PreparedClaim,
+  { statements, nowMs, budget }: ClaimContext,
+): Promise<TaskRow[]> {
+  const ids = lanes.map(({ id }) => id);
+  const parameters = [workerId, leaseDurationMs, nowMs, false, ids, limit, budget];
+  return taskRows(await statements.query(CLAIM_SQL.inOrder[order], parameters));
+}
+
+/** The lanes that the worker may take from. */
+function eligible({ types, capabilities }: PreparedClaim, lanes: Iterable<Lane>): Lane[] {
+  return [...lanes].filter(({ type, compatibility }) =>
+    types.includes(type) && isCapable(capabilities, JSON.parse(compatibility))
+  );
+}

@@ -1,0 +1,227 @@
+/**
+ * Enqueueing: a caller's wish becomes a row, or the row that its idempotency key names already.
+ *
+ * A batch is stored in its order, each task with the number of parents it has to wait for. Its parents are locked before
+ * where they are is read, so that none can end without hearing of the child.
+ */
+import { isFinal, type TaskReference, type TaskStatus } from "../../domain/task.ts";
+import type { BatchParent, StoredParent } from "../../queue_policy/cycle.ts";
+import {
+  checkSameContent,
+  keyConflict,
+  runIdConflict,
+} from "../../queue_policy/enqueue_conflicts.ts";
+import type { FirstLease, PreparedTask } from "../../queue_policy/new_task.ts";
+import {
+  countOpen,
+  findParents,
+  type FindStored,
+  isSameParentage,
+  type Parentage,
+  stateFor,
+} from "../../queue_policy/parents.ts";
+import { newRow } from "../rows/new_row.ts";
+import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
+import type { Work } from "../rows/work.ts";
+import { cancelTask } from "./cancel_retry.ts";
+import { dependenciesOf } from "./dependencies.ts";
+import { endByParent, propagate } from "./propagate.ts";
+
+/** The row that stands for the task, and whether it is new. */
+export interface Enqueued {
+  readonly row: TaskRow;
+  readonly created: boolean;
+}
+
+const ENQUEUE_SQL = {
+  byKey: `${SELECT_TASKS} where t.idempotency_key = any($1)`,
+  idsByRunId: "select id, run_id from @task where run_id = any($1)",
+} as const;
+
+/**
+ * Inserts each task, or finds the one that has its idempotency key. The lanes of the tasks are known already.
+ *
+ * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `unknown_parent`, `dependency_cycle`.
+ */
+export async function enqueueAll(
+  work: Work,
+  tasks: readonly PreparedTask[],
+  traceParent: string | null,
+): Promise<Enqueued[]> {
+  const batch = await findBatch(work, tasks);
+  const ids = await work.takeIds(tasks.length);
+  const enqueued = tasks.map((task, i) =>
+    store(work, { task, i, id: ids[i]!, traceParent }, batch)
+  );
+  await connect(work, { tasks, enqueued, parentages: batch.parentages });
+  for (const [i, { row, created }] of enqueued.entries()) {
+    if (created && tasks[i]!.isCancelled) await cancelTask(work, work.held(row.id)!);
+  }
+  await work.flush();
+  return enqueued.map(({ row, created }) => ({ row: work.held(row.id) ?? row, created }));
+}
+
+/** What is there of what a batch names. */
+interface FoundBatch {
+  readonly parentages: readonly Parentage[];
+  /** The tasks under known keys; those of the batch are added. */
+  readonly byKey: Map<string, Enqueued>;
+  /** The tasks with known run ids; those of the batch are added. */
+  readonly idsByRunId: Map<string, number>;
+}
+
+async function findBatch(work: Work, tasks: readonly PreparedTask[]): Promise<FoundBatch> {
+  const keys = tasks.flatMap(({ kept }) => kept.idempotency_key ?? []);
+  const references = tasks.flatMap(({ dependsOn }) => dependsOn);
+  const runIds = [
+    ...tasks.flatMap(({ runId }) => runId ?? []),
+    ...references.filter((reference) => typeof reference === "string"),
+  ];
+  const [keyed, numbered] = await Promise.all([
+    keys.length > 0 ? work.tx.query(ENQUEUE_SQL.byKey, [keys]) : [],
+    runIds.length > 0 ? work.tx.query(ENQUEUE_SQL.idsByRunId, [runIds]) : [],
+  ]);
+  const byKey = new Map(
+    taskRows(keyed).map((row) => [row.idempotency_key!, { row, created: false }]),
+  );
+  const idsByRunId = new Map(numbered.map(({ id, run_id }) => [String(run_id), Number(id)]));
+  const parents = await lockParents(work, references, idsByRunId);
+  const findStored: FindStored = (column, value) => {
+    if (column === "idempotency_key") return storedParent(byKey.get(String(value))?.row);
+    const id = typeof value === "string" ? idsByRunId.get(value) : value;
+    return storedParent(id === undefined ? undefined : parents.get(id));
+  };
+  const named = tasks.map(({ runId, dependsOn, kept }) => ({
+    runId,
+    dependsOn,
+    idempotencyKey: kept.idempotency_key,
+  }));
+  return { parentages: findParents(named, findStored), byKey, idsByRunId };
+}
+
+/** Locks the parents that are there, and notes on those that live that they are followed. */
+async function lockParents(
+  work: Work,
+  references: readonly TaskReference[],
+  idsByRunId: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<number, TaskRow>> {
+  const ids = references.flatMap((reference) =>
+    typeof reference === "number" ? reference : idsByRunId.get(reference) ?? []
+  );
+  if (ids.length === 0) return new Map();
+  const rows = await work.rows([...new Set(ids)]);
+  for (const row of rows) {
+    if (!isFinal(row.status) && !row.followed) work.change(row, { followed: true });
+  }
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+function storedParent(row: TaskRow | undefined): StoredParent | undefined {
+  return row && { id: row.id, runId: row.run_id, status: row.status };
+}
+
+/** A task of the batch at its place. */
+interface Placed {
+  readonly task: PreparedTask;
+  readonly i: number;
+  readonly id: number;
+  readonly traceParent: string | null;
+}
+
+function store(work: Work, { task, i, id, traceParent }: Placed, batch: FoundBatch): Enqueued {
+  const { idempotency_key: key } = task.kept;
+  const known = key === null ? undefined : batch.byKey.get(key);
+  if (known !== undefined) {
+    checkSameContent(known.row, task);
+    return { row: known.row, created: false };
+  }
+  const taken = task.runId === null ? undefined : batch.idsByRunId.get(task.runId);
+  if (taken !== undefined) throw runIdConflict(task.runId!, taken);
+  const waitsFor = countOpen(batch.parentages[i]!);
+  const isFollowed = task.webhook !== null;
+  const row = work.add(newRow(work.context, task, { id, waitsFor, traceParent, isFollowed }));
+  noteNew(work, row, task.leaseTo);
+  if (task.webhook !== null) work.addWebhook({ task_id: id, ...task.webhook });
+  const enqueued = { row, created: true };
+  if (key !== null) batch.byKey.set(key, enqueued);
+  batch.idsByRunId.set(row.run_id, id);
+  return enqueued;
+}
+
+function noteNew(work: Work, row: TaskRow, leaseTo: FirstLease | null): void {
+  work.note(row.id, "enqueued");
+  if (leaseTo === null) return;
+  work.note(row.id, "leased", { worker: leaseTo.workerId, attempt: 1, durationMs: 0 });
+}
+
+/** A batch whose rows are there. */
+interface StoredBatch {
+  readonly tasks: readonly PreparedTask[];
+  readonly parentages: readonly Parentage[];
+  readonly enqueued: readonly Enqueued[];
+}
+
+/** Writes the dependencies of the new tasks, checks those of the others, and ends children of parents that have failed. */
+async function connect(work: Work, batch: StoredBatch): Promise<void> {
+  const ended: TaskRow[] = [];
+  for (const [i, { created }] of batch.enqueued.entries()) {
+    if (created) ended.push(...addParents(work, i, batch));
+    else await checkSameParents(work, i, batch);
+  }
+  if (ended.length > 0) await propagate(work, ended);
+}
+
+/** Writes the dependencies of a new task; its row if one of them ends it at once. */
+function addParents(
+  work: Work,
+  i: number,
+  { tasks, parentages, enqueued }: StoredBatch,
+): TaskRow[] {
+  const { row } = enqueued[i]!;
+  const onFailure = tasks[i]!.onParentFailure;
+  let culprit: StoredParent | undefined;
+  parentages[i]!.parents.forEach((each, position) => {
+    const parent = parentNow(work, each, enqueued);
+    const wanted = stateFor(parent.status, onFailure);
+    const isCulprit = wanted === "ended_child" && culprit === undefined;
+    if (isCulprit) culprit = parent;
+    work.addDependency({
+      child_id: row.id,
+      parent_id: parent.id,
+      parent_run_id: parent.runId,
+      position,
+      on_failure: onFailure,
+      state: wanted === "ended_child" && !isCulprit ? "met" : wanted,
+    });
+  });
+  if (culprit === undefined || onFailure === "run") return [];
+  return [endByParent(work, work.held(row.id)!, { parent: culprit, policy: onFailure })];
+}
+
+/** A parent, now that every task of the batch has a row; a new one counts as queued until its children are told. */
+function parentNow(work: Work, parent: BatchParent, enqueued: readonly Enqueued[]): StoredParent {
+  if (!("index" in parent)) return parent;
+  const { row } = enqueued[parent.index]!;
+  const held = work.held(row.id)!;
+  if (!isFinal(held.status) && !held.followed) work.change(held, { followed: true });
+  return { id: row.id, runId: row.run_id, status: "queued" satisfies TaskStatus };
+}
+
+/** A task under a known key must have the same parents, in any order. @throws QueueError `idempotency_conflict`. */
+async function checkSameParents(
+  work: Work,
+  i: number,
+  { tasks, parentages, enqueued }: StoredBatch,
+): Promise<void> {
+  const { dependsOn, onParentFailure, kept } = tasks[i]!;
+  const { id } = enqueued[i]!.row;
+  await work.flush(); // the task may be one of this batch
+  const known = await dependenciesOf(work.tx, id);
+  if (known.length === 0 && dependsOn.length === 0) return;
+  const { parents, gone } = parentages[i]!;
+  const parentIds = parents.map((parent) =>
+    "index" in parent ? enqueued[parent.index]!.row.id : parent.id
+  );
+  if (isSameParentage(known, { parentIds, gone, onParentFailure })) return;
+  throw keyConflict(kept.idempotency_key!, id, "with other parents or another onParentFailure");
+}

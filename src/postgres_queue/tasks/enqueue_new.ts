@@ -1,0 +1,72 @@
+/**
+ * Enqueueing what is new and stands alone: one statement for many callers. A task whose run id or idempotency key is there
+ * already is left out, and so is answered by `enqueueAll`.
+ */
+import { drawWaitingTime } from "../../domain/claim_order.ts";
+import type { Random } from "../../domain/random.ts";
+import type { PreparedTask } from "../../queue_policy/new_task.ts";
+import type { Statements } from "../rows/database.ts";
+import type { Lanes } from "../rows/lanes.ts";
+import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
+import { clockOf } from "./claim.ts";
+
+/** A task, and where its enqueueing stands in a trace. */
+export interface NewEntry {
+  readonly task: PreparedTask;
+  readonly runId: string;
+  readonly traceParent: string | null;
+}
+
+/** `$1` is a JSON array of entries, `$2` the time of a test. */
+const ADD = `with input as materialized (
+    select r.*, ${
+  clockOf("$2")
+} as now from json_to_recordset($1::text::json) as r(place int, run_id text,
+      lane_id int, priority int, payload text, max_attempts int, idempotency_key text,
+      retry_policy text, timeout_ms bigint, trace_parent text, run_after bigint, draw float8)),
+  added as (
+    insert into @task (run_id, lane_id, priority, payload, max_attempts, idempotency_key,
+      retry_policy, timeout_ms, trace_parent, created_at)
+    select run_id, lane_id, priority, payload, max_attempts, idempotency_key, retry_policy,
+      timeout_ms, trace_parent, now from input order by place
+    on conflict do nothing returning *),
+  alive as (
+    insert into @live (id, lane_id, priority, draw, state, run_after, waits_for, followed, weight,
+      attempts, lease_token, updated_at)
+    select a.id, a.lane_id, a.priority, i.draw + lane.clock,
+      case when coalesce(i.run_after, i.now) <= i.now then 1 else 2 end, coalesce(i.run_after, i.now),
+      0, false, length(a.payload), 0, 0, i.now
+    from added a join input i using (run_id) join @lane lane on lane.lane_id = a.lane_id returning *),
+  told as (insert into @transition (task_id, at, kind) select id, created_at, 'enqueued' from added)
+  ${selectTasks({ task: "added", live: "join alive" })}`;
+
+/** Whether a task needs nothing but its own rows. */
+export function standsAlone({ dependsOn, webhook, leaseTo, isCancelled }: PreparedTask): boolean {
+  return dependsOn.length === 0 && webhook === null && leaseTo === null && !isCancelled;
+}
+
+/** Stores these tasks; the rows of those that were new. Their lanes are known. */
+export async function enqueueNew(
+  statements: Statements,
+  entries: readonly NewEntry[],
+  { lanes, random, nowMs }: {
+    readonly lanes: Lanes;
+    readonly random: Random;
+    readonly nowMs: number | null;
+  },
+): Promise<TaskRow[]> {
+  const rows = entries.map(({ task, runId, traceParent }, place) => {
+    const { type, compatibility, ...kept } = task.kept;
+    return {
+      ...kept,
+      place,
+      run_id: runId,
+      lane_id: lanes.idOf({ type, compatibility }),
+      payload: task.payload,
+      trace_parent: traceParent,
+      run_after: task.runAfterMs,
+      draw: drawWaitingTime(kept.priority, random),
+    };
+  });
+  return taskRows(await statements.query(ADD, [JSON.stringify(rows), nowMs]));
+}

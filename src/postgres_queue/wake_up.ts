@@ -1,0 +1,166 @@
+/**
+ * Wake-up: the processes of one queue tell each other which tasks they have changed.
+ *
+ * Each sends the ids with NOTIFY, a few milliseconds after a change and apart from the transaction that made it, since a
+ * server commits transactions that notify one after the other. Each listens on a connection of its own. A listener may be
+ * deaf without an error (behind a pooler), and a sender may die before it sends, so the history is read now and then as well:
+ * each second while nothing is heard, else every five.
+ */
+import type { CancelTimer, Clock } from "../domain/clock.ts";
+import type { ChangeFeed } from "./change_feed.ts";
+import type { PostgresAccess } from "./postgres_access.ts";
+import type { StopListening } from "./rows/database.ts";
+import { changeOfRow, SELECT_TASKS, type TaskRow, taskRows } from "./rows/task_row.ts";
+import { HistoryReader } from "./rows/transition_log.ts";
+
+/** How long changes are gathered until they are sent. */
+const GATHER_MS = 10;
+
+/** How many ids one message has at most; a payload has 8,000 bytes. */
+const IDS_MAX = 350;
+
+/** The message instead of ids when there are more. */
+const MANY = "*";
+
+/** How often the history is read when messages come, and when none do. */
+const POLL_MS = { heard: 5000, deaf: 1000 } as const;
+
+/** How a process hears of others. */
+export type WakeUpMode = "listening" | "polling";
+
+/** What the wake-up needs. */
+export interface WakeUpTools {
+  readonly access: PostgresAccess;
+  readonly feed: ChangeFeed;
+  readonly onError: (error: unknown) => void;
+}
+
+/** One process's ears and mouth. */
+export class WakeUp {
+  readonly #access: PostgresAccess;
+  readonly #feed: ChangeFeed;
+  readonly #onError: (error: unknown) => void;
+  readonly #clock: Clock;
+  readonly #me = crypto.randomUUID();
+  readonly #history: HistoryReader;
+  readonly #changed = new Set<number>();
+  #cancelSend: CancelTimer | undefined;
+  #cancelPoll: CancelTimer = () => {};
+  #stopListening: StopListening | undefined;
+  #mode: WakeUpMode = "polling";
+  #isStopped = false;
+
+  constructor({ access, feed, onError }: WakeUpTools) {
+    this.#access = access;
+    this.#feed = feed;
+    this.#onError = onError;
+    this.#clock = access.clock;
+    this.#history = new HistoryReader(access.statements);
+  }
+
+  /** How this process hears of changes by others. */
+  get mode(): WakeUpMode {
+    return this.#mode;
+  }
+
+  /** Begins to listen and to look. */
+  async begin(): Promise<void> {
+    await this.#history.skipToEnd();
+    this.#pollSoon();
+    try {
+      this.#stopListening = await this.#access.database.listen(this.#channel, {
+        onMessage: (text) => this.#hear(text),
+        onConnected: () => this.#test(),
+      });
+    } catch (error) {
+      this.#onError(error); // polling goes on
+    }
+  }
+
+  /** Tells the watchers here at once, and other processes soon. */
+  note(rows: readonly TaskRow[]): void {
+    this.#feed.tell(rows.map(changeOfRow));
+    for (const { id } of rows) this.#changed.add(id);
+    if (this.#isStopped) return;
+    this.#cancelSend ??= this.#clock.setTimer(() => this.#send(), GATHER_MS);
+  }
+
+  /** Sends what is left, and stops. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelPoll();
+    this.#cancelSend?.();
+    if (this.#changed.size > 0) await this.#notify();
+    await this.#stopListening?.();
+  }
+
+  get #channel(): string {
+    return `holdfast ${this.#access.schema}`;
+  }
+
+  // --- telling
+
+  #send(): void {
+    this.#cancelSend = undefined;
+    this.#notify().catch((error) => {
+      if (!this.#isStopped) this.#onError(error);
+    });
+  }
+
+  async #notify(): Promise<void> {
+    const ids = [...this.#changed];
+    this.#changed.clear();
+    await this.#say(ids.length > IDS_MAX ? MANY : ids.join(","));
+  }
+
+  async #say(what: string): Promise<void> {
+    const notify = "select pg_notify($1, $2)";
+    await this.#access.statements.query(notify, [this.#channel, `${this.#me} ${what}`]);
+  }
+
+  // --- hearing
+
+  /** Until its own message comes back, nothing is known to be heard. */
+  #test(): void {
+    this.#mode = "polling";
+    this.#feed.tell("reset");
+    this.#say("").catch((error) => {
+      if (!this.#isStopped) this.#onError(error);
+    });
+  }
+
+  #hear(text: string): void {
+    const [sender, what = ""] = text.split(" ");
+    this.#mode = "listening";
+    if (sender === this.#me || what === "") return;
+    if (what === MANY) return this.#feed.tell("reset");
+    if (!this.#feed.isWatched) return;
+    this.#tell(what.split(",").map(Number)).catch((error) => {
+      if (!this.#isStopped) this.#onError(error);
+    });
+  }
+
+  async #tell(ids: readonly number[]): Promise<void> {
+    const rows = await this.#access.statements.query(`${SELECT_TASKS} where t.id = any($1)`, [ids]);
+    this.#feed.tell(taskRows(rows).map(changeOfRow));
+  }
+
+  #pollSoon(): void {
+    const delayMs = this.#mode === "listening" ? POLL_MS.heard : POLL_MS.deaf;
+    this.#cancelPoll = this.#clock.setTimer(() => {
+      this.#poll().catch((error) => {
+        if (!this.#isStopped) this.#onError(error);
+      }).finally(() => {
+        if (!this.#isStopped) this.#pollSoon();
+      });
+    }, delayMs);
+  }
+
+  /** Reads what the history says since the last look; without watchers it is passed over. */
+  async #poll(): Promise<void> {
+    if (!this.#feed.isWatched) return await this.#history.skipToEnd();
+    const ids = await this.#history.next();
+    if (ids === "many") this.#feed.tell("reset");
+    else if (ids.length > 0) await this.#tell(ids);
+  }
+}

@@ -1,0 +1,6 @@
+import { dependenciesContract } from "../contract/dependencies_contract.ts";
+import { postgresForTests, withPostgresQueue } from "../support/postgres_queues.ts";
+
+const server = postgresForTests();
+
+dependenciesContract("queue on PostgreSQL", withPostgresQueue(server));

@@ -1,0 +1,66 @@
+/**
+ * Queues on a real PostgreSQL server for tests: each in a schema of its own, with a clock of the test's.
+ */
+import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
+import { migrate } from "../../src/postgres_queue/migrate.ts";
+import { PostgresAccess } from "../../src/postgres_queue/postgres_access.ts";
+import { PostgresQueue } from "../../src/postgres_queue/postgres_queue.ts";
+import type { UseQueue } from "../contract/suite.ts";
+import { FakeClock } from "./fake_clock.ts";
+import {
+  type PostgresServer,
+  removePostgres,
+  startPostgres,
+  whyNoPostgres,
+} from "./postgres_server.ts";
+import { seededRandom } from "./queues.ts";
+
+/** Starts one server for the tests of a file; without one they are left out, and their names say why. */
+export function postgresForTests(settings: readonly string[] = []): { readonly url: string } {
+  const reason = whyNoPostgres();
+  const named = Deno.env.get("HOLDFAST_TEST_POSTGRES");
+  let server: PostgresServer | undefined;
+  Deno.test.beforeAll(async () => {
+    if (reason === undefined && !named) server = await startPostgres(settings);
+  });
+  Deno.test.afterAll(async () => {
+    if (server !== undefined) await removePostgres(server);
+  });
+  return {
+    get url(): string {
+      return named || server!.url;
+    },
+  };
+}
+
+let schemas = 0;
+
+/** Runs each test with a fresh schema of the server. */
+export function withPostgresQueue(server: { readonly url: string }): UseQueue {
+  return async (options, test) => {
+    const clock = new FakeClock();
+    const schema = `test_${Deno.pid}_${Date.now()}_${++schemas}`;
+    const database = new PostgresDatabase({ url: server.url });
+    await migrate(database, schema);
+    const { retryPolicy, ...rest } = options;
+    const access = new PostgresAccess(database, {
+      schema,
+      clock,
+      isClockTrusted: true,
+      random: seededRandom(1),
+      retryPolicy,
+    });
+    const background: Error[] = [];
+    const queue = new PostgresQueue(access, {
+      ...rest,
+      onBackgroundError: (error) => background.push(error),
+    });
+    await queue.begin();
+    try {
+      await test(queue, clock);
+    } finally {
+      await queue.close();
+    }
+    if (background.length > 0) throw background[0];
+  };
+}

