@@ -80,6 +80,17 @@ export class PostgresDatabase implements Database {
     return await this.#run(this.#sql, text, parameters);
   }
 
+  async inOrder<T>(run: (statements: Statements) => Promise<T>): Promise<T> {
+    const connection = await this.#reserve();
+    try {
+      return await run({
+        query: (text, parameters = []) => this.#run(connection, text, parameters),
+      });
+    } finally {
+      connection.release();
+    }
+  }
+
   async transaction<T>(
     run: (tx: Statements, serverMs: number) => Promise<T>,
     isolation: Isolation = "read committed",

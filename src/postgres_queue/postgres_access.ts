@@ -78,8 +78,16 @@ export class PostgresAccess {
 
   /** Single statements, each a transaction of its own. @throws QueueError `queue_closed`. */
   get statements(): Statements {
-    if (this.#isClosed) throw new QueueError("queue_closed", "Cannot use the queue: it is closed");
+    this.#checkOpen();
     return this.#statements;
+  }
+
+  /** Statements that run in their order, each a transaction of its own. */
+  async inOrder<T>(run: (statements: Statements) => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    return await this.database.inOrder((statements) =>
+      run(new QualifiedStatements(statements, this.#qualifier))
+    );
   }
 
   /** Calls `onChanges` from now on. */
@@ -109,6 +117,7 @@ export class PostgresAccess {
 
   /** Sees to it that the lanes of these tasks are there. */
   async ensureLanes(tasks: readonly StorableTask[]): Promise<void> {
+    this.#checkOpen();
     const delivery = { type: WEBHOOK_TYPE, compatibility: "{}" };
     const hasWebhook = tasks.some((task) => "webhook" in task && task.webhook !== null);
     const names = tasks.map(({ kept }) => kept);
@@ -119,6 +128,10 @@ export class PostgresAccess {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.database.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new QueueError("queue_closed", "Cannot use the queue: it is closed");
   }
 
   #contextAt(nowMs: number): OperationContext {
@@ -132,9 +145,7 @@ export class PostgresAccess {
   ): Promise<T> {
     for (let tries = 1;; tries++) {
       try {
-        if (this.#isClosed) {
-          throw new QueueError("queue_closed", "Cannot use the queue: it is closed");
-        }
+        this.#checkOpen();
         return await this.database.transaction((tx, serverMs) => {
           return run(new QualifiedStatements(tx, this.#qualifier), this.testMs ?? serverMs);
         }, isolation);

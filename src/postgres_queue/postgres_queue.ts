@@ -78,7 +78,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
     const prepared = prepareTask(task, this.payloadMaxBytes, options);
     return await inEnqueueSpan([prepared.kept.type], async (traceParent) => {
       if (!standsAlone(prepared)) return (await this.#store([prepared], traceParent))[0]!;
-      await this.access.lanes.ensure([prepared.kept]);
+      await this.access.ensureLanes([prepared]);
       const runId = prepared.runId ?? this.access.newRunId();
       return await this.#enqueues.call({ task: prepared, runId, traceParent });
     });
@@ -150,8 +150,10 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
 
   async claim(request: ClaimRequest): Promise<Task[]> {
     const prepared = prepareClaim(request);
-    const { statements, lanes, testMs: nowMs, budget } = this.access;
-    const rows = await claim(prepared, { statements, lanes, nowMs, budget });
+    const { lanes, testMs: nowMs, budget } = this.access;
+    const rows = await this.access.inOrder((statements) =>
+      claim(prepared, { statements, lanes, nowMs, budget })
+    );
     this.access.changed(rows);
     return rows.map(taskOfRow);
   }

@@ -233,6 +233,7 @@ export function dependenciesContract(name: string, useQueue: UseQueue): void {
       await queue.enqueue(child([1]));
       await claim(queue);
       await clock.advance(12_000);
+      await queue.rescue();
       assertEquals((await queue.get(2))!.waitsFor, 1);
       await claim(queue);
       await clock.advance(12_000);

@@ -82,6 +82,7 @@ export function firstLeaseContract(name: string, useQueue: UseQueue): void {
     assertEquals((await queue.release(released)).attempts, 0);
     await queue.renew(renewed, { leaseDurationMs: 5000 });
     await clock.advance(2500);
+    await queue.rescue();
     const [one, two] = await queue.claim({ workerId: "heir", types: ["t"], limit: 10 });
     assertEquals([one?.id, one?.attempts, one?.leaseToken], [released.id, 1, 2]);
     assertEquals([two?.id, two?.attempts, two?.leaseToken], [forgotten.id, 2, 2]);

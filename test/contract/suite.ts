@@ -3,6 +3,7 @@
  */
 import type { QueueOptions } from "../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import { until } from "../support/until.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 
 /** Runs a test with a fresh queue whose time is `clock`'s. */
@@ -20,4 +21,17 @@ export type Behaviour = (
 /** Registers behaviours of the implementation that is called `name`. */
 export function behavioursOf(name: string, useQueue: UseQueue): Behaviour {
   return (what, test) => Deno.test(`${name}: ${what}`, () => useQueue({}, test));
+}
+
+/** Lets time pass until `condition` holds: what a queue does by itself, a database answers later than a replica. */
+export async function untilPassed(
+  clock: FakeClock,
+  condition: () => Promise<boolean>,
+  what: string,
+): Promise<void> {
+  await until(async () => {
+    if (await condition()) return true;
+    await clock.advance(20);
+    return false;
+  }, what);
 }

@@ -15,11 +15,7 @@ export type Row = Readonly<Record<string, SqlValue>>;
 
 /** Runs statements. */
 export interface Statements {
-  /**
-   * Runs one statement; its rows. Statements that are not awaited one by one are sent together and run in their order.
-   *
-   * @throws DatabaseError
-   */
+  /** Runs one statement; its rows. @throws DatabaseError */
   query(text: string, parameters?: readonly Parameter[]): Promise<Row[]>;
 }
 
@@ -34,8 +30,13 @@ export interface Database extends Statements {
   /** Where it is, for messages: host, port and name, and no secret. */
   readonly location: string;
   /**
+   * Runs statements on one connection: those that are not awaited one by one are sent together and run in their order, each
+   * in a transaction of its own.
+   */
+  inOrder<T>(run: (statements: Statements) => Promise<T>): Promise<T>;
+  /**
    * Runs `run` in one transaction: committed when it resolves, undone when it rejects. `serverMs` is the server's clock when
-   * it began, in milliseconds since 1970. @throws DatabaseError; with `isInDoubt` when the answer to the commit was lost.
+   * it began, in milliseconds since 1970. Statements run in their order, as in `inOrder`. @throws DatabaseError; with `isInDoubt` when the answer to the commit was lost.
    */
   transaction<T>(
     run: (tx: Statements, serverMs: number) => Promise<T>,

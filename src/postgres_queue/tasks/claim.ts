@@ -13,6 +13,7 @@ import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
 
 /** What a claim needs beside its request. */
 export interface ClaimContext {
+  /** Statements that run in their order. */
   readonly statements: Statements;
   readonly lanes: Lanes;
   /** The time of a test; `null` for the server's. */
@@ -111,21 +112,21 @@ const CLAIM_SQL = {
 
 /** Leases up to `request.limit` due tasks in its order, fewer when they are large; their rows. */
 export async function claim(request: PreparedClaim, context: ClaimContext): Promise<TaskRow[]> {
-  const { statements, nowMs } = context;
+  const { statements, lanes, nowMs } = context;
   if (request.taskId !== null) {
     const parameters = [request.workerId, request.leaseDurationMs, nowMs, true, request.taskId];
     return taskRows(await statements.query(CLAIM_SQL.named, parameters));
   }
-  if (context.lanes.isEmpty) await context.lanes.refresh();
+  if (lanes.isEmpty) await lanes.refresh(statements);
   for (;;) {
-    const lanes = eligible(request, context.lanes.known());
-    const [added, promoted, rows] = await Promise.all([
-      context.lanes.refresh(),
+    const known = eligible(request, lanes.known());
+    const [promoted, rows, added] = await Promise.all([
       statements.query(CLAIM_SQL.promote, [nowMs]),
-      lanes.length > 0 ? claimFrom(lanes, request, context) : [],
+      known.length > 0 ? claimFrom(known, request, context) : [],
+      lanes.refresh(statements),
     ]);
-    const isComplete = rows.length > 0 || eligible(request, added).length === 0;
-    if (isComplete && promoted.length < PROMOTE_MAX || rows.length > 0) return rows;
+    const isAll = promoted.length < PROMOTE_MAX && eligible(request, added).length === 0;
+    if (rows.length > 0 || isAll) return rows;
   }
 }
 

@@ -168,7 +168,8 @@ async function connect(work: Work, batch: StoredBatch): Promise<void> {
     if (created) ended.push(...addParents(work, i, batch));
     else await checkSameParents(work, i, batch);
   }
-  if (ended.length > 0) await propagate(work, ended);
+  // one that has ended may have got children since
+  if (ended.length > 0) await propagate(work, ended.map(({ id }) => work.held(id)!));
 }
 
 /** Writes the dependencies of a new task; its row if one of them ends it at once. */
@@ -203,7 +204,7 @@ function parentNow(work: Work, parent: BatchParent, enqueued: readonly Enqueued[
   if (!("index" in parent)) return parent;
   const { row } = enqueued[parent.index]!;
   const held = work.held(row.id)!;
-  if (!isFinal(held.status) && !held.followed) work.change(held, { followed: true });
+  if (!held.followed) work.change(held, { followed: true });
   return { id: row.id, runId: row.run_id, status: "queued" satisfies TaskStatus };
 }
 
