@@ -85,3 +85,13 @@ export function checkMaxAttempts(maxAttempts: number): number {
   const { maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
   return checkInteger(maxAttempts, "maxAttempts", maxAttemptsMin, maxAttemptsMax);
 }
+
+/** How many attempts a task has, as far as is known; `handlerAllows` is what its last failure tells, if there was one. */
+export function knownMaxAttempts(
+  { attempts, maxAttempts }: Pick<Attempts, "attempts" | "maxAttempts">,
+  handlerAllows: number | null | undefined,
+): number {
+  const isKnown = handlerAllows !== undefined && handlerAllows !== null &&
+    attempts <= handlerAllows;
+  return isKnown ? Math.min(maxAttempts, handlerAllows) : maxAttempts;
+}

@@ -1,20 +1,92 @@
 /**
  * Explanations that follow from the task and its workers alone: a reason, one sentence, and its data.
  */
-import { capabilitiesOf, missingPairs } from "../domain/capability.ts";
+import { capabilitiesOf, isCapable, missingPairs } from "../domain/capability.ts";
+import { durationText } from "../domain/duration_text.ts";
 import type { FinalStatus } from "../domain/final_status.ts";
-import type { Task } from "../domain/task.ts";
+import type { Task, TaskStatus } from "../domain/task.ts";
 import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
 
+/** A parent that is not final. */
+export interface OpenParent {
+  readonly taskId: number;
+  readonly runId: string;
+  readonly status: TaskStatus;
+}
+
+/** How many parents the sentence names. */
+const PARENTS_NAMED = 3;
+
+/** Parents of the task are not final; `count` is how many it has in all. */
+export function waitingForParents(
+  { id }: Task,
+  { open, count }: { readonly open: readonly OpenParent[]; readonly count: number },
+): Why {
+  const named = open.slice(0, PARENTS_NAMED).map(({ taskId, status }) => `${taskId} (${status})`);
+  const more = open.length - named.length;
+  const tasks = `${open.length === 1 ? "task" : "tasks"} ${named.join(", ")}${
+    more > 0 ? ` and ${more} more` : ""
+  }`;
+  return {
+    reason: "waiting_for_parents",
+    summary: `Task ${id} waits for ${open.length} of its ${count} ${
+      count === 1 ? "parent" : "parents"
+    } to end: ${tasks}`,
+    data: {
+      parents: open.map(({ taskId, runId, status }) => ({
+        task_id: taskId,
+        run_id: runId,
+        status,
+      })),
+      parents_in_all: count,
+    },
+  };
+}
+
+/** The task's time has not come; `isRetry` when a failed attempt made it wait. */
+export function notDue(
+  { id, runAfter, attempts, maxAttempts, errorMessage }: Task,
+  { isRetry, nowMs }: { readonly isRetry: boolean; readonly nowMs: number },
+): Why {
+  const until = `until ${iso(runAfter)}, in ${durationText(runAfter.getTime() - nowMs)}`;
+  const data = { run_after: iso(runAfter) };
+  if (!isRetry) {
+    const summary = `Task ${id} is scheduled: it waits ${until}`;
+    return { reason: "scheduled", summary, data };
+  }
+  return {
+    reason: "waiting_for_retry",
+    summary: `Task ${id} waits ${until}, for attempt ${
+      attempts + 1
+    } of ${maxAttempts}, because attempt ${attempts} failed: ${oneLine(errorMessage)}`,
+    data: { ...data, attempts, max_attempts: maxAttempts, error_message: errorMessage },
+  };
+}
+
+/** The active workers that can take a due task, or why there are none. */
+export function takersOf(
+  task: Task,
+  workers: readonly WorkerRecord[],
+): { readonly takers: readonly WorkerRecord[] } | { readonly why: Why } {
+  const live = workers.filter(({ state }) => state === "active");
+  const handling = live.filter(({ types }) => types.includes(task.type));
+  const takers = handling.filter(({ capabilities }) =>
+    isCapable(capabilitiesOf(capabilities), task.compatibility)
+  );
+  if (live.length === 0) return { why: noWorker(task) };
+  if (handling.length === 0) return { why: noHandler(task, live) };
+  return takers.length === 0 ? { why: noCapableWorker(task, handling) } : { takers };
+}
+
 /** No worker sent a heartbeat lately. */
-export function noWorker(task: Task): Why {
+function noWorker(task: Task): Why {
   const summary =
     `Task ${task.id} is due, but no worker lives: none has sent a heartbeat within 60 s`;
   return { reason: "no_worker", summary, data: { type: task.type } };
 }
 
 /** Workers are live, and none has a handler for the task's type. */
-export function noHandler(task: Task, live: readonly WorkerRecord[]): Why {
+function noHandler(task: Task, live: readonly WorkerRecord[]): Why {
   const summary = `Task ${task.id} is due, but no live worker has a handler for ${
     JSON.stringify(task.type)
   } (of ${live.length})`;
@@ -29,7 +101,7 @@ export function noHandler(task: Task, live: readonly WorkerRecord[]): Why {
 }
 
 /** Workers have a handler, and none has the capabilities. */
-export function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): Why {
+function noCapableWorker(task: Task, handling: readonly WorkerRecord[]): Why {
   const lacking = handling.map((worker) => ({
     worker_id: worker.workerId,
     lacks: missingPairs(capabilitiesOf(worker.capabilities), task.compatibility),
@@ -98,12 +170,12 @@ export function finished(
 }
 
 /** A message without line breaks. */
-export function oneLine(text: string | null): string {
+function oneLine(text: string | null): string {
   return (text ?? "no reason given").trim().replace(/\s*\n\s*/g, " ");
 }
 
 /** An instant as ISO 8601. */
-export function iso(at: Date): string {
+function iso(at: Date): string {
   return at.toISOString();
 }
 

@@ -1,6 +1,7 @@
 /**
  * Explanations of a due task that waits in a line: whether its type has a free place, what is ahead of it, whether a slot is free.
  */
+import { capabilitiesOf, isCapable } from "../domain/capability.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
 import type { Task } from "../domain/task.ts";
 import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
@@ -10,7 +11,7 @@ import type { Why } from "./explanation.ts";
 export const AHEAD_MAX = 100_000;
 
 /** Where a task stands for the workers that choose in one order; `ahead` is what is drawn from beside it under weighted random. */
-interface Place {
+export interface Place {
   readonly order: ClaimOrder;
   readonly ahead: number;
 }
@@ -45,8 +46,36 @@ const IN_ORDER = {
   lifo: "in order of age, the latest first",
 } as const satisfies Record<Exclude<ClaimOrder, "weighted_random">, string>;
 
+/** Whether one of these workers could take a task of this kind now. */
+export function canTake(
+  workers: readonly WorkerRecord[],
+  { type, compatibility }: Pick<Task, "type" | "compatibility">,
+): boolean {
+  return workers.some((worker) =>
+    worker.types.includes(type) && hasPlace(worker, type) &&
+    isCapable(capabilitiesOf(worker.capabilities), compatibility)
+  );
+}
+
+/** Where a due task stands; `able` are the workers that can take it and have a place for its type. */
+export function standingIn(
+  task: Task,
+  places: readonly Place[],
+  able: readonly WorkerRecord[],
+): Why {
+  const data = {
+    ahead: Math.min(...places.map((place) => isDraw(place) ? 0 : place.ahead)),
+    orders: places.map(({ order, ahead }) => ({ strategy: order, tasks: ahead })),
+    slots: sum(able, ({ concurrency }) => concurrency),
+    slots_taken: sum(able, slotsTaken),
+    workers: able.map(({ workerId }) => workerId),
+  };
+  const isFree = data.slots_taken < data.slots;
+  return { ...reasonAndSummary(task, places, { able, isFree }), data };
+}
+
 /** Where the task stands in the lines of the workers that can take it. */
-export function reasonAndSummary(
+function reasonAndSummary(
   { id }: Task,
   places: readonly Place[],
   { able, isFree }: { readonly able: readonly WorkerRecord[]; readonly isFree: boolean },
@@ -93,7 +122,7 @@ function standing(place: Place): string {
 }
 
 /** Whether chance decides. */
-export function isDraw({ order }: Place): boolean {
+function isDraw({ order }: Place): boolean {
   return order === "weighted_random";
 }
 
@@ -103,11 +132,11 @@ function countText(count: number): string {
 }
 
 /** A worker that came back under its old id may hold more leases than it has slots. */
-export function slotsTaken({ slotsInUse, concurrency }: WorkerRecord): number {
+function slotsTaken({ slotsInUse, concurrency }: WorkerRecord): number {
   return Math.min(slotsInUse, concurrency);
 }
 
 /** The sum of an amount of each item. */
-export function sum<T>(items: readonly T[], amountOf: (item: T) => number): number {
+function sum<T>(items: readonly T[], amountOf: (item: T) => number): number {
   return items.reduce((total, item) => total + amountOf(item), 0);
 }

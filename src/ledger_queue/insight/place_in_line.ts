@@ -4,7 +4,6 @@
  *
  * Only what a worker could take at this moment is ahead: tasks of a type that runs as often as it may hold up none of another.
  */
-import { capabilitiesOf, isCapable } from "../../domain/capability.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { Task } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
@@ -12,11 +11,9 @@ import type { WorkerRecord } from "../../queue/operator.ts";
 import type { Why } from "../../queue_policy/explanation.ts";
 import {
   AHEAD_MAX,
+  canTake,
   hasPlace,
-  isDraw,
-  reasonAndSummary,
-  slotsTaken,
-  sum,
+  standingIn,
   typeAtLimit,
 } from "../../queue_policy/explanation_of_place.ts";
 
@@ -63,15 +60,7 @@ export function inLine(reader: Reader, task: Task, { workers, nowMs }: Line): Wh
     order,
     ahead: countAhead(reader, task, { workers: those, nowMs, order }),
   }));
-  const data = {
-    ahead: Math.min(...places.map((place) => isDraw(place) ? 0 : place.ahead)),
-    orders: places.map(({ order, ahead }) => ({ strategy: order, tasks: ahead })),
-    slots: sum(able, ({ concurrency }) => concurrency),
-    slots_taken: sum(able, slotsTaken),
-    workers: able.map(({ workerId }) => workerId),
-  };
-  const isFree = data.slots_taken < data.slots;
-  return { ...reasonAndSummary(task, places, { able, isFree }), data };
+  return standingIn(task, places, able);
 }
 
 /** Tasks that the same workers could take now and would take first, in this order. */
@@ -80,25 +69,20 @@ function countAhead(
   task: Task,
   { workers, nowMs, order }: Line & { readonly order: ClaimOrder },
 ): number {
-  const canTake = (type: string, compatibility: string): boolean => {
-    const pairs = JSON.parse(compatibility) as Record<string, unknown>;
-    return workers.some((worker) =>
-      worker.types.includes(type) && hasPlace(worker, type) &&
-      isCapable(capabilitiesOf(worker.capabilities), pairs)
-    );
-  };
+  const isTaken = (type: string, compatibility: string): boolean =>
+    canTake(workers, { type, compatibility: JSON.parse(compatibility) });
   const { priority, id } = task;
   let ahead = 0;
   for (const type of new Set(workers.flatMap(({ types }) => types))) {
     for (const compatibility of compatibilitiesOf(reader, type)) {
-      if (ahead >= AHEAD_MAX || !canTake(type, compatibility)) continue;
+      if (ahead >= AHEAD_MAX || !isTaken(type, compatibility)) continue;
       const parameters = [type, AHEAD_MAX - ahead, priority, id, compatibility];
       ahead += reader.read(EXPLAIN_SQL.readyAhead[order], parameters).length;
     }
   }
   const dueParameters = [nowMs, AHEAD_MAX - ahead, priority, id];
   for (const [type, compatibility] of reader.read(EXPLAIN_SQL.dueAhead[order], dueParameters)) {
-    if (canTake(String(type), String(compatibility))) ahead++;
+    if (isTaken(String(type), String(compatibility))) ahead++;
   }
   return ahead;
 }

@@ -9,7 +9,8 @@ import { TASK_LIMITS } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { WorkerRecord } from "../../queue/operator.ts";
-import { type PreparedBeat, WORKER_AGES, workerStateOf } from "../../queue_policy/worker_beat.ts";
+import { type PreparedBeat, WORKER_AGES } from "../../queue_policy/worker_beat.ts";
+import { type StoredWorker, workerRecords } from "../../queue_policy/worker_record.ts";
 import { fillPage } from "../rows/page.ts";
 import { WORKER_TABLE } from "../rows/schema.ts";
 
@@ -75,30 +76,26 @@ export function listWorkers(reader: Reader, nowMs: number): WorkerRecord[] {
 }
 
 function workersOfRows(reader: Reader, rows: readonly SqlRow[], nowMs: number): WorkerRecord[] {
-  const leased = Map.groupBy(reader.read(WORKER_SQL.leased), ([worker]) => String(worker));
-  return rows.map((row) => workerOfRow(row, nowMs, leased.get(String(row[0])) ?? []));
+  const held = reader.read(WORKER_SQL.leased).map(([workerId, type, leased, inSlots]) => ({
+    workerId: String(workerId),
+    type: String(type),
+    leased: Number(leased),
+    inSlots: Number(inSlots),
+  }));
+  return workerRecords(rows.map(storedWorkerOf), held, nowMs);
 }
 
-/** `leased` has a row for each type of which it holds leases: worker, type, how many, how many in slots. */
-function workerOfRow(row: SqlRow, nowMs: number, leased: readonly SqlRow[]): WorkerRecord {
+function storedWorkerOf(row: SqlRow): StoredWorker {
   const [workerId, capabilities, types, concurrency, startedAtMs, heartbeatAtMs] = row;
-  const [strategy, limits] = row.slice(6);
-  const typeLimits = JSON.parse(String(limits)) as Record<string, number>;
-  const inSlots = new Map(leased.map(([, type, , count]) => [String(type), Number(count)]));
+  const [strategy, typeLimits] = row.slice(6);
   return {
     workerId: String(workerId),
-    capabilities: JSON.parse(String(capabilities)),
-    types: JSON.parse(String(types)),
+    capabilities: String(capabilities),
+    types: String(types),
     concurrency: Number(concurrency),
-    strategy: String(strategy) as ClaimOrder,
-    typeLimits,
-    state: workerStateOf(nowMs - Number(heartbeatAtMs)),
-    startedAt: new Date(Number(startedAtMs)),
-    heartbeatAt: new Date(Number(heartbeatAtMs)),
-    leasedTasks: leased.reduce((sum, [, , count]) => sum + Number(count), 0),
-    slotsInUse: [...inSlots.values()].reduce((sum, count) => sum + count, 0),
-    typeSlotsInUse: Object.fromEntries(
-      Object.keys(typeLimits).map((type) => [type, inSlots.get(type) ?? 0]),
-    ),
+    strategy: strategy as ClaimOrder,
+    typeLimits: String(typeLimits),
+    startedAtMs: Number(startedAtMs),
+    heartbeatAtMs: Number(heartbeatAtMs),
   };
 }

@@ -10,6 +10,7 @@ import type {
   TaskTransition,
   TransitionKind,
 } from "../../queue/task_transition.ts";
+import { knownMaxAttempts } from "../../queue_policy/attempt_end.ts";
 import type { PreparedHistory } from "../../queue_policy/history_request.ts";
 import {
   detailsOf,
@@ -84,12 +85,10 @@ export function lastTransitionOf(reader: Reader, taskId: number): TaskTransition
 /** How many attempts a task has, as far as is known: its handler may allow fewer than the task, which the first failure tells. */
 export function maxAttemptsOf(
   reader: Reader,
-  { id, attempts, maxAttempts }: Pick<Task, "id" | "attempts" | "maxAttempts">,
+  task: Pick<Task, "id" | "attempts" | "maxAttempts">,
 ): number {
-  const [row] = reader.read(TRANSITION_SQL.lastFailure, [id]);
-  const allowed = row && transitionOfRow(row).handlerMaxAttempts;
-  const isKnown = allowed !== undefined && allowed !== null && attempts <= allowed;
-  return isKnown ? Math.min(maxAttempts, allowed) : maxAttempts;
+  const [row] = reader.read(TRANSITION_SQL.lastFailure, [task.id]);
+  return knownMaxAttempts(task, row && transitionOfRow(row).handlerMaxAttempts);
 }
 
 /** A part of the history of all tasks: two index searches and the rows themselves. */
