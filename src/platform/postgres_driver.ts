@@ -42,6 +42,9 @@ const LOST = [
   "57P03",
 ];
 
+/** Those after which nothing can have run. */
+const NOT_CONNECTED = ["CONNECT_TIMEOUT", "ECONNREFUSED", "57P03"];
+
 /** How long a connection may take, in seconds. */
 const CONNECT_TIMEOUT_S = 10;
 
@@ -142,7 +145,7 @@ export class PostgresDatabase implements Database {
       );
       return Number((results as unknown as Row[][])[1]![0]!.now);
     } catch (error) {
-      throw databaseError(error);
+      throw databaseError(error).undone();
     }
   }
 
@@ -162,7 +165,7 @@ export class PostgresDatabase implements Database {
     } catch (error) {
       await Promise.allSettled(underWay);
       await connection.unsafe("rollback").catch(() => {}); // a lost connection has rolled back
-      throw error;
+      throw error instanceof DatabaseError ? error.undone() : error;
     }
   }
 
@@ -170,12 +173,7 @@ export class PostgresDatabase implements Database {
     try {
       await connection.unsafe("commit");
     } catch (error) {
-      const { code, message, isConnectionLost } = databaseError(error);
-      throw new DatabaseError(code, message, {
-        isConnectionLost,
-        isInDoubt: isConnectionLost,
-        cause: error,
-      });
+      throw databaseError(error);
     }
   }
 
@@ -208,5 +206,9 @@ function databaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   const { code = "unknown", message = String(error) } = error as Partial<Error & { code: string }>;
   const isConnectionLost = LOST.includes(code);
-  return new DatabaseError(code, message, { isConnectionLost, cause: error });
+  return new DatabaseError(code, message, {
+    isConnectionLost,
+    isInDoubt: isConnectionLost && !NOT_CONNECTED.includes(code),
+    cause: error,
+  });
 }

@@ -2,7 +2,7 @@
  * PostgresAccess: how the operations of a queue reach its database, at which time, and what follows when they have changed it.
  */
 import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, sleep } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { Random } from "../domain/random.ts";
 import { WEBHOOK_TYPE } from "../domain/webhook.ts";
@@ -31,6 +31,10 @@ export interface AccessOptions {
 /** How much one operation may write, or read as payload, in characters. */
 const BUDGET = 8 * 1024 * 1024;
 
+/** How long a server that is away is waited for, and how long it takes until it is asked again. */
+const AWAY_MAX_MS = 30_000;
+const AWAY_DELAY_MS = { first: 50, longest: 1000 } as const;
+
 /** How often a transaction is run that others keep undoing. */
 const TRIES_MAX = 20;
 
@@ -49,7 +53,7 @@ export class PostgresAccess {
   readonly budget = BUDGET;
   readonly #isClockTrusted: boolean;
   readonly #qualifier: Qualifier;
-  readonly #statements: Statements;
+  readonly #once: Statements;
   #onChanges: OnChanges = () => {};
   #isClosed = false;
 
@@ -62,8 +66,8 @@ export class PostgresAccess {
     this.newRunId = options.newRunId ?? (() => crypto.randomUUID());
     this.#isClockTrusted = options.isClockTrusted ?? false;
     this.#qualifier = new Qualifier(options.schema);
-    this.#statements = new QualifiedStatements(database, this.#qualifier);
-    this.lanes = new Lanes(this.#statements, (run) => this.#transaction((tx) => run(tx)));
+    this.#once = new QualifiedStatements(database, this.#qualifier);
+    this.lanes = new Lanes(this.statements, (run) => this.#transaction((tx) => run(tx)));
   }
 
   /** For messages: where it is. */
@@ -76,18 +80,45 @@ export class PostgresAccess {
     return this.#isClockTrusted ? this.clock.nowMs() : null;
   }
 
+  /** Single statements that may run twice: each is run again while the server is away. @throws QueueError `queue_closed`. */
+  readonly statements: Statements = {
+    query: (text, parameters) => this.persist(() => this.once.query(text, parameters)),
+  };
+
   /** Single statements, each a transaction of its own. @throws QueueError `queue_closed`. */
-  get statements(): Statements {
+  get once(): Statements {
     this.#checkOpen();
-    return this.#statements;
+    return this.#once;
   }
 
-  /** Statements that run in their order, each a transaction of its own. */
+  /** Statements that run in their order, each a transaction of its own; all run again while the server is away. */
   async inOrder<T>(run: (statements: Statements) => Promise<T>): Promise<T> {
-    this.#checkOpen();
-    return await this.database.inOrder((statements) =>
-      run(new QualifiedStatements(statements, this.#qualifier))
-    );
+    return await this.persist(() => {
+      this.#checkOpen();
+      return this.database.inOrder((statements) =>
+        run(new QualifiedStatements(statements, this.#qualifier))
+      );
+    });
+  }
+
+  /**
+   * Runs `run` again while the server is away, for half a minute at most: a server that is started anew, or another one that
+   * takes its place, is waited for. `isRepeat` says that an earlier run may have been committed and its answer lost.
+   */
+  async persist<T>(run: (isRepeat: boolean) => Promise<T>): Promise<T> {
+    let isRepeat = false;
+    for (let waitedMs = 0, delayMs: number = AWAY_DELAY_MS.first;;) {
+      try {
+        return await run(isRepeat);
+      } catch (error) {
+        if (!(error instanceof DatabaseError) || !error.isConnectionLost) throw error;
+        if (waitedMs >= AWAY_MAX_MS || this.#isClosed) throw error;
+        isRepeat ||= error.isInDoubt;
+      }
+      await sleep(this.clock, delayMs);
+      waitedMs += delayMs;
+      delayMs = Math.min(2 * delayMs, AWAY_DELAY_MS.longest);
+    }
   }
 
   /** Calls `onChanges` from now on. */
@@ -102,15 +133,17 @@ export class PostgresAccess {
 
   /** Several statements that see one moment. */
   async read<T>(run: (tx: Statements, nowMs: number) => Promise<T>): Promise<T> {
-    return await this.#transaction(run, "repeatable read");
+    return await this.persist(() => this.#transaction(run, "repeatable read"));
   }
 
-  /** One transaction; run again when another one undid it. */
-  async write<T>(run: (work: Work) => Promise<T>): Promise<T> {
-    const { value, rows } = await this.#transaction(async (tx, nowMs) => {
-      const work = new Work(tx, this.#contextAt(nowMs));
-      return { value: await run(work), rows: [...work.changes] };
-    });
+  /** One transaction; run again when another one undid it, and while the server is away (see `persist`). */
+  async write<T>(run: (work: Work, isRepeat: boolean) => Promise<T>): Promise<T> {
+    const { value, rows } = await this.persist((isRepeat) =>
+      this.#transaction(async (tx, nowMs) => {
+        const work = new Work(tx, this.#contextAt(nowMs));
+        return { value: await run(work, isRepeat), rows: [...work.changes] };
+      })
+    );
     this.changed(rows);
     return value;
   }

@@ -35,8 +35,8 @@ import type { PostgresAccess } from "./postgres_access.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
 import { claim, nextDueMs } from "./tasks/claim.ts";
-import { enqueueAll } from "./tasks/enqueue.ts";
-import { enqueueNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
+import { enqueueAll, findEnqueued } from "./tasks/enqueue.ts";
+import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
 import {
   complete,
   completeHeld,
@@ -95,23 +95,33 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
     prepared: readonly PreparedTask[],
     traceParent: string | null,
   ): Promise<EnqueueResult[]> {
-    await this.access.ensureLanes(prepared);
-    const enqueued = await this.access.write((work) => enqueueAll(work, prepared, traceParent));
+    const { access } = this;
+    await access.ensureLanes(prepared);
+    // with a name from the start, a task can be found again when the answer is lost
+    const tasks = prepared.map((task) => ({ ...task, runId: task.runId ?? access.newRunId() }));
+    const enqueued = await access.write(async (work, isRepeat) => {
+      const stored = isRepeat ? await findEnqueued(work, tasks) : undefined;
+      return stored ?? await enqueueAll(work, tasks, traceParent);
+    });
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
 
   async #enqueueNew(entries: readonly NewEntry[]): Promise<Promise<EnqueueResult>[]> {
     const { access } = this;
     const { lanes, random, testMs: nowMs } = access;
-    const rows = await enqueueNew(access.statements, entries, { lanes, random, nowMs });
+    const rows = await access.persist(async (isRepeat) => {
+      const stored = isRepeat ? await findNew(access.once, entries) : [];
+      const known = new Set(stored.map(({ run_id }) => run_id));
+      const left = entries.filter(({ runId }) => !known.has(runId));
+      return [...stored, ...await enqueueNew(access.once, left, { lanes, random, nowMs })];
+    });
     access.changed(rows);
     const byRunId = new Map(rows.map((row) => [row.run_id, row]));
     return entries.map(async ({ task, runId, traceParent }) => {
       const row = byRunId.get(runId);
       byRunId.delete(runId); // another entry may have the same run id, or the same key
       if (row !== undefined) return { task: taskOfRow(row), created: true };
-      const named = task.runId === null ? { ...task, runId } : task;
-      return (await this.#store([named], traceParent))[0]!;
+      return (await this.#store([{ ...task, runId }], traceParent))[0]!;
     });
   }
 
@@ -190,11 +200,18 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   }
 
   async #complete(completions: readonly Completion[]): Promise<Promise<Task>[]> {
-    const { statements, testMs } = this.access;
-    const rows = this.#byId(await completeHeld(statements, completions, testMs));
+    const { access } = this;
+    let isInDoubt = false;
+    const rows = this.#byId(
+      await access.persist((isRepeat) => {
+        isInDoubt ||= isRepeat;
+        return completeHeld(access.once, completions, access.testMs);
+      }),
+    );
     return completions.map(async (completion) => {
-      const row = rows.get(completion.lease.taskId);
-      return taskOfRow(row ?? await this.access.write((work) => complete(work, completion)));
+      const row = rows.get(completion.lease.taskId) ??
+        await access.write((work, isRepeat) => complete(work, completion, isInDoubt || isRepeat));
+      return taskOfRow(row);
     });
   }
 
@@ -206,11 +223,17 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
         : resolveRetryPolicy(retryPolicy, this.access.retryPolicy),
       maxAttempts: maxAttempts === undefined ? null : checkMaxAttempts(maxAttempts),
     });
-    return taskOfRow(await this.access.write((work) => fail(work, toLease(lease), failure)));
+    const row = await this.access.write((work, isRepeat) =>
+      fail(work, { lease: toLease(lease), failure }, isRepeat)
+    );
+    return taskOfRow(row);
   }
 
   async release(lease: LeaseLike): Promise<Task> {
-    return taskOfRow(await this.access.write((work) => release(work, toLease(lease))));
+    const row = await this.access.write((work, isRepeat) =>
+      release(work, toLease(lease), isRepeat)
+    );
+    return taskOfRow(row);
   }
 
   async cancel(id: number): Promise<boolean> {

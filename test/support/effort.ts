@@ -45,6 +45,8 @@ const COUNTS = {
   modelRuns: [80, 400, 2000],
   /** Per hundred of the cases that a property is tried with. */
   propertyPercent: [20, 100, 500],
+  /** Times that a PostgreSQL server is stopped as by a crash, under load. */
+  serverStops: [3, 10, 50],
   /** Programs that must not tell the task managers apart. */
   substituteSeeds: [2, 4, 40],
   /** Programs of two managers on one queue, in each place. */

@@ -1,6 +1,7 @@
 /**
  * Queues on a real PostgreSQL server for tests: each in a schema of its own, with a clock of the test's.
  */
+import { systemClock } from "../../src/domain/clock.ts";
 import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
 import { migrate } from "../../src/postgres_queue/migrate.ts";
 import { PostgresAccess } from "../../src/postgres_queue/postgres_access.ts";
@@ -35,11 +36,37 @@ export function postgresForTests(settings: readonly string[] = []): { readonly u
 
 let schemas = 0;
 
+/** A name that no other test has. */
+export function freshSchema(): string {
+  return `test_${Deno.pid}_${Date.now()}_${++schemas}`;
+}
+
+/** Opens a queue in a schema of the server, on the server's time; the schema is made if it is not there. */
+export async function openPostgresQueue(
+  url: string,
+  { schema, onBackgroundError = () => {}, connections }: {
+    readonly schema: string;
+    readonly onBackgroundError?: (error: Error) => void;
+    readonly connections?: number;
+  },
+): Promise<PostgresQueue> {
+  const database = new PostgresDatabase({ url, connections });
+  await migrate(database, schema);
+  const access = new PostgresAccess(database, {
+    schema,
+    clock: systemClock,
+    random: Math.random,
+  });
+  const queue = new PostgresQueue(access, { onBackgroundError });
+  await queue.begin();
+  return queue;
+}
+
 /** Runs each test with a fresh schema of the server. */
 export function withPostgresQueue(server: { readonly url: string }): UseQueue {
   return async (options, test) => {
     const clock = new FakeClock();
-    const schema = `test_${Deno.pid}_${Date.now()}_${++schemas}`;
+    const schema = freshSchema();
     const database = new PostgresDatabase({ url: server.url });
     await migrate(database, schema);
     const { retryPolicy, ...rest } = options;

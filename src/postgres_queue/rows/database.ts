@@ -57,9 +57,9 @@ export class DatabaseError extends Error {
   override readonly name = "DatabaseError";
   /** The server's SQLSTATE, such as `40001`; the system's code when there was no server, such as `ECONNREFUSED`. */
   readonly code: string;
-  /** Whether the connection was lost, so that it is unknown whether the statement ran. */
+  /** Whether there is no connection: it was lost, or none could be made. */
   readonly isConnectionLost: boolean;
-  /** Whether it is unknown whether the transaction was committed. */
+  /** Whether the answer was lost to what may have been committed: a single statement, or a commit. */
   readonly isInDoubt: boolean;
 
   /** What went wrong, without any secret. */
@@ -81,5 +81,11 @@ export class DatabaseError extends Error {
   /** Whether the server undid the transaction because of another one, so that it can be run again. */
   get isConflict(): boolean {
     return ["40001", "40P01", "55P03"].includes(this.code);
+  }
+
+  /** The same error of a transaction that was not committed. */
+  undone(): DatabaseError {
+    const { code, message, isConnectionLost, cause } = this;
+    return new DatabaseError(code, message, { isConnectionLost, cause });
   }
 }

@@ -35,6 +35,7 @@ export interface Enqueued {
 
 const ENQUEUE_SQL = {
   byKey: `${SELECT_TASKS} where t.idempotency_key = any($1)`,
+  byRunId: `${SELECT_TASKS} where t.run_id = any($1)`,
   idsByRunId: "select id, run_id from @task where run_id = any($1)",
 } as const;
 
@@ -59,6 +60,31 @@ export async function enqueueAll(
   }
   await work.flush();
   return enqueued.map(({ row, created }) => ({ row: work.held(row.id) ?? row, created }));
+}
+
+/**
+ * What an earlier run of `enqueueAll` has stored of these tasks, which all have run ids; `undefined` when it was undone. It
+ * stored all or none, so one that is there under its run id, with its content, tells of all.
+ */
+export async function findEnqueued(
+  work: Work,
+  tasks: readonly (PreparedTask & { readonly runId: string })[],
+): Promise<Enqueued[] | undefined> {
+  const keys = tasks.flatMap(({ kept }) => kept.idempotency_key ?? []);
+  const [named, keyed] = await Promise.all([
+    work.tx.query(ENQUEUE_SQL.byRunId, [tasks.map(({ runId }) => runId)]),
+    work.tx.query(ENQUEUE_SQL.byKey, [keys]),
+  ]);
+  const byRunId = new Map(taskRows(named).map((row) => [row.run_id, row]));
+  const byKey = new Map(taskRows(keyed).map((row) => [row.idempotency_key!, row]));
+  const found = tasks.map(({ runId, payload, kept }) => {
+    const own = byRunId.get(runId);
+    const isOwn = own !== undefined && own.payload === payload && own.type === kept.type;
+    const row = isOwn ? own : byKey.get(kept.idempotency_key ?? "");
+    return row && { row, created: isOwn };
+  }).filter((each) => each !== undefined);
+  const isStored = found.length === tasks.length && found.some(({ created }) => created);
+  return isStored ? found : undefined;
 }
 
 /** What is there of what a batch names. */

@@ -7,7 +7,7 @@ import type { Random } from "../../domain/random.ts";
 import type { PreparedTask } from "../../queue_policy/new_task.ts";
 import type { Statements } from "../rows/database.ts";
 import type { Lanes } from "../rows/lanes.ts";
-import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
+import { SELECT_TASKS, selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
 import { clockOf } from "./claim.ts";
 
 /** A task, and where its enqueueing stands in a trace. */
@@ -69,4 +69,18 @@ export async function enqueueNew(
     };
   });
   return taskRows(await statements.query(ADD, [JSON.stringify(rows), nowMs]));
+}
+
+/** What an earlier run of `enqueueNew` has stored of these tasks. */
+export async function findNew(
+  statements: Statements,
+  entries: readonly NewEntry[],
+): Promise<TaskRow[]> {
+  const byRunId = new Map(entries.map(({ runId, task }) => [runId, task]));
+  const select = `${SELECT_TASKS} where t.run_id = any($1)`;
+  const rows = taskRows(await statements.query(select, [[...byRunId.keys()]]));
+  return rows.filter(({ run_id, payload, type }) => {
+    const task = byRunId.get(run_id)!;
+    return payload === task.payload && type === task.kept.type;
+  });
 }

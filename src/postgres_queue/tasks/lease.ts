@@ -4,6 +4,7 @@
 import { clip } from "../../domain/kept_text.ts";
 import { type Lease, TASK_LIMITS } from "../../domain/task.ts";
 import { checkHeld, outcomeOf } from "../../queue_policy/attempt_end.ts";
+import type { TransitionKind } from "../../queue/task_transition.ts";
 import type { Failure } from "../../queue_policy/failure.ts";
 import {
   attemptsOf,
@@ -75,6 +76,7 @@ const LEASE_SQL = {
       insert into @transition (task_id, at, kind, duration_ms)
       select id, finished_at, 'completed', greatest(0, finished_at - processing_started) from done)
     ${selectTasks({ task: "done", live: "left join (select * from @live limit 0)" })}`,
+  lastTransition: "select kind from @transition where task_id = $1 order by step desc limit 1",
   /** `$1` is the id, `$2` the token, `$3` the worker, `$4` percent, `$5` the message, `$6` the time of a test. */
   progress: `with told as (
       update @live v set progress_percent = $4, progress_message = $5, updated_at = ${clockOf("$6")}
@@ -158,8 +160,29 @@ export async function reportProgress(work: Work, progress: Progress): Promise<Ta
   return told;
 }
 
+/** Whether this lease has ended so already: an earlier run did it, and its answer was lost. */
+async function hasEnded(
+  work: Work,
+  { row, lease, kinds }: {
+    readonly row: TaskRow | undefined;
+    readonly lease: Lease;
+    readonly kinds: readonly TransitionKind[];
+  },
+): Promise<boolean> {
+  if (row === undefined || row.status === "leased") return false;
+  if (row.lease_token !== lease.leaseToken || row.locked_by !== lease.workerId) return false;
+  const [last] = await work.tx.query(LEASE_SQL.lastTransition, [row.id]);
+  return last !== undefined && kinds.includes(last.kind as TransitionKind);
+}
+
 /** Finishes a task that others may follow. */
-export async function complete(work: Work, { lease, result }: Completion): Promise<TaskRow> {
+export async function complete(
+  work: Work,
+  { lease, result }: Completion,
+  isRepeat: boolean,
+): Promise<TaskRow> {
+  const known = await work.row(lease.taskId);
+  if (isRepeat && await hasEnded(work, { row: known, lease, kinds: ["completed"] })) return known!;
   const row = await heldRow(work, lease, "complete");
   const { nowMs } = work.context;
   work.note(row.id, "completed", { durationMs: runMsOf(row, nowMs) });
@@ -178,7 +201,15 @@ export async function complete(work: Work, { lease, result }: Completion): Promi
 }
 
 /** Ends the attempt: back to the queue after its delay, or failed when it is permanent or attempts are used up. */
-export async function fail(work: Work, lease: Lease, failure: Failure): Promise<TaskRow> {
+export async function fail(
+  work: Work,
+  { lease, failure }: { readonly lease: Lease; readonly failure: Failure },
+  isRepeat: boolean,
+): Promise<TaskRow> {
+  const known = await work.row(lease.taskId);
+  const kinds = ["retried", "failed"] as const;
+  const isOwn = known?.error_message === failure.message;
+  if (isRepeat && isOwn && await hasEnded(work, { row: known, lease, kinds })) return known;
   const row = await heldRow(work, lease, "fail");
   const { nowMs } = work.context;
   const { delayMs, handlerMaxAttempts } = outcomeOf(attemptsOf(row), failure, work.context);
@@ -202,7 +233,9 @@ export async function fail(work: Work, lease: Lease, failure: Failure): Promise<
 }
 
 /** Gives the task back without using up the attempt. */
-export async function release(work: Work, lease: Lease): Promise<TaskRow> {
+export async function release(work: Work, lease: Lease, isRepeat: boolean): Promise<TaskRow> {
+  const known = await work.row(lease.taskId);
+  if (isRepeat && await hasEnded(work, { row: known, lease, kinds: ["released"] })) return known!;
   const row = await heldRow(work, lease, "release");
   const durationMs = runMsOf(row, work.context.nowMs);
   work.note(row.id, "released", { worker: lease.workerId, durationMs });
