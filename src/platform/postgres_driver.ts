@@ -1,7 +1,10 @@
 /**
- * The driver of PostgreSQL: the npm package `postgres`, behind the port that the queue's engine knows.
+ * The driver of PostgreSQL: the npm package `pg`, behind the port that the queue's engine knows.
+ *
+ * Statements on one connection are sent as they come (`pipeline`), so those that do not wait for each other share one way to
+ * the server and back. A connection that fails is thrown away, and whoever used it hears of it.
  */
-import postgres from "postgres";
+import pg from "pg";
 import {
   type Database,
   DatabaseError,
@@ -11,86 +14,84 @@ import {
   type Statements,
   type StopListening,
 } from "../postgres_queue/rows/database.ts";
+import { ConnectionPool } from "./connection_pool.ts";
+
+/** Where a server listens. */
+export interface PostgresHost {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** How to reach a server. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database?sslmode=…`; several hosts are tried in turn. */
-  readonly url: string;
+  /** The servers that are tried in turn; the first that takes writes is used. */
+  readonly hosts: readonly PostgresHost[];
+  readonly database: string;
+  readonly user: string;
+  /** Default none. */
+  readonly password?: string;
+  /** How TLS is spoken, as node:tls takes it; default not at all. */
+  readonly ssl?: boolean | Readonly<Record<string, unknown>>;
   /** How many connections at most, beside the one that listens; default 4. */
   readonly connections?: number;
   /**
-   * Whether statements may be prepared once for a connection; default true. Not with a pooler that gives each transaction
-   * another connection.
+   * Whether statements are prepared once for a connection; default true. Not with a pooler that gives each transaction another
+   * connection.
    */
   readonly isPrepared?: boolean;
   /** What the server shows as this program's name; default `holdfast`. */
   readonly applicationName?: string;
 }
 
-/** Codes of the driver and the system for a connection that was lost, or could not be made. */
-const LOST = [
-  "CONNECTION_CLOSED",
-  "CONNECTION_DESTROYED",
-  "CONNECTION_ENDED",
-  "CONNECT_TIMEOUT",
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "57P01",
-  "57P02",
-  "57P03",
-];
+/** The server ends connections with these, or cannot take one yet. */
+const LOST_STATES: readonly string[] = ["57P01", "57P02", "57P03", "08006", "08003", "08000"];
 
-/** Those after which nothing can have run. */
-const NOT_CONNECTED = ["CONNECT_TIMEOUT", "ECONNREFUSED", "57P03"];
+/** After these nothing can have run. */
+const NOT_CONNECTED: readonly string[] = ["57P03", "not_connected"];
 
-/** How long a connection may take, in seconds. */
-const CONNECT_TIMEOUT_S = 10;
+/** How long a connection may take. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** How long the listener waits until it connects again. */
+const LISTEN_AGAIN_MS = 500;
+
+/** A `bigint` is a number here: ids and instants are below 2^53. */
+const BIGINT = 20;
+
+const TYPES = {
+  getTypeParser(oid: number, format?: "text" | "binary"): (value: string) => unknown {
+    return oid === BIGINT ? Number : pg.types.getTypeParser(oid, format as "text");
+  },
+};
 
 /** A pool of connections to one database. */
 export class PostgresDatabase implements Database {
   readonly location: string;
-  readonly #sql: postgres.Sql;
-  readonly #isPrepared: boolean;
+  readonly #options: PostgresOptions;
+  readonly #pool: ConnectionPool<pg.Client>;
+  readonly #names = new Map<string, string>();
 
   constructor(options: PostgresOptions) {
-    const { url, connections = 4, isPrepared = true, applicationName = "holdfast" } = options;
-    this.#isPrepared = isPrepared;
-    this.#sql = postgres(url, {
-      max: connections,
-      prepare: isPrepared,
-      connect_timeout: CONNECT_TIMEOUT_S,
-      idle_timeout: 0,
-      max_lifetime: null,
-      fetch_types: true, // without it, the first `reserve` of the driver never ends
-      onnotice: () => {},
-      connection: { application_name: applicationName },
-      types: {
-        integer: {
-          to: 20,
-          from: [20],
-          serialize: String,
-          parse: Number,
-        },
-      },
+    const { hosts, database, connections = 4 } = options;
+    this.#options = options;
+    this.location = `${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}/${database}`;
+    this.#pool = new ConnectionPool({
+      connect: () => this.#connect(),
+      disconnect: (client) => client.end(),
+      sizeMax: connections,
     });
-    const { host, port, database } = this.#sql.options;
-    this.location = `${host.map((name, i) => `${name}:${port[i]}`).join(",")}/${database}`;
   }
 
   async query(text: string, parameters: readonly Parameter[] = []): Promise<Row[]> {
-    return await this.#run(this.#sql, text, parameters);
+    return await this.inOrder((statements) => statements.query(text, parameters));
   }
 
   async inOrder<T>(run: (statements: Statements) => Promise<T>): Promise<T> {
-    const connection = await this.#reserve();
+    const client = await this.#pool.take();
     try {
-      return await run({
-        query: (text, parameters = []) => this.#run(connection, text, parameters),
-      });
+      return await this.#runOn(client, run);
     } finally {
-      connection.release();
+      this.#pool.give(client);
     }
   }
 
@@ -98,117 +99,154 @@ export class PostgresDatabase implements Database {
     run: (tx: Statements, serverMs: number) => Promise<T>,
     isolation: Isolation = "read committed",
   ): Promise<T> {
-    const connection = await this.#reserve();
+    const client = await this.#pool.take();
     try {
-      const serverMs = await this.#begin(connection, isolation);
-      const value = await this.#runIn(connection, (tx) => run(tx, serverMs));
-      await this.#commit(connection);
+      const value = await this.#runOn(client, async (tx) => {
+        const [, [moment]] = await Promise.all([
+          tx.query(`begin isolation level ${isolation}`),
+          tx.query("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now"),
+        ]);
+        return await run(tx, Number(moment!.now));
+      }).catch(async (error) => {
+        await this.#query(client, "rollback").catch(() => {}); // a lost connection has rolled back
+        throw error instanceof DatabaseError ? error.undone() : error;
+      });
+      await this.#query(client, "commit");
       return value;
     } finally {
-      connection.release();
+      this.#pool.give(client);
     }
   }
 
   async listen(
     channel: string,
-    { onMessage, onConnected }: {
-      readonly onMessage: (text: string) => void;
-      readonly onConnected: () => void;
-    },
+    listeners: { readonly onMessage: (text: string) => void; readonly onConnected: () => void },
   ): Promise<StopListening> {
-    try {
-      const { unlisten } = await this.#sql.listen(channel, onMessage, onConnected);
-      return async () => {
-        await unlisten().catch(() => {}); // a lost connection listens no more
-      };
-    } catch (error) {
-      throw databaseError(error);
-    }
+    let isStopped = false;
+    let client: pg.Client | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const listen = async (): Promise<void> => {
+      client = await this.#connect();
+      client.on("notification", ({ payload = "" }) => listeners.onMessage(payload));
+      client.on("end", again);
+      await this.#query(client, `listen ${pg.escapeIdentifier(channel)}`);
+      listeners.onConnected();
+    };
+    const again = (): void => {
+      if (isStopped) return;
+      timer = setTimeout(() => listen().catch(again), LISTEN_AGAIN_MS);
+    };
+    await listen();
+    return async () => {
+      isStopped = true;
+      clearTimeout(timer);
+      await client?.end();
+    };
   }
 
   async close(): Promise<void> {
-    await this.#sql.end({ timeout: 5 });
+    await this.#pool.close();
   }
 
-  async #reserve(): Promise<postgres.ReservedSql> {
-    try {
-      return await this.#sql.reserve();
-    } catch (error) {
-      throw databaseError(error);
-    }
-  }
-
-  async #begin(connection: postgres.ReservedSql, isolation: Isolation): Promise<number> {
-    try {
-      const results = await connection.unsafe(
-        `begin isolation level ${isolation}; select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now`,
-      );
-      return Number((results as unknown as Row[][])[1]![0]!.now);
-    } catch (error) {
-      throw databaseError(error).undone();
-    }
-  }
-
-  async #runIn<T>(
-    connection: postgres.ReservedSql,
-    run: (tx: Statements) => Promise<T>,
-  ): Promise<T> {
+  /** The statements of one user of a connection; those that it left alone have ended when this ends. */
+  async #runOn<T>(client: pg.Client, run: (statements: Statements) => Promise<T>): Promise<T> {
     const underWay = new Set<Promise<unknown>>();
     const query = (text: string, parameters: readonly Parameter[] = []): Promise<Row[]> => {
-      const answer = this.#run(connection, text, parameters);
+      const answer = this.#query(client, text, parameters);
       underWay.add(answer);
       answer.catch(() => {}).finally(() => underWay.delete(answer));
       return answer;
     };
     try {
       return await run({ query });
-    } catch (error) {
+    } finally {
       await Promise.allSettled(underWay);
-      await connection.unsafe("rollback").catch(() => {}); // a lost connection has rolled back
-      throw error instanceof DatabaseError ? error.undone() : error;
     }
   }
 
-  async #commit(connection: postgres.ReservedSql): Promise<void> {
-    try {
-      await connection.unsafe("commit");
-    } catch (error) {
-      throw databaseError(error);
-    }
-  }
-
-  async #run(
-    sql: postgres.Sql | postgres.ReservedSql,
+  async #query(
+    client: pg.Client,
     text: string,
-    parameters: readonly Parameter[],
+    values: readonly Parameter[] = [],
   ): Promise<Row[]> {
     try {
-      const options = { prepare: this.#isPrepared };
-      const rows = await sql.unsafe(text, parameters.map(parameterOf), options);
-      return rows as unknown as Row[];
+      const name = this.#options.isPrepared === false ? undefined : this.#nameOf(text);
+      const { rows } = await client.query<Row>({ name, text, values: values as Parameter[] });
+      return rows;
     } catch (error) {
       throw databaseError(error);
     }
   }
+
+  /** The name under which a statement is prepared. */
+  #nameOf(text: string): string {
+    const known = this.#names.get(text);
+    if (known !== undefined) return known;
+    const name = `holdfast_${this.#names.size}`;
+    this.#names.set(text, name);
+    return name;
+  }
+
+  /** Connects to the first server that takes writes. */
+  async #connect(): Promise<pg.Client> {
+    let reason: unknown;
+    for (const host of this.#options.hosts) {
+      try {
+        return await this.#connectTo(host);
+      } catch (error) {
+        reason = error;
+      }
+    }
+    throw reason;
+  }
+
+  async #connectTo({ host, port }: PostgresHost): Promise<pg.Client> {
+    const { database, user, password, ssl, applicationName = "holdfast", hosts } = this.#options;
+    const client = new pg.Client({
+      host,
+      port,
+      database,
+      user,
+      password: password ?? "",
+      ssl: ssl ?? false,
+      application_name: applicationName,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      pipeline: true,
+      types: TYPES,
+    } as pg.ClientConfig);
+    client.on("error", () => this.#pool.lose(client)); // who used it hears of it by its statements
+    client.on("end", () => this.#pool.lose(client));
+    try {
+      await client.connect();
+      if (hosts.length > 1) await this.#checkWritable(client);
+      return client;
+    } catch (error) {
+      await client.end().catch(() => {}); // it was not connected
+      throw notConnected(error);
+    }
+  }
+
+  async #checkWritable(client: pg.Client): Promise<void> {
+    const [row] = await this.#query(client, "select pg_is_in_recovery() as is_standby");
+    if (row!.is_standby === true) throw new DatabaseError("57P03", "it is a standby");
+  }
 }
 
-/** An array goes as the text of an array, so that the driver need not ask the server about types. */
-function parameterOf(value: Parameter): string | number | boolean | null {
-  return Array.isArray(value) ? `{${value.map(elementOf).join(",")}}` : value as string;
-}
-
-function elementOf(value: string | number | boolean | null): string {
-  if (typeof value !== "string") return String(value);
-  return `"${value.replaceAll(/["\\]/g, "\\$&")}"`;
-}
-
+/** Errors of the server have five characters as their code; whatever else fails is the connection. */
 function databaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
-  const { code = "unknown", message = String(error) } = error as Partial<Error & { code: string }>;
-  const isConnectionLost = LOST.includes(code);
+  const { code = "", message = String(error) } = error as Partial<Error & { code: string }>;
+  const isOfServer = /^[0-9A-Z]{5}$/.test(code);
+  const isConnectionLost = !isOfServer || LOST_STATES.includes(code);
   return new DatabaseError(code, message, {
     isConnectionLost,
     isInDoubt: isConnectionLost && !NOT_CONNECTED.includes(code),
     cause: error,
   });
+}
+
+/** No connection could be made: nothing has run. A refusal by the server stays what it is. */
+function notConnected(error: unknown): DatabaseError {
+  return databaseError(error).undone();
 }

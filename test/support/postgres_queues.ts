@@ -2,6 +2,7 @@
  * Queues on a real PostgreSQL server for tests: each in a schema of its own, with a clock of the test's.
  */
 import { systemClock } from "../../src/domain/clock.ts";
+import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
 import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
 import { migrate } from "../../src/postgres_queue/migrate.ts";
 import { PostgresAccess } from "../../src/postgres_queue/postgres_access.ts";
@@ -50,7 +51,7 @@ export async function openPostgresQueue(
     readonly connections?: number;
   },
 ): Promise<PostgresQueue> {
-  const database = new PostgresDatabase({ url, connections });
+  const database = new PostgresDatabase({ ...parsePostgresAddress(url), connections });
   await migrate(database, schema);
   const access = new PostgresAccess(database, {
     schema,
@@ -67,7 +68,7 @@ export function withPostgresQueue(server: { readonly url: string }): UseQueue {
   return async (options, test) => {
     const clock = new FakeClock();
     const schema = freshSchema();
-    const database = new PostgresDatabase({ url: server.url });
+    const database = new PostgresDatabase(parsePostgresAddress(server.url));
     await migrate(database, schema);
     const { retryPolicy, ...rest } = options;
     const access = new PostgresAccess(database, {
