@@ -62,3 +62,8 @@ export function prepareWebhook(webhook: Webhook): PreparedWebhook {
   }
   return { url: checkWebhookUrl(url), events: [...new Set(events)].join(" ") };
 }
+
+/** The webhook that is stored as these strings. */
+export function webhookOf(url: string, events: string): Webhook {
+  return { url, events: events.split(" ") as FinalStatus[] };
+}

@@ -10,15 +10,12 @@ import type { SqlRow } from "../ledger/sql_engine.ts";
 import type { PruneReport } from "../queue/operator.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
+import { UnplannableReports } from "../queue_policy/schedule_firing.ts";
 import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
 import { taskOfRow } from "./rows/task_row.ts";
-import {
-  fireSchedules,
-  lookAtSchedules,
-  type UnplannableSchedule,
-} from "./schedules/fire_schedules.ts";
+import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
 import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
 import { prune, PRUNE_MAX, pruneBound } from "./tasks/prune.ts";
 import { hasExpired, rescue } from "./tasks/rescue.ts";
@@ -43,10 +40,9 @@ export class Duties {
   readonly #onBackgroundError: (error: Error) => void;
   readonly #onPruned: (taskIds: readonly number[]) => void;
   readonly #clockWatch = new ClockWatch();
+  readonly #unplannable = new UnplannableReports((error) => this.#report(error));
   #timers: readonly CancelTimer[] = [];
   #cancelFiring: CancelTimer = () => {};
-  /** The ids of the schedules that were last seen to be unplannable. */
-  #unplannable: ReadonlySet<string> = new Set();
   /** Whether it was reported that schedules do not fire because the queue is full. */
   #isFullReported = false;
   #isStopped = false;
@@ -121,7 +117,7 @@ export class Duties {
     for (;;) {
       const outlook = await this.#access.read(lookAtSchedules);
       if (!outlook.isDue) {
-        this.#reportUnplannable(outlook.unplannable);
+        this.#unplannable.tell(outlook.unplannable);
         this.#fireAt(outlook.nextMs);
         return fired;
       }
@@ -188,13 +184,6 @@ export class Duties {
       this.#isFullReported = true;
     }
     this.#report(error);
-  }
-
-  /** Each schedule once, until it can be planned again. */
-  #reportUnplannable(schedules: readonly UnplannableSchedule[]): void {
-    const known = this.#unplannable;
-    this.#unplannable = new Set(schedules.map(({ id }) => id));
-    for (const { id, error } of schedules) if (!known.has(id)) this.#report(error);
   }
 
   /** A listener's own error is reported in the log only: there is no other listener. */

@@ -47,12 +47,12 @@ import { exportAll, exportRecords, prepareRecordRequest } from "./records/export
 import { dryRunImport, importRecords, prepareImport } from "./records/import_records.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
 import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
+import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
 import {
   addSchedule,
   getSchedule,
   listSchedules,
   pauseSchedule,
-  prepareScheduleList,
   removeSchedule,
 } from "./schedules/store_schedule.ts";
 

@@ -35,6 +35,7 @@ import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
 import { type PreparedPrune, preparePrune } from "../queue_policy/prune_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
+import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
 import { explain } from "./insight/explain.ts";
 import { assess } from "./insight/health.ts";
@@ -47,7 +48,6 @@ import {
   getSchedule,
   listSchedules,
   pauseSchedule,
-  prepareScheduleList,
   removeSchedule,
 } from "./schedules/store_schedule.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";

@@ -30,9 +30,9 @@ export interface PreparedSchedule {
   readonly time_zone: string;
   readonly catch_up: CatchUpPolicy;
   readonly catch_up_max: number;
-  readonly overlaps: 0 | 1;
+  readonly overlaps: boolean;
   /** `null` where the caller did not say. */
-  readonly is_paused: 0 | 1 | null;
+  readonly is_paused: boolean | null;
   readonly webhook_url: string | null;
   /** Statuses, separated by blanks. */
   readonly webhook_events: string | null;
@@ -69,7 +69,7 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
     ...time,
     catch_up: checkCatchUp(schedule),
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
-    overlaps: checkOverlap(schedule) ? 1 : 0,
+    overlaps: checkOverlap(schedule),
     is_paused: checkPaused(schedule),
     webhook_url: task.webhook?.url ?? null,
     webhook_events: task.webhook?.events ?? null,
@@ -118,9 +118,8 @@ function checkOverlap({ overlap = false, everyMs }: NewSchedule): boolean {
   return overlap;
 }
 
-function checkPaused({ paused }: NewSchedule): 0 | 1 | null {
-  if (paused === undefined || paused === null) return null;
-  return checkBoolean(paused, "paused") ? 1 : 0;
+function checkPaused({ paused }: NewSchedule): boolean | null {
+  return paused === undefined || paused === null ? null : checkBoolean(paused, "paused");
 }
 
 function checkBoolean(value: unknown, what: string): boolean {

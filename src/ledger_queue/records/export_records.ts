@@ -3,7 +3,7 @@
  */
 import { checkOneOf } from "../../domain/check.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../domain/task.ts";
-import type { Webhook } from "../../domain/webhook.ts";
+import { type Webhook, webhookOf } from "../../domain/webhook.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type {
   ParentRecord,
@@ -12,10 +12,9 @@ import type {
   ScheduleRecord,
   TaskRecord,
 } from "../../queue/records.ts";
+import { scheduleOf } from "../../queue_policy/stored_schedule.ts";
 import { cell } from "../rows/task_row.ts";
-import { scheduleOf } from "../schedules/plan_schedule.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
-import { webhookOf } from "../tasks/webhooks.ts";
 import { recordOfRow } from "./task_record.ts";
 
 /** The statuses that are asked for. @throws TypeError */
@@ -46,7 +45,9 @@ export function exportRecords(reader: Reader, statuses: readonly TaskStatus[]): 
 /** Where to report that tasks have ended, by their ids. */
 function allWebhooks(reader: Reader): ReadonlyMap<number, Webhook> {
   const rows = reader.read("SELECT task_id, url, events FROM task_webhooks");
-  return new Map(rows.map(([id, url, events]) => [Number(id), webhookOf(url, events)]));
+  return new Map(
+    rows.map(([id, url, events]) => [Number(id), webhookOf(String(url), String(events))]),
+  );
 }
 
 /** Every task's parents, in its order. */
@@ -71,15 +72,15 @@ function allParents(reader: Reader): ReadonlyMap<number, readonly ParentRecord[]
 export function exportSchedules(reader: Reader): ScheduleRecord[] {
   return allSchedules(reader).map((row) => {
     const { payload: _payload, lastTaskId, waitsForTaskId: _task, ...fields } = scheduleOf(
-      reader,
       row,
+      { kind: "none" },
       0,
     );
     const [task] = reader.read("SELECT run_id FROM task_queue WHERE id = ?", [lastTaskId]);
     return {
       ...fields,
-      payloadText: String(row.payload),
-      nextAt: row.next_at_utc === null ? null : new Date(Number(row.next_at_utc)),
+      payloadText: row.payload,
+      nextAt: row.next_at === null ? null : new Date(row.next_at),
       lastRunId: task === undefined ? null : String(task[0]),
     };
   });

@@ -6,13 +6,8 @@
  */
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import { SCHEDULE_LIMITS } from "../../queue/schedule.ts";
-import {
-  allSchedules,
-  findSchedule,
-  isSame,
-  put,
-  type ScheduleRow,
-} from "../schedules/schedule_row.ts";
+import { isSameSchedule, type StoredSchedule } from "../../queue_policy/stored_schedule.ts";
+import { allSchedules, findSchedule, put } from "../schedules/schedule_row.ts";
 import { type PreparedScheduleRecord, scheduleName } from "./schedule_record.ts";
 
 /** What importing schedules would come to, and why it cannot be. */
@@ -32,12 +27,12 @@ export function planSchedules(
   const conflicts: string[] = [];
   for (const prepared of schedules) {
     const { row } = prepared;
-    const id = String(row.schedule_id);
+    const id = row.schedule_id;
     const known = findSchedule(reader, id);
     if (known === undefined) additions.push(prepared);
-    else if (!isSame(known, row)) {
+    else if (!isSameSchedule(known, row)) {
       conflicts.push(`${scheduleName(id)} of this queue is another one`);
-    } else if (Number(row.firings) > Number(known.firings)) conflicts.push(whyFurther(known, row));
+    } else if (row.firings > known.firings) conflicts.push(whyFurther(known, row));
     else present.push(id);
   }
   const total = allSchedules(reader).length + additions.length;
@@ -55,11 +50,11 @@ export function storeSchedules(
 ): void {
   for (const { row, lastRunId } of additions) {
     const [task] = tx.read("SELECT id FROM task_queue WHERE run_id = ?", [lastRunId]);
-    put(tx, { ...row, last_task_id: task?.[0] ?? null });
+    put(tx, { ...row, last_task_id: task === undefined ? null : Number(task[0]) });
   }
 }
 
-function whyFurther(known: ScheduleRow, row: ScheduleRow): string {
+function whyFurther(known: StoredSchedule, row: StoredSchedule): string {
   return `${
     scheduleName(row.schedule_id)
   } has fired ${known.firings} times in this queue and ${row.firings} times elsewhere: import the file into a new queue`;

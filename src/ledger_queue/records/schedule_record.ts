@@ -6,12 +6,12 @@ import { messageOf } from "../../domain/errors.ts";
 import { TASK_LIMITS } from "../../domain/task.ts";
 import type { ScheduleRecord } from "../../queue/records.ts";
 import { prepareSchedule } from "../../queue_policy/new_schedule.ts";
-import type { ScheduleRow } from "../schedules/schedule_row.ts";
+import type { StoredSchedule } from "../../queue_policy/stored_schedule.ts";
 import { checkDate, checkJsonText } from "./task_record.ts";
 
 /** A checked record. */
 export interface PreparedScheduleRecord {
-  readonly row: ScheduleRow;
+  readonly row: StoredSchedule;
   readonly lastRunId: string | null;
 }
 
@@ -25,7 +25,7 @@ export function prepareScheduleRecords(
   for (const record of records) {
     try {
       const prepared = prepareOne(record, payloadMaxBytes);
-      const id = String(prepared.row.schedule_id);
+      const id = prepared.row.schedule_id;
       if (schedules.has(id)) throw new TypeError("another one has this id");
       schedules.set(id, prepared);
     } catch (error) {
@@ -54,13 +54,13 @@ function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedSc
   const row = {
     ...defined,
     payload: checkJsonText(record.payloadText, "payload", payloadMaxBytes),
-    is_paused: defined.is_paused ?? 0,
-    next_at_utc: optionalDate(record.nextAt, "nextAt"),
-    last_fired_at_utc: optionalDate(record.lastFiredAt, "lastFiredAt"),
+    is_paused: defined.is_paused ?? false,
+    next_at: optionalDate(record.nextAt, "nextAt"),
+    last_fired_at: optionalDate(record.lastFiredAt, "lastFiredAt"),
     last_task_id: null,
     firings: checkInteger(record.firings, "firings", 0, TASK_LIMITS.importedNumberMax),
-    created_at_utc: checkDate(record.createdAt, "createdAt"),
-    updated_at_utc: checkDate(record.updatedAt, "updatedAt"),
+    created_at: checkDate(record.createdAt, "createdAt"),
+    updated_at: checkDate(record.updatedAt, "updatedAt"),
   };
   if (row.schedule_id !== record.id || row.type !== record.type) {
     throw new TypeError("blanks around its id or its type are not allowed");

@@ -1,47 +1,37 @@
 /**
- * Rows of `schedules`, by column.
+ * Rows of `schedules`.
  */
-import { isSameJson } from "../../domain/json.ts";
-import type { Reader, Transaction } from "../../ledger/replica.ts";
+import type { Reader, Transaction, Values } from "../../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
-import type { CronTime } from "../../queue_policy/cron.ts";
-import type { PreparedSchedule } from "../../queue_policy/new_schedule.ts";
+import type { StoredSchedule } from "../../queue_policy/stored_schedule.ts";
 import { SCHEDULE_TABLE } from "../rows/schema.ts";
 
-/** The columns of `schedules`, in order. */
-const COLUMNS = [
-  "schedule_id",
-  "type",
-  "payload",
-  "priority",
-  "compatibility",
-  "max_attempts",
-  "retry_policy",
-  "timeout_ms",
-  "every_ms",
-  "cron",
-  "time_zone",
-  "catch_up",
-  "catch_up_max",
-  "overlaps",
-  "is_paused",
-  "next_at_utc",
-  "last_fired_at_utc",
-  "last_task_id",
-  "firings",
-  "created_at_utc",
-  "updated_at_utc",
-  "webhook_url",
-  "webhook_events",
-] as const;
-
-type Column = typeof COLUMNS[number];
-
-/** A row by column. */
-export type ScheduleRow = Readonly<Record<Column, SqlValue>>;
-
-/** Columns that a caller defines; two schedules with the same ones are the same. */
-const DEFINED = [...COLUMNS.slice(1, 14), "webhook_url", "webhook_events"] as const;
+/** The columns of `schedules`, in order, each with what it holds. */
+const COLUMNS: readonly (readonly [column: string, field: keyof StoredSchedule])[] = [
+  ["schedule_id", "schedule_id"],
+  ["type", "type"],
+  ["payload", "payload"],
+  ["priority", "priority"],
+  ["compatibility", "compatibility"],
+  ["max_attempts", "max_attempts"],
+  ["retry_policy", "retry_policy"],
+  ["timeout_ms", "timeout_ms"],
+  ["every_ms", "every_ms"],
+  ["cron", "cron"],
+  ["time_zone", "time_zone"],
+  ["catch_up", "catch_up"],
+  ["catch_up_max", "catch_up_max"],
+  ["overlaps", "overlaps"],
+  ["is_paused", "is_paused"],
+  ["next_at_utc", "next_at"],
+  ["last_fired_at_utc", "last_fired_at"],
+  ["last_task_id", "last_task_id"],
+  ["firings", "firings"],
+  ["created_at_utc", "created_at"],
+  ["updated_at_utc", "updated_at"],
+  ["webhook_url", "webhook_url"],
+  ["webhook_events", "webhook_events"],
+];
 
 /** The statements; a test reads their plans. */
 export const SCHEDULE_SQL = {
@@ -61,47 +51,42 @@ export const SCHEDULE_SQL = {
   runId: "SELECT 1 FROM task_queue WHERE run_id = ?",
 } as const;
 
-/** The row of every schedule, by its id. */
-export function allSchedules(reader: Reader): ScheduleRow[] {
-  return reader.read(SCHEDULE_SQL.all).map(byColumn);
+/** Every schedule, by its id. */
+export function allSchedules(reader: Reader): StoredSchedule[] {
+  return reader.read(SCHEDULE_SQL.all).map(scheduleOfRow);
 }
 
-/** The row of a schedule. */
-export function findSchedule(reader: Reader, id: string): ScheduleRow | undefined {
-  return reader.read(SCHEDULE_SQL.one, [id]).map(byColumn)[0];
+/** The schedule with this id. */
+export function findSchedule(reader: Reader, id: string): StoredSchedule | undefined {
+  return reader.read(SCHEDULE_SQL.one, [id]).map(scheduleOfRow)[0];
 }
 
-/** Adds the row, or changes the one with its id. */
-export function put(tx: Transaction, row: ScheduleRow): ScheduleRow {
-  const [known] = tx.read(SCHEDULE_SQL.one, [row.schedule_id]);
-  if (known === undefined) tx.insert(SCHEDULE_TABLE, row);
-  else tx.update(SCHEDULE_TABLE, known, row);
-  return row;
+/** Adds the schedule, or changes the one with its id. */
+export function put(tx: Transaction, schedule: StoredSchedule): StoredSchedule {
+  const [known] = tx.read(SCHEDULE_SQL.one, [schedule.schedule_id]);
+  const values = rowValues(schedule);
+  if (known === undefined) tx.insert(SCHEDULE_TABLE, values);
+  else tx.update(SCHEDULE_TABLE, known, values);
+  return schedule;
 }
 
-/** Whether both were defined in the same way. */
-export function isSame(known: ScheduleRow, wanted: PreparedSchedule | ScheduleRow): boolean {
-  return DEFINED.every((column) => {
-    const [a, b] = [known[column], (wanted as Partial<ScheduleRow>)[column]];
-    return a === b || (column === "payload" && isSameJson(String(a), String(b)));
-  });
+/** The schedule in a row. */
+export function scheduleOfRow(row: SqlRow): StoredSchedule {
+  return Object.fromEntries(
+    COLUMNS.map(([, field], i) => [field, isFlag(field) ? row[i] === 1 : row[i]]),
+  ) as unknown as StoredSchedule;
 }
 
-/** When a schedule fires, as one string to compare. */
-export function timeOf(
-  { every_ms, cron, time_zone }: Pick<ScheduleRow, "every_ms" | "cron" | "time_zone">,
-): string {
-  return JSON.stringify([every_ms, cron, time_zone]);
+/** A schedule in the columns of its row. */
+export function rowValues(schedule: StoredSchedule): Values {
+  return Object.fromEntries(
+    COLUMNS.map(([column, field]): [string, SqlValue] => {
+      const value = schedule[field];
+      return [column, typeof value === "boolean" ? Number(value) : value];
+    }),
+  );
 }
 
-/** The cron expression of a row, with its zone; `null` for an interval. */
-export function cronTimeOf(
-  { cron, time_zone }: Pick<ScheduleRow, "cron" | "time_zone">,
-): CronTime | null {
-  return cron === null ? null : { cron: String(cron), timeZone: String(time_zone) };
-}
-
-/** A row of the table by its columns. */
-export function byColumn(row: SqlRow): ScheduleRow {
-  return Object.fromEntries(COLUMNS.map((column, i) => [column, row[i]!])) as ScheduleRow;
+function isFlag(field: keyof StoredSchedule): boolean {
+  return field === "overlaps" || field === "is_paused";
 }

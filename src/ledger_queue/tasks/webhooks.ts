@@ -2,9 +2,9 @@
  * Webhooks: when a task becomes final, a delivery is enqueued in the same transaction, so that none is lost and none is
  * made up. Delivering it is an ordinary task's work, see `worker/webhook_handler.ts`.
  */
-import type { PreparedWebhook, Webhook } from "../../domain/webhook.ts";
+import type { PreparedWebhook } from "../../domain/webhook.ts";
 import type { Transaction } from "../../ledger/replica.ts";
-import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { insertTask } from "../rows/insert_task.ts";
 import { WEBHOOK_TABLE } from "../rows/schema.ts";
@@ -16,11 +16,6 @@ import { deliveryOf } from "../../queue_policy/delivery.ts";
 export const WEBHOOK_SQL = {
   of: "SELECT url, events FROM task_webhooks WHERE task_id = ?",
 } as const;
-
-/** The webhook that is stored as these texts. */
-export function webhookOf(url: SqlValue | undefined, events: SqlValue | undefined): Webhook {
-  return { url: String(url), events: String(events).split(" ") as NonNullable<Webhook["events"]> };
-}
 
 /** Stores where to report a new task's end. */
 export function addWebhook(tx: Transaction, taskId: number, webhook: PreparedWebhook): void {
