@@ -6,6 +6,7 @@
  */
 import pg from "pg";
 import {
+  type ChannelListeners,
   type Database,
   DatabaseError,
   type Isolation,
@@ -118,17 +119,17 @@ export class PostgresDatabase implements Database {
     }
   }
 
-  async listen(
-    channel: string,
-    listeners: { readonly onMessage: (text: string) => void; readonly onConnected: () => void },
-  ): Promise<StopListening> {
+  async listen(channel: string, listeners: ChannelListeners): Promise<StopListening> {
     let isStopped = false;
     let client: pg.Client | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const listen = async (): Promise<void> => {
       client = await this.#connect();
       client.on("notification", ({ payload = "" }) => listeners.onMessage(payload));
-      client.on("end", again);
+      client.on("end", () => {
+        listeners.onLost();
+        again();
+      });
       await this.#query(client, `listen ${pg.escapeIdentifier(channel)}`);
       listeners.onConnected();
     };
@@ -233,12 +234,11 @@ export class PostgresDatabase implements Database {
   }
 }
 
-/** Errors of the server have five characters as their code; whatever else fails is the connection. */
+/** What is not an error of the server is one of the connection. */
 function databaseError(error: unknown): DatabaseError {
   if (error instanceof DatabaseError) return error;
   const { code = "", message = String(error) } = error as Partial<Error & { code: string }>;
-  const isOfServer = /^[0-9A-Z]{5}$/.test(code);
-  const isConnectionLost = !isOfServer || LOST_STATES.includes(code);
+  const isConnectionLost = !(error instanceof pg.DatabaseError) || LOST_STATES.includes(code);
   return new DatabaseError(code, message, {
     isConnectionLost,
     isInDoubt: isConnectionLost && !NOT_CONNECTED.includes(code),

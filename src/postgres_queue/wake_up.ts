@@ -71,6 +71,7 @@ export class WakeUp {
       this.#stopListening = await this.#access.database.listen(this.#channel, {
         onMessage: (text) => this.#hear(text),
         onConnected: () => this.#test(),
+        onLost: () => this.#mode = "polling",
       });
     } catch (error) {
       this.#onError(error); // polling goes on

@@ -47,6 +47,9 @@ const COUNTS = {
   propertyPercent: [20, 100, 500],
   /** Times that a PostgreSQL server is stopped as by a crash, under load. */
   serverStops: [3, 10, 50],
+  /** Tasks on a PostgreSQL server that eight processes share while some are killed, and how many are. */
+  postgresTasks: [400, 5000, 100_000],
+  postgresKills: [4, 20, 100],
   /** Programs that must not tell the task managers apart. */
   substituteSeeds: [2, 4, 40],
   /** Programs of two managers on one queue, in each place. */

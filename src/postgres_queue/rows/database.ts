@@ -25,6 +25,15 @@ export type Isolation = "read committed" | "repeatable read";
 /** Stops listening. */
 export type StopListening = () => Promise<void>;
 
+/** Hears what is sent to a channel. */
+export interface ChannelListeners {
+  readonly onMessage: (text: string) => void;
+  /** It is listened to from now on. */
+  readonly onConnected: () => void;
+  /** The connection was lost: what is sent until `onConnected` comes again is not heard. */
+  readonly onLost: () => void;
+}
+
 /** A database on a server, reached by a pool of connections. */
 export interface Database extends Statements {
   /** Where it is, for messages: host, port and name, and no secret. */
@@ -45,7 +54,7 @@ export interface Database extends Statements {
   /** Calls `onMessage` with what is sent to `channel`, over a connection of its own that is made again when it is lost. */
   listen(
     channel: string,
-    listeners: { readonly onMessage: (text: string) => void; readonly onConnected: () => void },
+    listeners: ChannelListeners,
   ): Promise<StopListening>;
   /** Lets statements that are under way end, and closes every connection. */
   close(): Promise<void>;
