@@ -56,7 +56,8 @@ export function addHealthRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
         const counts = { total, by_status: { ...byStatus } };
         return c.json({ status: verdict, ...known, queue: counts }, 200);
       }
-      const detail = reasons.map(({ message }) => message).join("; ");
+      const problems = reasons.filter(({ severity }) => severity !== "notice");
+      const detail = problems.map(({ message }) => message).join("; ");
       const error = errorJson(new HttpError("QUEUE_UNHEALTHY", detail), clock.nowMs());
       return c.json({ status: verdict, ...known, ...error }, 503);
     } catch (thrown) {

@@ -65,7 +65,7 @@ export const StatsSchema = z.object({
 /** One problem of a queue. */
 const healthReasonSchema = z.object({
   code: z.enum(HEALTH_CODES).openapi({ example: "oldest_due_waits" }),
-  severity: z.enum(["degraded", "unhealthy"]).openapi({ example: "degraded" }),
+  severity: z.enum(["notice", "degraded", "unhealthy"]).openapi({ example: "degraded" }),
   message: z.string().openapi({ example: "A task has been due for 6 min 3 s" }),
 }).openapi("HealthReason");
 
@@ -73,7 +73,7 @@ const healthReasonSchema = z.object({
 export const HealthSchema = z.object({
   status: z.enum(["healthy", "degraded"]).openapi({ example: "healthy" }),
   version: z.string().optional().openapi({ example: "0.1.0" }),
-  reasons: z.array(healthReasonSchema).openapi({ description: "Empty when healthy" }),
+  reasons: z.array(healthReasonSchema).openapi({ description: "Only notices when healthy" }),
   queue: z.object({ total: countSchema.openapi({ example: 1 }), by_status: countsSchema }),
 }).openapi("Health");
 

@@ -100,7 +100,15 @@ export class Duties {
 
   /** Deletes finished tasks, some hundreds in each transaction. */
   async prune(request: PreparedPrune): Promise<PruneReport> {
-    return await pruneAll(this.#access, request, this.#onPruned);
+    return await pruneAll(this.#access, request, (taskIds) => this.#tellPruned(taskIds));
+  }
+
+  #tellPruned(taskIds: readonly number[]): void {
+    try {
+      this.#onPruned(taskIds);
+    } catch (error) {
+      this.report(error);
+    }
   }
 
   /** Tells of a failure in the background. */

@@ -174,7 +174,7 @@ export class PostgresOperator implements QueueOperator {
 
   async health(): Promise<QueueHealth> {
     return await this.access.read((tx, nowMs) => {
-      return assess(tx, { thresholds: this.#health, wakeUp: this.#wakeUp.mode, nowMs });
+      return assess(tx, { thresholds: this.#health, deafMs: this.#wakeUp.deafMs, nowMs });
     });
   }
 

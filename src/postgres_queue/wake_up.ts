@@ -48,6 +48,7 @@ export class WakeUp {
   #cancelPoll: CancelTimer = () => {};
   #stopListening: StopListening | undefined;
   #mode: WakeUpMode = "polling";
+  #deafSinceMs: number;
   #isStopped = false;
 
   constructor({ access, feed, onError }: WakeUpTools) {
@@ -56,11 +57,17 @@ export class WakeUp {
     this.#onError = onError;
     this.#clock = access.clock;
     this.#history = new HistoryReader(access.statements);
+    this.#deafSinceMs = this.#clock.nowMs();
   }
 
   /** How this process hears of changes by others. */
   get mode(): WakeUpMode {
     return this.#mode;
+  }
+
+  /** For how long it has heard nothing, in milliseconds; 0 while it is listening. */
+  get deafMs(): number {
+    return this.#mode === "listening" ? 0 : this.#clock.nowMs() - this.#deafSinceMs;
   }
 
   /** Begins to listen and to look. */
@@ -124,6 +131,7 @@ export class WakeUp {
   /** Until its own message comes back, nothing is known to be heard. */
   #test(): void {
     this.#mode = "polling";
+    this.#deafSinceMs = this.#clock.nowMs();
     this.#feed.tell("reset");
     this.#say("").catch((error) => {
       if (!this.#isStopped) this.#onError(error);

@@ -187,7 +187,7 @@ export interface QueueMetrics {
 /** The verdict on a queue. */
 export type Verdict = "healthy" | "degraded" | "unhealthy";
 
-/** Every problem that a queue can have; `HealthThresholds` says when. */
+/** Everything that `health` can say of a queue; `HealthThresholds` says when. */
 export const HEALTH_CODES = [
   "no_active_worker",
   "oldest_due_waits",
@@ -198,23 +198,26 @@ export const HEALTH_CODES = [
   "memory_high",
   "lock_held",
   "clock_put_back",
+  "dead_rows",
+  "old_snapshot",
+  "wake_up_deaf",
 ] as const;
 
-/** One problem of a queue. */
+/** One thing that `health` says of a queue. */
 export interface HealthReason {
   /** Its code, for programs. */
   readonly code: typeof HEALTH_CODES[number];
-  /** How bad it is. */
-  readonly severity: "degraded" | "unhealthy";
+  /** How bad it is; a `notice` says how the queue works, and leaves it healthy. */
+  readonly severity: "notice" | "degraded" | "unhealthy";
   /** For people, one sentence without a final period. */
   readonly message: string;
 }
 
 /** The health of a queue: a verdict, and why. */
 export interface QueueHealth {
-  /** The worst severity among the reasons; `healthy` without any. */
+  /** The worst severity among the reasons; `healthy` without any but notices. */
   readonly verdict: Verdict;
-  /** Empty when healthy. */
+  /** Only notices when healthy. */
   readonly reasons: readonly HealthReason[];
   /** When the verdict was made. */
   readonly at: Date;
@@ -333,7 +336,14 @@ export interface QueueOperator {
  * - `lock_held`: another process holds the commit lock, so nothing can be changed, for longer than `lockDegradedMs`:
  *   degraded; `lockUnhealthyMs`: unhealthy.
  * - `clock_put_back`: leases or schedules were written more than half an hour in the future: degraded until the queue has
- *   mended them, leases after they have lasted as long as they were meant to.
+ *   mended them, leases after they have lasted as long as they were meant to. On PostgreSQL that clock is the server's, and the
+ *   queue waits for it to catch up.
+ * - `dead_rows` (on PostgreSQL): a table whose rows change all the time has more than `deadRows` rows that vacuum has yet to
+ *   remove: degraded.
+ * - `old_snapshot` (on PostgreSQL): a session holds a snapshot, or has a transaction open, from before what happened to a task
+ *   more than `snapshotMs` ago, so vacuum removes nothing that died since, and claims become slower: degraded.
+ * - `wake_up_deaf` (on PostgreSQL): this process hears no notifications, as behind a pooler, and looks each second for what
+ *   other processes have changed: a notice.
  */
 export interface HealthThresholds {
   /** Milliseconds, 0 or more; default one minute. */
@@ -360,4 +370,8 @@ export interface HealthThresholds {
   readonly lockUnhealthyMs: number;
   /** A share, 0–1; default 0.6. */
   readonly memoryDegraded: number;
+  /** Rows, 0 or more; default 1,000,000: at full load autovacuum, which comes once a minute, has hundreds of thousands to remove. */
+  readonly deadRows: number;
+  /** Milliseconds, 0 or more; default five minutes. */
+  readonly snapshotMs: number;
 }

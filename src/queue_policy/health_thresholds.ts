@@ -19,6 +19,8 @@ export const HEALTH_THRESHOLDS: HealthThresholds = Object.freeze({
   lockDegradedMs: 5000,
   lockUnhealthyMs: 30_000,
   memoryDegraded: 0.6,
+  deadRows: 1_000_000,
+  snapshotMs: 5 * 60_000,
 });
 
 const RATES: readonly (keyof HealthThresholds)[] = [

@@ -9,6 +9,7 @@ import type {
   HealthReason,
   HealthThresholds,
   QueueHealth,
+  Verdict,
   WindowMetrics,
   WorkerRecord,
 } from "../queue/operator.ts";
@@ -36,7 +37,29 @@ export interface HealthFacts {
   >;
   /** For how long this process has been waiting for the commit lock; default 0. */
   readonly lockWaitMs?: number;
+  /** For a queue on a database server. */
+  readonly database?: DatabaseFacts;
 }
+
+/** What a database server says of itself, and how this process hears of others. */
+export interface DatabaseFacts {
+  /** The table with the most dead rows. */
+  readonly deadRows: { readonly table: string; readonly count: number };
+  /** What keeps dead rows from being removed: the session with the oldest snapshot; `null` when none does. */
+  readonly oldestSnapshot: {
+    readonly pid: number;
+    /** The name that it has given itself; empty when it has none. */
+    readonly program: string;
+    /** Such as `idle in transaction`; empty when it may not be seen. */
+    readonly state: string;
+    readonly ageMs: number;
+  } | null;
+  /** For how long no notification has been heard; 0 when they come. */
+  readonly deafMs: number;
+}
+
+/** How long a process may be deaf that has just begun to listen. */
+const DEAF_MS = 10_000;
 
 /** The verdict, with every reason. */
 export function verdictOf(facts: HealthFacts): QueueHealth {
@@ -49,10 +72,18 @@ export function verdictOf(facts: HealthFacts): QueueHealth {
     ...lockReasons(facts),
     ...memoryReasons(facts),
     ...clockReasons(facts),
+    ...deadRowReasons(facts),
+    ...snapshotReasons(facts),
+    ...wakeUpReasons(facts),
   ];
-  const isUnhealthy = reasons.some(({ severity }) => severity === "unhealthy");
-  const verdict = isUnhealthy ? "unhealthy" : reasons.length > 0 ? "degraded" : "healthy";
-  return { verdict, reasons, at: new Date(facts.nowMs) };
+  return { verdict: worstOf(reasons), reasons, at: new Date(facts.nowMs) };
+}
+
+function worstOf(reasons: readonly HealthReason[]): Verdict {
+  const has = (wanted: HealthReason["severity"]): boolean =>
+    reasons.some(({ severity }) => severity === wanted);
+  if (has("unhealthy")) return "unhealthy";
+  return has("degraded") ? "degraded" : "healthy";
 }
 
 function backlogReasons(
@@ -136,4 +167,31 @@ function clockReasons({ latestWriteMs, nowMs }: HealthFacts): HealthReason[] {
     durationText(latestWriteMs - nowMs)
   } in the future`;
   return [{ code: "clock_put_back", severity: "degraded", message }];
+}
+
+function deadRowReasons({ thresholds, database }: HealthFacts): HealthReason[] {
+  if (database === undefined || database.deadRows.count <= thresholds.deadRows) return [];
+  const { table, count } = database.deadRows;
+  const message = `Table ${JSON.stringify(table)} has ${count} dead rows: vacuum does not keep up`;
+  return [{ code: "dead_rows", severity: "degraded", message }];
+}
+
+function snapshotReasons({ thresholds, database }: HealthFacts): HealthReason[] {
+  const oldest = database?.oldestSnapshot ?? null;
+  if (oldest === null || oldest.ageMs <= thresholds.snapshotMs) return [];
+  const { pid, program, state, ageMs } = oldest;
+  const details = [program, state].filter((text) => text !== "");
+  const whose = details.length > 0 ? ` (${details.join(", ")})` : "";
+  const message = `Session ${pid}${whose} has held a snapshot for ${
+    durationText(ageMs)
+  }, so vacuum removes no row that died since`;
+  return [{ code: "old_snapshot", severity: "degraded", message }];
+}
+
+function wakeUpReasons({ database }: HealthFacts): HealthReason[] {
+  if (database === undefined || database.deafMs <= DEAF_MS) return [];
+  const message = `No notification has come for ${
+    durationText(database.deafMs)
+  }, so this process looks for changes of others each second: a pooler may be between`;
+  return [{ code: "wake_up_deaf", severity: "notice", message }];
 }

@@ -74,7 +74,9 @@ export function workerStateOf(ageMs: number): WorkerState {
 }
 
 /** How many workers are in each state. */
-export function countByState(workers: readonly WorkerRecord[]): Record<WorkerState, number> {
+export function countByState(
+  workers: readonly Pick<WorkerRecord, "state">[],
+): Record<WorkerState, number> {
   const counts = { active: 0, limbo: 0, stale: 0 };
   for (const { state } of workers) counts[state]++;
   return counts;

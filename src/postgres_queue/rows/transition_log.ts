@@ -4,12 +4,14 @@
  * Its numbers are given in one order and become visible in another, so a reader by number would miss some. It is read in
  * the order of transactions, and only up to the oldest one that is still under way: what comes later comes behind.
  */
+import type { Task } from "../../domain/task.ts";
 import type {
   HistoryEntry,
   HistoryPage,
   TaskTransition,
   TransitionKind,
 } from "../../queue/task_transition.ts";
+import { knownMaxAttempts } from "../../queue_policy/attempt_end.ts";
 import type { PreparedHistory } from "../../queue_policy/history_request.ts";
 import { beginOf, type PreparedPart } from "../../queue_policy/page_request.ts";
 import { transitionOf } from "../../queue_policy/transition_note.ts";
@@ -26,10 +28,15 @@ const FOLLOW_MAX = 1000;
 
 const SETTLED = "p.tx < pg_snapshot_xmin(pg_current_snapshot())";
 
-const HISTORY_SQL = {
+/** The statements; a test reads their plans. */
+export const HISTORY_SQL = {
   ofTask: `select task_id, at, kind, details, duration_ms from @transition where task_id = $1
     order by step limit $2 offset $3`,
   countOfTask: "select count(*) as count from @transition where task_id = $1",
+  lastOfTask: `select task_id, at, kind, details, duration_ms from @transition where task_id = $1
+    order by step desc limit 1`,
+  lastFailure: `select task_id, at, kind, details, duration_ms from @transition
+    where task_id = $1 and kind in ('retried', 'failed') order by step desc limit 1`,
   /** `$1` is a transaction, `$2` a step, `$3` how many. */
   after: `select p.tx::text as tx, p.step, p.task_id, p.at, p.kind, p.details, p.duration_ms,
       t.run_id, lane.type
@@ -52,6 +59,23 @@ export async function transitionsOf(
   const [counted] = await tx.query(HISTORY_SQL.countOfTask, [taskId]);
   const begin = beginOf(part, Number(counted!.count));
   return (await tx.query(HISTORY_SQL.ofTask, [taskId, part.limit, begin])).map(transitionOfRow);
+}
+
+/** What happened to a task last. */
+export async function lastTransitionOf(
+  tx: Statements,
+  taskId: number,
+): Promise<TaskTransition | undefined> {
+  return (await tx.query(HISTORY_SQL.lastOfTask, [taskId])).map(transitionOfRow)[0];
+}
+
+/** How many attempts a task has, as far as is known: its handler may allow fewer than the task, which the first failure tells. */
+export async function maxAttemptsOf(
+  tx: Statements,
+  task: Pick<Task, "id" | "attempts" | "maxAttempts">,
+): Promise<number> {
+  const [row] = await tx.query(HISTORY_SQL.lastFailure, [task.id]);
+  return knownMaxAttempts(task, row && transitionOfRow(row).handlerMaxAttempts);
 }
 
 /** A part of the history of all tasks. */

@@ -1,0 +1,84 @@
+/**
+ * Explaining: why a task is where it is, in one sentence and as data.
+ *
+ * A queued task is asked one question after the other, and the first that holds it back is the reason: are its parents
+ * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
+ */
+import type { Task, TaskStatus } from "../../domain/task.ts";
+import type { Explanation } from "../../queue/operator.ts";
+import {
+  finished,
+  leased,
+  notDue,
+  type OpenParent,
+  takersOf,
+  waitingForParents,
+  type Why,
+} from "../../queue_policy/explanation.ts";
+import type { Statements } from "../rows/database.ts";
+import { SELECT_TASKS, taskOfRow, taskRows } from "../rows/task_row.ts";
+import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
+import { STATUS } from "../tasks/dependencies.ts";
+import { inLine } from "./place_in_line.ts";
+import { activeWorkers } from "./workers.ts";
+
+/** The statements; a test reads their plans. */
+export const EXPLAIN_SQL = {
+  byId: `${SELECT_TASKS} where t.id = $1`,
+  byRunId: `${SELECT_TASKS} where t.run_id = $1`,
+  countParents: "select count(*) as count from @dependency where child_id = $1",
+  openParents: `select t.id, t.run_id, ${STATUS} as status
+    from @dependency d join @task t on t.id = d.parent_id left join @live v on v.id = t.id
+    where d.child_id = $1 and d.state = 'open' order by d.position`,
+} as const;
+
+/** Why a task is where it is; `undefined` when there is none. */
+export async function explain(
+  tx: Statements,
+  idOrRunId: number | string,
+  nowMs: number,
+): Promise<Explanation | undefined> {
+  const { byId, byRunId } = EXPLAIN_SQL;
+  const [row] = await tx.query(typeof idOrRunId === "number" ? byId : byRunId, [idOrRunId]);
+  if (row === undefined) return undefined;
+  const stored = taskOfRow(taskRows([row])[0]!);
+  const task = { ...stored, maxAttempts: await maxAttemptsOf(tx, stored) };
+  const { reason, summary, data } = await whyOf(tx, task, nowMs);
+  return { taskId: task.id, runId: task.runId, status: task.status, reason, summary, data };
+}
+
+async function whyOf(tx: Statements, task: Task, nowMs: number): Promise<Why> {
+  switch (task.status) {
+    case "queued":
+      return await queued(tx, task, nowMs);
+    case "leased":
+      return leased(task, nowMs);
+    case "completed":
+    case "failed":
+    case "cancelled":
+      return finished(task, task.status);
+  }
+}
+
+async function queued(tx: Statements, task: Task, nowMs: number): Promise<Why> {
+  if (task.waitsFor > 0) return await waiting(tx, task);
+  if (task.runAfter.getTime() > nowMs) {
+    const last = await lastTransitionOf(tx, task.id);
+    return notDue(task, { isRetry: last?.kind === "retried", nowMs });
+  }
+  const found = takersOf(task, await activeWorkers(tx, nowMs));
+  return "why" in found ? found.why : await inLine(tx, task, { workers: found.takers, nowMs });
+}
+
+async function waiting(tx: Statements, task: Task): Promise<Why> {
+  const [[counted], open] = await Promise.all([
+    tx.query(EXPLAIN_SQL.countParents, [task.id]),
+    tx.query(EXPLAIN_SQL.openParents, [task.id]),
+  ]);
+  const parents = open.map(({ id, run_id, status }): OpenParent => ({
+    taskId: Number(id),
+    runId: String(run_id),
+    status: status as TaskStatus,
+  }));
+  return waitingForParents(task, { open: parents, count: Number(counted!.count) });
+}

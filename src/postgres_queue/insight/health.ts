@@ -1,0 +1,122 @@
+/**
+ * The health of a queue on a database: the facts from its rows, and from what the server says of itself.
+ *
+ * A snapshot that is held keeps every row that was deleted or changed since: claims walk past them. How old it is says the
+ * queue's own history: what happened first after it was taken. So no right is needed to see when others began.
+ */
+import type { HealthThresholds, QueueHealth } from "../../queue/operator.ts";
+import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
+import { type DatabaseFacts, type HealthFacts, verdictOf } from "../../queue_policy/verdict.ts";
+import { WORKER_AGES } from "../../queue_policy/worker_beat.ts";
+import type { Row, Statements } from "../rows/database.ts";
+import { measureWindow, oldestDueAgeMs } from "./metrics.ts";
+import { workerStates } from "./workers.ts";
+
+/** What is to be judged, and how. */
+export interface Assessment {
+  readonly thresholds: HealthThresholds;
+  /** For how long this process has heard nothing from others. */
+  readonly deafMs: number;
+  readonly nowMs: number;
+}
+
+/** The statements; a test reads their plans. */
+export const HEALTH_SQL = {
+  /** `$1` is now, `$2` when a lease must have expired, `$3` how far in the future a clock may have written. */
+  leases: `select
+      exists (select from @live where state = 4 and lease_until > $1 and updated_at <= $3) as is_held,
+      (select id from @live where state = 4 and lease_until < $2 order by lease_until, id limit 1)
+        as expired,
+      greatest((select max(updated_at) from @live where state = 4 and lease_until > $1),
+        (select max(updated_at) from @schedule where not is_paused and next_at > $1)) as latest`,
+  /** The tables whose rows come and go, or change, all the time. */
+  deadRows: `select c.relname as name, s.n_dead_tup as count
+    from unnest(array['@live', '@worker', '@unsettled', '@schedule']) as hot(name)
+      join pg_stat_all_tables s on s.relid = hot.name::regclass
+      join pg_class c on c.oid = s.relid
+    order by s.n_dead_tup desc limit 1`,
+  /**
+   * The session whose snapshot or transaction is the oldest. Those of other databases count where they have written: theirs
+   * is in the snapshots of this one. A vacuum holds up no other. The number of a transaction has 64 bits in the history and
+   * 32 bits here, so it is counted from the newest.
+   */
+  holder: `with session as (
+      select pid, application_name, state, age(backend_xid) as written,
+        case when datname = current_database() or backend_type = 'walsender'
+          then greatest(age(backend_xmin), age(backend_xid)) else age(backend_xid) end as held
+      from pg_stat_activity a where pid <> pg_backend_pid()
+        and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid))
+    select pid, application_name, state, (select at from @transition
+      where tx >= greatest(0, pg_snapshot_xmax(pg_current_snapshot())::text::bigint - held)::text::xid8
+      order by tx, step limit 1) as since
+    from session where held is not null order by held desc, written desc nulls last, pid limit 1`,
+} as const;
+
+/** The verdict, with every reason. */
+export async function assess(
+  tx: Statements,
+  { thresholds, deafMs, nowMs }: Assessment,
+): Promise<QueueHealth> {
+  const [oldestAgeMs, window, workers, leases, database] = await Promise.all([
+    oldestDueAgeMs(tx, nowMs),
+    measureWindow(tx, thresholds.failureWindowMs, nowMs),
+    workerStates(tx, nowMs, nowMs - WORKER_AGES.limboMs),
+    leaseFacts(tx, thresholds, nowMs),
+    databaseFacts(tx, nowMs),
+  ]);
+  return verdictOf({
+    nowMs,
+    thresholds,
+    oldestDueAgeMs: oldestAgeMs,
+    window,
+    workers,
+    ...leases,
+    database: { ...database, deafMs },
+  });
+}
+
+async function leaseFacts(
+  tx: Statements,
+  { expiredMs }: HealthThresholds,
+  nowMs: number,
+): Promise<Pick<HealthFacts, "isLeaseHeld" | "expiredTaskId" | "latestWriteMs">> {
+  const parameters = [nowMs, nowMs - expiredMs, nowMs + CLOCK_TOLERANCE_MS];
+  const [row] = await tx.query(HEALTH_SQL.leases, parameters);
+  return {
+    isLeaseHeld: Boolean(row!.is_held),
+    expiredTaskId: numberOrNull(row!.expired),
+    latestWriteMs: numberOrNull(row!.latest),
+  };
+}
+
+async function databaseFacts(
+  tx: Statements,
+  nowMs: number,
+): Promise<Omit<DatabaseFacts, "deafMs">> {
+  const [[dead], [holder]] = await Promise.all([
+    tx.query(HEALTH_SQL.deadRows),
+    tx.query(HEALTH_SQL.holder),
+  ]);
+  return {
+    deadRows: { table: String(dead!.name), count: Number(dead!.count) },
+    oldestSnapshot: holder === undefined ? null : snapshotOf(holder, nowMs),
+  };
+}
+
+/** One that began after all that happened holds up nothing. */
+function snapshotOf(
+  { pid, application_name, state, since }: Row,
+  nowMs: number,
+): DatabaseFacts["oldestSnapshot"] {
+  if (since === null) return null;
+  return {
+    pid: Number(pid),
+    program: String(application_name ?? ""),
+    state: String(state ?? ""),
+    ageMs: nowMs - Number(since),
+  };
+}
+
+function numberOrNull(value: unknown): number | null {
+  return value === null ? null : Number(value);
+}

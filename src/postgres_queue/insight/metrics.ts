@@ -1,0 +1,120 @@
+/**
+ * Metrics: how the queue goes, now and over a window.
+ *
+ * What happened in the window is read from the transition log. Its transactions are numbered in the order in which they
+ * began to write, so the window's beginning is found by bisection; no index on the time is needed, and a transition costs
+ * nothing for it. The server adds up, so a window of any length is one small answer.
+ */
+import type { DurationSummary, QueueMetrics, WindowMetrics } from "../../queue/operator.ts";
+import type { TransitionKind } from "../../queue/task_transition.ts";
+import { METRICS_LIMITS, noTransitions, ratesOf } from "../../queue_policy/rates.ts";
+import { countByState } from "../../queue_policy/worker_beat.ts";
+import type { Row, Statements } from "../rows/database.ts";
+import { stats } from "./stats.ts";
+import { workerStates } from "./workers.ts";
+
+const { transitionsMax } = METRICS_LIMITS;
+
+/** Numbers of transactions as integers, which can be halved. */
+const NUMBER = "tx::text::bigint";
+
+/** The statements; a test reads their plans. */
+export const METRICS_SQL = {
+  /**
+   * `$1` is since when. The first transaction at or after it: where transactions took long it may be off by as much.
+   * Then one row for each kind, one for waits, one for runs (`is_wait`), and one for all.
+   */
+  window: `with recursive
+    search(low, high) as (
+      select (select ${NUMBER} from @transition order by tx, step limit 1),
+        (select ${NUMBER} + 1 from @transition order by tx desc, step desc limit 1)
+      union all
+      select case when found.at < $1 then found.number + 1 else low end,
+        case when found.at < $1 then high else low + (high - low) / 2 end
+      from search left join lateral (
+        select ${NUMBER} as number, at from @transition
+        where tx >= (low + (high - low) / 2)::text::xid8 order by tx, step limit 1) as found on true
+      where low < high),
+    recent as materialized (
+      select kind, at, duration_ms, row_number() over (order by tx desc, step desc) as place
+      from @transition where tx >= (select max(low)::text::xid8 from search) and at >= $1
+      order by tx desc, step desc limit ${transitionsMax + 1})
+    select kind, is_wait, count(*) as n, count(duration_ms) as durations, min(at) as first_at,
+      percentile_disc(0.5) within group (order by duration_ms) as p50,
+      percentile_disc(0.95) within group (order by duration_ms) as p95,
+      percentile_disc(0.99) within group (order by duration_ms) as p99,
+      max(duration_ms) as max,
+      (select count(*) > ${transitionsMax} from recent) as is_truncated
+    from (select kind, kind = 'leased' as is_wait, at, duration_ms from recent
+      where place <= ${transitionsMax}) as counted
+    group by grouping sets ((kind), (is_wait), ())`,
+  /** `$1` is now. */
+  oldestDue: `select min(greatest(t.created_at, v.run_after)) as due_at
+    from @live v join @task t using (id)
+    where v.state = 1 or v.state = 2 and v.run_after <= $1`,
+} as const;
+
+/** Everything that can be measured in the tables. */
+export async function measure(
+  tx: Statements,
+  windowMs: number,
+  nowMs: number,
+): Promise<QueueMetrics> {
+  const [counted, dueAgeMs, window, workers] = await Promise.all([
+    stats(tx, nowMs),
+    oldestDueAgeMs(tx, nowMs),
+    measureWindow(tx, windowMs, nowMs),
+    workerStates(tx, nowMs),
+  ]);
+  const { byStatus, byType, scheduled, waitingForParents } = counted;
+  return {
+    at: new Date(nowMs),
+    byStatus,
+    byType,
+    scheduled,
+    waitingForParents,
+    due: byStatus.queued - scheduled - waitingForParents,
+    oldestDueAgeMs: dueAgeMs,
+    window,
+    workers: countByState(workers),
+  };
+}
+
+/** How long the oldest task that could run has been due. */
+export async function oldestDueAgeMs(tx: Statements, nowMs: number): Promise<number | null> {
+  const [row] = await tx.query(METRICS_SQL.oldestDue, [nowMs]);
+  return row!.due_at === null ? null : nowMs - Number(row!.due_at);
+}
+
+/** What happened since `windowMs` ago. */
+export async function measureWindow(
+  tx: Statements,
+  windowMs: number,
+  nowMs: number,
+): Promise<WindowMetrics> {
+  const rows = await tx.query(METRICS_SQL.window, [nowMs - windowMs]);
+  const counts = noTransitions();
+  for (const { kind, n } of rows) if (kind !== null) counts[kind as TransitionKind] = Number(n);
+  const all = rows.find(({ kind, is_wait }) => kind === null && is_wait === null)!;
+  const isTruncated = Boolean(all.is_truncated);
+  const firstAtMs = Math.min(nowMs, Number(all.first_at));
+  return {
+    ...ratesOf(counts, isTruncated ? Math.max(1, nowMs - firstAtMs) : windowMs),
+    isTruncated,
+    waitMs: summaryOf(rows.find(({ is_wait }) => is_wait === true)),
+    runMs: summaryOf(rows.find(({ is_wait }) => is_wait === false)),
+  };
+}
+
+function summaryOf(row: Row | undefined): DurationSummary {
+  if (row === undefined) return { count: 0, p50: null, p95: null, p99: null, max: null };
+  const { durations, p50, p95, p99, max } = row;
+  const duration = (value: unknown): number | null => value === null ? null : Number(value);
+  return {
+    count: Number(durations),
+    p50: duration(p50),
+    p95: duration(p95),
+    p99: duration(p99),
+    max: duration(max),
+  };
+}

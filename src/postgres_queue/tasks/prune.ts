@@ -1,0 +1,123 @@
+/**
+ * Pruning: finished tasks go for good, with their transitions; a few hundred in each transaction. One with a child that
+ * is not final stays: the child may ask for its result.
+ *
+ * A transaction locks the tasks first, and looks at their children after that: a child is enqueued under its parents' locks,
+ * so none can come in between.
+ */
+import type { FinalStatus } from "../../domain/final_status.ts";
+import type { PruneReport } from "../../queue/operator.ts";
+import type { PreparedPrune } from "../../queue_policy/prune_request.ts";
+import type { Statements } from "../rows/database.ts";
+import type { Work } from "../rows/work.ts";
+
+/** The transactions that a prune needs. */
+export interface PruneAccess {
+  read<T>(run: (tx: Statements, nowMs: number) => Promise<T>): Promise<T>;
+  write<T>(run: (work: Work) => Promise<T>): Promise<T>;
+}
+
+/** A place in the order in which tasks finished. */
+interface Place {
+  readonly finishedAtMs: number;
+  readonly id: number;
+}
+
+/** Which tasks of one status go. */
+interface Range {
+  readonly status: FinalStatus;
+  /** Only those that finished before. */
+  readonly beforeMs: number;
+  /** The last one; all that come later stay. */
+  readonly last: Place;
+}
+
+/** How many tasks one transaction deletes at most. */
+export const PRUNE_MAX = 500;
+
+const FIRST: Place = { finishedAtMs: Number.MIN_SAFE_INTEGER, id: 0 };
+
+const HAS_CHILD = `exists (select from @dependency d join @live v on v.id = d.child_id
+      where d.parent_id = t.id)`;
+
+/** The statements; a test reads their plans. */
+export const PRUNE_SQL = {
+  /** `$1` is a status, `$2` how many stay. */
+  last: `select finished_at, id from @task where outcome = $1
+    order by finished_at desc, id desc limit 1 offset $2`,
+  /** `$2` is before when, `$3` and `$4` the last to go, `$5` and `$6` the one before the first. What is locked is left out. */
+  lock: `select t.finished_at, t.id from @task t where t.outcome = $1 and t.finished_at < $2
+      and (t.finished_at, t.id) <= ($3, $4) and (t.finished_at, t.id) > ($5, $6)
+      and not ${HAS_CHILD}
+    order by t.finished_at, t.id limit ${PRUNE_MAX} for update of t skip locked`,
+  /** `$1` are ids. */
+  remove: `with gone as (
+      delete from @task t where t.id = any($1) and not ${HAS_CHILD} returning t.id),
+    transitions as (delete from @transition p using gone where p.task_id = gone.id),
+    parents as (delete from @dependency d using gone where d.child_id = gone.id),
+    webhooks as (delete from @webhook w using gone where w.task_id = gone.id)
+    select id from gone order by id`,
+} as const;
+
+/** Deletes what `request` says; calls `onPruned` with the tasks of each transaction, once it is durable. */
+export async function pruneAll(
+  access: PruneAccess,
+  { statuses, keep, olderThanMs }: PreparedPrune,
+  onPruned: (taskIds: readonly number[]) => void,
+): Promise<PruneReport> {
+  const byStatus = { completed: 0, failed: 0, cancelled: 0 };
+  for (const status of statuses) {
+    const range = await access.read(async (tx, nowMs) => {
+      const last = await lastToGo(tx, status, keep);
+      return last && { status, beforeMs: finite(nowMs - olderThanMs), last };
+    });
+    if (range !== undefined) byStatus[status] = await pruneRange(access, range, onPruned);
+  }
+  return { pruned: byStatus.completed + byStatus.failed + byStatus.cancelled, byStatus };
+}
+
+/** `undefined` when all stay. */
+async function lastToGo(
+  tx: Statements,
+  status: FinalStatus,
+  keep: number,
+): Promise<Place | undefined> {
+  const [row] = await tx.query(PRUNE_SQL.last, [status, keep]);
+  return row && placeOf(row);
+}
+
+/** One transaction after the other, so that other work goes on in between. */
+async function pruneRange(
+  access: PruneAccess,
+  range: Range,
+  onPruned: (taskIds: readonly number[]) => void,
+): Promise<number> {
+  let after = FIRST;
+  for (let pruned = 0;;) {
+    const { locked, ids } = await access.write((work) => pruneSome(work.tx, range, after));
+    if (ids.length > 0) onPruned(ids);
+    pruned += ids.length;
+    if (locked.length < PRUNE_MAX) return pruned;
+    after = locked.at(-1)!; // what is gone is still in the index: it is not walked past again
+  }
+}
+
+async function pruneSome(
+  tx: Statements,
+  { status, beforeMs, last }: Range,
+  after: Place,
+): Promise<{ readonly locked: readonly Place[]; readonly ids: readonly number[] }> {
+  const places = [last, after].flatMap(({ finishedAtMs, id }) => [finishedAtMs, id]);
+  const locked = (await tx.query(PRUNE_SQL.lock, [status, beforeMs, ...places])).map(placeOf);
+  if (locked.length === 0) return { locked, ids: [] };
+  const gone = await tx.query(PRUNE_SQL.remove, [locked.map(({ id }) => id)]);
+  return { locked, ids: gone.map(({ id }) => Number(id)) };
+}
+
+function placeOf({ finished_at, id }: Readonly<Record<string, unknown>>): Place {
+  return { finishedAtMs: Number(finished_at), id: Number(id) };
+}
+
+function finite(atMs: number): number {
+  return Math.min(atMs, Number.MAX_SAFE_INTEGER);
+}
