@@ -10,6 +10,7 @@ import type { Explanation, ExplanationReason, WorkerBeat } from "../../src/queue
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
+import { until } from "../support/until.ts";
 
 /** Runs a test with a fresh queue whose time is `clock`'s. */
 export type UseQueue = (
@@ -200,11 +201,13 @@ export function queueOperationsContract(name: string, useQueue: UseQueue): void 
     async (queue) => {
       assertEquals(await queue.history(), { entries: [], cursor: "0" });
       await queue.enqueueBatch([{ type: "t", runId: "r1" }, { type: "u", runId: "r2" }]);
+      await hasSteps(queue, "0", 2);
       const start = await queue.history();
       assertEquals([start.entries.length, start.cursor !== "0"], [0, true]);
       const task = (await claim(queue))!;
       await queue.complete(task);
       await queue.cancel(2);
+      await hasSteps(queue, start.cursor, 3);
       const first = await queue.history({ after: start.cursor, limit: 2 });
       const rest = await queue.history({ after: first.cursor });
       const told = [...first.entries, ...rest.entries];
@@ -726,6 +729,11 @@ export function queueOperationsContract(name: string, useQueue: UseQueue): void 
       assertEquals((await assertRejects(act, QueueError)).code, "queue_closed");
     }
   });
+}
+
+/** A database tells of a step when no transaction that began before it is under way any more, of whatever program. */
+async function hasSteps(queue: TaskQueue, after: string, count: number): Promise<void> {
+  await until(async () => (await queue.history({ after })).entries.length === count);
 }
 
 function worker(fields: Partial<WorkerBeat> = {}): WorkerBeat {

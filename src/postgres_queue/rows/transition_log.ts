@@ -50,6 +50,9 @@ export const HISTORY_SQL = {
 
 const BEGINNING: Position = { tx: "0", step: 0 };
 
+/** The same in every engine. */
+const BEGINNING_CURSOR = "0";
+
 /** A part of what happened to a task, in order. */
 export async function transitionsOf(
   tx: Statements,
@@ -129,12 +132,13 @@ function positionOfRow({ tx, step }: Row): Position {
   return { tx: String(tx), step: Number(step) };
 }
 
-function cursorOf({ tx, step }: Position): string {
-  return `${tx}-${step}`;
+function cursorOf(position: Position): string {
+  return position === BEGINNING ? BEGINNING_CURSOR : `${position.tx}-${position.step}`;
 }
 
 /** @throws RangeError */
 function positionOf(cursor: string): Position {
+  if (cursor === BEGINNING_CURSOR) return BEGINNING;
   const [, tx, step] = /^(0|[1-9]\d{0,18})-(0|[1-9]\d{0,15})$/.exec(cursor) ?? [];
   if (tx !== undefined) return { tx, step: Number(step) };
   throw new RangeError(
