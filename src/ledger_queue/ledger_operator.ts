@@ -33,6 +33,7 @@ import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
+import { prepareImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
 import { verdictOf } from "../queue_policy/verdict.ts";
@@ -43,8 +44,8 @@ import { healthFacts } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
-import { exportAll, exportRecords, prepareRecordRequest } from "./records/export_records.ts";
-import { dryRunImport, importRecords, prepareImport } from "./records/import_records.ts";
+import { exportAll, exportRecords } from "./records/export_records.ts";
+import { dryRunImport, importRecords } from "./records/import_records.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
 import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
 import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";

@@ -33,6 +33,7 @@ import type { PartRequest } from "../queue/page_request.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
+import { prepareImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
 import { type PreparedPrune, preparePrune } from "../queue_policy/prune_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
 import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
@@ -41,8 +42,8 @@ import { explain } from "./insight/explain.ts";
 import { assess } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
-import { exportAll, exportRecords, prepareRecordRequest } from "./records/export_records.ts";
-import { importRecords, prepareImport } from "./records/import_records.ts";
+import { exportAll, exportRecords } from "./records/export_records.ts";
+import { importRecords } from "./records/import_records.ts";
 import {
   addSchedule,
   getSchedule,
@@ -196,7 +197,9 @@ export class PostgresOperator implements QueueOperator {
     { schedules = [], ...options }: RecordImportRequest = {},
   ): Promise<RecordImport> {
     const prepared = prepareImport(records, schedules, this.payloadMaxBytes);
-    return await importRecords(this.access, prepared, options);
+    const imported = await importRecords(this.access, prepared, options);
+    if (imported.schedules.additions.length > 0) this.duties.schedulesChanged();
+    return imported;
   }
 
   close(): Promise<void> {

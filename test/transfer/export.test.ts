@@ -11,7 +11,7 @@ import { exportTasks } from "../../src/compose/export_tasks.ts";
 import { importTasks } from "../../src/compose/import_tasks.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
-import { recordOfRow } from "../../src/ledger_queue/records/task_record.ts";
+import { recordOfRow } from "../../src/ledger_queue/records/export_records.ts";
 import type { TaskRecord } from "../../src/queue/records.ts";
 import type { QueueRecords } from "../../src/queue/records.ts";
 import type { ScheduleRecord } from "../../src/queue/records.ts";

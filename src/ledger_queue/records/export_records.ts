@@ -1,26 +1,20 @@
 /**
  * Exporting: the tasks of one moment, as records.
  */
-import { checkOneOf } from "../../domain/check.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../domain/task.ts";
 import { type Webhook, webhookOf } from "../../domain/webhook.ts";
 import type { Reader } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type {
   ParentRecord,
   QueueRecords,
-  RecordRequest,
   ScheduleRecord,
   TaskRecord,
 } from "../../queue/records.ts";
-import { scheduleOf } from "../../queue_policy/stored_schedule.ts";
-import { cell } from "../rows/task_row.ts";
+import { recordOfSchedule } from "../../queue_policy/schedule_record.ts";
+import { recordOfTask } from "../../queue_policy/task_record.ts";
+import { cell, taskOfRow } from "../rows/task_row.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
-import { recordOfRow } from "./task_record.ts";
-
-/** The statuses that are asked for. @throws TypeError */
-export function prepareRecordRequest({ statuses = TASK_STATUSES }: RecordRequest): TaskStatus[] {
-  return statuses.map((status) => checkOneOf(status, TASK_STATUSES, { doing: "export status" }));
-}
 
 /** Everything that is carried. */
 export function exportAll(reader: Reader): QueueRecords {
@@ -39,6 +33,19 @@ export function exportRecords(reader: Reader, statuses: readonly TaskStatus[]): 
       parents: parents.get(id) ?? [],
       webhook: webhooks.get(id) ?? null,
     });
+  });
+}
+
+/** The record of a row, its parents and its webhook. */
+export function recordOfRow(
+  row: SqlRow,
+  { parents, webhook }: Pick<TaskRecord, "parents" | "webhook">,
+): TaskRecord {
+  return recordOfTask(taskOfRow(row), {
+    parents,
+    webhook,
+    payloadText: cell(row, "payload") as string,
+    resultText: cell(row, "result") as string | null,
   });
 }
 
@@ -69,19 +76,9 @@ function allParents(reader: Reader): ReadonlyMap<number, readonly ParentRecord[]
 }
 
 /** Every schedule, by its id. */
-export function exportSchedules(reader: Reader): ScheduleRecord[] {
+function exportSchedules(reader: Reader): ScheduleRecord[] {
   return allSchedules(reader).map((row) => {
-    const { payload: _payload, lastTaskId, waitsForTaskId: _task, ...fields } = scheduleOf(
-      row,
-      { kind: "none" },
-      0,
-    );
-    const [task] = reader.read("SELECT run_id FROM task_queue WHERE id = ?", [lastTaskId]);
-    return {
-      ...fields,
-      payloadText: row.payload,
-      nextAt: row.next_at === null ? null : new Date(row.next_at),
-      lastRunId: task === undefined ? null : String(task[0]),
-    };
+    const [task] = reader.read("SELECT run_id FROM task_queue WHERE id = ?", [row.last_task_id]);
+    return recordOfSchedule(row, task === undefined ? null : String(task[0]));
   });
 }

@@ -3,52 +3,46 @@
  *
  * JSON stays text, so what a program once wrote (a number of twenty digits) arrives as it was.
  */
-import {
-  checkInstant,
-  checkInteger,
-  checkName,
-  checkOneOf,
-  isPercent,
-} from "../../domain/check.ts";
-import { toJsonText } from "../../domain/json.ts";
-import { clip } from "../../domain/kept_text.ts";
+import { checkInstant, checkInteger, checkName, checkOneOf, isPercent } from "../domain/check.ts";
+import { toJsonText } from "../domain/json.ts";
+import { clip } from "../domain/kept_text.ts";
 import {
   isFinal,
   PARENT_FAILURE_POLICIES,
+  type Task,
   TASK_LIMITS,
   TASK_STATUSES,
   type TaskStatus,
-} from "../../domain/task.ts";
-import { type PreparedWebhook, prepareWebhook } from "../../domain/webhook.ts";
-import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
-import { DEPENDENCY_STATES, type ParentRecord, type TaskRecord } from "../../queue/records.ts";
-import type { TaskColumn } from "../rows/schema.ts";
-import { cell, taskOfRow } from "../rows/task_row.ts";
-import { keptValues } from "../../queue_policy/kept_fields.ts";
+} from "../domain/task.ts";
+import { type PreparedWebhook, prepareWebhook } from "../domain/webhook.ts";
+import { DEPENDENCY_STATES, type ParentRecord, type TaskRecord } from "../queue/records.ts";
+import { type KeptValues, keptValues } from "./kept_fields.ts";
 
-/** The columns that are made when a record is stored, and therefore not carried. */
-export type DerivedColumn = "is_ready" | "draw_key" | "waits_for";
-
-/** The columns that are carried. */
-export type CarriedColumn = Exclude<TaskColumn, DerivedColumn>;
-
-/** A checked record, in the forms of its columns. */
-export type PreparedRecord = Readonly<Record<CarriedColumn, SqlValue>> & {
+/** A checked record, in the forms of its columns; instants are milliseconds since 1970. */
+export interface PreparedRecord extends KeptValues {
   readonly id: number;
   readonly run_id: string;
-  readonly type: string;
-  readonly priority: number;
+  /** JSON. */
   readonly payload: string;
-  readonly compatibility: string;
   readonly status: TaskStatus;
   readonly attempts: number;
-  readonly run_after_utc: number;
-  readonly created_at_utc: number;
-  readonly updated_at_utc: number;
-  readonly idempotency_key: string | null;
+  readonly run_after: number;
+  readonly reserved_at: number | null;
+  readonly processing_started: number | null;
+  readonly finished_at: number | null;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly locked_by: string | null;
+  readonly lease_token: number;
+  readonly error_message: string | null;
+  /** JSON. */
+  readonly result: string | null;
+  readonly progress_percent: number | null;
+  readonly progress_message: string | null;
+  readonly trace_parent: string | null;
   readonly parents: readonly ParentRecord[];
   readonly webhook: PreparedWebhook | null;
-};
+}
 
 /** Every status but `leased`: a lease holds in the queue that gave it. */
 const CARRIED_STATUSES = TASK_STATUSES.filter((status) => status !== "leased");
@@ -58,19 +52,13 @@ const TRACE_PARENT_MAX_LENGTH = 100;
 
 const encoder = new TextEncoder();
 
-/** The record of a row, its parents and its webhook. */
-export function recordOfRow(
-  row: SqlRow,
-  { parents, webhook }: Pick<TaskRecord, "parents" | "webhook">,
+/** The record of a task, with what a task does not say. */
+export function recordOfTask(
+  task: Task,
+  stored: Pick<TaskRecord, "payloadText" | "resultText" | "parents" | "webhook">,
 ): TaskRecord {
-  const { payload: _payload, result: _result, waitsFor: _waitsFor, ...fields } = taskOfRow(row);
-  return {
-    ...fields,
-    parents,
-    webhook,
-    payloadText: cell(row, "payload") as string,
-    resultText: cell(row, "result") as string | null,
-  };
+  const { payload: _payload, result: _result, waitsFor: _waitsFor, ...fields } = task;
+  return { ...fields, ...stored };
 }
 
 /**
@@ -94,16 +82,15 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
       0,
       isFinal(status) ? kept.max_attempts : kept.max_attempts - 1,
     ),
-    run_after_utc: checkDate(record.runAfter, "runAfter"),
-    lease_until_utc: null,
-    reserved_at_utc: optional(record.reservedAt, (at) => checkDate(at, "reservedAt")),
-    processing_started_utc: optional(
+    run_after: checkDate(record.runAfter, "runAfter"),
+    reserved_at: optional(record.reservedAt, (at) => checkDate(at, "reservedAt")),
+    processing_started: optional(
       record.processingStarted,
       (at) => checkDate(at, "processingStarted"),
     ),
-    finished_at_utc: isFinal(status) ? checkDate(record.finishedAt, "finishedAt") : null,
-    created_at_utc: checkDate(record.createdAt, "createdAt"),
-    updated_at_utc: checkDate(record.updatedAt, "updatedAt"),
+    finished_at: isFinal(status) ? checkDate(record.finishedAt, "finishedAt") : null,
+    created_at: checkDate(record.createdAt, "createdAt"),
+    updated_at: checkDate(record.updatedAt, "updatedAt"),
     ...outcomeOf(record),
     trace_parent: optional(
       record.traceParent,

@@ -1,18 +1,26 @@
 /**
  * Schedule records: schedules as they are stored, on their way from one queue to another.
  */
-import { checkInteger, checkName } from "../../domain/check.ts";
-import { messageOf } from "../../domain/errors.ts";
-import { TASK_LIMITS } from "../../domain/task.ts";
-import type { ScheduleRecord } from "../../queue/records.ts";
-import { prepareSchedule } from "../../queue_policy/new_schedule.ts";
-import type { StoredSchedule } from "../../queue_policy/stored_schedule.ts";
+import { checkInteger, checkName } from "../domain/check.ts";
+import { messageOf } from "../domain/errors.ts";
+import { TASK_LIMITS } from "../domain/task.ts";
+import type { ScheduleRecord } from "../queue/records.ts";
+import { prepareSchedule } from "./new_schedule.ts";
+import { scheduleOf, type StoredSchedule } from "./stored_schedule.ts";
 import { checkDate, checkJsonText } from "./task_record.ts";
 
 /** A checked record. */
 export interface PreparedScheduleRecord {
   readonly row: StoredSchedule;
   readonly lastRunId: string | null;
+}
+
+/** The record of a schedule; `lastRunId` is the run id of its last task, if that is there. */
+export function recordOfSchedule(row: StoredSchedule, lastRunId: string | null): ScheduleRecord {
+  const schedule = scheduleOf(row, { kind: "none" }, 0);
+  const { payload: _payload, lastTaskId: _last, waitsForTaskId: _task, ...fields } = schedule;
+  const nextAt = row.next_at === null ? null : new Date(row.next_at);
+  return { ...fields, payloadText: row.payload, nextAt, lastRunId };
 }
 
 /** Checks records, alone and beside each other; the problems of the refused ones, in words. */
