@@ -10,9 +10,9 @@ import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { taskOfRow, type TaskRow } from "./rows/task_row.ts";
-import { clockOf } from "./tasks/claim.ts";
 import { pruneAll } from "./tasks/prune.ts";
 import { Firing } from "./schedules/firing.ts";
+import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
 import { rescue, RESCUE_MAX } from "./tasks/rescue.ts";
 
@@ -24,15 +24,18 @@ export interface DutyListeners {
   readonly onPruned?: (taskIds: readonly number[]) => void;
 }
 
-/** How often expired leases are looked for. */
-const RESCUE_EVERY_MS = 1000;
+/** How often expired leases are looked for, and due schedules of which no timer knows. */
+const LOOK_EVERY_MS = 1000;
 
 /** How often retention is applied. */
 const RETENTION_EVERY_MS = 60_000;
 
 const DUTY_SQL = {
-  look: `select exists (select from @live where state = 4 and lease_until <= ${clockOf("$1")})
-    or exists (select from @unsettled) as is_due`,
+  /** Everything that may be due, in one statement: it is all that an idle process asks each second. */
+  look: `with ${MOMENT} select ${OUTLOOK},
+      exists (select from @live where state = 4 and lease_until <= moment.now)
+        or exists (select from @unsettled) as is_rescue_due
+    from moment`,
 } as const;
 
 /** The duties of one queue. */
@@ -54,14 +57,13 @@ export class Duties {
   /** Begins. */
   begin(retention: readonly PreparedPrune[]): void {
     const onError = (error: unknown): void => this.report(error);
-    const rescuing = { everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError };
+    const looking = { everyMs: LOOK_EVERY_MS, run: () => this.rescue(), onError };
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
       run: () => this.prune(rule),
       onError,
     }));
-    this.#timers = [rescuing, ...prunes].map((duty) => repeat(this.#access.clock, duty));
-    this.#firing.begin();
+    this.#timers = [looking, ...prunes].map((duty) => repeat(this.#access.clock, duty));
   }
 
   /** Stops; what is under way ends. */
@@ -71,12 +73,13 @@ export class Duties {
     this.#firing.stop();
   }
 
-  /** Ends expired leases, goes on with the children of ended tasks; the tasks. */
+  /** Ends expired leases, goes on with the children of ended tasks; the tasks. Schedules that are due fire in the background. */
   async rescue(): Promise<Task[]> {
     const { statements, testMs } = this.#access;
     const rescued: TaskRow[] = [];
     const [look] = await statements.query(DUTY_SQL.look, [testMs]);
-    while (look!.is_due) {
+    this.#firing.heed(outlookOf(look!));
+    while (look!.is_rescue_due) {
       const rows = await this.#access.write(async (work) => {
         const ended = await rescue(work);
         await propagateDeferred(work);

@@ -5,10 +5,9 @@ import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../d
 import { type Clock, sleep } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { Random } from "../domain/random.ts";
-import { WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { StorableTask } from "../queue_policy/new_task.ts";
 import { type Database, DatabaseError, type Isolation, type Statements } from "./rows/database.ts";
-import { Lanes } from "./rows/lanes.ts";
+import { DELIVERY_LANE, Lanes } from "./rows/lanes.ts";
 import { QualifiedStatements, Qualifier } from "./rows/qualified.ts";
 import type { TaskRow } from "./rows/task_row.ts";
 import { type OperationContext, RunAgainError, Work } from "./rows/work.ts";
@@ -151,10 +150,9 @@ export class PostgresAccess {
   /** Sees to it that the lanes of these tasks are there. */
   async ensureLanes(tasks: readonly StorableTask[]): Promise<void> {
     this.#checkOpen();
-    const delivery = { type: WEBHOOK_TYPE, compatibility: "{}" };
     const hasWebhook = tasks.some((task) => "webhook" in task && task.webhook !== null);
     const names = tasks.map(({ kept }) => kept);
-    await this.lanes.ensure(hasWebhook ? [...names, delivery] : names);
+    await this.lanes.ensure(hasWebhook ? [...names, DELIVERY_LANE] : names);
   }
 
   /** From now on nothing is asked for any more. */

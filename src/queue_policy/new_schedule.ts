@@ -30,7 +30,7 @@ export interface PreparedSchedule {
   readonly time_zone: string;
   readonly catch_up: CatchUpPolicy;
   readonly catch_up_max: number;
-  readonly overlaps: boolean;
+  readonly may_overlap: boolean;
   /** `null` where the caller did not say. */
   readonly is_paused: boolean | null;
   readonly webhook_url: string | null;
@@ -69,7 +69,7 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
     ...time,
     catch_up: checkCatchUp(schedule),
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
-    overlaps: checkOverlap(schedule),
+    may_overlap: checkOverlap(schedule),
     is_paused: checkPaused(schedule),
     webhook_url: task.webhook?.url ?? null,
     webhook_events: task.webhook?.events ?? null,

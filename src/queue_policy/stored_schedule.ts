@@ -31,7 +31,7 @@ export type PlannableSchedule = Pick<
   | "time_zone"
   | "catch_up"
   | "catch_up_max"
-  | "overlaps"
+  | "may_overlap"
   | "next_at"
 >;
 
@@ -55,7 +55,7 @@ const DEFINED = [
   "time_zone",
   "catch_up",
   "catch_up_max",
-  "overlaps",
+  "may_overlap",
   "webhook_url",
   "webhook_events",
 ] as const satisfies readonly (keyof PreparedSchedule)[];
@@ -86,7 +86,7 @@ export function planOf(
     cron: cronTimeOf(schedule),
     catchUp: schedule.catch_up,
     catchUpMax: schedule.catch_up_max,
-    overlaps: schedule.overlaps,
+    overlaps: schedule.may_overlap,
     nextAtMs: schedule.next_at!,
     last,
   };
@@ -115,7 +115,7 @@ export function nextByThisClock(schedule: StoredSchedule, nowMs: number): number
 
 /** The schedule as callers see it, at a time. */
 export function scheduleOf(stored: StoredSchedule, last: LastTask, nowMs: number): Schedule {
-  const { overlaps, retry_policy, webhook_url, webhook_events } = stored;
+  const { may_overlap, retry_policy, webhook_url, webhook_events } = stored;
   return {
     id: stored.schedule_id,
     type: stored.type,
@@ -130,14 +130,14 @@ export function scheduleOf(stored: StoredSchedule, last: LastTask, nowMs: number
     timeZone: stored.time_zone,
     catchUp: stored.catch_up,
     catchUpMax: stored.catch_up_max,
-    overlap: overlaps,
+    overlap: may_overlap,
     paused: stored.is_paused,
     nextAt: instantOf(nextAtOf(stored, last, nowMs)),
     lastFiredAt: instantOf(stored.last_fired_at),
     lastTaskId: stored.last_task_id,
     firings: stored.firings,
     webhook: webhook_url === null ? null : webhookOf(webhook_url, webhook_events!),
-    waitsForTaskId: last.kind === "active" && !overlaps ? stored.last_task_id : null,
+    waitsForTaskId: last.kind === "active" && !may_overlap ? stored.last_task_id : null,
     createdAt: instantOf(stored.created_at)!,
     updatedAt: instantOf(stored.updated_at)!,
   };

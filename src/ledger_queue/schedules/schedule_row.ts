@@ -21,7 +21,7 @@ const COLUMNS: readonly (readonly [column: string, field: keyof StoredSchedule])
   ["time_zone", "time_zone"],
   ["catch_up", "catch_up"],
   ["catch_up_max", "catch_up_max"],
-  ["overlaps", "overlaps"],
+  ["overlaps", "may_overlap"],
   ["is_paused", "is_paused"],
   ["next_at_utc", "next_at"],
   ["last_fired_at_utc", "last_fired_at"],
@@ -88,5 +88,5 @@ export function rowValues(schedule: StoredSchedule): Values {
 }
 
 function isFlag(field: keyof StoredSchedule): boolean {
-  return field === "overlaps" || field === "is_paused";
+  return field === "may_overlap" || field === "is_paused";
 }

@@ -1,6 +1,7 @@
 /**
  * Lanes: the tasks of one type and compatibility. A process knows those that it has met; there are few, and none goes.
  */
+import { WEBHOOK_TYPE } from "../../domain/webhook.ts";
 import type { Statements } from "./database.ts";
 
 /** A lane as it is stored. */
@@ -12,6 +13,9 @@ export interface Lane {
 
 /** What a lane is made from. */
 export type LaneName = Pick<Lane, "type" | "compatibility">;
+
+/** Where deliveries of webhooks wait. */
+export const DELIVERY_LANE: LaneName = Object.freeze({ type: WEBHOOK_TYPE, compatibility: "{}" });
 
 /** Runs statements in a transaction of their own. */
 type RunAlone = <T>(run: (tx: Statements) => Promise<T>) => Promise<T>;
@@ -49,6 +53,11 @@ export class Lanes {
   /** The lanes that are known. */
   known(): Iterable<Lane> {
     return this.#byName.values();
+  }
+
+  /** Whether the lane is known. */
+  knows(name: LaneName): boolean {
+    return this.#byName.has(keyOf(name));
   }
 
   /** The id of a lane that `ensure` has seen to. */

@@ -160,7 +160,8 @@ const VERSION_1 = `
     created_at bigint not null,
     updated_at bigint not null
   );
-  create index next_schedule on @schedule (next_at) where not is_paused and next_at is not null
+  create index next_schedule on @schedule (next_at, schedule_id)
+    where not is_paused and next_at is not null
 `;
 
 /** The versions of the schema, from 1: what leads from the one before to each. */
