@@ -20,7 +20,7 @@ import type {
   TaskQueue,
 } from "../queue/task_queue.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
-import { prepareClaim } from "../queue_policy/claim_request.ts";
+import { prepareClaim, type PreparedClaim } from "../queue_policy/claim_request.ts";
 import { inEnqueueSpan } from "../queue_policy/enqueue_span.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
@@ -34,7 +34,7 @@ import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_opera
 import type { PostgresAccess } from "./postgres_access.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
-import { claim, nextDueMs } from "./tasks/claim.ts";
+import { claim, type ClaimContext, claimNamed, kindOf, nextDueMs } from "./tasks/claim.ts";
 import { enqueueAll, findEnqueued } from "./tasks/enqueue.ts";
 import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
 import {
@@ -53,8 +53,12 @@ import {
 /** How many calls one statement takes at most, and how many such statements a process has under way. */
 const GROUP = { sizeMax: 500, groupsMax: 2 } as const;
 
+/** How many kinds of claims have groups at the same time: a program has one for each of its workers' orders and types. */
+const KINDS_MAX = 100;
+
 /** A queue on a database. */
 export class PostgresQueue extends PostgresOperator implements TaskQueue {
+  readonly #claims = new Map<string, CallGroup<PreparedClaim, TaskRow[]>>();
   readonly #enqueues: CallGroup<NewEntry, EnqueueResult>;
   readonly #completions: CallGroup<Completion, Task>;
   readonly #renewals: CallGroup<Renewal, Task>;
@@ -160,12 +164,35 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
 
   async claim(request: ClaimRequest): Promise<Task[]> {
     const prepared = prepareClaim(request);
-    const { lanes, testMs: nowMs, budget } = this.access;
-    const rows = await this.access.inOrder((statements) =>
-      claim(prepared, { statements, lanes, nowMs, budget })
-    );
+    const rows = prepared.taskId === null
+      ? await this.#claimsOf(kindOf(prepared)).call(prepared)
+      : await this.access.inOrder((statements) => {
+        return claimNamed(prepared, { ...this.#claimTools, statements });
+      });
     this.access.changed(rows);
     return rows.map(taskOfRow);
+  }
+
+  #claimsOf(kind: string): CallGroup<PreparedClaim, TaskRow[]> {
+    const known = this.#claims.get(kind);
+    if (known !== undefined) return known;
+    if (this.#claims.size >= KINDS_MAX) this.#claims.clear();
+    const group = new CallGroup<PreparedClaim, TaskRow[]>({
+      ...GROUP,
+      run: async (requests) => {
+        const rows = await this.access.inOrder((statements) => {
+          return claim(requests, { ...this.#claimTools, statements });
+        });
+        return rows.map((each) => Promise.resolve(each));
+      },
+    });
+    this.#claims.set(kind, group);
+    return group;
+  }
+
+  get #claimTools(): Omit<ClaimContext, "statements"> {
+    const { lanes, testMs, budget } = this.access;
+    return { lanes, nowMs: testMs, budget };
   }
 
   async renew(

@@ -38,27 +38,27 @@ const KEYS: Readonly<Record<ClaimOrder, { readonly sort: string; readonly key: s
   weighted_random: { sort: "v.draw", key: "v.draw - lane.clock" },
 };
 
-/** Leases the tasks of the CTE `pick`, whose columns are `id` and `place`; a claim of one task by name takes no slot. */
-const LEASE = `held as (
+/**
+ * Leases the tasks of the CTE `pick`, whose columns are `id` and `place`: the first place is for the first of the workers `$1`,
+ * with the first of the durations `$2`, and so on. `$3` is the time of a test. A claim of one task by name takes no slot, `$4`.
+ */
+const LEASE = `moment as materialized (select ${clockOf("$3")} as now),
+  held as (
     update @live v set state = 4, attempts = v.attempts + 1, lease_token = v.lease_token + 1,
-      locked_by = (select worker from request), lease_until = (select now + lease_ms from request),
-      reserved_at = (select case when is_named then null else now end from request),
-      processing_started = (select now from request), updated_at = (select now from request),
+      locked_by = ($1::text[])[pick.place], lease_until = moment.now + ($2::bigint[])[pick.place],
+      reserved_at = case when $4::boolean then null else moment.now end,
+      processing_started = moment.now, updated_at = moment.now,
       progress_percent = null, progress_message = null
-    from pick where v.id = pick.id returning v.*),
+    from pick, moment where v.id = pick.id returning v.*),
   told as (
     insert into @transition (task_id, at, kind, details, duration_ms)
-    select held.id, request.now, 'leased',
-      json_build_object('worker', request.worker, 'attempt', held.attempts)::text,
-      greatest(0, request.now - greatest(t.created_at, held.run_after))
-    from held join @task t using (id), request)
-  ${selectTasks({ live: "join held" })}
-    join pick on pick.id = t.id order by pick.place`;
-
-const REQUEST = `request as materialized (
-    select $1::text as worker, $2::bigint as lease_ms, ${
-  clockOf("$3")
-} as now, $4::boolean as is_named)`;
+    select held.id, held.processing_started, 'leased',
+      json_build_object('worker', held.locked_by, 'attempt', held.attempts)::text,
+      greatest(0, held.processing_started - greatest(t.created_at, held.run_after))
+    from held join @task t using (id))
+  select * from (${
+  selectTasks({ live: "join held" })
+}) as task join pick using (id) order by place`;
 
 /** `$5` are lanes, `$6` is how many at most, `$7` the budget. */
 function claimStatement(order: ClaimOrder): string {
@@ -70,8 +70,7 @@ function claimStatement(order: ClaimOrder): string {
   const turn = `, clocks as (
     update @lane l set clock = l.clock + (select max(key) from pick)
     where l.lane_id = any($5) and exists (select from pick))`;
-  return `with ${REQUEST},
-  lanes as materialized (${lanes}),
+  return `with lanes as materialized (${lanes}),
   heads as materialized (
     select head.* from lanes as lane cross join lateral (
       select v.id, v.weight, ${key} as key from @live v
@@ -97,10 +96,9 @@ const CLAIM_SQL = {
   nextDue: `select run_after from @live where state = 2 and run_after > ${clockOf("$1")}
     order by run_after limit 1`,
   /** `$5` is the task's id. */
-  named: `with ${REQUEST},
-  pick as materialized (
-    select id, 1 as place from @live where id = $5
-      and (state = 1 or state = 2 and run_after <= (select now from request)) for update),
+  named: `with pick as materialized (
+      select id, 1 as place from @live where id = $5
+        and (state = 1 or state = 2 and run_after <= ${clockOf("$3")}) for update),
   ${LEASE}`,
   inOrder: {
     fifo: claimStatement("fifo"),
@@ -110,24 +108,74 @@ const CLAIM_SQL = {
   } satisfies Record<ClaimOrder, string>,
 } as const;
 
-/** Leases up to `request.limit` due tasks in its order, fewer when they are large; their rows. */
-export async function claim(request: PreparedClaim, context: ClaimContext): Promise<TaskRow[]> {
+/** A leased task, and which of the places that were asked for it got. */
+type PlacedRow = TaskRow & { readonly place: number };
+
+/** Leases one task by its name, if it is due. */
+export async function claimNamed(
+  { workerId, leaseDurationMs, taskId }: PreparedClaim,
+  { statements, nowMs }: ClaimContext,
+): Promise<TaskRow[]> {
+  const parameters = [[workerId], [leaseDurationMs], nowMs, true, taskId];
+  return taskRows(await statements.query(CLAIM_SQL.named, parameters));
+}
+
+/**
+ * Leases up to `limit` due tasks for each of these requests, which ask for the same tasks in the same order (see `kindOf`):
+ * fewer when they are large. Who asked first is served first.
+ */
+export async function claim(
+  requests: readonly PreparedClaim[],
+  context: ClaimContext,
+): Promise<TaskRow[][]> {
   const { statements, lanes, nowMs } = context;
-  if (request.taskId !== null) {
-    const parameters = [request.workerId, request.leaseDurationMs, nowMs, true, request.taskId];
-    return taskRows(await statements.query(CLAIM_SQL.named, parameters));
-  }
+  const [first] = requests as [PreparedClaim];
   if (lanes.isEmpty) await lanes.refresh(statements);
   for (;;) {
-    const known = eligible(request, lanes.known());
+    const known = eligible(first, lanes.known());
     const [promoted, rows, added] = await Promise.all([
       statements.query(CLAIM_SQL.promote, [nowMs]),
-      known.length > 0 ? claimFrom(known, request, context) : [],
+      known.length > 0 ? claimFrom(known, requests, context) : [],
       lanes.refresh(statements),
     ]);
-    const isAll = promoted.length < PROMOTE_MAX && eligible(request, added).length === 0;
-    if (rows.length > 0 || isAll) return rows;
+    const isAll = promoted.length < PROMOTE_MAX && eligible(first, added).length === 0;
+    if (rows.length > 0 || isAll) return shared(rows, requests);
   }
+}
+
+/** Requests of one kind can be served by one statement. */
+export function kindOf({ types, capabilities, order }: PreparedClaim): string {
+  return JSON.stringify([order, types, [...capabilities]]);
+}
+
+async function claimFrom(
+  lanes: readonly Lane[],
+  requests: readonly PreparedClaim[],
+  { statements, nowMs, budget }: ClaimContext,
+): Promise<PlacedRow[]> {
+  const { order } = requests[0]!;
+  const slots = requests.flatMap((request) => Array<PreparedClaim>(request.limit).fill(request));
+  const parameters = [
+    slots.map(({ workerId }) => workerId),
+    slots.map(({ leaseDurationMs }) => leaseDurationMs),
+    nowMs,
+    false,
+    lanes.map(({ id }) => id),
+    slots.length,
+    budget,
+  ];
+  const rows = taskRows(await statements.query(CLAIM_SQL.inOrder[order], parameters));
+  return rows as PlacedRow[];
+}
+
+/** To each request the rows of its places. */
+function shared(rows: readonly PlacedRow[], requests: readonly PreparedClaim[]): TaskRow[][] {
+  let end = 0;
+  return requests.map(({ limit }) => {
+    const begin = end;
+    end += limit;
+    return rows.filter(({ place }) => place > begin && place <= end);
+  });
 }
 
 /** When the first scheduled task becomes due, in milliseconds; `undefined` without any. */
@@ -137,16 +185,6 @@ export async function nextDueMs(
 ): Promise<number | undefined> {
   const [first] = await statements.query(CLAIM_SQL.nextDue, [nowMs]);
   return first && Number(first.run_after);
-}
-
-async function claimFrom(
-  lanes: readonly Lane[],
-  { workerId, leaseDurationMs, order, limit }: PreparedClaim,
-  { statements, nowMs, budget }: ClaimContext,
-): Promise<TaskRow[]> {
-  const ids = lanes.map(({ id }) => id);
-  const parameters = [workerId, leaseDurationMs, nowMs, false, ids, limit, budget];
-  return taskRows(await statements.query(CLAIM_SQL.inOrder[order], parameters));
 }
 
 /** The lanes that the worker may take from. */
