@@ -54,7 +54,7 @@ import { isName, partQuery, queryOf, scheduleBody } from "./request.ts";
 
 const tasks: Decode<Task[]> = field("tasks", list(task));
 
-/** The operator's half of `RemoteQueue`. */
+/** The operator's half of `HttpQueue`. */
 export class RemoteOperator implements QueueOperator {
   protected readonly connection: Connection;
   protected readonly feed: ChangeFeed;

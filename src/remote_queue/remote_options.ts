@@ -18,7 +18,7 @@ export interface RemoteQueueOptions {
    * 5,000.
    */
   readonly resendForMs?: number;
-  /** Asks in place of the global `fetch`. */
+  /** Sends the requests; default the global `fetch`. */
   readonly fetch?: (request: Request) => Promise<Response>;
   /** Time and the pauses between requests; default the system's. */
   readonly clock?: Clock;

@@ -6,7 +6,8 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { createApp } from "../../server/app.ts";
 import type { QueueOptions } from "../../src/compose/open_queue.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
-import { RemoteQueue } from "../../src/remote_queue/remote_queue.ts";
+import { openRemoteQueue } from "../../src/remote_queue/open_remote_queue.ts";
+import type { RemoteQueue } from "../../src/remote_queue/remote_queue.ts";
 import type { RemoteQueueOptions } from "../../src/remote_queue/remote_options.ts";
 import { MemoryLogStore } from "../../src/worker/memory_log_store.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
@@ -54,7 +55,7 @@ export async function withRemote(
       ? Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch)
       : undefined;
     const reported: unknown[] = [];
-    const remote = new RemoteQueue({
+    const remote = openRemoteQueue({
       url: `http://127.0.0.1:${server?.addr.port ?? 1}`,
       fetch: server === undefined ? async (request) => await app.fetch(request) : undefined,
       onBackgroundError: (error) => reported.push(error),

@@ -6,7 +6,8 @@ import { createApp } from "../../server/app.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
-import { RemoteQueue } from "../../src/remote_queue/remote_queue.ts";
+import { openRemoteQueue } from "../../src/remote_queue/open_remote_queue.ts";
+import type { RemoteQueue } from "../../src/remote_queue/remote_queue.ts";
 import type { RemoteQueueOptions } from "../../src/remote_queue/remote_options.ts";
 import { type Handler, HandlerRegistry } from "../../src/worker/handler_registry.ts";
 import { MemoryLogStore } from "../../src/worker/memory_log_store.ts";
@@ -64,7 +65,7 @@ async function withScene(
   const queue = await openQueue({ memory: true });
   const host = new Host(queue);
   host.start();
-  const remote = new RemoteQueue({ url: host.url, onBackgroundError: () => {}, ...options });
+  const remote = openRemoteQueue({ url: host.url, onBackgroundError: () => {}, ...options });
   const events: WorkerEvent[] = [];
   const worker = new Worker({
     queue: remote,
