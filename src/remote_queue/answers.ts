@@ -4,6 +4,7 @@
 import { CLAIM_ORDERS } from "../domain/claim_order.ts";
 import type { RetryPolicy } from "../domain/backoff.ts";
 import { RUN_STATUSES, taskStatusOf } from "../domain/run.ts";
+import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { type Task, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
 import {
@@ -268,4 +269,24 @@ export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
     runMs: durations,
   }),
   workers: object<QueueMetrics["workers"]>({ active: number, limbo: number, stale: number }),
+});
+
+/** What a checkpoint did. */
+export const checkpointReport: Decode<CheckpointReport> = object<CheckpointReport>({
+  sequence: number,
+  snapshotBytes: number,
+  removedSegments: number,
+});
+
+/** The files and the memory in numbers. */
+export const storageStats: Decode<StorageStats> = object<StorageStats>({
+  location: text,
+  sequence: number,
+  journalBytes: number,
+  snapshotBytes: number,
+  memoryUsedBytes: number,
+  memoryMaxBytes: number,
+  tornTails: number,
+  commits: number,
+  syncs: number,
 });

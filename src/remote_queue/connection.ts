@@ -68,7 +68,7 @@ export class Connection {
     } catch (thrown) {
       if (!(thrown instanceof ForeignAnswer)) throw thrown;
       const reason = `the server does not answer as Holdfast does: ${thrown.message}`;
-      throw new StorageError("ask", this.url, reason, { cause: thrown });
+      throw new StorageError("understand", this.url, reason, { cause: thrown });
     } finally {
       this.#asked.delete(answered);
     }

@@ -9,6 +9,7 @@ import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../
 import type { Clock } from "../domain/clock.ts";
 import { exitCodeOf, QueueError } from "../domain/errors.ts";
 import { canonicalJson, toJsonText } from "../domain/json.ts";
+import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import {
   type Lease,
@@ -35,7 +36,7 @@ import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
 import type { LogStore } from "../worker/log_store.ts";
 import { type Decode, field, flag, instant, list, nullable, number } from "./answer.ts";
-import { parent, stats, task } from "./answers.ts";
+import { checkpointReport, parent, stats, storageStats, task } from "./answers.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { Connection } from "./connection.ts";
 import { LeaseBook } from "./lease_book.ts";
@@ -239,6 +240,17 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
 
   async stats(): Promise<QueueStats> {
     return await this.read("queue/stats", stats);
+  }
+
+  async checkpoint(): Promise<CheckpointReport> {
+    return await this.connection.ask(
+      { method: "POST", path: "queue/checkpoint", body: {} },
+      checkpointReport,
+    );
+  }
+
+  async storage(): Promise<StorageStats | null> {
+    return await this.read("queue/stats", field("storage", nullable(storageStats)));
   }
 
   watch(listener: (changes: TaskChanges) => void): () => void {

@@ -68,7 +68,7 @@ export function errorOf({ url, status, body, retryAfterMs }: Refusal): Error {
     const reason = `${detail}, and not as Holdfast does: is the address right?`;
     return PASSING.includes(status)
       ? new NoAnswerError(url, detail, { retryAfterMs })
-      : new StorageError("ask", url, reason);
+      : new StorageError("understand", url, reason);
   }
   const rule = Object.hasOwn(QUEUE_ERRORS, code) ? QUEUE_ERRORS[code] : undefined;
   if (rule !== undefined) return new QueueError(rule, detail);
@@ -81,6 +81,10 @@ export function errorOf({ url, status, body, retryAfterMs }: Refusal): Error {
       return new RangeError(detail);
     case "QUEUE_FULL":
       return fullError(url, body, detail);
+    case "UNAUTHORIZED":
+      return new StorageError("log in to", url, detail);
+    case "FORBIDDEN":
+      return new StorageError("act on", url, detail);
     default:
       return PASSING.includes(status)
         ? new NoAnswerError(url, detail, { retryAfterMs })
