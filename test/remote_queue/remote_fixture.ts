@@ -28,17 +28,30 @@ export interface RemoteWorld {
   readonly reported: unknown[];
 }
 
+/** Passes a request on by `send`, or not, and its answer, or another. */
+export type Network = (
+  request: Request,
+  send: (request: Request) => Promise<Response>,
+) => Promise<Response>;
+
+/** What `fetch` throws when a connection breaks. */
+export function broken(): TypeError {
+  return new TypeError("error sending request", { cause: new Error("connection reset") });
+}
+
 /** How a world is made. */
 export interface WorldOptions extends QueueOptions {
   /** Whether requests go over a socket on 127.0.0.1; default false. */
   readonly isSocket?: boolean;
+  /** What lies between the two; default nothing. */
+  readonly network?: Network;
   /** Options of the remote queue. */
   readonly remote?: Partial<RemoteQueueOptions>;
 }
 
 /** Runs `test` with a remote queue; closes everything afterwards. */
 export async function withRemote(
-  { isSocket = false, remote: remoteOptions, ...options }: WorldOptions,
+  { isSocket = false, network, remote: remoteOptions, ...options }: WorldOptions,
   test: (world: RemoteWorld) => Promise<void>,
 ): Promise<void> {
   await withMemoryQueue(options, async (queue, clock) => {
@@ -54,10 +67,12 @@ export async function withRemote(
     const server = isSocket
       ? Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch)
       : undefined;
+    const send = async (request: Request): Promise<Response> =>
+      server === undefined ? await app.fetch(request) : await fetch(request);
     const reported: unknown[] = [];
     const remote = openRemoteQueue({
       url: `http://127.0.0.1:${server?.addr.port ?? 1}`,
-      fetch: server === undefined ? async (request) => await app.fetch(request) : undefined,
+      fetch: network === undefined ? send : (request) => network(request, send),
       onBackgroundError: (error) => reported.push(error),
       ...remoteOptions,
     });
