@@ -59,7 +59,9 @@ export function addWorkerCommand(program: Program, app: App): void {
   const { leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
   const command = program.command("worker")
     .description(
-      `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
+      `execute tasks, of files or with --url of a server's queue, until interrupted; handlers then have ${
+        GRACE_MS / 1000
+      } s to finish`,
     )
     .option("--handlers <file>", HANDLERS_HELP)
     .option("--modules <file>", MODULES_HELP)

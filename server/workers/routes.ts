@@ -32,8 +32,11 @@ import {
   RenewBody,
 } from "./schemas.ts";
 
-/** A task that is scheduled becomes due without anything changing; waiting claims look for one this often. */
+/** A task that is scheduled becomes due without anything changing; waiting claims look when it does, and at least this often. */
 const CLAIM_POLL_MS = 1000;
+
+/** Not more often than this, where clocks differ, in milliseconds. */
+const CLAIM_POLL_MIN_MS = 10;
 
 const claim = createRoute({
   ...requires("operate"),
@@ -204,11 +207,21 @@ async function claimTasks(
   const claim = (): Promise<Task[]> => asInput(() => queue.claim(claimOf(body)));
   const { signal } = request;
   const look = (): Promise<Task[]> => signal.aborted ? Promise.resolve([]) : claim();
-  const waiting = { ...services, waitMs: body.wait_ms ?? 0, request, pollMs: CLAIM_POLL_MS };
+  const lookAgainMs = (): Promise<number> => untilNextDue(services.options);
+  const waiting = { ...services, waitMs: body.wait_ms ?? 0, request, lookAgainMs };
   const tasks = await waitUntil(look, (claimed) => claimed.length > 0, waiting);
   if (!signal.aborted) return tasks;
   await Promise.all(tasks.map((task) => queue.release(task)));
   return [];
+}
+
+/** How long until the next task becomes due, or it is time to look anyway. */
+async function untilNextDue(
+  { queue, clock }: AppServices["options"],
+): Promise<number> {
+  const dueAt = await queue.nextDueAt();
+  const dueMs = dueAt === null ? Infinity : dueAt.getTime() - clock.nowMs();
+  return Math.min(CLAIM_POLL_MS, Math.max(CLAIM_POLL_MIN_MS, dueMs));
 }
 
 function claimOf(body: z.infer<typeof ClaimBody>): ClaimRequest {

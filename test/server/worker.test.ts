@@ -186,6 +186,20 @@ Deno.test("a waiting claim finds a task that becomes due, and answers with none 
   await queue.close();
 });
 
+Deno.test("a waiting claim takes a scheduled task at the instant at which it becomes due", async () => {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock });
+  const app = createApp({ queue, clock });
+  await queue.enqueue({ type: "t", runAfter: new Date(clock.nowMs() + 1250) });
+  const waiting = post(app, "/api/worker/claim", { ...WORKER, wait_ms: 60_000 });
+  await settle();
+  await clock.advance(1250);
+  await until(async () => (await queue.get(1))?.status === "leased", "the claim", 5000);
+  assertEquals((await read(await waiting, 200, ClaimSchema)).tasks[0]!.id, 1);
+  assertEquals((await queue.get(1))!.processingStarted!.getTime(), clock.nowMs());
+  await queue.close();
+});
+
 Deno.test("a claim that nobody waits for any more takes nothing, although a task is due", async () => {
   const clock = new FakeClock();
   const queue = await openQueue({ memory: true, clock });
