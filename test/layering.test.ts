@@ -99,6 +99,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "server/logs": RESOURCE,
   "server/modules": RESOURCE,
   "server/operations": RESOURCE,
+  "server/records": [...RESOURCE, "server/schedules"],
   "server/runs": RESOURCE,
   "server/schedules": RESOURCE,
   "server/tasks": RESOURCE,

@@ -57,7 +57,8 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
   };
 }
 
-function policyJson(
+/** A retry policy with every part. */
+export function policyJson(
   { initialDelayMs, multiplier, maxDelayMs }: RetryPolicy,
 ): NonNullable<z.infer<typeof TaskSchema>["retry_policy"]> {
   return { initial_delay_ms: initialDelayMs, multiplier, max_delay_ms: maxDelayMs };

@@ -45,7 +45,8 @@ import {
 
 const status: Decode<TaskStatus> = oneOf(TASK_STATUSES);
 
-const retryPolicy: Decode<RetryPolicy> = object<RetryPolicy>({
+/** A retry policy with every part. */
+export const retryPolicy: Decode<RetryPolicy> = object<RetryPolicy>({
   initialDelayMs: number,
   multiplier: number,
   maxDelayMs: number,
@@ -178,10 +179,11 @@ export const explanation: Decode<Explanation> = object<Explanation>({
   data: pairs,
 });
 
-const webhook: Decode<Webhook> = (value) => {
+/** A webhook. */
+export function webhook(value: unknown): Webhook {
   const { url, events } = pairs(value);
   return { url: text(url), events: list(oneOf(WEBHOOK_EVENTS))(events) };
-};
+}
 
 /** A schedule. */
 export const schedule: Decode<Schedule> = object<Schedule>({

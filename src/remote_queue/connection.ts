@@ -66,11 +66,19 @@ export class Connection {
     try {
       return decode(await answered);
     } catch (thrown) {
-      if (!(thrown instanceof ForeignAnswer)) throw thrown;
-      const reason = `the server does not answer as Holdfast does: ${thrown.message}`;
-      throw new StorageError("understand", this.url, reason, { cause: thrown });
+      throw thrown instanceof ForeignAnswer ? this.#foreign(thrown) : thrown;
     } finally {
       this.#asked.delete(answered);
+    }
+  }
+
+  /** What `read` makes of the lines of an answer that may be large. @throws as `ask`. */
+  async readLines<T>(path: string, read: (lines: AsyncIterable<string>) => Promise<T>): Promise<T> {
+    try {
+      return await read(linesOf(await this.open(path, this.closing)));
+    } catch (thrown) {
+      if (thrown instanceof ForeignAnswer) throw this.#foreign(thrown);
+      throw thrown instanceof TypeError ? noAnswerOf(this.url, thrown, 0) : thrown;
     }
   }
 
@@ -143,6 +151,11 @@ export class Connection {
     throw this.#refusalOf(response, body);
   }
 
+  #foreign(cause: ForeignAnswer): StorageError {
+    const reason = `the server does not answer as Holdfast does: ${cause.message}`;
+    return new StorageError("understand", this.url, reason, { cause });
+  }
+
   #refusalOf({ status, headers }: Response, body: string): Error {
     const retryAfterMs = Number(headers.get("Retry-After") ?? 0) * 1000 || 0;
     return errorOf({ url: this.url, status, body: jsonOf(body), retryAfterMs });
@@ -170,4 +183,15 @@ function jsonOf(body: string): unknown {
     if (thrown instanceof SyntaxError) return undefined;
     throw thrown;
   }
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const part of body) {
+    const lines = (rest + decoder.decode(part, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }

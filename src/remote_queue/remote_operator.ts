@@ -1,8 +1,8 @@
 /**
  * RemoteOperator: the operator's half of a queue behind a server.
  */
-import { checkTaskId } from "../domain/check.ts";
-import type { Task } from "../domain/task.ts";
+import { checkOneOf, checkTaskId } from "../domain/check.ts";
+import { type Task, TASK_STATUSES } from "../domain/task.ts";
 import type {
   Explanation,
   MetricsRequest,
@@ -49,6 +49,7 @@ import {
 } from "./answers.ts";
 import type { ChangeFeed } from "./change_feed.ts";
 import type { Connection, Question } from "./connection.ts";
+import { importBody, imported, readRecords } from "./records.ts";
 import { errorCodeOf, errorOf, unless } from "./refusal.ts";
 import { isName, partQuery, queryOf, scheduleBody } from "./request.ts";
 
@@ -185,19 +186,26 @@ export class RemoteOperator implements QueueOperator {
     return await this.connection.ask({ method: "POST", path: "queue/prune", body }, pruned);
   }
 
-  exportRecords(_request?: RecordRequest): Promise<TaskRecord[]> {
-    return Promise.reject(notByHttp("export tasks"));
+  async exportRecords({ statuses }: RecordRequest = {}): Promise<TaskRecord[]> {
+    const wanted = (statuses ?? TASK_STATUSES).map((status) =>
+      checkOneOf(status, TASK_STATUSES, { doing: "export status" })
+    );
+    this.connection.checkOpen();
+    if (wanted.length === 0) return [];
+    const path = `queue/records${queryOf({ statuses: wanted.join(",") })}`;
+    return [...(await this.connection.readLines(path, readRecords)).tasks];
   }
 
-  exportAll(): Promise<QueueRecords> {
-    return Promise.reject(notByHttp("export the queue"));
+  async exportAll(): Promise<QueueRecords> {
+    return await this.connection.readLines("queue/records", readRecords);
   }
 
-  importRecords(
-    _records: readonly TaskRecord[],
-    _options?: RecordImportRequest,
+  async importRecords(
+    records: readonly TaskRecord[],
+    options: RecordImportRequest = {},
   ): Promise<RecordImport> {
-    return Promise.reject(notByHttp("import tasks"));
+    const body = importBody(records, options);
+    return await this.connection.ask({ method: "POST", path: "queue/records", body }, imported);
   }
 
   /** Asks what can be asked again. */
@@ -224,10 +232,4 @@ export class RemoteOperator implements QueueOperator {
 
 function pathOfSchedule(id: string): string {
   return `schedules/${encodeURIComponent(id)}`;
-}
-
-function notByHttp(what: string): TypeError {
-  return new TypeError(
-    `Cannot ${what} through a server: that needs the queue itself, on its own machine`,
-  );
 }

@@ -6,7 +6,7 @@ import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts"
 import type { TaskQueue } from "../queue/task_queue.ts";
 import type { LogStore } from "../worker/log_store.ts";
 
-/** A queue behind a server: every method of the port but those that carry records, which reject with a `TypeError`. */
+/** A queue behind a server. A batch or an import is as large as the server takes a body (`bodyMaxBytes`). */
 export interface RemoteQueue extends TaskQueue {
   /** The logs of its tasks: for a worker's `logs`. A task can be added to that was leased here, until it is leased again. */
   readonly logs: LogStore;

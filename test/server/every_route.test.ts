@@ -122,6 +122,8 @@ const SCENES: Readonly<
       queue.heartbeat({ workerId: "w", types: ["email"], capabilities: {}, concurrency: 1 }),
   },
   retireWorker: { 204: nothing },
+  exportRecords: { 200: failed },
+  importRecords: { 200: nothing },
   rescueTasks: { 200: leased },
   fireSchedules: { 200: scheduled("email") },
   measureQueue: { 200: completed },
