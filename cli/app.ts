@@ -11,10 +11,10 @@ import {
   type QueueSettings,
   StorageError,
 } from "../src/mod.ts";
-import { type Desk, LocalDesk } from "./queue_access.ts";
+import { type Desk, localDesk } from "./queue_access.ts";
 import { OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
-import { RemoteDesk, type RemoteOptions } from "./remote_access.ts";
+import { remoteDesk, type RemoteOptions, withRemoteQueue } from "./remote_access.ts";
 import { shellWord } from "./shell_quoting.ts";
 import { chooseStyle, statusStyle, type Style } from "./style.ts";
 import { tableOf } from "./table.ts";
@@ -122,7 +122,7 @@ export async function withDeskToRead<T>(
   session: Session,
   work: (desk: Desk) => Promise<T>,
 ): Promise<T> {
-  if (session.server !== null) return await work(new RemoteDesk(session.server));
+  if (session.server !== null) return await atRemoteDesk(session.server, work);
   return await withQueueToRead(session, (queue) => atLocalDesk(session, queue, work));
 }
 
@@ -136,9 +136,13 @@ export async function withDesk<T>(
   work: (desk: Desk) => Promise<T>,
   { mayMake = false }: { readonly mayMake?: boolean } = {},
 ): Promise<T> {
-  if (session.server !== null) return await work(new RemoteDesk(session.server));
+  if (session.server !== null) return await atRemoteDesk(session.server, work);
   const open = mayMake ? withQueue : withExistingQueue;
   return await open(session, (queue) => atLocalDesk(session, queue, work));
+}
+
+function atRemoteDesk<T>(server: RemoteOptions, work: (desk: Desk) => Promise<T>): Promise<T> {
+  return withRemoteQueue(server, (queue) => work(remoteDesk(queue)));
 }
 
 async function atLocalDesk<T>(
@@ -148,7 +152,7 @@ async function atLocalDesk<T>(
 ): Promise<T> {
   const logs = openLogStore(session.dbPath);
   try {
-    return await work(new LocalDesk(queue, logs));
+    return await work(localDesk(queue, logs));
   } finally {
     logs.close();
   }

@@ -77,7 +77,7 @@ export const DOCUMENTS = Object.freeze({
   Task: TaskSchema,
   TaskList: z.object({
     tasks: z.array(TaskSchema),
-    total: count.nullable(),
+    total: count,
     next_cursor: z.string().nullable(),
   }),
   TaskHistory: z.object({

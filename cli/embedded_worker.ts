@@ -2,20 +2,26 @@
  * A worker inside a command: its handlers, its log store, and its end.
  */
 import {
+  type Clock,
   type EmbeddedQueue,
   HandlerRegistry,
   loadHandlers,
   loadModules,
   type LogStore,
+  messageOf,
   openLogStore,
   type QueueSettings,
+  type RemoteQueue,
+  type TaskQueue,
+  withoutRepeats,
   Worker,
   type WorkerEvent,
   type WorkerOptions,
 } from "../src/mod.ts";
-import { type Session, withQueue } from "./app.ts";
+import { type Session, withQueue, writeNote } from "./app.ts";
 import { checkedInput, RestartNeededError } from "./exit.ts";
 import { survivingStrays, withoutExits } from "./handler_exits.ts";
+import { isAway, withRemoteQueue } from "./remote_access.ts";
 import { withOutputOnStandardError } from "./handler_output.ts";
 
 /** What `--handlers` takes. */
@@ -82,6 +88,16 @@ export async function withWorker<T>(
   );
 }
 
+/** Where a worker works. */
+export interface Workplace {
+  readonly queue: TaskQueue;
+  readonly logs: LogStore;
+  /** The queue's time, where that is not this machine's. */
+  readonly clock?: Clock;
+  /** How long the queue may give no answer before the worker ends, in milliseconds; default as for any service. */
+  readonly unreadableMaxMs?: number;
+}
+
 /** How to open a queue and its logs. */
 export interface QueueAndLogs extends QueueSettings {
   /** What one log may take. */
@@ -102,4 +118,34 @@ export function withQueueAndLogs<T>(
       logs.close();
     }
   }, settings);
+}
+
+/** Does `work` with the queue behind the server that was named, or with the session's own. */
+export function withWorkplace<T>(
+  session: Session,
+  work: (place: Workplace) => Promise<T>,
+  room: QueueAndLogs,
+): Promise<T> {
+  const { server } = session;
+  if (server === null) {
+    return withQueueAndLogs(session, (queue, logs) => work({ queue, logs }), room);
+  }
+  const tell = withoutRepeats((text) => writeNote(session, text));
+  const onBackgroundError = (error: unknown): void => tell(messageOf(error));
+  return withRemoteQueue(server, async (queue) => {
+    await checkAccess(queue, tell);
+    const { logs, clock } = queue;
+    return await work({ queue, logs, clock, unreadableMaxMs: Infinity });
+  }, { onBackgroundError });
+}
+
+/** A token that cannot be worked with ends the worker at once; a server that is away does not. */
+async function checkAccess(queue: RemoteQueue, tell: (text: string) => void): Promise<void> {
+  try {
+    await queue.nextDueAt();
+    await queue.retireWorker(`check-${crypto.randomUUID()}`); // needs what claims need, and changes nothing
+  } catch (thrown) {
+    if (!isAway(thrown)) throw thrown;
+    tell(`${messageOf(thrown)}; the worker waits for it`);
+  }
 }

@@ -24,6 +24,8 @@ export interface Service {
   readonly signal: AbortSignal;
   /** Aborts when only a new process helps; its reason is what the service then ends with. Default never. */
   readonly broken?: AbortSignal;
+  /** How long the queue may give no answer, in milliseconds; default 30,000. */
+  readonly unreadableMaxMs?: number;
   /** Default the system's. */
   readonly clock?: Clock;
 }
@@ -35,12 +37,15 @@ export interface Service {
  * @throws StorageError in doubt, OpenError when it cannot be read, or the reason of `broken`, once `work` has ended.
  */
 export async function whileSound<T>(
-  { queue, signal, broken = NEVER, clock = systemClock }: Service,
+  { queue, signal, broken = NEVER, unreadableMaxMs = UNREADABLE_MAX_MS, clock = systemClock }:
+    Service,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const ending = new AbortController();
   const over = AbortSignal.any([signal, ending.signal, broken]);
-  const doubt = firstDoubt(queue, over, clock).finally(() => ending.abort());
+  const doubt = firstDoubt({ queue, signal: over, unreadableMaxMs, clock }).finally(() =>
+    ending.abort()
+  );
   try {
     return await work(over);
   } finally {
@@ -54,9 +59,7 @@ export async function whileSound<T>(
 const NEVER = new AbortController().signal;
 
 async function firstDoubt(
-  queue: TaskQueue,
-  over: AbortSignal,
-  clock: Clock,
+  { queue, signal: over, unreadableMaxMs, clock }: Required<Omit<Service, "broken">>,
 ): Promise<Error | undefined> {
   for (let readAtMs = clock.nowMs(); !over.aborted;) {
     try {
@@ -64,7 +67,7 @@ async function firstDoubt(
       readAtMs = clock.nowMs();
     } catch (error) {
       if (error instanceof StorageError && error.isInDoubt) return error;
-      if (clock.nowMs() - readAtMs >= UNREADABLE_MAX_MS) return unreadable(error);
+      if (clock.nowMs() - readAtMs >= unreadableMaxMs) return unreadable(error);
     }
     await sleep(clock, LOOK_INTERVAL_MS, over);
   }

@@ -1,8 +1,9 @@
 /**
- * The desk: what commands that ask and tell need of a queue, in documents as `--json` writes them. One is a queue's files,
- * the other one a server.
+ * The desk: what commands that ask and tell need of a queue, be it files or behind a server, in documents as `--json` writes
+ * them.
  */
 import {
+  type CheckpointReport,
   type EmbeddedQueue,
   type LogLine,
   type LogPage,
@@ -12,6 +13,7 @@ import {
   type PartRequest,
   type PruneRequest,
   QueueError,
+  type StorageStats,
   type Task,
   type TaskQueue,
 } from "../src/mod.ts";
@@ -48,8 +50,8 @@ export interface ScheduleQuery {
   readonly cursor?: string;
 }
 
-/** Where a log is read on: a byte for files, a cursor for servers; `null` is the beginning. */
-export type LogPosition = number | string | null;
+/** Where a log is read on: an offset of its store; `null` is the beginning. */
+export type LogPosition = number | null;
 
 /** Lines of a log, and where the next ones begin. */
 export interface LogPart {
@@ -57,68 +59,49 @@ export interface LogPart {
   readonly next: LogPosition;
 }
 
-/** A queue, wherever it is. Methods that take a reference throw NotFoundError when it names no task. */
-export interface Desk {
-  /** Stores a task; on disk when it resolves. */
-  enqueue(task: NewTask): Promise<DocumentOf<"Enqueued">>;
-  /** Stores all of these tasks, or none; on disk when it resolves. */
-  enqueueBatch(tasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">>;
-  /** The task that a task id, or a run id, names. */
-  find(reference: string): Promise<TaskDocument>;
-  /** A page of tasks, newest first, where the next one begins, and how many there are in all when that is known. */
-  list(query: ListQuery): Promise<DocumentOf<"TaskList">>;
-  cancel(reference: string): Promise<DocumentOf<"Cancelled">>;
-  retry(reference: string): Promise<DocumentOf<"Retried">>;
-  explain(reference: string): Promise<DocumentOf<"Explanation">>;
-  transitions(reference: string, query?: TransitionQuery): Promise<DocumentOf<"TransitionList">>;
-  workers(): Promise<DocumentOf<"WorkerList">>;
-  stats(): Promise<DocumentOf<"Stats">>;
-  health(): Promise<DocumentOf<"Health">>;
-  prune(request: PruneRequest): Promise<DocumentOf<"Pruned">>;
-  checkpoint(): Promise<DocumentOf<"Checkpointed">>;
-  schedules(query: ScheduleQuery): Promise<DocumentOf<"ScheduleList">>;
-  /** Adds a schedule, or replaces another one with its id. */
-  addSchedule(schedule: NewSchedule, replace: boolean): Promise<DocumentOf<"ScheduleAdded">>;
-  /** @throws NotFoundError */
-  removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">>;
-  /** @throws NotFoundError */
-  pauseSchedule(id: string, paused: boolean): Promise<DocumentOf<"Schedule">>;
-  /** A page of the log of a task from a position on; there are more unless `next` is the same. */
-  readLog(task: TaskDocument, from: LogPosition): Promise<LogPart>;
-  /** Calls `listener` when the task may have changed, or never: look now and then as well. Returns the way to stop. */
-  watch(taskId: number, listener: () => void): () => void;
-  /** How often to look whether something is new, in milliseconds. */
+/** What belongs to a desk's queue and is not in the port. */
+export interface DeskTools {
+  /** What handlers said. */
+  readonly logs: LogStore;
+  /** What the queue keeps in files and in memory; `null` when it keeps no files. */
+  readonly storage: () => Promise<StorageStats | null>;
+  /** Folds the journal into the snapshot. */
+  readonly checkpoint: () => Promise<CheckpointReport>;
+  /** How often to look for another process's log lines. */
   readonly lookIntervalMs: number;
 }
 
-/** Another process's log lines are looked for this often. */
-const LOOK_INTERVAL_MS = 200;
+/** A queue, wherever it is. Methods that take a reference throw NotFoundError when it names no task. */
+export class Desk {
+  /** How often to look whether something is new, in milliseconds. */
+  readonly lookIntervalMs: number;
+  readonly #queue: TaskQueue;
+  readonly #tools: DeskTools;
 
-/** A queue that is open in this process. */
-export class LocalDesk implements Desk {
-  readonly lookIntervalMs = LOOK_INTERVAL_MS;
-  readonly #queue: EmbeddedQueue;
-  readonly #logs: LogStore;
-
-  constructor(queue: EmbeddedQueue, logs: LogStore) {
+  constructor(queue: TaskQueue, tools: DeskTools) {
     this.#queue = queue;
-    this.#logs = logs;
+    this.#tools = tools;
+    this.lookIntervalMs = tools.lookIntervalMs;
   }
 
+  /** Stores a task; on disk when it resolves. */
   async enqueue(newTask: NewTask): Promise<DocumentOf<"Enqueued">> {
     const { task, created } = await this.#queue.enqueue(newTask);
     return { created, task: taskJson(task) };
   }
 
+  /** Stores all of these tasks, or none; on disk when it resolves. */
   async enqueueBatch(newTasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">> {
     const results = await this.#queue.enqueueBatch(newTasks);
     return batchDocument(results.map(({ task, created }) => ({ ...taskJson(task), created })));
   }
 
+  /** The task that a task id, or a run id, names. */
   async find(reference: string): Promise<TaskDocument> {
     return taskJson(await findTask(this.#queue, reference));
   }
 
+  /** A page of tasks, newest first, where the next one begins, and how many there are in all when that is known. */
   async list({ cursor, limit, ...filter }: ListQuery): Promise<DocumentOf<"TaskList">> {
     const [tasks, total] = await Promise.all([
       this.#queue.list({ ...filter, limit, beforeId: cursor }),
@@ -162,7 +145,7 @@ export class LocalDesk implements Desk {
   }
 
   async stats(): Promise<DocumentOf<"Stats">> {
-    return statsJson(await this.#queue.stats(), this.#queue.storageStats());
+    return statsJson(await this.#queue.stats(), await this.#tools.storage());
   }
 
   async health(): Promise<DocumentOf<"Health">> {
@@ -176,7 +159,7 @@ export class LocalDesk implements Desk {
   }
 
   async checkpoint(): Promise<DocumentOf<"Checkpointed">> {
-    const { sequence, snapshotBytes, removedSegments } = await this.#queue.checkpoint();
+    const { sequence, snapshotBytes, removedSegments } = await this.#tools.checkpoint();
     return { sequence, snapshot_bytes: snapshotBytes, removed_segments: removedSegments };
   }
 
@@ -188,6 +171,7 @@ export class LocalDesk implements Desk {
     return { schedules: schedules.map(scheduleJson), next_cursor };
   }
 
+  /** Adds a schedule, or replaces another one with its id. */
   async addSchedule(
     wanted: NewSchedule,
     replace: boolean,
@@ -198,12 +182,14 @@ export class LocalDesk implements Desk {
     return { created, schedule: scheduleJson(schedule) };
   }
 
+  /** @throws NotFoundError */
   async removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">> {
     const removed = await checkedInput(() => this.#queue.removeSchedule(id));
     if (!removed) throw noSuchSchedule(id);
     return { removed };
   }
 
+  /** @throws NotFoundError */
   async pauseSchedule(id: string, paused: boolean): Promise<DocumentOf<"Schedule">> {
     try {
       return scheduleJson(await checkedInput(() => this.#queue.pauseSchedule(id, paused)));
@@ -213,16 +199,31 @@ export class LocalDesk implements Desk {
     }
   }
 
+  /** A page of the log of a task from a position on; there are more unless `next` is the same. */
   async readLog({ id }: TaskDocument, from: LogPosition): Promise<LogPart> {
-    const page: LogPage = await this.#logs.read(id, Number(from ?? 0));
+    const page: LogPage = await this.#tools.logs.read(id, Number(from ?? 0));
     return { lines: page.lines, next: page.nextOffset };
   }
 
+  /** Calls `listener` when the task may have changed, or never: look now and then as well. Returns the way to stop. */
   watch(taskId: number, listener: () => void): () => void {
     return this.#queue.watch((changes) => {
       if (changes === "reset" || changes.some((one) => one.taskId === taskId)) listener();
     });
   }
+}
+
+/** Another process's log lines are looked for this often. */
+const LOOK_INTERVAL_MS = 200;
+
+/** The desk of a queue that is open in this process. */
+export function localDesk(queue: EmbeddedQueue, logs: LogStore): Desk {
+  return new Desk(queue, {
+    logs,
+    storage: () => Promise.resolve(queue.storageStats()),
+    checkpoint: () => queue.checkpoint(),
+    lookIntervalMs: LOOK_INTERVAL_MS,
+  });
 }
 
 /** The log of a task from a position on, page by page, to its end. */

@@ -86,6 +86,15 @@ export interface EnqueueRequest extends RunOptions {
   compatibility?: Record<string, unknown>;
   /** The caller's name for the run, unique; default a random UUID. */
   run_id?: string;
+  /** Gives a new task to this worker at once, so that no other one can take it; default it waits for a claim. */
+  lease_to?: {
+    /** The worker's name. */
+    worker_id: string;
+    /** How long the lease lasts without renewal, in milliseconds; default 10000. */
+    lease_duration_ms?: number;
+  };
+  /** Cancels a new task at once, so that no worker can begin it; default false. */
+  cancelled?: boolean;
 }
 
 /** A task that was enqueued. Instants are ISO 8601 with `Z`. */
@@ -126,6 +135,21 @@ export interface EnqueuedTask {
   updated_at_utc: string;
   /** The worker that holds the lease, or held the last one. */
   locked_by: string | null;
+  /** Counts its leases; who holds the lease presents it. */
+  lease_token: number;
+  /** How long an attempt may take, in milliseconds. */
+  timeout_ms: number | null;
+  /** How its failures are retried; `null` for the handler's policy, then the queue's. */
+  retry_policy: {
+    /** The delay after the first failure, in milliseconds. */
+    initial_delay_ms: number;
+    /** The factor from one failure to the next. */
+    multiplier: number;
+    /** The longest delay, in milliseconds. */
+    max_delay_ms: number;
+  } | null;
+  /** Its place in a distributed trace, a W3C `traceparent`. */
+  trace_parent: string | null;
   /** Why it last failed or was cancelled. */
   error_message: string | null;
   /** The key that it was stored with. */
@@ -202,4 +226,8 @@ export interface ClientErrorBody {
   timestamp: string;
   /** The problems, field by field. */
   errors?: { field: string; message: string }[];
+  /** Of a full queue: the memory that it would take, in bytes. */
+  used_bytes?: number;
+  /** Of a full queue: the memory that is allowed, in bytes. */
+  mark_bytes?: number;
 }

@@ -20,6 +20,7 @@ import { addLogRoutes } from "./logs/routes.ts";
 import { addModuleRoutes } from "./modules/routes.ts";
 import { addOpenApiRoute } from "./openapi.ts";
 import { addQueueRoutes } from "./tasks/routes.ts";
+import { addRecordRoutes } from "./records/routes.ts";
 import { addRunRoutes } from "./runs/routes.ts";
 import { addScheduleRoutes } from "./schedules/routes.ts";
 import { addWorkerListRoutes } from "./workers/list_routes.ts";
@@ -101,6 +102,7 @@ function addRoutes(app: OpenAPIHono, services: AppServices): void {
   addLogRoutes(app, services);
   addQueueRoutes(app, services.options);
   addOperatorRoutes(app, services.options.queue);
+  addRecordRoutes(app, services.options.queue);
   addWorkerListRoutes(app, services.options.queue);
   addScheduleRoutes(app, services.options);
   addWorkerRoutes(app, services);

@@ -254,6 +254,9 @@ export {
   SCHEDULE_LIMITS,
   type ScheduleListRequest,
 } from "./queue/schedule.ts";
+export { openRemoteQueue } from "./remote_queue/open_remote_queue.ts";
+export type { RemoteQueue } from "./remote_queue/remote_queue.ts";
+export { REMOTE_DEFAULTS, type RemoteQueueOptions } from "./remote_queue/remote_options.ts";
 export type {
   ClaimRequest,
   EnqueueOptions,

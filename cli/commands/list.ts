@@ -52,7 +52,7 @@ function list(session: Session, options: ListOptions): Promise<number> {
     if (session.json) writeJson(session, document);
     if (tasks.length > 0) writeTable(session, { head: TASK_COLUMNS, rows: tasks.map(taskRow) });
     if (next_cursor !== null) {
-      const count = total === null ? `${tasks.length} tasks` : `${tasks.length} of ${total} tasks`;
+      const count = `${tasks.length} of ${total} tasks`;
       writeNote(session, `${count}; the next ones: --cursor ${next_cursor}`);
     }
     if (tasks.length === 0) writeNote(session, "no tasks");

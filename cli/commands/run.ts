@@ -18,7 +18,7 @@ import {
   writeLine,
   writeNote,
 } from "../app.ts";
-import { type Desk, LocalDesk, type TaskDocument } from "../queue_access.ts";
+import { type Desk, localDesk, type TaskDocument } from "../queue_access.ts";
 import { loadHandlerFiles, withQueueAndLogs, withWorker } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
 import { followTask } from "../follow.ts";
@@ -78,7 +78,7 @@ async function run(session: Session, type: string, options: RunOptions): Promise
       const here = { ...executing, queue, logs };
       const around: Around = (follow, taskId, progress) =>
         executingHere(here, taskId, { progress, follow });
-      const desk = new LocalDesk(queue, logs);
+      const desk = localDesk(queue, logs);
       return storeAndFollow({ session, desk, signal, around }, newTask);
     }, { memoryMaxBytes, logMaxBytes });
   } finally {

@@ -1,5 +1,6 @@
 /**
- * `holdfast worker`: executes tasks until it is interrupted, or until there are none left.
+ * `holdfast worker`: executes tasks of files, or of a queue behind a server, until it is interrupted, or until there are none
+ * left.
  */
 import { Option } from "@commander-js/extra-typings";
 import {
@@ -16,8 +17,8 @@ import {
   HANDLERS_HELP,
   loadHandlerFiles,
   MODULES_HELP,
-  withQueueAndLogs,
   withWorker,
+  withWorkplace,
 } from "../embedded_worker.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { aborted, GRACE_MS, listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
@@ -58,7 +59,9 @@ export function addWorkerCommand(program: Program, app: App): void {
   const { leaseDurationMinMs, leaseDurationMaxMs } = TASK_LIMITS;
   const command = program.command("worker")
     .description(
-      `execute tasks until interrupted; handlers then have ${GRACE_MS / 1000} s to finish`,
+      `execute tasks, of files or with --url of a server's queue, until interrupted; handlers then have ${
+        GRACE_MS / 1000
+      } s to finish`,
     )
     .option("--handlers <file>", HANDLERS_HELP)
     .option("--modules <file>", MODULES_HELP)
@@ -95,6 +98,7 @@ export function addWorkerCommand(program: Program, app: App): void {
 }
 
 async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
+  checkRoomIsHere(session, options);
   const { untilEmpty, concurrency, strategy, workerId, leaseMs, capabilities } = options;
   const given = {
     ...{ concurrency, strategy, workerId, leaseDurationMs: leaseMs, capabilities },
@@ -114,17 +118,18 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   const room = { memoryMaxBytes, logMaxBytes };
   const settings = { ...config, handlers, onEvent: report.onEvent };
   try {
-    return await withQueueAndLogs(session, async (queue, logs) => {
+    return await withWorkplace(session, async ({ unreadableMaxMs, ...place }) => {
+      const { queue } = place;
       const workToTheEnd = async (worker: Worker, broken: AbortSignal): Promise<string> => {
         const types = handlers.types();
         writeNote(session, `worker ${worker.workerId} executes ${types.join(", ")}`);
         await whileSound(
-          { queue, signal, broken },
+          { queue, signal, broken, unreadableMaxMs },
           (over) => untilEmpty ? empty(queue, types, over) : aborted(over),
         );
         return worker.workerId;
       };
-      const id = await withWorker({ ...settings, queue, logs, graceMs }, workToTheEnd);
+      const id = await withWorker({ ...settings, ...place, graceMs }, workToTheEnd);
       if (session.json) writeJson(session, report.summary(id));
       else writeNote(session, report.summaryText(id));
       return EXIT.done;
@@ -132,6 +137,14 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   } finally {
     dispose();
   }
+}
+
+/** What the tasks and logs of another machine may take, that machine says. @throws UsageError */
+function checkRoomIsHere({ server }: Session, { memoryMax, logMax }: RoomOptions): void {
+  if (server === null || (memoryMax ?? logMax) === undefined) return;
+  throw new UsageError(
+    "--memory-max and --log-max are about a queue's files: give them where the server runs",
+  );
 }
 
 /** Resolves when no task of these types is queued or leased, or when `signal` aborts. */

@@ -1,14 +1,17 @@
 /**
- * All transitions of all tasks as a stream, from the queue's own history, so nothing is missed between two connections.
+ * All transitions of all tasks as a stream and page by page, from the queue's own history, so nothing is missed between two
+ * connections; and the changes of tasks as watchers get them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import { requires } from "../http/access.ts";
-import { HttpError } from "../http/errors.ts";
+import { asInput, HttpError } from "../http/errors.ts";
 import { type ServerEvent, streamEvents } from "../http/event_stream.ts";
-import { transitionEventJson } from "../tasks/json.ts";
+import { historyJson, transitionEventJson } from "../tasks/json.ts";
+import { HistoryQuery, HistorySchema } from "../tasks/schemas.ts";
 import { EventHeaders } from "../logs/schemas.ts";
 import type { AppServices } from "../http/services.ts";
-import { eventStreamResponse, queueErrors } from "../http/responses.ts";
+import { eventStreamResponse, jsonResponse, queueErrors } from "../http/responses.ts";
+import { taskChanges } from "./task_changes.ts";
 
 const streamTransitions = createRoute({
   ...requires("read"),
@@ -25,8 +28,45 @@ const streamTransitions = createRoute({
   },
 });
 
-/** Adds `/api/events`. */
+const getHistory = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/history",
+  operationId: "getHistory",
+  summary: "Read the transitions of all tasks",
+  description: "In order, from one on; without after it says where the history ends.",
+  request: { query: HistoryQuery },
+  responses: { 200: jsonResponse(HistorySchema, "A part of the history"), ...queueErrors(422) },
+});
+
+const streamChanges = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/changes",
+  operationId: "streamChanges",
+  summary: "Watch all tasks",
+  description:
+    "Server-sent events `changes` (ChangesEvent) soon after every change, also of progress and leases; several changes of one task may come as one. `reset`, which comes first, means that anything may have changed. Never ends by itself.",
+  responses: {
+    200: eventStreamResponse("What became of tasks, by whichever process"),
+    ...queueErrors(),
+  },
+});
+
+/** Adds `/api/events`, the history, and the changes of tasks. */
 export function addEventRoutes(app: OpenAPIHono, services: AppServices): void {
+  const { queue } = services.options;
+
+  app.openapi(getHistory, async (c) => {
+    const query = c.req.valid("query");
+    return c.json(historyJson(await asInput(() => queue.history(query))), 200);
+  });
+
+  app.openapi(streamChanges, async (c) => {
+    await queue.nextDueAt(); // a queue that does not answer is told by the status
+    return streamEvents(c, (signal) => taskChanges(queue, signal), services);
+  });
+
   app.openapi(streamTransitions, async (c) => {
     const after = c.req.valid("header")["last-event-id"] ?? await endOfHistory(services);
     await checkCursor(after, services);

@@ -22,4 +22,10 @@ export const ErrorSchema = z.object({
       message: z.string().openapi({ example: "Invalid email address" }),
     }),
   ).optional().openapi({ description: "The problems, field by field" }),
+  used_bytes: z.number().int().optional().openapi({
+    description: "Of a full queue: the memory that it would take",
+  }),
+  mark_bytes: z.number().int().optional().openapi({
+    description: "Of a full queue: the memory that is allowed",
+  }),
 }).openapi("Error");

@@ -23,6 +23,14 @@ export interface HttpErrorOptions extends ErrorOptions {
   readonly problems?: readonly FieldProblem[];
   /** Response headers. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** How full the queue is. */
+  readonly room?: QueueRoom;
+}
+
+/** How much memory a refused addition would have taken, and how much is allowed, in bytes. */
+export interface QueueRoom {
+  readonly used_bytes: number;
+  readonly mark_bytes: number;
 }
 
 /** What reporting an error needs of the application. */
@@ -39,6 +47,7 @@ export class HttpError extends Error {
   readonly status: ErrorStatus;
   readonly problems: readonly FieldProblem[] | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly room: QueueRoom | undefined;
 
   constructor(code: ErrorCode, detail: string, options: HttpErrorOptions = {}) {
     super(detail, options);
@@ -46,6 +55,7 @@ export class HttpError extends Error {
     this.status = ERROR_STATUSES[code];
     this.problems = options.problems;
     this.headers = options.headers ?? {};
+    this.room = options.room;
   }
 }
 
@@ -76,7 +86,8 @@ function queueFull(error: QueueFullError): HttpError {
   const detail = `The queue is full: it would take ${usedBytes} bytes of memory, ${
     Math.floor(markBytes)
   } are allowed; it takes tasks again when finished ones have been pruned`;
-  return new HttpError("QUEUE_FULL", detail);
+  const room = { used_bytes: usedBytes, mark_bytes: Math.floor(markBytes) };
+  return new HttpError("QUEUE_FULL", detail, { room });
 }
 
 /** A 422 for the issues that zod found; `at` is where the checked value stands in the request. */
@@ -99,6 +110,17 @@ export function enqueueErrorOf(thrown: unknown): unknown {
   return thrown;
 }
 
+/** The caller's mistakes told apart from ours, where the queue alone can judge a value: what is out of its range, and the rest. */
+export async function asInput<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (thrown) {
+    if (thrown instanceof RangeError) throw new HttpError("OUT_OF_RANGE", thrown.message);
+    if (thrown instanceof TypeError) throw new HttpError("VALIDATION_ERROR", thrown.message);
+    throw thrown;
+  }
+}
+
 /** Hands the cause of a 5xx answer to the operator; a limit that was reached has none. */
 export function reportError(
   error: HttpError,
@@ -114,6 +136,7 @@ export function errorJson(error: HttpError, atMs: number): z.infer<typeof ErrorS
     error_code: error.code,
     timestamp: new Date(atMs).toISOString(),
     errors: error.problems?.map((problem) => ({ ...problem })),
+    ...error.room,
   };
 }
 
@@ -133,8 +156,8 @@ const QUEUE_ERROR_CODES: Readonly<Record<QueueError["code"], ErrorCode>> = Objec
   lease_lost: "LEASE_LOST",
   idempotency_conflict: "IDEMPOTENCY_CONFLICT",
   run_id_conflict: "RUN_ID_CONFLICT",
-  unknown_parent: "VALIDATION_ERROR",
-  dependency_cycle: "VALIDATION_ERROR",
+  unknown_parent: "UNKNOWN_PARENT",
+  dependency_cycle: "DEPENDENCY_CYCLE",
   schedule_not_found: "SCHEDULE_NOT_FOUND",
   schedule_conflict: "SCHEDULE_CONFLICT",
   unknown_task_type: "MODULE_NOT_FOUND",

@@ -111,3 +111,10 @@ export const IdempotencyHeaders = z.object({
     example: "order-4711",
   }),
 });
+
+/** How long a lease lasts. */
+export const leaseDurationSchema: z.ZodOptional<z.ZodNumber> = z.number().int()
+  .min(TASK_LIMITS.leaseDurationMinMs).max(TASK_LIMITS.leaseDurationMaxMs).optional().openapi({
+    description: "How long the lease lasts without renewal; default 10000",
+    example: 10_000,
+  });

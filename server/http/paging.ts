@@ -27,17 +27,19 @@ export async function nextScheduleCursorOf(
   return more.length === 0 ? null : last.id;
 }
 
-/** Which page is asked for; `cursor` is how many were given before. */
+/** Which page is asked for; `cursor` is how many were given before, `last` how many before the end it begins. */
 export interface PartQuery {
   readonly cursor?: number;
+  readonly last?: number;
   readonly limit?: number;
 }
 
 /** A page of a list that only grows at its end, and where the next one begins; `null` when this one is the last. */
 export async function readPart<T>(
   read: (part: PartRequest) => Promise<readonly T[]>,
-  { cursor = 0, limit }: PartQuery,
+  { cursor = 0, last, limit }: PartQuery,
 ): Promise<{ readonly part: readonly T[]; readonly next_cursor: string | null }> {
+  if (last !== undefined) return { part: await read({ offset: -last, limit }), next_cursor: null };
   const part = await read({ offset: cursor, limit });
   const end = cursor + part.length;
   const isLast = part.length === 0 || (await read({ offset: end, limit: 1 })).length === 0;

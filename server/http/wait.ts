@@ -12,8 +12,8 @@ export interface WaitRequest extends AppServices {
   readonly waitMs: number;
   /** What is answered by it; waiting ends when its client has gone. */
   readonly request: Request;
-  /** Looks again after this time even when nothing has changed; default never. */
-  readonly pollMs?: number;
+  /** After how long to look again even when nothing has changed, in milliseconds, asked after each look; default never. */
+  readonly lookAgainMs?: () => Promise<number>;
 }
 
 /** What `look` gives as soon as `isWished`, or at last. @throws HttpError `TOO_MANY_STREAMS`; what `look` throws. */
@@ -46,8 +46,10 @@ async function lookWhile<T>(
   for (;;) {
     waiting.waiter.mark(); // before looking, so that no change is missed
     const seen = await look();
-    const leftMs = Math.min(untilMs - clock.nowMs(), waiting.pollMs ?? Infinity);
-    if (isWished(seen) || leftMs <= 0 || ending.aborted) return seen;
+    if (isWished(seen) || ending.aborted) return seen;
+    const againMs = await waiting.lookAgainMs?.() ?? Infinity;
+    const leftMs = Math.min(untilMs - clock.nowMs(), againMs);
+    if (leftMs <= 0) return seen;
     const turn = new AbortController();
     const signal = AbortSignal.any([ending, turn.signal]);
     await Promise.race([sleep(clock, leftMs, signal), waiting.waiter.changed(signal)]);

@@ -4,10 +4,19 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { isFinal, type LogLine, type LogStore } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
-import { HttpError } from "../http/errors.ts";
+import { asInput, HttpError } from "../http/errors.ts";
 import { streamEvents } from "../http/event_stream.ts";
 import { requireRunTask } from "../runs/find_run.ts";
-import { LogDownloadQuery, LogPageSchema, LogQuery, LogStreamHeaders } from "./schemas.ts";
+import {
+  LogDownloadQuery,
+  LogPageSchema,
+  LogQuery,
+  LogStreamHeaders,
+  TaskLogQuery,
+  TaskLogSchema,
+} from "./schemas.ts";
+import { requireTask } from "../tasks/find_task.ts";
+import { TaskParams } from "../tasks/schemas.ts";
 import type { AppServices } from "../http/services.ts";
 import { eventStreamResponse, jsonResponse, queueErrors } from "../http/responses.ts";
 import { isEndId, runEvents } from "../runs/run_events.ts";
@@ -30,6 +39,17 @@ const getLog = createRoute({
   summary: "Read a run's log",
   request: { params: RunParams, query: LogQuery },
   responses: { 200: jsonResponse(LogPageSchema, "The lines"), ...queueErrors(404, 422) },
+});
+
+const getTaskLog = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}/log",
+  operationId: "getTaskLog",
+  summary: "Read a task's log as it is kept",
+  description: "By the offsets of the log store; empty when nothing was said.",
+  request: { params: TaskParams, query: TaskLogQuery },
+  responses: { 200: jsonResponse(TaskLogSchema, "A part of it"), ...queueErrors(404, 422) },
 });
 
 const downloadLog = createRoute({
@@ -82,6 +102,15 @@ export function addLogRoutes(app: OpenAPIHono, services: AppServices): void {
     const wanted = read.lines.filter(({ at }) => Date.parse(at) >= sinceMs);
     const next_cursor = cursorText(read.after);
     return c.json({ run_id: task.runId, lines: wanted, next_cursor }, 200);
+  });
+  app.openapi(getTaskLog, async (c) => {
+    const { offset, tail } = c.req.valid("query");
+    const { id } = await requireTask(queue, c.req.valid("param").id);
+    const store = requireLogs(logs);
+    const { lines, nextOffset } = await asInput(() =>
+      tail === undefined ? store.read(id, offset) : store.tail(id, { lines: tail, offset })
+    );
+    return c.json({ lines: [...lines], next_offset: nextOffset }, 200);
   });
   app.openapi(downloadLog, async (c) => {
     const task = await requireRunTask(queue, c.req.valid("param").id);

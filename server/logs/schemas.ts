@@ -97,6 +97,31 @@ export const LogPageSchema = z.object({
   }),
 }).openapi("LogPage");
 
+/** Which part of a task's log to read. */
+export const TaskLogQuery = z.object({
+  offset: digitsSchema(0, Number.MAX_SAFE_INTEGER).default(0).openapi({
+    type: "integer",
+    minimum: 0,
+    default: 0,
+    description: "The next_offset of the part before",
+  }),
+  tail: digitsSchema(1, LOG_PAGE_LIMITS.max).optional().openapi({
+    type: "integer",
+    minimum: 1,
+    maximum: LOG_PAGE_LIMITS.max,
+    description: "Only so many of the last lines, none before offset",
+  }),
+});
+
+/** A part of a task's log. */
+export const TaskLogSchema = z.object({
+  lines: z.array(LogLineSchema).openapi({ description: "In the order in which they were written" }),
+  next_offset: countSchema.openapi({
+    description: "Give this as offset to go on; there are more unless it is the same",
+    example: 120,
+  }),
+}).openapi("TaskLog");
+
 /** The data of an event `status`. */
 export const StatusEventSchema = z.object({
   run_id: z.string().openapi({ example: EXAMPLE.runId }),

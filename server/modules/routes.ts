@@ -96,7 +96,10 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
         payload: parameters,
         idempotencyKey: key,
       };
-      const enqueued = await enqueueOneChecked(task, "parameters", options);
+      const enqueued = await enqueueOneChecked(task, {
+        ...options,
+        payloadField: "parameters",
+      });
       return c.json(runJsonOfTask(enqueued.task, handlers), 202);
     },
   );

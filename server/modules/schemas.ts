@@ -5,7 +5,7 @@ import { z } from "@hono/zod-openapi";
 import { PARAMETER_TYPES, TASK_LIMITS } from "../../src/mod.ts";
 import { countSchema, EXAMPLE, nameSchema, valueSchema } from "../http/fields.ts";
 import { RunSchema } from "../runs/schemas.ts";
-import { BATCH_MAX, isCreatedSchema, schedulingFields } from "../tasks/schemas.ts";
+import { isCreatedSchema, RUN_BATCH_MAX, schedulingFields } from "../tasks/schemas.ts";
 
 /** `{id}` of a module. */
 export const ModuleParams = z.object({
@@ -39,7 +39,7 @@ export const RunBatchBody = z.strictObject({
       }),
       ...schedulingFields,
     }),
-  ).min(1).max(BATCH_MAX),
+  ).min(1).max(RUN_BATCH_MAX),
 }).openapi("RunBatchRequest");
 
 /** The runs of a batch: what is small of each, since a key may name the same large one a thousand times. */

@@ -2,9 +2,9 @@
  * Statistics and health as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import type { HealthReason, QueueStats, StorageStats } from "../../src/mod.ts";
+import type { HealthReason, QueueMetrics, QueueStats, StorageStats } from "../../src/mod.ts";
 import { instant } from "../http/fields.ts";
-import type { HealthSchema, StatsSchema, StorageSchema } from "./schemas.ts";
+import type { HealthSchema, MetricsSchema, StatsSchema, StorageSchema } from "./schemas.ts";
 
 /** What is not as it should be. */
 export function healthReasonsJson(
@@ -40,5 +40,33 @@ function storageJson(storage: StorageStats): z.infer<typeof StorageSchema> {
     torn_tails: storage.tornTails,
     commits: storage.commits,
     syncs: storage.syncs,
+  };
+}
+
+/** How the queue goes. */
+export function metricsJson(metrics: QueueMetrics): z.infer<typeof MetricsSchema> {
+  const { windowMs, isTruncated, throughputPerSecond, successRate, failureRate, ...window } =
+    metrics.window;
+  const { retryRate, waitMs, runMs, ...counts } = window;
+  return {
+    at: metrics.at.toISOString(),
+    by_status: { ...metrics.byStatus },
+    by_type: { ...metrics.byType },
+    scheduled: metrics.scheduled,
+    waiting_for_parents: metrics.waitingForParents,
+    due: metrics.due,
+    oldest_due_age_ms: metrics.oldestDueAgeMs,
+    window: {
+      ...counts,
+      window_ms: windowMs,
+      is_truncated: isTruncated,
+      throughput_per_second: throughputPerSecond,
+      success_rate: successRate,
+      failure_rate: failureRate,
+      retry_rate: retryRate,
+      wait_ms: { ...waitMs },
+      run_ms: { ...runMs },
+    },
+    workers: { ...metrics.workers },
   };
 }

@@ -14,9 +14,19 @@ import {
   jsonResponse,
   queueErrors,
 } from "../http/responses.ts";
-import { healthReasonsJson, statsJson } from "./json.ts";
+import { taskJson } from "../tasks/json.ts";
+import { TaskListSchema } from "../tasks/schemas.ts";
+import { healthReasonsJson, metricsJson, statsJson } from "./json.ts";
 import { METRICS_WINDOW_MS, prometheusText } from "./metrics_text.ts";
-import { HealthSchema, PruneBody, PruneSchema, StatsSchema, UnhealthySchema } from "./schemas.ts";
+import {
+  HealthSchema,
+  MetricsQuery,
+  MetricsSchema,
+  PruneBody,
+  PruneSchema,
+  StatsSchema,
+  UnhealthySchema,
+} from "./schemas.ts";
 
 const getHealth = createRoute({
   ...requires("read"),
@@ -49,9 +59,9 @@ export function addHealthRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
 
   app.openapi(getHealth, async (c) => {
     try {
-      const { verdict, reasons } = await queue.health();
+      const { verdict, reasons, at } = await queue.health();
       const { total, byStatus } = await queue.stats();
-      const known = { version, reasons: healthReasonsJson(reasons) };
+      const known = { version, reasons: healthReasonsJson(reasons), at: at.toISOString() };
       if (verdict !== "unhealthy") {
         const counts = { total, by_status: { ...byStatus } };
         return c.json({ status: verdict, ...known, queue: counts }, 200);
@@ -98,6 +108,26 @@ const pruneTasks = createRoute({
   responses: { 200: jsonResponse(PruneSchema, "How many were deleted"), ...bodyErrors() },
 });
 
+const rescueTasks = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/rescue",
+  operationId: "rescueTasks",
+  summary: "Take tasks from silent workers",
+  description: "Queues tasks whose lease has expired again. Also done every second by itself.",
+  responses: { 200: jsonResponse(TaskListSchema, "The tasks"), ...changeErrors() },
+});
+
+const measureQueue = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/metrics",
+  operationId: "measureQueue",
+  summary: "Measure how the queue goes",
+  request: { query: MetricsQuery },
+  responses: { 200: jsonResponse(MetricsSchema, "The metrics"), ...queueErrors(422) },
+});
+
 const checkpoint = createRoute({
   ...requires("admin"),
   method: "post",
@@ -128,6 +158,16 @@ export function addOperatorRoutes(app: OpenAPIHono, queue: TaskQueue): void {
     const { older_than_ms, keep, statuses } = c.req.valid("json");
     const { pruned, byStatus } = await queue.prune({ olderThanMs: older_than_ms, keep, statuses });
     return c.json({ pruned, by_status: { ...byStatus } }, 200);
+  });
+
+  app.openapi(
+    rescueTasks,
+    async (c) => c.json({ tasks: (await queue.rescue()).map(taskJson) }, 200),
+  );
+
+  app.openapi(measureQueue, async (c) => {
+    const { window_ms: windowMs } = c.req.valid("query");
+    return c.json(metricsJson(await queue.metrics({ windowMs })), 200);
   });
 
   app.openapi(checkpoint, async (c) => {

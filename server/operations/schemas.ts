@@ -4,7 +4,7 @@
 import { z } from "@hono/zod-openapi";
 import { FINAL_STATUSES, HEALTH_CODES } from "../../src/mod.ts";
 import { ErrorSchema } from "../http/error_schema.ts";
-import { countSchema, instantSchema } from "../http/fields.ts";
+import { countSchema, digitsSchema, instantSchema } from "../http/fields.ts";
 
 /** Which finished tasks to delete. */
 export const PruneBody = z.strictObject({
@@ -74,6 +74,7 @@ export const HealthSchema = z.object({
   status: z.enum(["healthy", "degraded"]).openapi({ example: "healthy" }),
   version: z.string().optional().openapi({ example: "0.1.0" }),
   reasons: z.array(healthReasonSchema).openapi({ description: "Only notices when healthy" }),
+  at: instantSchema.openapi({ description: "When the verdict was made" }),
   queue: z.object({ total: countSchema.openapi({ example: 1 }), by_status: countsSchema }),
 }).openapi("Health");
 
@@ -84,4 +85,59 @@ export const UnhealthySchema = ErrorSchema.extend({
   reasons: z.array(healthReasonSchema).optional().openapi({
     description: "Given when the queue answers",
   }),
+  at: instantSchema.optional().openapi({ description: "Given when the queue answers" }),
 }).openapi("Unhealthy");
+
+const WINDOW_MS = Object.freeze({ min: 1000, max: 7 * 24 * 3_600_000 });
+
+/** The window to measure. */
+export const MetricsQuery = z.object({
+  window_ms: digitsSchema(WINDOW_MS.min, WINDOW_MS.max).optional().openapi({
+    type: "integer",
+    minimum: WINDOW_MS.min,
+    maximum: WINDOW_MS.max,
+    description: "How far to look back, in milliseconds; default one hour",
+  }),
+});
+
+const durationsSchema = z.object({
+  count: countSchema,
+  p50: z.number().nullable(),
+  p95: z.number().nullable(),
+  p99: z.number().nullable(),
+  max: z.number().nullable(),
+}).openapi("Durations");
+
+const shareSchema = z.number().nullable().openapi({ description: "0–1; null when nothing ended" });
+
+/** How a queue goes. */
+export const MetricsSchema = z.object({
+  at: instantSchema,
+  by_status: countsSchema,
+  by_type: z.record(z.string(), countsSchema),
+  scheduled: countSchema,
+  waiting_for_parents: countSchema,
+  due: countSchema,
+  oldest_due_age_ms: z.number().nullable(),
+  window: z.object({
+    window_ms: z.number(),
+    is_truncated: z.boolean(),
+    enqueued: countSchema,
+    imported: countSchema,
+    leased: countSchema,
+    completed: countSchema,
+    failed: countSchema,
+    retried: countSchema,
+    rescued: countSchema,
+    released: countSchema,
+    cancelled: countSchema,
+    requeued: countSchema,
+    throughput_per_second: z.number(),
+    success_rate: shareSchema,
+    failure_rate: shareSchema,
+    retry_rate: shareSchema,
+    wait_ms: durationsSchema,
+    run_ms: durationsSchema,
+  }),
+  workers: z.object({ active: countSchema, limbo: countSchema, stale: countSchema }),
+}).openapi("QueueMetrics");

@@ -20,6 +20,7 @@ import {
   RunSchema,
   RunWaitQuery,
 } from "./schemas.ts";
+import { TaskParams } from "../tasks/schemas.ts";
 import { type WaitRequest, waitUntil } from "../http/wait.ts";
 
 const listRuns = createRoute({
@@ -105,6 +106,16 @@ const explainRun = createRoute({
   responses: { 200: jsonResponse(ExplanationSchema, "Why"), ...queueErrors(404, 422) },
 });
 
+const explainTask = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}/explain",
+  operationId: "explainTask",
+  summary: "Say why a task is where it is",
+  request: { params: TaskParams },
+  responses: { 200: jsonResponse(ExplanationSchema, "Why"), ...queueErrors(404, 422) },
+});
+
 /** Adds the routes under `/api/runs`. */
 export function addRunRoutes(app: OpenAPIHono, services: AppServices): void {
   addLookingRoutes(app, services);
@@ -155,6 +166,15 @@ function addLookingRoutes(app: OpenAPIHono, services: AppServices): void {
     const { id } = c.req.valid("param");
     const explanation = await queue.explain(id);
     if (explanation === undefined) throw runNotFound(id);
+    return c.json(explanationJson(explanation), 200);
+  });
+
+  app.openapi(explainTask, async (c) => {
+    const { id } = c.req.valid("param");
+    const explanation = await queue.explain(id);
+    if (explanation === undefined) {
+      throw new HttpError("TASK_NOT_FOUND", `Cannot find task ${id}`);
+    }
     return c.json(explanationJson(explanation), 200);
   });
 }

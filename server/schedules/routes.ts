@@ -2,9 +2,9 @@
  * Schedules: listing, adding, pausing and removing them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { toNewTask } from "../../src/mod.ts";
+import { type TaskQueue, toNewTask } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
-import { HttpError } from "../http/errors.ts";
+import { asInput, HttpError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
 import { nextScheduleCursorOf } from "../http/paging.ts";
 import {
@@ -25,6 +25,8 @@ import {
   ScheduleSchema,
 } from "./schemas.ts";
 import { scheduleJson } from "./json.ts";
+import { taskJson } from "../tasks/json.ts";
+import { TaskListSchema } from "../tasks/schemas.ts";
 
 const listSchedules = createRoute({
   ...requires("read"),
@@ -92,8 +94,20 @@ const removeSchedule = createRoute({
   },
 });
 
+const fireSchedules = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/fire-schedules",
+  operationId: "fireSchedules",
+  summary: "Enqueue the tasks of schedules that are due",
+  description: "Also done on time by itself.",
+  responses: { 200: jsonResponse(TaskListSchema, "The tasks"), ...changeErrors() },
+});
+
 /** Adds the routes under `/api/schedules`. */
 export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOptions): void {
+  addFiringRoute(app, queue);
+
   app.openapi(listSchedules, async (c) => {
     const { cursor, limit } = c.req.valid("query");
     const schedules = await queue.listSchedules({ afterId: cursor, limit });
@@ -115,9 +129,7 @@ export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOption
       overlap: body.overlap,
       paused: body.paused,
     };
-    const { schedule, created } = await refusingAsInvalid(() =>
-      queue.addSchedule(wanted, { replace })
-    );
+    const { schedule, created } = await asInput(() => queue.addSchedule(wanted, { replace }));
     return c.json({ ...scheduleJson(schedule), created }, created ? 201 : 200);
   });
 
@@ -131,7 +143,7 @@ export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOption
   app.openapi(changeSchedule, async (c) => {
     const { id } = c.req.valid("param");
     const { paused } = c.req.valid("json");
-    const schedule = await refusingAsInvalid(() => queue.pauseSchedule(id, paused));
+    const schedule = await asInput(() => queue.pauseSchedule(id, paused));
     return c.json(scheduleJson(schedule), 200);
   });
 
@@ -142,14 +154,11 @@ export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOption
   });
 }
 
-/** A field that the queue refuses is the client's mistake. @throws HttpError `VALIDATION_ERROR` */
-async function refusingAsInvalid<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    if (!(thrown instanceof TypeError || thrown instanceof RangeError)) throw thrown;
-    throw new HttpError("VALIDATION_ERROR", thrown.message);
-  }
+function addFiringRoute(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(
+    fireSchedules,
+    async (c) => c.json({ tasks: (await queue.fireSchedules()).map(taskJson) }, 200),
+  );
 }
 
 function notFound(id: string): HttpError {

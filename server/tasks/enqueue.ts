@@ -3,6 +3,7 @@
  * fault it is.
  */
 import {
+  type EnqueueOptions,
   type EnqueueResult,
   type NewTask,
   type PayloadSchema,
@@ -12,7 +13,7 @@ import {
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
-import type { SchedulingBody } from "./schemas.ts";
+import type { EnqueueBody, SchedulingBody } from "./schemas.ts";
 
 /** @throws HttpError `VALIDATION_ERROR`. */
 async function checkValue(
@@ -68,6 +69,13 @@ export interface WantedTask {
   readonly payloadPath: readonly PropertyKey[];
 }
 
+/** How a body wants its task to be stored, apart from what it is. */
+export function howOf({ lease_to, cancelled }: z.infer<typeof EnqueueBody>): EnqueueOptions {
+  const leaseTo = lease_to &&
+    { workerId: lease_to.worker_id, leaseDurationMs: lease_to.lease_duration_ms };
+  return { leaseTo, cancelled };
+}
+
 /**
  * Enqueues tasks, all or none, when their payloads are acceptable. Resolves when they are durable.
  *
@@ -78,25 +86,41 @@ export interface WantedTask {
  */
 export async function enqueueChecked(
   wanted: readonly WantedTask[],
-  { handlers, queue }: ResolvedAppOptions,
+  options: ResolvedAppOptions,
 ): Promise<EnqueueResult[]> {
-  for (const { task, payloadPath } of wanted) {
-    const schema = handlers.get(task.type)?.payload ?? null;
-    if (schema !== null) await checkValue(schema, task.payload, payloadPath);
-  }
+  for (const each of wanted) await checkPayload(each, options);
+  return await asEnqueueing(() => options.queue.enqueueBatch(wanted.map(({ task }) => task)));
+}
+
+/** How one task is enqueued. */
+export interface OneTaskOptions extends ResolvedAppOptions {
+  /** What the request calls its payload. */
+  readonly payloadField: "parameters" | "payload";
+  /** Default as any other. */
+  readonly how?: EnqueueOptions;
+}
+
+/** The same for one task. */
+export async function enqueueOneChecked(
+  task: NewTask,
+  { payloadField, how, ...options }: OneTaskOptions,
+): Promise<EnqueueResult> {
+  await checkPayload({ task, payloadPath: [payloadField] }, options);
+  return await asEnqueueing(() => options.queue.enqueue(task, how));
+}
+
+async function checkPayload(
+  { task, payloadPath }: WantedTask,
+  { handlers }: Pick<ResolvedAppOptions, "handlers">,
+): Promise<void> {
+  const schema = handlers.get(task.type)?.payload ?? null;
+  if (schema !== null) await checkValue(schema, task.payload, payloadPath);
+}
+
+async function asEnqueueing<T>(enqueue: () => Promise<T>): Promise<T> {
   try {
-    return await queue.enqueueBatch(wanted.map(({ task }) => task));
+    return await enqueue();
   } catch (thrown) {
     throw enqueueErrorOf(thrown);
   }
-}
-
-/** The same for one task, whose payload the request calls `payloadField`. */
-export async function enqueueOneChecked(
-  task: NewTask,
-  payloadField: "parameters" | "payload",
-  options: ResolvedAppOptions,
-): Promise<EnqueueResult> {
-  const [enqueued] = await enqueueChecked([{ task, payloadPath: [payloadField] }], options);
-  return enqueued!;
 }

@@ -5,13 +5,19 @@ import type { z } from "@hono/zod-openapi";
 import type {
   EnqueueResult,
   HistoryEntry,
+  HistoryPage,
   ParentResult,
+  RetryPolicy,
   Task,
+  TaskChange,
   TaskTransition,
 } from "../../src/mod.ts";
 import { instant } from "../http/fields.ts";
 import type {
+  ChangesEventSchema,
   EnqueuedBatchSchema,
+  EnqueuedSchema,
+  HistorySchema,
   ParentListSchema,
   TaskSchema,
   TransitionEventSchema,
@@ -39,12 +45,30 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     created_at_utc: task.createdAt.toISOString(),
     updated_at_utc: task.updatedAt.toISOString(),
     locked_by: task.lockedBy,
+    lease_token: task.leaseToken,
+    timeout_ms: task.timeoutMs,
+    retry_policy: task.retryPolicy && policyJson(task.retryPolicy),
+    trace_parent: task.traceParent,
     error_message: task.errorMessage,
     idempotency_key: task.idempotencyKey,
     result: task.result,
     progress_percent: task.progress,
     progress_message: task.progressMessage,
   };
+}
+
+/** A retry policy with every part. */
+export function policyJson(
+  { initialDelayMs, multiplier, maxDelayMs }: RetryPolicy,
+): NonNullable<z.infer<typeof TaskSchema>["retry_policy"]> {
+  return { initial_delay_ms: initialDelayMs, multiplier, max_delay_ms: maxDelayMs };
+}
+
+/** A task that was enqueued. */
+export function enqueuedTaskJson(
+  { task, created }: EnqueueResult,
+): z.infer<typeof EnqueuedSchema> {
+  return { ...taskJson(task), created };
 }
 
 /** A task of a batch. */
@@ -65,6 +89,7 @@ export function transitionJson(
     kind: transition.kind,
     worker: transition.worker,
     attempt: transition.attempt,
+    handler_max_attempts: transition.handlerMaxAttempts,
     error: transition.error,
     delay_ms: transition.delayMs,
     duration_ms: transition.durationMs,
@@ -75,6 +100,26 @@ export function transitionJson(
 export function transitionEventJson(entry: HistoryEntry): z.infer<typeof TransitionEventSchema> {
   const { taskId, runId, type } = entry;
   return { task_id: taskId, run_id: runId, type, ...transitionJson(entry) };
+}
+
+/** A part of the history of all tasks. */
+export function historyJson({ entries, cursor }: HistoryPage): z.infer<typeof HistorySchema> {
+  const told = entries.map((entry) => ({ ...transitionEventJson(entry), cursor: entry.cursor }));
+  return { entries: told, cursor };
+}
+
+/** What became of a task. */
+export function changeJson(change: TaskChange): z.infer<typeof ChangesEventSchema>[number] {
+  return {
+    task_id: change.taskId,
+    run_id: change.runId,
+    type: change.type,
+    status: change.status,
+    attempts: change.attempts,
+    lease_token: change.leaseToken,
+    locked_by: change.lockedBy,
+    progress_percent: change.progress,
+  };
 }
 
 /** The outcome of a task's parent. */

@@ -2,10 +2,10 @@
  * Tasks: enqueueing one of any type, reading, cancelling and retrying them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { Task, TaskQueue } from "../../src/mod.ts";
+import type { ListRequest, Task, TaskQueue } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
 import { HttpError } from "../http/errors.ts";
-import { IdempotencyHeaders } from "../http/fields.ts";
+import { IdempotencyHeaders, instant } from "../http/fields.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
 import { nextCursorOf, readPart } from "../http/paging.ts";
 import {
@@ -15,13 +15,17 @@ import {
   jsonResponse,
   queueErrors,
 } from "../http/responses.ts";
-import { enqueueChecked, enqueueOneChecked, keyOf, taskOf } from "./enqueue.ts";
-import { batchedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
+import { enqueueChecked, enqueueOneChecked, howOf, keyOf, taskOf } from "./enqueue.ts";
+import { requireTask } from "./find_task.ts";
+import { batchedTaskJson, enqueuedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
 import {
+  CountQuery,
+  CountSchema,
   EnqueueBatchBody,
   EnqueueBody,
   EnqueuedBatchSchema,
   EnqueuedSchema,
+  NextDueSchema,
   ParentListSchema,
   PartQuery,
   TaskPageSchema,
@@ -67,6 +71,25 @@ const listTasks = createRoute({
   description: "Newest first, page by page: what is enqueued meanwhile moves no page.",
   request: { query: TaskQuery },
   responses: { 200: jsonResponse(TaskPageSchema, "One page of tasks"), ...queueErrors(422) },
+});
+
+const countTasks = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/count",
+  operationId: "countTasks",
+  summary: "Count the tasks of a list",
+  request: { query: CountQuery },
+  responses: { 200: jsonResponse(CountSchema, "How many there are"), ...queueErrors(422) },
+});
+
+const getNextDue = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/next-due",
+  operationId: "getNextDue",
+  summary: "Say when the next task that is scheduled for later becomes due",
+  responses: { 200: jsonResponse(NextDueSchema, "The instant"), ...queueErrors() },
 });
 
 const getTask = createRoute({
@@ -133,6 +156,7 @@ const retryTask = createRoute({
 /** Adds the routes under `/api/queue`. */
 export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   addTaskRoutes(app, options);
+  addQuestionRoutes(app, options.queue);
   addFamilyRoutes(app, options.queue);
   addByHandRoutes(app, options.queue);
 }
@@ -143,25 +167,34 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   app.openapi(enqueueTask, async (c) => {
     const body = c.req.valid("json");
     const wanted = { ...taskOf(body), idempotencyKey: keyOf(c.req.valid("header"), body) };
-    const enqueued = await enqueueOneChecked(wanted, "payload", options);
+    const enqueued = await enqueueOneChecked(wanted, {
+      ...options,
+      payloadField: "payload",
+      how: howOf(body),
+    });
     const { created } = enqueued;
-    return c.json({ ...taskJson(enqueued.task), created }, created ? 201 : 200);
+    return c.json(enqueuedTaskJson(enqueued), created ? 201 : 200);
   });
 
   app.openapi(enqueueBatch, async (c) => {
-    const wanted = c.req.valid("json").tasks.map((body, index) => ({
+    const { tasks: bodies, whole } = c.req.valid("json");
+    const wanted = bodies.map((body, index) => ({
       task: taskOf(body),
       payloadPath: ["tasks", index, "payload"],
     }));
     const enqueued = await enqueueChecked(wanted, options);
-    const tasks = enqueued.map(batchedTaskJson);
+    const tasks = enqueued.map(whole ? enqueuedTaskJson : batchedTaskJson);
     return c.json({ tasks, created: tasks.filter(({ created }) => created).length }, 201);
   });
 
   app.openapi(listTasks, async (c) => {
-    const { status, type, limit, cursor } = c.req.valid("query");
+    const { status, type, run_id: runId, limit, offset, cursor } = c.req.valid("query");
     const filter = { status, type };
-    const tasks = await queue.list({ ...filter, limit, beforeId: cursor });
+    if (runId !== undefined) {
+      const tasks = await tasksOfRun(queue, runId, filter);
+      return c.json({ tasks: tasks.map(taskJson), next_cursor: null }, 200);
+    }
+    const tasks = await queue.list({ ...filter, limit, offset, beforeId: cursor });
     const next_cursor = await nextCursorOf(queue, filter, tasks);
     return c.json({ tasks: tasks.map(taskJson), next_cursor }, 200);
   });
@@ -170,6 +203,30 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
     getTask,
     async (c) => c.json(taskJson(await requireTask(queue, c.req.valid("param").id)), 200),
   );
+}
+
+function addQuestionRoutes(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(
+    countTasks,
+    async (c) => c.json({ count: await queue.count(c.req.valid("query")) }, 200),
+  );
+
+  app.openapi(
+    getNextDue,
+    async (c) => c.json({ next_due_at: instant(await queue.nextDueAt()) }, 200),
+  );
+}
+
+/** The task of a run, if the filter lets it through. */
+async function tasksOfRun(
+  queue: TaskQueue,
+  runId: string,
+  { status, type }: Pick<ListRequest, "status" | "type">,
+): Promise<Task[]> {
+  const task = await queue.getByRunId(runId);
+  const isWanted = task !== undefined && (status ?? task.status) === task.status &&
+    (type ?? task.type) === task.type;
+  return isWanted ? [task] : [];
 }
 
 function addFamilyRoutes(app: OpenAPIHono, queue: TaskQueue): void {
@@ -214,10 +271,4 @@ function addByHandRoutes(app: OpenAPIHono, queue: TaskQueue): void {
       `Cannot retry task ${id}: it is ${task.status}, failed or cancelled is needed`,
     );
   });
-}
-
-async function requireTask(queue: TaskQueue, id: number): Promise<Task> {
-  const task = await queue.get(id);
-  if (task === undefined) throw new HttpError("TASK_NOT_FOUND", `Cannot find task ${id}`);
-  return task;
 }

@@ -14,6 +14,7 @@ import {
   digitsSchema,
   EXAMPLE,
   instantSchema,
+  leaseDurationSchema,
   nameSchema,
   nextCursorSchema,
   pageCursor,
@@ -41,6 +42,10 @@ export const TaskQuery = z.object({
     description: "Only tasks with this status",
     example: "queued",
   }),
+  run_id: nameSchema(TASK_LIMITS.runIdMaxLength).optional().openapi({
+    description: "Only the task with this run id",
+    example: EXAMPLE.runId,
+  }),
   limit: digitsSchema(1, TASK_LIMITS.listMax).default(TASK_LIMITS.listDefault).openapi({
     type: "integer",
     minimum: 1,
@@ -48,8 +53,28 @@ export const TaskQuery = z.object({
     default: TASK_LIMITS.listDefault,
     description: "How many tasks at most",
   }),
+  offset: digitsSchema(0, Number.MAX_SAFE_INTEGER).default(0).openapi({
+    type: "integer",
+    minimum: 0,
+    default: 0,
+    description: "How many tasks to pass over, after cursor",
+  }),
   cursor: pageCursor,
 });
+
+/** Which tasks to count. */
+export const CountQuery = TaskQuery.pick({ type: true, status: true });
+
+/** How many there are. */
+export const CountSchema = z.object({ count: countSchema.openapi({ example: 1 }) })
+  .openapi("Count");
+
+/** When the next task becomes due. */
+export const NextDueSchema = z.object({
+  next_due_at: instantSchema.nullable().openapi({
+    description: "null when no task is scheduled for later",
+  }),
+}).openapi("NextDue");
 
 /** How many a page may have that has as many as may be by default. */
 export const wholePageLimit = digitsSchema(1, TASK_LIMITS.listMax).default(TASK_LIMITS.listMax)
@@ -62,7 +87,18 @@ export const wholePageLimit = digitsSchema(1, TASK_LIMITS.listMax).default(TASK_
   });
 
 /** The query of a list that only grows at its end. */
-export const PartQuery = z.object({ limit: wholePageLimit, cursor: pageCursor });
+export const PartQuery = z.object({
+  limit: wholePageLimit,
+  cursor: pageCursor,
+  last: digitsSchema(1, Number.MAX_SAFE_INTEGER).optional().openapi({
+    type: "integer",
+    minimum: 1,
+    description: "Begin with so many before the end, in place of cursor; there is no next_cursor",
+  }),
+}).refine(({ cursor, last }) => cursor === undefined || last === undefined, {
+  path: ["last"],
+  message: "Either cursor or last is needed",
+});
 
 /** Whether a task is new. */
 export const isCreatedSchema = z.boolean().openapi({
@@ -70,8 +106,8 @@ export const isCreatedSchema = z.boolean().openapi({
   example: true,
 });
 
-/** The most runs or tasks in one batch. */
-export const BATCH_MAX = 1000;
+/** The most runs in one batch. */
+export const RUN_BATCH_MAX = 1000;
 
 /** The fields that a run does not take, or takes under another name. */
 const NOT_OF_RUNS = ["type", "payload", "compatibility", "runId"] as const;
@@ -95,11 +131,25 @@ export const schedulingFields: BodyShape<SchedulingBody> = taskBodyShape(
 const enqueueFields = taskBodyShape(TASK_FIELD_NAMES);
 
 /** The body that enqueues a task. */
-export const EnqueueBody = z.strictObject(enqueueFields).openapi("EnqueueRequest");
+export const EnqueueBody = z.strictObject({
+  ...enqueueFields,
+  lease_to: z.strictObject({
+    worker_id: nameSchema(TASK_LIMITS.workerIdMaxLength),
+    lease_duration_ms: leaseDurationSchema,
+  }).optional().openapi({
+    description: "Gives a new task to this worker at once, so that no other one can take it",
+  }),
+  cancelled: z.boolean().optional().openapi({
+    description: "Cancels a new task at once, so that no worker can begin it; default false",
+  }),
+}).openapi("EnqueueRequest");
 
 /** The body that enqueues several tasks, which may depend on each other. */
 export const EnqueueBatchBody = z.strictObject({
-  tasks: z.array(z.strictObject(enqueueFields)).min(1).max(BATCH_MAX),
+  tasks: z.array(z.strictObject(enqueueFields)).min(1).max(TASK_LIMITS.batchMax),
+  whole: z.boolean().optional().openapi({
+    description: "Answer with every field of each task; default false",
+  }),
 }).openapi("EnqueueBatchRequest");
 
 /** A task. */
@@ -133,6 +183,26 @@ export const TaskSchema = z.object({
     description: "The worker that holds the lease, or held the last one",
     example: null,
   }),
+  lease_token: countSchema.openapi({
+    description: "Counts its leases; who holds the lease presents it",
+    example: 0,
+  }),
+  timeout_ms: z.number().nullable().openapi({
+    description: "How long an attempt may take; the worker sees to it",
+    example: null,
+  }),
+  retry_policy: z.object({
+    initial_delay_ms: z.number(),
+    multiplier: z.number(),
+    max_delay_ms: z.number(),
+  }).nullable().openapi({
+    description: "How its failures are retried; null for the handler's policy, then the queue's",
+    example: null,
+  }),
+  trace_parent: z.string().nullable().openapi({
+    description: "Its place in a distributed trace, a W3C traceparent",
+    example: null,
+  }),
   error_message: z.string().nullable().openapi({ example: null }),
   idempotency_key: z.string().nullable().openapi({ example: "order-4711" }),
   result: valueSchema.openapi({ description: "What the handler returned", example: null }),
@@ -161,8 +231,11 @@ const batchedTaskFields = {
 /** What enqueueing several answers: what is small of each. */
 export const EnqueuedBatchSchema = z.object({
   tasks: z.array(
-    TaskSchema.pick(batchedTaskFields).extend({ created: isCreatedSchema }).openapi("BatchedTask"),
-  ).openapi({ description: "In the order of the request, without payloads and results" }),
+    TaskSchema.partial().required(batchedTaskFields).extend({ created: isCreatedSchema })
+      .openapi("BatchedTask"),
+  ).openapi({
+    description: "In the order of the request, without payloads and results unless whole",
+  }),
   created: countSchema.openapi({ description: "How many of them are new", example: 1 }),
 }).openapi("EnqueuedBatch");
 
@@ -194,6 +267,10 @@ const transitionFields = {
     description: "Which attempt began or ended",
     example: 1,
   }),
+  handler_max_attempts: z.number().int().nullable().openapi({
+    description: "How many attempts the handler allowed when it failed, where the task allows more",
+    example: null,
+  }),
   error: z.string().nullable().openapi({ description: "Why the attempt failed", example: null }),
   delay_ms: z.number().nullable().openapi({
     description: "How long the next attempt had to wait",
@@ -221,3 +298,44 @@ export const TransitionEventSchema = z.object({
   type: z.string().openapi({ example: "email" }),
   ...transitionFields,
 }).openapi("TransitionEvent");
+
+/** Which part of the history to read. */
+export const HistoryQuery = z.object({
+  after: z.string().max(1000).optional().openapi({
+    description: "Only steps after this cursor; default none: the answer says where it ends",
+    example: "0",
+  }),
+  limit: digitsSchema(1, TASK_LIMITS.listMax).default(TASK_LIMITS.listDefault).openapi({
+    type: "integer",
+    minimum: 1,
+    maximum: TASK_LIMITS.listMax,
+    default: TASK_LIMITS.listDefault,
+    description: "How many steps at most",
+  }),
+});
+
+/** A part of the history of all tasks. */
+export const HistorySchema = z.object({
+  entries: z.array(
+    TransitionEventSchema.extend({ cursor: z.string().openapi({ example: "1" }) })
+      .openapi("HistoryEntry"),
+  ).openapi({ description: "In order" }),
+  cursor: z.string().openapi({ description: "Give this as after to go on", example: "1" }),
+}).openapi("History");
+
+/** The data of an event `changes`: what became of tasks, in order. */
+export const ChangesEventSchema = z.array(
+  z.object({
+    task_id: z.number().int().openapi({ example: 1 }),
+    run_id: z.string().openapi({ example: EXAMPLE.runId }),
+    type: z.string().openapi({ example: "email" }),
+    status: z.enum(TASK_STATUSES).openapi({ example: "leased" }),
+    attempts: countSchema.openapi({ example: 1 }),
+    lease_token: countSchema.openapi({ example: 1 }),
+    locked_by: z.string().nullable().openapi({ example: "w1" }),
+    progress_percent: z.number().nullable().openapi({ example: null }),
+  }).openapi("TaskChange"),
+).openapi("ChangesEvent");
+
+/** Some tasks. */
+export const TaskListSchema = z.object({ tasks: z.array(TaskSchema) }).openapi("TaskList");

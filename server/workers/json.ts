@@ -1,15 +1,9 @@
 /**
- * Workers and claimed tasks as JSON.
+ * Workers as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import type { Task, WorkerRecord } from "../../src/mod.ts";
-import { taskJson } from "../tasks/json.ts";
-import type { ClaimSchema, WorkerListSchema } from "./schemas.ts";
-
-/** A task as the worker gets it that claimed it. */
-export function claimedTaskJson(task: Task): z.infer<typeof ClaimSchema>["tasks"][number] {
-  return { ...taskJson(task), lease_token: task.leaseToken, timeout_ms: task.timeoutMs };
-}
+import type { WorkerRecord } from "../../src/mod.ts";
+import type { WorkerListSchema } from "./schemas.ts";
 
 /** A worker. */
 export function workerJson(

@@ -24,7 +24,7 @@ const listWorkers = createRoute({
 });
 
 const retireWorker = createRoute({
-  ...requires("admin"),
+  ...requires("operate"),
   method: "delete",
   path: "/api/queue/workers/{id}",
   operationId: "retireWorker",

@@ -4,16 +4,17 @@
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import {
   type ClaimRequest,
+  ExitCodeError,
   type Lease,
   PermanentError,
   QueueError,
   RetryAfterError,
   type Task,
   type TaskQueue,
+  toRetryPolicy,
 } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
 import { enqueueErrorOf, HttpError } from "../http/errors.ts";
-import { claimedTaskJson } from "./json.ts";
 import { taskJson } from "../tasks/json.ts";
 import type { AppServices } from "../http/services.ts";
 import { bodyErrors, jsonBody, jsonResponse } from "../http/responses.ts";
@@ -31,8 +32,11 @@ import {
   RenewBody,
 } from "./schemas.ts";
 
-/** A task that is scheduled becomes due without anything changing; waiting claims look for one this often. */
+/** A task that is scheduled becomes due without anything changing; waiting claims look when it does, and at least this often. */
 const CLAIM_POLL_MS = 1000;
+
+/** Not more often than this, where clocks differ, in milliseconds. */
+const CLAIM_POLL_MIN_MS = 10;
 
 const claim = createRoute({
   ...requires("operate"),
@@ -130,7 +134,7 @@ export function addWorkerRoutes(app: OpenAPIHono, services: AppServices): void {
 
   app.openapi(claim, async (c) => {
     const tasks = await claimTasks(c.req.valid("json"), services, c.req.raw);
-    return c.json({ tasks: tasks.map(claimedTaskJson) }, 200);
+    return c.json({ tasks: tasks.map(taskJson) }, 200);
   });
 
   app.openapi(renew, async (c) => {
@@ -153,7 +157,8 @@ export function addWorkerRoutes(app: OpenAPIHono, services: AppServices): void {
 
   app.openapi(fail, async (c) => {
     const body = c.req.valid("json");
-    const options = { maxAttempts: body.max_attempts };
+    const { max_attempts: maxAttempts, retry_policy: policy } = body;
+    const options = { maxAttempts, retryPolicy: policy && toRetryPolicy(policy) };
     return c.json(taskJson(await queue.fail(leaseOf(body), errorOf(body), options)), 200);
   });
 
@@ -170,12 +175,13 @@ function addReportingRoutes(app: OpenAPIHono, { options }: AppServices): void {
 
   app.openapi(log, async (c) => {
     const body = c.req.valid("json");
-    const task = await requireHeld(queue, leaseOf(body));
+    const task = await requireLatest(queue, leaseOf(body));
     if (logs === undefined) {
       throw new HttpError("LOGS_NOT_KEPT", "Cannot keep lines: this server was given no log store");
     }
-    const at = new Date(clock.nowMs()).toISOString();
-    for (const { level = "info", message, details } of body.lines) {
+    const nowMs = clock.nowMs();
+    for (const { level = "info", message, details, age_ms = 0 } of body.lines) {
+      const at = new Date(nowMs - age_ms).toISOString();
       logs.append(task.id, { at, level, message, attempt: task.attempts, details });
     }
     return c.body(null, 204);
@@ -199,15 +205,23 @@ async function claimTasks(
 ): Promise<Task[]> {
   const { queue } = services.options;
   const claim = (): Promise<Task[]> => asInput(() => queue.claim(claimOf(body)));
-  const { wait_ms: waitMs = 0 } = body;
-  if (waitMs === 0) return await claim();
   const { signal } = request;
   const look = (): Promise<Task[]> => signal.aborted ? Promise.resolve([]) : claim();
-  const waiting = { ...services, waitMs, request, pollMs: CLAIM_POLL_MS };
+  const lookAgainMs = (): Promise<number> => untilNextDue(services.options);
+  const waiting = { ...services, waitMs: body.wait_ms ?? 0, request, lookAgainMs };
   const tasks = await waitUntil(look, (claimed) => claimed.length > 0, waiting);
   if (!signal.aborted) return tasks;
   await Promise.all(tasks.map((task) => queue.release(task)));
   return [];
+}
+
+/** How long until the next task becomes due, or it is time to look anyway. */
+async function untilNextDue(
+  { queue, clock }: AppServices["options"],
+): Promise<number> {
+  const dueAt = await queue.nextDueAt();
+  const dueMs = dueAt === null ? Infinity : dueAt.getTime() - clock.nowMs();
+  return Math.min(CLAIM_POLL_MS, Math.max(CLAIM_POLL_MIN_MS, dueMs));
 }
 
 function claimOf(body: z.infer<typeof ClaimBody>): ClaimRequest {
@@ -218,6 +232,7 @@ function claimOf(body: z.infer<typeof ClaimBody>): ClaimRequest {
     leaseDurationMs: body.lease_duration_ms,
     strategy: body.strategy,
     capabilities: body.capabilities,
+    taskId: body.task_id,
   };
 }
 
@@ -225,24 +240,30 @@ function leaseOf(body: z.infer<typeof LeaseBody>): Lease {
   return { taskId: body.task_id, workerId: body.worker_id, leaseToken: body.lease_token };
 }
 
-function errorOf({ error, permanent, retry_after_ms }: z.infer<typeof FailBody>): Error {
+function errorOf(
+  { error, permanent, retry_after_ms, exit_code }: z.infer<typeof FailBody>,
+): Error {
+  if (exit_code !== undefined) {
+    return new ExitCodeError(exit_code, error, { isPermanent: permanent });
+  }
   if (permanent) return new PermanentError(error);
   return retry_after_ms === undefined
     ? new Error(error)
     : new RetryAfterError(retry_after_ms, error);
 }
 
-/** The task that a lease is held of. @throws QueueError `task_not_found`, `lease_lost`. */
-async function requireHeld(queue: TaskQueue, lease: Lease): Promise<Task> {
+/**
+ * The task that a lease is held of, or was until it ended while no later one was given: a worker may still say why it has
+ * ended. @throws QueueError `task_not_found`, `lease_lost`.
+ */
+async function requireLatest(queue: TaskQueue, lease: Lease): Promise<Task> {
   const { taskId, workerId, leaseToken } = lease;
   const task = await queue.get(taskId);
   if (task === undefined) throw new QueueError("task_not_found", `Cannot find task ${taskId}`);
-  const isHeld = task.status === "leased" && task.leaseToken === leaseToken &&
-    task.lockedBy === workerId;
-  if (isHeld) return task;
+  if (task.leaseToken === leaseToken && task.lockedBy === workerId) return task;
   throw new QueueError(
     "lease_lost",
-    `Cannot add to the log of task ${taskId}: this is not its current lease`,
+    `Cannot add to the log of task ${taskId}: this is not its latest lease`,
   );
 }
 

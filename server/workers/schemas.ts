@@ -11,9 +11,11 @@ import {
   EXAMPLE,
   instantSchema,
   jsonObject,
+  leaseDurationSchema,
   nameSchema,
   WAIT_MAX_MS,
 } from "../http/fields.ts";
+import { taskBodyShape } from "../http/task_fields.ts";
 import { LOG_LEVELS } from "../logs/schemas.ts";
 import { TaskSchema } from "../tasks/schemas.ts";
 
@@ -37,22 +39,15 @@ function workerIdSchema(): z.ZodString {
 
 const typesSchema = z.array(nameSchema(TASK_LIMITS.typeMaxLength)).max(WORKER_FIELD_LIMITS.types);
 
-const leaseDurationSchema = z.number().int()
-  .min(TASK_LIMITS.leaseDurationMinMs).max(TASK_LIMITS.leaseDurationMaxMs).optional().openapi({
-    description: "How long the lease lasts without renewal; default 10000",
-    example: 10_000,
-  });
-
 const capabilitiesSchema = jsonObject().optional().openapi({
   description: "What the worker can do; a task's compatibility pairs must be among them",
   example: { region: "eu" },
 });
 
+const taskIdSchema = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+
 const leaseFields = {
-  task_id: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).openapi({
-    description: "The id of the claimed task",
-    example: 1,
-  }),
+  task_id: taskIdSchema.openapi({ description: "The id of the claimed task", example: 1 }),
   worker_id: workerIdSchema(),
   lease_token: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).openapi({
     description: "As the claim gave it",
@@ -60,12 +55,17 @@ const leaseFields = {
   }),
 };
 
+const retryPolicySchema = taskBodyShape(["retryPolicy"]).retry_policy;
+
 /** Asks for tasks. */
 export const ClaimBody = z.strictObject({
   worker_id: workerIdSchema(),
-  types: typesSchema.min(1).openapi({
-    description: "The task types that the worker can execute",
+  types: typesSchema.openapi({
+    description: "The task types that the worker can execute; at least one, except with task_id",
     example: ["email"],
+  }),
+  task_id: taskIdSchema.optional().openapi({
+    description: "Only this task, whatever its type and compatibility; default any",
   }),
   limit: z.number().int().min(1).max(TASK_LIMITS.claimMax).optional().openapi({
     description: "How many tasks at most; default 1",
@@ -81,6 +81,9 @@ export const ClaimBody = z.strictObject({
     description: "How long to wait for a task when none is due; default 0",
     example: 0,
   }),
+}).refine(({ types, task_id }) => types.length > 0 || task_id !== undefined, {
+  path: ["types"],
+  message: "At least one type is needed",
 }).openapi("ClaimRequest");
 
 /** Holds a lease. */
@@ -119,6 +122,11 @@ export const FailBody = z.strictObject({
     .optional().openapi({
       description: "After how many attempts the handler gives up, when the task allows more",
     }),
+  retry_policy: retryPolicySchema.openapi({
+    description: "The handler's retry policy, where the task has none of its own",
+  }),
+  exit_code: z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER).optional()
+    .openapi({ description: "With which exit code what the handler ran has ended" }),
 }).refine(({ permanent, retry_after_ms }) => !permanent || retry_after_ms === undefined, {
   path: ["retry_after_ms"],
   message: "A permanent failure is not tried again",
@@ -144,6 +152,10 @@ export const LogBody = z.strictObject({
       }),
       message: z.string().max(WORKER_FIELD_LIMITS.logMessage).openapi({ example: "sending" }),
       details: z.unknown().optional().openapi({ example: { to: "ann@example.com" } }),
+      age_ms: z.number().int().min(0).max(TASK_LIMITS.leaseDurationMaxMs).optional().openapi({
+        description: "How long ago it was said; default 0",
+        example: 0,
+      }),
     }),
   ).min(1).max(WORKER_FIELD_LIMITS.logLines),
 }).openapi("LogRequest");
@@ -178,18 +190,7 @@ export const WorkerParams = z.object({
 
 /** What a claim gives. */
 export const ClaimSchema = z.object({
-  tasks: z.array(
-    TaskSchema.extend({
-      lease_token: z.number().int().openapi({
-        description: "Present this to renew, complete, fail or release the task",
-        example: 1,
-      }),
-      timeout_ms: z.number().nullable().openapi({
-        description: "How long an attempt may take; the worker sees to it",
-        example: null,
-      }),
-    }).openapi("ClaimedTask"),
-  ).openapi({ description: "None when no task was due" }),
+  tasks: z.array(TaskSchema).openapi({ description: "None when no task was due" }),
 }).openapi("Claim");
 
 /** The workers. */

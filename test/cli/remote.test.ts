@@ -92,7 +92,7 @@ Deno.test("a server answers what the files say", async () => {
   const last = await served.json(["list", "--limit", "2", "--cursor", first.next_cursor]);
   assertEquals([last.tasks.map(({ id }: Json) => id), last.next_cursor], [[1], null]);
   const { err } = await served.run(["list", "--limit", "2"]);
-  assertEquals(err, "2 tasks; the next ones: --cursor 2\n");
+  assertEquals(err, "2 of 3 tasks; the next ones: --cursor 2\n");
   const [remote, local] = [
     await served.json(["stats"]),
     (await served.scratch.json(["stats"])).doc,
@@ -295,11 +295,11 @@ Deno.test("a wrong token, a wrong field and a server that is none are told in on
       [
         ["--url", `http://127.0.0.1:${port}`, ...show],
         4,
-        "does the server run, and is --url right?",
+        "does the server run, and is the address right?",
       ],
-      [["--url", `http://127.0.0.1:${other.addr.port}`, ...show], 4, "does not answer in JSON"],
-      [["--url", "not an address", ...show], 2, "is not an address"],
-      [["--url", "ftp://127.0.0.1", ...show], 2, "is not an address"],
+      [["--url", `http://127.0.0.1:${other.addr.port}`, ...show], 4, "not as Holdfast does"],
+      [["--url", "not an address", ...show], 2, "as a server's address"],
+      [["--url", "ftp://127.0.0.1", ...show], 2, "as a server's address"],
       [["--url", served.url, "--db", "x.db", ...show], 2, "contradict"],
     ] as const
   ) {
@@ -318,7 +318,6 @@ Deno.test("commands that work on files refuse --url, and HOLDFAST_URL unless --d
   const environment = { HOLDFAST_URL: "http://127.0.0.1:9", QUEUE_DB_PATH: scratch.db };
   for (
     const command of [
-      ["worker", "--handlers", HANDLERS],
       ["serve"],
       ["stats", "--watch"],
       ["run", "echo", "--handlers", HANDLERS],

@@ -313,7 +313,10 @@ Deno.test("a query parameter that a route does not have is refused with those th
   withApp(async ({ app }) => {
     const response = await app.request("/api/queue/tasks?state=failed&limit=1");
     const { detail, errors } = await readError(response, 422, "VALIDATION_ERROR");
-    assertStringIncludes(detail, '"state": allowed are type, status, limit, cursor');
+    assertStringIncludes(
+      detail,
+      '"state": allowed are type, status, run_id, limit, offset, cursor',
+    );
     assertEquals(errors?.map(({ field }) => field), ["state"]);
     assertEquals(await refusedFields(await app.request("/api/health?x")), ["x"]);
     assertEquals(await refusedFields(await app.request("/api/runs/r/logs?tails=1")), ["tails"]);

@@ -241,7 +241,10 @@ Deno.test("tasks that depend on each other are enqueued in one batch, and their 
         depends_on: ["x"],
       }],
     ];
-    for (const tasks of wrong) await readError(await batch(tasks), 422, "VALIDATION_ERROR");
+    for (const [n, tasks] of wrong.entries()) {
+      const code = n < 2 ? "UNKNOWN_PARENT" : "DEPENDENCY_CYCLE";
+      await readError(await batch(tasks), 422, code);
+    }
     const fields = await refusedFields(await batch([{ type: "email", payload: { to: "x" } }]));
     assertEquals(fields, ["tasks.0.payload.to"]);
     assertEquals(await queue.count(), 2);

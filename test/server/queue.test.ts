@@ -1,3 +1,4 @@
+import type { ErrorCode } from "../../server/http/error_codes.ts";
 import { assert, assertEquals } from "@std/assert";
 import { EnqueuedSchema, TaskSchema } from "../../server/tasks/schemas.ts";
 import { StatsSchema } from "../../server/operations/schemas.ts";
@@ -25,6 +26,10 @@ const TASK_FIELDS = [
   "created_at_utc",
   "updated_at_utc",
   "locked_by",
+  "lease_token",
+  "timeout_ms",
+  "retry_policy",
+  "trace_parent",
   "error_message",
   "idempotency_key",
   "result",
@@ -173,7 +178,7 @@ Deno.test("POST /api/queue/enqueue refuses a payload of 300 KiB", () =>
     assertEquals(await queue.count(), 0);
   }));
 
-Deno.test("GET /api/queue/tasks/{id} shows a leased task without its lease token", () =>
+Deno.test("GET /api/queue/tasks/{id} shows a leased task with the token of its lease", () =>
   withApp(async ({ app, queue }) => {
     const { task } = await queue.enqueue({ type: "t", payload: { a: 1 }, runId: "r1" });
     const claimed = await claimOne(queue, "t");
@@ -239,10 +244,10 @@ Deno.test("POST /api/queue/enqueue takes parents, and refuses unknown ones and c
     await queue.enqueue({ type: "first", runId: "a" });
     const body = { type: "second", depends_on: ["a", 1], on_parent_failure: "run" };
     assertEquals((await read(await post(app, PATH, body), 201, EnqueuedSchema)).waits_for, 1);
-    const refused = async (task: object): Promise<string> =>
-      (await readError(await post(app, PATH, { type: "t", ...task }), 422, "VALIDATION_ERROR"))
-        .detail;
-    assert((await refused({ depends_on: ["b"] })).includes('"b"'));
-    assert((await refused({ run_id: "c", depends_on: ["c"] })).includes('"c"'));
+    const refused = async (task: object, code: ErrorCode): Promise<string> =>
+      (await readError(await post(app, PATH, { type: "t", ...task }), 422, code)).detail;
+    assert((await refused({ depends_on: ["b"] }, "UNKNOWN_PARENT")).includes('"b"'));
+    const circle = await refused({ run_id: "c", depends_on: ["c"] }, "DEPENDENCY_CYCLE");
+    assert(circle.includes('"c"'));
     assertEquals(await queue.count(), 2);
   }));

@@ -66,7 +66,7 @@ Deno.test("a whole life over HTTP: renew, progress, log, complete", () => {
     assertEquals((await post(app, "/api/worker/log", { ...lease, lines })).status, 204);
     const done = await post(app, "/api/worker/complete", { ...lease, result: { n: 1 } });
     const task = await read(done, 200, TaskSchema);
-    assertEquals([task.status, task.result, "lease_token" in task], ["completed", { n: 1 }, false]);
+    assertEquals([task.status, task.result, task.lease_token], ["completed", { n: 1 }, 1]);
     const told = (await logs.read(1, 0)).lines;
     assertEquals(told.map(({ level, message, attempt }) => [level, message, attempt]), [
       ["info", "a", 1],
@@ -183,6 +183,20 @@ Deno.test("a waiting claim finds a task that becomes due, and answers with none 
   await settle();
   await clock.advance(3100);
   assertEquals((await read(await vain, 200, ClaimSchema)).tasks, []);
+  await queue.close();
+});
+
+Deno.test("a waiting claim takes a scheduled task at the instant at which it becomes due", async () => {
+  const clock = new FakeClock();
+  const queue = await openQueue({ memory: true, clock });
+  const app = createApp({ queue, clock });
+  await queue.enqueue({ type: "t", runAfter: new Date(clock.nowMs() + 1250) });
+  const waiting = post(app, "/api/worker/claim", { ...WORKER, wait_ms: 60_000 });
+  await settle();
+  await clock.advance(1250);
+  await until(async () => (await queue.get(1))?.status === "leased", "the claim", 5000);
+  assertEquals((await read(await waiting, 200, ClaimSchema)).tasks[0]!.id, 1);
+  assertEquals((await queue.get(1))!.processingStarted!.getTime(), clock.nowMs());
   await queue.close();
 });
 

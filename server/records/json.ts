@@ -1,0 +1,166 @@
+/**
+ * Records as JSON, and back.
+ */
+import type { z } from "@hono/zod-openapi";
+import type {
+  RecordImport,
+  RecordImportRequest,
+  RetryPolicy,
+  ScheduleRecord,
+  Task,
+  TaskRecord,
+} from "../../src/mod.ts";
+import { instant } from "../http/fields.ts";
+import { policyJson, taskJson } from "../tasks/json.ts";
+import type {
+  ImportBody,
+  ImportSchema,
+  ScheduleRecordSchema,
+  TaskRecordSchema,
+} from "./schemas.ts";
+
+/** A task as it is stored. */
+export function taskRecordJson(record: TaskRecord): z.infer<typeof TaskRecordSchema> {
+  const { payloadText, resultText, parents, webhook, ...fields } = record;
+  const task: Task = { ...fields, payload: null, result: null, waitsFor: 0 };
+  const { payload: _1, result: _2, waits_for: _3, ...json } = taskJson(task);
+  return {
+    ...json,
+    payload_text: payloadText,
+    result_text: resultText,
+    parents: parents.map(({ taskId, runId, onFailure, state }) => {
+      return { task_id: taskId, run_id: runId, on_failure: onFailure, state };
+    }),
+    webhook,
+  };
+}
+
+/** A schedule as it is stored. */
+export function scheduleRecordJson(
+  record: ScheduleRecord,
+): z.infer<typeof ScheduleRecordSchema> {
+  return {
+    id: record.id,
+    type: record.type,
+    payload_text: record.payloadText,
+    priority: record.priority,
+    compatibility: { ...record.compatibility },
+    max_attempts: record.maxAttempts,
+    retry_policy: record.retryPolicy && policyJson(record.retryPolicy),
+    timeout_ms: record.timeoutMs,
+    every_ms: record.everyMs,
+    cron: record.cron,
+    time_zone: record.timeZone,
+    catch_up: record.catchUp,
+    catch_up_max: record.catchUpMax,
+    overlap: record.overlap,
+    paused: record.paused,
+    webhook: record.webhook,
+    next_at: instant(record.nextAt),
+    last_fired_at: instant(record.lastFiredAt),
+    last_run_id: record.lastRunId,
+    firings: record.firings,
+    created_at: record.createdAt.toISOString(),
+    updated_at: record.updatedAt.toISOString(),
+  };
+}
+
+/** The record that a body's task is. */
+function taskRecordOf(task: z.infer<typeof TaskRecordSchema>): TaskRecord {
+  return {
+    id: task.id,
+    runId: task.run_id,
+    type: task.type,
+    priority: task.priority,
+    payloadText: task.payload_text,
+    resultText: task.result_text,
+    compatibility: task.compatibility,
+    status: task.status,
+    attempts: task.attempts,
+    maxAttempts: task.max_attempts,
+    runAfter: new Date(task.run_after_utc),
+    leaseUntil: dateOf(task.lease_until_utc),
+    reservedAt: dateOf(task.reserved_at_utc),
+    processingStarted: dateOf(task.processing_started_utc),
+    finishedAt: dateOf(task.finished_at_utc),
+    createdAt: new Date(task.created_at_utc),
+    updatedAt: new Date(task.updated_at_utc),
+    lockedBy: task.locked_by,
+    leaseToken: task.lease_token,
+    errorMessage: task.error_message,
+    idempotencyKey: task.idempotency_key,
+    progress: task.progress_percent,
+    progressMessage: task.progress_message,
+    retryPolicy: task.retry_policy && policyOf(task.retry_policy),
+    timeoutMs: task.timeout_ms,
+    traceParent: task.trace_parent,
+    parents: task.parents.map(({ task_id, run_id, on_failure, state }) => {
+      return { taskId: task_id, runId: run_id, onFailure: on_failure, state };
+    }),
+    webhook: task.webhook,
+  };
+}
+
+/** The record that a body's schedule is. */
+function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): ScheduleRecord {
+  return {
+    id: schedule.id,
+    type: schedule.type,
+    payloadText: schedule.payload_text,
+    priority: schedule.priority,
+    compatibility: schedule.compatibility,
+    maxAttempts: schedule.max_attempts,
+    retryPolicy: schedule.retry_policy && policyOf(schedule.retry_policy),
+    timeoutMs: schedule.timeout_ms,
+    everyMs: schedule.every_ms,
+    cron: schedule.cron,
+    timeZone: schedule.time_zone,
+    catchUp: schedule.catch_up,
+    catchUpMax: schedule.catch_up_max,
+    overlap: schedule.overlap,
+    paused: schedule.paused,
+    webhook: schedule.webhook,
+    nextAt: dateOf(schedule.next_at),
+    lastFiredAt: dateOf(schedule.last_fired_at),
+    lastRunId: schedule.last_run_id,
+    firings: schedule.firings,
+    createdAt: new Date(schedule.created_at),
+    updatedAt: new Date(schedule.updated_at),
+  };
+}
+
+/** What a body wants to be imported, and how. */
+export function importOf(
+  { tasks, schedules = [], dry_run, skip_invalid, renumber }: z.infer<typeof ImportBody>,
+): { readonly records: TaskRecord[]; readonly options: RecordImportRequest } {
+  const options = { dryRun: dry_run, skipInvalid: skip_invalid, renumber };
+  return {
+    records: tasks.map(taskRecordOf),
+    options: { ...options, schedules: schedules.map(scheduleRecordOf) },
+  };
+}
+
+/** What came of an import. */
+export function importJson(result: RecordImport): z.infer<typeof ImportSchema> {
+  const { additions, present } = result.schedules;
+  return {
+    stored: result.stored,
+    additions: [...result.additions],
+    stored_ids: [...result.storedIds],
+    present: [...result.present],
+    gone: [...result.gone],
+    problems: result.problems.map((problem) => ({ ...problem })),
+    conflicts: result.conflicts.map((conflict) => ({ ...conflict })),
+    schedules: { additions: [...additions], present: [...present] },
+  };
+}
+
+function dateOf(text: string | null): Date | null {
+  return text === null ? null : new Date(text);
+}
+
+function policyOf(
+  { initial_delay_ms, multiplier, max_delay_ms }: ReturnType<typeof policyJson>,
+): RetryPolicy {
+  return { initialDelayMs: initial_delay_ms, multiplier, maxDelayMs: max_delay_ms };
+}

@@ -1,0 +1,294 @@
+/**
+ * What a server answers, as the port has it.
+ */
+import { CLAIM_ORDERS } from "../domain/claim_order.ts";
+import type { RetryPolicy } from "../domain/backoff.ts";
+import { RUN_STATUSES, taskStatusOf } from "../domain/run.ts";
+import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
+import { type Task, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
+import {
+  type DurationSummary,
+  type Explanation,
+  EXPLANATION_REASONS,
+  HEALTH_CODES,
+  type HealthReason,
+  type PruneReport,
+  type QueueHealth,
+  type QueueMetrics,
+  type WindowMetrics,
+  type WorkerRecord,
+} from "../queue/operator.ts";
+import { CATCH_UP_POLICIES, type Schedule } from "../queue/schedule.ts";
+import type { ParentResult, QueueStats, TaskChange } from "../queue/task_queue.ts";
+import {
+  type HistoryEntry,
+  type HistoryPage,
+  type TaskTransition,
+  TRANSITION_KINDS,
+} from "../queue/task_transition.ts";
+import {
+  type Decode,
+  type Fields,
+  flag,
+  instant,
+  json,
+  list,
+  nullable,
+  number,
+  object,
+  oneOf,
+  pairs,
+  record,
+  text,
+} from "./answer.ts";
+
+const status: Decode<TaskStatus> = oneOf(TASK_STATUSES);
+
+/** A retry policy with every part. */
+export const retryPolicy: Decode<RetryPolicy> = object<RetryPolicy>({
+  initialDelayMs: number,
+  multiplier: number,
+  maxDelayMs: number,
+});
+
+/** A task. */
+export const task: Decode<Task> = object<Task>({
+  id: number,
+  runId: text,
+  type: text,
+  priority: number,
+  payload: json,
+  compatibility: pairs,
+  status,
+  attempts: number,
+  maxAttempts: number,
+  runAfter: ["run_after_utc", instant],
+  leaseUntil: ["lease_until_utc", nullable(instant)],
+  reservedAt: ["reserved_at_utc", nullable(instant)],
+  processingStarted: ["processing_started_utc", nullable(instant)],
+  finishedAt: ["finished_at_utc", nullable(instant)],
+  createdAt: ["created_at_utc", instant],
+  updatedAt: ["updated_at_utc", instant],
+  lockedBy: nullable(text),
+  leaseToken: number,
+  errorMessage: nullable(text),
+  idempotencyKey: nullable(text),
+  result: json,
+  progress: ["progress_percent", nullable(number)],
+  progressMessage: nullable(text),
+  retryPolicy: nullable(retryPolicy),
+  timeoutMs: nullable(number),
+  waitsFor: number,
+  traceParent: nullable(text),
+});
+
+/** A change of a task. */
+export const change: Decode<TaskChange> = object<TaskChange>({
+  taskId: number,
+  runId: text,
+  type: text,
+  status,
+  attempts: number,
+  leaseToken: number,
+  lockedBy: nullable(text),
+  progress: ["progress_percent", nullable(number)],
+});
+
+/** What became of a parent. */
+export const parent: Decode<ParentResult> = object<ParentResult>({
+  taskId: number,
+  runId: text,
+  status: oneOf([...TASK_STATUSES, "pruned"]),
+  result: json,
+  errorMessage: nullable(text),
+});
+
+const transitionFields: Fields<Omit<TaskTransition, "taskId">> = {
+  at: instant,
+  level: oneOf(["info", "warn", "error"]),
+  kind: oneOf(TRANSITION_KINDS),
+  worker: nullable(text),
+  attempt: nullable(number),
+  handlerMaxAttempts: nullable(number),
+  error: nullable(text),
+  delayMs: nullable(number),
+  durationMs: nullable(number),
+};
+
+/** A step of the life of the task `taskId`. */
+export function transitionOf(taskId: number): Decode<TaskTransition> {
+  return object<TaskTransition>({ taskId: ["kind", () => taskId], ...transitionFields });
+}
+
+/** A part of the history of all tasks. */
+export const history: Decode<HistoryPage> = object<HistoryPage>({
+  entries: list(
+    object<HistoryEntry>({
+      taskId: number,
+      ...transitionFields,
+      cursor: text,
+      runId: text,
+      type: text,
+    }),
+  ),
+  cursor: text,
+});
+
+const counts: Decode<Record<TaskStatus, number>> = object<Record<TaskStatus, number>>({
+  queued: number,
+  leased: number,
+  completed: number,
+  failed: number,
+  cancelled: number,
+});
+
+/** The queue in numbers. */
+export const stats: Decode<QueueStats> = object<QueueStats>({
+  total: number,
+  byStatus: counts,
+  byType: record(counts),
+  scheduled: number,
+  waitingForParents: number,
+  oldestDueCreatedAt: nullable(instant),
+});
+
+/** A worker. */
+export const worker: Decode<WorkerRecord> = object<WorkerRecord>({
+  workerId: text,
+  capabilities: pairs,
+  types: list(text),
+  concurrency: number,
+  strategy: oneOf(CLAIM_ORDERS),
+  typeLimits: record(number),
+  state: oneOf(["active", "limbo", "stale"]),
+  startedAt: instant,
+  heartbeatAt: instant,
+  leasedTasks: number,
+  slotsInUse: number,
+  typeSlotsInUse: record(number),
+});
+
+/** Why a task is where it is. */
+export const explanation: Decode<Explanation> = object<Explanation>({
+  taskId: number,
+  runId: text,
+  status: (value) => taskStatusOf(oneOf(RUN_STATUSES)(value)),
+  reason: oneOf(EXPLANATION_REASONS),
+  summary: text,
+  data: pairs,
+});
+
+/** A webhook. */
+export function webhook(value: unknown): Webhook {
+  const { url, events } = pairs(value);
+  return { url: text(url), events: list(oneOf(WEBHOOK_EVENTS))(events) };
+}
+
+/** A schedule. */
+export const schedule: Decode<Schedule> = object<Schedule>({
+  id: text,
+  type: text,
+  payload: json,
+  priority: number,
+  compatibility: pairs,
+  maxAttempts: number,
+  retryPolicy: nullable(retryPolicy),
+  timeoutMs: nullable(number),
+  everyMs: nullable(number),
+  cron: nullable(text),
+  timeZone: text,
+  catchUp: oneOf(CATCH_UP_POLICIES),
+  catchUpMax: number,
+  overlap: flag,
+  paused: flag,
+  nextAt: nullable(instant),
+  lastFiredAt: nullable(instant),
+  lastTaskId: nullable(number),
+  webhook: nullable(webhook),
+  firings: number,
+  waitsForTaskId: nullable(number),
+  createdAt: instant,
+  updatedAt: instant,
+});
+
+/** The verdict on the queue. */
+export const health: Decode<QueueHealth> = object<QueueHealth>({
+  verdict: ["status", oneOf(["healthy", "degraded", "unhealthy"])],
+  reasons: list(object<HealthReason>({
+    code: oneOf(HEALTH_CODES),
+    severity: oneOf(["degraded", "unhealthy"]),
+    message: text,
+  })),
+  at: instant,
+});
+
+/** The deleted tasks, counted. */
+export const pruned: Decode<PruneReport> = object<PruneReport>({
+  pruned: number,
+  byStatus: object<PruneReport["byStatus"]>({
+    completed: number,
+    failed: number,
+    cancelled: number,
+  }),
+});
+
+const durations: Decode<DurationSummary> = object<DurationSummary>({
+  count: number,
+  p50: nullable(number),
+  p95: nullable(number),
+  p99: nullable(number),
+  max: nullable(number),
+});
+
+/** How the queue goes. */
+export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
+  at: instant,
+  byStatus: counts,
+  byType: record(counts),
+  scheduled: number,
+  waitingForParents: number,
+  due: number,
+  oldestDueAgeMs: nullable(number),
+  window: object<WindowMetrics>({
+    windowMs: number,
+    isTruncated: flag,
+    enqueued: number,
+    imported: number,
+    leased: number,
+    completed: number,
+    failed: number,
+    retried: number,
+    rescued: number,
+    released: number,
+    cancelled: number,
+    requeued: number,
+    throughputPerSecond: number,
+    successRate: nullable(number),
+    failureRate: nullable(number),
+    retryRate: nullable(number),
+    waitMs: durations,
+    runMs: durations,
+  }),
+  workers: object<QueueMetrics["workers"]>({ active: number, limbo: number, stale: number }),
+});
+
+/** What a checkpoint did. */
+export const checkpointReport: Decode<CheckpointReport> = object<CheckpointReport>({
+  sequence: number,
+  snapshotBytes: number,
+  removedSegments: number,
+});
+
+/** The files and the memory in numbers. */
+export const storageStats: Decode<StorageStats> = object<StorageStats>({
+  location: text,
+  sequence: number,
+  journalBytes: number,
+  snapshotBytes: number,
+  memoryUsedBytes: number,
+  memoryMaxBytes: number,
+  tornTails: number,
+  commits: number,
+  syncs: number,
+});

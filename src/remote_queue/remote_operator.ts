@@ -1,0 +1,235 @@
+/**
+ * RemoteOperator: the operator's half of a queue behind a server.
+ */
+import { checkOneOf, checkTaskId } from "../domain/check.ts";
+import { type Task, TASK_STATUSES } from "../domain/task.ts";
+import type {
+  Explanation,
+  MetricsRequest,
+  PruneReport,
+  PruneRequest,
+  QueueHealth,
+  QueueMetrics,
+  QueueOperator,
+  WorkerBeat,
+  WorkerRecord,
+} from "../queue/operator.ts";
+import type { PartRequest } from "../queue/page_request.ts";
+import type {
+  QueueRecords,
+  RecordImport,
+  RecordImportRequest,
+  RecordRequest,
+  TaskRecord,
+} from "../queue/records.ts";
+import type {
+  AddScheduleResult,
+  NewSchedule,
+  Schedule,
+  ScheduleListRequest,
+} from "../queue/schedule.ts";
+import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
+import { prepareHistory } from "../queue_policy/history_request.ts";
+import { checkScheduleId } from "../queue_policy/new_schedule.ts";
+import { checkLimit } from "../queue_policy/page_request.ts";
+import { preparePrune } from "../queue_policy/prune_request.ts";
+import { checkWindow } from "../queue_policy/rates.ts";
+import { prepareBeat } from "../queue_policy/worker_beat.ts";
+import { type Decode, field, flag, json, list } from "./answer.ts";
+import {
+  explanation,
+  health,
+  history,
+  metrics,
+  pruned,
+  schedule,
+  task,
+  transitionOf,
+  worker,
+} from "./answers.ts";
+import type { ChangeFeed } from "./change_feed.ts";
+import type { Connection, Question } from "./connection.ts";
+import { importBody, imported, readRecords } from "./records.ts";
+import { errorCodeOf, errorOf, unless } from "./refusal.ts";
+import { isName, partQuery, queryOf, scheduleBody } from "./request.ts";
+
+const tasks: Decode<Task[]> = field("tasks", list(task));
+
+/** The operator's half of `HttpQueue`. */
+export class RemoteOperator implements QueueOperator {
+  protected readonly connection: Connection;
+  protected readonly feed: ChangeFeed;
+
+  constructor(connection: Connection, feed: ChangeFeed) {
+    this.connection = connection;
+    this.feed = feed;
+  }
+
+  async heartbeat(beat: WorkerBeat): Promise<void> {
+    const { capabilities } = prepareBeat(beat);
+    const body = {
+      worker_id: beat.workerId,
+      types: beat.types,
+      capabilities: JSON.parse(capabilities),
+      concurrency: beat.concurrency,
+      strategy: beat.strategy,
+      type_limits: beat.typeLimits,
+    };
+    await this.post("worker/heartbeat", body, json);
+  }
+
+  async retireWorker(workerId: string): Promise<void> {
+    this.connection.checkOpen();
+    if (!isName(workerId)) return;
+    const path = `queue/workers/${encodeURIComponent(workerId)}`;
+    await this.connection.ask({ method: "DELETE", path, resend: true }, json);
+  }
+
+  async listWorkers(): Promise<WorkerRecord[]> {
+    return await this.read("queue/workers", field("workers", list(worker)));
+  }
+
+  async transitions(taskId: number, request: PartRequest = {}): Promise<TaskTransition[]> {
+    checkTaskId(taskId);
+    const path = `queue/tasks/${taskId}/transitions${partQuery(request)}`;
+    return await unless(
+      "task_not_found",
+      [],
+      () => this.read(path, field("transitions", list(transitionOf(taskId)))),
+    );
+  }
+
+  async history(request: HistoryRequest = {}): Promise<HistoryPage> {
+    const { after, limit } = prepareHistory(request);
+    const path = `queue/history${queryOf({ after: after ?? undefined, limit })}`;
+    return await this.read(path, history);
+  }
+
+  async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
+    this.connection.checkOpen();
+    if (typeof idOrRunId === "string" && !isName(idOrRunId)) return undefined;
+    const path = typeof idOrRunId === "number"
+      ? `queue/tasks/${checkTaskId(idOrRunId)}/explain`
+      : `runs/${encodeURIComponent(idOrRunId)}/explain`;
+    return await unless("task_not_found", undefined, () => this.read(path, explanation));
+  }
+
+  async addSchedule(
+    wanted: NewSchedule,
+    { replace = false }: { readonly replace?: boolean } = {},
+  ): Promise<AddScheduleResult> {
+    const body = { ...scheduleBody(wanted), replace };
+    let isInDoubt = false;
+    const onDoubt = (): void => void (isInDoubt = true);
+    const question = { method: "POST", path: "schedules", body, resend: true, onDoubt } as const;
+    const added = await this.connection.ask(question, (answer) => ({
+      schedule: schedule(answer),
+      created: field("created", flag)(answer),
+    }));
+    const isNew = isInDoubt && added.schedule.createdAt.getTime() ===
+        added.schedule.updatedAt.getTime();
+    return { ...added, created: added.created || isNew };
+  }
+
+  async getSchedule(id: string): Promise<Schedule | undefined> {
+    this.connection.checkOpen();
+    if (!isName(id)) return undefined;
+    const path = pathOfSchedule(id);
+    return await unless("schedule_not_found", undefined, () => this.read(path, schedule));
+  }
+
+  async listSchedules({ afterId, limit }: ScheduleListRequest = {}): Promise<Schedule[]> {
+    const cursor = afterId === undefined ? undefined : checkScheduleId(afterId);
+    const path = `schedules${queryOf({ cursor, limit: checkLimit(limit) })}`;
+    return await this.read(path, field("schedules", list(schedule)));
+  }
+
+  async removeSchedule(id: string): Promise<boolean> {
+    let isInDoubt = false;
+    const onDoubt = (): void => void (isInDoubt = true);
+    const path = pathOfSchedule(checkScheduleId(id));
+    const question = { method: "DELETE", path, resend: true, onDoubt } as const;
+    const removed = async (): Promise<boolean> => {
+      await this.connection.ask(question, json);
+      return true;
+    };
+    return await unless("schedule_not_found", false, removed) || isInDoubt;
+  }
+
+  async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
+    const path = pathOfSchedule(checkScheduleId(id));
+    const question = { method: "PATCH", path, body: { paused }, resend: true } as const;
+    return await this.connection.ask(question, schedule);
+  }
+
+  async fireSchedules(): Promise<Task[]> {
+    return await this.told(this.post("queue/fire-schedules", {}, tasks));
+  }
+
+  async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
+    const query = queryOf({ window_ms: checkWindow(request) });
+    return await this.read(`queue/metrics${query}`, metrics);
+  }
+
+  async health(): Promise<QueueHealth> {
+    const { url } = this.connection;
+    return await this.read("health", (answer) => {
+      if (errorCodeOf(answer) !== "QUEUE_UNAVAILABLE") return health(answer);
+      throw errorOf({ url, status: 503, body: answer, retryAfterMs: 0 });
+    }, { alsoAnswers: [503] });
+  }
+
+  async prune(request: PruneRequest): Promise<PruneReport> {
+    preparePrune(request);
+    const { olderThanMs, keep, statuses } = request;
+    const body = { older_than_ms: olderThanMs, keep, statuses };
+    return await this.connection.ask({ method: "POST", path: "queue/prune", body }, pruned);
+  }
+
+  async exportRecords({ statuses }: RecordRequest = {}): Promise<TaskRecord[]> {
+    const wanted = (statuses ?? TASK_STATUSES).map((status) =>
+      checkOneOf(status, TASK_STATUSES, { doing: "export status" })
+    );
+    this.connection.checkOpen();
+    if (wanted.length === 0) return [];
+    const path = `queue/records${queryOf({ statuses: wanted.join(",") })}`;
+    return [...(await this.connection.readLines(path, readRecords)).tasks];
+  }
+
+  async exportAll(): Promise<QueueRecords> {
+    return await this.connection.readLines("queue/records", readRecords);
+  }
+
+  async importRecords(
+    records: readonly TaskRecord[],
+    options: RecordImportRequest = {},
+  ): Promise<RecordImport> {
+    const body = importBody(records, options);
+    return await this.connection.ask({ method: "POST", path: "queue/records", body }, imported);
+  }
+
+  /** Asks what can be asked again. */
+  protected read<T>(
+    path: string,
+    decode: Decode<T>,
+    parts: Partial<Question> = {},
+  ): Promise<T> {
+    return this.connection.ask({ ...parts, method: "GET", path, resend: true }, decode);
+  }
+
+  /** Does what can be done again. */
+  protected post<T>(path: string, body: unknown, decode: Decode<T>): Promise<T> {
+    return this.connection.ask({ method: "POST", path, body, resend: true }, decode);
+  }
+
+  /** Tells watchers of tasks that were changed. */
+  protected async told(changed: Promise<Task[]>): Promise<Task[]> {
+    const tasks = await changed;
+    this.feed.tell(tasks);
+    return tasks;
+  }
+}
+
+function pathOfSchedule(id: string): string {
+  return `schedules/${encodeURIComponent(id)}`;
+}

@@ -1,0 +1,90 @@
+/**
+ * Questions, as requests carry them: what a caller gives is checked here by the same rules, and with the same words, as where the
+ * queue is, before anything is sent.
+ */
+import { checkName } from "../domain/check.ts";
+import { TASK_LIMITS } from "../domain/task.ts";
+import type { NewTask } from "../domain/task.ts";
+import { toTaskBody } from "../domain/task_fields.ts";
+import type { PartRequest } from "../queue/page_request.ts";
+import type { NewSchedule } from "../queue/schedule.ts";
+import type { EnqueueOptions } from "../queue/task_queue.ts";
+import { prepareSchedule } from "../queue_policy/new_schedule.ts";
+import { prepareTask } from "../queue_policy/new_task.ts";
+import { preparePart } from "../queue_policy/page_request.ts";
+
+/** The largest payload that any queue takes, in bytes; a server's own limit is its business. */
+const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** A JSON object. */
+export type Body = Readonly<Record<string, unknown>>;
+
+/** A task to enqueue, whose run id is known before its answer comes. */
+export type TaskBodyWithRunId = Body & { readonly run_id: string };
+
+/** A task to enqueue, under a run id that is known before its answer comes. @throws TypeError, RangeError */
+export function taskBody(
+  task: NewTask,
+  options: EnqueueOptions = {},
+): TaskBodyWithRunId {
+  const { payload, runId, runAfterMs, leaseTo, isCancelled } = prepareTask(
+    task,
+    PAYLOAD_LIMIT_BYTES,
+    options,
+  );
+  return {
+    ...given(toTaskBody(task)),
+    payload: JSON.parse(payload),
+    run_after: runAfterMs === null ? undefined : new Date(runAfterMs).toISOString(),
+    run_id: runId ?? crypto.randomUUID(),
+    lease_to: leaseTo === null
+      ? undefined
+      : { worker_id: leaseTo.workerId, lease_duration_ms: leaseTo.leaseDurationMs },
+    cancelled: isCancelled ? true : undefined,
+  };
+}
+
+/** A schedule to add. @throws TypeError, RangeError */
+export function scheduleBody(schedule: NewSchedule): Body {
+  const { payload } = prepareSchedule(schedule, PAYLOAD_LIMIT_BYTES);
+  const { id, type, everyMs, cron, timeZone, catchUp, catchUpMax, overlap, paused } = schedule;
+  const { run_id: _1, depends_on: _2, on_parent_failure: _3, ...task } = toTaskBody(schedule) as
+    & Body
+    & Partial<Record<"run_id" | "depends_on" | "on_parent_failure", unknown>>;
+  return {
+    ...given(task),
+    payload: JSON.parse(payload),
+    ...given({ id, type, every_ms: everyMs, cron, time_zone: timeZone }),
+    ...given({ catch_up: catchUp, catch_up_max: catchUpMax, overlap, paused }),
+  };
+}
+
+/** Which part of a list that only grows. @throws TypeError, RangeError */
+export function partQuery(request: PartRequest): string {
+  const { offset, limit } = preparePart(request);
+  const begin = offset < 0 ? { last: -offset } : offset > 0 ? { cursor: offset } : {};
+  return queryOf({ ...begin, limit });
+}
+
+/** What stands behind the path of a request; nothing of what is not given. */
+export function queryOf(fields: Readonly<Record<string, string | number | undefined>>): string {
+  const entries = Object.entries(given(fields)).map(([name, value]) => [name, String(value)]);
+  return entries.length === 0 ? "" : `?${new URLSearchParams(entries)}`;
+}
+
+/** Whether a task can have this as its type or run id: nothing has a name that is refused, or written otherwise. */
+export function isName(name: string): boolean {
+  try {
+    return checkName(name, "name", TASK_LIMITS.runIdMaxLength) === name;
+  } catch (thrown) {
+    if (thrown instanceof TypeError) return false;
+    throw thrown;
+  }
+}
+
+/** Without what is `null` or `undefined`: both mean that nothing was given. */
+function given(fields: Body): Body {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== null),
+  );
+}

@@ -1,0 +1,25 @@
+/**
+ * The suites that every queue has to pass, for a queue behind a server.
+ */
+import { dependenciesContract } from "../contract/dependencies_contract.ts";
+import { firstLeaseContract } from "../contract/first_lease_contract.ts";
+import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
+import { schedulesContract } from "../contract/schedules_contract.ts";
+import type { UseQueue } from "../contract/suite.ts";
+import { taskQueueContract } from "../contract/task_queue_contract.ts";
+import { webhooksContract } from "../contract/webhooks_contract.ts";
+import { withRemote } from "./remote_fixture.ts";
+
+const asked: UseQueue = (options, test) =>
+  withRemote(options, ({ remote, clock }) => test(remote, clock));
+
+const overSocket: UseQueue = (options, test) =>
+  withRemote({ ...options, isSocket: true }, ({ remote, clock }) => test(remote, clock));
+
+taskQueueContract("queue behind a server", asked);
+taskQueueContract("queue behind a socket", overSocket);
+queueOperationsContract("queue behind a server", asked);
+dependenciesContract("queue behind a server", asked);
+schedulesContract("queue behind a server", asked);
+webhooksContract("queue behind a server", asked);
+firstLeaseContract("queue behind a server", asked);
