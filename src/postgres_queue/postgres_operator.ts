@@ -175,7 +175,7 @@ export class PostgresOperator implements QueueOperator {
 
   async health(): Promise<QueueHealth> {
     return await this.access.read((tx, nowMs) => {
-      return assess(tx, { thresholds: this.#health, deafMs: this.#wakeUp.deafMs, nowMs });
+      return assess(tx, { thresholds: this.#health, isDeaf: this.#wakeUp.isDeaf, nowMs });
     });
   }
 

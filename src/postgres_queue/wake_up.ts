@@ -25,6 +25,9 @@ const MANY = "*";
 /** How often the history is read when messages come, and when none do. */
 const POLL_MS = { heard: 5000, deaf: 1000 } as const;
 
+/** After how many looks without hearing its own message a process counts as deaf. */
+const DEAF_POLLS = 10;
+
 /** How a process hears of others. */
 export type WakeUpMode = "listening" | "polling";
 
@@ -48,7 +51,7 @@ export class WakeUp {
   #cancelPoll: CancelTimer = () => {};
   #stopListening: StopListening | undefined;
   #mode: WakeUpMode = "polling";
-  #deafSinceMs: number;
+  #pollsInVain = 0;
   #isStopped = false;
 
   constructor({ access, feed, onError }: WakeUpTools) {
@@ -57,7 +60,6 @@ export class WakeUp {
     this.#onError = onError;
     this.#clock = access.clock;
     this.#history = new HistoryReader(access.statements);
-    this.#deafSinceMs = this.#clock.nowMs();
   }
 
   /** How this process hears of changes by others. */
@@ -65,9 +67,9 @@ export class WakeUp {
     return this.#mode;
   }
 
-  /** For how long it has heard nothing, in milliseconds; 0 while it is listening. */
-  get deafMs(): number {
-    return this.#mode === "listening" ? 0 : this.#clock.nowMs() - this.#deafSinceMs;
+  /** Whether it has heard nothing although there was time enough to. */
+  get isDeaf(): boolean {
+    return this.#mode === "polling" && this.#pollsInVain >= DEAF_POLLS;
   }
 
   /** Begins to listen and to look. */
@@ -131,7 +133,7 @@ export class WakeUp {
   /** Until its own message comes back, nothing is known to be heard. */
   #test(): void {
     this.#mode = "polling";
-    this.#deafSinceMs = this.#clock.nowMs();
+    this.#pollsInVain = 0;
     this.#feed.tell("reset");
     this.#say("").catch((error) => {
       if (!this.#isStopped) this.#onError(error);
@@ -157,6 +159,7 @@ export class WakeUp {
   #pollSoon(): void {
     const delayMs = this.#mode === "listening" ? POLL_MS.heard : POLL_MS.deaf;
     this.#cancelPoll = this.#clock.setTimer(() => {
+      this.#pollsInVain = this.#mode === "listening" ? 0 : this.#pollsInVain + 1;
       this.#poll().catch((error) => {
         if (!this.#isStopped) this.#onError(error);
       }).finally(() => {

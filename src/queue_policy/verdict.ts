@@ -54,12 +54,9 @@ export interface DatabaseFacts {
     readonly state: string;
     readonly ageMs: number;
   } | null;
-  /** For how long no notification has been heard; 0 when they come. */
-  readonly deafMs: number;
+  /** Whether no notification reaches this process. */
+  readonly isDeaf: boolean;
 }
-
-/** How long a process may be deaf that has just begun to listen. */
-const DEAF_MS = 10_000;
 
 /** The verdict, with every reason. */
 export function verdictOf(facts: HealthFacts): QueueHealth {
@@ -189,9 +186,8 @@ function snapshotReasons({ thresholds, database }: HealthFacts): HealthReason[] 
 }
 
 function wakeUpReasons({ database }: HealthFacts): HealthReason[] {
-  if (database === undefined || database.deafMs <= DEAF_MS) return [];
-  const message = `No notification has come for ${
-    durationText(database.deafMs)
-  }, so this process looks for changes of others each second: a pooler may be between`;
+  if (!database?.isDeaf) return [];
+  const message =
+    "No notification reaches this process, perhaps because of a pooler: it looks each second for what others have changed";
   return [{ code: "wake_up_deaf", severity: "notice", message }];
 }

@@ -15,8 +15,8 @@ import { workerStates } from "./workers.ts";
 /** What is to be judged, and how. */
 export interface Assessment {
   readonly thresholds: HealthThresholds;
-  /** For how long this process has heard nothing from others. */
-  readonly deafMs: number;
+  /** Whether no notification reaches this process. */
+  readonly isDeaf: boolean;
   readonly nowMs: number;
 }
 
@@ -55,7 +55,7 @@ export const HEALTH_SQL = {
 /** The verdict, with every reason. */
 export async function assess(
   tx: Statements,
-  { thresholds, deafMs, nowMs }: Assessment,
+  { thresholds, isDeaf, nowMs }: Assessment,
 ): Promise<QueueHealth> {
   const [oldestAgeMs, window, workers, leases, database] = await Promise.all([
     oldestDueAgeMs(tx, nowMs),
@@ -71,7 +71,7 @@ export async function assess(
     window,
     workers,
     ...leases,
-    database: { ...database, deafMs },
+    database: { ...database, isDeaf },
   });
 }
 
@@ -92,7 +92,7 @@ async function leaseFacts(
 async function databaseFacts(
   tx: Statements,
   nowMs: number,
-): Promise<Omit<DatabaseFacts, "deafMs">> {
+): Promise<Omit<DatabaseFacts, "isDeaf">> {
   const [[dead], [holder]] = await Promise.all([
     tx.query(HEALTH_SQL.deadRows),
     tx.query(HEALTH_SQL.holder),
