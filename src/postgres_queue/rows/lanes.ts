@@ -40,14 +40,14 @@ export class Lanes {
     this.#runAlone = runAlone;
   }
 
-  /** Whether lanes were read yet. */
-  get isEmpty(): boolean {
-    return this.#lastId === 0;
+  /** The highest id of those that are known; 0 without any. */
+  get lastId(): number {
+    return this.#lastId;
   }
 
   /** Reads the lanes that others have added; those. */
   async refresh(statements: Statements = this.#statements): Promise<readonly Lane[]> {
-    return this.#learn(await statements.query(LANE_SQL.after, [this.#lastId]));
+    return this.learn(await statements.query(LANE_SQL.after, [this.#lastId]));
   }
 
   /** The lanes that are known. */
@@ -90,7 +90,8 @@ export class Lanes {
     await this.refresh();
   }
 
-  #learn(rows: readonly Readonly<Record<string, unknown>>[]): readonly Lane[] {
+  /** Notes lanes that were read as rows of `lane`; those. */
+  learn(rows: readonly Readonly<Record<string, unknown>>[]): readonly Lane[] {
     const lanes = rows.map((row) => ({
       id: Number(row.lane_id),
       type: String(row.type),

@@ -27,7 +27,7 @@ export function clockOf(parameter: string): string {
   return `coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`;
 }
 
-/** How many tasks that became due one statement makes ready. */
+/** How many tasks that became due one statement makes ready; others go on with the rest. */
 const PROMOTE_MAX = 1000;
 
 /** Each order's key within a lane, and what it is merged by. */
@@ -40,27 +40,30 @@ const KEYS: Readonly<Record<ClaimOrder, { readonly sort: string; readonly key: s
 
 /**
  * Leases the tasks of the CTE `pick`, whose columns are `id` and `place`: the first place is for the first of the workers `$1`,
- * with the first of the durations `$2`, and so on. `$3` is the time of a test. A claim of one task by name takes no slot, `$4`.
+ * with the first of the durations `$2`, and so on. A claim of one task by name takes no slot, `$4`.
  */
-const LEASE = `moment as materialized (select ${clockOf("$3")} as now),
-  held as (
+const LEASE = `held as (
     update @live v set state = 4, attempts = v.attempts + 1, lease_token = v.lease_token + 1,
-      locked_by = ($1::text[])[pick.place], lease_until = moment.now + ($2::bigint[])[pick.place],
-      reserved_at = case when $4::boolean then null else moment.now end,
-      processing_started = moment.now, updated_at = moment.now,
+      locked_by = ($1::text[])[pick.place], lease_until = look.now + ($2::bigint[])[pick.place],
+      reserved_at = case when $4::boolean then null else look.now end,
+      processing_started = look.now, updated_at = look.now,
       progress_percent = null, progress_message = null
-    from pick, moment where v.id = pick.id returning v.*),
+    from pick, look where v.id = pick.id returning v.*),
   told as (
     insert into @transition (task_id, at, kind, details, duration_ms)
     select held.id, held.processing_started, 'leased',
       json_build_object('worker', held.locked_by, 'attempt', held.attempts)::text,
       greatest(0, held.processing_started - greatest(t.created_at, held.run_after))
-    from held join @task t using (id))
-  select * from (${
-  selectTasks({ live: "join held" })
-}) as task join pick using (id) order by place`;
+    from held join @task t using (id)),
+  leased as (select * from (${selectTasks({ live: "join held" })}) as task join pick using (id))`;
 
-/** `$5` are lanes, `$6` is how many at most, `$7` the budget. */
+/** `$3` is the time of a test. */
+const NOW = `${clockOf("$3")} as now`;
+
+/**
+ * `$5` are lanes, `$6` is how many at most, `$7` the budget, `$8` the last lane that is known. The first row tells of newer lanes
+ * and whether scheduled tasks have become due: those come first, so nothing is leased then.
+ */
 function claimStatement(order: ClaimOrder): string {
   const { sort, key } = KEYS[order];
   const isWeighted = order === "weighted_random";
@@ -70,11 +73,16 @@ function claimStatement(order: ClaimOrder): string {
   const turn = `, clocks as (
     update @lane l set clock = l.clock + (select max(key) from pick)
     where l.lane_id = any($5) and exists (select from pick))`;
-  return `with lanes as materialized (${lanes}),
+  return `with look as materialized (
+    select ${NOW}, exists (select from @live where state = 2 and run_after <= ${
+    clockOf("$3")
+  }) as is_due,
+      (select json_agg(lane order by lane_id)::text from @lane lane where lane_id > $8) as new_lanes),
+  lanes as materialized (${lanes}),
   heads as materialized (
-    select head.* from lanes as lane cross join lateral (
+    select head.* from look, lanes as lane cross join lateral (
       select v.id, v.weight, ${key} as key from @live v
-      where v.lane_id = lane.lane_id and v.state = 1
+      where v.lane_id = lane.lane_id and v.state = 1 and not look.is_due
       order by ${sort} limit $6 for update of v skip locked) as head),
   ranked as (
     select id, key, row_number() over w as place, sum(weight) over w as total
@@ -83,7 +91,8 @@ function claimStatement(order: ClaimOrder): string {
     select id, key, place from ranked where place <= $6 and (place = 1 or total <= $7))${
     isWeighted ? turn : ""
   },
-  ${LEASE}`;
+  ${LEASE}
+  select look.is_due, look.new_lanes, leased.* from look left join leased on true order by place`;
 }
 
 const CLAIM_SQL = {
@@ -96,10 +105,12 @@ const CLAIM_SQL = {
   nextDue: `select run_after from @live where state = 2 and run_after > ${clockOf("$1")}
     order by run_after limit 1`,
   /** `$5` is the task's id. */
-  named: `with pick as materialized (
-      select id, 1 as place from @live where id = $5
-        and (state = 1 or state = 2 and run_after <= ${clockOf("$3")}) for update),
-  ${LEASE}`,
+  named: `with look as materialized (select ${NOW}),
+  pick as materialized (
+    select id, 1 as place from @live where id = $5
+      and (state = 1 or state = 2 and run_after <= (select now from look)) for update),
+  ${LEASE}
+  select * from leased`,
   inOrder: {
     fifo: claimStatement("fifo"),
     lifo: claimStatement("lifo"),
@@ -128,17 +139,12 @@ export async function claim(
   requests: readonly PreparedClaim[],
   context: ClaimContext,
 ): Promise<TaskRow[][]> {
-  const { statements, lanes, nowMs } = context;
   const [first] = requests as [PreparedClaim];
-  if (lanes.isEmpty) await lanes.refresh(statements);
   for (;;) {
-    const known = eligible(first, lanes.known());
-    const [promoted, rows, added] = await Promise.all([
-      statements.query(CLAIM_SQL.promote, [nowMs]),
-      known.length > 0 ? claimFrom(known, requests, context) : [],
-      lanes.refresh(statements),
-    ]);
-    const isAll = promoted.length < PROMOTE_MAX && eligible(first, added).length === 0;
+    const known = eligible(first, context.lanes.known());
+    const { rows, isDue, added } = await claimFrom(known, requests, context);
+    if (isDue) await context.statements.query(CLAIM_SQL.promote, [context.nowMs]);
+    const isAll = !isDue && eligible(first, added).length === 0;
     if (rows.length > 0 || isAll) return shared(rows, requests);
   }
 }
@@ -148,24 +154,36 @@ export function kindOf({ types, capabilities, order }: PreparedClaim): string {
   return JSON.stringify([order, types, [...capabilities]]);
 }
 
+/** What one statement found. */
+interface Claimed {
+  readonly rows: readonly PlacedRow[];
+  /** Whether scheduled tasks are to be made ready first. */
+  readonly isDue: boolean;
+  /** Lanes that were not known. */
+  readonly added: readonly Lane[];
+}
+
 async function claimFrom(
-  lanes: readonly Lane[],
+  from: readonly Lane[],
   requests: readonly PreparedClaim[],
-  { statements, nowMs, budget }: ClaimContext,
-): Promise<PlacedRow[]> {
+  { statements, lanes, nowMs, budget }: ClaimContext,
+): Promise<Claimed> {
   const { order } = requests[0]!;
   const slots = requests.flatMap((request) => Array<PreparedClaim>(request.limit).fill(request));
-  const parameters = [
+  const found = await statements.query(CLAIM_SQL.inOrder[order], [
     slots.map(({ workerId }) => workerId),
     slots.map(({ leaseDurationMs }) => leaseDurationMs),
     nowMs,
     false,
-    lanes.map(({ id }) => id),
+    from.map(({ id }) => id),
     slots.length,
     budget,
-  ];
-  const rows = taskRows(await statements.query(CLAIM_SQL.inOrder[order], parameters));
-  return rows as PlacedRow[];
+    lanes.lastId,
+  ]);
+  const { is_due, new_lanes } = found[0]!;
+  const rows = taskRows(found.filter(({ id }) => id !== null)) as PlacedRow[];
+  const added = new_lanes === null ? [] : lanes.learn(JSON.parse(String(new_lanes)));
+  return { rows, isDue: is_due === true, added };
 }
 
 /** To each request the rows of its places. */
