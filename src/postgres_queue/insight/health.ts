@@ -30,11 +30,9 @@ export const HEALTH_SQL = {
       greatest((select max(updated_at) from @live where state = 4 and lease_until > $1),
         (select max(updated_at) from @schedule where not is_paused and next_at > $1)) as latest`,
   /** The tables whose rows come and go, or change, all the time. */
-  deadRows: `select c.relname as name, s.n_dead_tup as count
-    from unnest(array['@live', '@worker', '@unsettled', '@schedule']) as hot(name)
-      join pg_stat_all_tables s on s.relid = hot.name::regclass
-      join pg_class c on c.oid = s.relid
-    order by s.n_dead_tup desc limit 1`,
+  deadRows: `select relname as name, pg_stat_get_dead_tuples(oid) as count
+    from pg_class where oid = any(array['@live', '@worker', '@unsettled', '@schedule']::regclass[])
+    order by count desc limit 1`,
   /**
    * The session whose snapshot or transaction is the oldest. Those of other databases count where they have written: theirs
    * is in the snapshots of this one. A vacuum holds up no other. The number of a transaction has 64 bits in the history and

@@ -16,28 +16,33 @@ import { workerStates } from "./workers.ts";
 const { transitionsMax } = METRICS_LIMITS;
 
 /** Numbers of transactions as integers, which can be halved. */
-const NUMBER = "tx::text::bigint";
+const NUMBER = "p.tx::text::bigint";
 
 /** The statements; a test reads their plans. */
 export const METRICS_SQL = {
   /**
-   * `$1` is since when. The first transaction at or after it: where transactions took long it may be off by as much.
+   * `$1` is since when. The first transaction at or after it: where transactions took long it may be off by as much. The
+   * last one is named, too: the planner takes a range between two unknowns for small, and so goes by the index.
    * Then one row for each kind, one for waits, one for runs (`is_wait`), and one for all.
    */
   window: `with recursive
+    ends as materialized (select
+      (select ${NUMBER} from @transition p order by p.tx, p.step limit 1) as first,
+      (select ${NUMBER} from @transition p order by p.tx desc, p.step desc limit 1) as last),
     search(low, high) as (
-      select (select ${NUMBER} from @transition order by tx, step limit 1),
-        (select ${NUMBER} + 1 from @transition order by tx desc, step desc limit 1)
+      select first, last + 1 from ends
       union all
       select case when found.at < $1 then found.number + 1 else low end,
         case when found.at < $1 then high else low + (high - low) / 2 end
       from search left join lateral (
-        select ${NUMBER} as number, at from @transition
-        where tx >= (low + (high - low) / 2)::text::xid8 order by tx, step limit 1) as found on true
+        select ${NUMBER} as number, p.at from @transition p
+        where p.tx >= (low + (high - low) / 2)::text::xid8 order by p.tx, p.step limit 1
+      ) as found on true
       where low < high),
     recent as materialized (
       select kind, at, duration_ms, row_number() over (order by tx desc, step desc) as place
-      from @transition where tx >= (select max(low)::text::xid8 from search) and at >= $1
+      from @transition where tx >= (select max(low)::text::xid8 from search)
+        and tx <= (select last::text::xid8 from ends) and at >= $1
       order by tx desc, step desc limit ${transitionsMax + 1})
     select kind, is_wait, count(*) as n, count(duration_ms) as durations, min(at) as first_at,
       percentile_disc(0.5) within group (order by duration_ms) as p50,
@@ -49,9 +54,8 @@ export const METRICS_SQL = {
       where place <= ${transitionsMax}) as counted
     group by grouping sets ((kind), (is_wait), ())`,
   /** `$1` is now. */
-  oldestDue: `select min(greatest(t.created_at, v.run_after)) as due_at
-    from @live v join @task t using (id)
-    where v.state = 1 or v.state = 2 and v.run_after <= $1`,
+  oldestDue: `select min(greatest(created_at, run_after)) as due_at from @live
+    where state = 1 or state = 2 and run_after <= $1`,
 } as const;
 
 /** Everything that can be measured in the tables. */

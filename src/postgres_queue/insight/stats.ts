@@ -14,10 +14,10 @@ const STATS_SQL = {
       group by 1, 2) as counted join @lane using (lane_id) group by type, status order by type`,
   /** `$1` is now. */
   waiting: `select
-      (select count(*) from @live where state = 2 and run_after > $1) as scheduled,
-      (select count(*) from @live where state = 3) as held,
-      (select min(t.created_at) from @live v join @task t using (id)
-        where v.state = 1 or v.state = 2 and v.run_after <= $1) as oldest`,
+      count(*) filter (where state = 2 and run_after > $1) as scheduled,
+      count(*) filter (where state = 3) as held,
+      min(created_at) filter (where state = 1 or state = 2 and run_after <= $1) as oldest
+    from @live where state < 4`,
 } as const;
 
 /** Tasks by status and type, and what waits. */

@@ -73,6 +73,7 @@ const VERSION_1 = `
     weight int not null,
     attempts int not null,
     lease_token bigint not null,
+    created_at bigint not null,
     locked_by text,
     lease_until bigint,
     reserved_at bigint,

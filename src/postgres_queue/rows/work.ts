@@ -59,7 +59,7 @@ const WRITE_MAX = 1000;
 const LIVE_COLUMNS = `id bigint, lane_id int, priority int, draw float8, state smallint,
   run_after bigint, waits_for int, followed boolean, weight int, attempts int, lease_token bigint,
   locked_by text, lease_until bigint, reserved_at bigint, processing_started bigint,
-  updated_at bigint, progress_percent float8, progress_message text, error_message text`;
+  created_at bigint, updated_at bigint, progress_percent float8, progress_message text, error_message text`;
 
 const LIVE_NAMES = LIVE_COLUMNS.replaceAll(/ (bigint|int|float8|smallint|boolean|text)/g, "");
 
@@ -320,6 +320,7 @@ export class Work {
       lease_until: status === "leased" ? lease_until : null,
       reserved_at: state.reserved_at,
       processing_started: state.processing_started,
+      created_at: row.created_at,
       updated_at: state.updated_at,
       progress_percent: state.progress_percent,
       progress_message: state.progress_message,

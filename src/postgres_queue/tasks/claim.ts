@@ -53,8 +53,8 @@ const LEASE = `held as (
     insert into @transition (task_id, at, kind, details, duration_ms)
     select held.id, held.processing_started, 'leased',
       json_build_object('worker', held.locked_by, 'attempt', held.attempts)::text,
-      greatest(0, held.processing_started - greatest(t.created_at, held.run_after))
-    from held join @task t using (id)),
+      greatest(0, held.processing_started - greatest(held.created_at, held.run_after))
+    from held),
   leased as (select * from (${selectTasks({ live: "join held" })}) as task join pick using (id))`;
 
 /** `$3` is the time of a test. */

@@ -32,10 +32,10 @@ const ADD = `with input as materialized (
     on conflict do nothing returning *),
   alive as (
     insert into @live (id, lane_id, priority, draw, state, run_after, waits_for, followed, weight,
-      attempts, lease_token, updated_at)
+      attempts, lease_token, created_at, updated_at)
     select a.id, a.lane_id, a.priority, i.draw + lane.clock,
       case when coalesce(i.run_after, i.now) <= i.now then 1 else 2 end, coalesce(i.run_after, i.now),
-      0, false, length(a.payload), 0, 0, i.now
+      0, false, length(a.payload), 0, 0, i.now, i.now
     from added a join input i using (run_id) join @lane lane on lane.lane_id = a.lane_id returning *),
   told as (insert into @transition (task_id, at, kind) select id, created_at, 'enqueued' from added)
   ${selectTasks({ task: "added", live: "join alive" })}`;
