@@ -57,6 +57,7 @@ import { ChangeFeed } from "./change_feed.ts";
 import { Duties, type DutyListeners } from "./duties.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
+import type { Hearing } from "./quiet.ts";
 import { WakeUp } from "./wake_up.ts";
 
 /** The operator's part of a queue on a database. */
@@ -97,6 +98,11 @@ export class PostgresOperator implements QueueOperator {
     this.#wakeUp = new WakeUp({ access, feed: this.feed, onError });
     this.#onClosed = onClosed;
     access.tellChanges((rows) => this.#wakeUp.note(rows));
+  }
+
+  /** What this process hears of changes by others. */
+  protected get hearing(): Hearing {
+    return { isListening: this.#wakeUp.mode === "listening", changes: this.#wakeUp.changes };
   }
 
   /** Begins what the queue does by itself. */

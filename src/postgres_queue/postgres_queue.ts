@@ -30,11 +30,12 @@ import { CallGroup } from "./call_group.ts";
 import { count, list } from "./insight/list.ts";
 import { parentResults } from "./insight/parent_results.ts";
 import { stats } from "./insight/stats.ts";
+import { Quiet } from "./quiet.ts";
 import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_operator.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
-import { claim, type ClaimContext, claimNamed, kindOf, nextDueMs } from "./tasks/claim.ts";
+import { claim, type ClaimContext, claimNamed, kindOf, nextDueInMs } from "./tasks/claim.ts";
 import { enqueueAll, findEnqueued } from "./tasks/enqueue.ts";
 import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
 import {
@@ -58,6 +59,7 @@ const KINDS_MAX = 100;
 
 /** A queue on a database. */
 export class PostgresQueue extends PostgresOperator implements TaskQueue {
+  readonly #quiet = new Quiet(this.access.clock, () => this.hearing);
   readonly #claims = new Map<string, CallGroup<PreparedClaim, TaskRow[]>>();
   readonly #enqueues: CallGroup<NewEntry, EnqueueResult>;
   readonly #completions: CallGroup<Completion, Task>;
@@ -158,8 +160,17 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   }
 
   async nextDueAt(): Promise<Date | null> {
-    const dueMs = await nextDueMs(this.access.statements, this.access.testMs);
-    return dueMs === undefined ? null : new Date(dueMs);
+    const { clock, statements, testMs } = this.access;
+    const known = this.#quiet.nextDue();
+    const atMs = known === undefined
+      ? this.#localMs(await nextDueInMs(statements, testMs), clock.nowMs())
+      : known.atMs;
+    return atMs === undefined ? null : new Date(atMs);
+  }
+
+  /** An instant of the server's clock by this process's, which may be another: who waits for it, waits by this one. */
+  #localMs(inMs: number | undefined, nowMs: number): number | undefined {
+    return inMs === undefined ? undefined : nowMs + inMs;
   }
 
   async claim(request: ClaimRequest): Promise<Task[]> {
@@ -180,9 +191,14 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
     const group = new CallGroup<PreparedClaim, TaskRow[]>({
       ...GROUP,
       run: async (requests) => {
-        const rows = await this.access.inOrder((statements) => {
+        if (this.#quiet.isEmpty(kind)) return requests.map(() => Promise.resolve([]));
+        const { changes } = this.#quiet;
+        const { rows, dueInMs } = await this.access.inOrder((statements) => {
           return claim(requests, { ...this.#claimTools, statements });
         });
+        if (rows.every(({ length }) => length === 0)) {
+          this.#quiet.note(kind, changes, this.#localMs(dueInMs, this.access.clock.nowMs()));
+        }
         return rows.map((each) => Promise.resolve(each));
       },
     });

@@ -51,6 +51,7 @@ export class WakeUp {
   #cancelPoll: CancelTimer = () => {};
   #stopListening: StopListening | undefined;
   #mode: WakeUpMode = "polling";
+  #changes = 0;
   #pollsInVain = 0;
   #isStopped = false;
 
@@ -72,6 +73,11 @@ export class WakeUp {
     return this.#mode === "polling" && this.#pollsInVain >= DEAF_POLLS;
   }
 
+  /** Counts what was changed here, and what was heard of others. */
+  get changes(): number {
+    return this.#changes;
+  }
+
   /** Begins to listen and to look. */
   async begin(): Promise<void> {
     await this.#history.skipToEnd();
@@ -89,6 +95,7 @@ export class WakeUp {
 
   /** Tells the watchers here at once, and other processes soon. */
   note(rows: readonly TaskRow[]): void {
+    this.#changes++;
     this.#feed.tell(rows.map(changeOfRow));
     for (const { id } of rows) this.#changed.add(id);
     if (this.#isStopped) return;
@@ -144,6 +151,7 @@ export class WakeUp {
     const [sender, what = ""] = text.split(" ");
     this.#mode = "listening";
     if (sender === this.#me || what === "") return;
+    this.#changes++;
     if (what === MANY) return this.#feed.tell("reset");
     if (!this.#feed.isWatched) return;
     this.#tell(what.split(",").map(Number)).catch((error) => {

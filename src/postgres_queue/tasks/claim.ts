@@ -7,7 +7,7 @@
 import { isCapable } from "../../domain/capability.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
-import type { Statements } from "../rows/database.ts";
+import type { SqlValue, Statements } from "../rows/database.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
 import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
 
@@ -77,6 +77,7 @@ function claimStatement(order: ClaimOrder): string {
     select ${NOW}, exists (select from @live where state = 2 and run_after <= ${
     clockOf("$3")
   }) as is_due,
+      (select min(run_after) from @live where state = 2) as next_due,
       (select json_agg(lane order by lane_id)::text from @lane lane where lane_id > $8) as new_lanes),
   lanes as materialized (${lanes}),
   heads as materialized (
@@ -92,7 +93,7 @@ function claimStatement(order: ClaimOrder): string {
     isWeighted ? turn : ""
   },
   ${LEASE}
-  select look.is_due, look.new_lanes, leased.* from look left join leased on true order by place`;
+  select look.is_due, look.next_due - look.now as due_in, look.new_lanes, leased.* from look left join leased on true order by place`;
 }
 
 const CLAIM_SQL = {
@@ -102,8 +103,8 @@ const CLAIM_SQL = {
     update @live v set state = 1, updated_at = ${clockOf("$1")},
       draw = lane.clock - ln(1 - random()) * (v.priority + 1)
     from due, @lane lane where v.id = due.id and lane.lane_id = v.lane_id returning v.id`,
-  nextDue: `select run_after from @live where state = 2 and run_after > ${clockOf("$1")}
-    order by run_after limit 1`,
+  nextDue: `select run_after - ${clockOf("$1")} as due_in from @live
+    where state = 2 and run_after > ${clockOf("$1")} order by run_after limit 1`,
   /** `$5` is the task's id. */
   named: `with look as materialized (select ${NOW}),
   pick as materialized (
@@ -138,14 +139,14 @@ export async function claimNamed(
 export async function claim(
   requests: readonly PreparedClaim[],
   context: ClaimContext,
-): Promise<TaskRow[][]> {
+): Promise<{ readonly rows: TaskRow[][]; readonly dueInMs: number | undefined }> {
   const [first] = requests as [PreparedClaim];
   for (;;) {
     const known = eligible(first, context.lanes.known());
-    const { rows, isDue, added } = await claimFrom(known, requests, context);
+    const { rows, isDue, dueInMs, added } = await claimFrom(known, requests, context);
     if (isDue) await context.statements.query(CLAIM_SQL.promote, [context.nowMs]);
     const isAll = !isDue && eligible(first, added).length === 0;
-    if (rows.length > 0 || isAll) return shared(rows, requests);
+    if (rows.length > 0 || isAll) return { rows: shared(rows, requests), dueInMs };
   }
 }
 
@@ -157,6 +158,8 @@ export function kindOf({ types, capabilities, order }: PreparedClaim): string {
 /** What one statement found. */
 interface Claimed {
   readonly rows: readonly PlacedRow[];
+  /** How long until the next scheduled task becomes due, in milliseconds. */
+  readonly dueInMs: number | undefined;
   /** Whether scheduled tasks are to be made ready first. */
   readonly isDue: boolean;
   /** Lanes that were not known. */
@@ -180,10 +183,10 @@ async function claimFrom(
     budget,
     lanes.lastId,
   ]);
-  const { is_due, new_lanes } = found[0]!;
+  const { is_due, due_in, new_lanes } = found[0]!;
   const rows = taskRows(found.filter(({ id }) => id !== null)) as PlacedRow[];
   const added = new_lanes === null ? [] : lanes.learn(JSON.parse(String(new_lanes)));
-  return { rows, isDue: is_due === true, added };
+  return { rows, isDue: is_due === true, dueInMs: dueIn(due_in), added };
 }
 
 /** To each request the rows of its places. */
@@ -196,13 +199,17 @@ function shared(rows: readonly PlacedRow[], requests: readonly PreparedClaim[]):
   });
 }
 
-/** When the first scheduled task becomes due, in milliseconds; `undefined` without any. */
-export async function nextDueMs(
+/** How long until the first scheduled task becomes due, in milliseconds; `undefined` without any. */
+export async function nextDueInMs(
   statements: Statements,
   nowMs: number | null,
 ): Promise<number | undefined> {
   const [first] = await statements.query(CLAIM_SQL.nextDue, [nowMs]);
-  return first && Number(first.run_after);
+  return dueIn(first?.due_in ?? null);
+}
+
+function dueIn(value: SqlValue | undefined): number | undefined {
+  return value === null || value === undefined ? undefined : Number(value);
 }
 
 /** The lanes that the worker may take from. */
