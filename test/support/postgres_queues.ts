@@ -1,7 +1,7 @@
 /**
  * Queues on a real PostgreSQL server for tests: each in a schema of its own, with a clock of the test's.
  */
-import { systemClock } from "../../src/domain/clock.ts";
+import { type Clock, systemClock } from "../../src/domain/clock.ts";
 import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
 import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
 import { migrate } from "../../src/postgres_queue/migrate.ts";
@@ -45,8 +45,10 @@ export function freshSchema(): string {
 /** Opens a queue in a schema of the server, on the server's time; the schema is made if it is not there. */
 export async function openPostgresQueue(
   url: string,
-  { schema, onBackgroundError = () => {}, connections }: {
+  { schema, onBackgroundError = () => {}, connections, clock = systemClock }: {
     readonly schema: string;
+    /** This process's clock, which the server's need not agree with. */
+    readonly clock?: Clock;
     readonly onBackgroundError?: (error: Error) => void;
     readonly connections?: number;
   },
@@ -55,7 +57,7 @@ export async function openPostgresQueue(
   await migrate(database, schema);
   const access = new PostgresAccess(database, {
     schema,
-    clock: systemClock,
+    clock,
     random: Math.random,
   });
   const queue = new PostgresQueue(access, { onBackgroundError });
