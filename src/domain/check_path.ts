@@ -11,6 +11,12 @@ const MISTAKEN: readonly (readonly [RegExp, string])[] = [
     "it is SQLite's name for no file; openQueue({ memory: true }) keeps a queue in memory",
   ],
   [/^file:/i, "it is a URL; give the path of a file"],
+  [/^postgres(ql)?:\/?(?!\/)/i, "the address of a database begins with postgres://"],
+  [/^postgres(ql)?:\/\//i, "it is the address of a database, and a path is needed"],
+  [
+    /^(mysql|mariadb|redis|rediss|mongodb|sqlserver|https?):\/\//i,
+    "of servers, only PostgreSQL holds a queue",
+  ],
   [/^~[\\/]/, "only a shell knows ~; give the path of the home folder"],
 ];
 

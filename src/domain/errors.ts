@@ -5,6 +5,7 @@
  * the queue's rules (`QueueError`), a failing environment (`StorageError`, `CorruptionError`), a handler's own
  * verdict on its task (`PermanentError`, `RetryAfterError`, `ExitCodeError`), and a bug of ours (`invariant`).
  */
+import { shownPath } from "./queue_address.ts";
 
 /** Why the queue refused. */
 export type QueueErrorCode =
@@ -39,14 +40,14 @@ export class StorageError extends Error {
   override readonly name: string = "StorageError";
   /** The operation that failed: `open`, `append`, `sync`, `rename`, …; see `isInDoubt` for `use`. */
   readonly operation: string;
-  /** The file or folder concerned. */
+  /** The file, folder or database concerned; an address is without its password. */
   readonly path: string;
 
   /** `operation` on `path` failed; its message is made of the three. */
   constructor(operation: string, path: string, reason: string, options?: ErrorOptions) {
     super(`Cannot ${operation} ${quotePath(path)}: ${reason}`, options);
     this.operation = operation;
-    this.path = path;
+    this.path = shownPath(path);
   }
 
   /** Whether an earlier failure left it in doubt what is on the disk, so that nothing helps but to open the queue again. */
@@ -190,9 +191,12 @@ export function permanentError(error: unknown): Error {
   return new PermanentError(message, { cause: error });
 }
 
-/** A path for a message: in quotes, control characters escaped, the backslashes of Windows as they are. */
+/**
+ * A path for a message: in quotes, control characters escaped, the backslashes of Windows as they are. The address of a
+ * database is without its password.
+ */
 export function quotePath(path: string): string {
-  return JSON.stringify(path).replaceAll("\\\\", "\\");
+  return JSON.stringify(shownPath(path)).replaceAll("\\\\", "\\");
 }
 
 /** Asserts what the code has proved. A failure is a bug in Holdfast, never the caller's fault. */

@@ -1,27 +1,231 @@
 /**
- * Addresses of PostgreSQL: `postgres://user:password@host:port,host2:port/database?schema=…`.
+ * Addresses of PostgreSQL: `postgres://user:password@host:port,host:port/database?schema=jobs`, as libpq reads them, and
+ * what the queue adds. An error names the part that is wrong; no message holds a password, nor a part of one.
  */
-import type { PostgresHost, PostgresOptions } from "./postgres_driver.ts";
+import { checkInteger } from "../domain/check.ts";
+import { quotePath } from "../domain/errors.ts";
+import { findPassword, type Password } from "./postgres_password.ts";
 
-const PORT = 5432;
+/** How a connection is encrypted, and whether the server must prove who it is; as for libpq. */
+export type SslMode = typeof SSL_MODES[number];
 
-/** What an address says of the server. */
-export function parsePostgresAddress(address: string): PostgresOptions {
-  const [, scheme, credentials = "", hosts = "", database = ""] =
-    /^(postgres(?:ql)?):\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?.*)?$/.exec(address) ?? [];
-  if (scheme === undefined) {
-    throw new TypeError("Cannot use the address: postgres://host/database is needed");
-  }
-  const [user = "", password] = credentials.split(":").map(decodeURIComponent);
+const SSL_MODES = ["disable", "prefer", "require", "verify-ca", "verify-full"] as const;
+
+/** Which of several servers will do: a queue is written, so none that is only read. */
+const TARGETS = ["any", "read-write", "primary"] as const;
+
+/** A server that may have the database. */
+export interface PostgresHost {
+  /** A name, an IP address, or the folder of a Unix socket. */
+  readonly host: string;
+  /** The port. */
+  readonly port: number;
+}
+
+/** What an address, and the environment where it says nothing, name. */
+export interface PostgresAddress {
+  /** Tried in turn. */
+  readonly hosts: readonly PostgresHost[];
+  readonly database: string;
+  readonly user: string;
+  /** The schema that holds the queue's tables; default `holdfast`. */
+  readonly schema: string;
+  /** Default `prefer`. */
+  readonly sslMode: SslMode;
+  /** A file of certificates that the server's must descend from; default the system's. */
+  readonly sslRootCert: string | null;
+  /** Default `read-write` for several hosts, else `any`. */
+  readonly target: typeof TARGETS[number];
+  /** How many connections at most, beside the one that listens; 1 to 100, default 4. */
+  readonly connections: number;
+  /** Whether a pooler stands between, which gives each transaction another connection; default false. */
+  readonly isPooled: boolean;
+  /** How long a connection may take, in seconds, 1 to 600; default 10. */
+  readonly connectTimeoutS: number;
+  /** What the server shows as this program's name; default `holdfast`. */
+  readonly applicationName: string;
+  /** Finds the password: that of the address, else `PGPASSWORD`, else the file of `PGPASSFILE`. */
+  readonly password: () => Password;
+}
+
+/** Reads an environment variable. */
+export type ReadVariable = (name: string) => string | undefined;
+
+/** The parameters that an address may have. */
+const PARAMETERS = [
+  "schema",
+  "sslmode",
+  "sslrootcert",
+  "target_session_attrs",
+  "connections",
+  "pooled",
+  "connect_timeout",
+  "application_name",
+  "host",
+] as const;
+
+/** The channel of notifications has 63 bytes and the schema's name in it. */
+const SCHEMA_MAX_BYTES = 54;
+
+const DEFAULT_PORT = 5432;
+
+/** The parts of an address, and how to say that one is wrong. */
+interface Parts {
+  readonly address: string;
+  readonly authority: string;
+  readonly userinfo: string | undefined;
+  readonly path: string;
+  readonly query: string;
+}
+
+/** What the address names. @throws TypeError, RangeError that name the part that is wrong. */
+export function readPostgresAddress(
+  address: string,
+  variable: ReadVariable = (name) => Deno.env.get(name) || undefined,
+): PostgresAddress {
+  const parts = splitAddress(address);
+  const parameters = parametersOf(parts);
+  const given = (name: typeof PARAMETERS[number]): string | undefined => parameters.get(name);
+  const hosts = hostsOf(parts, given("host"), variable);
+  const [user, password] = (parts.userinfo ?? "").split(/:(.*)/s).map((part, i) =>
+    decoded(parts, part, i === 0 ? "the user" : "the password")
+  );
+  const named = user || variable("PGUSER") || variable("USER") || variable("USERNAME");
+  if (named === undefined) throw wrong(parts, "it names no user, and PGUSER is not set");
+  const database = decoded(parts, parts.path, "the database") || variable("PGDATABASE") || named;
   return {
-    hosts: hosts.split(",").map(hostOf),
-    database: decodeURIComponent(database) || user || "postgres",
-    user: user || "postgres",
-    password,
+    hosts,
+    database,
+    user: named,
+    schema: checkSchema(parts, given("schema") ?? "holdfast"),
+    sslMode: oneOf(parts, "sslmode", given("sslmode"), SSL_MODES) ?? "prefer",
+    sslRootCert: given("sslrootcert") ?? null,
+    target: oneOf(parts, "target_session_attrs", given("target_session_attrs"), TARGETS) ??
+      (hosts.length > 1 ? "read-write" : "any"),
+    connections: integer(parts, "connections", given("connections"), [1, 100]) ?? 4,
+    isPooled: oneOf(parts, "pooled", given("pooled"), ["true", "false"]) === "true",
+    connectTimeoutS: integer(parts, "connect_timeout", given("connect_timeout"), [1, 600]) ?? 10,
+    applicationName: given("application_name") || "holdfast",
+    password: () => findPassword(password, { user: named, database, ...hosts[0]! }, variable),
   };
 }
 
-function hostOf(text: string): PostgresHost {
-  const [, host = "localhost", port] = /^(.*?)(?::(\d+))?$/.exec(text) ?? [];
-  return { host: host || "localhost", port: port === undefined ? PORT : Number(port) };
+/** Where that is, for messages: host, port and database. */
+export function locationOf({ hosts, database }: PostgresAddress): string {
+  return `${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}/${database}`;
+}
+
+/** An `@` behind the authority says that a password was not encoded: a part of it must not be taken for a host. */
+function splitAddress(address: string): Parts {
+  const [, authority = "", path = "", query = ""] =
+    /^[^:]+:\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?/.exec(address) ?? [];
+  const at = authority.lastIndexOf("@");
+  const parts = { address, authority: authority.slice(at + 1), path, query };
+  const userinfo = at < 0 ? undefined : authority.slice(0, at);
+  const rest = address.slice(address.indexOf("://") + 3 + authority.length);
+  if (rest.replace(/^[^?]*\?.*/s, (text) => text.slice(0, text.indexOf("?"))).includes("@")) {
+    const what =
+      "a character of the user or the password has to be percent-encoded, such as / as %2F";
+    throw new TypeError(
+      `Cannot use the address of a database: ${what}, # as %23, ? as %3F, @ as %40`,
+    );
+  }
+  if (userinfo === undefined && /^[^,]*:[^,]*:/.test(parts.authority.replace(/\[.*?\]/g, ""))) {
+    throw new TypeError("Cannot use the address of a database: the host is missing behind an @");
+  }
+  return { ...parts, userinfo };
+}
+
+function parametersOf(parts: Parts): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(parts.query)) {
+    if (!(PARAMETERS as readonly string[]).includes(name)) {
+      if (/pass/i.test(name)) {
+        throw wrong(parts, "a password is no parameter: set PGPASSWORD, or PGPASSFILE");
+      }
+      throw wrong(
+        parts,
+        `there is no parameter ${JSON.stringify(name)}; ${PARAMETERS.join(", ")} are allowed`,
+      );
+    }
+    if (parameters.has(name)) throw wrong(parts, `parameter ${name} is there twice`);
+    parameters.set(name, value);
+  }
+  return parameters;
+}
+
+function hostsOf(
+  parts: Parts,
+  parameter: string | undefined,
+  variable: ReadVariable,
+): readonly PostgresHost[] {
+  if (parameter !== undefined && parts.authority !== "") {
+    throw wrong(parts, "it names a host twice, also by the parameter host");
+  }
+  const list = parameter ?? (parts.authority || variable("PGHOST") || "localhost");
+  const defaultPort = variable("PGPORT") ?? String(DEFAULT_PORT);
+  return list.split(",").map((entry) => {
+    const text = decoded(parts, entry, "the host");
+    if (text.startsWith("/")) return { host: text, port: portOf(parts, defaultPort) };
+    const [, bracketed, plain, port] = /^(?:\[(.*)\]|([^:]*))(?::(.*))?$/.exec(text) ?? [];
+    const host = bracketed ?? plain;
+    if (!host || /[\s@\\]/.test(host)) {
+      throw wrong(parts, `host ${JSON.stringify(text)} is not a name or an IP address`);
+    }
+    return { host, port: portOf(parts, port ?? defaultPort) };
+  });
+}
+
+function portOf(parts: Parts, text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
+  throw wrong(parts, `port ${JSON.stringify(text)} is not a number from 1 to 65535`);
+}
+
+function checkSchema(parts: Parts, schema: string): string {
+  const bytes = new TextEncoder().encode(schema).length;
+  if (bytes < 1 || bytes > SCHEMA_MAX_BYTES) {
+    throw wrong(parts, `schema has ${bytes} bytes, 1 to ${SCHEMA_MAX_BYTES} are allowed`);
+  }
+  if (/^pg_|^information_schema$/.test(schema) || schema.includes("\0")) {
+    throw wrong(parts, `schema ${JSON.stringify(schema)} is PostgreSQL's own name`);
+  }
+  return schema;
+}
+
+function oneOf<T extends string>(
+  parts: Parts,
+  name: string,
+  value: string | undefined,
+  allowed: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined;
+  const found = allowed.find((each) => each === value);
+  if (found !== undefined) return found;
+  throw wrong(parts, `${name} is ${JSON.stringify(value)}, ${allowed.join(", ")} are allowed`);
+}
+
+function integer(
+  parts: Parts,
+  name: string,
+  value: string | undefined,
+  [min, max]: readonly [number, number],
+): number | undefined {
+  if (value === undefined) return undefined;
+  if (!/^\d+$/.test(value)) {
+    throw wrong(parts, `${name} is ${JSON.stringify(value)}, an integer is needed`);
+  }
+  return checkInteger(Number(value), `${name} of the address`, min, max);
+}
+
+function decoded(parts: Parts, text: string, what: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw wrong(parts, `${what} has a % that begins no percent-encoded character`);
+  }
+}
+
+function wrong({ address }: Parts, why: string): TypeError {
+  return new TypeError(`Cannot use ${quotePath(address)} as the address of a queue: ${why}`);
 }
