@@ -2,7 +2,7 @@
  * Queues of a size, made once in a run and copied for each use.
  */
 import { basename, dirname, join } from "node:path";
-import { type NewTask, openQueue, type TaskQueue } from "../src/mod.ts";
+import { type NewTask, openEmbeddedQueue, type TaskQueue } from "../src/mod.ts";
 import { type Bench, sizeName } from "./bench.ts";
 import { payloadOf, TYPE } from "./contenders/contender.ts";
 
@@ -60,7 +60,7 @@ function once(bench: Bench, what: string, make: () => Promise<string>): Promise<
 async function makeFolded(bench: Bench, size: number): Promise<string> {
   bench.say(`making a queue of ${sizeName(size)} tasks`);
   const path = join(bench.folder(`fixture ${size}`), "queue.db");
-  const queue = await openQueue({ path, durability: "relaxed" });
+  const queue = await openEmbeddedQueue({ path, durability: "relaxed" });
   await fill(queue, size);
   await queue.checkpoint();
   await queue.close();
@@ -69,7 +69,7 @@ async function makeFolded(bench: Bench, size: number): Promise<string> {
 
 async function makeUnfolded(bench: Bench, size: number): Promise<string> {
   const path = join(bench.folder(`filling ${size}`), "queue.db");
-  const queue = await openQueue({ path, durability: "relaxed" });
+  const queue = await openEmbeddedQueue({ path, durability: "relaxed" });
   await fill(queue, size / 2);
   await queue.checkpoint();
   await fill(queue, size / 2);

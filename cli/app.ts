@@ -3,13 +3,15 @@
  */
 import type { Command } from "@commander-js/extra-typings";
 import {
-  type EmbeddedQueue,
+  isDatabaseAddress,
   messageOf,
   openLogStore,
   openQueue,
   type QueueOptions,
   type QueueSettings,
+  shownPath,
   StorageError,
+  type TaskQueue,
 } from "../src/mod.ts";
 import { type Desk, localDesk } from "./queue_access.ts";
 import { OpenError, UsageError } from "./exit.ts";
@@ -37,8 +39,10 @@ const DEFAULT_DB_PATH = "data/queue.db";
 /** One invocation: where it works and how it answers. */
 export interface Session {
   readonly io: CliIo;
-  /** The queue's path. */
+  /** The queue's path, or its address, which may hold a password. */
   readonly dbPath: string;
+  /** The same as it may be shown. */
+  readonly dbName: string;
   /** The server to ask in place of files; `null` for files. */
   readonly server: RemoteOptions | null;
   /** Whether it was asked for with `--url`, not by the environment. */
@@ -62,11 +66,13 @@ export function createSession(io: CliIo, globals: GlobalOptions): Session {
       "--db and --url contradict each other: a queue is files, or behind a server",
     );
   }
+  const dbPath = globals.db ?? (io.environment("QUEUE_DB_PATH")?.trim() || DEFAULT_DB_PATH);
   return {
     io,
     server: globals.db === undefined ? serverOf(io, globals) : null,
     isServerAsked: globals.url !== undefined,
-    dbPath: globals.db ?? (io.environment("QUEUE_DB_PATH")?.trim() || DEFAULT_DB_PATH),
+    dbPath,
+    dbName: shownPath(dbPath),
     json: globals.json ?? false,
     style: chooseStyle(io.outIsTerminal, io.environment),
   };
@@ -81,7 +87,7 @@ function serverOf(io: CliIo, { url, token }: GlobalOptions): RemoteOptions | nul
 /** Opens the session's queue, or makes it, does `work`, and closes the queue. @throws OpenError when it cannot be opened. */
 export function withQueue<T>(
   session: Session,
-  work: (queue: EmbeddedQueue) => Promise<T>,
+  work: (queue: TaskQueue) => Promise<T>,
   settings: QueueSettings = {},
 ): Promise<T> {
   refuseServer(session);
@@ -91,7 +97,7 @@ export function withQueue<T>(
 /** The same for a queue that must be there: a mistyped path makes no new one. @throws OpenError */
 export function withExistingQueue<T>(
   session: Session,
-  work: (queue: EmbeddedQueue) => Promise<T>,
+  work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   refuseServer(session);
   return withOpenQueue({ path: session.dbPath, mustExist: true }, work);
@@ -103,7 +109,7 @@ export function withExistingQueue<T>(
  */
 export async function withQueueToRead<T>(
   session: Session,
-  work: (queue: EmbeddedQueue) => Promise<T>,
+  work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   refuseServer(session);
   const options = { path: session.dbPath, mustExist: true };
@@ -147,14 +153,14 @@ function atRemoteDesk<T>(server: RemoteOptions, work: (desk: Desk) => Promise<T>
 
 async function atLocalDesk<T>(
   session: Session,
-  queue: EmbeddedQueue,
+  queue: TaskQueue,
   work: (desk: Desk) => Promise<T>,
 ): Promise<T> {
   const logs = openLogStore(session.dbPath);
   try {
     return await work(localDesk(queue, logs));
   } finally {
-    logs.close();
+    await logs.close();
   }
 }
 
@@ -173,7 +179,7 @@ export function refuseServer({ isServerAsked, server }: Session): void {
 
 async function withOpenQueue<T>(
   options: QueueOptions,
-  work: (queue: EmbeddedQueue) => Promise<T>,
+  work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   const queue = await openSessionQueue(options);
   try {
@@ -183,12 +189,26 @@ async function withOpenQueue<T>(
   }
 }
 
-async function openSessionQueue(options: QueueOptions): Promise<EmbeddedQueue> {
+async function openSessionQueue(options: QueueOptions): Promise<TaskQueue> {
   try {
     return await openQueue(options);
   } catch (thrown) {
+    if (isMistakenAddress(options, thrown)) throw new UsageError(messageOf(thrown));
     throw new OpenError(messageOf(thrown), { cause: thrown });
   }
+}
+
+function isMistakenAddress({ path }: QueueOptions, thrown: unknown): boolean {
+  const isMistake = thrown instanceof TypeError || thrown instanceof RangeError;
+  return isMistake && path !== undefined && isDatabaseAddress(path);
+}
+
+/** Call it where a command works on a queue's own files. @throws UsageError for a queue on a database */
+export function refuseDatabase({ dbPath }: Session, instead: string): void {
+  if (!isDatabaseAddress(dbPath)) return;
+  throw new UsageError(
+    `this works on a queue's own files, and this one is on a database: ${instead}`,
+  );
 }
 
 /** Answers with a JSON document. */

@@ -1,6 +1,7 @@
 /**
  * What to type to switch the back end and to go back, in the words of a shell.
  */
+import { isDatabaseAddress } from "../src/mod.ts";
 import { posixQuoted, powershellQuoted } from "./shell_quoting.ts";
 
 /** The shells that commands are given for. */
@@ -22,7 +23,9 @@ export interface BackendCommands {
 /** The commands for the queue at `path`. */
 export function backendCommands(shell: Shell, path: string): BackendCommands {
   const { set, quote } = SYNTAX[shell];
-  const exported = `${path.replace(/\.db$/, "")}-python.db`;
+  const exported = isDatabaseAddress(path)
+    ? "data/queue-python.db"
+    : `${path.replace(/\.db$/, "")}-python.db`;
   return {
     toQueue: [set("QUEUE_DB_PATH", path), set("TASK_BACKEND", "queue")],
     toMemory: [set("TASK_BACKEND", "in-memory")],

@@ -176,6 +176,13 @@ export const DOCUMENTS = Object.freeze({
       reason: z.string(),
     })),
   }),
+  Migrated: z.object({
+    location: z.string(),
+    version: z.number().int().nullable(),
+    newest: z.number().int().nullable(),
+    sql: z.array(z.string()),
+    done: z.boolean(),
+  }),
   Imported: z.object({
     path: z.string(),
     format: z.enum(TRANSFER_FORMATS),

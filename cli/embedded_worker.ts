@@ -3,7 +3,6 @@
  */
 import {
   type Clock,
-  type EmbeddedQueue,
   HandlerRegistry,
   loadHandlers,
   loadModules,
@@ -107,7 +106,7 @@ export interface QueueAndLogs extends QueueSettings {
 /** Opens the session's queue, or makes it, and its logs, does `work`, and closes both. */
 export function withQueueAndLogs<T>(
   session: Session,
-  work: (queue: EmbeddedQueue, logs: LogStore) => Promise<T>,
+  work: (queue: TaskQueue, logs: LogStore) => Promise<T>,
   { logMaxBytes, ...settings }: QueueAndLogs,
 ): Promise<T> {
   return withQueue(session, async (queue) => {
@@ -115,7 +114,7 @@ export function withQueueAndLogs<T>(
     try {
       return await work(queue, logs);
     } finally {
-      logs.close();
+      await logs.close();
     }
   }, settings);
 }

@@ -19,6 +19,7 @@ import { addHealthCommand } from "./commands/health.ts";
 import { addImportCommand } from "./commands/import.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addLogsCommand } from "./commands/logs.ts";
+import { addMigrateCommand } from "./commands/migrate.ts";
 import { addPruneCommand } from "./commands/prune.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addRunCommand } from "./commands/run.ts";
@@ -99,8 +100,13 @@ export function createProgram(
   hint = "",
 ): Program {
   const program: Program = new Command("holdfast")
-    .description("A durable task queue: SQLite in WASM, plain files, any number of processes.")
-    .option("--db <path>", "the queue (default: QUEUE_DB_PATH, else data/queue.db)")
+    .description(
+      "A durable task queue in plain files, or on PostgreSQL, for any number of processes.",
+    )
+    .option(
+      "--db <path>",
+      "the queue: a path, or postgres://… (default: QUEUE_DB_PATH, else data/queue.db)",
+    )
     .option("--url <url>", "ask a server instead of files (default: HOLDFAST_URL)")
     .option(
       "--token <token>",
@@ -145,6 +151,7 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addCheckpointCommand(program, app);
   addBackupCommands(program, app);
   addRepairCommands(program, app);
+  addMigrateCommand(program, app);
   addTokenCommand(program, app);
   addImportCommand(program, app);
   addExportCommand(program, app);

@@ -240,6 +240,14 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 4: "nothing could be salvaged, or the queue is open somewhere" },
     documents: { "": "Repaired" },
   },
+  migrate: {
+    examples: [
+      { does: "look before you leap", line: "holdfast migrate --dry-run" },
+      { does: "with the rights of the schema's owner", line: "holdfast migrate" },
+    ],
+    exits: { 4: "the database cannot be reached, or the tables cannot be made" },
+    documents: { "": "Migrated" },
+  },
   "token create": {
     examples: [
       {

@@ -4,10 +4,10 @@
  */
 import {
   type CheckpointReport,
-  type EmbeddedQueue,
   type LogLine,
   type LogPage,
   type LogStore,
+  maintenanceOf,
   type NewSchedule,
   type NewTask,
   type PartRequest,
@@ -24,7 +24,7 @@ import { workerJson } from "../server/workers/json.ts";
 import { nextCursorOf, nextScheduleCursorOf, readPart } from "../server/http/paging.ts";
 import { scheduleJson } from "../server/schedules/json.ts";
 import type { DocumentOf } from "./documents.ts";
-import { checkedInput, NotFoundError } from "./exit.ts";
+import { checkedInput, NotFoundError, UsageError } from "./exit.ts";
 
 /** A task as a document. */
 export type TaskDocument = DocumentOf<"Task">;
@@ -217,11 +217,17 @@ export class Desk {
 const LOOK_INTERVAL_MS = 200;
 
 /** The desk of a queue that is open in this process. */
-export function localDesk(queue: EmbeddedQueue, logs: LogStore): Desk {
+export function localDesk(queue: TaskQueue, logs: LogStore): Desk {
+  const maintenance = maintenanceOf(queue);
   return new Desk(queue, {
     logs,
-    storage: () => Promise.resolve(queue.storageStats()),
-    checkpoint: () => queue.checkpoint(),
+    storage: () => Promise.resolve(maintenance?.storageStats() ?? null),
+    checkpoint: () => {
+      if (maintenance !== null) return maintenance.checkpoint();
+      throw new UsageError(
+        "a queue on a database has no journal: the server makes its checkpoints",
+      );
+    },
     lookIntervalMs: LOOK_INTERVAL_MS,
   });
 }

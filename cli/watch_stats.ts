@@ -75,7 +75,7 @@ export async function watchStats(request: WatchRequest): Promise<void> {
     await eachBlock(request, (block) => {
       const lines = blockLines(block, { width: io.outColumns(), style });
       const hint = cutText(
-        `${request.session.dbPath}, every ${durationText(request.intervalMs)}; Ctrl-C ends`,
+        `${request.session.dbName}, every ${durationText(request.intervalMs)}; Ctrl-C ends`,
         io.outColumns(),
       );
       screen.show([style.dim(printable(hint)), "", ...lines]);

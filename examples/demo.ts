@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import {
   type EmbeddedQueue,
   messageOf,
-  openQueue,
+  openEmbeddedQueue,
   TASK_LIMITS,
   type TaskQueue,
 } from "../src/mod.ts";
@@ -54,7 +54,7 @@ interface Demo {
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
   const db = resolve(options.db ?? join(CHECKOUT, "data", "demo", freshName(), "queue.db"));
-  const queue = await openQueue(db);
+  const queue = await openEmbeddedQueue(db);
   try {
     return await demonstrate({ io: systemIo(), queue, db, options });
   } finally {

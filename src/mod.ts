@@ -19,11 +19,13 @@ export {
 export { exportTasks } from "./compose/export_tasks.ts";
 export { importAsNewQueue, importTasks, readTaskFile } from "./compose/import_tasks.ts";
 export {
-  getOrCreateQueue,
-  openLogStore,
-  openQueue,
-  type QueueOptions,
-} from "./compose/open_queue.ts";
+  type MigrateOptions,
+  migrateQueue,
+  type MigrationReport,
+} from "./compose/migrate_queue.ts";
+export { openEmbeddedQueue } from "./compose/open_embedded.ts";
+export { getOrCreateQueue, openLogStore, openQueue } from "./compose/open_queue.ts";
+export type { QueueOptions } from "./compose/queue_options.ts";
 export { type RepairOptions, repairQueue, type RepairReport } from "./compose/repair.ts";
 export {
   createQueuedTaskManager,
@@ -70,6 +72,7 @@ export {
   type ParameterType,
   type ParameterValue,
 } from "./domain/module_parameter.ts";
+export { isDatabaseAddress, shownPath } from "./domain/queue_address.ts";
 export type { Random } from "./domain/random.ts";
 export {
   createRun,

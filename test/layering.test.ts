@@ -13,6 +13,9 @@ const SOURCES: readonly string[] = ["src", "server", "client", "cli", "examples"
 /** What everything in `src/ledger_queue` may import. */
 const BENEATH_LEDGER_QUEUE = ["src/domain", "src/ledger", "src/queue", "src/queue_policy"] as const;
 
+/** What everything in `src/postgres_queue` may import. */
+const BENEATH_POSTGRES_QUEUE = ["src/domain", "src/queue", "src/queue_policy"] as const;
+
 /** What a resource of the server may import: other resources too, so long as there is no circle. */
 const RESOURCE = [
   "src/mod.ts",
@@ -53,6 +56,30 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/ledger_queue/tasks",
   ],
   "src/ledger_queue": [...BENEATH_LEDGER_QUEUE, "src/ledger_queue"],
+  "src/postgres_queue/rows": BENEATH_POSTGRES_QUEUE,
+  "src/postgres_queue/tasks": [...BENEATH_POSTGRES_QUEUE, "src/postgres_queue/rows"],
+  "src/postgres_queue/schedules": [
+    ...BENEATH_POSTGRES_QUEUE,
+    "src/postgres_queue/rows",
+    "src/postgres_queue/tasks",
+  ],
+  "src/postgres_queue/records": [
+    ...BENEATH_POSTGRES_QUEUE,
+    "src/postgres_queue/rows",
+    "src/postgres_queue/tasks",
+    "src/postgres_queue/schedules",
+  ],
+  "src/postgres_queue/insight": [
+    ...BENEATH_POSTGRES_QUEUE,
+    "src/postgres_queue/rows",
+    "src/postgres_queue/tasks",
+  ],
+  "src/postgres_queue": [
+    ...BENEATH_POSTGRES_QUEUE,
+    "src/postgres_queue",
+    "src/worker/log_limits.ts",
+    "src/worker/log_store.ts",
+  ],
   "src/remote_queue": [
     "src/domain",
     "src/queue",
@@ -79,6 +106,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/patterns/command_module.ts",
     "src/patterns/module_list.ts",
     "src/patterns/processes.ts",
+    "src/postgres_queue/rows/database.ts",
     "src/transfer/sqlite_files.ts",
     "src/worker/log_limits.ts",
     "src/worker/log_store.ts",
@@ -118,13 +146,14 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/queue": [],
   "src/queue_policy": ["croner", "@opentelemetry/api"],
   "src/ledger_queue": ["@logtape/logtape"],
+  "src/postgres_queue": [],
   "src/remote_queue": [],
   "src/worker": ["zod", "@logtape/logtape", "@opentelemetry/api"],
   "src/manager": ["zod", "@logtape/logtape"],
   "src/transfer": [],
   "src/patterns": ["zod"],
   "src/compose": [],
-  "src/platform": ["sql.js", "smol-toml", "yaml", "zod", "node:"],
+  "src/platform": ["pg", "sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],
   "server": ["hono", "@hono/zod-openapi", "@logtape/logtape", "zod"],
   "client": [],

@@ -4,7 +4,7 @@
 import {
   type Durability,
   HandlerRegistry,
-  openQueue,
+  openEmbeddedQueue,
   type TaskQueue,
   Worker,
   type WorkerEvent,
@@ -13,7 +13,7 @@ import { type Contender, Countdown, payloadOf, RESULT, TYPE, type Working } from
 
 /** Holdfast at `path`. */
 export async function holdfast(path: string, durability: Durability): Promise<Contender> {
-  const queue = await openQueue({ path, durability });
+  const queue = await openEmbeddedQueue({ path, durability });
   return {
     name: `Holdfast, ${durability}`,
     survives: durability === "full" ? "power cut" : "killed process",

@@ -2,7 +2,7 @@
  * Checkpoints: how long one takes, and how long the event loop stands still meanwhile at the longest.
  */
 import { setImmediate } from "node:timers";
-import { openQueue } from "../../src/mod.ts";
+import { openEmbeddedQueue } from "../../src/mod.ts";
 import { type Bench, type Part, sizeName } from "../bench.ts";
 import type { Figure } from "../figures.ts";
 import { fill, queueOf } from "../fixtures.ts";
@@ -27,7 +27,7 @@ export const CHECKPOINT_PART: Part = {
 
 async function checkpoints(bench: Bench, size: number): Promise<Figure[]> {
   const name = sizeName(size);
-  const queue = await openQueue({ path: await queueOf(bench, size) });
+  const queue = await openEmbeddedQueue({ path: await queueOf(bench, size) });
   bench.say(REACH_WORK.checkpoint(name));
   const durations: number[] = [];
   const stalls: number[] = [];

@@ -2,9 +2,11 @@
  * `holdfast backend`: which back end an application with this environment gets, why, and how to switch.
  */
 import {
+  isDatabaseAddress,
   messageOf,
   openQueue,
   resolveTaskExecutionConfig,
+  shownPath,
   TASK_EXECUTION_VARIABLES,
   type TaskExecutionConfig,
   type TaskStatus,
@@ -74,10 +76,10 @@ function askedFor(env: Environment): Asked {
 
 /** Opens the queue if there is one; a look makes none. */
 async function lookAt(path: string): Promise<QueueState> {
-  const nothing = { path, problem: null, total: 0, byStatus: NO_TASKS };
-  if (!await isThere(path)) return { ...nothing, state: "missing" };
+  const nothing = { path: shownPath(path), problem: null, total: 0, byStatus: NO_TASKS };
+  if (!isDatabaseAddress(path) && !await isThere(path)) return { ...nothing, state: "missing" };
   try {
-    const queue = await openQueue({ path, mustExist: true });
+    const queue = await openQueue({ path, mustExist: true, readOnly: isDatabaseAddress(path) });
     try {
       const { total, byStatus } = await queue.stats();
       return { ...nothing, state: "usable", total, byStatus };
@@ -100,7 +102,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 function documentOf(
-  { dbPath }: Session,
+  { dbName }: Session,
   { env, asked, queue }: {
     readonly env: Environment;
     readonly asked: Asked;
@@ -108,14 +110,17 @@ function documentOf(
   },
 ): DocumentOf<"Backend"> {
   const commands = Object.fromEntries(SHELLS.map((shell) => {
-    const { toQueue, toMemory, toPython } = backendCommands(shell, dbPath);
+    const { toQueue, toMemory, toPython } = backendCommands(shell, dbName);
     return [shell, { to_queue: [...toQueue], to_memory: [...toMemory], to_python: [...toPython] }];
   })) as DocumentOf<"Backend">["commands"];
   return {
     active: asked.config?.taskBackend ?? null,
     reason: asked.problem ?? reasonOf(env),
     fallback: asked.config?.queueFallbackEnabled ?? null,
-    variables: TASK_EXECUTION_VARIABLES.map((name) => ({ name, value: env[name] ?? null })),
+    variables: TASK_EXECUTION_VARIABLES.map((name) => ({
+      name,
+      value: env[name] === undefined ? null : shownPath(env[name]),
+    })),
     queue: {
       path: queue.path,
       state: queue.state,

@@ -1,10 +1,11 @@
 /**
  * `holdfast backup PATH` and `holdfast restore PATH`: a whole queue into one file and back.
  */
-import { restoreBackup } from "../../src/mod.ts";
+import { maintenanceOf, restoreBackup } from "../../src/mod.ts";
 import {
   type App,
   type Program,
+  refuseDatabase,
   refuseServer,
   type Session,
   withExistingQueue,
@@ -36,12 +37,18 @@ export function addBackupCommands(program: Program, app: App): void {
     );
 }
 
-function backup(session: Session, path: string): Promise<number> {
-  return withExistingQueue(session, async (queue) => {
+/** What a user of a database does instead. */
+const INSTEAD = "its own tools save and restore it, such as pg_dump --schema and pg_restore";
+
+async function backup(session: Session, path: string): Promise<number> {
+  refuseServer(session);
+  refuseDatabase(session, INSTEAD);
+  return await withExistingQueue(session, async (queue) => {
+    const maintenance = maintenanceOf(queue)!;
     const { bytes, sequence, tasks } = await showingWork(
       session.io,
       "writing and verifying the backup",
-      () => queue.backup(path),
+      () => maintenance.backup(path),
     );
     if (session.json) writeJson(session, { path, bytes, sequence, tasks });
     writeLine(
@@ -54,6 +61,7 @@ function backup(session: Session, path: string): Promise<number> {
 
 async function restore(session: Session, from: string, options: RestoreOptions): Promise<number> {
   refuseServer(session);
+  refuseDatabase(session, INSTEAD);
   const { path, tasks, keptIn } = await showingWork(
     session.io,
     "verifying and restoring the backup",

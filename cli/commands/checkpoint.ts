@@ -21,7 +21,7 @@ function checkpoint(session: Session): Promise<number> {
       () => desk.checkpoint(),
     );
     if (session.json) writeJson(session, report);
-    const snapshot = session.server === null ? session.dbPath : "the server's snapshot";
+    const snapshot = session.server === null ? session.dbName : "the server's snapshot";
     writeLine(
       session,
       `${snapshot} holds everything up to record ${report.sequence} (${

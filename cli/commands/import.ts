@@ -7,6 +7,7 @@ import {
   ImportRefusedError,
   type ImportReport,
   importTasks,
+  isDatabaseAddress,
   readTaskFile,
   TASK_STATUSES,
   type TaskFile,
@@ -18,6 +19,7 @@ import {
   refuseServer,
   type Session,
   withExistingQueue,
+  withQueue,
   writeJson,
   writeLine,
   writeNote,
@@ -82,6 +84,9 @@ async function store(
   file: TaskFile,
   options: TaskImportOptions,
 ): Promise<ImportReport> {
+  if (isDatabaseAddress(session.dbPath)) {
+    return await withQueue(session, (queue) => importTasks(queue, file, options));
+  }
   if (!await isFile(session.dbPath)) return await importAsNewQueue(session.dbPath, file, options);
   return await withExistingQueue(session, (queue) => importTasks(queue, file, options));
 }
@@ -145,8 +150,8 @@ function textOf(session: Session, report: ImportReport): string {
     ...problemLines("do not go together with the queue", report.conflicts),
   ];
   const what = withSchedules(added, schedules.added);
-  if (stored) sentences.push(`${what} were added to ${session.dbPath} and read back`);
-  else sentences.push(`${what} would be new in ${session.dbPath}`);
+  if (stored) sentences.push(`${what} were added to ${session.dbName} and read back`);
+  else sentences.push(`${what} would be new in ${session.dbName}`);
   return sentences.map((sentence) => sentence.split("\n").map(printable).join("\n")).join("\n");
 }
 

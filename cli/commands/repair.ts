@@ -4,6 +4,7 @@
 import {
   CorruptionError,
   type IntegrationCheck,
+  maintenanceOf,
   repairQueue,
   StorageError,
   validateQueueIntegration,
@@ -11,6 +12,7 @@ import {
 import {
   type App,
   type Program,
+  refuseDatabase,
   refuseServer,
   type Session,
   withQueueToRead,
@@ -77,8 +79,11 @@ interface Examination {
 /** The files are read first, for which no permission to write is needed; only then a copy is tested. */
 async function examine(session: Session): Promise<Examination> {
   try {
-    const report = await withQueueToRead(session, (queue) => queue.integrityCheck());
-    if (!report.ok) return { checks: [], errors: report.problems, verdict: "damaged" };
+    const report = await withQueueToRead(
+      session,
+      async (queue) => await maintenanceOf(queue)?.integrityCheck(),
+    );
+    if (report?.ok === false) return { checks: [], errors: report.problems, verdict: "damaged" };
   } catch (thrown) {
     const { cause } = thrown as Error;
     const verdict = cause instanceof CorruptionError ? "damaged" : "unknown";
@@ -92,6 +97,10 @@ async function examine(session: Session): Promise<Examination> {
 
 async function repair(session: Session, options: RepairOptions): Promise<number> {
   refuseServer(session);
+  refuseDatabase(
+    session,
+    "PostgreSQL keeps its own files whole; check looks at the queue, a dump brings it back",
+  );
   const { path, tasks, records, lost } = await showingWork(
     session.io,
     "salvaging the queue",

@@ -34,7 +34,7 @@ import { isSqliteDatabase, withoutWalMode } from "../transfer/sqlite_files.ts";
 import type { TaskFile, TransferProgress } from "../transfer/task_file.ts";
 import { type Stored, verify } from "../transfer/verify_import.ts";
 import { restoreBackup } from "./backups.ts";
-import { openQueue } from "./open_queue.ts";
+import { openEmbeddedQueue } from "./open_embedded.ts";
 
 const SILENT = (): void => {};
 
@@ -122,7 +122,7 @@ export async function importAsNewQueue(
     if (stored === undefined) return report;
     if (await isThere(path)) throw new StorageError("import into", path, "it is there already");
     await restoreBackup(backup, path);
-    await using made = new ScopedQueue(await openQueue({ path, mustExist: true }));
+    await using made = new ScopedQueue(await openEmbeddedQueue({ path, mustExist: true }));
     await verify(made.queue, file, stored, onProgress);
     return { ...report, stored: true };
   } finally {
@@ -144,7 +144,7 @@ async function buildBackup(
   file: TaskFile,
   options: ImportOptions,
 ): Promise<{ readonly report: ImportReport; readonly stored?: Stored }> {
-  await using scratch = new ScopedQueue(await openQueue({ memory: true }));
+  await using scratch = new ScopedQueue(await openEmbeddedQueue({ memory: true }));
   const report = await importTasks(scratch.queue, file, { ...options, clamp: false, dryRun: true });
   if (options.dryRun) return { report };
   const isRefused = report.problems.length > 0 && !options.skipInvalid;

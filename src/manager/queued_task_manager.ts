@@ -309,7 +309,7 @@ export class QueuedTaskManager implements TaskManager {
     try {
       await this.queue.close();
     } finally {
-      this.#options.logs?.close();
+      await this.#options.logs?.close();
     }
   }
 

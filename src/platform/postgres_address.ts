@@ -4,48 +4,17 @@
  */
 import { checkInteger } from "../domain/check.ts";
 import { quotePath } from "../domain/errors.ts";
-import { findPassword, type Password } from "./postgres_password.ts";
-
-/** How a connection is encrypted, and whether the server must prove who it is; as for libpq. */
-export type SslMode = typeof SSL_MODES[number];
-
-const SSL_MODES = ["disable", "prefer", "require", "verify-ca", "verify-full"] as const;
+import type { PostgresHost, PostgresOptions } from "./postgres_driver.ts";
+import { findPassword } from "./postgres_password.ts";
+import { SSL_MODES, tlsOf } from "./postgres_tls.ts";
 
 /** Which of several servers will do: a queue is written, so none that is only read. */
 const TARGETS = ["any", "read-write", "primary"] as const;
 
-/** A server that may have the database. */
-export interface PostgresHost {
-  /** A name, an IP address, or the folder of a Unix socket. */
-  readonly host: string;
-  /** The port. */
-  readonly port: number;
-}
-
-/** What an address, and the environment where it says nothing, name. */
-export interface PostgresAddress {
-  /** Tried in turn. */
-  readonly hosts: readonly PostgresHost[];
-  readonly database: string;
-  readonly user: string;
+/** What an address, and the environment where it says nothing, name: what the driver needs, and the queue's schema. */
+export interface PostgresAddress extends PostgresOptions {
   /** The schema that holds the queue's tables; default `holdfast`. */
   readonly schema: string;
-  /** Default `prefer`. */
-  readonly sslMode: SslMode;
-  /** A file of certificates that the server's must descend from; default the system's. */
-  readonly sslRootCert: string | null;
-  /** Default `read-write` for several hosts, else `any`. */
-  readonly target: typeof TARGETS[number];
-  /** How many connections at most, beside the one that listens; 1 to 100, default 4. */
-  readonly connections: number;
-  /** Whether a pooler stands between, which gives each transaction another connection; default false. */
-  readonly isPooled: boolean;
-  /** How long a connection may take, in seconds, 1 to 600; default 10. */
-  readonly connectTimeoutS: number;
-  /** What the server shows as this program's name; default `holdfast`. */
-  readonly applicationName: string;
-  /** Finds the password: that of the address, else `PGPASSWORD`, else the file of `PGPASSFILE`. */
-  readonly password: () => Password;
 }
 
 /** Reads an environment variable. */
@@ -62,6 +31,7 @@ const PARAMETERS = [
   "connect_timeout",
   "application_name",
   "host",
+  "port",
 ] as const;
 
 /** The channel of notifications has 63 bytes and the schema's name in it. */
@@ -78,41 +48,52 @@ interface Parts {
   readonly query: string;
 }
 
-/** What the address names. @throws TypeError, RangeError that name the part that is wrong. */
-export function readPostgresAddress(
+/**
+ * What the address names. The password is the address's, else that of `PGPASSWORD`, else of the file of `PGPASSFILE`.
+ *
+ * @throws TypeError, RangeError that name the part that is wrong; StorageError when `sslrootcert` cannot be read.
+ */
+export function parsePostgresAddress(
   address: string,
   variable: ReadVariable = (name) => Deno.env.get(name) || undefined,
 ): PostgresAddress {
   const parts = splitAddress(address);
   const parameters = parametersOf(parts);
   const given = (name: typeof PARAMETERS[number]): string | undefined => parameters.get(name);
-  const hosts = hostsOf(parts, given("host"), variable);
-  const [user, password] = (parts.userinfo ?? "").split(/:(.*)/s).map((part, i) =>
-    decoded(parts, part, i === 0 ? "the user" : "the password")
-  );
-  const named = user || variable("PGUSER") || variable("USER") || variable("USERNAME");
-  if (named === undefined) throw wrong(parts, "it names no user, and PGUSER is not set");
-  const database = decoded(parts, parts.path, "the database") || variable("PGDATABASE") || named;
+  const hosts = hostsOf(parts, { host: given("host"), port: given("port") }, variable);
+  const { user, password: own } = credentialsOf(parts, variable);
+  const database = decoded(parts, parts.path, "the database") || variable("PGDATABASE") || user;
+  const { password, source } = findPassword(own, { user, database, ...hosts[0]! }, variable);
+  const target = oneOf(parts, "target_session_attrs", given("target_session_attrs"), TARGETS);
+  const sslMode = oneOf(parts, "sslmode", given("sslmode"), SSL_MODES) ?? "prefer";
+  const isSocket = hosts.some(({ host }) => host.startsWith("/"));
+  const timeoutS = integer(parts, "connect_timeout", given("connect_timeout"), [1, 600]);
   return {
     hosts,
     database,
-    user: named,
+    user,
+    password: password ?? undefined,
+    passwordSource: source,
     schema: checkSchema(parts, given("schema") ?? "holdfast"),
-    sslMode: oneOf(parts, "sslmode", given("sslmode"), SSL_MODES) ?? "prefer",
-    sslRootCert: given("sslrootcert") ?? null,
-    target: oneOf(parts, "target_session_attrs", given("target_session_attrs"), TARGETS) ??
-      (hosts.length > 1 ? "read-write" : "any"),
-    connections: integer(parts, "connections", given("connections"), [1, 100]) ?? 4,
-    isPooled: oneOf(parts, "pooled", given("pooled"), ["true", "false"]) === "true",
-    connectTimeoutS: integer(parts, "connect_timeout", given("connect_timeout"), [1, 600]) ?? 10,
-    applicationName: given("application_name") || "holdfast",
-    password: () => findPassword(password, { user: named, database, ...hosts[0]! }, variable),
+    ssl: isSocket ? false : tlsOf(sslMode, given("sslrootcert")),
+    target: target === "any" ? "any" : "read-write",
+    connections: integer(parts, "connections", given("connections"), [1, 100]),
+    isPrepared: oneOf(parts, "pooled", given("pooled"), ["true", "false"]) !== "true",
+    connectTimeoutMs: timeoutS === undefined ? undefined : timeoutS * 1000,
+    applicationName: given("application_name") || undefined,
   };
 }
 
-/** Where that is, for messages: host, port and database. */
-export function locationOf({ hosts, database }: PostgresAddress): string {
-  return `${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}/${database}`;
+function credentialsOf(
+  parts: Parts,
+  variable: ReadVariable,
+): { readonly user: string; readonly password: string | undefined } {
+  const [given, password] = (parts.userinfo ?? "").split(/:(.*)/s).map((part, i) =>
+    decoded(parts, part, i === 0 ? "the user" : "the password")
+  );
+  const user = given || variable("PGUSER") || variable("USER") || variable("USERNAME");
+  if (user === undefined) throw wrong(parts, "it names no user, and PGUSER is not set");
+  return { user, password };
 }
 
 /** An `@` behind the authority says that a password was not encoded: a part of it must not be taken for a host. */
@@ -156,14 +137,14 @@ function parametersOf(parts: Parts): ReadonlyMap<string, string> {
 
 function hostsOf(
   parts: Parts,
-  parameter: string | undefined,
+  parameter: { readonly host: string | undefined; readonly port: string | undefined },
   variable: ReadVariable,
 ): readonly PostgresHost[] {
-  if (parameter !== undefined && parts.authority !== "") {
+  if (parameter.host !== undefined && parts.authority !== "") {
     throw wrong(parts, "it names a host twice, also by the parameter host");
   }
-  const list = parameter ?? (parts.authority || variable("PGHOST") || "localhost");
-  const defaultPort = variable("PGPORT") ?? String(DEFAULT_PORT);
+  const list = parameter.host ?? (parts.authority || variable("PGHOST") || "localhost");
+  const defaultPort = parameter.port ?? variable("PGPORT") ?? String(DEFAULT_PORT);
   return list.split(",").map((entry) => {
     const text = decoded(parts, entry, "the host");
     if (text.startsWith("/")) return { host: text, port: portOf(parts, defaultPort) };

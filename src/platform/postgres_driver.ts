@@ -16,6 +16,7 @@ import {
   type StopListening,
 } from "../postgres_queue/rows/database.ts";
 import { ConnectionPool } from "./connection_pool.ts";
+import { type DriverTls, PREFERRED_TLS } from "./postgres_tls.ts";
 
 /** Where a server listens. */
 export interface PostgresHost {
@@ -31,8 +32,16 @@ export interface PostgresOptions {
   readonly user: string;
   /** Default none. */
   readonly password?: string;
-  /** How TLS is spoken, as node:tls takes it; default not at all. */
-  readonly ssl?: boolean | Readonly<Record<string, unknown>>;
+  /** Where the password was looked for: what a refusal of it says; default nothing. */
+  readonly passwordSource?: string;
+  /** How TLS is spoken, as node:tls takes it, or `prefer`: where the server speaks it; default not at all. */
+  readonly ssl?: DriverTls;
+  /** Which of several servers is taken: any, or one that takes writes; default the latter. */
+  readonly target?: "any" | "read-write";
+  /** How long a connection may take, in milliseconds; default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** Settings of each connection, such as `synchronous_commit`, which a pooler does not pass on; default none. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** How many connections at most, beside the one that listens; default 4. */
   readonly connections?: number;
   /**
@@ -52,6 +61,9 @@ const NOT_CONNECTED: readonly string[] = ["57P03", "not_connected"];
 
 /** How long a connection may take. */
 const CONNECT_TIMEOUT_MS = 10_000;
+
+/** What the driver says of a server without TLS, where there is no code. */
+const NO_TLS = /does not support SSL/;
 
 /** How long the listener waits until it connects again. */
 const LISTEN_AGAIN_MS = 500;
@@ -75,7 +87,8 @@ export class PostgresDatabase implements Database {
   constructor(options: PostgresOptions) {
     const { hosts, database, connections = 4 } = options;
     this.#options = options;
-    this.location = `${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}/${database}`;
+    const places = hosts.map(({ host, port }) => `${host}:${port}`);
+    this.location = `${places.join(",")}/${database}`;
     this.#pool = new ConnectionPool({
       connect: () => this.#connect(),
       disconnect: (client) => client.end(),
@@ -201,17 +214,33 @@ export class PostgresDatabase implements Database {
     throw reason;
   }
 
-  async #connectTo({ host, port }: PostgresHost): Promise<pg.Client> {
-    const { database, user, password, ssl, applicationName = "holdfast", hosts } = this.#options;
+  async #connectTo(host: PostgresHost): Promise<pg.Client> {
+    const { ssl = false } = this.#options;
+    if (ssl !== "prefer") return await this.#connectWith(host, ssl);
+    try {
+      return await this.#connectWith(host, PREFERRED_TLS);
+    } catch (error) {
+      if (!(error instanceof Error && NO_TLS.test(error.message))) throw error;
+      return await this.#connectWith(host, false);
+    }
+  }
+
+  async #connectWith({ host, port }: PostgresHost, ssl: DriverTls): Promise<pg.Client> {
+    const { database, user, password, applicationName = "holdfast", hosts, target } = this.#options;
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS, settings = {} } = this.#options;
+    const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(
+      " ",
+    );
     const client = new pg.Client({
       host,
       port,
       database,
       user,
       password: password ?? "",
-      ssl: ssl ?? false,
+      ssl,
+      options: options === "" ? undefined : options,
       application_name: applicationName,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: connectTimeoutMs,
       keepAlive: true,
       pipeline: true,
       types: TYPES,
@@ -220,11 +249,11 @@ export class PostgresDatabase implements Database {
     client.on("end", () => this.#pool.lose(client));
     try {
       await client.connect();
-      if (hosts.length > 1) await this.#checkWritable(client);
+      if (hosts.length > 1 && target !== "any") await this.#checkWritable(client);
       return client;
     } catch (error) {
       await client.end().catch(() => {}); // it was not connected
-      throw notConnected(error);
+      throw notConnected(error, this.#options.passwordSource);
     }
   }
 
@@ -247,6 +276,10 @@ function databaseError(error: unknown): DatabaseError {
 }
 
 /** No connection could be made: nothing has run. A refusal by the server stays what it is. */
-function notConnected(error: unknown): DatabaseError {
-  return databaseError(error).undone();
+function notConnected(error: unknown, passwordSource: string | undefined): DatabaseError {
+  const { code, message, isConnectionLost } = databaseError(error);
+  // the server does not say where a password that it refuses came from
+  const isRefused = code.startsWith("28") && passwordSource !== undefined;
+  const said = isRefused ? `${message} (${passwordSource})` : message;
+  return new DatabaseError(code, said, { isConnectionLost, cause: error });
 }

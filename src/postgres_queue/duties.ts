@@ -13,6 +13,7 @@ import { taskOfRow, type TaskRow } from "./rows/task_row.ts";
 import { pruneAll } from "./tasks/prune.ts";
 import { Firing } from "./schedules/firing.ts";
 import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
+import { storageErrorOf } from "./storage_errors.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
 import { rescue, RESCUE_MAX } from "./tasks/rescue.ts";
 
@@ -117,6 +118,6 @@ export class Duties {
   /** Tells of a failure in the background. */
   report(thrown: unknown): void {
     if (this.#isStopped) return;
-    this.#onBackgroundError(asError(thrown));
+    this.#onBackgroundError(asError(storageErrorOf(thrown, this.#access.location)));
   }
 }

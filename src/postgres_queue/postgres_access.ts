@@ -11,6 +11,7 @@ import { DELIVERY_LANE, Lanes } from "./rows/lanes.ts";
 import { QualifiedStatements, Qualifier } from "./rows/qualified.ts";
 import type { TaskRow } from "./rows/task_row.ts";
 import { type OperationContext, RunAgainError, Work } from "./rows/work.ts";
+import { storageErrorOf } from "./storage_errors.ts";
 
 /** What operations need of the queue beside the database. */
 export interface AccessOptions {
@@ -66,7 +67,10 @@ export class PostgresAccess {
     this.#isClockTrusted = options.isClockTrusted ?? false;
     this.#qualifier = new Qualifier(options.schema);
     this.#once = new QualifiedStatements(database, this.#qualifier);
-    this.lanes = new Lanes(this.statements, (run) => this.#transaction((tx) => run(tx)));
+    this.lanes = new Lanes(
+      this.statements,
+      (run) => this.persist(() => this.#transaction((tx) => run(tx))),
+    );
   }
 
   /** For messages: where it is. */
@@ -110,8 +114,10 @@ export class PostgresAccess {
       try {
         return await run(isRepeat);
       } catch (error) {
-        if (!(error instanceof DatabaseError) || !error.isConnectionLost) throw error;
-        if (waitedMs >= AWAY_MAX_MS || this.#isClosed) throw error;
+        const isAway = error instanceof DatabaseError && error.isConnectionLost;
+        if (!isAway || waitedMs >= AWAY_MAX_MS || this.#isClosed) {
+          throw storageErrorOf(error, this.location);
+        }
         isRepeat ||= error.isInDoubt;
       }
       await sleep(this.clock, delayMs);

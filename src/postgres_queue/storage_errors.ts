@@ -25,6 +25,8 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   ECONNREFUSED: "no server listens there: check host and port, and that it runs",
   ENOTFOUND: "no such host is known: check its name",
   EAI_AGAIN: "the host's name could not be looked up: check it, and the network",
+  ECONNRESET:
+    "the server ended the connection; if it speaks no TLS, sslmode=prefer or disable in the address",
   CONNECT_TIMEOUT: "no server answered in time: check host, port and firewall",
 };
 

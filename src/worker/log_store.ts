@@ -1,8 +1,8 @@
 /**
  * LogStore: the port for what handlers say while they run, one log per task.
  *
- * Logs live beside the queue and not in it, so the ledger stays small. A line is on its way to the disk when `append`
- * returns; it is not fsynced. A log is only ever added to, and read in pages, so that its size costs no reader memory.
+ * Logs live beside the queue's tasks and not among them, so the ledger stays small. A line is on its way to the disk, or to the
+ * database, when `append` returns; it is not fsynced. A log is only ever added to, and read in pages, so that its size costs no reader memory.
  */
 
 /** How serious a line is. */
@@ -62,6 +62,6 @@ export interface LogStore {
   tail(taskId: number, request: TailRequest): Promise<LogPage>;
   /** Where the log ends at this moment: it has grown when this is another number. */
   end(taskId: number): Promise<number>;
-  /** Lets go of what is open. */
-  close(): void;
+  /** Lets go of what is open; where lines are sent away, it resolves when they are there. */
+  close(): void | Promise<void>;
 }

@@ -4,7 +4,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openQueue } from "../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -34,7 +34,7 @@ function filesIn(folder: string): string[] {
 }
 
 async function makeQueue(path: string): Promise<void> {
-  const queue = await openQueue(path);
+  const queue = await openEmbeddedQueue(path);
   await queue.enqueue({ type: "t", payload: "x".repeat(100_000) });
   await queue.checkpoint();
   await queue.enqueue({ type: "t", payload: "x".repeat(100_000) });
@@ -62,7 +62,7 @@ Deno.test("commands that only read change no file, need no lock file, and wait f
 Deno.test("a queue that is read only refuses what would change it, and follows what others write", () =>
   withTemporaryPath(async (path) => {
     await makeQueue(path);
-    const reader = await openQueue({ path, readOnly: true });
+    const reader = await openEmbeddedQueue({ path, readOnly: true });
     for (
       const change of [
         () => reader.enqueue({ type: "t" }),
@@ -74,7 +74,7 @@ Deno.test("a queue that is read only refuses what would change it, and follows w
     ) {
       await assertRejects(change, StorageError, "it was opened for reading only");
     }
-    const writer = await openQueue(path);
+    const writer = await openEmbeddedQueue(path);
     await writer.enqueue({ type: "t" });
     assertEquals(await reader.count(), 3);
     await writer.checkpoint();
@@ -83,12 +83,15 @@ Deno.test("a queue that is read only refuses what would change it, and follows w
     assertEquals(await reader.integrityCheck(), { ok: true, problems: [] });
     await writer.close();
     await reader.close();
-    await assertRejects(() => openQueue({ path: `${path}.none`, readOnly: true }), StorageError);
+    await assertRejects(
+      () => openEmbeddedQueue({ path: `${path}.none`, readOnly: true }),
+      StorageError,
+    );
   }));
 
 Deno.test("reading only tells damage from what a crash or a writer has left unfinished", () =>
   withTemporaryPath(async (path) => {
-    const queue = await openQueue(path);
+    const queue = await openEmbeddedQueue(path);
     for (let n = 0; n < 3; n++) await queue.enqueue({ type: "t", runId: `${n}` });
     await queue.close();
     const journal = `${path}.journal-1`;
@@ -108,7 +111,7 @@ Deno.test("close() succeeds when no checkpoint can be made, and says why", () =>
     const storage = new FaultyStorage(new DenoStorage(path));
     const told: string[] = [];
     const onBackgroundError = ({ message }: Error): unknown => told.push(message);
-    const queue = await openQueue({ storage, clock: new FakeClock(), onBackgroundError });
+    const queue = await openEmbeddedQueue({ storage, clock: new FakeClock(), onBackgroundError });
     await queue.enqueue({ type: "t", payload: "x".repeat(100_000) });
     storage.fault = (point) =>
       point === "writeFile" ? { message: "no space left on device" } : undefined;

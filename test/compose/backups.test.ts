@@ -8,8 +8,8 @@ import { CorruptionError, StorageError } from "../../src/domain/errors.ts";
 import {
   cleanupBackups,
   listBackups,
+  openEmbeddedQueue,
   openLogStore,
-  openQueue,
   repairQueue,
   restoreBackup,
 } from "../../src/mod.ts";
@@ -17,7 +17,7 @@ import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
 async function withOpen<T>(path: string, use: (queue: EmbeddedQueue) => Promise<T>): Promise<T> {
-  const queue = await openQueue(path);
+  const queue = await openEmbeddedQueue(path);
   try {
     return await use(queue);
   } finally {
@@ -166,7 +166,7 @@ Deno.test("repairQueue() salvages what is whole around a damaged record, and lea
   withTemporaryPath(async (path) => {
     const journal = `${path}.journal-1`;
     const ends: number[] = [];
-    const queue = await openQueue(path);
+    const queue = await openEmbeddedQueue(path);
     for (const type of ["a", "b", "c", "d"]) {
       await queue.enqueue({ type });
       ends.push((await Deno.stat(journal)).size);
@@ -174,7 +174,7 @@ Deno.test("repairQueue() salvages what is whole around a damaged record, and lea
     await assertRejects(() => repairQueue(path), StorageError, "it is open");
     await queue.close();
     flipByte(journal, ends[0]! + 40);
-    await assertRejects(() => openQueue(path), CorruptionError);
+    await assertRejects(() => openEmbeddedQueue(path), CorruptionError);
     const damaged = await Deno.readFile(journal);
     const report = await repairQueue(path);
     assertEquals([report.path, report.tasks, report.records], [`${path}.repaired`, 3, 3]);

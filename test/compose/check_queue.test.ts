@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { dirname, join } from "node:path";
-import { openQueue, validateQueueIntegration } from "../../src/mod.ts";
+import { openEmbeddedQueue, validateQueueIntegration } from "../../src/mod.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
 /** Every file below a folder, with its content. */
@@ -16,7 +16,7 @@ function contentsOf(folder: string): Record<string, string> {
 
 Deno.test("✗ the original deleted the database it checked: every file is as it was, and its tasks are there", () =>
   withTemporaryPath(async (path) => {
-    const queue = await openQueue(path);
+    const queue = await openEmbeddedQueue(path);
     await queue.enqueueBatch(
       Array.from({ length: 50 }, (_, n) => ({ type: "t", runId: `r${n}`, payload: { n } })),
     );
@@ -28,14 +28,14 @@ Deno.test("✗ the original deleted the database it checked: every file is as it
     assertEquals(contentsOf(dirname(path)), before);
     assertEquals([report.success, report.errors], [true, []]);
     assertStringIncludes(report.checks[1]!.message, "beside 51 tasks");
-    const again = await openQueue(path);
+    const again = await openEmbeddedQueue(path);
     assertEquals(await again.count(), 51);
     await again.close();
   }));
 
 Deno.test("validateQueueIntegration() works while the queue is in use", () =>
   withTemporaryPath(async (path) => {
-    const queue = await openQueue(path);
+    const queue = await openEmbeddedQueue(path);
     let isOver = false;
     const busy = (async (): Promise<number> => {
       let stored = 0;

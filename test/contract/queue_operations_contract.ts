@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ClaimOrder } from "../../src/domain/claim_order.ts";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { QueueOptions } from "../../src/compose/open_queue.ts";
+import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { Explanation, ExplanationReason, WorkerBeat } from "../../src/queue/operator.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";

@@ -1,7 +1,7 @@
 /**
  * How a contract suite says what it asks for: each behaviour with a fresh queue and a clock of its own.
  */
-import type { QueueOptions } from "../../src/compose/open_queue.ts";
+import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { until } from "../support/until.ts";
 import type { FakeClock } from "../support/fake_clock.ts";

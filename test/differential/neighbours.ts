@@ -6,7 +6,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { runOfTask } from "../../src/domain/run.ts";
-import { type EmbeddedQueue, openQueue, type Task } from "../../src/mod.ts";
+import { type EmbeddedQueue, openEmbeddedQueue, type Task } from "../../src/mod.ts";
 import { Chance } from "../fuzz/chance.ts";
 import { until } from "../support/until.ts";
 import {
@@ -62,7 +62,7 @@ export async function compareNeighbours(
   try {
     const path = join(folder, "queue.db");
     await using opened = new AsyncDisposableStack();
-    const queue = opened.adopt(await openQueue(path), (queue) => queue.close());
+    const queue = opened.adopt(await openEmbeddedQueue(path), (queue) => queue.close());
     const openOne = async (name: NeighbourName): Promise<Known> => {
       const Place = where === "one process" ? LocalNeighbour : RemoteNeighbour;
       const neighbour = opened.adopt<Neighbour>(await Place.open(name, path), (it) => it.close());

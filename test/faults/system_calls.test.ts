@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
-import { openQueue } from "../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { type SystemCall, SystemCalls } from "./system_calls.ts";
 
@@ -47,7 +47,7 @@ Deno.test({
       const folder = dirname(path);
       const deep = join(folder, "new", "deeper", "queue.db");
       using calls = new SystemCalls(deep);
-      const queue = await openQueue(deep);
+      const queue = await openEmbeddedQueue(deep);
       const synced = calls.noted.filter(({ call }) => call === "sync").map(({ of }) => of);
       await queue.close();
       for (const above of [folder, join(folder, "new"), "."]) {
@@ -60,7 +60,7 @@ Deno.test({
 async function callsOf(path: string): Promise<readonly SystemCall[]> {
   using calls = new SystemCalls(path);
   for (const round of [1, 2]) {
-    const queue = await openQueue(path);
+    const queue = await openEmbeddedQueue(path);
     for (const task of ["a", "b"]) {
       await queue.enqueue({ type: "t" });
       calls.answered(`task ${round}${task}`);

@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { main } from "../../cli/main.ts";
 import type { CliIo } from "../../cli/io.ts";
-import { exportTasks, openQueue } from "../../src/mod.ts";
+import { exportTasks, openEmbeddedQueue } from "../../src/mod.ts";
 import { capturedIo } from "../cli/cli_harness.ts";
 import { bounded, Tally } from "./chance.ts";
 import {
@@ -76,7 +76,7 @@ async function fuzzQueue(places: FuzzPlaces, firstSeed: number, tally: Tally): P
 
 /** A queue in a new folder with a task in each status and a schedule, and files of all sorts beside it. */
 async function prepare({ folder, db }: FuzzPlaces): Promise<void> {
-  const queue = await openQueue(db);
+  const queue = await openEmbeddedQueue(db);
   await queue.enqueueBatch(["r1", "1", "2", "waiting"].map((runId) => ({ type: "old", runId })));
   const [done, failed] = await queue.claim({ workerId: "w", types: ["old"], limit: 3 });
   await queue.complete(done!, "\u001b[31mred");
@@ -130,7 +130,7 @@ function checkEnd(command: FuzzCommand, { code, out, err }: Ended): void {
 
 /** Everything in the queue, and the names of all files and folders beside it. */
 async function contentOf({ folder, db }: FuzzPlaces): Promise<unknown> {
-  const queue = await openQueue({ path: db, mustExist: true });
+  const queue = await openEmbeddedQueue({ path: db, mustExist: true });
   try {
     const files = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
     return { files, tasks: await queue.list({ limit: 1000 }) };
@@ -140,7 +140,7 @@ async function contentOf({ folder, db }: FuzzPlaces): Promise<unknown> {
 }
 
 async function checkStillWorks({ db }: FuzzPlaces): Promise<void> {
-  const queue = await openQueue({ path: db, mustExist: true });
+  const queue = await openEmbeddedQueue({ path: db, mustExist: true });
   try {
     const { task } = await queue.enqueue({ type: "still works" });
     const [claimed] = await queue.claim({ workerId: "w", types: ["still works"] });

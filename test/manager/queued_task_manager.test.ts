@@ -804,7 +804,7 @@ Deno.test("close() closes the queue and the logs, once", async () => {
     read: () => Promise.resolve({ lines: [], nextOffset: 0 }),
     tail: () => Promise.resolve({ lines: [], nextOffset: 0 }),
     end: () => Promise.resolve(0),
-    close: () => closedLogs++,
+    close: () => void closedLogs++,
   };
   const queue = await openQueue({ memory: true });
   const manager = await QueuedTaskManager.open(queue, new RunRegistry(), { logs });

@@ -3,7 +3,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { quotePath, StorageError } from "../../src/domain/errors.ts";
 import { createRun } from "../../src/domain/run.ts";
-import { createTaskManager, openQueue, openRunRegistry, RunRegistry } from "../../src/mod.ts";
+import {
+  createTaskManager,
+  openEmbeddedQueue,
+  openRunRegistry,
+  RunRegistry,
+} from "../../src/mod.ts";
 import { DiskHistoryFile } from "../../src/platform/disk_history_file.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
@@ -61,7 +66,7 @@ Deno.test({
 
 Deno.test("a queue that is given as the path of a history is left as it is", () =>
   withTemporaryPath(async (path) => {
-    const queue = await openQueue(path);
+    const queue = await openEmbeddedQueue(path);
     const wrong = { taskBackend: "in-memory", historyPath: path } as const;
     await queue.enqueue({ type: "t" });
     await assertRejects(() => createTaskManager(wrong), StorageError, "a run history");

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { dirname, join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openQueue } from "../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import { checkStreamless } from "../../src/platform/queue_path.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
@@ -28,14 +28,14 @@ Deno.test("checkStreamless() refuses a colon behind the drive, on Windows", () =
 });
 
 Deno.test({
-  name: "openQueue() takes every way in which Windows lets a path be written for one queue",
+  name: "openEmbeddedQueue() takes every way in which Windows lets a path be written for one queue",
   ignore: !IS_WINDOWS, // elsewhere these are paths of other files
   fn: () =>
     withTemporaryPath(async (path) => {
       const ways = [`${path} `, path, `${path}.`, path.toUpperCase(), `\\\\?\\${path}`];
       const queues = [];
       for (const [index, way] of ways.entries()) {
-        const queue = await openQueue(way);
+        const queue = await openEmbeddedQueue(way);
         queues.push(queue);
         await queue.enqueue({ type: "t", runId: `${index}` });
         await queue.checkpoint();
@@ -49,7 +49,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openQueue() refuses what is not an ordinary file, and makes nothing beside it",
+  name: "openEmbeddedQueue() refuses what is not an ordinary file, and makes nothing beside it",
   ignore: IS_WINDOWS, // there are no such files in folders
   fn: () =>
     withTemporaryPath(async (path) => {
@@ -58,7 +58,7 @@ Deno.test({
       assertEquals(made.code, 0);
       await Deno.symlink("/dev/null", `${path}.null`);
       for (const special of ["/dev/null", pipe, `${path}.null`]) {
-        const { message } = await assertRejects(() => openQueue(special), StorageError);
+        const { message } = await assertRejects(() => openEmbeddedQueue(special), StorageError);
         assertStringIncludes(message, "a device, a pipe or a socket");
       }
       const names = [...Deno.readDirSync(dirname(path))].map(({ name }) => name).toSorted();

@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type EmbeddedQueue, openQueue, type QueueOptions } from "../../src/mod.ts";
+import { type EmbeddedQueue, openEmbeddedQueue, type QueueOptions } from "../../src/mod.ts";
 import type { Random } from "../../src/domain/random.ts";
 import { type Child, startChild } from "../../src/platform/child_process.ts";
 import type { Report } from "./programs/program.ts";
@@ -35,7 +35,7 @@ export class QueueFolder implements AsyncDisposable {
 export async function openQueueHere(
   options: QueueOptions,
 ): Promise<EmbeddedQueue & AsyncDisposable> {
-  const queue = await openQueue(options);
+  const queue = await openEmbeddedQueue(options);
   return Object.assign(queue, { [Symbol.asyncDispose]: () => queue.close() });
 }
 

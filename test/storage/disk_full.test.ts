@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openQueue } from "../../src/mod.ts";
+import { openEmbeddedQueue } from "../../src/mod.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 
 const DISK_BYTES = 1024 * 1024;
@@ -21,21 +21,21 @@ Deno.test({
       const path = join(folder, "queue.db");
       const ballast = join(folder, "ballast");
       await Deno.writeFile(ballast, new Uint8Array(DISK_BYTES * 0.7));
-      const queue = await openQueue(path);
+      const queue = await openEmbeddedQueue(path);
       const acknowledged = await fillDisk(queue);
       assert(acknowledged > 5, `${acknowledged} tasks fitted`);
       const error = await assertRejects(() => enqueue(queue), StorageError, "No space left");
       assertEquals([error.operation, error.path], ["append to", `${path}.journal-1`]);
       assertEquals((await queue.stats()).total, acknowledged);
       await assertRejects(() => queue.checkpoint(), StorageError);
-      const other = await openQueue({ path, onBackgroundError: () => {} });
+      const other = await openEmbeddedQueue({ path, onBackgroundError: () => {} });
       assertEquals((await other.stats()).total, acknowledged);
       await other.close().catch((error) => assert(error instanceof StorageError, String(error)));
       await Deno.remove(ballast);
       await enqueue(queue);
       assertEquals((await queue.checkpoint()).removedSegments > 0, true);
       await queue.close();
-      const again = await openQueue(path);
+      const again = await openEmbeddedQueue(path);
       assertEquals((await again.stats()).total, acknowledged + 1);
       await again.close();
     }),

@@ -5,7 +5,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { dirname, join } from "node:path";
 import { restoreBackup } from "../../src/compose/backups.ts";
 import { StorageError } from "../../src/domain/errors.ts";
-import { openLogStore, openQueue } from "../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
+import { openLogStore } from "../../src/compose/open_queue.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
@@ -28,7 +29,7 @@ function accessIn(folder: string, prefix = ""): Record<string, string> {
 }
 
 async function use(path: string, work: (queue: EmbeddedQueue) => Promise<unknown>): Promise<void> {
-  const queue = await openQueue(path);
+  const queue = await openEmbeddedQueue(path);
   try {
     await work(queue);
   } finally {

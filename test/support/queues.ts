@@ -3,7 +3,8 @@
  */
 import { join } from "node:path";
 import type { Random } from "../../src/domain/random.ts";
-import { openQueue, type QueueOptions } from "../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
+import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "./fake_clock.ts";
@@ -43,7 +44,7 @@ export async function withQueue(
     ? new OrderMonitor(options.storage ?? new MemoryStorage())
     : undefined;
   const place = monitor && { memory: false, storage: monitor };
-  const queue = await openQueue({ clock, random: seededRandom(1), ...options, ...place });
+  const queue = await openEmbeddedQueue({ clock, random: seededRandom(1), ...options, ...place });
   try {
     await test(queue, clock);
   } finally {
@@ -52,13 +53,18 @@ export async function withQueue(
   monitor?.check();
 }
 
-/** Runs `test` with a queue that `openQueue` keeps in memory by itself, watched by nothing. */
+/** Runs `test` with a queue that `openEmbeddedQueue` keeps in memory by itself, watched by nothing. */
 export async function withMemoryQueue(
   options: QueueOptions,
   test: (queue: EmbeddedQueue, clock: FakeClock) => Promise<void>,
 ): Promise<void> {
   const clock = new FakeClock();
-  const queue = await openQueue({ memory: true, clock, random: seededRandom(1), ...options });
+  const queue = await openEmbeddedQueue({
+    memory: true,
+    clock,
+    random: seededRandom(1),
+    ...options,
+  });
   try {
     await test(queue, clock);
   } finally {

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { exportTasks } from "../../src/compose/export_tasks.ts";
 import { importAsNewQueue, importTasks } from "../../src/compose/import_tasks.ts";
 import { ImportRefusedError } from "../../src/transfer/import_report.ts";
-import { openQueue } from "../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import { SCHEDULE_LIMITS } from "../../src/queue/schedule.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
@@ -77,7 +77,7 @@ Deno.test("a new queue is made with webhooks and schedules in it", () =>
     await assertRejects(() => Deno.stat(path("new.db")), Deno.errors.NotFound);
     const report = await importAsNewQueue(path("new.db"), file);
     assertEquals([report.stored, report.schedules], [true, { found: 2, added: 2, present: 0 }]);
-    const made = await openQueue(path("new.db"));
+    const made = await openEmbeddedQueue(path("new.db"));
     const { tasks } = await made.exportAll();
     assertEquals(tasks.map(({ webhook }) => webhook), [
       { url: URL_TOLD, events: ["failed"] },

@@ -6,7 +6,7 @@ import { StorageError } from "../../src/domain/errors.ts";
 import { exportTasks } from "../../src/compose/export_tasks.ts";
 import { importAsNewQueue, importTasks } from "../../src/compose/import_tasks.ts";
 import { ImportRefusedError } from "../../src/transfer/import_report.ts";
-import { openQueue } from "../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import { inFolder } from "./original_system.ts";
 
 function lineOf(id: number, fields: Readonly<Record<string, unknown>> = {}): string {
@@ -32,7 +32,7 @@ Deno.test("more than one transaction can hold comes in, and is there after openi
     for (let id = 1; id <= count; id++) {
       file.writeSync(new TextEncoder().encode(lineOf(2 * id, { payload })));
     }
-    const existing = await openQueue(path("existing.db"));
+    const existing = await openEmbeddedQueue(path("existing.db"));
     await assertRejects(
       () => importTasks(existing, path("big.ndjson")),
       RangeError,
@@ -48,7 +48,7 @@ Deno.test("more than one transaction can hold comes in, and is there after openi
     assertEquals([report.stored, report.added], [true, count]);
     assertEquals(done.at(-1), count);
     assertEquals(new Set(done).size > 3, true);
-    const queue = await openQueue({ path: path("queue.db"), mustExist: true });
+    const queue = await openEmbeddedQueue({ path: path("queue.db"), mustExist: true });
     assertEquals(await queue.integrityCheck(), { ok: true, problems: [] });
     assertEquals((await queue.get(2 * count))?.payload, payload);
     assertEquals((await queue.enqueue({ type: "next" })).task.id, 2 * count + 1);
@@ -74,7 +74,7 @@ Deno.test("with a problem, or as a dry run, no queue is made and no file is left
     });
     assertEquals([report.stored, report.added, report.problems.length], [true, 2, 1]);
     assertEquals((await namesIn(path("."))).filter((name) => name.includes("importing")), []);
-    const queue = await openQueue({ path: path("queue.db"), mustExist: true });
+    const queue = await openEmbeddedQueue({ path: path("queue.db"), mustExist: true });
     assertEquals((await queue.exportRecords()).map(({ id }) => id), [1, 3]);
     await queue.close();
   }));
@@ -82,7 +82,7 @@ Deno.test("with a problem, or as a dry run, no queue is made and no file is left
 Deno.test("a queue that is there is left alone", () =>
   inFolder(async (path) => {
     await Deno.writeTextFile(path("x.ndjson"), lineOf(1));
-    const queue = await openQueue(path("queue.db"));
+    const queue = await openEmbeddedQueue(path("queue.db"));
     await queue.enqueue({ type: "own" });
     const error = await assertRejects(
       () => importAsNewQueue(path("queue.db"), path("x.ndjson")),
@@ -95,7 +95,7 @@ Deno.test("a queue that is there is left alone", () =>
 
 Deno.test("an empty queue goes out and comes in", () =>
   inFolder(async (path) => {
-    const empty = await openQueue({ memory: true });
+    const empty = await openEmbeddedQueue({ memory: true });
     await exportTasks(empty, { format: "original", output: path("empty.db") });
     await empty.close();
     const report = await importAsNewQueue(path("queue.db"), path("empty.db"));

@@ -13,8 +13,8 @@ import {
   type LogLine,
   type LogStore,
   MemoryLogStore,
+  openEmbeddedQueue,
   openLogStore,
-  openQueue,
   restoreBackup,
 } from "../../src/mod.ts";
 
@@ -153,7 +153,7 @@ Deno.test("read() refuses an offset within a line", () =>
 Deno.test("a task of a new or a restored queue has no log of another task with its id", () =>
   withPath(async (path, folder) => {
     const backup = join(folder, "b.db");
-    const queue = await openQueue(path);
+    const queue = await openEmbeddedQueue(path);
     await queue.enqueue({ type: "t" });
     await queue.backup(backup);
     await queue.enqueue({ type: "t" });
@@ -171,7 +171,7 @@ Deno.test("a task of a new or a restored queue has no log of another task with i
     for await (const { name, isFile } of Deno.readDir(folder)) {
       if (isFile) await Deno.remove(join(folder, name));
     }
-    const anew = await openQueue(path);
+    const anew = await openEmbeddedQueue(path);
     assertEquals(await messagesOf(logs, 2), []);
     await anew.close();
   }));
@@ -181,12 +181,12 @@ Deno.test({
   ignore: Deno.build.os === "windows", // links need a right there that users do not have
   fn: () =>
     withPath(async (path, folder) => {
-      await (await openQueue(path)).close();
+      await (await openEmbeddedQueue(path)).close();
       const link = join(folder, "l.db");
       await Deno.symlink(path, link);
       openLogStore(link).append(1, line("by the link"));
       assertEquals(await messagesOf(openLogStore(path)), ["by the link"]);
-      const queue = await openQueue(link);
+      const queue = await openEmbeddedQueue(link);
       await queue.enqueue({ type: "t" });
       await queue.cancel(1);
       await queue.prune({ keep: 0 });

@@ -162,7 +162,18 @@ const VERSION_1 = `
     updated_at bigint not null
   );
   create index next_schedule on @schedule (next_at, schedule_id)
-    where not is_paused and next_at is not null
+    where not is_paused and next_at is not null;
+  create table @log (
+    task_id bigint not null,
+    start bigint not null,
+    line text not null,
+    primary key (task_id, start)
+  );
+  create table @log_end (
+    task_id bigint primary key,
+    size bigint not null,
+    is_full boolean not null
+  ) with (fillfactor = 70)
 `;
 
 /** The versions of the schema, from 1: what leads from the one before to each. */

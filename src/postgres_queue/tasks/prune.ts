@@ -1,5 +1,5 @@
 /**
- * Pruning: finished tasks go for good, with their transitions; a few hundred in each transaction. One with a child that
+ * Pruning: finished tasks go for good, with their transitions and logs; a few hundred in each transaction. One with a child that
  * is not final stays: the child may ask for its result.
  *
  * A transaction locks the tasks first, and looks at their children after that: a child is enqueued under its parents' locks,
@@ -55,7 +55,9 @@ export const PRUNE_SQL = {
       delete from @task t where t.id = any($1) and not ${HAS_CHILD} returning t.id),
     transitions as (delete from @transition p using gone where p.task_id = gone.id),
     parents as (delete from @dependency d using gone where d.child_id = gone.id),
-    webhooks as (delete from @webhook w using gone where w.task_id = gone.id)
+    webhooks as (delete from @webhook w using gone where w.task_id = gone.id),
+    logs as (delete from @log l using gone where l.task_id = gone.id),
+    log_ends as (delete from @log_end e using gone where e.task_id = gone.id)
     select id from gone order by id`,
 } as const;
 

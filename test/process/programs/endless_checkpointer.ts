@@ -1,14 +1,14 @@
 /**
  * Enqueues a task and makes a checkpoint, for ever: `endless_checkpointer.ts QUEUE [NAME]`. Ends when its input does.
  */
-import { openQueue } from "../../../src/mod.ts";
+import { openEmbeddedQueue } from "../../../src/mod.ts";
 import { Instructions, report } from "./program.ts";
 
 const [path, name = "task"] = Deno.args;
 const instructions = new Instructions();
 let isOver = false;
 instructions.end.then(() => isOver = true);
-const queue = await openQueue(path!);
+const queue = await openEmbeddedQueue(path!);
 report({ kind: "ready" });
 for (let n = 1; !isOver; n++) {
   const { task } = await queue.enqueue({ type: "anything", runId: `${name} ${n}` });

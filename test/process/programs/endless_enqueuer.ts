@@ -2,7 +2,7 @@
  * Enqueues for ever, one awaited task after the other: `endless_enqueuer.ts QUEUE ROUND CHECKPOINT_EVERY`. After every so
  * many tasks a checkpoint begins beside it. Begins at the word `go`, to be killed.
  */
-import { type EmbeddedQueue, openQueue } from "../../../src/mod.ts";
+import { type EmbeddedQueue, openEmbeddedQueue } from "../../../src/mod.ts";
 import { Instructions, report } from "./program.ts";
 
 const [path, round, checkpointEvery] = Deno.args;
@@ -10,7 +10,7 @@ const instructions = new Instructions();
 instructions.exitAtEnd();
 report({ kind: "ready" });
 await instructions.heard("go");
-const queue = await openQueue(path!);
+const queue = await openEmbeddedQueue(path!);
 for (let n = 1;; n++) {
   const runId = `round ${round} task ${n}`;
   const { task } = await queue.enqueue({ type: "anything", payload: { n }, runId });

@@ -4,7 +4,7 @@
  */
 import { QueueError } from "../../../src/domain/errors.ts";
 import type { Task } from "../../../src/domain/task.ts";
-import { openQueue } from "../../../src/compose/open_queue.ts";
+import { openEmbeddedQueue } from "../../../src/compose/open_embedded.ts";
 import type { EmbeddedQueue } from "../../../src/queue/maintenance.ts";
 import { seededRandom } from "../../support/queues.ts";
 import { Instructions, report } from "./program.ts";
@@ -28,7 +28,7 @@ const ROLES: Record<string, (queue: EmbeddedQueue, n: number) => Promise<void>> 
 const act = ROLES[role!]!;
 const instructions = new Instructions();
 instructions.exitAtEnd();
-const queue = await openQueue(path!);
+const queue = await openEmbeddedQueue(path!);
 report({ kind: "ready" });
 for (let n = 1;; n++) {
   await act(queue, n);

@@ -2,7 +2,7 @@
  * Enqueues one awaited task after the other until its input ends, with a checkpoint now and then: `stubborn_writer.ts QUEUE
  * NAME`. When its queue is in doubt it opens it again, as a service does that is started anew.
  */
-import { type EmbeddedQueue, openQueue, StorageError } from "../../../src/mod.ts";
+import { type EmbeddedQueue, openEmbeddedQueue, StorageError } from "../../../src/mod.ts";
 import { Instructions, report } from "./program.ts";
 
 const CHECKPOINT_EVERY = 40;
@@ -14,7 +14,9 @@ instructions.end.then(() => isEnding = true);
 report({ kind: "ready" });
 let written = 0;
 while (!isEnding) {
-  const queue = await answerOf(() => openQueue({ path: path!, onBackgroundError: () => {} }));
+  const queue = await answerOf(() =>
+    openEmbeddedQueue({ path: path!, onBackgroundError: () => {} })
+  );
   if (queue === undefined) continue;
   while (!isEnding && await write(queue));
   await answerOf(() => queue.close());
