@@ -39,10 +39,18 @@ export function storageErrorOf(thrown: unknown, location: string): unknown {
       `the connection was lost before the server answered, so whether it was done is unknown (${code})`;
     return new StorageError("commit to", location, reason, { cause: thrown });
   }
-  const wayOut = WAYS_OUT[code] ?? WAYS_OUT[code.slice(0, 2)];
-  const reason = wayOut === undefined ? `${message} (${code})` : `${message} (${code}); ${wayOut}`;
+  const known = code === "" ? "" : ` (${code})`;
+  const wayOut = wayOutOf(code, message);
+  const reason = `${message}${known}${wayOut === undefined ? "" : `; ${wayOut}`}`;
   const operation = isUnreachable(thrown) ? "reach" : "work on";
   return new StorageError(operation, location, reason, { cause: thrown });
+}
+
+function wayOutOf(code: string, message: string): string | undefined {
+  if (/does not support SSL/.test(message)) {
+    return "turn TLS on there, or give sslmode=prefer or disable in the address";
+  }
+  return WAYS_OUT[code] ?? WAYS_OUT[code.slice(0, 2)];
 }
 
 /** Codes of the system are words, SQLSTATEs of failed connections begin with 08, 28, 3D, 53 and 57P. */

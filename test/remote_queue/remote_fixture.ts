@@ -4,7 +4,7 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { createApp } from "../../server/app.ts";
-import type { QueueOptions } from "../../src/compose/open_queue.ts";
+import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { openRemoteQueue } from "../../src/remote_queue/open_remote_queue.ts";
 import type { RemoteQueue } from "../../src/remote_queue/remote_queue.ts";
