@@ -47,6 +47,8 @@ const COUNTS = {
   propertyPercent: [20, 100, 500],
   /** Times that a PostgreSQL server is stopped as by a crash, under load. */
   serverStops: [3, 10, 50],
+  /** Calls to a PostgreSQL server some of whose answers are lost. */
+  lostAnswers: [80, 400, 4000],
   /** Tasks on a PostgreSQL server that eight processes share while some are killed, and how many are. */
   postgresTasks: [400, 5000, 100_000],
   postgresKills: [4, 20, 100],
