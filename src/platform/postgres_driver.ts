@@ -15,6 +15,7 @@ import {
   type Statements,
   type StopListening,
 } from "../postgres_queue/rows/database.ts";
+import { callersStatements } from "./caller_transaction.ts";
 import { ConnectionPool } from "./connection_pool.ts";
 import { type DriverTls, PREFERRED_TLS } from "./postgres_tls.ts";
 
@@ -130,6 +131,10 @@ export class PostgresDatabase implements Database {
     } finally {
       this.#pool.give(client);
     }
+  }
+
+  joined(tx: object): Statements {
+    return callersStatements(tx, { types: TYPES, errorOf: databaseError });
   }
 
   async listen(channel: string, listeners: ChannelListeners): Promise<StopListening> {

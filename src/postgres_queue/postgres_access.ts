@@ -153,6 +153,16 @@ export class PostgresAccess {
     return value;
   }
 
+  /** Statements of this queue within a transaction of the caller's, and the work that they do at a time. */
+  joined(tx: object): { readonly statements: Statements; work(nowMs: number): Work } {
+    this.#checkOpen();
+    const statements = new QualifiedStatements(this.database.joined(tx), this.#qualifier);
+    return {
+      statements,
+      work: (nowMs) => new Work(statements, this.#contextAt(this.testMs ?? nowMs)),
+    };
+  }
+
   /** Sees to it that the lanes of these tasks are there. */
   async ensureLanes(tasks: readonly StorableTask[]): Promise<void> {
     this.#checkOpen();

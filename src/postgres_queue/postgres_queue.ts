@@ -31,6 +31,7 @@ import { count, list } from "./insight/list.ts";
 import { parentResults } from "./insight/parent_results.ts";
 import { stats } from "./insight/stats.ts";
 import { Quiet } from "./quiet.ts";
+import { joinTransaction } from "./join_transaction.ts";
 import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_operator.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
@@ -80,13 +81,30 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
     });
   }
 
-  async enqueue(task: NewTask, options: EnqueueOptions = {}): Promise<EnqueueResult> {
+  async enqueue(
+    task: NewTask,
+    { tx, ...options }: EnqueueOptions = {},
+  ): Promise<EnqueueResult> {
     const prepared = prepareTask(task, this.payloadMaxBytes, options);
     return await inEnqueueSpan([prepared.kept.type], async (traceParent) => {
+      if (tx !== undefined) return await this.#storeWithin(tx, prepared, traceParent);
       if (!standsAlone(prepared)) return (await this.#store([prepared], traceParent))[0]!;
       await this.access.ensureLanes([prepared]);
       const runId = prepared.runId ?? this.access.newRunId();
       return await this.#enqueues.call({ task: prepared, runId, traceParent });
+    });
+  }
+
+  /** Lanes have a transaction of their own: they may stay when the caller's is undone. */
+  async #storeWithin(
+    tx: object,
+    prepared: PreparedTask,
+    traceParent: string | null,
+  ): Promise<EnqueueResult> {
+    await this.access.ensureLanes([prepared]);
+    return await joinTransaction(this.access, tx, async (work) => {
+      const [enqueued] = await enqueueAll(work, [prepared], traceParent);
+      return { task: taskOfRow(enqueued!.row), created: enqueued!.created };
     });
   }
 

@@ -38,6 +38,16 @@ export interface WakeUpTools {
   readonly onError: (error: unknown) => void;
 }
 
+/** Where the processes of a queue tell each other. */
+export function channelOf(schema: string): string {
+  return `holdfast ${schema}`;
+}
+
+/** What a message of no process says: every one hears of these tasks. */
+export function messageOfTasks(ids: readonly number[]): string {
+  return `tx ${ids.length > IDS_MAX ? MANY : ids.join(",")}`;
+}
+
 /** One process's ears and mouth. */
 export class WakeUp {
   readonly #access: PostgresAccess;
@@ -112,7 +122,7 @@ export class WakeUp {
   }
 
   get #channel(): string {
-    return `holdfast ${this.#access.schema}`;
+    return channelOf(this.#access.schema);
   }
 
   // --- telling

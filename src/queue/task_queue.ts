@@ -30,6 +30,12 @@ export interface EnqueueOptions {
    * already stays as it is. Not together with `leaseTo`. Default false.
    */
   readonly cancelled?: boolean;
+  /**
+   * A transaction that the caller has begun in the same database, at READ COMMITTED: a connected client of npm `pg`. The task is
+   * committed with it, or not at all, and until then no worker sees it; when this enqueue is refused, the transaction can go on.
+   * Only for a queue on PostgreSQL. Default: a transaction of its own.
+   */
+  readonly tx?: object;
 }
 
 /** A worker's request for tasks. */

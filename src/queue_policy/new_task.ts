@@ -50,6 +50,11 @@ export function prepareTask(
   if (typeof task !== "object" || task === null) {
     throw new TypeError(`Cannot enqueue ${typeof task}: a task is needed`);
   }
+  if (options.tx !== undefined) {
+    throw new TypeError(
+      "Cannot enqueue within a transaction of the caller's: tx is for a queue on PostgreSQL, which this one is not",
+    );
+  }
   const kept = keptValues(task);
   checkUnreserved(kept.type);
   return {

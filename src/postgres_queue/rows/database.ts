@@ -51,6 +51,8 @@ export interface Database extends Statements {
     run: (tx: Statements, serverMs: number) => Promise<T>,
     isolation?: Isolation,
   ): Promise<T>;
+  /** Statements within a transaction that the caller began on a connection of its own. @throws TypeError when `tx` is none. */
+  joined(tx: object): Statements;
   /** Calls `onMessage` with what is sent to `channel`, over a connection of its own that is made again when it is lost. */
   listen(
     channel: string,
