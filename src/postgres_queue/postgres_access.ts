@@ -38,8 +38,11 @@ const AWAY_DELAY_MS = { first: 50, longest: 1000 } as const;
 /** How often a transaction is run that others keep undoing. */
 const TRIES_MAX = 20;
 
+/** The tasks that a transaction has changed; `"many"` when they are not told one by one. */
+export type ChangedRows = readonly TaskRow[] | "many";
+
 /** Hears of the tasks that a transaction has changed, once it is committed. */
-type OnChanges = (rows: readonly TaskRow[]) => void;
+type OnChanges = (rows: ChangedRows) => void;
 
 /** The way to the tables of one queue. */
 export class PostgresAccess {
@@ -132,7 +135,7 @@ export class PostgresAccess {
   }
 
   /** Notes that a statement of its own has changed these tasks. */
-  changed(rows: readonly TaskRow[]): void {
+  changed(rows: ChangedRows): void {
     if (rows.length > 0) this.#onChanges(rows);
   }
 

@@ -8,9 +8,9 @@
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import type { ChangeFeed } from "./change_feed.ts";
-import type { PostgresAccess } from "./postgres_access.ts";
+import type { ChangedRows, PostgresAccess } from "./postgres_access.ts";
 import type { StopListening } from "./rows/database.ts";
-import { changeOfRow, SELECT_TASKS, type TaskRow, taskRows } from "./rows/task_row.ts";
+import { changeOfRow, SELECT_TASKS, taskRows } from "./rows/task_row.ts";
 import { HistoryReader } from "./rows/transition_log.ts";
 
 /** How long changes are gathered until they are sent. */
@@ -57,6 +57,7 @@ export class WakeUp {
   readonly #me = crypto.randomUUID();
   readonly #history: HistoryReader;
   readonly #changed = new Set<number>();
+  #isManyChanged = false;
   #cancelSend: CancelTimer | undefined;
   #cancelPoll: CancelTimer = () => {};
   #stopListening: StopListening | undefined;
@@ -104,10 +105,11 @@ export class WakeUp {
   }
 
   /** Tells the watchers here at once, and other processes soon. */
-  note(rows: readonly TaskRow[]): void {
+  note(rows: ChangedRows): void {
     this.#changes++;
-    this.#feed.tell(rows.map(changeOfRow));
-    for (const { id } of rows) this.#changed.add(id);
+    this.#feed.tell(rows === "many" ? "reset" : rows.map(changeOfRow));
+    if (rows === "many") this.#isManyChanged = true;
+    else for (const { id } of rows) this.#changed.add(id);
     if (this.#isStopped) return;
     this.#cancelSend ??= this.#clock.setTimer(() => this.#send(), GATHER_MS);
   }
@@ -117,7 +119,7 @@ export class WakeUp {
     this.#isStopped = true;
     this.#cancelPoll();
     this.#cancelSend?.();
-    if (this.#changed.size > 0) await this.#notify();
+    if (this.#changed.size > 0 || this.#isManyChanged) await this.#notify();
     await this.#stopListening?.();
   }
 
@@ -136,8 +138,10 @@ export class WakeUp {
 
   async #notify(): Promise<void> {
     const ids = [...this.#changed];
+    const isMany = this.#isManyChanged || ids.length > IDS_MAX;
     this.#changed.clear();
-    await this.#say(ids.length > IDS_MAX ? MANY : ids.join(","));
+    this.#isManyChanged = false;
+    await this.#say(isMany ? MANY : ids.join(","));
   }
 
   async #say(what: string): Promise<void> {

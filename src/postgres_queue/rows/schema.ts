@@ -9,6 +9,8 @@
  * `jsonb` refuses U+0000. Names compare byte by byte (`collate "C"`), whatever the database's collation is.
  */
 
+import { PRUNED_TABLE } from "./used_ids.ts";
+
 /** The `state` of a row of `live`. */
 export const LIVE_STATES = {
   /** Queued and due: it stands in the three claim indexes. */
@@ -125,6 +127,7 @@ const VERSION_1 = `
     url text not null,
     events text not null
   );
+  ${PRUNED_TABLE};
   create table @worker (
     worker_id text collate "C" primary key,
     capabilities text not null,

@@ -200,6 +200,12 @@ export class Work {
     return rows.map(({ id }) => Number(id));
   }
 
+  /** Writes the rows of `live` of tasks that the caller has stored itself. */
+  async addLive(rows: readonly TaskRow[]): Promise<void> {
+    const live = rows.map((row) => this.#liveOf({ stored: undefined, row, isDrawn: true }));
+    await Promise.all(this.#write(WORK_SQL.addLive, live));
+  }
+
   /** Adds a task that is not there. */
   add(row: TaskRow): TaskRow {
     this.#held.set(row.id, { stored: undefined, row, isDrawn: true });

@@ -50,7 +50,7 @@ export async function propagate(work: Work, rows: readonly TaskRow[]): Promise<v
 }
 
 /** Tells the children of tasks, but no webhook: for tasks whose own state has been reported. */
-async function propagateToChildren(work: Work, rows: readonly TaskRow[]): Promise<void> {
+export async function propagateToChildren(work: Work, rows: readonly TaskRow[]): Promise<void> {
   await work.flush();
   const parents = await work.tx.query(PROPAGATE_SQL.hasChildren, [rows.map(({ id }) => id)]);
   const ids = new Set(parents.map(({ id }) => Number(id)));

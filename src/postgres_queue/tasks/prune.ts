@@ -9,6 +9,7 @@ import type { FinalStatus } from "../../domain/final_status.ts";
 import type { PruneReport } from "../../queue/operator.ts";
 import type { PreparedPrune } from "../../queue_policy/prune_request.ts";
 import type { Statements } from "../rows/database.ts";
+import { NOTE_GONE } from "../rows/used_ids.ts";
 import type { Work } from "../rows/work.ts";
 
 /** The transactions that a prune needs. */
@@ -57,7 +58,8 @@ export const PRUNE_SQL = {
     parents as (delete from @dependency d using gone where d.child_id = gone.id),
     webhooks as (delete from @webhook w using gone where w.task_id = gone.id),
     logs as (delete from @log l using gone where l.task_id = gone.id),
-    log_ends as (delete from @log_end e using gone where e.task_id = gone.id)
+    log_ends as (delete from @log_end e using gone where e.task_id = gone.id),
+    noted as (${NOTE_GONE})
     select id from gone order by id`,
 } as const;
 
