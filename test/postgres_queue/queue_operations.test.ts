@@ -1,6 +1,225 @@
+/**
+ * The operations of a queue on PostgreSQL, the plans of their statements, and what only a server can tell.
+ */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { QueueHealth } from "../../src/queue/operator.ts";
+import { EXPLAIN_SQL } from "../../src/postgres_queue/insight/explain.ts";
+import { HEALTH_SQL } from "../../src/postgres_queue/insight/health.ts";
+import { METRICS_SQL } from "../../src/postgres_queue/insight/metrics.ts";
+import { LINE_SQL } from "../../src/postgres_queue/insight/place_in_line.ts";
+import { WORKER_SQL } from "../../src/postgres_queue/insight/workers.ts";
+import type { Parameter, Statements } from "../../src/postgres_queue/rows/database.ts";
+import { HISTORY_SQL } from "../../src/postgres_queue/rows/transition_log.ts";
+import { PRUNE_SQL } from "../../src/postgres_queue/tasks/prune.ts";
 import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
-import { postgresForTests, withPostgresQueue } from "../support/postgres_queues.ts";
+import {
+  postgresForTests,
+  type PostgresParts,
+  usePostgresQueue,
+  withPostgresQueue,
+} from "../support/postgres_queues.ts";
+import { until } from "../support/until.ts";
 
 const server = postgresForTests();
 
 queueOperationsContract("queue on PostgreSQL", withPostgresQueue(server));
+
+// --- what only a server can tell
+
+Deno.test("health() names the session that holds an old snapshot, until it ends", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, clock, database }) => {
+    const release = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<number>();
+    const holding = database.transaction(async (tx) => {
+      const [row] = await tx.query("select pg_backend_pid() as pid");
+      held.resolve(Number(row!.pid));
+      await release.promise;
+    }, "repeatable read");
+    const pid = await held.promise;
+    await queue.cancel((await queue.enqueue({ type: "t" })).task.id);
+    clock.jump(300_000);
+    assertEquals(await codes(queue), []);
+    clock.jump(1);
+    // a transaction of another program may be older for a moment
+    await until(async () => (await problem(queue))?.includes(`Session ${pid} `));
+    const { verdict, reasons } = await queue.health();
+    assertEquals([verdict, reasons.map(({ code }) => code)], ["degraded", ["old_snapshot"]]);
+    assertMatch(
+      reasons[0]!.message,
+      /^Session \d+ \(holdfast, idle in transaction\) has held a snapshot for 5 min 0 s, so vacuum removes no row that died since$/,
+    );
+    release.resolve();
+    await holding;
+    await until(async () => (await queue.health()).verdict === "healthy");
+  });
+});
+
+Deno.test("health() tells of dead rows that vacuum has yet to remove", async () => {
+  const health = { deadRows: 100 };
+  await usePostgresQueue(server.url, { health }, async ({ queue, access, database }) => {
+    await queue.enqueue({ type: "t" });
+    const change = `update "${access.schema}".live set updated_at = updated_at + 1`;
+    await database.transaction(async (tx) => {
+      for (let n = 0; n < 101; n++) await tx.query(change);
+      await tx.query("select pg_stat_force_next_flush()");
+    });
+    await until(async () => (await queue.health()).verdict === "degraded");
+    const { reasons } = await queue.health();
+    assertEquals(reasons.map(({ code }) => code), ["dead_rows"]);
+    assertMatch(reasons[0]!.message, /^Table "live" has \d+ dead rows: vacuum does not keep up$/);
+  });
+});
+
+Deno.test("health() notes that no notification comes, and stays healthy", async () => {
+  const wrap: PostgresTestWrap = (database) =>
+    Object.assign(Object.create(database), {
+      location: database.location,
+      query: database.query.bind(database),
+      inOrder: database.inOrder.bind(database),
+      transaction: database.transaction.bind(database),
+      close: database.close.bind(database),
+      listen: () => Promise.resolve(() => Promise.resolve()),
+    });
+  await usePostgresQueue(server.url, { wrap }, async ({ queue, clock }) => {
+    assertEquals(await codes(queue), []);
+    await until(async () => {
+      await clock.advance(1000);
+      return (await codes(queue)).length > 0;
+    });
+    const { verdict, reasons } = await queue.health();
+    const told = reasons.map(({ code, severity }) => `${severity} ${code}`);
+    assertEquals([verdict, told], ["healthy", ["notice wake_up_deaf"]]);
+  });
+});
+
+type PostgresTestWrap = NonNullable<Parameters<typeof usePostgresQueue>[1]["wrap"]>;
+
+async function problem(queue: PostgresParts["queue"]): Promise<string | undefined> {
+  return (await queue.health()).reasons[0]?.message;
+}
+
+async function codes(queue: { health(): Promise<QueueHealth> }): Promise<string[]> {
+  return (await queue.health()).reasons.map(({ code }) => code);
+}
+
+// --- what others do at the same time
+
+Deno.test("prune() deletes no parent of a child that is enqueued at the same time", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue }) => {
+    for (let round = 0; round < 20; round++) {
+      const parent = (await queue.enqueue({ type: "t" })).task.id;
+      await queue.cancel(parent);
+      const child = { type: "t", dependsOn: [parent], onParentFailure: "run" } as const;
+      const [stored] = await Promise.allSettled([
+        queue.enqueue(child),
+        queue.prune({ keep: 0, statuses: ["cancelled"] }),
+      ]);
+      const isThere = await queue.get(parent) !== undefined;
+      assertEquals(isThere, stored.status === "fulfilled", `round ${round}`);
+      if (stored.status === "fulfilled") await queue.cancel(stored.value.task.id);
+    }
+  });
+});
+
+Deno.test("prune() looks at the children again once it has locked the tasks", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, access }) => {
+    const parent = (await queue.enqueue({ type: "t" })).task.id;
+    await queue.cancel(parent);
+    await queue.enqueue({ type: "t", dependsOn: [parent], onParentFailure: "run" });
+    assertEquals(await access.statements.query(PRUNE_SQL.remove, [[parent]]), []);
+    assert(await queue.get(parent) !== undefined);
+  });
+});
+
+Deno.test("retry() goes on where a child is pruned while it waits for its lock", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, access, database }) => {
+    const parent = (await queue.enqueue({ type: "t" })).task.id;
+    const child = await queue.enqueue({ type: "t", dependsOn: [parent] });
+    await queue.cancel(parent);
+    assertEquals((await queue.get(child.task.id))!.status, "failed");
+    const retried = await access.write(async ({ tx }) => {
+      await tx.query("select from @task where id = $1 for update", [child.task.id]);
+      const retrying = queue.retry(parent);
+      await until(async () => (await waiting(database, tx)) > 0, "retry() to wait for the lock");
+      await tx.query(PRUNE_SQL.remove, [[child.task.id]]);
+      return { retrying };
+    });
+    assertEquals(await retried.retrying, true);
+    assertEquals((await queue.get(parent))!.status, "queued");
+    assertEquals(await queue.get(child.task.id), undefined);
+  });
+});
+
+/** How many sessions wait for the transaction `tx`. */
+async function waiting(database: Statements, tx: Statements): Promise<number> {
+  const [me] = await tx.query("select pg_backend_pid() as pid");
+  const [row] = await database.query(
+    "select count(*)::int as count from pg_stat_activity where $1::int = any(pg_blocking_pids(pid))",
+    [me!.pid!],
+  );
+  return Number(row!.count);
+}
+
+// --- plans
+
+Deno.test("no statement about one task, a window, workers, health or a prune scans a large table", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, clock, access, database }) => {
+    await queue.enqueue({ type: "t" });
+    await fill(database, access.schema, clock.nowMs());
+    const nowMs = clock.nowMs();
+    const lane = [1];
+    const plans: [string, Parameter[]][] = [
+      [EXPLAIN_SQL.byId, [5]],
+      [EXPLAIN_SQL.byRunId, ["q5"]],
+      [EXPLAIN_SQL.countParents, [5]],
+      [EXPLAIN_SQL.openParents, [5]],
+      [HISTORY_SQL.lastOfTask, [5]],
+      [HISTORY_SQL.lastFailure, [5]],
+      // under weighted random every other task counts, up to the limit
+      [LINE_SQL.ahead.priority, [lane, 100_000, nowMs, 10_101, 100]],
+      [LINE_SQL.ahead.fifo, [lane, 100_000, nowMs, 10_101]],
+      [LINE_SQL.ahead.lifo, [lane, 100_000, nowMs, 19_901]],
+      [METRICS_SQL.window, [nowMs + 19_000]],
+      [WORKER_SQL.held, [["w1"]]],
+      [HEALTH_SQL.leases, [nowMs, nowMs, nowMs]],
+      [HEALTH_SQL.holder, []],
+      [PRUNE_SQL.last, ["completed", 10]],
+      [PRUNE_SQL.lock, ["completed", nowMs * 2, nowMs * 2, 1, 0, 0]],
+      [PRUNE_SQL.remove, [[5, 6]]],
+    ];
+    for (const [sql, parameters] of plans) {
+      const rows = await access.read((tx) => tx.query(`explain ${sql}`, parameters));
+      const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
+      assert(!/Seq Scan on (task|live|transition)\b/.test(plan), `${plan}\nof ${sql}`);
+    }
+  });
+});
+
+/** 10,000 finished tasks and 10,000 that are due, in a lane, with a transition a millisecond in 20 transactions. */
+async function fill(database: Statements, schema: string, nowMs: number): Promise<void> {
+  const run = (text: string, parameters: Parameter[] = []): Promise<unknown> =>
+    database.query(text.replaceAll("@", `"${schema}".`), parameters);
+  await run(
+    `insert into @task (run_id, lane_id, priority, payload, max_attempts, created_at, outcome,
+        finished_at)
+      select 'd' || i, 1, 100, 'null', 5, $1::bigint, 'completed', $1::bigint + i from generate_series(1, 10000) i`,
+    [nowMs],
+  );
+  await run(
+    `with added as (
+      insert into @task (run_id, lane_id, priority, payload, max_attempts, created_at)
+      select 'q' || i, 1, 100, 'null', 5, $1::bigint from generate_series(1, 10000) i returning id)
+    insert into @live (id, lane_id, priority, draw, state, run_after, waits_for, followed, weight,
+      attempts, lease_token, created_at, updated_at)
+    select id, 1, 100, random(), 1, $1::bigint, 0, false, 4, 0, 0, $1::bigint, $1::bigint from added`,
+    [nowMs],
+  );
+  for (let part = 0; part < 20; part++) {
+    await run(
+      `insert into @transition (task_id, at, kind)
+        select $2::int + i, $1::bigint + $2::int + i, 'enqueued' from generate_series(1, 1000) i`,
+      [nowMs, part * 1000],
+    );
+  }
+  for (const table of ["task", "live", "transition"]) await run(`analyze @${table}`);
+}

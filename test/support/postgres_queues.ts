@@ -1,11 +1,14 @@
 /**
  * Queues on a real PostgreSQL server for tests: each in a schema of its own, with a clock of the test's.
  */
+import type { RetryPolicy } from "../../src/domain/backoff.ts";
 import { type Clock, systemClock } from "../../src/domain/clock.ts";
 import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
 import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
+import type { Database } from "../../src/postgres_queue/rows/database.ts";
 import { migrate } from "../../src/postgres_queue/migrate.ts";
 import { PostgresAccess } from "../../src/postgres_queue/postgres_access.ts";
+import type { PostgresOperatorOptions } from "../../src/postgres_queue/postgres_operator.ts";
 import { PostgresQueue } from "../../src/postgres_queue/postgres_queue.ts";
 import type { UseQueue } from "../contract/suite.ts";
 import { FakeClock } from "./fake_clock.ts";
@@ -65,32 +68,56 @@ export async function openPostgresQueue(
   return queue;
 }
 
+/** A queue of a test, and what it stands on. */
+export interface PostgresParts {
+  readonly queue: PostgresQueue;
+  readonly clock: FakeClock;
+  readonly access: PostgresAccess;
+  /** A pool of connections beside the queue's. */
+  readonly database: Database;
+}
+
+/** What is special about the queue of a test. */
+export interface PostgresTestOptions extends Partial<PostgresOperatorOptions> {
+  readonly retryPolicy?: Partial<RetryPolicy>;
+  /** Stands between the queue and its database. */
+  readonly wrap?: (database: Database) => Database;
+}
+
+/** Runs `test` with a queue in a fresh schema of the server, on a clock of the test's. */
+export async function usePostgresQueue(
+  url: string,
+  { retryPolicy, wrap = (database) => database, ...options }: PostgresTestOptions,
+  test: (parts: PostgresParts) => Promise<void>,
+): Promise<void> {
+  const clock = new FakeClock();
+  const schema = freshSchema();
+  const database = new PostgresDatabase(parsePostgresAddress(url));
+  await migrate(database, schema);
+  const access = new PostgresAccess(wrap(new PostgresDatabase(parsePostgresAddress(url))), {
+    schema,
+    clock,
+    isClockTrusted: true,
+    random: seededRandom(1),
+    retryPolicy,
+  });
+  const background: Error[] = [];
+  const queue = new PostgresQueue(access, {
+    ...options,
+    onBackgroundError: (error) => background.push(error),
+  });
+  await queue.begin();
+  try {
+    await test({ queue, clock, access, database });
+  } finally {
+    await queue.close();
+    await database.close();
+  }
+  if (background.length > 0) throw background[0];
+}
+
 /** Runs each test with a fresh schema of the server. */
 export function withPostgresQueue(server: { readonly url: string }): UseQueue {
-  return async (options, test) => {
-    const clock = new FakeClock();
-    const schema = freshSchema();
-    const database = new PostgresDatabase(parsePostgresAddress(server.url));
-    await migrate(database, schema);
-    const { retryPolicy, ...rest } = options;
-    const access = new PostgresAccess(database, {
-      schema,
-      clock,
-      isClockTrusted: true,
-      random: seededRandom(1),
-      retryPolicy,
-    });
-    const background: Error[] = [];
-    const queue = new PostgresQueue(access, {
-      ...rest,
-      onBackgroundError: (error) => background.push(error),
-    });
-    await queue.begin();
-    try {
-      await test(queue, clock);
-    } finally {
-      await queue.close();
-    }
-    if (background.length > 0) throw background[0];
-  };
+  return (options, test) =>
+    usePostgresQueue(server.url, options, ({ queue, clock }) => test(queue, clock));
 }

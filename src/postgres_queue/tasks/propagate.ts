@@ -141,7 +141,8 @@ class Propagation {
       const byId = new Map(children.map((child) => [child.id, child]));
       for (const { child_id, on_failure, state } of told) {
         if (this.#budget <= 0) return false;
-        const child = this.#work.held(Number(child_id)) ?? byId.get(Number(child_id))!;
+        const child = this.#work.held(Number(child_id)) ?? byId.get(Number(child_id));
+        if (child === undefined) continue; // it has been pruned meanwhile
         this.#budget -= ROW_LENGTH + child.payload.length;
         const policy = on_failure as ParentFailurePolicy;
         await this.#tell(parent, child, { policy, state: state as DependencyState });

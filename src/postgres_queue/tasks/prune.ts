@@ -38,22 +38,21 @@ export const PRUNE_MAX = 500;
 
 const FIRST: Place = { finishedAtMs: Number.MIN_SAFE_INTEGER, id: 0 };
 
-const HAS_CHILD = `exists (select from @dependency d join @live v on v.id = d.child_id
-      where d.parent_id = t.id)`;
-
 /** The statements; a test reads their plans. */
 export const PRUNE_SQL = {
   /** `$1` is a status, `$2` how many stay. */
   last: `select finished_at, id from @task where outcome = $1
     order by finished_at desc, id desc limit 1 offset $2`,
   /** `$2` is before when, `$3` and `$4` the last to go, `$5` and `$6` the one before the first. What is locked is left out. */
-  lock: `select t.finished_at, t.id from @task t where t.outcome = $1 and t.finished_at < $2
-      and (t.finished_at, t.id) <= ($3, $4) and (t.finished_at, t.id) > ($5, $6)
-      and not ${HAS_CHILD}
-    order by t.finished_at, t.id limit ${PRUNE_MAX} for update of t skip locked`,
-  /** `$1` are ids. */
+  lock: `select finished_at, id from @task where outcome = $1 and finished_at < $2
+      and (finished_at, id) <= ($3, $4) and (finished_at, id) > ($5, $6)
+    order by finished_at, id limit ${PRUNE_MAX} for update skip locked`,
+  /** `$1` are ids. `offset 0` makes the planner look for the children of each, and not read all that live. */
   remove: `with gone as (
-      delete from @task t where t.id = any($1) and not ${HAS_CHILD} returning t.id),
+      delete from @task t where t.id = any($1) and not exists (
+        select from @dependency d join @live v on v.id = d.child_id
+        where d.parent_id = t.id offset 0)
+      returning t.id),
     transitions as (delete from @transition p using gone where p.task_id = gone.id),
     parents as (delete from @dependency d using gone where d.child_id = gone.id),
     webhooks as (delete from @webhook w using gone where w.task_id = gone.id),
