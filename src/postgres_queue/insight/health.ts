@@ -1,8 +1,9 @@
 /**
  * The health of a queue on a database: the facts from its rows, and from what the server says of itself.
  *
- * A snapshot that is held keeps every row that was deleted or changed since: claims walk past them. How old it is says the
- * queue's own history: what happened first after it was taken. So no right is needed to see when others began.
+ * A snapshot that is held keeps every row that was deleted or changed since: claims walk past them. For how long it has done
+ * so says the queue's own history, by what happened first after it was taken; for not longer than its transaction is there,
+ * but when that one began may be seen only with the right to.
  */
 import type { HealthThresholds, QueueHealth } from "../../queue/operator.ts";
 import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
@@ -40,11 +41,12 @@ export const HEALTH_SQL = {
    */
   holder: `with session as (
       select pid, application_name, state, age(backend_xid) as written,
+        (extract(epoch from clock_timestamp() - xact_start) * 1000)::bigint as open_ms,
         case when datname = current_database() or backend_type = 'walsender'
           then greatest(age(backend_xmin), age(backend_xid)) else age(backend_xid) end as held
       from pg_stat_activity a where pid <> pg_backend_pid()
         and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid))
-    select pid, application_name, state, (select at from @transition
+    select pid, application_name, state, open_ms, (select at from @transition
       where tx >= greatest(0, pg_snapshot_xmax(pg_current_snapshot())::text::bigint - held)::text::xid8
       order by tx, step limit 1) as since
     from session where held is not null order by held desc, written desc nulls last, pid limit 1`,
@@ -103,7 +105,7 @@ async function databaseFacts(
 
 /** One that began after all that happened holds up nothing. */
 function snapshotOf(
-  { pid, application_name, state, since }: Row,
+  { pid, application_name, state, open_ms, since }: Row,
   nowMs: number,
 ): DatabaseFacts["oldestSnapshot"] {
   if (since === null) return null;
@@ -111,7 +113,7 @@ function snapshotOf(
     pid: Number(pid),
     program: String(application_name ?? ""),
     state: String(state ?? ""),
-    ageMs: nowMs - Number(since),
+    ageMs: Math.min(nowMs - Number(since), Number(open_ms ?? Infinity)),
   };
 }
 

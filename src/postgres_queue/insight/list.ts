@@ -5,7 +5,7 @@
  */
 import { isFinal, TASK_LIMITS } from "../../domain/task.ts";
 import type { PreparedList } from "../../queue_policy/list_request.ts";
-import type { Statements } from "../rows/database.ts";
+import type { Row, Statements } from "../rows/database.ts";
 import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
 
 const LENGTH = "t.id, length(t.payload) + coalesce(length(t.result), 0) as length";
@@ -45,7 +45,7 @@ export async function list(tx: Statements, request: PreparedList): Promise<TaskR
   return taskRows(await tx.query(LIST_SQL.byIds, [ids]));
 }
 
-async function find(tx: Statements, request: PreparedList) {
+async function find(tx: Statements, request: PreparedList): Promise<Row[]> {
   const { status, type, beforeId, limit, offset } = request;
   const page = [beforeId, offset + limit];
   if (status === null && type === null) return await tx.query(LIST_SQL.all, page);
@@ -66,7 +66,7 @@ export async function count(tx: Statements, { status, type }: PreparedList): Pro
 async function countOf(
   tx: Statements,
   { status, lanes }: { readonly status: PreparedList["status"]; readonly lanes: readonly number[] },
-) {
+): Promise<Row[]> {
   if (status === null) return await tx.query(LIST_SQL.countOfLanes, [lanes]);
   if (isFinal(status)) return await tx.query(LIST_SQL.countFinal, [lanes, status]);
   return await tx.query(status === "leased" ? LIST_SQL.countLeased : LIST_SQL.countQueued, [lanes]);
