@@ -3,6 +3,7 @@
  */
 import type { Mutant } from "./mutant.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
+import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
 
 /** The tests that prove what `src/storage`, `src/ledger` and `src/ledger_queue` promise; those of `src/worker` are named where they matter. */
@@ -721,6 +722,7 @@ export const MUTANTS: readonly Mutant[] = [
     tests: SEEDS,
   },
   ...PLACE_MUTANTS,
+  ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,
   {
     name: "let one operation write as much as there is",

@@ -48,10 +48,10 @@ const COUNTS = {
   /** Times that a PostgreSQL server is stopped as by a crash, under load. */
   serverStops: [3, 10, 50],
   /** Calls to a PostgreSQL server some of whose answers are lost. */
-  lostAnswers: [80, 400, 4000],
+  lostAnswers: [80, 200, 4000],
   /** Tasks on a PostgreSQL server that eight processes share while some are killed, and how many are. */
-  postgresTasks: [400, 5000, 100_000],
-  postgresKills: [4, 20, 100],
+  postgresTasks: [400, 2000, 100_000],
+  postgresKills: [4, 10, 100],
   /** Programs that must not tell the task managers apart. */
   substituteSeeds: [2, 4, 40],
   /** Programs of two managers on one queue, in each place. */

@@ -1,0 +1,71 @@
+/**
+ * Deliberate faults of `src/postgres_queue`.
+ */
+import type { Mutant } from "./mutant.ts";
+
+const CONTRACT = ["test/postgres_queue/task_queue.test.ts"];
+const DEPENDENCIES = ["test/postgres_queue/dependencies.test.ts"];
+const LOST = ["test/postgres_queue/lost_answers.test.ts"];
+const HISTORY = ["test/postgres_queue/history.test.ts"];
+const CLOCKS = ["test/postgres_queue/clocks.test.ts"];
+
+/** What a test on a real server must catch. */
+export const POSTGRES_MUTANTS: readonly Mutant[] = [
+  {
+    name: "PostgreSQL: complete whatever the token",
+    file: "src/postgres_queue/tasks/lease.ts",
+    find:
+      "      where v.state = 4 and v.lease_token = w.lease_token and v.locked_by = w.worker\n        and not v.followed\n",
+    replace: "      where v.state = 4 and v.locked_by = w.worker\n        and not v.followed\n",
+    tests: CONTRACT,
+  },
+  {
+    name: "PostgreSQL: complete a parent without telling its children",
+    file: "src/postgres_queue/tasks/lease.ts",
+    find: "        and not v.followed\n",
+    replace: "",
+    tests: DEPENDENCIES,
+  },
+  {
+    name: "PostgreSQL: forget that a parent is followed",
+    file: "src/postgres_queue/tasks/enqueue.ts",
+    find: "    if (!isFinal(row.status) && !row.followed) work.change(row, { followed: true });\n",
+    replace: "",
+    tests: DEPENDENCIES,
+  },
+  {
+    name: "PostgreSQL: give the same token again",
+    file: "src/postgres_queue/tasks/claim.ts",
+    find: "lease_token = v.lease_token + 1,",
+    replace: "lease_token = greatest(v.lease_token, 1),",
+    tests: CONTRACT,
+  },
+  {
+    name: "PostgreSQL: take a lost answer for a refusal",
+    file: "src/postgres_queue/postgres_access.ts",
+    find: "        isRepeat ||= error.isInDoubt;\n",
+    replace: "",
+    tests: LOST,
+  },
+  {
+    name: "PostgreSQL: read the history beyond a transaction that is under way",
+    file: "src/postgres_queue/rows/transition_log.ts",
+    find: 'const SETTLED = "p.tx < pg_snapshot_xmin(pg_current_snapshot())";',
+    replace: 'const SETTLED = "p.tx is not null";',
+    tests: HISTORY,
+  },
+  {
+    name: "PostgreSQL: rescue by the clock of the process",
+    file: "src/postgres_queue/postgres_access.ts",
+    find: "this.testMs ?? serverMs",
+    replace: "this.clock.nowMs() ?? serverMs",
+    tests: CLOCKS,
+  },
+  {
+    name: "PostgreSQL: tell the time of what is due by the server's clock",
+    file: "src/postgres_queue/postgres_queue.ts",
+    find: "    return inMs === undefined ? undefined : nowMs + inMs;\n",
+    replace: "    return inMs === undefined ? undefined : Date.now() + inMs + 0 * nowMs;\n",
+    tests: CLOCKS,
+  },
+];
