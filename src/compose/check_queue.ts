@@ -1,7 +1,8 @@
 /**
  * Validation: whether the durable queue works here, tested on a scratch copy.
  */
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, StorageError } from "../domain/errors.ts";
+import { isDatabaseAddress } from "../domain/queue_address.ts";
 import { TASK_EXECUTION_DEFAULTS } from "../manager/config.ts";
 import { openQueue } from "./open_queue.ts";
 import { makeScratchCopy, type ScratchCopy } from "../platform/scratch_copy.ts";
@@ -34,16 +35,14 @@ const RESULT = Object.freeze({ checked: true });
 /**
  * Tries out whether the queue at `path` (default `data/queue.db`) can be used by this process: reads its files, opens a
  * copy of them in a folder beside it, runs a task there from enqueue to result, opens it again, and removes the copy. The
- * queue itself is not changed, and may be in use. Never rejects: problems are in the report.
+ * queue itself is not changed, and may be in use. For a database the trial has a schema of its own, which is removed. Never
+ * rejects: problems are in the report.
  */
 export async function validateQueueIntegration(
   path: string = TASK_EXECUTION_DEFAULTS.queueDbPath,
 ): Promise<IntegrationReport> {
   const checks: IntegrationCheck[] = [];
-  const attempt = async <T>(
-    name: string,
-    action: () => Promise<[message: string, value: T]>,
-  ): Promise<T> => {
+  const attempt: Attempt = async (name, action) => {
     try {
       const [message, value] = await action();
       checks.push({ name, success: true, message });
@@ -54,9 +53,7 @@ export async function validateQueueIntegration(
     }
   };
   try {
-    await using copy = await attempt("copy", () => copied(path));
-    const taskId = await attempt("run a task", () => runTask(copy));
-    await attempt("read it again", () => readAgain(copy, taskId));
+    await (isDatabaseAddress(path) ? tryDatabase(path, attempt) : tryFiles(path, attempt));
   } catch (error) {
     // What a check has thrown is in its report; only removing the copy can have failed else.
     if (checks.every(({ success }) => success)) {
@@ -67,13 +64,53 @@ export async function validateQueueIntegration(
   return { success: errors.length === 0, checks, errors };
 }
 
+/** Notes what comes of a check. */
+type Attempt = <T>(name: string, action: () => Promise<[message: string, value: T]>) => Promise<T>;
+
+async function tryFiles(path: string, attempt: Attempt): Promise<void> {
+  await using copy = await attempt("copy", () => copied(path));
+  const taskId = await attempt("run a task", () => runTask(copy.path));
+  await attempt("read it again", () => readAgain(copy.path, taskId));
+}
+
+/** The trial has a schema of its own, which a user without the right to make one cannot have. */
+async function tryDatabase(path: string, attempt: Attempt): Promise<void> {
+  await attempt("open", () => lookedAt(path));
+  const { dropPostgresSchema, scratchAddress } = await import("./open_postgres.ts");
+  const scratch = scratchAddress(path);
+  try {
+    const taskId = await attempt("run a task", () => runTaskIfAllowed(scratch));
+    if (taskId !== null) await attempt("read it again", () => readAgain(scratch, taskId));
+  } finally {
+    await dropPostgresSchema(scratch);
+  }
+}
+
+async function lookedAt(path: string): Promise<[string, void]> {
+  const queue = await openQueue({ path, readOnly: true });
+  try {
+    return [`${await queue.count()} tasks are there`, undefined];
+  } finally {
+    await queue.close();
+  }
+}
+
+async function runTaskIfAllowed(scratch: string): Promise<[string, number | null]> {
+  try {
+    return await runTask(scratch);
+  } catch (error) {
+    if (!(error instanceof StorageError && error.operation === "upgrade")) throw error;
+    return ["not tried: this user may make no schema to try it in", null];
+  }
+}
+
 async function copied(path: string): Promise<[string, ScratchCopy]> {
   const copy = await makeScratchCopy(path);
   const found = copy.files === 0 ? "there is no queue yet" : `${copy.files} files were copied`;
   return [found, copy];
 }
 
-function runTask({ path }: ScratchCopy): Promise<[string, number]> {
+function runTask(path: string): Promise<[string, number]> {
   return withQueue(path, async (queue) => {
     const tasks = await queue.count();
     const { task: { id: taskId } } = await queue.enqueue({ type: TYPE });
@@ -84,7 +121,7 @@ function runTask({ path }: ScratchCopy): Promise<[string, number]> {
   });
 }
 
-function readAgain({ path }: ScratchCopy, taskId: number): Promise<[string, void]> {
+function readAgain(path: string, taskId: number): Promise<[string, void]> {
   return withQueue(path, async (queue) => {
     const task = await queue.get(taskId);
     if (task?.status !== "completed" || JSON.stringify(task.result) !== JSON.stringify(RESULT)) {

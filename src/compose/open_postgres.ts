@@ -12,6 +12,7 @@ import { migrate, type MigrationPlan, planMigration } from "../postgres_queue/mi
 import { PostgresAccess } from "../postgres_queue/postgres_access.ts";
 import { PostgresQueue } from "../postgres_queue/postgres_queue.ts";
 import { type Database, DatabaseError } from "../postgres_queue/rows/database.ts";
+import { quoted } from "../postgres_queue/rows/qualified.ts";
 import { storageErrorOf } from "../postgres_queue/storage_errors.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { warningOnce } from "./background_warning.ts";
@@ -167,4 +168,24 @@ export function openPostgresLogs(path: string): LogPlace {
     database: new PostgresDatabase({ ...address, connections: 1 }),
     schema: address.schema,
   };
+}
+
+/** The same database with another schema, which no queue has. */
+export function scratchAddress(path: string): string {
+  const schema = `holdfast_check_${crypto.randomUUID().replaceAll("-", "")}`;
+  const bare = path.replace(/([?&])schema=[^&]*&?/, "$1").replace(/[?&]$/, "");
+  return `${bare}${bare.includes("?") ? "&" : "?"}schema=${schema}`;
+}
+
+/** Removes the schema of `scratchAddress` and all that is in it. @throws StorageError */
+export async function dropPostgresSchema(scratch: string): Promise<void> {
+  const address = parsePostgresAddress(scratch);
+  const database = new PostgresDatabase({ ...address, connections: 1 });
+  try {
+    await database.query(`drop schema if exists ${quoted(address.schema)} cascade`);
+  } catch (error) {
+    throw storageErrorOf(error, placeOf(database, address));
+  } finally {
+    await database.close();
+  }
 }

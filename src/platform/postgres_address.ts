@@ -104,11 +104,10 @@ function splitAddress(address: string): Parts {
   const parts = { address, authority: authority.slice(at + 1), path, query };
   const userinfo = at < 0 ? undefined : authority.slice(0, at);
   const rest = address.slice(address.indexOf("://") + 3 + authority.length);
-  if (rest.replace(/^[^?]*\?.*/s, (text) => text.slice(0, text.indexOf("?"))).includes("@")) {
-    const what =
-      "a character of the user or the password has to be percent-encoded, such as / as %2F";
+  if (rest.includes("@")) {
     throw new TypeError(
-      `Cannot use the address of a database: ${what}, # as %23, ? as %3F, @ as %40`,
+      "Cannot use the address of a database: behind the host, or in the user or the password, a character has to be " +
+        "percent-encoded: / as %2F, # as %23, ? as %3F, @ as %40",
     );
   }
   if (userinfo === undefined && /^[^,]*:[^,]*:/.test(parts.authority.replace(/\[.*?\]/g, ""))) {

@@ -55,7 +55,7 @@ const LOG_SQL = {
 } as const;
 
 /** What waits for the database at most; what comes then is lost, and the log says how much. */
-const PENDING_MAX_BYTES = 8 * 1024 * 1024;
+const PENDING_MAX_BYTES = 32 * 1024 * 1024;
 
 /** How many lines go together at most. */
 const TOGETHER_MAX = 500;

@@ -27,6 +27,8 @@ export interface PostgresServer {
   stop(mode?: "fast" | "immediate"): Promise<void>;
   /** Starts it again on its data. */
   start(): Promise<void>;
+  /** From the next start on, it is a replica that can only be read. */
+  makeStandby(): Promise<void>;
 }
 
 /** Why there is no server here; `undefined` when there is one. */
@@ -83,6 +85,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     start,
+    makeStandby: () => Deno.writeTextFile(join(data, "standby.signal"), ""),
     stop: (mode = "fast") => control("-m", mode, "stop"),
     async [Symbol.asyncDispose]() {
       await control("-m", "immediate", "stop").catch(() => {}); // it may be stopped already
