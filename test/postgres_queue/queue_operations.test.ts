@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { QueueHealth, QueueOperator } from "../../src/queue/operator.ts";
 import { EXPLAIN_SQL } from "../../src/postgres_queue/insight/explain.ts";
 import { HEALTH_SQL } from "../../src/postgres_queue/insight/health.ts";
-import { METRICS_SQL } from "../../src/postgres_queue/insight/metrics.ts";
+import { measureWindow, METRICS_SQL } from "../../src/postgres_queue/insight/metrics.ts";
 import { LINE_SQL } from "../../src/postgres_queue/insight/place_in_line.ts";
 import { WORKER_SQL } from "../../src/postgres_queue/insight/workers.ts";
 import type { Parameter, Statements } from "../../src/postgres_queue/rows/database.ts";
@@ -160,6 +160,71 @@ async function waiting(database: Statements, tx: Statements): Promise<number> {
   );
   return Number(row!.count);
 }
+
+// --- windows and pages
+
+Deno.test("metrics() finds the beginning of any window among many transactions", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, clock, access, database }) => {
+    const empty = await queue.metrics();
+    assertEquals([empty.window.enqueued, empty.window.waitMs.count], [0, 0]);
+    await queue.enqueue({ type: "t" });
+    await fill(database, access.schema, clock.nowMs());
+    const endMs = clock.nowMs() + 20_000;
+    for (const windowMs of [1, 2, 999, 1000, 1001, 7777, 19_000, 19_998, 19_999, 40_000]) {
+      const { enqueued } = await access.read((tx) => measureWindow(tx, windowMs, endMs));
+      const atStart = windowMs > 20_000 ? 1 : 0;
+      assertEquals(enqueued, Math.min(20_000, windowMs + 1) + atStart, `${windowMs} ms`);
+    }
+  });
+});
+
+Deno.test("metrics() counts the latest 100,000 transitions, and says since when", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, clock, access, database }) => {
+    await database.query(
+      `insert into "${access.schema}".transition (task_id, at, kind, duration_ms)
+        select 1, $1::bigint + i, 'completed', i from generate_series(1, 100001) i`,
+      [clock.nowMs()],
+    );
+    clock.jump(100_002);
+    const { window } = await queue.metrics();
+    const { isTruncated, windowMs, completed, runMs } = window;
+    assertEquals([isTruncated, windowMs, completed], [true, 100_000, 100_000]);
+    assertEquals(runMs, { count: 100_000, p50: 50_001, p95: 95_001, p99: 99_001, max: 100_001 });
+  });
+});
+
+Deno.test("listWorkers() ends a page early where what workers say is large, and never before the first", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, clock, access, database }) => {
+    await database.query(
+      `insert into "${access.schema}".worker (worker_id, capabilities, types, concurrency, strategy,
+          type_limits, started_at, heartbeat_at)
+        select 'w' || i, '{"a":"' || repeat('x', i * 6 * 1024 * 1024) || '"}', '[]', 1, 'fifo', '{}',
+          $1::bigint, $1::bigint from generate_series(1, 3) i`,
+      [clock.nowMs()],
+    );
+    const ids = async (): Promise<string[]> =>
+      (await queue.listWorkers()).map(({ workerId }) => workerId);
+    assertEquals(await ids(), ["w1"]);
+    await queue.retireWorker("w1");
+    await queue.retireWorker("w2");
+    assertEquals(await ids(), ["w3"]);
+    assertEquals((await queue.metrics()).workers, { active: 1, limbo: 0, stale: 0 });
+  });
+});
+
+Deno.test("heartbeat() forgets workers that were silent for a day, and not the one that comes back", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, clock, access, database }) => {
+    const beat = { capabilities: {}, types: ["t"], concurrency: 1 };
+    await queue.heartbeat({ ...beat, workerId: "w1" });
+    await queue.heartbeat({ ...beat, workerId: "w2" });
+    const startedAt = new Date(clock.nowMs());
+    clock.jumpUnheard(24 * 3_600_000 + 1);
+    await queue.heartbeat({ ...beat, workerId: "w1" });
+    const rows = await database.query(`select worker_id from "${access.schema}".worker`);
+    assertEquals(rows, [{ worker_id: "w1" }]);
+    assertEquals((await queue.listWorkers())[0]!.startedAt, startedAt);
+  });
+});
 
 // --- plans
 

@@ -21,8 +21,8 @@ const NUMBER = "p.tx::text::bigint";
 /** The statements; a test reads their plans. */
 export const METRICS_SQL = {
   /**
-   * `$1` is since when. The first transaction at or after it: where transactions took long it may be off by as much. The
-   * last one is named, too: the planner takes a range between two unknowns for small, and so goes by the index.
+   * `$1` is since when. The search leads behind the last transaction that began before, which may have gone on after it. The
+   * last one of all is named, too: the planner takes a range between two unknowns for small, and so goes by the index.
    * Then one row for each kind, one for waits, one for runs (`is_wait`), and one for all.
    */
   window: `with recursive
@@ -41,7 +41,7 @@ export const METRICS_SQL = {
       where low < high),
     recent as materialized (
       select kind, at, duration_ms, row_number() over (order by tx desc, step desc) as place
-      from @transition where tx >= (select max(low)::text::xid8 from search)
+      from @transition where tx >= (select (max(low) - 1)::text::xid8 from search)
         and tx <= (select last::text::xid8 from ends) and at >= $1
       order by tx desc, step desc limit ${transitionsMax + 1})
     select kind, is_wait, count(*) as n, count(duration_ms) as durations, min(at) as first_at,
