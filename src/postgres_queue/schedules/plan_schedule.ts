@@ -40,10 +40,13 @@ const CHUNK = 100;
 /** The time, once for a whole statement; `$1` is the time of a test. */
 export const MOMENT = `moment as materialized (select ${clockOf("$1")} as now)`;
 
+/** That a schedule waits for no task. Its last task is looked up by its id; `exists` might hash every task that is alive. */
+const IS_FREE = "(s.may_overlap or (select v.id from @live v where v.id = s.last_task_id) is null)";
+
 /** The columns of a `ScheduleOutlook` in a statement about `moment`. */
 export const OUTLOOK = `moment.now,
   exists (select from @schedule s where not s.is_paused and s.next_at <= moment.now
-    and (s.may_overlap or not exists (select from @live v where v.id = s.last_task_id))) as is_reached,
+    and ${IS_FREE}) as is_reached,
   (select min(s.next_at) from @schedule s where not s.is_paused and s.next_at > moment.now) as next_at`;
 
 const PLAN_SQL = {
@@ -52,7 +55,7 @@ const PLAN_SQL = {
   reached: `select s.schedule_id, s.type, s.compatibility, s.webhook_url is not null as has_webhook,
       s.every_ms, s.cron, s.time_zone, s.catch_up, s.catch_up_max, s.may_overlap, s.next_at, ${LAST_TASK}
     from ${WITH_LAST_TASK}
-    where not s.is_paused and s.next_at <= $1 and (s.may_overlap or v.id is null)
+    where not s.is_paused and s.next_at <= $1 and ${IS_FREE}
       and (s.next_at, s.schedule_id) > ($2, $3) order by s.next_at, s.schedule_id limit $4`,
 } as const;
 

@@ -22,9 +22,12 @@ export interface ClaimContext {
   readonly budget: number;
 }
 
-/** The server's clock in milliseconds, or the time that a test gives as `parameter`. */
+/**
+ * The server's clock in milliseconds, or the time that a test gives as `parameter`. It is read once, before the rows: a clock
+ * that may differ for each row is no bound of an index search.
+ */
 export function clockOf(parameter: string): string {
-  return `coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`;
+  return `(select coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint))`;
 }
 
 /** How many tasks that became due one statement makes ready; others go on with the rest. */
