@@ -11,7 +11,7 @@ import { repeat } from "../queue_policy/repeat.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { taskOfRow, type TaskRow } from "./rows/task_row.ts";
 import { pruneAll } from "./tasks/prune.ts";
-import { Firing } from "./schedules/firing.ts";
+import { Firing } from "./firing.ts";
 import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
 import { storageErrorOf } from "./storage_errors.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";

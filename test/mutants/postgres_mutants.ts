@@ -7,6 +7,7 @@ const CONTRACT = ["test/postgres_queue/task_queue.test.ts"];
 const DEPENDENCIES = ["test/postgres_queue/dependencies.test.ts"];
 const LOST = ["test/postgres_queue/lost_answers.test.ts"];
 const HISTORY = ["test/postgres_queue/history.test.ts"];
+const SCHEDULES = ["test/postgres_queue/schedules.test.ts"];
 const CLOCKS = ["test/postgres_queue/clocks.test.ts"];
 
 /** What a test on a real server must catch. */
@@ -67,5 +68,28 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     find: "    return inMs === undefined ? undefined : nowMs + inMs;\n",
     replace: "    return inMs === undefined ? undefined : Date.now() + inMs + 0 * nowMs;\n",
     tests: CLOCKS,
+  },
+  {
+    name: "PostgreSQL: fire a schedule without locking its row",
+    file: "src/postgres_queue/schedules/fire_schedules.ts",
+    find: "    order by schedule_id for update skip locked`",
+    replace: "    order by schedule_id`",
+    tests: SCHEDULES,
+  },
+  {
+    name: "PostgreSQL: count schedules while others add some",
+    file: "src/postgres_queue/schedules/store_schedule.ts",
+    find: "    tx.query(STORE_SQL.lockCount),\n",
+    replace: "    [],\n",
+    tests: SCHEDULES,
+  },
+  {
+    name: "PostgreSQL: read the server's clock for each row",
+    file: "src/postgres_queue/tasks/claim.ts",
+    find:
+      "return `(select coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint))`",
+    replace:
+      "return `coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`",
+    tests: SCHEDULES,
   },
 ];

@@ -1,20 +1,20 @@
 /**
  * Firing: one process's part in firing schedules on time. Every process has it, without a leader.
  */
-import type { CancelTimer } from "../../domain/clock.ts";
-import type { Task } from "../../domain/task.ts";
-import { UnplannableReports } from "../../queue_policy/schedule_firing.ts";
-import type { PostgresAccess } from "../postgres_access.ts";
-import { taskOfRow } from "../rows/task_row.ts";
-import { DELIVERY_LANE } from "../rows/lanes.ts";
-import { type Fired, fireSchedules } from "./fire_schedules.ts";
+import type { CancelTimer } from "../domain/clock.ts";
+import type { Task } from "../domain/task.ts";
+import { UnplannableReports } from "../queue_policy/schedule_firing.ts";
+import type { PostgresAccess } from "./postgres_access.ts";
+import { taskOfRow } from "./rows/task_row.ts";
+import { DELIVERY_LANE } from "./rows/lanes.ts";
+import { type Fired, fireSchedules } from "./schedules/fire_schedules.ts";
 import {
   type DueSchedule,
   lookAtSchedules,
   planReached,
   type ReachedSchedules,
   type ScheduleOutlook,
-} from "./plan_schedule.ts";
+} from "./schedules/plan_schedule.ts";
 
 const NONE_REACHED: ReachedSchedules = { due: [], nextMs: null, unplannable: [] };
 
@@ -75,7 +75,7 @@ export class Firing {
       }
       const fired = await this.#fireDue(reached.due);
       if (fired.schedules === 0) { // another process has them
-        this.#planned(outlook, NONE_REACHED);
+        this.#fireOnTime(outlook, null);
         return tasks;
       }
       tasks.push(...fired.tasks.map(taskOfRow));
@@ -90,9 +90,13 @@ export class Firing {
   }
 
   /** Nothing fires now; fires on time what is known to come. */
-  #planned({ nowMs, nextMs }: ScheduleOutlook, reached: ReachedSchedules): void {
+  #planned(outlook: ScheduleOutlook, reached: ReachedSchedules): void {
     this.#unplannable.tell(reached.unplannable);
-    this.#fireAfter(Math.min(nextMs ?? Infinity, reached.nextMs ?? Infinity) - nowMs);
+    this.#fireOnTime(outlook, reached.nextMs);
+  }
+
+  #fireOnTime({ nowMs, nextMs }: ScheduleOutlook, reachedNextMs: number | null): void {
+    this.#fireAfter(Math.min(nextMs ?? Infinity, reachedNextMs ?? Infinity) - nowMs);
   }
 
   /** An earlier look stays: it finds out what comes then. */
