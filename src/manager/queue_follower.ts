@@ -101,7 +101,9 @@ export class QueueFollower {
   /** Takes note of a task that was just stored. A run that is known already is newer than `task`, unless it was leased at once. */
   stored(task: Task): void {
     if (task.status === "leased") return this.leased(task);
-    if (!this.#runs.acknowledge(task) && !this.#runs.has(task.runId)) this.#applyUnread(task);
+    const isWaitedFor = this.#runs.acknowledge(task) || this.#runs.has(task.runId);
+    // of one that was cancelled on its way, a caller hears now that it is over
+    if (!isWaitedFor || isFinal(task.status)) this.#applyUnread(task);
   }
 
   /** Takes note of a task that was just leased to this process, before its work begins. */

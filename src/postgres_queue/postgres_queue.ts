@@ -44,6 +44,7 @@ import {
   completeHeld,
   type Completion,
   fail,
+  type Progress,
   progressHeld,
   release,
   renew,
@@ -65,6 +66,8 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   readonly #enqueues: CallGroup<NewEntry, EnqueueResult>;
   readonly #completions: CallGroup<Completion, Task>;
   readonly #renewals: CallGroup<Renewal, Task>;
+  /** The last progress of each task that is on its way. */
+  readonly #reports = new Map<number, Promise<void>>();
 
   constructor(access: PostgresAccess, options: PostgresOperatorOptions) {
     super(access, options);
@@ -249,10 +252,21 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
     const held = toLease(lease);
     const progress = { lease: held, percent: checkPercent(percent), message: message ?? null };
+    const reported = this.#progress(progress);
+    const settled = reported.then(() => {}, () => {});
+    this.#reports.set(held.taskId, settled);
+    settled.finally(() => {
+      if (this.#reports.get(held.taskId) === settled) this.#reports.delete(held.taskId);
+    });
+    return taskOfRow(await reported);
+  }
+
+  async #progress(progress: Progress): Promise<TaskRow> {
     const { statements, testMs } = this.access;
     const row = await progressHeld(statements, progress, testMs);
-    if (row !== undefined) this.access.changed([row]);
-    return taskOfRow(row ?? await this.access.write((work) => reportProgress(work, progress)));
+    if (row === undefined) return await this.access.write((work) => reportProgress(work, progress));
+    this.access.changed([row]);
+    return row;
   }
 
   async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
@@ -284,8 +298,10 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
         : resolveRetryPolicy(retryPolicy, this.access.retryPolicy),
       maxAttempts: maxAttempts === undefined ? null : checkMaxAttempts(maxAttempts),
     });
+    const held = toLease(lease);
+    await this.#reports.get(held.taskId); // what was reported before must not come too late
     const row = await this.access.write((work, isRepeat) =>
-      fail(work, { lease: toLease(lease), failure }, isRepeat)
+      fail(work, { lease: held, failure }, isRepeat)
     );
     return taskOfRow(row);
   }
