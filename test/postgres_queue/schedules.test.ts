@@ -14,6 +14,7 @@ import { MOMENT, OUTLOOK } from "../../src/postgres_queue/schedules/plan_schedul
 import { clockOf } from "../../src/postgres_queue/tasks/claim.ts";
 import { SCHEDULE_LIMITS } from "../../src/queue/schedule.ts";
 import { schedulesContract } from "../contract/schedules_contract.ts";
+import { cuttingProxy } from "../support/cutting_proxy.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import {
   freshSchema,
@@ -32,6 +33,7 @@ schedulesContract("queue on PostgreSQL", withPostgresQueue(server));
 
 /** What a test has beside its queues. */
 interface Beside {
+  readonly schema: string;
   readonly database: PostgresDatabase;
   readonly qualifier: Qualifier;
   readonly statements: Statements;
@@ -57,7 +59,7 @@ async function withQueues(
   const qualifier = new Qualifier(schema);
   const statements = new QualifiedStatements(database, qualifier);
   try {
-    await test(queues, { database, qualifier, statements, told });
+    await test(queues, { schema, database, qualifier, statements, told });
   } finally {
     for (const queue of queues) await queue.close();
     await database.close();
@@ -135,6 +137,34 @@ Deno.test({
         await Promise.all([a!.fireSchedules(), b!.fireSchedules()]);
         assertEquals(await a!.count(), 30 * year);
       }
+    }),
+});
+
+Deno.test({
+  name: "schedules fire once also when connections are cut before their answers",
+  ignore,
+  fn: () =>
+    withQueues(1, async ([direct], { schema, statements }) => {
+      const target = new URL(server.url);
+      const proxy = cuttingProxy(Number(target.port), seededRandom(5));
+      const through = server.url.replace(target.port, String(proxy.port));
+      const queue = await openPostgresQueue(through, { schema });
+      for (let n = 0; n < 12; n++) {
+        await direct!.addSchedule({ id: `s${n}`, type: "t", cron: "0 0 1 1 *", overlap: true });
+      }
+      proxy.cutShare = 0.1;
+      for (let round = 1; round <= 4; round++) {
+        await statements.query("update @schedule set next_at = 0");
+        await until(async () => {
+          await queue.fireSchedules();
+          return await direct!.count() >= 12 * round;
+        }, `the firings of round ${round}`);
+        assertEquals(await direct!.count(), 12 * round);
+      }
+      assert(proxy.cuts > 0, "no connection was cut");
+      proxy.cutShare = 0;
+      await queue.close();
+      await proxy.close();
     }),
 });
 
