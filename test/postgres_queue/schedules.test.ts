@@ -152,8 +152,8 @@ Deno.test({
       for (let n = 0; n < 12; n++) {
         await direct!.addSchedule({ id: `s${n}`, type: "t", cron: "0 0 1 1 *", overlap: true });
       }
-      proxy.cutShare = 0.1;
-      for (let round = 1; round <= 4; round++) {
+      proxy.cutShare = 0.04;
+      for (let round = 1; proxy.cuts < 5; round++) {
         await statements.query("update @schedule set next_at = 0");
         await until(async () => {
           await queue.fireSchedules();
@@ -161,7 +161,6 @@ Deno.test({
         }, `the firings of round ${round}`);
         assertEquals(await direct!.count(), 12 * round);
       }
-      assert(proxy.cuts > 0, "no connection was cut");
       proxy.cutShare = 0;
       await queue.close();
       await proxy.close();
