@@ -27,10 +27,39 @@ const WORKER = ["test/worker/worker.test.ts"];
 const PRUNING = ["test/ledger_queue/queue_operations.test.ts"];
 const CLOCK = ["test/ledger_queue/clock_put_back.test.ts"];
 const MEMORY = ["test/ledger_queue/memory_budget.test.ts"];
+const RECORDS = ["test/ledger_queue/records.test.ts"];
 const SHRINKING = ["test/ledger/shrink.test.ts"];
 
 /** Every mutant. */
 export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "import: bring back a task that is gone",
+    file: "src/queue_policy/import_plan.ts",
+    find: "if (!this.#renumber && lookup.isUsed(id)) this.#gone.push(id);\n      else ",
+    replace: "",
+    tests: RECORDS,
+  },
+  {
+    name: "import: leave tasks out as gone although none of the file was here",
+    file: "src/queue_policy/import_plan.ts",
+    find: "const isKnown = this.#present.length > 0;",
+    replace: "const isKnown = true;",
+    tests: RECORDS,
+  },
+  {
+    name: "import: take what has gone on elsewhere for present",
+    file: "src/queue_policy/import_plan.ts",
+    find: "(isFinal(record.status) && !isFinal(found.status)) ||",
+    replace: "",
+    tests: RECORDS,
+  },
+  {
+    name: "import: connect children by the ids of the file",
+    file: "src/queue_policy/import_plan.ts",
+    find: "added.get(taskId) ?? byRunId(runId)",
+    replace: "(added.has(taskId) ? taskId : undefined) ?? byRunId(runId)",
+    tests: RECORDS,
+  },
   {
     name: "add to a queue whose memory is full",
     file: "src/ledger/replica.ts",

@@ -8,10 +8,46 @@ const DEPENDENCIES = ["test/postgres_queue/dependencies.test.ts"];
 const LOST = ["test/postgres_queue/lost_answers.test.ts"];
 const HISTORY = ["test/postgres_queue/history.test.ts"];
 const SCHEDULES = ["test/postgres_queue/schedules.test.ts"];
+const RECORDS = ["test/postgres_queue/records.test.ts"];
 const CLOCKS = ["test/postgres_queue/clocks.test.ts"];
 
 /** What a test on a real server must catch. */
 export const POSTGRES_MUTANTS: readonly Mutant[] = [
+  {
+    name: "PostgreSQL: forget which ids pruned tasks had",
+    file: "src/postgres_queue/rows/used_ids.ts",
+    find: "(id % ${BLOCK})::int, 1))",
+    replace: "(id % ${BLOCK})::int, 0))",
+    tests: RECORDS,
+  },
+  {
+    name: "PostgreSQL: forget up to which id an import came",
+    file: "src/postgres_queue/rows/used_ids.ts",
+    find: "  await tx.query(USED_SQL.raise, [lastId]);\n",
+    replace: "",
+    tests: RECORDS,
+  },
+  {
+    name: "PostgreSQL: give imported ids again",
+    file: "src/postgres_queue/rows/used_ids.ts",
+    find: "  await tx.query(USED_SQL.goOn, [lastId]);\n",
+    replace: "",
+    tests: RECORDS,
+  },
+  {
+    name: "PostgreSQL: import a child whose parent does not hear of it",
+    file: "src/postgres_queue/records/import_parents.ts",
+    find: "        else if (!row.followed) work.change(row, { followed: true });\n",
+    replace: "",
+    tests: RECORDS,
+  },
+  {
+    name: "PostgreSQL: import parents that do not know of their children",
+    file: "src/postgres_queue/records/import_records.ts",
+    find: "followed: webhook !== null || parents.hasChildren(record),",
+    replace: "followed: webhook !== null,",
+    tests: RECORDS,
+  },
   {
     name: "PostgreSQL: complete whatever the token",
     file: "src/postgres_queue/tasks/lease.ts",
