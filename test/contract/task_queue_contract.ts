@@ -11,7 +11,6 @@ import {
 } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { ClaimRequest, TaskQueue } from "../../src/queue/task_queue.ts";
-import { until } from "../support/until.ts";
 import { behavioursOf, untilPassed, type UseQueue } from "./suite.ts";
 
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 2, maxDelayMs: 3000 };

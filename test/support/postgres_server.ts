@@ -87,7 +87,7 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     start,
     makeStandby: () => Deno.writeTextFile(join(data, "standby.signal"), ""),
     stop: (mode = "fast") => control("-m", mode, "stop"),
-    async [Symbol.asyncDispose]() {
+    async [Symbol.asyncDispose](): Promise<void> {
       await control("-m", "immediate", "stop").catch(() => {}); // it may be stopped already
       await Deno.remove(folder, { recursive: true });
     },
