@@ -109,7 +109,7 @@ Deno.test("GET /metrics answers 503 without internals when the queue does not an
     await readError(await app.request("/metrics"), 503, "QUEUE_UNAVAILABLE");
   }, { queue: failingQueue(new StorageError("read", "/secret/path", "disk on fire")) }));
 
-type Severity = HealthReason["severity"];
+type Severity = Exclude<HealthReason["severity"], "notice">;
 
 function reason(severity: Severity): HealthReason {
   return { code: "oldest_due_waits", severity, message: "A task waits" };
