@@ -3,6 +3,7 @@
  */
 import type { Mutant } from "./mutant.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
+import { REMOTE_MUTANTS } from "./remote_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
 
 /** The tests that prove what `src/storage`, `src/ledger` and `src/ledger_queue` promise; those of `src/worker` are named where they matter. */
@@ -722,6 +723,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...PLACE_MUTANTS,
   ...SERVER_MUTANTS,
+  ...REMOTE_MUTANTS,
   {
     name: "let one operation write as much as there is",
     file: "src/ledger_queue/rows/record_budget.ts",
