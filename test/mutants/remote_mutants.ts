@@ -50,7 +50,7 @@ export const REMOTE_MUTANTS: readonly Mutant[] = [
     file: "src/remote_queue/echoes.ts",
     find: "      answered!.splice(0, place + 1);\n      return false;\n",
     replace: "      return true;\n",
-    tests: FEED,
+    tests: ["test/remote_queue/echoes.test.ts"],
   },
   {
     name: "remote: watchers are not told to look while there is no stream",
