@@ -86,7 +86,6 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/queue_policy",
     "src/worker/log_limits.ts",
     "src/worker/log_store.ts",
-    "client/event_stream.ts",
   ],
   "src/worker": ["src/domain", "src/queue"],
   "src/manager": ["src/domain", "src/queue", "src/worker"],

@@ -173,7 +173,10 @@ export class QueuedTaskManager implements TaskManager {
     const pending = this.#pending.cancel(runId);
     const task = await (pending?.stored ?? this.#taskOf(runId));
     if (!task) return false;
-    if (isFinal(task.status)) return pending !== undefined && task.status === "cancelled";
+    if (isFinal(task.status)) {
+      await this.#follower.refresh(runId, task.id); // a queue elsewhere tells of its changes later
+      return pending !== undefined && task.status === "cancelled";
+    }
     try {
       return await this.#cancel(runId, task.id);
     } catch (error) {

@@ -8,11 +8,10 @@
 import { sleep } from "../domain/clock.ts";
 import type { Task } from "../domain/task.ts";
 import type { TaskChange, TaskChanges } from "../queue/task_queue.ts";
-import { readEvents } from "../../client/event_stream.ts";
 import { list } from "./answer.ts";
 import { change } from "./answers.ts";
 import { Echoes } from "./echoes.ts";
-import { type Connection, pauseMs } from "./connection.ts";
+import { type Connection, linesOf, pauseMs } from "./connection.ts";
 import { NoAnswerError } from "./refusal.ts";
 import type { ResolvedRemoteOptions } from "./remote_options.ts";
 
@@ -96,7 +95,7 @@ export class ChangeFeed {
     try {
       const body = await this.#connection.open("queue/changes", over.signal);
       isOpen = true;
-      for await (const { event, data } of readEvents(whileHeard(body, over))) {
+      for await (const { event, data } of eventsOf(linesOf(whileHeard(body, over)))) {
         if (event === "reset") this.#emit("reset");
         if (event === "changes") this.#emitNew(changesOf(JSON.parse(data)));
       }
@@ -129,6 +128,20 @@ function changeOf(task: Task): TaskChange {
 
 function keyOf({ status, attempts, leaseToken, progress }: TaskChange): string {
   return [status, attempts, leaseToken, progress].join(" ");
+}
+
+/** The server's events, each with one line of data; comments, which say that it lives, are passed over. */
+async function* eventsOf(
+  lines: AsyncIterable<string>,
+): AsyncGenerator<{ readonly event: string; readonly data: string }> {
+  let [event, data] = ["", ""];
+  for await (const line of lines) {
+    if (line.startsWith("event: ")) event = line.slice("event: ".length);
+    if (line.startsWith("data: ")) data = line.slice("data: ".length);
+    if (line !== "") continue;
+    if (event !== "") yield { event, data };
+    [event, data] = ["", ""];
+  }
 }
 
 /** The same bytes until `over` aborts; it is aborted when none have come for too long. */

@@ -84,11 +84,13 @@ export function errorOf({ url, status, body, retryAfterMs }: Refusal): Error {
     case "UNAUTHORIZED":
       return new StorageError("log in to", url, detail);
     case "FORBIDDEN":
+    case "HOST_NOT_ALLOWED":
+    case "ORIGIN_NOT_ALLOWED":
       return new StorageError("act on", url, detail);
     default:
       return PASSING.includes(status)
         ? new NoAnswerError(url, detail, { retryAfterMs })
-        : new StorageError("ask", url, detail);
+        : new StorageError("query", url, detail);
   }
 }
 

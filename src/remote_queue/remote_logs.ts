@@ -57,6 +57,8 @@ export class RemoteLogs implements LogStore {
   readonly #waiting = new Map<number, WaitingLine[]>();
   readonly #sending = new Map<number, Promise<void>>();
   #waitingBytes = 0;
+  /** Whether the server has a log store, as far as it has said. */
+  #isKept = true;
   #cancelTimer: (() => void) | undefined;
 
   constructor(connection: Connection, tools: RemoteLogTools) {
@@ -65,6 +67,7 @@ export class RemoteLogs implements LogStore {
   }
 
   append(taskId: number, line: LogLine): void {
+    if (!this.#isKept) return;
     const bounded = boundedLine(line);
     if (this.#waitingBytes + bounded.bytes > WAITING_MAX_BYTES) {
       return this.#lose(taskId, "too many lines wait for the server's answer");
@@ -150,6 +153,7 @@ export class RemoteLogs implements LogStore {
     } catch (thrown) {
       if (thrown instanceof NoAnswerError && !this.#connection.closing.aborted) return false;
       this.#tools.onBackgroundError(thrown);
+      this.#isKept = !(thrown instanceof StorageError && thrown.operation === "query");
       return true;
     }
   }

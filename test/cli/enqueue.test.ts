@@ -29,6 +29,10 @@ const COLUMNS = [
   "result",
   "progress_percent",
   "progress_message",
+  "lease_token",
+  "retry_policy",
+  "timeout_ms",
+  "trace_parent",
 ];
 
 Deno.test("enqueue stores what the options say and answers with the task", async () => {

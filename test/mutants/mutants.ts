@@ -4,6 +4,7 @@
 import type { Mutant } from "./mutant.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
+import { REMOTE_MUTANTS } from "./remote_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
 
 /** The tests that prove what `src/storage`, `src/ledger` and `src/ledger_queue` promise; those of `src/worker` are named where they matter. */
@@ -753,6 +754,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...PLACE_MUTANTS,
   ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,
+  ...REMOTE_MUTANTS,
   {
     name: "let one operation write as much as there is",
     file: "src/ledger_queue/rows/record_budget.ts",

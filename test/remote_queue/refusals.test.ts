@@ -68,6 +68,26 @@ Deno.test("what the queue refuses is refused with its own error", async () => {
   });
 });
 
+Deno.test("a server that keeps no logs is told no more of them, and says so once", () =>
+  withMemoryQueue({}, async (queue) => {
+    const app = createApp({ queue });
+    const reported: unknown[] = [];
+    const remote = openRemoteQueue({
+      url: "http://127.0.0.1",
+      fetch: async (request) => await app.fetch(request),
+      onBackgroundError: (error) => reported.push(error),
+    });
+    for (let n = 0; n < 2; n++) {
+      await remote.enqueue({ type: "t" });
+      const [task] = await remote.claim({ workerId: "w", types: ["t"] });
+      const at = new Date(0).toISOString();
+      remote.logs.append(task!.id, { at, level: "info", message: "hello", attempt: 1 });
+      assertEquals((await remote.complete(task!)).status, "completed");
+    }
+    assertEquals(reported.length, 1);
+    await remote.close();
+  }));
+
 Deno.test("a full queue says how full it is", async () => {
   const full = { detail: "full", error_code: "QUEUE_FULL", used_bytes: 9, mark_bytes: 8 };
   await answering(() => Response.json(full, { status: 507 }), async (queue) => {

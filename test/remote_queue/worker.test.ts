@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { createApp } from "../../server/app.ts";
 import { openQueue } from "../../src/compose/open_queue.ts";
+import { systemClock } from "../../src/domain/clock.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { openRemoteQueue } from "../../src/remote_queue/open_remote_queue.ts";
@@ -155,4 +156,25 @@ Deno.test("a server that is away for a while costs a worker nothing but time", a
     const second = (await host.queue.enqueue({ type: "t" })).task;
     await task(second.id, "completed");
   });
+});
+
+Deno.test("a worker whose clock is five minutes wrong keeps its leases, and does not ask without pause", async () => {
+  for (const wrongByMs of [300_000, -300_000]) {
+    let asked = 0;
+    const clock = { ...systemClock, nowMs: () => Date.now() + wrongByMs };
+    const counting = (request: Request): Promise<Response> => {
+      if (request.url.endsWith("/next-due")) asked++;
+      return fetch(request);
+    };
+    await withScene(() => "done", { clock, fetch: counting }, async (scene) => {
+      const { host, remote, task } = scene;
+      const runAfter = new Date(Date.now() + 700);
+      const later = (await host.queue.enqueue({ type: "t", runAfter })).task;
+      const now = (await host.queue.enqueue({ type: "t" })).task;
+      assertEquals((await task(now.id, "completed")).attempts, 1);
+      assert(Math.abs(remote.clock.nowMs() - Date.now()) < 5000);
+      assertEquals((await task(later.id, "completed")).attempts, 1);
+      assert(asked < 30, `it was asked ${asked} times`);
+    });
+  }
 });
