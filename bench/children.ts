@@ -4,8 +4,25 @@
 import { fileURLToPath } from "node:url";
 
 const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-env", "--allow-net=127.0.0.1"];
-const OPTIONS = ["--quiet", "--no-prompt", "--frozen", "--unstable-kv", "--config", CONFIG];
+/** The bench's own: what a lock file names is downloaded by every command that reads it, and peers are for the bench only. */
+const LOCK = fileURLToPath(new URL("./deno.lock", import.meta.url));
+const PERMISSIONS = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-sys",
+  "--allow-net=127.0.0.1",
+];
+const OPTIONS = [
+  "--quiet",
+  "--no-prompt",
+  "--frozen",
+  "--unstable-kv",
+  "--config",
+  CONFIG,
+  "--lock",
+  LOCK,
+];
 
 /** What it takes to run a program of `programs/`. */
 export function commandOf(name: string, args: readonly string[]): string[] {

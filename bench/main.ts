@@ -17,6 +17,7 @@ import { HTTP_PART } from "./parts/http.ts";
 import { IDLE_PART } from "./parts/idle.ts";
 import { LATENCY_PART } from "./parts/latency.ts";
 import { OPEN_PART } from "./parts/open.ts";
+import { POSTGRES_PART } from "./parts/postgres.ts";
 import { PROCESSES_PART } from "./parts/processes.ts";
 import { SYNCS_PART } from "./parts/syncs.ts";
 import { THROUGHPUT_PARTS } from "./parts/throughput.ts";
@@ -29,6 +30,7 @@ const PARTS: readonly Part[] = [
   ...THROUGHPUT_PARTS,
   SYNCS_PART,
   PROCESSES_PART,
+  POSTGRES_PART,
   LATENCY_PART,
   HTTP_PART,
   OPEN_PART,

@@ -13,6 +13,7 @@ import type { Figure } from "../figures.ts";
 import { measure, Stopwatch, type Workload } from "../measure.ts";
 import { withTracedSyncs } from "../traced_syncs.ts";
 import { BATCH, CALLERS, CONCURRENCY, REACH_WORK } from "../reach_work.ts";
+import { callers, claims } from "../workloads.ts";
 
 /** Where only fsyncs are counted, few operations suffice. */
 const COUNTED_OPERATIONS = 100;
@@ -129,40 +130,12 @@ async function inTurns(bench: Bench, group: string): Promise<Figure[]> {
   return bench.scale.tracesSyncs ? await withTracedSyncs(bench, figures) : figures;
 }
 
-async function callers(
-  contender: Contender,
-  watch: Stopwatch,
-  [count, each]: readonly [count: number, each: number],
-): Promise<number> {
-  const call = async (): Promise<void> => {
-    for (let n = 0; n < each; n++) await watch.lap(() => contender.enqueue(n));
-  };
-  await watch.total(async () => {
-    await Promise.all(Array.from({ length: count }, call));
-  });
-  return count * each;
-}
-
 async function batches(contender: Contender, watch: Stopwatch): Promise<number> {
   const times = 3;
   await watch.total(async () => {
     for (let n = 0; n < times; n++) await watch.lap(() => contender.enqueueBatch(BATCH));
   });
   return times * BATCH;
-}
-
-async function claims(
-  contender: Contender,
-  watch: Stopwatch,
-  [limit, tasks]: readonly [limit: number, tasks: number],
-): Promise<number> {
-  const claimAndComplete = contender.claimAndComplete!;
-  await contender.enqueueBatch(BATCH);
-  let done = 0;
-  await watch.total(async () => {
-    while (done < tasks) done += await watch.lap(() => claimAndComplete(limit));
-  });
-  return done;
 }
 
 async function lives(
