@@ -182,6 +182,9 @@ export function checkJsonText(text: unknown, what: string, maxBytes: number): st
       `Cannot accept ${what} of ${bytes} bytes: at most ${maxBytes} are allowed`,
     );
   }
+  if (!text.isWellFormed()) {
+    throw new TypeError(`Cannot use ${shortened(text)} as ${what}: half a character is not stored`);
+  }
   toJsonText(parseJson(text, what), what, Infinity);
   return text;
 }

@@ -275,9 +275,14 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
   });
 
   behaviour("one problem refuses all; skipInvalid leaves it out", async (queue) => {
-    const records = [record(1), record(2, { priority: 0 }), record(3, { payloadText: "{" })];
+    const records = [
+      record(1),
+      record(2, { priority: 0 }),
+      record(3, { payloadText: "{" }),
+      record(4, { payloadText: '"\ud83c"' }),
+    ];
     const refused = await queue.importRecords(records);
-    assertEquals([refused.stored, refused.problems.map(({ id }) => id)], [false, [2, 3]]);
+    assertEquals([refused.stored, refused.problems.map(({ id }) => id)], [false, [2, 3, 4]]);
     assertEquals(await queue.count(), 0);
     const skipped = await queue.importRecords(records, { skipInvalid: true });
     assertEquals([skipped.stored, skipped.storedIds], [true, [1]]);
@@ -316,6 +321,8 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
     await queue.importRecords(records);
     const waits = await Promise.all([2, 3].map(async (id) => (await queue.get(id))!.waitsFor));
     assertEquals(waits, [0, 1]);
+    await finish(queue, "t");
+    assertEquals((await queue.get(3))!.waitsFor, 0);
   });
 
   behaviour(
