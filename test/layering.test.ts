@@ -198,6 +198,21 @@ Deno.test("no files import each other in a circle, types included", async () => 
   assertEquals(circlesIn(graph), []);
 });
 
+Deno.test("what only a database needs is not loaded for a queue in files", async () => {
+  const reached = new Set<string>();
+  const visit = async (file: string): Promise<void> => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    if (!file.startsWith("src/")) return;
+    const code = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/\bimport\(/g, "later(");
+    for (const to of importsOf(code)) await visit(to.startsWith(".") ? pathOf(file, to) : to);
+  };
+  await visit("src/mod.ts");
+  assert(reached.has("src/ledger_queue/ledger_queue.ts"));
+  const loaded = ["pg", "src/platform/postgres_driver.ts", "src/postgres_queue/postgres_queue.ts"];
+  assertEquals(loaded.filter((file) => reached.has(file)), []);
+});
+
 Deno.test("src itself holds mod.ts alone, and no folder of it more than 15 % of the lines", async () => {
   const lines = new Map<string, number>();
   for (const file of await sourceFiles(["src"])) {

@@ -244,6 +244,11 @@ test("a read-only replica is refused, and can be read", async () => {
   await server.start();
   await refused(address({ schema }), "read-only replica", "primary");
   const reader = await openQueue({ path: address({ schema }), readOnly: true });
-  assertEquals(await reader.count(), 1);
+  assertEquals([await reader.count(), (await reader.list()).length], [1, 1]);
+  const [{ id }] = await reader.list() as [{ id: number }];
+  assertEquals((await reader.explain(id))?.taskId, id);
+  assertEquals((await reader.transitions(id)).length, 1);
+  assertEquals((await reader.stats()).total, 1);
+  assertEquals(await reader.health().then(({ verdict }) => typeof verdict), "string");
   await reader.close();
 });

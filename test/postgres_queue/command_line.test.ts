@@ -1,0 +1,68 @@
+/**
+ * The command line by the address of a database: it works as on files, says what to do where there are none, and shows no password.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { HANDLERS, holdfast, type Outcome } from "../cli/cli_harness.ts";
+import { freshSchema, postgresForTests } from "../support/postgres_queues.ts";
+import { whyNoPostgres } from "../support/postgres_server.ts";
+
+const server = postgresForTests();
+const ignore = whyNoPostgres() !== undefined;
+const SECRET = "s3cr3t";
+
+/** Runs a command with an address that has a password; nothing that it writes has it. */
+async function run(address: string, ...args: readonly string[]): Promise<Outcome> {
+  const outcome = await holdfast(args, { environment: { QUEUE_DB_PATH: address } });
+  assert(!(outcome.out + outcome.err).includes(SECRET), outcome.out + outcome.err);
+  return outcome;
+}
+
+function freshAddress(): string {
+  return `${server.url.replace("//postgres@", `//postgres:${SECRET}@`)}?schema=${freshSchema()}`;
+}
+
+function test(name: string, fn: (address: string) => Promise<void>): void {
+  Deno.test({ name, ignore, fn: () => fn(freshAddress()) });
+}
+
+test("commands work by an address, from migrate to logs", async (address) => {
+  assertEquals((await run(address, "list")).code, 4);
+  assertStringIncludes((await run(address, "migrate", "--dry-run")).out, 'create schema "test_');
+  const migrated = JSON.parse((await run(address, "migrate", "--json")).out);
+  assertEquals([migrated.version, migrated.newest, migrated.done], [0, migrated.newest, true]);
+  assertStringIncludes((await run(address, "migrate")).out, "already");
+  assertEquals((await run(address, "enqueue", "echo")).code, 0);
+  const worked = await run(address, "worker", "--handlers", HANDLERS, "--until-empty");
+  assertEquals(worked.code, 0, worked.err);
+  for (const command of [["show", "1"], ["explain", "1"], ["transitions", "1"], ["logs", "1"]]) {
+    for (const more of [[], ["--json"]]) {
+      assertEquals((await run(address, ...command, ...more)).code, 0, command.join(" "));
+    }
+  }
+  for (const command of ["list", "stats", "workers", "health", "backend"]) {
+    assertEquals((await run(address, command, "--json")).code, 0, command);
+  }
+  assertEquals((await run(address, "check")).out.trim(), "the queue is whole and works");
+});
+
+test("commands that work on files say what to do on a database instead", async (address) => {
+  await run(address, "migrate");
+  const instead: readonly (readonly [readonly string[], string])[] = [
+    [["checkpoint"], "the server makes its checkpoints"],
+    [["backup", "x.db"], "pg_dump"],
+    [["restore", "x.db"], "pg_restore"],
+    [["repair"], "PostgreSQL keeps its own files whole"],
+  ];
+  for (const [command, advice] of instead) {
+    const { code, err } = await run(address, ...command);
+    assertEquals(code, 2);
+    assertStringIncludes(err, advice);
+  }
+});
+
+test("an address that is wrong is a mistake of the user's", async (address) => {
+  const { code, err } = await run(`${address}&colour=blue`, "list");
+  assertEquals(code, 2);
+  assertStringIncludes(err, '"colour"');
+  assertEquals((await run(`${address}&connections=0`, "stats")).code, 2);
+});
