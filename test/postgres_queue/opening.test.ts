@@ -245,7 +245,7 @@ test("a read-only replica is refused, and can be read", async () => {
   await refused(address({ schema }), "read-only replica", "primary");
   const reader = await openQueue({ path: address({ schema }), readOnly: true });
   assertEquals([await reader.count(), (await reader.list()).length], [1, 1]);
-  const [{ id }] = await reader.list() as [{ id: number }];
+  const { id } = (await reader.list())[0]!;
   assertEquals((await reader.explain(id))?.taskId, id);
   assertEquals((await reader.transitions(id)).length, 1);
   assertEquals((await reader.stats()).total, 1);
