@@ -29,10 +29,7 @@ import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
 export interface QueuedTaskManagerOptions {
   /** The handlers of the embedded worker; `registerTask` adds to them. Default none. */
   readonly handlers?: HandlerRegistry;
-  /**
-   * Options of the worker in this process, or `false` for none: other processes run the handlers then, and this one only what
-   * is given to `startTask`. Default a worker with the defaults of `Worker`.
-   */
+  /** Options of this process's worker; `false` for none: then it runs what is given to `startTask` only. Default those of `Worker`. */
   readonly worker?: false | Partial<Omit<WorkerOptions, "queue" | "handlers">>;
   /** Keeps what handlers log; default nowhere. */
   readonly logs?: LogStore;

@@ -9,10 +9,12 @@ import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { behavioursOf, type UseQueue } from "./suite.ts";
 import { effort } from "../support/effort.ts";
 
-const CHAIN = effort("chainLength");
-
 /** Registers the suite for one implementation. */
-export function dependenciesContract(name: string, useQueue: UseQueue): void {
+export function dependenciesContract(
+  name: string,
+  useQueue: UseQueue,
+  chain: number = effort("chainLength"),
+): void {
   const behaviour = behavioursOf(name, useQueue);
 
   // --- waiting
@@ -497,24 +499,24 @@ export function dependenciesContract(name: string, useQueue: UseQueue): void {
 
   // --- size
 
-  behaviour(`a chain of ${CHAIN} ends with its head, and comes back with it`, async (queue) => {
+  behaviour(`a chain of ${chain} ends with its head, and comes back with it`, async (queue) => {
     const results = await queue.enqueueBatch(
       Array.from(
-        { length: CHAIN },
+        { length: chain },
         (_, i) => child(i === 0 ? [] : [`r${i - 1}`], { runId: `r${i}` }),
       ),
     );
     assertEquals([results[0]!.task.waitsFor, results.at(-1)!.task.waitsFor], [0, 1]);
-    assertEquals((await queue.stats()).waitingForParents, CHAIN - 1);
+    assertEquals((await queue.stats()).waitingForParents, chain - 1);
     await queue.cancel(1);
     assertEquals([
       await queue.count({ status: "cancelled" }),
       await queue.count({
         status: "failed",
       }),
-    ], [1, CHAIN - 1]);
+    ], [1, chain - 1]);
     await queue.retry(1);
-    assertEquals((await queue.stats()).waitingForParents, CHAIN - 1);
+    assertEquals((await queue.stats()).waitingForParents, chain - 1);
     await queue.complete((await claim(queue))[0]!);
     assertEquals(ids(await claim(queue)), [2]);
     await sound(queue);

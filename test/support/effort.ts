@@ -47,6 +47,8 @@ const COUNTS = {
   propertyPercent: [20, 100, 500],
   /** Times that a PostgreSQL server is stopped as by a crash, under load. */
   serverStops: [3, 10, 50],
+  /** The same on a PostgreSQL server, which is asked about each link. */
+  postgresChain: [100, 500, 10_000],
   /** Calls to a PostgreSQL server some of whose answers are lost. */
   lostAnswers: [80, 200, 4000],
   /** Tasks on a PostgreSQL server that eight processes share while some are killed, and how many are. */
