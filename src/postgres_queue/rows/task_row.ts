@@ -46,8 +46,11 @@ export interface TaskRow extends KeptValues, TaskState {
  * rows of `task`, or its own join with rows of `live`.
  */
 export function selectTasks(
-  { task = "@task", live = "left join @live" }: { readonly task?: string; readonly live?: string } =
-    {},
+  { task = "@task", live = "left join @live", more = "" }: {
+    readonly task?: string;
+    readonly live?: string;
+    readonly more?: string;
+  } = {},
 ): string {
   return `select t.id, t.run_id, t.lane_id, lane.type, lane.compatibility,
     t.priority, t.payload, t.max_attempts, t.idempotency_key, t.retry_policy, t.timeout_ms,
@@ -66,7 +69,7 @@ export function selectTasks(
     coalesce(v.progress_percent, t.progress_percent) as progress_percent,
     coalesce(v.progress_message, t.progress_message) as progress_message,
     coalesce(v.error_message, t.error_message) as error_message,
-    t.result, coalesce(v.followed, false) as followed
+    t.result, coalesce(v.followed, false) as followed${more}
   from ${task} t join @lane lane on lane.lane_id = t.lane_id ${live} v on v.id = t.id`;
 }
 

@@ -51,14 +51,14 @@ const LEASE = `held as (
       reserved_at = case when $4::boolean then null else look.now end,
       processing_started = look.now, updated_at = look.now,
       progress_percent = null, progress_message = null
-    from pick, look where v.id = pick.id returning v.*),
+    from pick, look where v.id = pick.id returning v.*, pick.place),
   told as (
     insert into @transition (task_id, at, kind, details, duration_ms)
     select held.id, held.processing_started, 'leased',
       json_build_object('worker', held.locked_by, 'attempt', held.attempts)::text,
       greatest(0, held.processing_started - greatest(held.created_at, held.run_after))
     from held),
-  leased as (select * from (${selectTasks({ live: "join held" })}) as task join pick using (id))`;
+  leased as (${selectTasks({ live: "join held", more: ", v.place" })})`;
 
 /** `$3` is the time of a test. */
 const NOW = `${clockOf("$3")} as now`;

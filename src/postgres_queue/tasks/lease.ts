@@ -48,7 +48,7 @@ const LEASE_SQL = {
         as r(id, lease_token, worker, lease_ms)),
     mine as materialized (
       select v.id from @live v join wanted w using (id)
-      where v.state = 4 and v.lease_token = w.lease_token and v.locked_by = w.worker
+      where v.lease_until is not null and v.lease_token = w.lease_token and v.locked_by = w.worker
       order by v.id for update of v),
     renewed as (
       update @live v set lease_until = ${clockOf("$5")} + w.lease_ms, updated_at = ${clockOf("$5")}
@@ -61,17 +61,17 @@ const LEASE_SQL = {
     moment as materialized (select ${clockOf("$5")} as now),
     mine as materialized (
       select v.id, w.result from @live v join wanted w using (id)
-      where v.state = 4 and v.lease_token = w.lease_token and v.locked_by = w.worker
+      where v.lease_until is not null and v.lease_token = w.lease_token and v.locked_by = w.worker
         and not v.followed
       order by v.id for update of v),
-    gone as (delete from @live v using mine where v.id = mine.id returning v.*),
+    gone as (delete from @live v using mine where v.id = mine.id returning v.*, mine.result),
     done as (
       update @task t set outcome = 'completed', attempts = gone.attempts,
         lease_token = gone.lease_token, locked_by = gone.locked_by, reserved_at = gone.reserved_at,
         processing_started = gone.processing_started, run_after = gone.run_after,
         finished_at = moment.now, updated_at = moment.now, progress_percent = 100,
-        progress_message = gone.progress_message, error_message = null, result = mine.result
-      from gone, mine, moment where t.id = gone.id and mine.id = gone.id returning t.*),
+        progress_message = gone.progress_message, error_message = null, result = gone.result
+      from gone, moment where t.id = gone.id returning t.*),
     told as (
       insert into @transition (task_id, at, kind, duration_ms)
       select id, finished_at, 'completed', greatest(0, finished_at - processing_started) from done)
