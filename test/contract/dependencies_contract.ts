@@ -6,7 +6,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { behavioursOf, type UseQueue } from "./suite.ts";
+import { behavioursOf, untilRescued, type UseQueue } from "./suite.ts";
 import { effort } from "../support/effort.ts";
 
 /** Registers the suite for one implementation. */
@@ -235,11 +235,11 @@ export function dependenciesContract(
       await queue.enqueue(child([1]));
       await claim(queue);
       await clock.advance(12_000);
-      await queue.rescue();
+      await untilRescued(queue, clock, 1);
       assertEquals((await queue.get(2))!.waitsFor, 1);
       await claim(queue);
       await clock.advance(12_000);
-      await queue.rescue();
+      await untilRescued(queue, clock, 1);
       assertEquals([(await queue.get(1))!.status, (await queue.get(2))!.status], [
         "failed",
         "failed",

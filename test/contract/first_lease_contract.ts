@@ -6,7 +6,7 @@ import { QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import type { EnqueueOptions, TaskChange } from "../../src/queue/task_queue.ts";
-import { behavioursOf, type UseQueue } from "./suite.ts";
+import { behavioursOf, untilRescued, type UseQueue } from "./suite.ts";
 
 const LEASE_TO = { workerId: "maker", leaseDurationMs: 1000 };
 
@@ -82,7 +82,7 @@ export function firstLeaseContract(name: string, useQueue: UseQueue): void {
     assertEquals((await queue.release(released)).attempts, 0);
     await queue.renew(renewed, { leaseDurationMs: 5000 });
     await clock.advance(2500);
-    await queue.rescue();
+    await untilRescued(queue, clock, forgotten.id);
     const [one, two] = await queue.claim({ workerId: "heir", types: ["t"], limit: 10 });
     assertEquals([one?.id, one?.attempts, one?.leaseToken], [released.id, 1, 2]);
     assertEquals([two?.id, two?.attempts, two?.leaseToken], [forgotten.id, 2, 2]);

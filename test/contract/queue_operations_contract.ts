@@ -129,7 +129,7 @@ export function queueOperationsContract(name: string, useQueue: UseQueue): void 
     await queue.release((await claim(queue))!);
     await claim(queue);
     await clock.advance(12_000);
-    await queue.rescue();
+    await untilRescued(queue, clock, 1);
     await queue.cancel(1);
     await queue.retry(1);
     const last = await claim(queue);

@@ -35,3 +35,10 @@ export async function untilPassed(
     return false;
   }, what);
 }
+
+/** Waits until a task's lease that has run out is ended, by whichever rescue. */
+export async function untilRescued(queue: TaskQueue, clock: FakeClock, id: number): Promise<void> {
+  await queue.rescue();
+  const isOver = async (): Promise<boolean> => (await queue.get(id))!.status !== "leased";
+  await untilPassed(clock, isOver, `the rescue of task ${id}`);
+}

@@ -11,7 +11,7 @@ import {
 } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { ClaimRequest, TaskQueue } from "../../src/queue/task_queue.ts";
-import { behavioursOf, untilPassed, type UseQueue } from "./suite.ts";
+import { behavioursOf, untilPassed, untilRescued, type UseQueue } from "./suite.ts";
 
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 2, maxDelayMs: 3000 };
 
@@ -363,7 +363,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
     async (queue, clock) => {
       const old = await leased(queue);
       await clock.advance(10_000);
-      await queue.rescue();
+      await untilRescued(queue, clock, old.id);
       const [current] = await claim(queue, { workerId: "w2" });
       const stale = [
         old,

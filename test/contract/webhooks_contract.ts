@@ -7,7 +7,7 @@ import { PermanentError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import { type Webhook, WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { behavioursOf, type UseQueue } from "./suite.ts";
+import { behavioursOf, untilRescued, type UseQueue } from "./suite.ts";
 
 const URL_GIVEN = "https://hooks.example.com/done?x=1#part";
 const URL_KEPT = "https://hooks.example.com/done?x=1";
@@ -73,7 +73,7 @@ export function webhooksContract(name: string, useQueue: UseQueue): void {
       await queue.enqueue({ type: "t", maxAttempts: 1, webhook: { url: URL_GIVEN } });
       await claim(queue);
       await clock.advance(12_000);
-      await queue.rescue();
+      await untilRescued(queue, clock, 1);
       await queue.retry(1);
       await queue.complete((await claim(queue))[0]!);
       assertEquals((await told(queue)).map(({ event }) => event), [
