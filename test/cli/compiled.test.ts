@@ -11,6 +11,7 @@ import { createProgram } from "../../cli/main.ts";
 import { commandName, commandsOf } from "../../cli/manual.ts";
 import { type Compiler, findCompiler } from "../support/compilers.ts";
 import { until } from "../support/until.ts";
+import { startPostgres, whyNoPostgres } from "../support/postgres_server.ts";
 import { capturedIo, type Json, Listener } from "./cli_harness.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
@@ -109,8 +110,12 @@ class Place implements AsyncDisposable {
   }
 
   /** What a command answers. It must end with `wanted`. */
-  async run(args: readonly string[], wanted = 0): Promise<string> {
-    const { code, stdout, stderr } = await this.command(args).output();
+  async run(
+    args: readonly string[],
+    wanted = 0,
+    prefix: readonly string[] = withoutNetwork,
+  ): Promise<string> {
+    const { code, stdout, stderr } = await this.command(args, prefix).output();
     const decoder = new TextDecoder();
     assertEquals(code, wanted, `${args.join(" ")}: ${decoder.decode(stderr)}`);
     return wanted === 0 ? decoder.decode(stdout) : decoder.decode(stderr);
@@ -208,6 +213,20 @@ test("serves HTTP, to others and to itself", async (place) => {
   await Promise.all([out.ended, err.ended]);
 });
 
+if (whyNoPostgres() === undefined) {
+  test("works on a queue on PostgreSQL", async (place) => {
+    await using server = await startPostgres();
+    const run = (...args: string[]): Promise<string> =>
+      place.run([...args, "--db", `${server.url}?schema=compiled`], 0, []);
+    assertStringIncludes(await run("migrate", "--dry-run"), "create table");
+    await run("migrate");
+    await place.write("handlers.js", HANDLERS);
+    await run("enqueue", "double", "--payload", '{"n":21}', "--run-id", "first");
+    await run("worker", "--handlers", "handlers.js", "--until-empty");
+    assertEquals(JSON.parse(await run("show", "first", "--json")).result, 42);
+  });
+}
+
 test("has every command", async (place) => {
   await walkTasks(place);
   await walkSchedules(place);
@@ -217,7 +236,7 @@ test("has every command", async (place) => {
   }
   assertMatch(await place.run(["token", "create", "ci", "--scopes", "read"]), /\S{20}/);
   assertEquals((await place.json(["version"])).compiled, true);
-  const elsewhere = ["serve", "run"];
+  const elsewhere = ["serve", "run", "migrate"];
   const commands = commandsOf(
     createProgram(capturedIo().io, { run: () => Promise.resolve() }),
   ).map(commandName);

@@ -11,6 +11,7 @@ import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 import { until } from "../support/until.ts";
+import { untilRescued } from "./suite.ts";
 
 /** Runs a test with a fresh queue whose time is `clock`'s. */
 export type UseQueue = (

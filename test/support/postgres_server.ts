@@ -21,7 +21,7 @@ const SYSTEM = `${Deno.build.os} ${Deno.build.arch}`;
 const NOBODY = 65534;
 
 /** A server that runs. */
-export interface PostgresServer {
+export interface PostgresServer extends AsyncDisposable {
   /** The address of a database of its superuser. */
   readonly url: string;
   /** Ends it; `immediate` as a crash would. */
@@ -92,12 +92,12 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
       await control("-m", "immediate", "stop").catch(() => {}); // it may be stopped already
       await Deno.remove(folder, { recursive: true });
     },
-  } as PostgresServer & AsyncDisposable;
+  };
 }
 
 /** Ends a server and removes its data. */
 export async function removePostgres(server: PostgresServer): Promise<void> {
-  await (server as PostgresServer & AsyncDisposable)[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
 }
 
 /** The package unpacked where another user may read it, complete with its links, which npm cannot hold. */
