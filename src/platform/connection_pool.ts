@@ -10,6 +10,9 @@ export interface PoolTools<Connection> {
   readonly sizeMax: number;
 }
 
+/** How long closing waits for connections that are in use. */
+const CLOSE_MAX_MS = 5000;
+
 interface Waiter<Connection> {
   readonly resolve: (connection: Connection | Promise<Connection>) => void;
   readonly reject: (error: unknown) => void;
@@ -22,7 +25,9 @@ export class ConnectionPool<Connection> {
   readonly #all = new Set<Connection>();
   #waiting: Waiter<Connection>[] = [];
   #connecting = 0;
+  #ending = 0;
   #isClosed = false;
+  readonly #ended = Promise.withResolvers<void>();
 
   constructor(tools: PoolTools<Connection>) {
     this.#tools = tools;
@@ -53,13 +58,17 @@ export class ConnectionPool<Connection> {
     const place = this.#idle.indexOf(connection);
     if (place >= 0) this.#idle.splice(place, 1);
     this.#connectForWaiting();
+    this.#noteEnd();
   }
 
-  /** Ends each connection once it is given back. */
+  /** Ends each connection once it is given back; resolves when all have ended, or after five seconds. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const idle = this.#idle.splice(0);
-    await Promise.all(idle.map((connection) => this.#end(connection)));
+    for (const connection of this.#idle.splice(0)) this.#end(connection);
+    this.#noteEnd();
+    const timer = setTimeout(() => this.#ended.resolve(), CLOSE_MAX_MS);
+    await this.#ended.promise;
+    clearTimeout(timer);
   }
 
   #connectForWaiting(): void {
@@ -76,12 +85,22 @@ export class ConnectionPool<Connection> {
         this.#connecting--;
         this.#waiting.shift()?.reject(error);
         this.#connectForWaiting();
+        this.#noteEnd();
       },
     );
   }
 
-  async #end(connection: Connection): Promise<void> {
+  #end(connection: Connection): void {
     this.#all.delete(connection);
-    await this.#tools.disconnect(connection).catch(() => {}); // it may be lost already
+    this.#ending++;
+    this.#tools.disconnect(connection).catch(() => {}).finally(() => { // it may be lost already
+      this.#ending--;
+      this.#noteEnd();
+    });
+  }
+
+  #noteEnd(): void {
+    const left = this.#all.size + this.#connecting + this.#ending;
+    if (this.#isClosed && left === 0) this.#ended.resolve();
   }
 }
