@@ -37,15 +37,15 @@ Deno.test({
     };
     for (let i = 0; i < CALLS; i += 8) {
       const calls = Array.from({ length: 8 }, (_, j) => i + j).map(async (n) => {
-        const payload = { n };
+        const task = { type: "t", payload: { n }, maxAttempts: 100 };
         if (n % 4 === 0) {
-          const batch = await queue.enqueueBatch([{ type: "t", payload }, { type: "t", payload }]);
-          acknowledge(...batch.map(({ task }) => task));
+          const batch = await queue.enqueueBatch([task, task]);
+          acknowledge(...batch.map((each) => each.task));
           return;
         }
         const named = n % 4 === 1 ? { runId: `named-${n}` } : {};
         const key = n % 4 === 2 ? { idempotencyKey: `key-${n}` } : {};
-        acknowledge((await queue.enqueue({ type: "t", payload, ...named, ...key })).task);
+        acknowledge((await queue.enqueue({ ...task, ...named, ...key })).task);
       });
       await Promise.all(calls);
     }
