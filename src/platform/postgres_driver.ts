@@ -141,8 +141,11 @@ export class PostgresDatabase implements Database {
     let isStopped = false;
     let client: pg.Client | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let connecting: Promise<void> = Promise.resolve();
     const listen = async (): Promise<void> => {
-      client = await this.#connect();
+      const connected = await this.#connect();
+      if (isStopped) return await connected.end();
+      client = connected;
       client.on("notification", ({ payload = "" }) => listeners.onMessage(payload));
       client.on("end", () => {
         listeners.onLost();
@@ -153,12 +156,16 @@ export class PostgresDatabase implements Database {
     };
     const again = (): void => {
       if (isStopped) return;
-      timer = setTimeout(() => listen().catch(again), LISTEN_AGAIN_MS);
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        connecting = listen().catch(again);
+      }, LISTEN_AGAIN_MS);
     };
-    await listen();
+    await listen().catch(again);
     return async () => {
       isStopped = true;
       clearTimeout(timer);
+      await connecting;
       await client?.end();
     };
   }

@@ -93,15 +93,11 @@ export class WakeUp {
   async begin(): Promise<void> {
     await this.#history.skipToEnd();
     this.#pollSoon();
-    try {
-      this.#stopListening = await this.#access.database.listen(this.#channel, {
-        onMessage: (text) => this.#hear(text),
-        onConnected: () => this.#test(),
-        onLost: () => this.#mode = "polling",
-      });
-    } catch (error) {
-      this.#onError(error); // polling goes on
-    }
+    this.#stopListening = await this.#access.database.listen(this.#channel, {
+      onMessage: (text) => this.#hear(text),
+      onConnected: () => this.#test(),
+      onLost: () => this.#mode = "polling",
+    });
   }
 
   /** Tells the watchers here at once, and other processes soon. */

@@ -53,11 +53,8 @@ export interface Database extends Statements {
   ): Promise<T>;
   /** Statements within a transaction that the caller began on a connection of its own. @throws TypeError when `tx` is none. */
   joined(tx: object): Statements;
-  /** Calls `onMessage` with what is sent to `channel`, over a connection of its own that is made again when it is lost. */
-  listen(
-    channel: string,
-    listeners: ChannelListeners,
-  ): Promise<StopListening>;
+  /** Calls `onMessage` with what is sent to `channel`, over a connection of its own that is made again while there is none. */
+  listen(channel: string, listeners: ChannelListeners): Promise<StopListening>;
   /** Lets statements that are under way end, and closes every connection. */
   close(): Promise<void>;
 }
