@@ -11,6 +11,7 @@ import { effort } from "../support/effort.ts";
 import { freshSchema, openPostgresQueue, postgresForTests } from "../support/postgres_queues.ts";
 import { whyNoPostgres } from "../support/postgres_server.ts";
 import { seededRandom } from "../support/queues.ts";
+import { until } from "../support/until.ts";
 
 const PROCESSES = 8;
 const TASKS = effort("postgresTasks");
@@ -38,20 +39,43 @@ const IMPOSSIBLE = {
       (select count(*) from @transition p where p.task_id = t.id and p.kind = 'leased')`,
 } as const;
 
-/** Starts a worker; its lines are added to `told`. */
-function start(url: string, schema: string, told: string[]): Deno.ChildProcess {
+/** A worker process, and what it has told so far. */
+interface WorkerProcess {
+  readonly process: Deno.ChildProcess;
+  readonly lines: string[];
+  /** Resolves when it has ended and everything that it told is in `lines`: whether it ended by itself, and its errors. */
+  readonly ended: Promise<{ readonly success: boolean; readonly errors: string }>;
+}
+
+function start(url: string, schema: string): WorkerProcess {
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "-c", CONFIG, "-A", PROGRAM, url, schema, crypto.randomUUID()],
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const lines = process.stdout.pipeThrough(new TextDecoderStream());
-  void (async () => {
-    let text = "";
-    for await (const part of lines) text += part;
-    told.push(...text.split("\n").slice(0, -1));
-  })();
-  return process;
+  const lines: string[] = [];
+  const read = async (): Promise<void> => {
+    let rest = "";
+    for await (const part of process.stdout.pipeThrough(new TextDecoderStream())) {
+      const whole = (rest + part).split("\n");
+      rest = whole.pop()!;
+      lines.push(...whole);
+    }
+  };
+  const ended = Promise.all([process.status, new Response(process.stderr).text(), read()])
+    .then(([{ success }, errors]) => ({ success, errors }));
+  return { process, lines, ended };
+}
+
+/** Whether it was still there to be killed. */
+function kill(process: Deno.ChildProcess): boolean {
+  try {
+    process.kill("SIGKILL");
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false; // it has ended by itself
+    throw error;
+  }
 }
 
 const server = postgresForTests(["max_connections=200"]);
@@ -76,25 +100,28 @@ Deno.test({
     }
     const told: string[] = [];
     const errors: string[] = [];
+    let killsLeft = KILLS;
     let kills = 0;
     const keepOneAlive = async (): Promise<void> => {
       for (;;) {
-        const process = start(server.url, schema, told);
-        const isKilled = kills < KILLS;
-        if (isKilled) {
-          kills++;
-          await new Promise((resolve) => setTimeout(resolve, 600 + random() * 1500));
-          process.kill("SIGKILL");
+        const { process, lines, ended } = start(server.url, schema);
+        let hasEnded = false;
+        ended.finally(() => hasEnded = true);
+        if (killsLeft > 0) {
+          killsLeft--;
+          const enough = 1 + Math.floor(random() * 10);
+          await until(() => lines.length >= enough || hasEnded, "a worker at work");
+          if (kill(process)) kills++;
         }
-        const [{ success }, stderr] = await Promise.all([
-          process.status,
-          new Response(process.stderr).text(),
-        ]);
-        if (stderr !== "") errors.push(stderr);
-        if (success) return;
+        const end = await ended;
+        told.push(...lines);
+        if (end.errors !== "") errors.push(end.errors);
+        if (end.success) return;
       }
     };
     await Promise.all(Array.from({ length: PROCESSES }, keepOneAlive));
+    assert(kills > 0, "no worker was killed");
+    assert(told.length > 0, "no worker told of a task");
     assertEquals(errors, []);
     assertEquals((await queue.stats()).byStatus.completed, TASKS);
     const byRunId = new Map<string, string>();
