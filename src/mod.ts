@@ -329,6 +329,7 @@ export {
   ISOLATIONS,
   PERMISSION_NAMES,
 } from "./worker/isolated_handler.ts";
+export { LOG_LEVELS } from "./worker/log_store.ts";
 export { LOG_LIMITS } from "./worker/log_limits.ts";
 export type {
   LogLevel,

@@ -78,6 +78,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...BENEATH_POSTGRES_QUEUE,
     "src/postgres_queue",
     "src/worker/log_limits.ts",
+    "src/worker/log_line.ts",
     "src/worker/log_store.ts",
   ],
   "src/remote_queue": [
@@ -85,6 +86,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/queue",
     "src/queue_policy",
     "src/worker/log_limits.ts",
+    "src/worker/log_line.ts",
     "src/worker/log_store.ts",
   ],
   "src/worker": ["src/domain", "src/queue"],
@@ -108,6 +110,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/postgres_queue/rows/database.ts",
     "src/transfer/sqlite_files.ts",
     "src/worker/log_limits.ts",
+    "src/worker/log_line.ts",
     "src/worker/log_store.ts",
     "src/worker/handler_registry.ts",
     "src/worker/handler_list.ts",

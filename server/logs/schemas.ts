@@ -2,7 +2,7 @@
  * What the routes of a run's log and the event streams take and give.
  */
 import { z } from "@hono/zod-openapi";
-import { RUN_STATUSES } from "../../src/mod.ts";
+import { LOG_LEVELS, RUN_STATUSES } from "../../src/mod.ts";
 import {
   countSchema,
   digitsSchema,
@@ -14,9 +14,6 @@ import { CURSOR_PATTERN } from "./run_log.ts";
 
 /** Lines on one page, at most and by default. */
 const LOG_PAGE_LIMITS = Object.freeze({ max: 10_000, default: 1000 });
-
-/** What a handler's line may be. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
 
 const cursorSchema = z.string().regex(CURSOR_PATTERN, "A cursor that was given before is needed");
 

@@ -5,7 +5,7 @@
  * nothing and is answered 409 `LEASE_LOST`.
  */
 import { z } from "@hono/zod-openapi";
-import { CLAIM_ORDERS, TASK_LIMITS } from "../../src/mod.ts";
+import { CLAIM_ORDERS, LOG_LEVELS, TASK_LIMITS } from "../../src/mod.ts";
 import {
   countSchema,
   EXAMPLE,
@@ -16,7 +16,6 @@ import {
   WAIT_MAX_MS,
 } from "../http/fields.ts";
 import { taskBodyShape } from "../http/task_fields.ts";
-import { LOG_LEVELS } from "../logs/schemas.ts";
 import { TaskSchema } from "../tasks/schemas.ts";
 
 const YEAR_MS = 365 * 24 * 3_600_000;

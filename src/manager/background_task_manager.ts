@@ -12,6 +12,7 @@ import { resolveGraceMs } from "../domain/grace_time.ts";
 import { failureMessage } from "../domain/kept_text.ts";
 import { exitCodeOf, type GivenRun, type Run, secondsBetween } from "../domain/run.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
+import { checkLogCall } from "../worker/log_line.ts";
 import type { LogLevel } from "../worker/log_store.ts";
 import { type LogListener, tellListener } from "./heard_logs.ts";
 import { IdleSignal } from "./idle_signal.ts";
@@ -190,7 +191,10 @@ export class BackgroundTaskManager implements TaskManager {
       runId: run.runId,
       attempt: 1,
       deadline: null,
-      log: (level, message, details): void => this.#log(run, level, message, details),
+      log: (level, message, details): void => {
+        checkLogCall(level, message);
+        this.#log(run, level, message, details);
+      },
       progress: (percent): void => this.#progress(active, percent),
     };
   }

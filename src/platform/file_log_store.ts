@@ -15,6 +15,7 @@ import {
   resolveLogLimits,
   roomFor,
 } from "../worker/log_limits.ts";
+import { logLineOf } from "../worker/log_line.ts";
 import { renameOver, syncFolder } from "./durable_rename.ts";
 import { accessOf, makeFile, makeFolderFor } from "./file_access.ts";
 import type { LogLimits, LogLine, LogPage, LogStore, TailRequest } from "../worker/log_store.ts";
@@ -242,17 +243,7 @@ async function readAt(
 
 /** The lines that are whole; bytes end with a newline or are empty. */
 function linesOf(bytes: Uint8Array): LogLine[] {
-  return new TextDecoder().decode(bytes).split("\n").map(lineOf).filter((line) => line !== null);
-}
-
-function lineOf(text: string): LogLine | null {
-  if (!text.startsWith("{")) return null;
-  try {
-    const line = JSON.parse(text) as Partial<LogLine>;
-    return typeof line.message === "string" ? line as LogLine : null;
-  } catch {
-    return null; // half a line: a power cut came before the rest
-  }
+  return new TextDecoder().decode(bytes).split("\n").map(logLineOf).filter((line) => line !== null);
 }
 
 function noLineAt(offset: number): RangeError {

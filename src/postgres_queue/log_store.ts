@@ -14,6 +14,7 @@ import {
   LOG_TAIL_BYTES,
   roomFor,
 } from "../worker/log_limits.ts";
+import { logLineOf } from "../worker/log_line.ts";
 import type { LogLimits, LogLine, LogPage, LogStore, TailRequest } from "../worker/log_store.ts";
 import type { Database, Row, Statements } from "./rows/database.ts";
 import { QualifiedStatements, Qualifier } from "./rows/qualified.ts";
@@ -272,7 +273,7 @@ async function startOf(
 /** A page whose next one begins behind its last line. */
 function pageOf(rows: readonly Row[], from: number): LogPage {
   const last = rows.at(-1);
-  const lines = rows.map(({ line }) => JSON.parse(String(line)) as LogLine);
+  const lines = rows.map(({ line }) => logLineOf(String(line))).filter((line) => line !== null);
   if (last === undefined) return { lines, nextOffset: from };
   const bytes = new TextEncoder().encode(String(last.line)).length + 1;
   return { lines, nextOffset: Number(last.start) + bytes };

@@ -23,6 +23,7 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   "55P03": "another transaction holds a lock for longer than lock_timeout",
   "57P03": "the server starts, or stops: try again soon",
   ECONNREFUSED: "no server listens there: check host and port, and that it runs",
+  EPERM: "this program may not ask for that host: start it with --allow-net, or compiled",
   ENOTFOUND: "no such host is known: check its name",
   EAI_AGAIN: "the host's name could not be looked up: check it, and the network",
   ECONNRESET:

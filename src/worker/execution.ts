@@ -15,6 +15,7 @@ import {
   type HandlerEntry,
   type TaskContext,
 } from "./handler_registry.ts";
+import { checkLogCall } from "./log_line.ts";
 import type { LogLevel, LogStore } from "./log_store.ts";
 import { tangible } from "./thread_messages.ts";
 import { onThreadEnding, type ThreadEndingListener } from "./thread_endings.ts";
@@ -281,7 +282,10 @@ export class Execution {
       attempt: this.task.attempts,
       deadline,
       parentResults: () => allParentResults(this.#tools.queue, this.task.id),
-      log: (level, message, details) => this.#log(level, message, details),
+      log: (level, message, details) => {
+        checkLogCall(level, message);
+        this.#log(level, message, details);
+      },
       progress: (percent, message) => this.#reportProgress({ percent, message }),
     };
     onThreadEnding(context, this.#tools.onThreadEnding);

@@ -42,7 +42,7 @@ export interface TaskContext {
   readonly deadline: Date | null;
   /** The outcomes of the tasks that this one depends on, in their order; none when it depends on none. */
   parentResults(): Promise<readonly ParentResult[]>;
-  /** Writes a line to the run's log. */
+  /** Writes a line to the run's log. @throws TypeError for an unknown level, and for a message that is not a string. */
   log(level: LogLevel, message: string, details?: unknown): void;
   /** Reports progress, 0–100. */
   progress(percent: number, message?: string): void;

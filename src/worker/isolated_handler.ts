@@ -11,6 +11,7 @@ import { messageOf, PermanentError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import { INTERRUPT_GRACE_MS } from "./execution.ts";
 import type { Handler, HandlerOptions, TaskContext } from "./handler_registry.ts";
+import { LOG_LEVELS } from "./log_store.ts";
 import { type StuckThread, tellThreadEnding } from "./thread_endings.ts";
 import { errorOf, type FromThread, imageOf, type ToThread } from "./thread_messages.ts";
 
@@ -254,7 +255,7 @@ const FROM_THREAD = z.discriminatedUnion("kind", [
   }),
   z.object({
     kind: z.literal("log"),
-    level: z.enum(["debug", "info", "warn", "error"]).catch("info"),
+    level: z.enum(LOG_LEVELS).catch("info"),
     message: z.coerce.string(),
     details: z.unknown().optional(),
   }),

@@ -5,8 +5,11 @@
  * database, when `append` returns; it is not fsynced. A log is only ever added to, and read in pages, so that its size costs no reader memory.
  */
 
+/** Every level, the least serious first. */
+export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
+
 /** How serious a line is. */
-export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogLevel = typeof LOG_LEVELS[number];
 
 /** One line of a task's log. */
 export interface LogLine {

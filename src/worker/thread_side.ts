@@ -12,6 +12,7 @@ import {
   type HandlerOptions,
   type TaskContext,
 } from "./handler_registry.ts";
+import { checkLogCall } from "./log_line.ts";
 import type { LogLevel } from "./log_store.ts";
 import {
   errorOf,
@@ -201,7 +202,10 @@ function contextOf(
     attempt,
     deadline,
     parentResults: () => parents.ask(),
-    log: (level, message, details) => log(scope, level, { message, details }),
+    log: (level, message, details) => {
+      checkLogCall(level, message);
+      log(scope, level, { message, details });
+    },
     progress: (percent, message) => {
       scope.postMessage({ kind: "progress", percent: checkPercent(percent), message });
     },

@@ -431,6 +431,22 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     }
   });
 
+  test("a log line of an unknown level, or that is not a string, fails the work", async ({ manager }) => {
+    for (const [level, message] of [["said", undefined], ["info", 7]] as const) {
+      const run = newRun(`r ${level}`);
+      manager.startTask(run, (context) => {
+        context.log(level as "info", message as never);
+        return Promise.resolve();
+      });
+      await manager.waitAll();
+      assertEquals(run.status, "failed");
+      const allowed = level === "info"
+        ? "Cannot log number: a string is needed"
+        : 'Cannot use "said" as log level: allowed are debug, info, warn, error';
+      assertEquals(run.errorMessage, allowed);
+    }
+  });
+
   test("a run that fails shows the progress that it reported last", async ({ manager }) => {
     const run = newRun("r1");
     manager.startTask(run, (context) => {

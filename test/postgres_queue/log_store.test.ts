@@ -57,6 +57,9 @@ Deno.test({
       logs.append(1, odd);
       assertEquals((await logs.read(1, 0)).lines, [odd]);
       await assertRejects(() => logs.read(1, 1), RangeError, "no line begins there");
+      logs.append(2, { ...odd, message: undefined as never });
+      logs.append(2, odd);
+      assertEquals((await logs.read(2, 0)).lines, [odd]);
     }),
 });
 

@@ -12,15 +12,20 @@ export async function talk(task: Task, context: TaskContext): Promise<unknown> {
   context.log("info", "talking", { payload: task.payload });
   context.log("warn", "a function is not a JSON", () => {});
   context.progress(50, "half");
-  let refusal = "none";
-  try {
-    context.progress(101);
-  } catch (error) {
-    refusal = String(error);
-  }
+  const refusal = refusalOf(() => context.progress(101));
+  const logRefusal = refusalOf(() => context.log("said" as never, "x"));
   await Promise.resolve();
   const { runId, attempt, deadline } = context;
-  return { runId, attempt, deadline: deadline?.toISOString() ?? null, refusal };
+  return { runId, attempt, deadline: deadline?.toISOString() ?? null, refusal, logRefusal };
+}
+
+function refusalOf(act: () => void): string {
+  try {
+    act();
+    return "none";
+  } catch (error) {
+    return String(error);
+  }
 }
 
 /** Blocks its thread for `ms` milliseconds. */

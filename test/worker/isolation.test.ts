@@ -92,6 +92,8 @@ Deno.test("an isolated handler has the whole context, and its result is stored",
     assertEquals([done.status, result.runId, result.attempt], ["completed", done.runId, 1]);
     assert(Date.parse(result.deadline as string) > Date.now());
     assertStringIncludes(result.refusal as string, "RangeError: Cannot report progress 101");
+    const allowed = "allowed are debug, info, warn, error";
+    assertStringIncludes(result.logRefusal as string, `"said" as log level: ${allowed}`);
     assert(progress.includes(50), `${progress}`);
     const { lines } = await logs.read(done.id, 0);
     assertEquals(lines.map(({ level, message }) => [level, message]), [
