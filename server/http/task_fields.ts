@@ -8,13 +8,19 @@ import {
   defaultText,
   type FieldTable,
   helpText,
+  KEPT_FIELD_NAMES,
+  type KeptFieldName,
   messageOf,
+  type RetryPolicyBody,
   type SnakeName,
   snakeName,
+  type Task,
   TASK_FIELDS,
   TASK_LIMITS,
   type TaskBody,
   type TaskField,
+  toNewTask,
+  toTaskBody,
 } from "../../src/mod.ts";
 import { instantWithZone, jsonObject, keySchema, nameSchema } from "./fields.ts";
 
@@ -24,6 +30,16 @@ export type BodyShape<Body> = {
     ? z.ZodOptional<z.ZodType<Exclude<Body[Name], undefined>, Exclude<Body[Name], undefined>>>
     : z.ZodType<Body[Name], Body[Name]>;
 };
+
+/** The fields that a task keeps as they were given, as an answer writes them. */
+export type KeptJson = {
+  readonly [Name in KeptFieldName as SnakeName<Name>]: Name extends "retryPolicy"
+    ? Required<RetryPolicyBody> | null
+    : Task[Name];
+};
+
+/** Their schemas. */
+export type KeptShape = { [Name in keyof KeptJson]: z.ZodType<KeptJson[Name], KeptJson[Name]> };
 
 type TaskFieldName = keyof typeof TASK_FIELDS;
 
@@ -38,6 +54,54 @@ export function taskBodyShape<Name extends TaskFieldName>(
   return shapeOf(Object.fromEntries(fields)) as unknown as BodyShape<BodyOf<Name>>;
 }
 
+/** The schemas of the fields that a task keeps, in answers: whatever is stored, without the ranges of a body. */
+export function keptShape(): KeptShape {
+  const shape = KEPT_FIELD_NAMES.map((name) => {
+    const field = TASK_FIELDS[name];
+    const isAlways = field.isRequired === true || field.default !== undefined;
+    const schema = isAlways ? storedValueOf(field) : storedValueOf(field).nullable();
+    const description = capitalized(helpText(name, field));
+    const example = isAlways ? field.default ?? field.example : null;
+    return [snakeName(name), schema.openapi({ description, example })];
+  });
+  return Object.fromEntries(shape) as KeptShape;
+}
+
+/** The kept fields of a task as an answer writes them. */
+export function keptJson(task: Pick<Task, KeptFieldName>): KeptJson {
+  const kept = Object.fromEntries(KEPT_FIELD_NAMES.map((name) => [name, task[name]]));
+  return toTaskBody(kept) as unknown as KeptJson;
+}
+
+/** The kept fields that `json` says. */
+export function keptOf(json: KeptJson): Pick<Task, KeptFieldName> {
+  const fields = toNewTask(json as unknown as Partial<TaskBody>) as unknown as Task;
+  return Object.fromEntries(
+    KEPT_FIELD_NAMES.map((name) => [name, fields[name]]),
+  ) as unknown as Pick<Task, KeptFieldName>;
+}
+
+function storedValueOf(field: TaskField): z.ZodType {
+  switch (field.kind) {
+    case "integer":
+      return z.number().int();
+    case "pairs":
+      return z.record(z.string(), z.unknown());
+    case "object":
+      return z.object(
+        Object.fromEntries(
+          Object.entries(field.fields).map((
+            [name, part],
+          ) => [snakeName(name), storedValueOf(part)]),
+        ),
+      );
+    case "number":
+      return z.number();
+    default:
+      return z.string();
+  }
+}
+
 function shapeOf(fields: FieldTable): Record<string, z.ZodType> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [snakeName(name), fieldSchema(name, field)]),
@@ -50,9 +114,13 @@ function fieldSchema(name: string, field: TaskField): z.ZodType {
   const help = helpText(name, field);
   const otherwise = defaultText(field);
   const says = otherwise === undefined ? help : `${help}; default ${otherwise}`;
-  const description = says.charAt(0).toUpperCase() + says.slice(1);
+  const description = capitalized(says);
   const schema = isRequired ? valueOf(field) : valueOf(field).optional();
   return schema.openapi(example === undefined ? { description } : { description, example });
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function valueOf(field: TaskField): z.ZodType {

@@ -2,7 +2,7 @@
  * Operating a queue over HTTP: statistics, health, pruning.
  */
 import { z } from "@hono/zod-openapi";
-import { FINAL_STATUSES, HEALTH_CODES } from "../../src/mod.ts";
+import { FINAL_STATUSES, HEALTH_CODES, HEALTH_SEVERITIES } from "../../src/mod.ts";
 import { ErrorSchema } from "../http/error_schema.ts";
 import { countSchema, digitsSchema, instantSchema } from "../http/fields.ts";
 
@@ -65,7 +65,7 @@ export const StatsSchema = z.object({
 /** One problem of a queue. */
 const healthReasonSchema = z.object({
   code: z.enum(HEALTH_CODES).openapi({ example: "oldest_due_waits" }),
-  severity: z.enum(["notice", "degraded", "unhealthy"]).openapi({ example: "degraded" }),
+  severity: z.enum(HEALTH_SEVERITIES).openapi({ example: "degraded" }),
   message: z.string().openapi({ example: "A task has been due for 6 min 3 s" }),
 }).openapi("HealthReason");
 

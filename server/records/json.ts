@@ -2,16 +2,19 @@
  * Records as JSON, and back.
  */
 import type { z } from "@hono/zod-openapi";
-import type {
-  RecordImport,
-  RecordImportRequest,
-  RetryPolicy,
-  ScheduleRecord,
-  Task,
-  TaskRecord,
+import {
+  type RecordImport,
+  type RecordImportRequest,
+  type RetryPolicy,
+  type Schedule,
+  type ScheduleRecord,
+  type Task,
+  type TaskRecord,
+  toRetryPolicy,
 } from "../../src/mod.ts";
-import { instant } from "../http/fields.ts";
-import { policyJson, taskJson } from "../tasks/json.ts";
+import { keptOf } from "../http/task_fields.ts";
+import { scheduleJson } from "../schedules/json.ts";
+import { taskJson } from "../tasks/json.ts";
 import type {
   ImportBody,
   ImportSchema,
@@ -39,30 +42,10 @@ export function taskRecordJson(record: TaskRecord): z.infer<typeof TaskRecordSch
 export function scheduleRecordJson(
   record: ScheduleRecord,
 ): z.infer<typeof ScheduleRecordSchema> {
-  return {
-    id: record.id,
-    type: record.type,
-    payload_text: record.payloadText,
-    priority: record.priority,
-    compatibility: { ...record.compatibility },
-    max_attempts: record.maxAttempts,
-    retry_policy: record.retryPolicy && policyJson(record.retryPolicy),
-    timeout_ms: record.timeoutMs,
-    every_ms: record.everyMs,
-    cron: record.cron,
-    time_zone: record.timeZone,
-    catch_up: record.catchUp,
-    catch_up_max: record.catchUpMax,
-    overlap: record.overlap,
-    paused: record.paused,
-    webhook: record.webhook,
-    next_at: instant(record.nextAt),
-    last_fired_at: instant(record.lastFiredAt),
-    last_run_id: record.lastRunId,
-    firings: record.firings,
-    created_at: record.createdAt.toISOString(),
-    updated_at: record.updatedAt.toISOString(),
-  };
+  const { payloadText, lastRunId, ...fields } = record;
+  const schedule: Schedule = { ...fields, payload: null, lastTaskId: null, waitsForTaskId: null };
+  const { payload: _1, last_task_id: _2, waits_for_task_id: _3, ...json } = scheduleJson(schedule);
+  return { ...json, payload_text: payloadText, last_run_id: lastRunId };
 }
 
 /** The record that a body's task is. */
@@ -70,14 +53,11 @@ function taskRecordOf(task: z.infer<typeof TaskRecordSchema>): TaskRecord {
   return {
     id: task.id,
     runId: task.run_id,
-    type: task.type,
-    priority: task.priority,
+    ...keptOf(task),
     payloadText: task.payload_text,
     resultText: task.result_text,
-    compatibility: task.compatibility,
     status: task.status,
     attempts: task.attempts,
-    maxAttempts: task.max_attempts,
     runAfter: new Date(task.run_after_utc),
     leaseUntil: dateOf(task.lease_until_utc),
     reservedAt: dateOf(task.reserved_at_utc),
@@ -88,11 +68,8 @@ function taskRecordOf(task: z.infer<typeof TaskRecordSchema>): TaskRecord {
     lockedBy: task.locked_by,
     leaseToken: task.lease_token,
     errorMessage: task.error_message,
-    idempotencyKey: task.idempotency_key,
     progress: task.progress_percent,
     progressMessage: task.progress_message,
-    retryPolicy: task.retry_policy && policyOf(task.retry_policy),
-    timeoutMs: task.timeout_ms,
     traceParent: task.trace_parent,
     parents: task.parents.map(({ task_id, run_id, on_failure, state }) => {
       return { taskId: task_id, runId: run_id, onFailure: on_failure, state };
@@ -110,7 +87,7 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
     priority: schedule.priority,
     compatibility: schedule.compatibility,
     maxAttempts: schedule.max_attempts,
-    retryPolicy: schedule.retry_policy && policyOf(schedule.retry_policy),
+    retryPolicy: schedule.retry_policy && toRetryPolicy(schedule.retry_policy) as RetryPolicy,
     timeoutMs: schedule.timeout_ms,
     everyMs: schedule.every_ms,
     cron: schedule.cron,
@@ -157,10 +134,4 @@ export function importJson(result: RecordImport): z.infer<typeof ImportSchema> {
 
 function dateOf(text: string | null): Date | null {
   return text === null ? null : new Date(text);
-}
-
-function policyOf(
-  { initial_delay_ms, multiplier, max_delay_ms }: ReturnType<typeof policyJson>,
-): RetryPolicy {
-  return { initialDelayMs: initial_delay_ms, multiplier, maxDelayMs: max_delay_ms };
 }

@@ -39,7 +39,6 @@ export const ScheduleRecordSchema = ScheduleSchema.omit({
 }).extend({
   payload_text: jsonTextSchema,
   last_run_id: z.string().nullable(),
-  retry_policy: TaskSchema.shape.retry_policy,
 })
   .openapi("ScheduleRecord");
 

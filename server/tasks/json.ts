@@ -7,12 +7,12 @@ import type {
   HistoryEntry,
   HistoryPage,
   ParentResult,
-  RetryPolicy,
   Task,
   TaskChange,
   TaskTransition,
 } from "../../src/mod.ts";
 import { instant } from "../http/fields.ts";
+import { keptJson } from "../http/task_fields.ts";
 import type {
   ChangesEventSchema,
   EnqueuedBatchSchema,
@@ -29,13 +29,10 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
   return {
     id: task.id,
     run_id: task.runId,
-    type: task.type,
-    priority: task.priority,
+    ...keptJson(task),
     payload: task.payload,
-    compatibility: { ...task.compatibility },
     status: task.status,
     attempts: task.attempts,
-    max_attempts: task.maxAttempts,
     waits_for: task.waitsFor,
     run_after_utc: task.runAfter.toISOString(),
     lease_until_utc: instant(task.leaseUntil),
@@ -46,22 +43,12 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     updated_at_utc: task.updatedAt.toISOString(),
     locked_by: task.lockedBy,
     lease_token: task.leaseToken,
-    timeout_ms: task.timeoutMs,
-    retry_policy: task.retryPolicy && policyJson(task.retryPolicy),
     trace_parent: task.traceParent,
     error_message: task.errorMessage,
-    idempotency_key: task.idempotencyKey,
     result: task.result,
     progress_percent: task.progress,
     progress_message: task.progressMessage,
   };
-}
-
-/** A retry policy with every part. */
-export function policyJson(
-  { initialDelayMs, multiplier, maxDelayMs }: RetryPolicy,
-): NonNullable<z.infer<typeof TaskSchema>["retry_policy"]> {
-  return { initial_delay_ms: initialDelayMs, multiplier, max_delay_ms: maxDelayMs };
 }
 
 /** A task that was enqueued. */

@@ -20,7 +20,7 @@ import {
   pageCursor,
   valueSchema,
 } from "../http/fields.ts";
-import { type BodyOf, type BodyShape, taskBodyShape } from "../http/task_fields.ts";
+import { type BodyOf, type BodyShape, keptShape, taskBodyShape } from "../http/task_fields.ts";
 
 /** `{id}` of a task. */
 export const TaskParams = z.object({
@@ -156,16 +156,10 @@ export const EnqueueBatchBody = z.strictObject({
 export const TaskSchema = z.object({
   id: z.number().int().openapi({ example: 1 }),
   run_id: z.string().openapi({ example: EXAMPLE.runId }),
-  type: z.string().openapi({ example: "email" }),
-  priority: z.number().int().openapi({ description: "Lower runs first", example: 100 }),
+  ...keptShape(),
   payload: valueSchema.openapi({ example: EXAMPLE.payload }),
-  compatibility: z.record(z.string(), z.unknown()).openapi({ example: {} }),
   status: z.enum(TASK_STATUSES).openapi({ example: "queued" }),
   attempts: countSchema.openapi({ description: "Executions started", example: 0 }),
-  max_attempts: z.number().int().openapi({
-    description: "Executions that the task allows; its handler may allow fewer, as explain tells",
-    example: 5,
-  }),
   waits_for: countSchema.openapi({
     description: "How many of its parents are not final yet",
     example: 0,
@@ -187,24 +181,11 @@ export const TaskSchema = z.object({
     description: "Counts its leases; who holds the lease presents it",
     example: 0,
   }),
-  timeout_ms: z.number().nullable().openapi({
-    description: "How long an attempt may take; the worker sees to it",
-    example: null,
-  }),
-  retry_policy: z.object({
-    initial_delay_ms: z.number(),
-    multiplier: z.number(),
-    max_delay_ms: z.number(),
-  }).nullable().openapi({
-    description: "How its failures are retried; null for the handler's policy, then the queue's",
-    example: null,
-  }),
   trace_parent: z.string().nullable().openapi({
     description: "Its place in a distributed trace, a W3C traceparent",
     example: null,
   }),
   error_message: z.string().nullable().openapi({ example: null }),
-  idempotency_key: z.string().nullable().openapi({ example: "order-4711" }),
   result: valueSchema.openapi({ description: "What the handler returned", example: null }),
   progress_percent: z.number().nullable().openapi({ description: "0–100", example: null }),
   progress_message: z.string().nullable().openapi({ example: null }),

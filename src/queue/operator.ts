@@ -203,12 +203,15 @@ export const HEALTH_CODES = [
   "wake_up_deaf",
 ] as const;
 
+/** How bad a reason can be, the least first. */
+export const HEALTH_SEVERITIES = ["notice", "degraded", "unhealthy"] as const;
+
 /** One thing that `health` says of a queue. */
 export interface HealthReason {
   /** Its code, for programs. */
   readonly code: typeof HEALTH_CODES[number];
   /** How bad it is; a `notice` says how the queue works, and leaves it healthy. */
-  readonly severity: "notice" | "degraded" | "unhealthy";
+  readonly severity: typeof HEALTH_SEVERITIES[number];
   /** For people, one sentence without a final period. */
   readonly message: string;
 }

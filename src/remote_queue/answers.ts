@@ -4,6 +4,12 @@
 import { CLAIM_ORDERS } from "../domain/claim_order.ts";
 import type { RetryPolicy } from "../domain/backoff.ts";
 import { RUN_STATUSES, taskStatusOf } from "../domain/run.ts";
+import {
+  KEPT_FIELD_NAMES,
+  type KeptFieldName,
+  TASK_FIELDS,
+  type TaskField,
+} from "../domain/task_fields.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { type Task, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
@@ -12,6 +18,7 @@ import {
   type Explanation,
   EXPLANATION_REASONS,
   HEALTH_CODES,
+  HEALTH_SEVERITIES,
   type HealthReason,
   type PruneReport,
   type QueueHealth,
@@ -45,24 +52,40 @@ import {
 
 const status: Decode<TaskStatus> = oneOf(TASK_STATUSES);
 
-/** A retry policy with every part. */
-export const retryPolicy: Decode<RetryPolicy> = object<RetryPolicy>({
+/** The parts of a retry policy. */
+export const policyFields: Fields<RetryPolicy> = {
   initialDelayMs: number,
   multiplier: number,
   maxDelayMs: number,
-});
+};
 
-/** A task. */
-export const task: Decode<Task> = object<Task>({
+/** A retry policy with every part. */
+export const retryPolicy: Decode<RetryPolicy> = object(policyFields);
+
+/** The fields that a task keeps as they were given, by their kinds. */
+const keptFields = Object.fromEntries(
+  KEPT_FIELD_NAMES.map((name) => [name, keptField(TASK_FIELDS[name])]),
+) as unknown as Fields<Pick<Task, KeptFieldName>>;
+
+function keptField(field: TaskField): Decode<unknown> {
+  const { kind, isRequired, default: otherwise } = field;
+  const decode: Decode<unknown> = kind === "integer"
+    ? number
+    : kind === "pairs"
+    ? pairs
+    : kind === "object"
+    ? retryPolicy
+    : text;
+  return isRequired || otherwise !== undefined ? decode : nullable(decode);
+}
+
+/** The fields of a task that its record has, too. */
+export const taskFields: Fields<Omit<Task, "payload" | "result" | "waitsFor">> = {
+  ...keptFields,
   id: number,
   runId: text,
-  type: text,
-  priority: number,
-  payload: json,
-  compatibility: pairs,
   status,
   attempts: number,
-  maxAttempts: number,
   runAfter: ["run_after_utc", instant],
   leaseUntil: ["lease_until_utc", nullable(instant)],
   reservedAt: ["reserved_at_utc", nullable(instant)],
@@ -73,14 +96,17 @@ export const task: Decode<Task> = object<Task>({
   lockedBy: nullable(text),
   leaseToken: number,
   errorMessage: nullable(text),
-  idempotencyKey: nullable(text),
-  result: json,
   progress: ["progress_percent", nullable(number)],
   progressMessage: nullable(text),
-  retryPolicy: nullable(retryPolicy),
-  timeoutMs: nullable(number),
-  waitsFor: number,
   traceParent: nullable(text),
+};
+
+/** A task. */
+export const task: Decode<Task> = object<Task>({
+  ...taskFields,
+  payload: json,
+  result: json,
+  waitsFor: number,
 });
 
 /** A change of a task. */
@@ -185,11 +211,12 @@ export function webhook(value: unknown): Webhook {
   return { url: text(url), events: list(oneOf(WEBHOOK_EVENTS))(events) };
 }
 
-/** A schedule. */
-export const schedule: Decode<Schedule> = object<Schedule>({
+/** The fields of a schedule that its record has, too. */
+export const scheduleFields: Fields<
+  Omit<Schedule, "payload" | "lastTaskId" | "waitsForTaskId">
+> = {
   id: text,
   type: text,
-  payload: json,
   priority: number,
   compatibility: pairs,
   maxAttempts: number,
@@ -204,12 +231,18 @@ export const schedule: Decode<Schedule> = object<Schedule>({
   paused: flag,
   nextAt: nullable(instant),
   lastFiredAt: nullable(instant),
-  lastTaskId: nullable(number),
   webhook: nullable(webhook),
   firings: number,
-  waitsForTaskId: nullable(number),
   createdAt: instant,
   updatedAt: instant,
+};
+
+/** A schedule. */
+export const schedule: Decode<Schedule> = object<Schedule>({
+  ...scheduleFields,
+  payload: json,
+  lastTaskId: nullable(number),
+  waitsForTaskId: nullable(number),
 });
 
 /** The verdict on the queue. */
@@ -217,7 +250,7 @@ export const health: Decode<QueueHealth> = object<QueueHealth>({
   verdict: ["status", oneOf(["healthy", "degraded", "unhealthy"])],
   reasons: list(object<HealthReason>({
     code: oneOf(HEALTH_CODES),
-    severity: oneOf(["degraded", "unhealthy"]),
+    severity: oneOf(HEALTH_SEVERITIES),
     message: text,
   })),
   at: instant,

@@ -1,9 +1,8 @@
 /**
  * Records on their way to and from a server: one table of the fields for both directions.
  */
-import { PARENT_FAILURE_POLICIES, TASK_STATUSES } from "../domain/task.ts";
+import { PARENT_FAILURE_POLICIES } from "../domain/task.ts";
 import { snakeName } from "../domain/task_fields.ts";
-import type { RetryPolicy } from "../domain/backoff.ts";
 import {
   DEPENDENCY_STATES,
   type ParentRecord,
@@ -15,14 +14,12 @@ import {
   type ScheduleRecord,
   type TaskRecord,
 } from "../queue/records.ts";
-import { CATCH_UP_POLICIES } from "../queue/schedule.ts";
 import {
   type Decode,
   field,
   type Fields,
   flag,
   ForeignAnswer,
-  instant,
   list,
   nullable,
   number,
@@ -31,7 +28,7 @@ import {
   pairs,
   text,
 } from "./answer.ts";
-import { retryPolicy, webhook } from "./answers.ts";
+import { policyFields, scheduleFields, taskFields, webhook } from "./answers.ts";
 import type { Body } from "./request.ts";
 
 const parentFields: Fields<ParentRecord> = {
@@ -41,70 +38,22 @@ const parentFields: Fields<ParentRecord> = {
   state: oneOf(DEPENDENCY_STATES),
 };
 
-const taskFields: Fields<TaskRecord> = {
-  id: number,
-  runId: text,
-  type: text,
-  priority: number,
+const taskRecordFields: Fields<TaskRecord> = {
+  ...taskFields,
   payloadText: text,
   resultText: nullable(text),
-  compatibility: pairs,
-  status: oneOf(TASK_STATUSES),
-  attempts: number,
-  maxAttempts: number,
-  runAfter: ["run_after_utc", instant],
-  leaseUntil: ["lease_until_utc", nullable(instant)],
-  reservedAt: ["reserved_at_utc", nullable(instant)],
-  processingStarted: ["processing_started_utc", nullable(instant)],
-  finishedAt: ["finished_at_utc", nullable(instant)],
-  createdAt: ["created_at_utc", instant],
-  updatedAt: ["updated_at_utc", instant],
-  lockedBy: nullable(text),
-  leaseToken: number,
-  errorMessage: nullable(text),
-  idempotencyKey: nullable(text),
-  progress: ["progress_percent", nullable(number)],
-  progressMessage: nullable(text),
-  retryPolicy: nullable(retryPolicy),
-  timeoutMs: nullable(number),
-  traceParent: nullable(text),
   parents: list(object(parentFields)),
   webhook: nullable(webhook),
 };
 
-const scheduleFields: Fields<ScheduleRecord> = {
-  id: text,
-  type: text,
+const scheduleRecordFields: Fields<ScheduleRecord> = {
+  ...scheduleFields,
   payloadText: text,
-  priority: number,
-  compatibility: pairs,
-  maxAttempts: number,
-  retryPolicy: nullable(retryPolicy),
-  timeoutMs: nullable(number),
-  everyMs: nullable(number),
-  cron: nullable(text),
-  timeZone: text,
-  catchUp: oneOf(CATCH_UP_POLICIES),
-  catchUpMax: number,
-  overlap: flag,
-  paused: flag,
-  webhook: nullable(webhook),
-  nextAt: nullable(instant),
-  lastFiredAt: nullable(instant),
   lastRunId: nullable(text),
-  firings: number,
-  createdAt: instant,
-  updatedAt: instant,
 };
 
-const policyFields: Fields<RetryPolicy> = {
-  initialDelayMs: number,
-  multiplier: number,
-  maxDelayMs: number,
-};
-
-const taskRecord = object(taskFields);
-const scheduleRecord = object(scheduleFields);
+const taskRecord = object(taskRecordFields);
+const scheduleRecord = object(scheduleRecordFields);
 const counts = object<{ readonly tasks: number; readonly schedules: number }>({
   tasks: number,
   schedules: number,
@@ -147,12 +96,12 @@ export function importBody(
 ): Body {
   return {
     tasks: tasks.map((record) => ({
-      ...encode(record, taskFields),
+      ...encode(record, taskRecordFields),
       retry_policy: record.retryPolicy && encode(record.retryPolicy, policyFields),
       parents: record.parents.map((parent) => encode(parent, parentFields)),
     })),
     schedules: schedules.map((record) => ({
-      ...encode(record, scheduleFields),
+      ...encode(record, scheduleRecordFields),
       retry_policy: record.retryPolicy && encode(record.retryPolicy, policyFields),
     })),
     ...{ dry_run: dryRun, skip_invalid: skipInvalid, renumber },

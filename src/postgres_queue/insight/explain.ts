@@ -16,9 +16,8 @@ import {
   type Why,
 } from "../../queue_policy/explanation.ts";
 import type { Statements } from "../rows/database.ts";
-import { SELECT_TASKS, taskOfRow, taskRows } from "../rows/task_row.ts";
+import { SELECT_TASKS, STATUS, taskOfRow, taskRows } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
-import { STATUS } from "../tasks/dependencies.ts";
 import { inLine } from "./place_in_line.ts";
 import { activeWorkers } from "./workers.ts";
 

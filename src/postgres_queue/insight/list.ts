@@ -3,9 +3,10 @@
  *
  * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
  */
-import { isFinal, TASK_LIMITS } from "../../domain/task.ts";
+import { isFinal } from "../../domain/task.ts";
 import type { PreparedList } from "../../queue_policy/list_request.ts";
 import type { Row, Statements } from "../rows/database.ts";
+import { fitting } from "../rows/page.ts";
 import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
 
 const LENGTH = "t.id, length(t.payload) + coalesce(length(t.result), 0) as length";
@@ -35,13 +36,7 @@ const LIST_SQL = {
 /** The rows asked for, newest first; fewer, one at least, when they are large. */
 export async function list(tx: Statements, request: PreparedList): Promise<TaskRow[]> {
   const found = (await find(tx, request)).slice(request.offset);
-  const ids: number[] = [];
-  let left = TASK_LIMITS.listMaxLength;
-  for (const { id, length } of found) {
-    left -= Number(length);
-    if (left < 0 && ids.length > 0) break;
-    ids.push(Number(id));
-  }
+  const ids = fitting(found.map(({ id, length }) => ({ key: Number(id), length: Number(length) })));
   return taskRows(await tx.query(LIST_SQL.byIds, [ids]));
 }
 

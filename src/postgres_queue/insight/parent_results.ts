@@ -1,12 +1,12 @@
 /**
  * What became of a task's parents.
  */
-import { TASK_LIMITS } from "../../domain/task.ts";
 import type { ParentResult } from "../../queue/task_queue.ts";
 import { beginOf, type PreparedPart } from "../../queue_policy/page_request.ts";
 import type { Statements } from "../rows/database.ts";
-import { taskNotFound } from "../rows/task_row.ts";
-import { dependenciesOf, STATUS } from "../tasks/dependencies.ts";
+import { fitting } from "../rows/page.ts";
+import { STATUS, taskNotFound } from "../rows/task_row.ts";
+import { dependenciesOf } from "../tasks/dependencies.ts";
 
 const PARENT_SQL = {
   exists: "select id from @task where id = $1",
@@ -29,7 +29,7 @@ export async function parentResults(
   const parents = await dependenciesOf(tx, childId);
   const begin = beginOf(part, parents.length);
   const ids = parents.slice(begin, begin + part.limit).map(({ parentId }) => parentId);
-  const page = await fitting(tx, ids);
+  const page = await fittingParents(tx, ids);
   const rows = await tx.query(PARENT_SQL.results, [childId, page]);
   return rows.map((row) => ({
     taskId: Number(row.parent_id),
@@ -41,15 +41,8 @@ export async function parentResults(
 }
 
 /** The first of these, as many as one page takes. */
-async function fitting(tx: Statements, ids: readonly number[]): Promise<number[]> {
+async function fittingParents(tx: Statements, ids: readonly number[]): Promise<number[]> {
   const rows = await tx.query(PARENT_SQL.lengths, [ids]);
   const lengths = new Map(rows.map(({ id, length }) => [Number(id), Number(length)]));
-  const page: number[] = [];
-  let left = TASK_LIMITS.listMaxLength;
-  for (const id of ids) {
-    left -= lengths.get(id) ?? 0;
-    if (left < 0 && page.length > 0) break;
-    page.push(id);
-  }
-  return page;
+  return fitting(ids.map((id) => ({ key: id, length: lengths.get(id) ?? 0 })));
 }

@@ -18,6 +18,7 @@ import {
 import type { PreparedImport } from "../../queue_policy/prepared_import.ts";
 import type { PreparedScheduleRecord } from "../../queue_policy/schedule_record.ts";
 import type { PreparedRecord } from "../../queue_policy/task_record.ts";
+import { type Columns, ENDED_COLUMNS, GIVEN_COLUMNS, givenRows, namesOf } from "../rows/columns.ts";
 import type { Statements } from "../rows/database.ts";
 import type { LaneName, Lanes } from "../rows/lanes.ts";
 import type { TaskRow } from "../rows/task_row.ts";
@@ -38,23 +39,12 @@ export interface ImportAccess {
   changed(rows: "many"): void;
 }
 
-/** What every task has in `task`. */
-const GIVEN = `id bigint, run_id text, lane_id int, priority int, payload text, max_attempts int,
-  idempotency_key text, retry_policy text, timeout_ms bigint, trace_parent text, created_at bigint,
-  result text`;
-
-/** What only a final one has there. */
-const ENDED = `outcome text, attempts int, lease_token bigint, locked_by text, reserved_at bigint,
-  processing_started bigint, run_after bigint, finished_at bigint, updated_at bigint,
-  progress_percent float8, progress_message text, error_message text`;
-
-const NAMES = `${GIVEN}, ${ENDED}`.replaceAll(/ (bigint|int|float8|text)/g, "");
+const COLUMNS: Columns = { ...GIVEN_COLUMNS, ...ENDED_COLUMNS };
 
 const IMPORT_SQL = {
   /** `$1` is a JSON array of rows, `$2` the time. */
   addTasks: `with added as (
-      insert into @task (${NAMES})
-      select ${NAMES} from json_to_recordset($1::text::json) as r(${GIVEN}, ${ENDED})
+      insert into @task (${namesOf(COLUMNS)}) select ${namesOf(COLUMNS)} from ${givenRows(COLUMNS)}
       on conflict do nothing returning id),
     told as (
       insert into @transition (task_id, at, kind)
@@ -162,20 +152,8 @@ function rowOf(work: Work, record: PreparedRecord, parents: ImportParents): Task
 /** What `task` has of a row: of a task that is not final, nothing that changes. */
 function storedRow(row: TaskRow): unknown {
   if (isFinal(row.status)) return { ...row, outcome: row.status };
-  return {
-    id: row.id,
-    run_id: row.run_id,
-    lane_id: row.lane_id,
-    priority: row.priority,
-    payload: row.payload,
-    max_attempts: row.max_attempts,
-    idempotency_key: row.idempotency_key,
-    retry_policy: row.retry_policy,
-    timeout_ms: row.timeout_ms,
-    trace_parent: row.trace_parent,
-    created_at: row.created_at,
-    result: row.result,
-  };
+  const names = [...Object.keys(GIVEN_COLUMNS), "result"] as (keyof TaskRow)[];
+  return Object.fromEntries(names.map((name) => [name, row[name]]));
 }
 
 /** Stores the schedules that are new, once the tasks of the same file are stored. */

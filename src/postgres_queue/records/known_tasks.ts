@@ -16,7 +16,7 @@ import type { RecordImportOptions } from "../../queue/records.ts";
 import type { Row, Statements } from "../rows/database.ts";
 import { prunedIds } from "../rows/used_ids.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
-import { STATUS } from "../tasks/dependencies.ts";
+import { STATUS } from "../rows/task_row.ts";
 import { parts, recordParts } from "./parts.ts";
 
 const SELECT = `select t.id, t.run_id, lane.type, t.payload, t.idempotency_key, t.created_at,

@@ -8,6 +8,7 @@ import { keptFields, type KeptValues } from "../../queue_policy/kept_fields.ts";
 import type { TaskChange } from "../../queue/task_queue.ts";
 import type { RetryPolicy } from "../../domain/backoff.ts";
 import type { Attempts } from "../../queue_policy/attempt_end.ts";
+import { GIVEN_COLUMNS, namesOf } from "./columns.ts";
 import type { Row } from "./database.ts";
 
 /** What changes while a task lives, and how it ended. */
@@ -41,6 +42,10 @@ export interface TaskRow extends KeptValues, TaskState {
   readonly created_at: number;
 }
 
+/** Where a task is: `v` is its row of `live`, `t` that of `task`. */
+export const STATUS =
+  "case when v.id is null then t.outcome when v.state = 4 then 'leased' else 'queued' end";
+
 /**
  * Reads tasks; a condition on `t` (task), `v` (live) or `lane` follows. A statement that has just changed them gives its own
  * rows of `task`, or its own join with rows of `live`.
@@ -52,10 +57,8 @@ export function selectTasks(
     readonly more?: string;
   } = {},
 ): string {
-  return `select t.id, t.run_id, t.lane_id, lane.type, lane.compatibility,
-    t.priority, t.payload, t.max_attempts, t.idempotency_key, t.retry_policy, t.timeout_ms,
-    t.trace_parent, t.created_at,
-    case when v.id is null then t.outcome when v.state = 4 then 'leased' else 'queued' end as status,
+  return `select ${namesOf(GIVEN_COLUMNS, "t.")}, lane.type, lane.compatibility,
+    ${STATUS} as status,
     coalesce(v.attempts, t.attempts) as attempts,
     coalesce(v.lease_token, t.lease_token) as lease_token,
     coalesce(v.locked_by, t.locked_by) as locked_by,

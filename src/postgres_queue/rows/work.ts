@@ -11,6 +11,7 @@ import { isReady } from "../../domain/readiness.ts";
 import type { DependencyState } from "../../queue/records.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { detailsOf, type TransitionNote } from "../../queue_policy/transition_note.ts";
+import { ENDED_COLUMNS, GIVEN_COLUMNS, givenRows, LIVE_COLUMNS, namesOf } from "./columns.ts";
 import type { Row, Statements } from "./database.ts";
 import type { Lanes } from "./lanes.ts";
 import { LIVE_STATES } from "./schema.ts";
@@ -56,17 +57,14 @@ export class RunAgainError extends Error {
 /** How many rows one statement writes at most. */
 const WRITE_MAX = 1000;
 
-const LIVE_COLUMNS = `id bigint, lane_id int, priority int, draw float8, state smallint,
-  run_after bigint, waits_for int, followed boolean, weight int, attempts int, lease_token bigint,
-  locked_by text, lease_until bigint, reserved_at bigint, processing_started bigint,
-  created_at bigint, updated_at bigint, progress_percent float8, progress_message text, error_message text`;
+const LIVE = { id: "bigint", ...LIVE_COLUMNS } as const;
 
-const LIVE_NAMES = LIVE_COLUMNS.replaceAll(/ (bigint|int|float8|smallint|boolean|text)/g, "");
-
-/** What `task` holds beside what was given: only of a task that is final. */
-const END_COLUMNS = `id bigint, outcome text, attempts int, lease_token bigint, locked_by text,
-  reserved_at bigint, processing_started bigint, run_after bigint, finished_at bigint,
-  updated_at bigint, progress_percent float8, progress_message text, error_message text, result text`;
+/** A row of `live` as it will be; without a new draw it keeps its place. */
+const NEW_LIVE = Object.keys(LIVE_COLUMNS).map((name) =>
+  name === "draw"
+    ? "case when r.draw is null then v.draw else r.draw + lane.clock end"
+    : `r.${name}`
+).join(", ");
 
 /** The statements; `$1` is a JSON array of rows where there is no other comment. */
 const WORK_SQL = {
@@ -75,35 +73,18 @@ const WORK_SQL = {
   lockFinal: `select id from @task t where id = any($1)
     and not exists (select from @live v where v.id = t.id) order by id for update`,
   load: `${SELECT_TASKS} where t.id = any($1)`,
-  addTasks: `insert into @task (id, run_id, lane_id, priority, payload, max_attempts,
-      idempotency_key, retry_policy, timeout_ms, trace_parent, created_at)
-    select id, run_id, lane_id, priority, payload, max_attempts, idempotency_key, retry_policy,
-      timeout_ms, trace_parent, created_at
-    from json_to_recordset($1::text::json) as r(id bigint, run_id text, lane_id int, priority int,
-      payload text, max_attempts int, idempotency_key text, retry_policy text, timeout_ms bigint,
-      trace_parent text, created_at bigint)
+  addTasks: `insert into @task (${namesOf(GIVEN_COLUMNS)})
+    select ${namesOf(GIVEN_COLUMNS)} from ${givenRows(GIVEN_COLUMNS)}
     on conflict do nothing returning id`,
-  addLive: `insert into @live (${LIVE_NAMES})
-    select ${LIVE_NAMES.replace("draw", "draw + lane.clock").replace("lane_id", "r.lane_id")}
-    from json_to_recordset($1::text::json) as r(${LIVE_COLUMNS}) join @lane lane using (lane_id)`,
-  changeLive: `update @live v set (${LIVE_NAMES.replace("id, ", "")}) =
-      row(${
-    LIVE_NAMES.replace("id, ", "").split(/,\s*/).map((name) =>
-      name === "draw"
-        ? "case when r.draw is null then v.draw else r.draw + lane.clock end"
-        : `r.${name}`
-    ).join(", ")
-  })
-    from json_to_recordset($1::text::json) as r(${LIVE_COLUMNS}) join @lane lane using (lane_id)
-    where v.id = r.id`,
+  addLive: `insert into @live (${namesOf(LIVE)})
+    select ${namesOf(LIVE, "r.").replace("r.draw", "r.draw + lane.clock")}
+    from ${givenRows(LIVE)} join @lane lane using (lane_id)`,
+  changeLive: `update @live v set (${namesOf(LIVE_COLUMNS)}) = row(${NEW_LIVE})
+    from ${givenRows(LIVE)} join @lane lane using (lane_id) where v.id = r.id`,
   /** `$1` are ids. */
   removeLive: "delete from @live where id = any($1)",
-  setEnds: `update @task t set (outcome, attempts, lease_token, locked_by, reserved_at,
-      processing_started, run_after, finished_at, updated_at, progress_percent, progress_message,
-      error_message, result) = row(r.outcome, r.attempts, r.lease_token, r.locked_by, r.reserved_at,
-      r.processing_started, r.run_after, r.finished_at, r.updated_at, r.progress_percent,
-      r.progress_message, r.error_message, r.result)
-    from json_to_recordset($1::text::json) as r(${END_COLUMNS}) where t.id = r.id`,
+  setEnds: `update @task t set (${namesOf(ENDED_COLUMNS)}) = row(${namesOf(ENDED_COLUMNS, "r.")})
+    from ${givenRows({ id: "bigint", ...ENDED_COLUMNS })} where t.id = r.id`,
   addTransitions: `insert into @transition (task_id, at, kind, details, duration_ms)
     select task_id, at, kind, details, duration_ms from json_to_recordset($1::text::json)
       as r(task_id bigint, at bigint, kind text, details text, duration_ms bigint)`,

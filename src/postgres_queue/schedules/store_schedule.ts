@@ -1,7 +1,6 @@
 /**
  * Storing schedules: added, replaced, paused, removed.
  */
-import { TASK_LIMITS } from "../../domain/task.ts";
 import type { AddScheduleResult, Schedule } from "../../queue/schedule.ts";
 import type { PreparedSchedule } from "../../queue_policy/new_schedule.ts";
 import {
@@ -13,6 +12,7 @@ import {
   scheduleNotFound,
 } from "../../queue_policy/schedule_changes.ts";
 import { scheduleOf } from "../../queue_policy/stored_schedule.ts";
+import { fitting } from "../rows/page.ts";
 import type { Statements } from "../rows/database.ts";
 import { RunAgainError, type Work } from "../rows/work.ts";
 import {
@@ -80,13 +80,10 @@ export async function listSchedules(
   { afterId, limit }: PreparedScheduleList,
   nowMs: number,
 ): Promise<Schedule[]> {
-  const ids: string[] = [];
-  let left = TASK_LIMITS.listMaxLength;
-  for (const { schedule_id, length } of await tx.query(STORE_SQL.after, [afterId, limit])) {
-    left -= Number(length);
-    if (left < 0 && ids.length > 0) break;
-    ids.push(String(schedule_id));
-  }
+  const found = await tx.query(STORE_SQL.after, [afterId, limit]);
+  const ids = fitting(
+    found.map(({ schedule_id, length }) => ({ key: String(schedule_id), length: Number(length) })),
+  );
   return (await findSchedules(tx, ids)).map((row) => seen(row, nowMs));
 }
 

@@ -9,6 +9,7 @@ import type { DependencyState } from "../../queue/records.ts";
 import type { StoredParent } from "../../queue_policy/cycle.ts";
 import type { KnownDependency } from "../../queue_policy/parents.ts";
 import type { Statements } from "../rows/database.ts";
+import { STATUS } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 
 /** A task that another waits for. */
@@ -17,10 +18,6 @@ export interface Dependency extends KnownDependency {
   readonly position: number;
   readonly state: DependencyState;
 }
-
-/** Where a task is: `v` is its row of `live`, `t` that of `task`. */
-export const STATUS =
-  "case when v.id is null then t.outcome when v.state = 4 then 'leased' else 'queued' end";
 
 const DEPENDENCY_SQL = {
   ofChild: `select parent_id, parent_run_id, position, on_failure, state from @dependency

@@ -5,6 +5,7 @@
 import { drawWaitingTime } from "../../domain/claim_order.ts";
 import type { Random } from "../../domain/random.ts";
 import type { PreparedTask } from "../../queue_policy/new_task.ts";
+import { type Columns, GIVEN_COLUMNS, givenRows, namesOf } from "../rows/columns.ts";
 import type { Statements } from "../rows/database.ts";
 import type { Lanes } from "../rows/lanes.ts";
 import { SELECT_TASKS, selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -17,25 +18,25 @@ export interface NewEntry {
   readonly traceParent: string | null;
 }
 
+/** What a new task is stored with; its id is given by the table. */
+const { id: _id, ...STORED } = GIVEN_COLUMNS;
+
+/** What an entry says; its time is the statement's. */
+const { created_at: _createdAt, ...GIVEN } = STORED;
+const INPUT: Columns = { place: "bigint", ...GIVEN, run_after: "bigint", draw: "float8" };
+
 /** `$1` is a JSON array of entries, `$2` the time of a test. */
 const ADD = `with input as materialized (
-    select r.*, ${
-  clockOf("$2")
-} as now from json_to_recordset($1::text::json) as r(place int, run_id text,
-      lane_id int, priority int, payload text, max_attempts int, idempotency_key text,
-      retry_policy text, timeout_ms bigint, trace_parent text, run_after bigint, draw float8)),
+    select r.*, ${clockOf("$2")} as created_at from ${givenRows(INPUT)}),
   added as (
-    insert into @task (run_id, lane_id, priority, payload, max_attempts, idempotency_key,
-      retry_policy, timeout_ms, trace_parent, created_at)
-    select run_id, lane_id, priority, payload, max_attempts, idempotency_key, retry_policy,
-      timeout_ms, trace_parent, now from input order by place
+    insert into @task (${namesOf(STORED)}) select ${namesOf(STORED)} from input order by place
     on conflict do nothing returning *),
   alive as (
     insert into @live (id, lane_id, priority, draw, state, run_after, waits_for, followed, weight,
       attempts, lease_token, created_at, updated_at)
     select a.id, a.lane_id, a.priority, i.draw + lane.clock,
-      case when coalesce(i.run_after, i.now) <= i.now then 1 else 2 end, coalesce(i.run_after, i.now),
-      0, false, length(a.payload), 0, 0, i.now, i.now
+      case when coalesce(i.run_after, i.created_at) <= i.created_at then 1 else 2 end, coalesce(i.run_after, i.created_at),
+      0, false, length(a.payload), 0, 0, i.created_at, i.created_at
     from added a join input i using (run_id) join @lane lane on lane.lane_id = a.lane_id returning *),
   told as (insert into @transition (task_id, at, kind) select id, created_at, 'enqueued' from added)
   ${selectTasks({ task: "added", live: "join alive" })}`;
