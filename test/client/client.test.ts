@@ -162,7 +162,7 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ?
 /** The client's types against the server's schemas: what the compiler finds to differ fails the check. */
 const SAME_TYPES: readonly true[] = [
   true satisfies Same<Flat<ClientRun>, z.infer<typeof RunSchema>>,
-  true satisfies Same<Flat<EnqueuedTask>, z.infer<typeof EnqueuedSchema>>,
+  true satisfies Same<Writable<EnqueuedTask>, Writable<z.infer<typeof EnqueuedSchema>>>,
   true satisfies Same<Writable<EnqueueRequest>, Writable<z.input<typeof EnqueueBody>>>,
   true satisfies Same<Writable<RunOptions>, Writable<Omit<z.input<typeof RunBody>, "parameters">>>,
   true satisfies Same<Flat<ClientLogLine>, z.infer<typeof LogLineSchema>>,
