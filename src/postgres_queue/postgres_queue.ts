@@ -26,6 +26,7 @@ import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
 import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
+import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
 import { CallGroup } from "./call_group.ts";
 import { count, list } from "./insight/list.ts";
 import { parentResults } from "./insight/parent_results.ts";
@@ -66,8 +67,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   readonly #enqueues: CallGroup<NewEntry, EnqueueResult>;
   readonly #completions: CallGroup<Completion, Task>;
   readonly #renewals: CallGroup<Renewal, Task>;
-  /** The last progress of each task that is on its way. */
-  readonly #reports = new Map<number, Promise<void>>();
+  readonly #reports = new ReportsInTurn();
 
   constructor(access: PostgresAccess, options: PostgresOperatorOptions) {
     super(access, options);
@@ -252,13 +252,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
     const held = toLease(lease);
     const progress = { lease: held, percent: checkPercent(percent), message: message ?? null };
-    const reported = this.#progress(progress);
-    const settled = reported.then(() => {}, () => {});
-    this.#reports.set(held.taskId, settled);
-    settled.finally(() => {
-      if (this.#reports.get(held.taskId) === settled) this.#reports.delete(held.taskId);
-    });
-    return taskOfRow(await reported);
+    return taskOfRow(await this.#reports.send(held.taskId, () => this.#progress(progress)));
   }
 
   async #progress(progress: Progress): Promise<TaskRow> {
@@ -299,7 +293,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
       maxAttempts: maxAttempts === undefined ? null : checkMaxAttempts(maxAttempts),
     });
     const held = toLease(lease);
-    await this.#reports.get(held.taskId); // what was reported before must not come too late
+    await this.#reports.settled(held.taskId);
     const row = await this.access.write((work, isRepeat) =>
       fail(work, { lease: held, failure }, isRepeat)
     );

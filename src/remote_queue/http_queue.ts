@@ -34,6 +34,7 @@ import type {
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
+import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
 import type { LogStore } from "../worker/log_store.ts";
 import { type Decode, field, flag, instant, list, nullable, number } from "./answer.ts";
 import { checkpointReport, parent, stats, storageStats, task } from "./answers.ts";
@@ -67,6 +68,7 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
   readonly clock: Clock;
   readonly #logs: RemoteLogs;
   readonly #leases = new LeaseBook();
+  readonly #reports = new ReportsInTurn();
 
   /** Asks nothing yet. @throws TypeError, RangeError for an option out of its range. */
   constructor(options: RemoteQueueOptions) {
@@ -173,7 +175,8 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     const body = { ...leaseBody(toLease(lease)), percent: checkPercent(percent), message };
     // Not sent again: the next report says more.
     const question = { method: "POST", path: "worker/progress", body } as const;
-    return this.#toldOne(await this.connection.ask(question, task));
+    const report = (): Promise<Task> => this.connection.ask(question, task);
+    return this.#toldOne(await this.#reports.send(body.task_id, report));
   }
 
   async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
@@ -195,7 +198,10 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
         : checkInteger(maxAttempts, "maxAttempts", maxAttemptsMin, maxAttemptsMax),
     });
     const { message, isPermanent, retryAfterMs } = failure;
-    return await this.#end(toLease(lease), {
+    const held = toLease(lease);
+    this.connection.checkOpen();
+    await this.#reports.settled(held.taskId);
+    return await this.#end(held, {
       path: "worker/fail",
       body: {
         error: message,
