@@ -69,8 +69,26 @@ const NO_TLS = /does not support SSL/;
 /** How long the listener waits until it connects again. */
 const LISTEN_AGAIN_MS = 500;
 
+/** After how long plans are made anew, with the tables as they are now. */
+const PLANS_MAX_MS = 10_000;
+
 /** A `bigint` is a number here: ids and instants are below 2^53. */
 const BIGINT = 20;
+
+/**
+ * How statements are planned on a connection of one's own: once for all parameters, since planning them anew costs more than
+ * to run many of them; and never by reading a whole table, since the plan that is best for an empty one would be kept while it
+ * grows. Reading transactions may look at everything.
+ */
+const PLANNING = {
+  own: `select set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+    set_config('enable_mergejoin', 'off', false)`,
+  reading: `select set_config('plan_cache_mode', 'auto', true),
+    set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true),
+    set_config('enable_mergejoin', 'on', true)`,
+  again: "discard plans",
+} as const;
 
 const TYPES = {
   getTypeParser(oid: number, format?: "text" | "binary"): (value: string) => unknown {
@@ -84,6 +102,8 @@ export class PostgresDatabase implements Database {
   readonly #options: PostgresOptions;
   readonly #pool: ConnectionPool<pg.Client>;
   readonly #names = new Map<string, string>();
+  /** Since when a connection keeps its plans. */
+  readonly #plannedAt = new WeakMap<pg.Client, number>();
 
   constructor(options: PostgresOptions) {
     const { hosts, database, connections = 4 } = options;
@@ -102,7 +122,7 @@ export class PostgresDatabase implements Database {
   }
 
   async inOrder<T>(run: (statements: Statements) => Promise<T>): Promise<T> {
-    const client = await this.#pool.take();
+    const client = await this.#take();
     try {
       return await this.#runOn(client, run);
     } finally {
@@ -114,12 +134,14 @@ export class PostgresDatabase implements Database {
     run: (tx: Statements, serverMs: number) => Promise<T>,
     isolation: Isolation = "read committed",
   ): Promise<T> {
-    const client = await this.#pool.take();
+    const client = await this.#take();
     try {
       const value = await this.#runOn(client, async (tx) => {
+        const isReading = isolation === "repeatable read" && this.#isOwn;
         const [, [moment]] = await Promise.all([
           tx.query(`begin isolation level ${isolation}`),
           tx.query("select floor(extract(epoch from clock_timestamp()) * 1000)::bigint as now"),
+          isReading ? tx.query(PLANNING.reading) : [],
         ]);
         return await run(tx, Number(moment!.now));
       }).catch(async (error) => {
@@ -174,6 +196,16 @@ export class PostgresDatabase implements Database {
     await this.#pool.close();
   }
 
+  async #take(): Promise<pg.Client> {
+    const client = await this.#pool.take();
+    const nowMs = performance.now();
+    if (this.#isOwn && nowMs - (this.#plannedAt.get(client) ?? 0) > PLANS_MAX_MS) {
+      this.#plannedAt.set(client, nowMs);
+      this.#query(client, PLANNING.again).catch(() => {}); // what follows on it will fail, too
+    }
+    return client;
+  }
+
   /** The statements of one user of a connection; those that it left alone have ended when this ends. */
   async #runOn<T>(client: pg.Client, run: (statements: Statements) => Promise<T>): Promise<T> {
     const underWay = new Set<Promise<unknown>>();
@@ -196,12 +228,17 @@ export class PostgresDatabase implements Database {
     values: readonly Parameter[] = [],
   ): Promise<Row[]> {
     try {
-      const name = this.#options.isPrepared === false ? undefined : this.#nameOf(text);
+      const name = this.#isOwn ? this.#nameOf(text) : undefined;
       const { rows } = await client.query<Row>({ name, text, values: values as Parameter[] });
       return rows;
     } catch (error) {
       throw databaseError(error);
     }
+  }
+
+  /** Whether a connection stays with the same session of the server. */
+  get #isOwn(): boolean {
+    return this.#options.isPrepared !== false;
   }
 
   /** The name under which a statement is prepared. */
@@ -261,6 +298,7 @@ export class PostgresDatabase implements Database {
     client.on("end", () => this.#pool.lose(client));
     try {
       await client.connect();
+      if (this.#isOwn) await this.#query(client, PLANNING.own);
       if (hosts.length > 1 && target !== "any") await this.#checkWritable(client);
       return client;
     } catch (error) {

@@ -28,15 +28,25 @@ export interface DutyListeners {
 /** How often expired leases are looked for, and due schedules of which no timer knows. */
 const LOOK_EVERY_MS = 1000;
 
+/**
+ * A look at the leases that took longer than this is followed by none for so many times as long: while an old snapshot is kept,
+ * it walks past every lease that ended since.
+ */
+const SLOW_LOOK = { afterMs: 100, times: 20 } as const;
+
 /** How often retention is applied. */
 const RETENTION_EVERY_MS = 60_000;
 
 const DUTY_SQL = {
-  /** Everything that may be due, in one statement: it is all that an idle process asks each second. */
-  look: `with ${MOMENT} select ${OUTLOOK},
-      exists (select from @live where state = 4 and lease_until <= moment.now)
-        or exists (select from @unsettled) as is_rescue_due
-    from moment`,
+  /** Everything that may be due, in one statement: it is all that an idle process asks each second. `$2`: also the leases. */
+  look: `with ${MOMENT}, asked as materialized (select clock_timestamp() as at),
+    leases as materialized (
+      select case when $2::boolean then
+        exists (select from @live where state = 4 and lease_until <= (select now from moment)) else false
+        end as is_expired from asked)
+    select ${OUTLOOK}, leases.is_expired or exists (select from @unsettled) as is_rescue_due,
+      extract(epoch from clock_timestamp() - asked.at)::float8 * 1000 as took_ms
+    from moment, asked, leases`,
 } as const;
 
 /** The duties of one queue. */
@@ -47,6 +57,8 @@ export class Duties {
   readonly #firing: Firing;
   #timers: readonly CancelTimer[] = [];
   #isStopped = false;
+  /** Until then the leases are not looked at. */
+  #leasesAtMs = -Infinity;
 
   constructor(access: PostgresAccess, { onBackgroundError, onPruned = () => {} }: DutyListeners) {
     this.#access = access;
@@ -58,7 +70,7 @@ export class Duties {
   /** Begins. */
   begin(retention: readonly PreparedPrune[]): void {
     const onError = (error: unknown): void => this.report(error);
-    const looking = { everyMs: LOOK_EVERY_MS, run: () => this.rescue(), onError };
+    const looking = { everyMs: LOOK_EVERY_MS, run: () => this.#look(), onError };
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
       run: () => this.prune(rule),
@@ -74,11 +86,21 @@ export class Duties {
     this.#firing.stop();
   }
 
+  async #look(): Promise<void> {
+    await this.#rescue(this.#access.clock.nowMs() >= this.#leasesAtMs);
+  }
+
   /** Ends expired leases, goes on with the children of ended tasks; the tasks. Schedules that are due fire in the background. */
   async rescue(): Promise<Task[]> {
-    const { statements, testMs } = this.#access;
+    return await this.#rescue(true);
+  }
+
+  async #rescue(withLeases: boolean): Promise<Task[]> {
+    const { statements, testMs, clock } = this.#access;
     const rescued: TaskRow[] = [];
-    const [look] = await statements.query(DUTY_SQL.look, [testMs]);
+    const [look] = await statements.query(DUTY_SQL.look, [testMs, withLeases]);
+    const tookMs = Number(look!.took_ms);
+    if (tookMs > SLOW_LOOK.afterMs) this.#leasesAtMs = clock.nowMs() + SLOW_LOOK.times * tookMs;
     this.#firing.heed(outlookOf(look!));
     while (look!.is_rescue_due) {
       const rows = await this.#access.write(async (work) => {

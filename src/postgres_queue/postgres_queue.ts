@@ -4,6 +4,7 @@
  * Every argument is checked before any effect; every change is one transaction of READ COMMITTED.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
+import type { ClaimOrder } from "../domain/claim_order.ts";
 import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
 import { toJsonText } from "../domain/json.ts";
 import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
@@ -38,6 +39,7 @@ import type { PostgresAccess } from "./postgres_access.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
 import { claim, type ClaimContext, claimNamed, kindOf, nextDueInMs } from "./tasks/claim.ts";
+import { Marks } from "./tasks/marks.ts";
 import { enqueueAll, findEnqueued } from "./tasks/enqueue.ts";
 import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
 import {
@@ -197,7 +199,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   async claim(request: ClaimRequest): Promise<Task[]> {
     const prepared = prepareClaim(request);
     const rows = prepared.taskId === null
-      ? await this.#claimsOf(kindOf(prepared)).call(prepared)
+      ? await this.#claimsOf(kindOf(prepared), prepared.order).call(prepared)
       : await this.access.inOrder((statements) => {
         return claimNamed(prepared, { ...this.#claimTools, statements });
       });
@@ -205,17 +207,18 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
     return rows.map(taskOfRow);
   }
 
-  #claimsOf(kind: string): CallGroup<PreparedClaim, TaskRow[]> {
+  #claimsOf(kind: string, order: ClaimOrder): CallGroup<PreparedClaim, TaskRow[]> {
     const known = this.#claims.get(kind);
     if (known !== undefined) return known;
     if (this.#claims.size >= KINDS_MAX) this.#claims.clear();
+    const marks = new Marks(order, this.access.clock);
     const group = new CallGroup<PreparedClaim, TaskRow[]>({
       ...GROUP,
       run: async (requests) => {
         if (this.#quiet.isEmpty(kind)) return requests.map(() => Promise.resolve([]));
         const { changes } = this.#quiet;
         const { rows, dueInMs } = await this.access.inOrder((statements) => {
-          return claim(requests, { ...this.#claimTools, statements });
+          return claim(requests, { ...this.#claimTools, statements, marks });
         });
         if (rows.every(({ length }) => length === 0)) {
           this.#quiet.note(kind, changes, this.#localMs(dueInMs, this.access.clock.nowMs()));
@@ -227,7 +230,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
     return group;
   }
 
-  get #claimTools(): Omit<ClaimContext, "statements"> {
+  get #claimTools(): Omit<ClaimContext, "statements" | "marks"> {
     const { lanes, testMs, budget } = this.access;
     return { lanes, nowMs: testMs, budget };
   }

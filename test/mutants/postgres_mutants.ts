@@ -9,6 +9,7 @@ const LOST = ["test/postgres_queue/lost_answers.test.ts"];
 const HISTORY = ["test/postgres_queue/history.test.ts"];
 const SCHEDULES = ["test/postgres_queue/schedules.test.ts"];
 const RECORDS = ["test/postgres_queue/records.test.ts"];
+const MARKS = ["test/postgres_queue/marks.test.ts"];
 const CLOCKS = ["test/postgres_queue/clocks.test.ts"];
 
 /** What a test on a real server must catch. */
@@ -127,5 +128,33 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     replace:
       "return `coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`",
     tests: SCHEDULES,
+  },
+  {
+    name: "PostgreSQL: claim from the mark on, whatever was being written when it was made",
+    file: "src/postgres_queue/tasks/marks.ts",
+    find: ", `v.made = any(${underWay}::text[]::xid8[])`]",
+    replace: "]",
+    tests: MARKS,
+  },
+  {
+    name: "PostgreSQL: claim from the mark on, whatever came since",
+    file: "src/postgres_queue/tasks/marks.ts",
+    find: "`v.made >= ${next}::text::xid8`, ",
+    replace: "",
+    tests: MARKS,
+  },
+  {
+    name: "PostgreSQL: forget who made a task ready again",
+    file: "src/postgres_queue/rows/work.ts",
+    find: "then pg_current_xact_id() else v.made end",
+    replace: "then v.made else v.made end",
+    tests: MARKS,
+  },
+  {
+    name: "PostgreSQL: forget who made a scheduled task ready",
+    file: "src/postgres_queue/tasks/claim.ts",
+    find: "state = 1, made = pg_current_xact_id(), updated_at",
+    replace: "state = 1, updated_at",
+    tests: MARKS,
   },
 ];

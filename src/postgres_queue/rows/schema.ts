@@ -76,6 +76,7 @@ const VERSION_1 = `
     attempts int not null,
     lease_token bigint not null,
     created_at bigint not null,
+    made xid8 not null default pg_current_xact_id(),
     locked_by text,
     lease_until bigint,
     reserved_at bigint,
@@ -96,6 +97,7 @@ const VERSION_1 = `
   create index ready_by_id on @live (lane_id, id) where state = 1;
   create index ready_by_draw on @live (lane_id, draw) where state = 1;
   create index scheduled_task on @live (run_after) where state = 2;
+  create index fresh_task on @live (made) where state <= 2;
   create index leased_task on @live (id) where state = 4;
   create table @transition (
     step bigint generated always as identity,

@@ -57,6 +57,11 @@ export class RunAgainError extends Error {
 /** How many rows one statement writes at most. */
 const WRITE_MAX = 1000;
 
+/** Who made the row what it is in the indexes of ready and scheduled tasks: see `tasks/marks.ts`. */
+const NEW_MADE = `case when r.state in (1, 2)
+    and (v.state <> r.state or r.draw is not null or v.run_after <> r.run_after)
+  then pg_current_xact_id() else v.made end`;
+
 const LIVE = { id: "bigint", ...LIVE_COLUMNS } as const;
 
 /** A row of `live` as it will be; without a new draw it keeps its place. */
@@ -79,7 +84,7 @@ const WORK_SQL = {
   addLive: `insert into @live (${namesOf(LIVE)})
     select ${namesOf(LIVE, "r.").replace("r.draw", "r.draw + lane.clock")}
     from ${givenRows(LIVE)} join @lane lane using (lane_id)`,
-  changeLive: `update @live v set (${namesOf(LIVE_COLUMNS)}) = row(${NEW_LIVE})
+  changeLive: `update @live v set (${namesOf(LIVE_COLUMNS)}, made) = row(${NEW_LIVE}, ${NEW_MADE})
     from ${givenRows(LIVE)} join @lane lane using (lane_id) where v.id = r.id`,
   /** `$1` are ids. */
   removeLive: "delete from @live where id = any($1)",

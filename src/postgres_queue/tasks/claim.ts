@@ -9,6 +9,7 @@ import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
 import type { SqlValue, Statements } from "../rows/database.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
+import { markedSql, type Marks } from "./marks.ts";
 import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
 
 /** What a claim needs beside its request. */
@@ -16,6 +17,7 @@ export interface ClaimContext {
   /** Statements that run in their order. */
   readonly statements: Statements;
   readonly lanes: Lanes;
+  readonly marks: Marks;
   /** The time of a test; `null` for the server's. */
   readonly nowMs: number | null;
   /** How many characters of payload one claim takes at most, beside the first task's. */
@@ -32,14 +34,6 @@ export function clockOf(parameter: string): string {
 
 /** How many tasks that became due one statement makes ready; others go on with the rest. */
 const PROMOTE_MAX = 1000;
-
-/** Each order's key within a lane, and what it is merged by. */
-const KEYS: Readonly<Record<ClaimOrder, { readonly sort: string; readonly key: string }>> = {
-  fifo: { sort: "v.id", key: "v.id" },
-  lifo: { sort: "v.id desc", key: "-v.id" },
-  priority: { sort: "v.priority, v.id", key: "v.priority" },
-  weighted_random: { sort: "v.draw", key: "v.draw - lane.clock" },
-};
 
 /**
  * Leases the tasks of the CTE `pick`, whose columns are `id` and `place`: the first place is for the first of the workers `$1`,
@@ -64,46 +58,53 @@ const LEASE = `held as (
 const NOW = `${clockOf("$3")} as now`;
 
 /**
- * `$5` are lanes, `$6` is how many at most, `$7` the budget, `$8` the last lane that is known. The first row tells of newer lanes
- * and whether scheduled tasks have become due: those come first, so nothing is leased then.
+ * `$5` is how many at most, `$6` the budget, `$7` the last lane that is known, and from `$8` on come the lanes with their marks.
+ * The first row tells of newer lanes and whether scheduled tasks have become due: those come first, so nothing is leased then.
  */
 function claimStatement(order: ClaimOrder): string {
-  const { sort, key } = KEYS[order];
+  const marked = markedSql(order, 8);
   const isWeighted = order === "weighted_random";
   const lanes = isWeighted
-    ? "select lane_id, clock from @lane where lane_id = any($5) order by lane_id for update"
-    : "select lane_id, 0::float8 as clock from unnest($5::int[]) as r(lane_id)";
+    ? "select lane_id, clock from @lane where lane_id = any($8) order by lane_id for update"
+    : marked.lanes;
   const turn = `, clocks as (
     update @lane l set clock = l.clock + (select max(key) from pick)
-    where l.lane_id = any($5) and exists (select from pick))`;
-  return `with look as materialized (
-    select ${NOW}, exists (select from @live where state = 2 and run_after <= ${
-    clockOf("$3")
-  }) as is_due,
-      (select min(run_after) from @live where state = 2) as next_due,
-      (select json_agg(lane order by lane_id)::text from @lane lane where lane_id > $8) as new_lanes),
+    where l.lane_id = any($8) and exists (select from pick))`;
+  const columns = `v.id, v.weight, ${isWeighted ? "v.draw - lane.clock" : marked.key} as key`;
+  const lock = "for update of v skip locked";
+  return `with known as materialized (select ${marked.isKnown}),
+  times as materialized (select ${NOW}, ${marked.nextDue} as next_due),
+  look as materialized (
+    select times.*, coalesce(next_due <= now, false) as is_due,
+      (select json_agg(lane order by lane_id)::text from @lane lane where lane_id > $7) as new_lanes
+    from times),
+  ranges as materialized (${marked.ranges}),
   lanes as materialized (${lanes}),
   heads as materialized (
     select head.* from look, lanes as lane cross join lateral (
-      select v.id, v.weight, ${key} as key from @live v
-      where v.lane_id = lane.lane_id and v.state = 1 and not look.is_due
-      order by ${sort} limit $6 for update of v skip locked) as head),
+      ${marked.inRanges(columns, "limit $5", lock)}) as head where not look.is_due
+    union all
+    select head.* from look cross join lateral (
+      ${marked.unseen(columns, `order by ${marked.plainSort} limit $5 ${lock}`)}) as head
+    where not look.is_due),
   ranked as (
     select id, key, row_number() over w as place, sum(weight) over w as total
     from heads window w as (order by key, id)),
   pick as materialized (
-    select id, key, place from ranked where place <= $6 and (place = 1 or total <= $7))${
+    select id, key, place from ranked where place <= $5 and (place = 1 or total <= $6))${
     isWeighted ? turn : ""
   },
   ${LEASE}
-  select look.is_due, look.next_due - look.now as due_in, look.new_lanes, leased.* from look left join leased on true order by place`;
+  select look.is_due, look.next_due, look.next_due - look.now as due_in, look.new_lanes, leased.*
+  from look left join leased on true order by place`;
 }
 
 const CLAIM_SQL = {
+  /** `$1` is the time of a test, `$2` the first instant to look at. */
   promote: `with due as (
-      select id from @live where state = 2 and run_after <= ${clockOf("$1")}
+      select id from @live where state = 2 and run_after >= $2 and run_after <= ${clockOf("$1")}
       order by run_after limit ${PROMOTE_MAX} for update skip locked)
-    update @live v set state = 1, updated_at = ${clockOf("$1")},
+    update @live v set state = 1, made = pg_current_xact_id(), updated_at = ${clockOf("$1")},
       draw = lane.clock - ln(1 - random()) * (v.priority + 1)
     from due, @lane lane where v.id = due.id and lane.lane_id = v.lane_id returning v.id`,
   nextDue: `select run_after - ${clockOf("$1")} as due_in from @live
@@ -129,7 +130,7 @@ type PlacedRow = TaskRow & { readonly place: number };
 /** Leases one task by its name, if it is due. */
 export async function claimNamed(
   { workerId, leaseDurationMs, taskId }: PreparedClaim,
-  { statements, nowMs }: ClaimContext,
+  { statements, nowMs }: Pick<ClaimContext, "statements" | "nowMs">,
 ): Promise<TaskRow[]> {
   const parameters = [[workerId], [leaseDurationMs], nowMs, true, taskId];
   return taskRows(await statements.query(CLAIM_SQL.named, parameters));
@@ -146,8 +147,10 @@ export async function claim(
   const [first] = requests as [PreparedClaim];
   for (;;) {
     const known = eligible(first, context.lanes.known());
-    const { rows, isDue, dueInMs, added } = await claimFrom(known, requests, context);
-    if (isDue) await context.statements.query(CLAIM_SQL.promote, [context.nowMs]);
+    const { rows, dueAtMs, dueInMs, added } = await claimFrom(known, requests, context);
+    const isDue = dueAtMs !== undefined;
+    if (isDue) await context.statements.query(CLAIM_SQL.promote, [context.nowMs, dueAtMs]);
+    await context.marks.renew(context.statements, known, rows.length);
     const isAll = !isDue && eligible(first, added).length === 0;
     if (rows.length > 0 || isAll) return { rows: shared(rows, requests), dueInMs };
   }
@@ -163,8 +166,8 @@ interface Claimed {
   readonly rows: readonly PlacedRow[];
   /** How long until the next scheduled task becomes due, in milliseconds. */
   readonly dueInMs: number | undefined;
-  /** Whether scheduled tasks are to be made ready first. */
-  readonly isDue: boolean;
+  /** When the first of the scheduled tasks was due that are to be made ready first; `undefined` when there are none. */
+  readonly dueAtMs: number | undefined;
   /** Lanes that were not known. */
   readonly added: readonly Lane[];
 }
@@ -172,7 +175,7 @@ interface Claimed {
 async function claimFrom(
   from: readonly Lane[],
   requests: readonly PreparedClaim[],
-  { statements, lanes, nowMs, budget }: ClaimContext,
+  { statements, lanes, marks, nowMs, budget }: ClaimContext,
 ): Promise<Claimed> {
   const { order } = requests[0]!;
   const slots = requests.flatMap((request) => Array<PreparedClaim>(request.limit).fill(request));
@@ -181,15 +184,15 @@ async function claimFrom(
     slots.map(({ leaseDurationMs }) => leaseDurationMs),
     nowMs,
     false,
-    from.map(({ id }) => id),
     slots.length,
     budget,
     lanes.lastId,
+    ...marks.parametersFor(from),
   ]);
-  const { is_due, due_in, new_lanes } = found[0]!;
+  const { is_due, next_due, due_in, new_lanes } = found[0]!;
   const rows = taskRows(found.filter(({ id }) => id !== null)) as PlacedRow[];
   const added = new_lanes === null ? [] : lanes.learn(JSON.parse(String(new_lanes)));
-  return { rows, isDue: is_due === true, dueInMs: dueIn(due_in), added };
+  return { rows, dueAtMs: is_due ? Number(next_due) : undefined, dueInMs: dueIn(due_in), added };
 }
 
 /** To each request the rows of its places. */
