@@ -4,6 +4,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import {
+  type Handler,
+  type HandlerOptions,
+  HandlerRegistry,
   loadModules,
   type LogLine,
   MemoryLogStore,
@@ -25,6 +28,23 @@ interface Fixture {
   logOf(taskId: number): Promise<LogLine[]>;
 }
 
+/** Knows when its handlers have ended: a worker does not wait for what it has cancelled. */
+class WatchedHandlers extends HandlerRegistry {
+  readonly #running: Promise<unknown>[] = [];
+
+  override register(type: string, handler: Handler, options?: HandlerOptions): this {
+    return super.register(type, (task, context) => {
+      const run = Promise.resolve(handler(task, context));
+      this.#running.push(run);
+      return run;
+    }, options);
+  }
+
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#running);
+  }
+}
+
 /** Runs `test` with a worker that has these modules, in the folder of these scripts. */
 function withModules(
   modules: readonly Readonly<Record<string, unknown>>[],
@@ -37,7 +57,8 @@ function withModules(
       memory: true,
       retryPolicy: { initialDelayMs: 1, maxDelayMs: 1 },
     });
-    const handlers = await loadModules(join(folder, "modules.json"));
+    const handlers = new WatchedHandlers();
+    await loadModules(join(folder, "modules.json"), handlers);
     const logs = new MemoryLogStore();
     const worker = new Worker({ queue, handlers, logs });
     worker.start();
@@ -51,6 +72,7 @@ function withModules(
       await test({ queue, folder, run, logOf });
     } finally {
       await worker.stop({ graceMs: 0 });
+      await handlers.ended();
       await queue.close();
     }
   });

@@ -1,0 +1,141 @@
+/**
+ * `deno task test`: every test file, in as many processes as there are processors; with arguments, one `deno test` with them.
+ *
+ * Files share processes in small groups, and a process that is ready takes the next group. Not `--parallel`, which runs
+ * files in threads of one process: the working folder, the environment and open files are the whole process's, and are
+ * tested. Output comes file by file; what failed comes again at the end, before the sum.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+const FLAGS = [
+  "--quiet",
+  "--sanitize-ops",
+  "--sanitize-resources",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-run",
+  "--allow-sys=uid",
+  "--allow-net=127.0.0.1,localhost,0.0.0.0",
+];
+
+const FILES_OF_A_GROUP = 12;
+
+/** More would have to share memory and disk, which many tests fill. */
+const PROCESSES_MAX = 4;
+
+/** What became of tests. */
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  readonly ignored: number;
+  /** What `deno test` says of failures. */
+  readonly errors: string;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  if (args.length > 0) return await run(["test", ...FLAGS, ...args]);
+  const startedMs = performance.now();
+  const checked = await run(["check", "--quiet", "test"]);
+  if (checked !== 0) return checked;
+  const groups = groupsOf(await testFiles(join(ROOT, "test")));
+  const outcomes: Outcome[] = [];
+  const takeGroups = async (): Promise<void> => {
+    for (let files = groups.shift(); files !== undefined; files = groups.shift()) {
+      outcomes.push(await runGroup(files));
+    }
+  };
+  const processes = Math.min(navigator.hardwareConcurrency, PROCESSES_MAX);
+  await Promise.all(Array.from({ length: processes }, takeGroups));
+  return report(outcomes, performance.now() - startedMs);
+}
+
+/** Runs Deno here, with this process's streams; its exit code. */
+async function run(args: readonly string[]): Promise<number> {
+  const command = new Deno.Command(Deno.execPath(), { args: [...args], cwd: ROOT });
+  return (await command.spawn().status).code;
+}
+
+async function testFiles(folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (isDirectory) files.push(...await testFiles(path));
+    else if (name.endsWith(".test.ts")) files.push(path);
+  }
+  return files.sort();
+}
+
+function groupsOf(files: readonly string[]): string[][] {
+  const count = Math.ceil(files.length / FILES_OF_A_GROUP);
+  return Array.from(
+    { length: count },
+    (_, n) => files.slice(n * FILES_OF_A_GROUP, (n + 1) * FILES_OF_A_GROUP),
+  );
+}
+
+/** Runs these files in one process, and prints what it says of each when that is complete. */
+async function runGroup(files: readonly string[]): Promise<Outcome> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["test", ...FLAGS, "--no-check", ...files],
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const lines: string[] = [];
+  const print = (): void => {
+    if (lines.length > 0) console.log(lines.splice(0).join("\n"));
+  };
+  const collect = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
+    let rest = "";
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      const parts = (rest + text).split("\n");
+      rest = parts.pop()!;
+      for (const line of parts) {
+        if (/^running \d+ tests? from /.test(plain(line))) print();
+        lines.push(line);
+      }
+    }
+    if (rest !== "") lines.push(rest);
+  };
+  await Promise.all([collect(child.stdout), collect(child.stderr)]);
+  const { success, code } = await child.status;
+  const outcome = outcomeOf(lines, success, `ended with ${code}: deno test ${files.join(" ")}`);
+  print();
+  return outcome;
+}
+
+/** A line without its colours. */
+const plain = stripVTControlCharacters;
+
+/** Takes what stands after the tests out of `lines`. A run that ended without a sum failed. */
+function outcomeOf(lines: string[], isSuccess: boolean, otherwise: string): Outcome {
+  const sumAt = lines.findLastIndex((line) => /^(ok|FAILED) \| \d+ passed/.test(plain(line)));
+  if (sumAt < 0) return { passed: 0, failed: 1, ignored: 0, errors: otherwise };
+  const sum = plain(lines[sumAt]!);
+  const count = (what: string): number => Number(sum.match(`(\\d+) ${what}`)?.[1] ?? 0);
+  const errorsAt = lines.findIndex((line) => /^ ERRORS\b/.test(plain(line)));
+  const said = errorsAt < 0 ? [] : lines.slice(errorsAt, sumAt);
+  lines.splice(errorsAt < 0 ? sumAt : errorsAt);
+  const [passed, failed, ignored] = [count("passed"), count("failed"), count("ignored")];
+  if (isSuccess || failed > 0) return { passed, failed, ignored, errors: said.join("\n") };
+  return { passed, failed: 1, ignored, errors: otherwise };
+}
+
+function report(outcomes: readonly Outcome[], tookMs: number): number {
+  const sumOf = (name: "passed" | "failed" | "ignored"): number =>
+    outcomes.reduce((sum, outcome) => sum + outcome[name], 0);
+  const failed = sumOf("failed");
+  for (const { errors } of outcomes) if (errors !== "") console.log(`\n${errors}`);
+  const verdict = failed === 0 ? "ok" : "FAILED";
+  const counts = `${sumOf("passed")} passed | ${failed} failed | ${sumOf("ignored")} ignored`;
+  console.log(`\n${verdict} | ${counts} (${Math.round(tookMs / 1000)}s)`);
+  return failed === 0 ? 0 : 1;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
