@@ -29,10 +29,10 @@ export interface DutyListeners {
 const LOOK_EVERY_MS = 1000;
 
 /**
- * A look at the leases that took longer than this is followed by none for so many times as long: while an old snapshot is kept,
- * it walks past every lease that ended since.
+ * A look at the leases that took longer than `afterMs` is followed by none for so many times as long, up to `mostMs`: while an
+ * old snapshot is kept, it walks past every lease that ended since.
  */
-const SLOW_LOOK = { afterMs: 100, times: 20 } as const;
+const SLOW_LOOK = { afterMs: 100, times: 20, mostMs: 10_000 } as const;
 
 /** How often retention is applied. */
 const RETENTION_EVERY_MS = 60_000;
@@ -100,7 +100,9 @@ export class Duties {
     const rescued: TaskRow[] = [];
     const [look] = await statements.query(DUTY_SQL.look, [testMs, withLeases]);
     const tookMs = Number(look!.took_ms);
-    if (tookMs > SLOW_LOOK.afterMs) this.#leasesAtMs = clock.nowMs() + SLOW_LOOK.times * tookMs;
+    if (tookMs > SLOW_LOOK.afterMs) {
+      this.#leasesAtMs = clock.nowMs() + Math.min(SLOW_LOOK.times * tookMs, SLOW_LOOK.mostMs);
+    }
     this.#firing.heed(outlookOf(look!));
     while (look!.is_rescue_due) {
       const rows = await this.#access.write(async (work) => {
