@@ -13,7 +13,7 @@ export const EXIT = Object.freeze({
   usage: 2,
   /** There is no such task, or nothing that could be checked. */
   notFound: 3,
-  /** The queue cannot be opened, or its storage fails; or only a new process helps. */
+  /** The queue cannot be opened, its storage fails, or its tasks were moved elsewhere; or only a new process helps. */
   storage: 4,
   /** The user pressed Ctrl-C. */
   interrupted: 130,
@@ -39,6 +39,9 @@ export class RestartNeededError extends Error {
   override readonly name = "RestartNeededError";
 }
 
+/** The queue's tasks are elsewhere, or on their way. */
+const CLOSED: readonly QueueError["code"][] = ["queue_moving", "queue_moved"];
+
 /** The exit code that `thrown` stands for. */
 export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof UsageError) return EXIT.usage;
@@ -47,6 +50,7 @@ export function exitCodeOf(thrown: unknown): number {
   if (thrown instanceof OpenError || thrown instanceof StorageError) return EXIT.storage;
   if (thrown instanceof QueueError && thrown.code === "task_not_found") return EXIT.notFound;
   if (thrown instanceof QueueError && thrown.code === "unknown_task_type") return EXIT.usage;
+  if (thrown instanceof QueueError && CLOSED.includes(thrown.code)) return EXIT.storage;
   return EXIT.no;
 }
 

@@ -161,14 +161,17 @@ const QUEUE_ERROR_CODES: Readonly<Record<QueueError["code"], ErrorCode>> = Objec
   schedule_not_found: "SCHEDULE_NOT_FOUND",
   schedule_conflict: "SCHEDULE_CONFLICT",
   unknown_task_type: "MODULE_NOT_FOUND",
+  queue_moving: "QUEUE_MOVING",
+  queue_moved: "QUEUE_MOVED",
   queue_closed: "QUEUE_UNAVAILABLE",
 });
 
 function ofQueueError(error: QueueError): HttpError {
   const code = QUEUE_ERROR_CODES[error.code];
-  return code === "QUEUE_UNAVAILABLE"
-    ? queueUnavailable(error)
-    : new HttpError(code, error.message);
+  if (code === "QUEUE_UNAVAILABLE") return queueUnavailable(error);
+  const retryAfter = { "Retry-After": String(RETRY_AFTER_SECONDS) };
+  const headers = code === "QUEUE_MOVING" ? retryAfter : undefined;
+  return new HttpError(code, error.message, { headers });
 }
 
 /** Hono's validators and its body parser throw these. */

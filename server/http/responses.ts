@@ -22,6 +22,7 @@ const ERROR_DESCRIPTIONS: Readonly<Record<ErrorStatus, string>> = Object.freeze(
   405: "The path has no such method",
   408: "The body took too long to arrive",
   409: "It contradicts what is there already",
+  410: "The queue's tasks were moved to another one, which the answer names",
   413: "The body or the payload is too large",
   415: "The body is not JSON, or it is compressed",
   422: "A field is not acceptable, or a query parameter is unknown",
@@ -69,14 +70,14 @@ export function queueErrors<Status extends ErrorStatus = never>(
 /** The same for a route that changes something: whatever body comes is read first, within its limits. */
 export function changeErrors<Status extends ErrorStatus = never>(
   ...statuses: Status[]
-): ErrorResponses<Status | CommonStatus | 400 | 408 | 413 | 415 | 500 | 503> {
-  return queueErrors<Status | 400 | 408 | 413 | 415>(...statuses, 400, 408, 413, 415);
+): ErrorResponses<Status | CommonStatus | 400 | 408 | 410 | 413 | 415 | 500 | 503> {
+  return queueErrors<Status | 400 | 408 | 410 | 413 | 415>(...statuses, 400, 408, 410, 413, 415);
 }
 
 /** The same for a route that reads a JSON body and asks the queue. */
 export function bodyErrors<Status extends ErrorStatus = never>(
   ...statuses: Status[]
-): ErrorResponses<Status | CommonStatus | 400 | 408 | 413 | 415 | 422 | 500 | 503> {
+): ErrorResponses<Status | CommonStatus | 400 | 408 | 410 | 413 | 415 | 422 | 500 | 503> {
   return changeErrors<Status | 422>(...statuses, 422);
 }
 

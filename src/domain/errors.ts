@@ -18,6 +18,8 @@ export type QueueErrorCode =
   | "schedule_not_found"
   | "schedule_conflict"
   | "unknown_task_type"
+  | "queue_moving"
+  | "queue_moved"
   | "queue_closed";
 
 /** The queue's rules forbid what was asked; nothing was changed. */

@@ -8,12 +8,14 @@ import type { FinalStatus } from "../domain/final_status.ts";
 import type { Task } from "../domain/task.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import type { PruneReport } from "../queue/operator.ts";
+import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
 import { UnplannableReports } from "../queue_policy/schedule_firing.ts";
 import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
+import { closureIn } from "./rows/notes.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
 import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
@@ -87,7 +89,8 @@ export class Duties {
   /** Ends expired leases, goes on with the children of ended tasks, mends what a clock that was put back left; the tasks. */
   async rescue(): Promise<Task[]> {
     const found = await this.#access.read((reader, nowMs) => {
-      const isPutBack = this.#clockWatch.look(reader, nowMs);
+      // what was written in the future stays as it is in a queue whose tasks are being moved
+      const isPutBack = this.#clockWatch.look(reader, nowMs) && closureIn(reader) === null;
       return { isPutBack, isWorthwhile: hasExpired(reader, nowMs) || hasDeferredChildren(reader) };
     });
     const rows: SqlRow[] = [];
@@ -102,7 +105,7 @@ export class Duties {
     }
     if (found.isPutBack) {
       rows.push(
-        ...await this.#access.write((tx, context) => this.#clockWatch.mend(tx, context)),
+        ...await this.#access.writeIfOpen((tx, context) => this.#clockWatch.mend(tx, context)),
       );
     }
     if (rows.length === 0) return [];
@@ -121,7 +124,7 @@ export class Duties {
         this.#fireAt(outlook.nextMs);
         return fired;
       }
-      const rows = await this.#access.write(
+      const rows = await this.#access.writeIfOpen(
         (tx, context) => fireSchedules(tx, context),
         "high_water",
       );
@@ -150,7 +153,7 @@ export class Duties {
     const bound = await this.#access.read((reader) => pruneBound(reader, status, keep));
     if (bound === undefined) return 0;
     for (let pruned = 0;;) {
-      const ids = await this.#access.write((tx) => prune(tx, status, { bound, beforeMs }));
+      const ids = await this.#access.writeIfOpen((tx) => prune(tx, status, { bound, beforeMs }));
       if (ids.length > 0) this.#tellPruned(ids);
       pruned += ids.length;
       if (ids.length < PRUNE_MAX) return pruned;
@@ -186,8 +189,12 @@ export class Duties {
     this.#report(error);
   }
 
-  /** A listener's own error is reported in the log only: there is no other listener. */
+  /**
+   * A listener's own error is reported in the log only: there is no other listener. What a closed queue does not do by itself is
+   * no failure.
+   */
   #report(thrown: unknown): void {
+    if (isClosedError(thrown)) return;
     const error = asError(thrown);
     logBackgroundError(this.#access.ledger.location, error);
     try {

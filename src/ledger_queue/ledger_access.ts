@@ -9,6 +9,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { MemoryMark } from "../ledger/memory_budget.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
 import type { OperationContext } from "./rows/context.ts";
+import { checkOpen } from "./rows/notes.ts";
 import { RECORD_BUDGET } from "./rows/record_budget.ts";
 
 /** What operations need of the queue beside the ledger. */
@@ -62,5 +63,16 @@ export class LedgerAccess {
         recordBudget: this.#recordBudget,
       });
     return this.ledger.write(run, { upTo });
+  }
+
+  /** The same for what a closed queue does not do. @throws QueueError `queue_moving`, `queue_moved`. */
+  writeIfOpen<T>(
+    operation: (tx: Transaction, context: OperationContext) => T,
+    mark?: MemoryMark,
+  ): Promise<T> {
+    return this.write((tx, context) => {
+      checkOpen(tx);
+      return operation(tx, context);
+    }, mark);
   }
 }

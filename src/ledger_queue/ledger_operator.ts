@@ -118,7 +118,7 @@ export class LedgerOperator implements QueueOperator {
     { replace = false }: { readonly replace?: boolean } = {},
   ): Promise<AddScheduleResult> {
     const prepared = prepareSchedule(schedule, this.payloadMaxBytes);
-    const added = await this.access.write(
+    const added = await this.access.writeIfOpen(
       (tx, { nowMs }) => addSchedule(tx, prepared, { replace, nowMs }),
       "high_water",
     );
@@ -136,12 +136,14 @@ export class LedgerOperator implements QueueOperator {
   }
 
   async removeSchedule(id: string): Promise<boolean> {
-    return await this.access.write((tx) => removeSchedule(tx, checkScheduleId(id)));
+    return await this.access.writeIfOpen((tx) => removeSchedule(tx, checkScheduleId(id)));
   }
 
   async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
     const change = { id: checkScheduleId(id), paused };
-    const schedule = await this.access.write((tx, { nowMs }) => pauseSchedule(tx, change, nowMs));
+    const schedule = await this.access.writeIfOpen((tx, { nowMs }) =>
+      pauseSchedule(tx, change, nowMs)
+    );
     this.duties.schedulesChanged();
     return schedule;
   }
@@ -187,7 +189,7 @@ export class LedgerOperator implements QueueOperator {
     if (options.dryRun) {
       return await this.access.read((reader) => dryRunImport(reader, prepared, options));
     }
-    return await this.access.write(
+    return await this.access.writeIfOpen(
       (tx, context) => importRecords(tx, prepared, options, context),
       "high_water",
     );

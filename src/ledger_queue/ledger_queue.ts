@@ -12,6 +12,7 @@ import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from ".
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { BackupReport, EmbeddedQueue, IntegrityReport } from "../queue/maintenance.ts";
 import type { PruneRequest } from "../queue/operator.ts";
+import type { MovableQueue } from "../queue/move_end.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   ClaimRequest,
@@ -37,6 +38,8 @@ import { stats } from "./insight/stats.ts";
 import { type AccessOptions, LedgerAccess } from "./ledger_access.ts";
 import { LedgerOperator, type LedgerOperatorOptions } from "./ledger_operator.ts";
 import { logBackup, logCheckpoint, logClosed, logOpened } from "./queue_log.ts";
+import { LedgerMoveEnd } from "./records/ledger_move_end.ts";
+import { closureIn } from "./rows/notes.ts";
 import { TASK_TABLE } from "./rows/schema.ts";
 import { changeOfRow, findRow, oncePerRow, rowOfTask, taskOfRow } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
@@ -61,7 +64,9 @@ export interface LedgerQueueOptions extends AccessOptions, LedgerOperatorOptions
 const SMALL_RESULT_LENGTH = 4096;
 
 /** A queue on a ledger. */
-export class LedgerQueue extends LedgerOperator implements EmbeddedQueue {
+export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, MovableQueue {
+  /** What a move needs of the queue. */
+  readonly moveEnd = new LedgerMoveEnd(this.access);
   readonly #writeBackup: LedgerQueueOptions["writeBackup"];
   readonly #onClosed: () => void;
   #isClosed = false;
@@ -90,7 +95,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue {
     const enqueued = await inEnqueueSpan(
       types,
       (traceParent) =>
-        this.access.write(
+        this.access.writeIfOpen(
           (tx, context) => enqueueAll(tx, prepared, { ...context, traceParent }),
           "high_water",
         ),
@@ -138,11 +143,11 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue {
   async claim(request: ClaimRequest): Promise<Task[]> {
     const prepared = prepareClaim(request);
     const isWorthwhile = await this.access.read((reader, nowMs) =>
-      hasClaimable(reader, prepared, nowMs)
+      closureIn(reader) !== null || hasClaimable(reader, prepared, nowMs)
     );
     if (!isWorthwhile) return [];
     for (;;) {
-      const rows = await this.access.write((tx, context) => claim(tx, prepared, context));
+      const rows = await this.access.writeIfOpen((tx, context) => claim(tx, prepared, context));
       if (rows !== undefined) return rows.map(taskOfRow);
     }
   }
@@ -200,7 +205,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue {
 
   async retry(id: number): Promise<boolean> {
     checkTaskId(id);
-    return await this.access.write((tx, context) => retry(tx, id, context));
+    return await this.access.writeIfOpen((tx, context) => retry(tx, id, context));
   }
 
   async rescue(): Promise<Task[]> {

@@ -6,6 +6,7 @@ import type { CancelTimer } from "../domain/clock.ts";
 import { asError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { PruneReport } from "../queue/operator.ts";
+import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
@@ -139,9 +140,9 @@ export class Duties {
     }
   }
 
-  /** Tells of a failure in the background. */
+  /** Tells of a failure in the background. What a closed queue does not do by itself is none. */
   report(thrown: unknown): void {
-    if (this.#isStopped) return;
+    if (this.#isStopped || isClosedError(thrown)) return;
     this.#onBackgroundError(asError(storageErrorOf(thrown, this.#access.location)));
   }
 }

@@ -86,7 +86,7 @@ export class Firing {
     const { lanes } = this.#access;
     await lanes.ensure(due.some(({ hasWebhook }) => hasWebhook) ? [...due, DELIVERY_LANE] : due);
     const ids = due.map(({ id }) => id);
-    return await this.#access.write((work) => fireSchedules(work, ids));
+    return await this.#access.writeIfOpen((work) => fireSchedules(work, ids));
   }
 
   /** Nothing fires now; fires on time what is known to come. */

@@ -6,6 +6,7 @@ import { type Clock, sleep } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { Random } from "../domain/random.ts";
 import type { StorableTask } from "../queue_policy/new_task.ts";
+import { checkOpen } from "./rows/closure.ts";
 import { type Database, DatabaseError, type Isolation, type Statements } from "./rows/database.ts";
 import { DELIVERY_LANE, Lanes } from "./rows/lanes.ts";
 import { QualifiedStatements, Qualifier } from "./rows/qualified.ts";
@@ -154,6 +155,14 @@ export class PostgresAccess {
     );
     this.changed(rows);
     return value;
+  }
+
+  /** The same for what a closed queue does not do. @throws QueueError `queue_moving`, `queue_moved`. */
+  async writeIfOpen<T>(run: (work: Work, isRepeat: boolean) => Promise<T>): Promise<T> {
+    return await this.write(async (work, isRepeat) => {
+      await checkOpen(work.tx);
+      return await run(work, isRepeat);
+    });
   }
 
   /** Statements of this queue within a transaction of the caller's, and the work that they do at a time. */

@@ -144,7 +144,7 @@ export class PostgresOperator implements QueueOperator {
     { replace = false }: { readonly replace?: boolean } = {},
   ): Promise<AddScheduleResult> {
     const prepared = prepareSchedule(schedule, this.payloadMaxBytes);
-    const added = await this.access.write((work) => addSchedule(work, prepared, { replace }));
+    const added = await this.access.writeIfOpen((work) => addSchedule(work, prepared, { replace }));
     this.duties.schedulesChanged();
     return added;
   }
@@ -160,12 +160,12 @@ export class PostgresOperator implements QueueOperator {
 
   async removeSchedule(id: string): Promise<boolean> {
     const checked = checkScheduleId(id);
-    return await this.access.write((work) => removeSchedule(work, checked));
+    return await this.access.writeIfOpen((work) => removeSchedule(work, checked));
   }
 
   async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
     const change = { id: checkScheduleId(id), paused };
-    const schedule = await this.access.write((work) => pauseSchedule(work, change));
+    const schedule = await this.access.writeIfOpen((work) => pauseSchedule(work, change));
     this.duties.schedulesChanged();
     return schedule;
   }

@@ -8,6 +8,7 @@ import type { ClaimOrder } from "../domain/claim_order.ts";
 import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
 import { toJsonText } from "../domain/json.ts";
 import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
+import type { MovableQueue } from "../queue/move_end.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   ClaimRequest,
@@ -18,7 +19,6 @@ import type {
   ParentResult,
   QueueStats,
   TaskChanges,
-  TaskQueue,
 } from "../queue/task_queue.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
 import { prepareClaim, type PreparedClaim } from "../queue_policy/claim_request.ts";
@@ -36,6 +36,8 @@ import { Quiet } from "./quiet.ts";
 import { joinTransaction } from "./join_transaction.ts";
 import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_operator.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
+import { PostgresMoveEnd } from "./records/postgres_move_end.ts";
+import { checkOpen } from "./rows/closure.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
 import { claim, type ClaimContext, claimNamed, kindOf, nextDueInMs } from "./tasks/claim.ts";
@@ -63,7 +65,9 @@ const GROUP = { sizeMax: 500, groupsMax: 2 } as const;
 const KINDS_MAX = 100;
 
 /** A queue on a database. */
-export class PostgresQueue extends PostgresOperator implements TaskQueue {
+export class PostgresQueue extends PostgresOperator implements MovableQueue {
+  /** What a move needs of the queue. */
+  readonly moveEnd = new PostgresMoveEnd(this.access);
   readonly #quiet = new Quiet(this.access.clock, () => this.hearing);
   readonly #claims = new Map<string, CallGroup<PreparedClaim, TaskRow[]>>();
   readonly #enqueues: CallGroup<NewEntry, EnqueueResult>;
@@ -108,6 +112,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
   ): Promise<EnqueueResult> {
     await this.access.ensureLanes([prepared]);
     return await joinTransaction(this.access, tx, async (work) => {
+      await checkOpen(work.tx);
       const [enqueued] = await enqueueAll(work, [prepared], traceParent);
       return { task: taskOfRow(enqueued!.row), created: enqueued!.created };
     });
@@ -128,7 +133,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
     await access.ensureLanes(prepared);
     // with a name from the start, a task can be found again when the answer is lost
     const tasks = prepared.map((task) => ({ ...task, runId: task.runId ?? access.newRunId() }));
-    const enqueued = await access.write(async (work, isRepeat) => {
+    const enqueued = await access.writeIfOpen(async (work, isRepeat) => {
       const stored = isRepeat ? await findEnqueued(work, tasks) : undefined;
       return stored ?? await enqueueAll(work, tasks, traceParent);
     });
@@ -317,7 +322,7 @@ export class PostgresQueue extends PostgresOperator implements TaskQueue {
 
   async retry(id: number): Promise<boolean> {
     checkTaskId(id);
-    return await this.access.write((work) => retry(work, id));
+    return await this.access.writeIfOpen((work) => retry(work, id));
   }
 
   async rescue(): Promise<Task[]> {

@@ -57,6 +57,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
 /**
  * Why a task is where it is.
  *
+ * - `queue_moving`: the queue is closed while its tasks are moved, or while it is filled. `queue_moved`: they are elsewhere.
  * - `waiting_for_parents`: tasks that it depends on are not final.
  * - `scheduled`, `waiting_for_retry`: its time has not come.
  * - `no_worker`: no live worker at all. `no_handler`: none has a handler for its type. `no_capable_worker`: none of those
@@ -70,6 +71,8 @@ export type ExplanationReason = typeof EXPLANATION_REASONS[number];
 
 /** Every reason why a task is where it is, in the order in which they are checked. */
 export const EXPLANATION_REASONS = [
+  "queue_moving",
+  "queue_moved",
   "waiting_for_parents",
   "scheduled",
   "waiting_for_retry",
@@ -189,6 +192,8 @@ export type Verdict = "healthy" | "degraded" | "unhealthy";
 
 /** Everything that `health` can say of a queue; `HealthThresholds` says when. */
 export const HEALTH_CODES = [
+  "queue_moving",
+  "queue_moved",
   "no_active_worker",
   "oldest_due_waits",
   "failure_rate",
@@ -325,6 +330,8 @@ export interface QueueOperator {
 /**
  * When a queue is no longer healthy.
  *
+ * - `queue_moving`: the queue is closed while its tasks are moved elsewhere, or come from there: degraded.
+ * - `queue_moved`: its tasks are in another queue: unhealthy.
  * - `no_active_worker`: a task has been due for longer than `noWorkerMs`, no worker is active and none holds a lease:
  *   unhealthy.
  * - `oldest_due_waits`: a task has been due for longer than `dueDegradedMs`: degraded; `dueUnhealthyMs`: unhealthy.

@@ -6,6 +6,7 @@
 import type { ParentFailurePolicy, Task, TaskStatus } from "../domain/task.ts";
 import type { Webhook } from "../domain/webhook.ts";
 import type { Schedule } from "./schedule.ts";
+import type { TransitionKind } from "./task_transition.ts";
 
 /** The result of importing schedules, by their ids. */
 export interface ScheduleImport {
@@ -114,4 +115,14 @@ export interface TaskRecord extends Omit<Task, "payload" | "result" | "waitsFor"
   readonly parents: readonly ParentRecord[];
   /** Where to report that it has ended; `null` for nowhere. */
   readonly webhook: Webhook | null;
+}
+
+/** A transition as it is stored; its instant is milliseconds since 1970. */
+export interface TransitionRecord {
+  readonly taskId: number;
+  readonly atMs: number;
+  readonly kind: TransitionKind;
+  /** What it says beside, as JSON text; `null` for nothing. */
+  readonly details: string | null;
+  readonly durationMs: number | null;
 }

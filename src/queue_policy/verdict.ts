@@ -13,7 +13,9 @@ import type {
   WindowMetrics,
   WorkerRecord,
 } from "../queue/operator.ts";
+import type { QueueClosure } from "../queue/closure.ts";
 import { isFromFuture } from "./clock_put_back.ts";
+import { closureReasons } from "./closure.ts";
 
 /** What a verdict is made from. */
 export interface HealthFacts {
@@ -30,6 +32,8 @@ export interface HealthFacts {
   readonly expiredTaskId: number | null;
   /** The latest instant at which what is leased or scheduled was written; `null` without any. */
   readonly latestWriteMs: number | null;
+  /** Why the queue is closed; `null` when it is open. */
+  readonly closure: QueueClosure | null;
   /** For a queue that keeps its own files. */
   readonly storage?: Pick<
     StorageStats,
@@ -61,6 +65,7 @@ export interface DatabaseFacts {
 /** The verdict, with every reason. */
 export function verdictOf(facts: HealthFacts): QueueHealth {
   const reasons = [
+    ...closureReasons(facts.closure),
     ...backlogReasons(facts),
     ...failureReasons(facts),
     ...expiredReasons(facts),
@@ -84,10 +89,10 @@ function worstOf(reasons: readonly HealthReason[]): Verdict {
 }
 
 function backlogReasons(
-  { oldestDueAgeMs: ageMs, workers, isLeaseHeld, thresholds }: HealthFacts,
+  { oldestDueAgeMs: ageMs, workers, isLeaseHeld, thresholds, closure }: HealthFacts,
 ): HealthReason[] {
   const { noWorkerMs, dueDegradedMs, dueUnhealthyMs } = thresholds;
-  if (ageMs === null) return [];
+  if (ageMs === null || closure !== null) return [];
   const isWorking = isLeaseHeld || workers.some(({ state }) => state === "active");
   const waits = `A task has been due for ${durationText(ageMs)}`;
   if (!isWorking && ageMs > noWorkerMs) {

@@ -22,6 +22,8 @@ const QUEUE_ERRORS: Readonly<Record<string, QueueErrorCode>> = Object.freeze({
   SCHEDULE_NOT_FOUND: "schedule_not_found",
   SCHEDULE_CONFLICT: "schedule_conflict",
   MODULE_NOT_FOUND: "unknown_task_type",
+  QUEUE_MOVING: "queue_moving",
+  QUEUE_MOVED: "queue_moved",
 });
 
 /** Statuses that may pass by themselves: of the server, or of a proxy before it. */

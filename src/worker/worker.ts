@@ -1,7 +1,8 @@
 /**
  * The worker: claims due tasks, runs their handlers under leases, and tells the queue how each ended.
  *
- * A storage error is never a handler's failure and never ends the loop; a handler's error never ends the process.
+ * A storage error is never a handler's failure and never ends the loop; a handler's error never ends the process. While the
+ * queue's tasks are being moved elsewhere the loop goes on asking; when they are there, it ends.
  */
 import { checkInteger } from "../domain/check.ts";
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
@@ -169,6 +170,10 @@ export class Worker {
         if (isSatisfied) await this.#doorbell.sleep(await this.#restMs(), rings);
       } catch (error) {
         if (error instanceof QueueError && error.code === "queue_closed") {
+          return await this.#stopTimers();
+        }
+        if (error instanceof QueueError && error.code === "queue_moved") {
+          this.#emit({ kind: "error", message: error.message, isFatal: true });
           return await this.#stopTimers();
         }
         this.#emitError(messageOf(error));

@@ -71,7 +71,7 @@ export interface WorkerEvent {
   readonly message?: string;
   /**
    * Whether only a new process helps: threads of isolated handlers go on although they were told to end, and take memory, or
-   * every processor. Stop the worker then and end the process; `holdfast worker` and `serve` do so with exit code 4.
+   * every processor; or the queue's tasks were moved to another one. Stop the worker then and end the process; `holdfast worker` and `serve` do so with exit code 4.
    */
   readonly isFatal?: boolean;
 }

@@ -13,6 +13,7 @@ const QUIET: DatabaseFacts = {
 
 function judge(facts: Partial<DatabaseFacts>): readonly [string, ...string[]] {
   const { verdict, reasons } = verdictOf({
+    closure: null,
     nowMs: 0,
     thresholds: HEALTH_THRESHOLDS,
     oldestDueAgeMs: null,

@@ -209,6 +209,8 @@ Deno.test("every route answers 500 without internals for a bug, and reports it",
 const REFUSALS: ReadonlyArray<readonly [QueueErrorCode, number, string]> = [
   ["task_not_found", 404, "TASK_NOT_FOUND"],
   ["unknown_task_type", 404, "MODULE_NOT_FOUND"],
+  ["queue_moving", 503, "QUEUE_MOVING"],
+  ["queue_moved", 410, "QUEUE_MOVED"],
   ["lease_lost", 409, "LEASE_LOST"],
   ["idempotency_conflict", 409, "IDEMPOTENCY_CONFLICT"],
   ["run_id_conflict", 409, "RUN_ID_CONFLICT"],

@@ -1,12 +1,13 @@
 /**
  * Explaining: why a task is where it is, in one sentence and as data.
  *
- * A queued task is asked one question after the other, and the first that holds it back is the reason: are its parents
+ * A queued task is asked one question after the other, and the first that holds it back is the reason: is the queue open, are its parents
  * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
  */
 import type { Task } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { Explanation } from "../../queue/operator.ts";
+import { inClosedQueue } from "../../queue_policy/closure.ts";
 import {
   finished,
   leased,
@@ -15,6 +16,7 @@ import {
   waitingForParents,
   type Why,
 } from "../../queue_policy/explanation.ts";
+import { closureIn } from "../rows/notes.ts";
 import { findRow, taskOfRow } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
 import { dependenciesOf, openParents } from "../tasks/dependencies.ts";
@@ -51,6 +53,8 @@ function whyOf(reader: Reader, task: Task, nowMs: number): Why {
 }
 
 function queued(reader: Reader, task: Task, nowMs: number): Why {
+  const closure = closureIn(reader);
+  if (closure !== null) return inClosedQueue(task.id, closure);
   if (task.waitsFor > 0) {
     const count = dependenciesOf(reader, task.id).length;
     return waitingForParents(task, { open: openParents(reader, task.id), count });

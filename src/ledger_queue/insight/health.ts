@@ -4,6 +4,7 @@
 import type { Reader } from "../../ledger/replica.ts";
 import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
 import type { HealthFacts } from "../../queue_policy/verdict.ts";
+import { closureIn } from "../rows/notes.ts";
 import { EXPIRED_SQL } from "../tasks/rescue.ts";
 import { measureWindow, oldestDueAgeMs } from "./metrics.ts";
 import { listWorkers } from "./workers.ts";
@@ -35,5 +36,6 @@ export function healthFacts(
     window: measureWindow(reader, thresholds.failureWindowMs, nowMs),
     expiredTaskId: expired === undefined ? null : Number(expired[0]),
     latestWriteMs: latestMs === null ? null : Number(latestMs),
+    closure: closureIn(reader),
   };
 }

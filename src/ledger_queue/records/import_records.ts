@@ -70,7 +70,7 @@ export function importRecords(
 ): RecordImport {
   const plan = planImport(tx, prepared, options);
   if (isRefused(plan, prepared, options)) return reportOf(plan, prepared, undefined);
-  const storedIds = plan.additions.map((record) => insert(tx, record, options, context));
+  const storedIds = plan.additions.map((record) => insertRecord(tx, record, options, context));
   if (storedIds.length > 0) {
     for (const id of storedIds) noteTransition(tx, { id, nowMs: context.nowMs }, "imported");
     connectParents(tx, plan.additions, { ...options, storedIds }, context);
@@ -79,7 +79,8 @@ export function importRecords(
   return reportOf(plan, prepared, storedIds);
 }
 
-function insert(
+/** Stores the task of a record with its webhook; the id that it has here. */
+export function insertRecord(
   tx: Transaction,
   record: PreparedRecord,
   { renumber = false }: RecordImportOptions,
@@ -130,7 +131,10 @@ function connectParents(
 }
 
 /** Stores the schedules that are new, once the tasks of the same file are stored. */
-function storeSchedules(tx: Transaction, additions: readonly PreparedScheduleRecord[]): void {
+export function storeSchedules(
+  tx: Transaction,
+  additions: readonly PreparedScheduleRecord[],
+): void {
   for (const { row, lastRunId } of additions) {
     const task = lastRunId === null ? undefined : findByRunId(tx, lastRunId);
     put(tx, { ...row, last_task_id: task?.id ?? null });
@@ -157,7 +161,7 @@ function planImport(
 }
 
 /** The highest id that this queue has ever used. */
-function lastIdOf(reader: Reader): number {
+export function lastIdOf(reader: Reader): number {
   const select = "SELECT seq FROM sqlite_sequence WHERE name = 'task_queue'";
   return Number(reader.read(select)[0]?.[0] ?? 0);
 }

@@ -36,6 +36,9 @@ export const WEBHOOK_TABLE = "task_webhooks";
 /** Holds the workers that have sent a heartbeat lately. */
 export const WORKER_TABLE = "workers";
 
+/** Holds what the queue notes of itself, each string under a name: see `queue_policy/closure.ts`. */
+export const NOTE_TABLE = "queue_notes";
+
 /** The columns of `task_queue`, in order: a row by position is read with these. */
 export const TASK_COLUMNS = [
   "id",
@@ -212,6 +215,13 @@ const VERSION_7 = `
   ALTER TABLE workers ADD COLUMN type_limits TEXT NOT NULL DEFAULT '{}'
 `;
 
+const VERSION_8 = `
+  CREATE TABLE queue_notes (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) WITHOUT ROWID
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -223,6 +233,16 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: UNSETTLED_TABLE, key: ["task_id"] },
     { name: SCHEDULE_TABLE, key: ["schedule_id"] },
     { name: WEBHOOK_TABLE, key: ["task_id"] },
+    { name: NOTE_TABLE, key: ["name"] },
   ],
-  migrations: [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7],
+  migrations: [
+    VERSION_1,
+    VERSION_2,
+    VERSION_3,
+    VERSION_4,
+    VERSION_5,
+    VERSION_6,
+    VERSION_7,
+    VERSION_8,
+  ],
 });

@@ -5,17 +5,24 @@ import { CANCELLED_BY_USER, type TaskStatus } from "../../domain/task.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "../rows/context.ts";
+import { checkOpen } from "../rows/notes.ts";
 import { requeue } from "./requeue.ts";
 import { propagate } from "./propagate.ts";
 import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 
-/** Cancels a queued or leased task; `false` when it is final. @throws QueueError `task_not_found`. */
+/**
+ * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
+ * may have been copied already.
+ *
+ * @throws QueueError `task_not_found`, `queue_moving`, `queue_moved`.
+ */
 export function cancel(tx: Transaction, taskId: number, context: OperationContext): boolean {
   const { nowMs } = context;
   const row = rowOfTask(tx, taskId);
   const status = cell(row, "status") as TaskStatus;
   if (status !== "queued" && status !== "leased") return false;
+  if (status === "queued") checkOpen(tx);
   const note = status === "leased"
     ? { worker: cell(row, "locked_by") as string, durationMs: runMsOf(row, nowMs) }
     : {};

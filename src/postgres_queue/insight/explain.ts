@@ -6,6 +6,7 @@
  */
 import type { Task, TaskStatus } from "../../domain/task.ts";
 import type { Explanation } from "../../queue/operator.ts";
+import { inClosedQueue } from "../../queue_policy/closure.ts";
 import {
   finished,
   leased,
@@ -15,6 +16,7 @@ import {
   waitingForParents,
   type Why,
 } from "../../queue_policy/explanation.ts";
+import { closureIn } from "../rows/closure.ts";
 import type { Statements } from "../rows/database.ts";
 import { SELECT_TASKS, STATUS, taskOfRow, taskRows } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
@@ -60,6 +62,8 @@ async function whyOf(tx: Statements, task: Task, nowMs: number): Promise<Why> {
 }
 
 async function queued(tx: Statements, task: Task, nowMs: number): Promise<Why> {
+  const closure = await closureIn(tx);
+  if (closure !== null) return inClosedQueue(task.id, closure);
   if (task.waitsFor > 0) return await waiting(tx, task);
   if (task.runAfter.getTime() > nowMs) {
     const last = await lastTransitionOf(tx, task.id);

@@ -9,6 +9,7 @@ import type { HealthThresholds, QueueHealth } from "../../queue/operator.ts";
 import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
 import { type DatabaseFacts, type HealthFacts, verdictOf } from "../../queue_policy/verdict.ts";
 import { WORKER_AGES } from "../../queue_policy/worker_beat.ts";
+import { closureIn } from "../rows/closure.ts";
 import type { Row, Statements } from "../rows/database.ts";
 import { measureWindow, oldestDueAgeMs } from "./metrics.ts";
 import { workerStates } from "./workers.ts";
@@ -57,12 +58,13 @@ export async function assess(
   tx: Statements,
   { thresholds, isDeaf, nowMs }: Assessment,
 ): Promise<QueueHealth> {
-  const [oldestAgeMs, window, workers, leases, database] = await Promise.all([
+  const [oldestAgeMs, window, workers, leases, database, closure] = await Promise.all([
     oldestDueAgeMs(tx, nowMs),
     measureWindow(tx, thresholds.failureWindowMs, nowMs),
     workerStates(tx, nowMs, nowMs - WORKER_AGES.limboMs),
     leaseFacts(tx, thresholds, nowMs),
     databaseFacts(tx, nowMs),
+    closureIn(tx),
   ]);
   return verdictOf({
     nowMs,
@@ -70,6 +72,7 @@ export async function assess(
     oldestDueAgeMs: oldestAgeMs,
     window,
     workers,
+    closure,
     ...leases,
     database: { ...database, isDeaf },
   });

@@ -34,17 +34,20 @@ import { parts, recordParts } from "./parts.ts";
 export interface ImportAccess {
   readonly lanes: Lanes;
   read<T>(run: (tx: Statements) => Promise<T>): Promise<T>;
-  write<T>(run: (work: Work) => Promise<T>): Promise<T>;
+  writeIfOpen<T>(run: (work: Work) => Promise<T>): Promise<T>;
   /** Tells that tasks have changed. */
   changed(rows: "many"): void;
 }
 
-const COLUMNS: Columns = { ...GIVEN_COLUMNS, ...ENDED_COLUMNS };
+/** What a record's task has in `task`. */
+export const STORED_COLUMNS: Columns = { ...GIVEN_COLUMNS, ...ENDED_COLUMNS };
 
 const IMPORT_SQL = {
   /** `$1` is a JSON array of rows, `$2` the time. */
   addTasks: `with added as (
-      insert into @task (${namesOf(COLUMNS)}) select ${namesOf(COLUMNS)} from ${givenRows(COLUMNS)}
+      insert into @task (${namesOf(STORED_COLUMNS)}) select ${namesOf(STORED_COLUMNS)} from ${
+    givenRows(STORED_COLUMNS)
+  }
       on conflict do nothing returning id),
     told as (
       insert into @transition (task_id, at, kind)
@@ -66,12 +69,13 @@ export async function importRecords(
     });
   }
   await access.lanes.ensure(lanesOf(prepared.records));
-  const report = await access.write((work) => store(work, prepared, options));
+  const report = await access.writeIfOpen((work) => store(work, prepared, options));
   if (report.storedIds.length > 0) access.changed("many");
   return report;
 }
 
-function lanesOf(records: readonly PreparedRecord[]): LaneName[] {
+/** The lanes of records, and of what their webhooks lead to. */
+export function lanesOf(records: readonly PreparedRecord[]): LaneName[] {
   const lanes = new Map<string, LaneName>();
   const note = ({ type, compatibility }: LaneName): void => {
     lanes.set(JSON.stringify([type, compatibility]), { type, compatibility });
@@ -150,14 +154,14 @@ function rowOf(work: Work, record: PreparedRecord, parents: ImportParents): Task
 }
 
 /** What `task` has of a row: of a task that is not final, nothing that changes. */
-function storedRow(row: TaskRow): unknown {
+export function storedRow(row: TaskRow): unknown {
   if (isFinal(row.status)) return { ...row, outcome: row.status };
   const names = [...Object.keys(GIVEN_COLUMNS), "result"] as (keyof TaskRow)[];
   return Object.fromEntries(names.map((name) => [name, row[name]]));
 }
 
 /** Stores the schedules that are new, once the tasks of the same file are stored. */
-async function storeSchedules(
+export async function storeSchedules(
   tx: Statements,
   additions: readonly PreparedScheduleRecord[],
 ): Promise<void> {

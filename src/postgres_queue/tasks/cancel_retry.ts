@@ -2,17 +2,24 @@
  * What a person does to a task: cancel it, or queue it again.
  */
 import { CANCELLED_BY_USER } from "../../domain/task.ts";
+import { checkOpen } from "../rows/closure.ts";
 import { isFinalRow, runMsOf, taskNotFound, type TaskRow } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { forgiveParents } from "./dependencies.ts";
 import { propagate } from "./propagate.ts";
 import { requeue } from "./requeue.ts";
 
-/** Cancels a queued or leased task; `false` when it is final. @throws QueueError `task_not_found`. */
+/**
+ * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
+ * may have been copied already.
+ *
+ * @throws QueueError `task_not_found`, `queue_moving`, `queue_moved`.
+ */
 export async function cancel(work: Work, taskId: number): Promise<boolean> {
   const row = await work.row(taskId);
   if (row === undefined) throw taskNotFound(taskId);
   if (isFinalRow(row)) return false;
+  if (row.status === "queued") await checkOpen(work.tx);
   await cancelTask(work, row);
   await work.flush();
   return true;

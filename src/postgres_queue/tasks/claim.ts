@@ -7,7 +7,8 @@
 import { isCapable } from "../../domain/capability.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
-import type { SqlValue, Statements } from "../rows/database.ts";
+import { checkClosure, CLOSURE } from "../rows/closure.ts";
+import type { Row, SqlValue, Statements } from "../rows/database.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
 import { markedSql, type Marks } from "./marks.ts";
 import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -55,7 +56,7 @@ const LEASE = `held as (
   leased as (${selectTasks({ live: "join held", more: ", v.place" })})`;
 
 /** `$3` is the time of a test. */
-const NOW = `${clockOf("$3")} as now`;
+const NOW = `${clockOf("$3")} as now, ${CLOSURE} as closure`;
 
 /**
  * `$5` is how many at most, `$6` the budget, `$7` the last lane that is known, and from `$8` on come the lanes with their marks.
@@ -82,11 +83,12 @@ function claimStatement(order: ClaimOrder): string {
   lanes as materialized (${lanes}),
   heads as materialized (
     select head.* from look, lanes as lane cross join lateral (
-      ${marked.inRanges(columns, "limit $5", lock)}) as head where not look.is_due
+      ${marked.inRanges(columns, "limit $5", lock)}) as head
+    where not look.is_due and look.closure is null
     union all
     select head.* from look cross join lateral (
       ${marked.unseen(columns, `order by ${marked.plainSort} limit $5 ${lock}`)}) as head
-    where not look.is_due),
+    where not look.is_due and look.closure is null),
   ranked as (
     select id, key, row_number() over w as place, sum(weight) over w as total
     from heads window w as (order by key, id)),
@@ -95,7 +97,7 @@ function claimStatement(order: ClaimOrder): string {
     isWeighted ? turn : ""
   },
   ${LEASE}
-  select look.is_due, look.next_due, look.next_due - look.now as due_in, look.new_lanes, leased.*
+  select look.closure, look.is_due, look.next_due, look.next_due - look.now as due_in, look.new_lanes, leased.*
   from look left join leased on true order by place`;
 }
 
@@ -112,10 +114,10 @@ const CLAIM_SQL = {
   /** `$5` is the task's id. */
   named: `with look as materialized (select ${NOW}),
   pick as materialized (
-    select id, 1 as place from @live where id = $5
+    select id, 1 as place from @live where id = $5 and (select closure from look) is null
       and (state = 1 or state = 2 and run_after <= (select now from look)) for update),
   ${LEASE}
-  select * from leased`,
+  select look.closure, leased.* from look left join leased on true`,
   inOrder: {
     fifo: claimStatement("fifo"),
     lifo: claimStatement("lifo"),
@@ -133,7 +135,7 @@ export async function claimNamed(
   { statements, nowMs }: Pick<ClaimContext, "statements" | "nowMs">,
 ): Promise<TaskRow[]> {
   const parameters = [[workerId], [leaseDurationMs], nowMs, true, taskId];
-  return taskRows(await statements.query(CLAIM_SQL.named, parameters));
+  return leasedRows(await statements.query(CLAIM_SQL.named, parameters));
 }
 
 /**
@@ -189,10 +191,16 @@ async function claimFrom(
     lanes.lastId,
     ...marks.parametersFor(from),
   ]);
+  const rows = leasedRows(found) as PlacedRow[];
   const { is_due, next_due, due_in, new_lanes } = found[0]!;
-  const rows = taskRows(found.filter(({ id }) => id !== null)) as PlacedRow[];
   const added = new_lanes === null ? [] : lanes.learn(JSON.parse(String(new_lanes)));
   return { rows, dueAtMs: is_due ? Number(next_due) : undefined, dueInMs: dueIn(due_in), added };
+}
+
+/** The rows of leased tasks; the first row is there without any. @throws QueueError `queue_moving`, `queue_moved`. */
+function leasedRows(found: readonly Row[]): TaskRow[] {
+  checkClosure(found[0]!.closure);
+  return taskRows(found.filter(({ id }) => id !== null));
 }
 
 /** To each request the rows of its places. */

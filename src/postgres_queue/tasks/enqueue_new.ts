@@ -5,6 +5,7 @@
 import { drawWaitingTime } from "../../domain/claim_order.ts";
 import type { Random } from "../../domain/random.ts";
 import type { PreparedTask } from "../../queue_policy/new_task.ts";
+import { CLOSURE } from "../rows/closure.ts";
 import { type Columns, GIVEN_COLUMNS, givenRows, namesOf } from "../rows/columns.ts";
 import type { Statements } from "../rows/database.ts";
 import type { Lanes } from "../rows/lanes.ts";
@@ -27,7 +28,8 @@ const INPUT: Columns = { place: "bigint", ...GIVEN, run_after: "bigint", draw: "
 
 /** `$1` is a JSON array of entries, `$2` the time of a test. */
 const ADD = `with input as materialized (
-    select r.*, ${clockOf("$2")} as created_at from ${givenRows(INPUT)}),
+    select r.*, ${clockOf("$2")} as created_at from ${givenRows(INPUT)}
+    where ${CLOSURE} is null),
   added as (
     insert into @task (${namesOf(STORED)}) select ${namesOf(STORED)} from input order by place
     on conflict do nothing returning *),
@@ -46,7 +48,7 @@ export function standsAlone({ dependsOn, webhook, leaseTo, isCancelled }: Prepar
   return dependsOn.length === 0 && webhook === null && leaseTo === null && !isCancelled;
 }
 
-/** Stores these tasks; the rows of those that were new. Their lanes are known. */
+/** Stores these tasks; the rows of those that were new, none in a closed queue. Their lanes are known. */
 export async function enqueueNew(
   statements: Statements,
   entries: readonly NewEntry[],

@@ -15,7 +15,7 @@ import type { Work } from "../rows/work.ts";
 /** The transactions that a prune needs. */
 export interface PruneAccess {
   read<T>(run: (tx: Statements, nowMs: number) => Promise<T>): Promise<T>;
-  write<T>(run: (work: Work) => Promise<T>): Promise<T>;
+  writeIfOpen<T>(run: (work: Work) => Promise<T>): Promise<T>;
 }
 
 /** A place in the order in which tasks finished. */
@@ -97,7 +97,7 @@ async function pruneRange(
 ): Promise<number> {
   let after = FIRST;
   for (let pruned = 0;;) {
-    const { locked, ids } = await access.write((work) => pruneSome(work.tx, range, after));
+    const { locked, ids } = await access.writeIfOpen((work) => pruneSome(work.tx, range, after));
     if (ids.length > 0) onPruned(ids);
     pruned += ids.length;
     if (locked.length < PRUNE_MAX) return pruned;
