@@ -176,6 +176,19 @@ export const DOCUMENTS = Object.freeze({
       reason: z.string(),
     })),
   }),
+  Moved: z.object({
+    from: z.string(),
+    to: z.string(),
+    state: z.enum(["moved", "cancelled"]),
+    contents: z.object({
+      tasks: count,
+      by_status: byStatus,
+      by_type: z.record(z.string(), byStatus),
+      transitions: count,
+      schedules: count,
+      checksum: z.string(),
+    }).nullable(),
+  }),
   Migrated: z.object({
     location: z.string(),
     version: z.number().int().nullable(),

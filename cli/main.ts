@@ -20,6 +20,7 @@ import { addImportCommand } from "./commands/import.ts";
 import { addListCommand } from "./commands/list.ts";
 import { addLogsCommand } from "./commands/logs.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
+import { addMoveCommand } from "./commands/move.ts";
 import { addPruneCommand } from "./commands/prune.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addRunCommand } from "./commands/run.ts";
@@ -151,6 +152,7 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addCheckpointCommand(program, app);
   addBackupCommands(program, app);
   addRepairCommands(program, app);
+  addMoveCommand(program, app);
   addMigrateCommand(program, app);
   addTokenCommand(program, app);
   addImportCommand(program, app);

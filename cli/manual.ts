@@ -248,6 +248,19 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 4: "the database cannot be reached, or the tables cannot be made" },
     documents: { "": "Migrated" },
   },
+  move: {
+    examples: [
+      {
+        does: "everything into a new queue; an address of PostgreSQL is given in the same way",
+        line: "holdfast move --from data/queue.db --to data/new.db",
+      },
+    ],
+    exits: {
+      1: "it cannot be moved, or tasks are still leased: the message says how to go on",
+      4: "one of the queues cannot be reached or used; the same command goes on",
+    },
+    documents: { "": "Moved" },
+  },
   "token create": {
     examples: [
       {

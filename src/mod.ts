@@ -23,6 +23,7 @@ export {
   migrateQueue,
   type MigrationReport,
 } from "./compose/migrate_queue.ts";
+export { cancelQueueMove, moveQueue } from "./compose/move_queue.ts";
 export { openEmbeddedQueue } from "./compose/open_embedded.ts";
 export { getOrCreateQueue, openLogStore, openQueue } from "./compose/open_queue.ts";
 export type { QueueOptions } from "./compose/queue_options.ts";
@@ -307,6 +308,15 @@ export {
   type ImportReport,
   type ReadTaskFileOptions,
 } from "./transfer/import_report.ts";
+export {
+  type HeldTask,
+  type MoveCancelReport,
+  type MovedContents,
+  type MoveOptions,
+  type MoveProgress,
+  MoveRefusedError,
+  type MoveReport,
+} from "./transfer/move_report.ts";
 export {
   type TaskFile,
   TRANSFER_FORMATS,

@@ -70,14 +70,14 @@ export function queueErrors<Status extends ErrorStatus = never>(
 /** The same for a route that changes something: whatever body comes is read first, within its limits. */
 export function changeErrors<Status extends ErrorStatus = never>(
   ...statuses: Status[]
-): ErrorResponses<Status | CommonStatus | 400 | 408 | 410 | 413 | 415 | 500 | 503> {
-  return queueErrors<Status | 400 | 408 | 410 | 413 | 415>(...statuses, 400, 408, 410, 413, 415);
+): ErrorResponses<Status | CommonStatus | 400 | 408 | 413 | 415 | 500 | 503> {
+  return queueErrors<Status | 400 | 408 | 413 | 415>(...statuses, 400, 408, 413, 415);
 }
 
 /** The same for a route that reads a JSON body and asks the queue. */
 export function bodyErrors<Status extends ErrorStatus = never>(
   ...statuses: Status[]
-): ErrorResponses<Status | CommonStatus | 400 | 408 | 410 | 413 | 415 | 422 | 500 | 503> {
+): ErrorResponses<Status | CommonStatus | 400 | 408 | 413 | 415 | 422 | 500 | 503> {
   return changeErrors<Status | 422>(...statuses, 422);
 }
 

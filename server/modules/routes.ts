@@ -52,7 +52,10 @@ const runModule = createRoute({
   summary: "Run a module",
   description: "Answers when the run is on disk. A known idempotency key gives the run it names.",
   request: { params: ModuleParams, headers: IdempotencyHeaders, body: jsonBody(RunBody) },
-  responses: { 202: jsonResponse(RunSchema, "The run, accepted"), ...bodyErrors(404, 409, 507) },
+  responses: {
+    202: jsonResponse(RunSchema, "The run, accepted"),
+    ...bodyErrors(404, 409, 410, 507),
+  },
 });
 
 const runBatch = createRoute({
@@ -66,7 +69,7 @@ const runBatch = createRoute({
   request: { body: jsonBody(RunBatchBody) },
   responses: {
     202: jsonResponse(RunBatchSchema, "The runs, accepted"),
-    ...bodyErrors(404, 409, 507),
+    ...bodyErrors(404, 409, 410, 507),
   },
 });
 

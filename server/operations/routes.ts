@@ -105,7 +105,7 @@ const pruneTasks = createRoute({
   summary: "Delete finished tasks",
   description: "With their transitions, logs and idempotency keys, for good.",
   request: { body: jsonBody(PruneBody) },
-  responses: { 200: jsonResponse(PruneSchema, "How many were deleted"), ...bodyErrors() },
+  responses: { 200: jsonResponse(PruneSchema, "How many were deleted"), ...bodyErrors(410) },
 });
 
 const rescueTasks = createRoute({

@@ -35,7 +35,7 @@ const importRecords = createRoute({
   summary: "Store tasks and schedules of another queue",
   description: "All of them in one transaction, or none. What is here already is not added again.",
   request: { body: jsonBody(ImportBody) },
-  responses: { 200: jsonResponse(ImportSchema, "What came of it"), ...bodyErrors(507) },
+  responses: { 200: jsonResponse(ImportSchema, "What came of it"), ...bodyErrors(410, 507) },
 });
 
 /** Adds `/api/queue/records`. */

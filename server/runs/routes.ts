@@ -60,7 +60,7 @@ const getResult = createRoute({
 
 const cancelResponses = {
   200: jsonResponse(RunSchema, "The run, cancelled"),
-  ...changeErrors(404, 409, 422),
+  ...changeErrors(404, 409, 410, 422),
 };
 
 const cancelRun = createRoute({
@@ -93,7 +93,10 @@ const retryRun = createRoute({
   summary: "Queue a failed or cancelled run again",
   description: "With fresh attempts. Answers when that is on disk.",
   request: { params: RunParams },
-  responses: { 200: jsonResponse(RunSchema, "The run, queued"), ...changeErrors(404, 409, 422) },
+  responses: {
+    200: jsonResponse(RunSchema, "The run, queued"),
+    ...changeErrors(404, 409, 410, 422),
+  },
 });
 
 const explainRun = createRoute({

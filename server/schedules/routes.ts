@@ -56,7 +56,7 @@ const addSchedule = createRoute({
       ScheduleAddedSchema,
       "The schedule that was there already, or its replacement",
     ),
-    ...bodyErrors(409, 507),
+    ...bodyErrors(409, 410, 507),
   },
 });
 
@@ -77,7 +77,10 @@ const changeSchedule = createRoute({
   operationId: "changeSchedule",
   summary: "Pause a schedule, or let it go on",
   request: { params: ScheduleParams, body: jsonBody(SchedulePatch) },
-  responses: { 200: jsonResponse(ScheduleSchema, "The schedule as it is now"), ...bodyErrors(404) },
+  responses: {
+    200: jsonResponse(ScheduleSchema, "The schedule as it is now"),
+    ...bodyErrors(404, 410),
+  },
 });
 
 const removeSchedule = createRoute({
@@ -90,7 +93,7 @@ const removeSchedule = createRoute({
   request: { params: ScheduleParams },
   responses: {
     200: jsonResponse(ScheduleRemovedSchema, "It is removed"),
-    ...changeErrors(404, 422),
+    ...changeErrors(404, 410, 422),
   },
 });
 
@@ -101,7 +104,7 @@ const fireSchedules = createRoute({
   operationId: "fireSchedules",
   summary: "Enqueue the tasks of schedules that are due",
   description: "Also done on time by itself.",
-  responses: { 200: jsonResponse(TaskListSchema, "The tasks"), ...changeErrors() },
+  responses: { 200: jsonResponse(TaskListSchema, "The tasks"), ...changeErrors(410) },
 });
 
 /** Adds the routes under `/api/schedules`. */

@@ -46,7 +46,7 @@ const enqueueTask = createRoute({
   responses: {
     201: jsonResponse(EnqueuedSchema, "The new task"),
     200: jsonResponse(EnqueuedSchema, "The task that the idempotency key names already"),
-    ...bodyErrors(409, 507),
+    ...bodyErrors(409, 410, 507),
   },
 });
 
@@ -59,7 +59,7 @@ const enqueueBatch = createRoute({
   description:
     "All of them or none, in one transaction. They may depend on each other's run ids. Of each task the answer says what is small; GET /api/queue/tasks/{id} says the rest.",
   request: { body: jsonBody(EnqueueBatchBody) },
-  responses: { 201: jsonResponse(EnqueuedBatchSchema, "The tasks"), ...bodyErrors(409, 507) },
+  responses: { 201: jsonResponse(EnqueuedBatchSchema, "The tasks"), ...bodyErrors(409, 410, 507) },
 });
 
 const listTasks = createRoute({
@@ -139,7 +139,7 @@ const cancelTask = createRoute({
   request: { params: TaskParams },
   responses: {
     200: jsonResponse(TaskSchema, "The task, cancelled"),
-    ...changeErrors(404, 409, 422),
+    ...changeErrors(404, 409, 410, 422),
   },
 });
 
@@ -150,7 +150,10 @@ const retryTask = createRoute({
   operationId: "retryTask",
   summary: "Queue a failed or cancelled task again",
   request: { params: TaskParams },
-  responses: { 200: jsonResponse(TaskSchema, "The task, queued"), ...changeErrors(404, 409, 422) },
+  responses: {
+    200: jsonResponse(TaskSchema, "The task, queued"),
+    ...changeErrors(404, 409, 410, 422),
+  },
 });
 
 /** Adds the routes under `/api/queue`. */

@@ -46,7 +46,7 @@ const claim = createRoute({
   summary: "Take due tasks under a lease",
   description: "With wait_ms, answers as soon as there is one. Renew a lease before it ends.",
   request: { body: jsonBody(ClaimBody) },
-  responses: { 200: jsonResponse(ClaimSchema, "The tasks, perhaps none"), ...bodyErrors() },
+  responses: { 200: jsonResponse(ClaimSchema, "The tasks, perhaps none"), ...bodyErrors(410) },
 });
 
 const leaseResponses = {

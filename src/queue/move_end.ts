@@ -5,7 +5,7 @@
  * after the other go together. One that is moved to stays closed until all is there.
  */
 import type { QueueClosure, QueueClosureState } from "./closure.ts";
-import type { ScheduleRecord, TaskRecord, TransitionRecord } from "./records.ts";
+import type { ParentRecord, ScheduleRecord, TransitionRecord } from "./records.ts";
 import type { TaskQueue } from "./task_queue.ts";
 
 /** What a queue notes of moves. */
@@ -40,6 +40,28 @@ export interface TaskSpan {
   readonly upTo?: number;
 }
 
+/** A value of a column: an instant is milliseconds since 1970, JSON is text. */
+export type MovedValue = string | number | null;
+
+/** A task that another waits for, or has waited for. */
+export type MovedParent = readonly [
+  id: number,
+  runId: string,
+  onFailure: ParentRecord["onFailure"],
+  state: ParentRecord["state"],
+];
+
+/** A task that no lease holds, as it is stored. */
+export interface MovedTask {
+  readonly id: number;
+  /** Its columns, in the order of `MOVED_COLUMNS` (`queue_policy/moved_records.ts`). */
+  readonly values: readonly MovedValue[];
+  /** Its parents, in its order. */
+  readonly parents: readonly MovedParent[];
+  /** Where to report that it has ended; `null` for nowhere. */
+  readonly webhook: readonly [url: string, events: string] | null;
+}
+
 /** Some of the transitions, in their order. */
 export interface TransitionPart {
   readonly transitions: readonly TransitionRecord[];
@@ -54,7 +76,7 @@ export interface FillingPart {
   readonly from: string;
   /** The cursor that is there then. */
   readonly to: string;
-  readonly tasks?: readonly TaskRecord[];
+  readonly tasks?: readonly MovedTask[];
   readonly transitions?: readonly TransitionRecord[];
   readonly schedules?: readonly ScheduleRecord[];
 }
@@ -77,7 +99,7 @@ export interface MoveEnd {
   /** The highest id that a task has, or had. */
   usedUpTo(): Promise<number>;
   /** Tasks with what belongs to them; none behind the last. */
-  readTasks(span: TaskSpan): Promise<TaskRecord[]>;
+  readTasks(span: TaskSpan): Promise<MovedTask[]>;
   /** Transitions from a cursor on, `null` for the beginning; none behind the last. */
   readTransitions(after: string | null): Promise<TransitionPart>;
   /** Every schedule, by its id. */
@@ -85,7 +107,7 @@ export interface MoveEnd {
   /**
    * Adds a part to a queue that this move fills. `false`, and nothing is added, when it is not where the part begins.
    *
-   * @throws TypeError, RangeError for a record that the queue cannot hold.
+   * @throws TypeError for a schedule that the queue cannot hold.
    */
   fill(part: FillingPart): Promise<boolean>;
   /** Opens the queue that this move has filled; ids up to `usedUpTo` are used. `false` when it is not filled by this move. */

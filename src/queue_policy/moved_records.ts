@@ -1,11 +1,13 @@
 /**
- * What a move brings, checked as strictly as any import before it is stored; each record keeps its id.
+ * What a move carries, in the columns that both engines have: nothing is read into a task and written back, so what arrives is
+ * what was there. Each task keeps its id.
  */
-import { messageOf } from "../domain/errors.ts";
-import type { ParentRecord } from "../queue/records.ts";
-import type { FillingPart } from "../queue/move_end.ts";
+import { KEPT_FIELD_NAMES, snakeName } from "../domain/task_fields.ts";
+import type { MovedTask, MovedValue } from "../queue/move_end.ts";
+import type { ParentRecord, ScheduleRecord } from "../queue/records.ts";
+import type { KeptValues } from "./kept_fields.ts";
 import { type PreparedScheduleRecord, prepareScheduleRecords } from "./schedule_record.ts";
-import { type PreparedRecord, prepareRecord } from "./task_record.ts";
+import type { PreparedRecord } from "./task_record.ts";
 
 /** How many tasks one part has at most, and how many characters of payloads and results, beside the first task's. */
 export const TASK_PART = Object.freeze({ count: 1000, length: 4 * 1024 * 1024 });
@@ -16,10 +18,37 @@ export const TRANSITION_PART = 5000;
 /** A queue that could hold them gave them away, so only the largest payload is bounded. */
 const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** The records of a part, in the forms of their columns. */
-export interface PreparedPart {
-  readonly tasks: readonly PreparedRecord[];
-  readonly schedules: readonly PreparedScheduleRecord[];
+/** The columns of a task that no lease holds. */
+export type MovedColumns = Omit<PreparedRecord, "parents" | "webhook">;
+
+/** Their names, in the order of `MovedTask.values`. */
+export const MOVED_COLUMNS: readonly (keyof MovedColumns)[] = Object.freeze([
+  "id",
+  "run_id",
+  ...KEPT_FIELD_NAMES.map((name) => snakeName(name) as keyof KeptValues),
+  "payload",
+  "status",
+  "attempts",
+  "run_after",
+  "reserved_at",
+  "processing_started",
+  "finished_at",
+  "created_at",
+  "updated_at",
+  "locked_by",
+  "lease_token",
+  "error_message",
+  "result",
+  "progress_percent",
+  "progress_message",
+  "trace_parent",
+]);
+
+/** A task's columns by name. */
+export function columnsOf({ values }: MovedTask): MovedColumns {
+  const columns: Partial<Record<keyof MovedColumns, MovedValue>> = {};
+  for (const [i, name] of MOVED_COLUMNS.entries()) columns[name] = values[i]!;
+  return columns as unknown as MovedColumns;
 }
 
 /** A dependency, as both engines name its columns. */
@@ -32,30 +61,43 @@ export interface MovedDependency {
   readonly state: ParentRecord["state"];
 }
 
-/** @throws TypeError, RangeError for a record that a queue cannot hold. */
-export function prepareFilling({ tasks = [], schedules = [] }: FillingPart): PreparedPart {
-  const prepared = prepareScheduleRecords(schedules, PAYLOAD_LIMIT_BYTES);
-  if (prepared.problems.length > 0) throw new TypeError(prepared.problems.join("; "));
-  return {
-    tasks: tasks.map((task) => {
-      try {
-        return prepareRecord(task, PAYLOAD_LIMIT_BYTES);
-      } catch (cause) {
-        throw new TypeError(`Cannot move task ${task.id}: ${messageOf(cause)}`, { cause });
-      }
-    }),
-    schedules: prepared.schedules,
-  };
-}
-
 /** The dependencies of a task: ids mean the same in both queues. */
-export function movedDependencies({ id, parents }: PreparedRecord): MovedDependency[] {
-  return parents.map(({ taskId, runId, onFailure, state }, position) => ({
-    child_id: id,
-    parent_id: taskId,
-    parent_run_id: runId,
+export function movedDependencies(childId: number, { parents }: MovedTask): MovedDependency[] {
+  return parents.map(([parent_id, parent_run_id, on_failure, state], position) => ({
+    child_id: childId,
+    parent_id,
+    parent_run_id,
     position,
-    on_failure: onFailure,
+    on_failure,
     state,
   }));
+}
+
+/** How many parents a task waits for. */
+export function movedWaitsFor({ status }: MovedColumns, { parents }: MovedTask): number {
+  return status === "queued" ? parents.filter(([, , , state]) => state === "open").length : 0;
+}
+
+/** Rows that belong to tasks, by the task's id, which `idOf` reads; the rest is kept. */
+export function byTask<Row, Kept>(
+  rows: readonly Row[],
+  read: (row: Row) => readonly [id: number, kept: Kept],
+): ReadonlyMap<number, Kept[]> {
+  const byId = new Map<number, Kept[]>();
+  for (const row of rows) {
+    const [id, kept] = read(row);
+    const known = byId.get(id);
+    if (known === undefined) byId.set(id, [kept]);
+    else known.push(kept);
+  }
+  return byId;
+}
+
+/** @throws TypeError for a schedule that a queue cannot hold. */
+export function prepareMovedSchedules(
+  schedules: readonly ScheduleRecord[],
+): readonly PreparedScheduleRecord[] {
+  const prepared = prepareScheduleRecords(schedules, PAYLOAD_LIMIT_BYTES);
+  if (prepared.problems.length === 0) return prepared.schedules;
+  throw new TypeError(`Cannot move schedules: ${prepared.problems.join("; ")}`);
 }

@@ -116,6 +116,9 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--older-than": among("0ms", "1h", "30d", "1y"),
   "--keep": among("0", "1", "1000", "-1"),
   "--output": fileToWrite,
+  "--from": (_, { db }) => db,
+  "--to": fileToWrite,
+  "--wait": among("0ms", "10m", "8d", "soon"),
 };
 
 /** How arguments are made, those with choices apart. */
@@ -141,7 +144,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** These write files where they are told to: no rubbish may come where a path belongs. */
-const WRITERS = ["backup", "export", "repair"];
+const WRITERS = ["backup", "export", "repair", "move"];
 
 interface OptionShape {
   readonly flag: string;

@@ -17,7 +17,7 @@ import {
   TASK_FIELDS,
   type TaskQueue,
 } from "../../src/mod.ts";
-import { MemoryLogStore, openQueue } from "../../src/mod.ts";
+import { MemoryLogStore, openQueue, QueueError } from "../../src/mod.ts";
 import {
   type AppOptions,
   createApp,
@@ -327,6 +327,8 @@ const ERRORS: Readonly<Record<number, (operation: Operation) => Promise<void>>> 
       );
       await checkAnswer(operation, await app.fetch(misspelt), 422);
     }),
+  410: (operation) =>
+    checkBroken(operation, new QueueError("queue_moved", "Its tasks are elsewhere"), 410),
   431: (operation) =>
     withWorld(async ({ app }) => {
       const headers = { "X-Long": "y".repeat(20_000) };

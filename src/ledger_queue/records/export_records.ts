@@ -11,8 +11,6 @@ import type {
   ScheduleRecord,
   TaskRecord,
 } from "../../queue/records.ts";
-import type { TaskSpan } from "../../queue/move_end.ts";
-import { TASK_PART } from "../../queue_policy/moved_records.ts";
 import { recordOfSchedule } from "../../queue_policy/schedule_record.ts";
 import { recordOfTask } from "../../queue_policy/task_record.ts";
 import { cell, taskOfRow } from "../rows/task_row.ts";
@@ -28,41 +26,8 @@ export function exportRecords(reader: Reader, statuses: readonly TaskStatus[]): 
   const select = `SELECT * FROM task_queue WHERE status IN (${
     statuses.map(() => "?").join(", ")
   }) ORDER BY id`;
-  return recordsOf(reader, reader.read(select, statuses), ALL);
-}
-
-/** Tasks with an id above the first number and up to the second. */
-type Span = readonly [after: number, upTo: number];
-
-const ALL: Span = [0, Number.MAX_SAFE_INTEGER];
-
-const PART_SQL = {
-  sizes: `SELECT id, length(payload) + coalesce(length(result), 0) FROM task_queue WHERE id > ?
-    ORDER BY id LIMIT ${TASK_PART.count}`,
-  tasks: "SELECT * FROM task_queue WHERE id > ? AND id <= ? ORDER BY id",
-} as const;
-
-/** The records of a part of the tasks. */
-export function recordsIn(reader: Reader, { after, upTo }: TaskSpan): TaskRecord[] {
-  const span: Span = [after, upTo ?? lastOfPart(reader, after)];
-  return recordsOf(reader, reader.read(PART_SQL.tasks, span), span);
-}
-
-/** The last task that belongs to a part. */
-function lastOfPart(reader: Reader, after: number): number {
-  let [last, length] = [after, 0];
-  for (const [id, size] of reader.read(PART_SQL.sizes, [after])) {
-    length += Number(size);
-    if (last > after && length > TASK_PART.length) break;
-    last = Number(id);
-  }
-  return last;
-}
-
-/** The records of the tasks in a span. */
-function recordsOf(reader: Reader, rows: readonly SqlRow[], span: Span): TaskRecord[] {
-  const [parents, webhooks] = [parentsIn(reader, span), webhooksIn(reader, span)];
-  return rows.map((row) => {
+  const [parents, webhooks] = [allParents(reader), allWebhooks(reader)];
+  return reader.read(select, statuses).map((row) => {
     const id = cell(row, "id") as number;
     return recordOfRow(row, {
       parents: parents.get(id) ?? [],
@@ -85,24 +50,19 @@ export function recordOfRow(
 }
 
 /** Where to report that tasks have ended, by their ids. */
-function webhooksIn(reader: Reader, span: Span): ReadonlyMap<number, Webhook> {
-  const select =
-    "SELECT task_id, url, events FROM task_webhooks WHERE task_id > ? AND task_id <= ?";
-  const rows = reader.read(select, span);
+function allWebhooks(reader: Reader): ReadonlyMap<number, Webhook> {
+  const rows = reader.read("SELECT task_id, url, events FROM task_webhooks");
   return new Map(
     rows.map(([id, url, events]) => [Number(id), webhookOf(String(url), String(events))]),
   );
 }
 
 /** Every task's parents, in its order. */
-function parentsIn(
-  reader: Reader,
-  span: Span,
-): ReadonlyMap<number, readonly ParentRecord[]> {
+function allParents(reader: Reader): ReadonlyMap<number, readonly ParentRecord[]> {
   const select = `SELECT child_id, parent_id, parent_run_id, on_failure, state
-    FROM task_dependencies WHERE child_id > ? AND child_id <= ? ORDER BY child_id, position`;
+    FROM task_dependencies ORDER BY child_id, position`;
   const byChild = new Map<number, ParentRecord[]>();
-  for (const [childId, taskId, runId, onFailure, state] of reader.read(select, span)) {
+  for (const [childId, taskId, runId, onFailure, state] of reader.read(select)) {
     const parents = byChild.get(Number(childId)) ?? [];
     byChild.set(Number(childId), parents);
     parents.push({

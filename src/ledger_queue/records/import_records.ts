@@ -70,7 +70,7 @@ export function importRecords(
 ): RecordImport {
   const plan = planImport(tx, prepared, options);
   if (isRefused(plan, prepared, options)) return reportOf(plan, prepared, undefined);
-  const storedIds = plan.additions.map((record) => insertRecord(tx, record, options, context));
+  const storedIds = plan.additions.map((record) => insert(tx, record, options, context));
   if (storedIds.length > 0) {
     for (const id of storedIds) noteTransition(tx, { id, nowMs: context.nowMs }, "imported");
     connectParents(tx, plan.additions, { ...options, storedIds }, context);
@@ -79,8 +79,7 @@ export function importRecords(
   return reportOf(plan, prepared, storedIds);
 }
 
-/** Stores the task of a record with its webhook; the id that it has here. */
-export function insertRecord(
+function insert(
   tx: Transaction,
   record: PreparedRecord,
   { renumber = false }: RecordImportOptions,

@@ -7,12 +7,13 @@ import type { MemoryMark } from "../../ledger/memory_budget.ts";
 import type {
   ClosureChange,
   FillingPart,
+  MovedTask,
   MoveEnd,
   MoveNotes,
   TaskSpan,
   TransitionPart,
 } from "../../queue/move_end.ts";
-import type { ScheduleRecord, TaskRecord, TransitionRecord } from "../../queue/records.ts";
+import type { ScheduleRecord, TransitionRecord } from "../../queue/records.ts";
 import {
   isFilledBy,
   MOVE_NOTES,
@@ -20,20 +21,16 @@ import {
   standingOf,
   textOfClosure,
 } from "../../queue_policy/closure.ts";
-import {
-  movedDependencies,
-  type PreparedPart,
-  prepareFilling,
-  TRANSITION_PART,
-} from "../../queue_policy/moved_records.ts";
+import { prepareMovedSchedules, TRANSITION_PART } from "../../queue_policy/moved_records.ts";
 import { LEVELS } from "../../queue_policy/transition_note.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { closureIn, noteIn, setNote } from "../rows/notes.ts";
-import { DEPENDENCY_TABLE, LOG_TABLE, TASK_TABLE } from "../rows/schema.ts";
+import { LOG_TABLE, TASK_TABLE } from "../rows/schema.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
 import { hasDeferredChildren } from "../tasks/propagate.ts";
-import { exportSchedules, recordsIn } from "./export_records.ts";
-import { insertRecord, lastIdOf, storeSchedules } from "./import_records.ts";
+import { exportSchedules } from "./export_records.ts";
+import { lastIdOf, storeSchedules } from "./import_records.ts";
+import { movedTasks, storeMoved } from "./moved_tasks.ts";
 
 /** What a move needs of the queue. */
 export interface MoveAccess {
@@ -100,8 +97,8 @@ export class LedgerMoveEnd implements MoveEnd {
     return await this.#access.read(lastIdOf);
   }
 
-  async readTasks(span: TaskSpan): Promise<TaskRecord[]> {
-    return await this.#access.read((reader) => recordsIn(reader, span));
+  async readTasks(span: TaskSpan): Promise<MovedTask[]> {
+    return await this.#access.read((reader) => movedTasks(reader, span));
   }
 
   async readTransitions(after: string | null): Promise<TransitionPart> {
@@ -124,12 +121,14 @@ export class LedgerMoveEnd implements MoveEnd {
   }
 
   async fill(part: FillingPart): Promise<boolean> {
-    const prepared = prepareFilling(part);
+    const schedules = prepareMovedSchedules(part.schedules ?? []);
     return await this.#access.write((tx, context) => {
       const closure = closureIn(tx);
       const place = placeOf(closure, part);
       if (place !== "begin") return place === "end";
-      store(tx, { ...prepared, transitions: part.transitions ?? [] }, context);
+      for (const task of part.tasks ?? []) storeMoved(tx, task, context);
+      storeTransitions(tx, part.transitions ?? []);
+      storeSchedules(tx, schedules);
       setNote(tx, MOVE_NOTES.closure, textOfClosure({ ...closure!, cursor: part.to }));
       return true;
     }, "high_water");
@@ -151,19 +150,7 @@ function isNew(reader: Reader): boolean {
   return lastIdOf(reader) === 0 && allSchedules(reader).length === 0;
 }
 
-function store(
-  tx: Transaction,
-  { tasks, schedules, transitions }: PreparedPart & {
-    readonly transitions: readonly TransitionRecord[];
-  },
-  context: OperationContext,
-): void {
-  for (const record of tasks) {
-    insertRecord(tx, record, {}, context);
-    for (const dependency of movedDependencies(record)) {
-      tx.insert(DEPENDENCY_TABLE, { ...dependency });
-    }
-  }
+function storeTransitions(tx: Transaction, transitions: readonly TransitionRecord[]): void {
   for (const { taskId, atMs, kind, details, durationMs } of transitions) {
     tx.insert(LOG_TABLE, {
       task_id: taskId,
@@ -174,7 +161,6 @@ function store(
       duration_ms: durationMs,
     });
   }
-  storeSchedules(tx, schedules);
 }
 
 /** AUTOINCREMENT goes on behind the highest id that a row had: a row that comes and goes raises it in every process. */

@@ -9,8 +9,6 @@ import type {
   ScheduleRecord,
   TaskRecord,
 } from "../../queue/records.ts";
-import type { TaskSpan } from "../../queue/move_end.ts";
-import { TASK_PART } from "../../queue_policy/moved_records.ts";
 import { recordOfSchedule } from "../../queue_policy/schedule_record.ts";
 import { recordOfTask } from "../../queue_policy/task_record.ts";
 import type { Row, Statements } from "../rows/database.ts";
@@ -24,12 +22,6 @@ const EXPORT_SQL = {
   /** The last id of a part. */
   last: `select max(id) as last from (
     select id from @task where id > $1 order by id limit ${PART_MAX}) as part`,
-  /** The same of a part of a move, which is smaller when the tasks are large. */
-  lastOfPart: `select max(id) as last from (
-    select id, row_number() over w as place, sum(size) over w as total from (
-      select id, octet_length(payload) + coalesce(octet_length(result), 0) as size
-      from @task where id > $1 order by id limit ${TASK_PART.count}) as sizes
-    window w as (order by id)) as part where place = 1 or total <= ${TASK_PART.length}`,
   /** `$3` are outcomes, `$4` states of `live`, of which a part is read, too: else each part would read all before it. */
   tasks: `${
     selectTasks({ live: "left join (select * from @live where id > $1 and id <= $2)" })
@@ -66,21 +58,6 @@ export async function exportRecords(
     for (const record of await recordsOf(tx, taskRows(found), span)) records.push(record);
     after = span[1];
   }
-}
-
-/** The records of a part of the tasks. */
-export async function recordsIn(
-  tx: Statements,
-  { after, upTo }: TaskSpan,
-): Promise<TaskRecord[]> {
-  const [part] = upTo === undefined
-    ? await tx.query(EXPORT_SQL.lastOfPart, [after])
-    : [{ last: upTo }];
-  if (part!.last === null) return [];
-  const span: Span = [after, Number(part!.last)];
-  const outcomes = TASK_STATUSES.filter(isFinal);
-  const found = await tx.query(EXPORT_SQL.tasks, [...span, outcomes, Object.values(LIVE_STATES)]);
-  return await recordsOf(tx, taskRows(found), span);
 }
 
 /** The id before the first, and the last. */

@@ -74,8 +74,7 @@ export async function importRecords(
   return report;
 }
 
-/** The lanes of records, and of what their webhooks lead to. */
-export function lanesOf(records: readonly PreparedRecord[]): LaneName[] {
+function lanesOf(records: readonly PreparedRecord[]): LaneName[] {
   const lanes = new Map<string, LaneName>();
   const note = ({ type, compatibility }: LaneName): void => {
     lanes.set(JSON.stringify([type, compatibility]), { type, compatibility });

@@ -2,17 +2,17 @@
  * A queue on a database as one end of a move. Every change is one transaction, with what it must find under the lock of the
  * note that it changes; so it is there or not, whenever the process is killed, and two moves at a time do not both make it.
  */
-import { isFinal } from "../../domain/task.ts";
 import type { QueueClosure } from "../../queue/closure.ts";
 import type {
   ClosureChange,
   FillingPart,
+  MovedTask,
   MoveEnd,
   MoveNotes,
   TaskSpan,
   TransitionPart,
 } from "../../queue/move_end.ts";
-import type { ScheduleRecord, TaskRecord, TransitionRecord } from "../../queue/records.ts";
+import type { ScheduleRecord, TransitionRecord } from "../../queue/records.ts";
 import {
   closureOf,
   isFilledBy,
@@ -21,21 +21,14 @@ import {
   standingOf,
   textOfClosure,
 } from "../../queue_policy/closure.ts";
-import { openParentsOf } from "../../queue_policy/import_plan.ts";
-import {
-  movedDependencies,
-  prepareFilling,
-  TRANSITION_PART,
-} from "../../queue_policy/moved_records.ts";
-import type { PreparedRecord } from "../../queue_policy/task_record.ts";
-import { givenRows, namesOf } from "../rows/columns.ts";
+import { prepareMovedSchedules, TRANSITION_PART } from "../../queue_policy/moved_records.ts";
 import type { Statements } from "../rows/database.ts";
 import type { Lanes } from "../rows/lanes.ts";
-import type { TaskRow } from "../rows/task_row.ts";
 import { lockImports, noteImported } from "../rows/used_ids.ts";
 import type { Work } from "../rows/work.ts";
-import { exportSchedules, recordsIn } from "./export_records.ts";
-import { lanesOf, STORED_COLUMNS, storedRow, storeSchedules } from "./import_records.ts";
+import { exportSchedules } from "./export_records.ts";
+import { storeSchedules } from "./import_records.ts";
+import { lanesOfMoved, movedTasks, storeMoved } from "./moved_tasks.ts";
 
 /** What a move needs of the queue. */
 export interface MoveAccess {
@@ -74,10 +67,9 @@ const MOVE_SQL = {
         cross join lateral generate_series(0, length(last.bits) - 1) as i
       where get_bit(last.bits, i) = 1)) as id`,
   /** `$1` is a transaction, `$2` a step. */
-  transitions: `select tx::text as tx, step, task_id, at, kind, details, duration_ms
-    from @transition where (tx, step) > ($1::xid8, $2) order by tx, step limit ${TRANSITION_PART}`,
-  addTasks: `insert into @task (${namesOf(STORED_COLUMNS)})
-    select ${namesOf(STORED_COLUMNS)} from ${givenRows(STORED_COLUMNS)}`,
+  transitions: `select p.tx::text as tx, p.step, p.task_id, p.at, p.kind, p.details, p.duration_ms
+    from @transition p where (p.tx, p.step) > ($1::xid8, $2)
+    order by p.tx, p.step limit ${TRANSITION_PART}`,
   addTransitions: `insert into @transition (task_id, at, kind, details, duration_ms)
     select task_id, at, kind, details, duration_ms
     from json_to_recordset($1::text::json) as r(${TRANSITION_COLUMNS})`,
@@ -140,8 +132,8 @@ export class PostgresMoveEnd implements MoveEnd {
     return Number(row!.id ?? 0);
   }
 
-  async readTasks(span: TaskSpan): Promise<TaskRecord[]> {
-    return await this.#access.read((tx) => recordsIn(tx, span));
+  async readTasks(span: TaskSpan): Promise<MovedTask[]> {
+    return await this.#access.read((tx) => movedTasks(tx, span));
   }
 
   async readTransitions(after: string | null): Promise<TransitionPart> {
@@ -165,15 +157,16 @@ export class PostgresMoveEnd implements MoveEnd {
 
   async fill(part: FillingPart): Promise<boolean> {
     const { lanes } = this.#access;
-    const { tasks, schedules } = prepareFilling(part);
-    await lanes.ensure(lanesOf(tasks));
+    const { tasks = [], transitions = [] } = part;
+    const schedules = prepareMovedSchedules(part.schedules ?? []);
+    await lanes.ensure(lanesOfMoved(tasks));
     return await this.#access.write(async (work) => {
       const { closure } = await notesIn(work.tx, MOVE_SQL.lockNotes);
       const place = placeOf(closure, part);
       if (place !== "begin") return place === "end";
       await Promise.all([
-        storeTasks(work, tasks),
-        storeTransitions(work.tx, part.transitions ?? []),
+        storeMoved(work, tasks),
+        storeTransitions(work.tx, transitions),
         setClosure(work.tx, { ...closure!, cursor: part.to }),
       ]);
       await storeSchedules(work.tx, schedules);
@@ -216,32 +209,6 @@ async function setClosure(tx: Statements, closure: QueueClosure | null): Promise
 async function isNew(tx: Statements): Promise<boolean> {
   const [row] = await tx.query(MOVE_SQL.isNew);
   return row!.is_new === true;
-}
-
-async function storeTasks(work: Work, records: readonly PreparedRecord[]): Promise<void> {
-  if (records.length === 0) return;
-  const rows = records.map((record) => rowOf(record, work.context.lanes));
-  for (const record of records) {
-    if (record.webhook !== null) work.addWebhook({ task_id: record.id, ...record.webhook });
-    for (const dependency of movedDependencies(record)) work.addDependency(dependency);
-  }
-  await Promise.all([
-    work.tx.query(MOVE_SQL.addTasks, [JSON.stringify(rows.map(storedRow))]),
-    work.addLive(rows.filter(({ status }) => !isFinal(status))),
-    work.flush(),
-  ]);
-}
-
-/** The row of a record's task; `open` says whose end children wait for. */
-function rowOf(record: PreparedRecord, lanes: Lanes): TaskRow {
-  const { parents: _parents, webhook, ...carried } = record;
-  return {
-    ...carried,
-    lane_id: lanes.idOf(record),
-    lease_until: null,
-    waits_for: openParentsOf(record),
-    followed: webhook !== null,
-  };
 }
 
 async function storeTransitions(
