@@ -2,7 +2,7 @@
  * Moving a queue by its path or address to another one.
  */
 import { checkPath } from "../domain/check_path.ts";
-import { messageOf } from "../domain/errors.ts";
+import { messageOf, quotePath } from "../domain/errors.ts";
 import { isDatabaseAddress, shownPath } from "../domain/queue_address.ts";
 import { queueKey } from "../platform/queue_path.ts";
 import { realPath } from "../platform/real_path.ts";
@@ -63,7 +63,7 @@ export async function cancelQueueMove(from: string, to: string): Promise<MoveCan
 function checkPlaces(from: string, to: string): void {
   if (isDatabaseAddress(from) || isDatabaseAddress(to)) return;
   if (queueKey(from) !== queueKey(checkPath(to, "path of a queue"))) return;
-  throw new TypeError(`Cannot move ${placeOf(from)} to itself`);
+  throw new TypeError(`Cannot move ${quotePath(placeOf(from))} to itself`);
 }
 
 /** The path as every folder knows it, or the address without its password. */

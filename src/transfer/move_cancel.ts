@@ -4,6 +4,7 @@
  * While the source is `leaving`, opening it is enough: the target opens only after the source was changed to `handing_over`. Once
  * it was, the target is made to stay closed first.
  */
+import { quotePath } from "../domain/errors.ts";
 import type { QueueClosure } from "../queue/closure.ts";
 import { MoveRefusedError, type MoveSide } from "./move_report.ts";
 import { refused } from "./move_tasks.ts";
@@ -22,12 +23,16 @@ export async function cancelMove(
   if (closure === null) return await cancelRest(from, to);
   if (closure.state === "moved") {
     throw new MoveRefusedError(
-      `Cannot call the move of ${from.place} off: its tasks were moved to ${closure.other}`,
+      `Cannot call the move of ${quotePath(from.place)} off: its tasks were moved to ${
+        quotePath(closure.other)
+      }`,
     );
   }
   if (closure.state === "filling" || closure.state === "abandoned") {
     throw new MoveRefusedError(
-      `Cannot call the move of ${from.place} off: it is being filled; name ${closure.other} by --from`,
+      `Cannot call the move of ${quotePath(from.place)} off: it is being filled; name ${
+        quotePath(closure.other)
+      } by --from`,
     );
   }
   if (closure.state === "leaving") {
@@ -46,7 +51,9 @@ async function cancelRest(
 ): Promise<boolean> {
   const known = "end" in to ? (await to.end.notes()).closure : null;
   if (known === null || known.otherId !== from.id) {
-    throw new MoveRefusedError(`Cannot call the move of ${from.place} off: there is none`);
+    throw new MoveRefusedError(
+      `Cannot call the move of ${quotePath(from.place)} off: there is none`,
+    );
   }
   return known.state === "abandoned" || await abandon(from, to, known);
 }
@@ -54,7 +61,9 @@ async function cancelRest(
 async function open(from: MoveSide, expected: QueueClosure): Promise<void> {
   if (await from.end.setClosure({ expected, next: null })) return;
   throw new MoveRefusedError(
-    `Cannot call the move of ${from.place} off: another command is at it; repeat this one`,
+    `Cannot call the move of ${
+      quotePath(from.place)
+    } off: another command is at it; repeat this one`,
   );
 }
 
@@ -81,6 +90,8 @@ function maybeDone(
 ): MoveRefusedError {
   const why = "reason" in to ? `: ${to.reason}` : "";
   return new MoveRefusedError(
-    `Cannot call the move of ${from.place} off: ${other} may be open already, and has to be asked${why}`,
+    `Cannot call the move of ${quotePath(from.place)} off: ${
+      quotePath(other)
+    } may be open already, and has to be asked${why}`,
   );
 }

@@ -4,6 +4,7 @@
  * The queue that it comes from is closed and at rest, so its parts go together. The queue that it goes to notes with each part,
  * in the same transaction, where the next one begins: a copy that was killed goes on there, and no part comes twice.
  */
+import { quotePath } from "../domain/errors.ts";
 import { TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { FillingPart, MovedTask, MoveEnd, TransitionPart } from "../queue/move_end.ts";
 import { Checksum, lineOf } from "./move_checksum.ts";
@@ -37,7 +38,9 @@ export async function copyAll(
   const add: Copy["add"] = async (part, next) => {
     if (!await to.end.fill({ ...part, moveId, from: at, to: next })) {
       throw new MoveRefusedError(
-        `Cannot go on filling ${to.place}: another command moves or has called off the same; see which, then repeat this one`,
+        `Cannot go on filling ${
+          quotePath(to.place)
+        }: another command moves or has called off the same; see which, then repeat this one`,
       );
     }
     at = next;
@@ -181,6 +184,8 @@ async function verifyTransitions(
 
 function difference({ place }: MoveSide, what: string): MoveRefusedError {
   return new MoveRefusedError(
-    `Cannot open ${place}: ${what} differs from what was to be moved, and both queues stay closed; holdfast move --cancel opens the old one again`,
+    `Cannot open ${
+      quotePath(place)
+    }: ${what} differs from what was to be moved, and both queues stay closed; holdfast move --cancel opens the old one again`,
   );
 }

@@ -11,6 +11,7 @@
  */
 import { checkInteger } from "../domain/check.ts";
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
+import { quotePath } from "../domain/errors.ts";
 import type { QueueClosure } from "../queue/closure.ts";
 import type { MoveNotes } from "../queue/move_end.ts";
 import { copyAll, verifyAll } from "./move_copy.ts";
@@ -92,15 +93,17 @@ async function begin(from: MoveSide, to: MoveSide, clock: Clock): Promise<Move |
 /** A source that is closed must have been closed for this move. */
 function checkOwn(from: MoveSide, to: MoveSide, { state, other, otherId }: QueueClosure): void {
   if (state === "filling" || state === "abandoned") {
-    throw refused(from, to, `it is closed: a move from ${other} was to fill it`);
+    throw refused(from, to, `it is closed: a move from ${quotePath(other)} was to fill it`);
   }
   if (otherId === to.id) return;
   throw refused(
     from,
     to,
     state === "moved"
-      ? `its tasks were moved to ${other} already`
-      : `its tasks are being moved to ${other}: go on with that, or call it off by --cancel`,
+      ? `its tasks were moved to ${quotePath(other)} already`
+      : `its tasks are being moved to ${
+        quotePath(other)
+      }: go on with that, or call it off by --cancel`,
   );
 }
 
@@ -113,12 +116,18 @@ async function checkTarget(
   const known = target.closure;
   if (known === null) {
     if (closure?.state !== "handing_over" && await to.end.isNew()) return;
-    throw refused(from, to, `${to.place} is not new: name a queue that has never had a task`);
+    throw refused(
+      from,
+      to,
+      `${quotePath(to.place)} is not new: name a queue that has never had a task`,
+    );
   }
   if (known.state === "filling" && known.moveId === closure?.moveId) return;
   const why = known.state === "abandoned" && known.moveId === closure?.moveId
     ? "the move was called off: --cancel opens the old queue again"
-    : `${to.place} is closed by another move (${known.state}, ${known.other}): name another queue`;
+    : `${quotePath(to.place)} is closed by another move (${known.state}, ${
+      quotePath(known.other)
+    }): name another queue`;
   throw refused(from, to, why);
 }
 
@@ -146,7 +155,11 @@ async function closeTarget(
   const next: QueueClosure = { ...source, state: "filling", other, otherId, since };
   if (await to.end.setClosure({ expected: null, next, ifNew: true })) return next.cursor;
   await from.end.setClosure({ expected: source, next: null });
-  throw refused(from, to, `${to.place} has just been used by others: name another queue`);
+  throw refused(
+    from,
+    to,
+    `${quotePath(to.place)} has just been used by others: name another queue`,
+  );
 }
 
 async function untilAtRest(
@@ -183,7 +196,7 @@ function stillLeased(
   const named = held.map(({ taskId, worker }) => `task ${taskId} by ${JSON.stringify(worker)}`);
   const more = leased > held.length ? ` and ${leased - held.length} more` : "";
   return new MoveRefusedError(
-    `Cannot move the tasks of ${place} yet: ${leased} are still leased (${
+    `Cannot move the tasks of ${quotePath(place)} yet: ${leased} are still leased (${
       named.join(", ")
     }${more}); it stays closed, so repeat the command to go on, or add --cancel to open it again`,
   );
@@ -216,11 +229,15 @@ async function change(
   const next = { ...expected, ...values, since: new Date(clock.nowMs()) };
   if (await from.end.setClosure({ expected, next })) return next;
   throw new MoveRefusedError(
-    `Cannot go on moving ${from.place}: another command has called the move off, or goes on with it`,
+    `Cannot go on moving ${
+      quotePath(from.place)
+    }: another command has called the move off, or goes on with it`,
   );
 }
 
 /** How the refusal of a move begins. */
 export function refused(from: MoveSide, to: MoveSide, why: string): MoveRefusedError {
-  return new MoveRefusedError(`Cannot move ${from.place} to ${to.place}: ${why}`);
+  return new MoveRefusedError(
+    `Cannot move ${quotePath(from.place)} to ${quotePath(to.place)}: ${why}`,
+  );
 }
