@@ -4,6 +4,7 @@
 import {
   isDatabaseAddress,
   messageOf,
+  migrateQueue,
   openQueue,
   resolveTaskExecutionConfig,
   shownPath,
@@ -79,6 +80,9 @@ async function lookAt(path: string): Promise<QueueState> {
   const nothing = { path: shownPath(path), problem: null, total: 0, byStatus: NO_TASKS };
   if (!isDatabaseAddress(path) && !await isThere(path)) return { ...nothing, state: "missing" };
   try {
+    if (isDatabaseAddress(path) && (await migrateQueue(path, { dryRun: true })).version === 0) {
+      return { ...nothing, state: "missing" };
+    }
     const queue = await openQueue({ path, mustExist: true, readOnly: isDatabaseAddress(path) });
     try {
       const { total, byStatus } = await queue.stats();

@@ -4,7 +4,7 @@
  */
 import { checkInteger } from "../domain/check.ts";
 import { quotePath } from "../domain/errors.ts";
-import type { PostgresHost, PostgresOptions } from "./postgres_driver.ts";
+import type { PostgresHost, PostgresOptions } from "./postgres_options.ts";
 import { findPassword } from "./postgres_password.ts";
 import { SSL_MODES, tlsOf } from "./postgres_tls.ts";
 
@@ -63,17 +63,17 @@ export function parsePostgresAddress(
   const hosts = hostsOf(parts, { host: given("host"), port: given("port") }, variable);
   const { user, password: own } = credentialsOf(parts, variable);
   const database = decoded(parts, parts.path, "the database") || variable("PGDATABASE") || user;
-  const { password, source } = findPassword(own, { user, database, ...hosts[0]! }, variable);
   const target = oneOf(parts, "target_session_attrs", given("target_session_attrs"), TARGETS);
   const sslMode = oneOf(parts, "sslmode", given("sslmode"), SSL_MODES) ?? "prefer";
   const isSocket = hosts.some(({ host }) => host.startsWith("/"));
   const timeoutS = integer(parts, "connect_timeout", given("connect_timeout"), [1, 600]);
   return {
-    hosts,
+    hosts: hosts.map((place) => {
+      const { password, source } = findPassword(own, { user, database, ...place }, variable);
+      return { ...place, password: password ?? undefined, passwordSource: source };
+    }),
     database,
     user,
-    password: password ?? undefined,
-    passwordSource: source,
     schema: checkSchema(parts, given("schema") ?? "holdfast"),
     ssl: isSocket ? false : tlsOf(sslMode, given("sslrootcert")),
     target: target === "any" ? "any" : "read-write",

@@ -15,65 +15,18 @@ import {
   type Statements,
   type StopListening,
 } from "../postgres_queue/rows/database.ts";
+import { AnswerWatch } from "./answer_watch.ts";
 import { callersStatements } from "./caller_transaction.ts";
 import { ConnectionPool } from "./connection_pool.ts";
-import { type DriverTls, PREFERRED_TLS } from "./postgres_tls.ts";
-
-/** Where a server listens. */
-export interface PostgresHost {
-  readonly host: string;
-  readonly port: number;
-}
-
-/** How to reach a server. */
-export interface PostgresOptions {
-  /** The servers that are tried in turn; the first that takes writes is used. */
-  readonly hosts: readonly PostgresHost[];
-  readonly database: string;
-  readonly user: string;
-  /** Default none. */
-  readonly password?: string;
-  /** Where the password was looked for: what a refusal of it says; default nothing. */
-  readonly passwordSource?: string;
-  /** How TLS is spoken, as node:tls takes it, or `prefer`: where the server speaks it; default not at all. */
-  readonly ssl?: DriverTls;
-  /** Which of several servers is taken: any, or one that takes writes; default the latter. */
-  readonly target?: "any" | "read-write";
-  /** How long a connection may take, in milliseconds; default 10,000. */
-  readonly connectTimeoutMs?: number;
-  /** Settings of each connection, such as `synchronous_commit`, which a pooler does not pass on; default none. */
-  readonly settings?: Readonly<Record<string, string>>;
-  /** How many connections at most, beside the one that listens; default 4. */
-  readonly connections?: number;
-  /**
-   * Whether statements are prepared once for a connection; default true. Not with a pooler that gives each transaction another
-   * connection.
-   */
-  readonly isPrepared?: boolean;
-  /** What the server shows as this program's name; default `holdfast`. */
-  readonly applicationName?: string;
-}
-
-/** The server ends connections with these, or cannot take one yet. */
-const LOST_STATES: readonly string[] = ["57P01", "57P02", "57P03", "08006", "08003", "08000"];
-
-/** After these nothing can have run. */
-const NOT_CONNECTED: readonly string[] = ["57P03", "not_connected"];
-
-/** How long a connection may take. */
-const CONNECT_TIMEOUT_MS = 10_000;
-
-/** What the driver says of a server without TLS, where there is no code. */
-const NO_TLS = /does not support SSL/;
+import { PostgresConnector } from "./postgres_connector.ts";
+import { connectionError, TYPES } from "./postgres_errors.ts";
+import type { PostgresOptions } from "./postgres_options.ts";
 
 /** How long the listener waits until it connects again. */
 const LISTEN_AGAIN_MS = 500;
 
 /** After how long plans are made anew, with the tables as they are now. */
 const PLANS_MAX_MS = 10_000;
-
-/** A `bigint` is a number here: ids and instants are below 2^53. */
-const BIGINT = 20;
 
 /**
  * How statements are planned on a connection of one's own: once for all parameters, since planning them anew costs more than
@@ -90,17 +43,22 @@ const PLANNING = {
   again: "discard plans",
 } as const;
 
-const TYPES = {
-  getTypeParser(oid: number, format?: "text" | "binary"): (value: string) => unknown {
-    return oid === BIGINT ? Number : pg.types.getTypeParser(oid, format as "text");
-  },
-};
+/** How often a listener proves that it still hears. */
+const LISTENER_BEAT_MS = 10_000;
+
+/** How long the server may take to answer a leave. */
+const LEAVE_MAX_MS = 2000;
+
+/** A server that was written to takes no more writes. */
+const READ_ONLY_STATE = "25006";
 
 /** A pool of connections to one database. */
 export class PostgresDatabase implements Database {
   readonly location: string;
   readonly #options: PostgresOptions;
+  readonly #connector: PostgresConnector;
   readonly #pool: ConnectionPool<pg.Client>;
+  readonly #watch: AnswerWatch<pg.Client>;
   readonly #names = new Map<string, string>();
   /** Since when a connection keeps its plans. */
   readonly #plannedAt = new WeakMap<pg.Client, number>();
@@ -110,9 +68,15 @@ export class PostgresDatabase implements Database {
     this.#options = options;
     const places = hosts.map(({ host, port }) => `${host}:${port}`);
     this.location = `${places.join(",")}/${database}`;
+    this.#connector = new PostgresConnector(options, (client) => this.#pool.lose(client));
+    this.#watch = new AnswerWatch({
+      isAtWork: (client) => this.#connector.isAtWork(client),
+      giveUp: cut,
+      silenceMaxMs: options.silenceMaxMs,
+    });
     this.#pool = new ConnectionPool({
       connect: () => this.#connect(),
-      disconnect: (client) => client.end(),
+      disconnect: end,
       sizeMax: connections,
     });
   }
@@ -156,24 +120,27 @@ export class PostgresDatabase implements Database {
   }
 
   joined(tx: object): Statements {
-    return callersStatements(tx, { types: TYPES, errorOf: databaseError });
+    return callersStatements(tx, { types: TYPES, errorOf: connectionError });
   }
 
   async listen(channel: string, listeners: ChannelListeners): Promise<StopListening> {
     let isStopped = false;
     let client: pg.Client | undefined;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let beat: ReturnType<typeof setInterval> | undefined;
     let connecting: Promise<void> = Promise.resolve();
     const listen = async (): Promise<void> => {
-      const connected = await this.#connect();
-      if (isStopped) return await connected.end();
+      const connected = await this.#connector.connect();
+      if (isStopped) return await end(connected);
       client = connected;
       client.on("notification", ({ payload = "" }) => listeners.onMessage(payload));
       client.on("end", () => {
+        clearInterval(beat);
         listeners.onLost();
         again();
       });
       await this.#query(client, `listen ${pg.escapeIdentifier(channel)}`);
+      beat = beatOf(connected);
       listeners.onConnected();
     };
     const again = (): void => {
@@ -188,12 +155,14 @@ export class PostgresDatabase implements Database {
       isStopped = true;
       clearTimeout(timer);
       await connecting;
-      await client?.end();
+      clearInterval(beat);
+      if (client !== undefined) await end(client);
     };
   }
 
   async close(): Promise<void> {
     await this.#pool.close();
+    this.#watch.stop();
   }
 
   async #take(): Promise<pg.Client> {
@@ -227,18 +196,30 @@ export class PostgresDatabase implements Database {
     text: string,
     values: readonly Parameter[] = [],
   ): Promise<Row[]> {
+    this.#watch.asked(client);
     try {
       const name = this.#isOwn ? this.#nameOf(text) : undefined;
       const { rows } = await client.query<Row>({ name, text, values: values as Parameter[] });
       return rows;
     } catch (error) {
-      throw databaseError(error);
+      throw this.#failureOf(client, connectionError(error));
+    } finally {
+      this.#watch.answered(client);
     }
   }
 
   /** Whether a connection stays with the same session of the server. */
   get #isOwn(): boolean {
     return this.#options.isPrepared !== false;
+  }
+
+  /** Of several servers one that takes no writes any more is left, as if it were gone: another one has taken its place. */
+  #failureOf(client: pg.Client, error: DatabaseError): DatabaseError {
+    const { isChoosy, isReadOnly } = this.#connector;
+    if (error.code !== READ_ONLY_STATE || !isChoosy || isReadOnly) return error;
+    cut(client);
+    const { code, message, cause } = error;
+    return new DatabaseError(code, message, { isConnectionLost: true, cause });
   }
 
   /** The name under which a statement is prepared. */
@@ -250,86 +231,39 @@ export class PostgresDatabase implements Database {
     return name;
   }
 
-  /** Connects to the first server that takes writes. */
+  /** A connection for the pool, which plans as this engine wants it. */
   async #connect(): Promise<pg.Client> {
-    let reason: unknown;
-    for (const host of this.#options.hosts) {
-      try {
-        return await this.#connectTo(host);
-      } catch (error) {
-        reason = error;
-      }
-    }
-    throw reason;
-  }
-
-  async #connectTo(host: PostgresHost): Promise<pg.Client> {
-    const { ssl = false } = this.#options;
-    if (ssl !== "prefer") return await this.#connectWith(host, ssl);
+    const client = await this.#connector.connect();
     try {
-      return await this.#connectWith(host, PREFERRED_TLS);
-    } catch (error) {
-      if (!(error instanceof Error && NO_TLS.test(error.message))) throw error;
-      return await this.#connectWith(host, false);
-    }
-  }
-
-  async #connectWith({ host, port }: PostgresHost, ssl: DriverTls): Promise<pg.Client> {
-    const { database, user, password, applicationName = "holdfast", hosts, target } = this.#options;
-    const { connectTimeoutMs = CONNECT_TIMEOUT_MS, settings = {} } = this.#options;
-    const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value}`).join(
-      " ",
-    );
-    const client = new pg.Client({
-      host,
-      port,
-      database,
-      user,
-      password: password ?? "",
-      ssl,
-      options: options === "" ? undefined : options,
-      application_name: applicationName,
-      connectionTimeoutMillis: connectTimeoutMs,
-      keepAlive: true,
-      pipeline: true,
-      types: TYPES,
-    } as pg.ClientConfig);
-    client.on("error", () => this.#pool.lose(client)); // who used it hears of it by its statements
-    client.on("end", () => this.#pool.lose(client));
-    try {
-      await client.connect();
       if (this.#isOwn) await this.#query(client, PLANNING.own);
-      if (hosts.length > 1 && target !== "any") await this.#checkWritable(client);
       return client;
     } catch (error) {
-      await client.end().catch(() => {}); // it was not connected
-      throw notConnected(error, this.#options.passwordSource);
+      cut(client);
+      throw error;
     }
   }
-
-  async #checkWritable(client: pg.Client): Promise<void> {
-    const [row] = await this.#query(client, "select pg_is_in_recovery() as is_standby");
-    if (row!.is_standby === true) throw new DatabaseError("57P03", "it is a standby");
-  }
 }
 
-/** What is not an error of the server is one of the connection. */
-function databaseError(error: unknown): DatabaseError {
-  if (error instanceof DatabaseError) return error;
-  const { code = "", message = String(error) } = error as Partial<Error & { code: string }>;
-  const isConnectionLost = !(error instanceof pg.DatabaseError) || LOST_STATES.includes(code);
-  return new DatabaseError(code, message, {
-    isConnectionLost,
-    isInDoubt: isConnectionLost && !NOT_CONNECTED.includes(code),
-    cause: error,
-  });
+/** Takes leave of the server, for as long as it answers. */
+async function end(client: pg.Client): Promise<void> {
+  const timer = setTimeout(() => cut(client), LEAVE_MAX_MS);
+  await client.end().finally(() => clearTimeout(timer));
 }
 
-/** No connection could be made: nothing has run. A refusal by the server stays what it is. */
-function notConnected(error: unknown, passwordSource: string | undefined): DatabaseError {
-  const { code, message, isConnectionLost } = databaseError(error);
-  // the server does not say where a password that it refuses came from
-  const isRefused = code.startsWith("28") && passwordSource !== undefined;
-  const said = isRefused ? `${message} (${passwordSource})` : message;
-  return new DatabaseError(code, said, { isConnectionLost, cause: error });
+/** Ends a connection without a word, since nothing answers at its other end. */
+function cut(client: pg.Client): void {
+  const { connection } = client as unknown as {
+    readonly connection: { readonly stream: { destroy(): void } };
+  };
+  connection.stream.destroy();
+}
+
+/** Cuts a connection that is only listened to when it does not answer from one beat to the next. */
+function beatOf(client: pg.Client): ReturnType<typeof setInterval> {
+  let isAwaited = false;
+  return setInterval(() => {
+    if (isAwaited) return cut(client);
+    isAwaited = true;
+    client.query("select 1").then(() => isAwaited = false, () => {}); // it is lost, which others notice
+  }, LISTENER_BEAT_MS);
 }

@@ -105,9 +105,14 @@ export class PostgresLogStore implements LogStore {
     this.#writing ??= this.#writeAll().finally(() => this.#writing = undefined);
   }
 
-  /** The lines that were given are there, or were tried once more in vain. */
-  async flush(): Promise<void> {
-    await Promise.race([this.#writing, this.#failing.promise]);
+  /** The lines that were given, or those of one task, are there, or were tried once more in vain. */
+  async flush(taskId?: number): Promise<void> {
+    if (taskId === undefined) return await Promise.race([this.#writing, this.#failing.promise]);
+    const isPending = (): boolean => this.#pending.some((line) => line.taskId === taskId);
+    const failing = this.#failing.promise.then(() => "failed");
+    while (isPending() && this.#writing !== undefined) {
+      if (await Promise.race([this.#written.promise, this.#writing, failing]) === "failed") return;
+    }
   }
 
   /** @throws StorageError, RangeError */
@@ -149,6 +154,7 @@ export class PostgresLogStore implements LogStore {
   // --- writing
 
   #failing: PromiseWithResolvers<void> = Promise.withResolvers();
+  #written: PromiseWithResolvers<void> = Promise.withResolvers();
 
   #add(taskId: number, bounded: BoundedLine): void {
     this.#pending.push({ taskId, bounded });
@@ -170,6 +176,8 @@ export class PostgresLogStore implements LogStore {
         await this.#write(lines);
         this.#pending = this.#pending.slice(lines.length);
         this.#pendingBytes -= lines.reduce((sum, { bounded }) => sum + bounded.bytes, 0);
+        this.#written.resolve();
+        this.#written = Promise.withResolvers();
       } catch (error) {
         await this.#afterFailure(error);
       }

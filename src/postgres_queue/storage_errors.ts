@@ -22,6 +22,8 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
     "the server ended the statement: raise statement_timeout for this user (alter role … set statement_timeout)",
   "55P03": "another transaction holds a lock for longer than lock_timeout",
   "57P03": "the server starts, or stops: try again soon",
+  STANDBY:
+    "promote a standby, or start the primary; what is open waits for that up to 30 seconds and goes on by itself",
   ECONNREFUSED: "no server listens there: check host and port, and that it runs",
   EPERM: "this program may not ask for that host: start it with --allow-net, or compiled",
   ENOTFOUND: "no such host is known: check its name",

@@ -217,6 +217,7 @@ export class Execution {
   }
 
   async #complete(result: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+    await this.#tools.logs?.flush?.(this.task.id);
     try {
       return await this.#tell(async () => {
         await this.#tools.queue.complete(this.task, result);
@@ -233,6 +234,7 @@ export class Execution {
   async #fail(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     const message = messageOf(error);
     this.#log("error", message, error instanceof Error ? { stack: error.stack } : undefined);
+    await this.#tools.logs?.flush?.(this.task.id);
     const options = {
       retryPolicy: entry?.retryPolicy ?? undefined,
       maxAttempts: entry?.maxAttempts ?? undefined,

@@ -65,6 +65,11 @@ export interface LogStore {
   tail(taskId: number, request: TailRequest): Promise<LogPage>;
   /** Where the log ends at this moment: it has grown when this is another number. */
   end(taskId: number): Promise<number>;
+  /**
+   * Where lines are sent away: resolves when those of a task are there, or cannot be now. An attempt ends after that, so that who
+   * waits for its end sees all that it said.
+   */
+  flush?(taskId: number): Promise<void>;
   /** Lets go of what is open; where lines are sent away, it resolves when they are there. */
   close(): void | Promise<void>;
 }

@@ -4,6 +4,7 @@
 import { assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freshPlace } from "../support/engine.ts";
 import { main } from "../../cli/main.ts";
 import { type CliIo, systemIo } from "../../cli/io.ts";
 
@@ -83,14 +84,14 @@ export async function holdfast(
   return { code: await main(args, io), ...written };
 }
 
-/** A queue's path in a new folder, and commands that use it. Disposing of it deletes the folder. */
+/** A folder, where a queue may be made (a path in the folder, or an address), and commands that use it. Disposing of it deletes the folder. */
 export class Scratch implements AsyncDisposable {
   readonly folder: string;
   readonly db: string;
 
   constructor() {
     this.folder = Deno.makeTempDirSync({ prefix: "holdfast cli ü " });
-    this.db = join(this.folder, "queue.db");
+    this.db = freshPlace(this.folder);
   }
 
   /** A path in the folder. */

@@ -8,6 +8,7 @@ import {
   TASK_BACKENDS,
   TaskOrchestrator,
 } from "../../src/mod.ts";
+import { freshPlace } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 import { withScripts } from "../patterns/scripts.ts";
 import { taskOrchestratorContract } from "./task_orchestrator_contract.ts";
@@ -16,7 +17,7 @@ for (const backend of TASK_BACKENDS) taskOrchestratorContract(backend);
 
 Deno.test("the back end decides which task manager an orchestrator makes", async () => {
   await withScripts({}, async (folder) => {
-    const queueDbPath = join(folder, "queue.db");
+    const queueDbPath = freshPlace(folder);
     for (const taskBackend of TASK_BACKENDS) {
       const orchestrator = new TaskOrchestrator({ taskManager: { taskBackend, queueDbPath } });
       const manager = await orchestrator.taskManager();
@@ -29,7 +30,7 @@ Deno.test("the back end decides which task manager an orchestrator makes", async
 
 Deno.test("with the queue, a run that nobody waits for is on disk when execute() has answered", async () => {
   await withScripts({ "wait.mjs": "setInterval(() => {}, 1000);" }, async (folder) => {
-    const queueDbPath = join(folder, "queue.db");
+    const queueDbPath = freshPlace(folder);
     const orchestrator = new TaskOrchestrator({
       taskManager: { taskBackend: "queue", queueDbPath },
     });
@@ -48,7 +49,7 @@ Deno.test("with the queue, a run that nobody waits for is on disk when execute()
 
 Deno.test("with the queue, execute() is told that its own run was refused, and of no other", async () => {
   await withScripts({ "wait.mjs": "setInterval(() => {}, 1000);" }, async (folder) => {
-    const queueDbPath = join(folder, "queue.db");
+    const queueDbPath = freshPlace(folder);
     const elsewhere = await openQueue(queueDbPath);
     for (const runId of ["taken", "taken too"]) {
       // It has ended, so that only the queue knows that its run id is taken.

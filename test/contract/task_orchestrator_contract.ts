@@ -11,6 +11,7 @@ import {
   TaskOrchestrator,
 } from "../../src/mod.ts";
 import { FAMILY, FAMILY_SIZE, familyPids, isAnyAlive, withScripts } from "../patterns/scripts.ts";
+import { freshPlace } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 
 /** An orchestrator under test, made as an application makes it. */
@@ -48,7 +49,7 @@ export function taskOrchestratorContract(backend: TaskBackend): void {
       withScripts(
         SCRIPTS,
         (folder) => {
-          const queuePath = join(folder, "queue.db");
+          const queuePath = freshPlace(folder);
           return withVariables({ TASK_BACKEND: backend, QUEUE_DB_PATH: queuePath }, async () => {
             const orchestrator = new TaskOrchestrator();
             const run = (runId: string): Promise<Run> => runOf(orchestrator, runId);

@@ -17,8 +17,10 @@ Deno.test("an address names hosts, database, user and schema; the environment fi
   const full = parse(
     "postgresql://ann:p%40ss@[::1]:5433,db2/my%20db?schema=jobs&connections=7&pooled=true&connect_timeout=3",
   );
-  assertEquals(full.hosts, [{ host: "::1", port: 5433 }, { host: "db2", port: 5432 }]);
-  assertEquals([full.user, full.password, full.database], ["ann", "p@ss", "my db"]);
+  const places = ({ hosts }: PostgresAddress): unknown[] =>
+    hosts.map(({ host, port }) => [host, port]);
+  assertEquals(places(full), [["::1", 5433], ["db2", 5432]]);
+  assertEquals([full.user, full.hosts[0]!.password, full.database], ["ann", "p@ss", "my db"]);
   assertEquals([full.schema, full.connections, full.isPrepared], ["jobs", 7, false]);
   assertEquals([full.connectTimeoutMs, full.target], [3000, "read-write"]);
   const bare = parse("postgres://", {
@@ -28,8 +30,8 @@ Deno.test("an address names hosts, database, user and schema; the environment fi
     PGDATABASE: "d",
     PGPASSWORD: SECRET,
   });
-  assertEquals(bare.hosts, [{ host: "h", port: 6000 }]);
-  assertEquals([bare.user, bare.database, bare.password, bare.schema], [
+  assertEquals(places(bare), [["h", 6000]]);
+  assertEquals([bare.user, bare.database, bare.hosts[0]!.password, bare.schema], [
     "u",
     "d",
     SECRET,
@@ -108,6 +110,22 @@ Deno.test("the password file is read as libpq does", () => {
 });
 
 Deno.test({
+  name: "each of several hosts has the password that the file names for it",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const file = await Deno.makeTempFile();
+    try {
+      await Deno.writeTextFile(file, `h1:5432:d:u:one\nh2:5433:d:u:two\n`, { mode: 0o600 });
+      await Deno.chmod(file, 0o600);
+      const { hosts } = parse("postgres://u@h1,h2:5433,h3/d", { PGPASSFILE: file });
+      assertEquals(hosts.map(({ password }) => password), ["one", "two", undefined]);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+});
+
+Deno.test({
   name: "a password file that others may read is not used, and a refusal would say so",
   ignore: Deno.build.os === "windows",
   fn: async () => {
@@ -115,11 +133,11 @@ Deno.test({
     try {
       await Deno.writeTextFile(file, `h:5432:d:u:${SECRET}\n`);
       await Deno.chmod(file, 0o600);
-      assertEquals(parse("postgres://u@h/d", { PGPASSFILE: file }).password, SECRET);
+      assertEquals(parse("postgres://u@h/d", { PGPASSFILE: file }).hosts[0]!.password, SECRET);
       await Deno.chmod(file, 0o644);
-      const open = parse("postgres://u@h/d", { PGPASSFILE: file });
-      assertEquals(open.password, undefined);
-      assertEquals(/chmod 600/.test(open.passwordSource!), true);
+      const { hosts: [open] } = parse("postgres://u@h/d", { PGPASSFILE: file });
+      assertEquals(open!.password, undefined);
+      assertEquals(/chmod 600/.test(open!.passwordSource!), true);
     } finally {
       await Deno.remove(file);
     }

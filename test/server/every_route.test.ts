@@ -17,7 +17,7 @@ import {
   TASK_FIELDS,
   type TaskQueue,
 } from "../../src/mod.ts";
-import { MemoryLogStore, openQueue, QueueError } from "../../src/mod.ts";
+import { MemoryLogStore, QueueError } from "../../src/mod.ts";
 import {
   type AppOptions,
   createApp,
@@ -31,6 +31,7 @@ import { ERROR_STATUSES } from "../../server/http/error_codes.ts";
 import { EXAMPLE } from "../../server/http/fields.ts";
 import { ErrorSchema } from "../../server/http/error_schema.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { HAS_FILES, openTestQueue } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 import { exampleHandlers, failingQueue, withoutMaintenance } from "./fixture.ts";
 import {
@@ -166,7 +167,7 @@ async function withWorld(
   test: (world: World) => Promise<void>,
   options: Partial<AppOptions> = {},
 ): Promise<void> {
-  const queue = await openQueue({ memory: true });
+  const queue = await openTestQueue();
   const logs = new MemoryLogStore();
   const line = { at: EXAMPLE.instant, level: "info", message: "hello", attempt: 1 } as const;
   logs.append(1, { ...line, details: { n: 1 } });
@@ -336,7 +337,7 @@ const ERRORS: Readonly<Record<number, (operation: Operation) => Promise<void>>> 
     }),
   500: (operation) => checkBroken(operation, new Error("top secret"), 500),
   501: async (operation) => {
-    const queue = await openQueue({ memory: true });
+    const queue = await openTestQueue();
     try {
       await withWorld(async ({ app }) => {
         await checkAnswer(operation, await ask(app, operation), 501);
@@ -377,6 +378,7 @@ Deno.test("every route answers its own examples as documented", async (t) => {
     assert(scenes !== undefined, `${operation.operationId} has no scene`);
     const successes = Object.keys(operation.responses).map(Number).filter((status) => status < 400);
     for (const status of successes) {
+      if (operation.operationId === "checkpoint" && !HAS_FILES) continue;
       const scene = scenes[status];
       assert(scene !== undefined, `${operation.operationId} ${status} has no scene`);
       const [prepare, changes] = Array.isArray(scene) ? scene : [scene, {}];

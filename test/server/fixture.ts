@@ -4,13 +4,8 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { assertEquals } from "@std/assert";
 import { z } from "zod";
-import {
-  HandlerRegistry,
-  openQueue,
-  systemClock,
-  type Task,
-  type TaskQueue,
-} from "../../src/mod.ts";
+import { HandlerRegistry, systemClock, type Task, type TaskQueue } from "../../src/mod.ts";
+import { openTestQueue } from "../support/engine.ts";
 import { type AppOptions, createApp } from "../../server/app.ts";
 import type { ErrorCode } from "../../server/http/error_codes.ts";
 import { ErrorSchema } from "../../server/http/error_schema.ts";
@@ -31,7 +26,7 @@ export async function withApp(
   test: (fixture: Fixture) => Promise<void>,
   options: Partial<AppOptions> = {},
 ): Promise<void> {
-  const queue = await openQueue({ memory: true });
+  const queue = await openTestQueue();
   const reported: unknown[] = [];
   try {
     const app = createApp({

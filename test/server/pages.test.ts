@@ -59,7 +59,9 @@ Deno.test("a page that is exactly full is the last one when nothing follows", ()
 
 Deno.test("the pages of schedules, transitions and parents give each of them once, and an end", () =>
   withApp(async ({ app, queue }) => {
-    for (const id of ["a", "b/c", "d"]) await queue.addSchedule({ id, type: "t", everyMs: 1000 });
+    for (const id of ["a", "b/c", "d"]) {
+      await queue.addSchedule({ id, type: "t", everyMs: 3_600_000 });
+    }
     await queue.enqueueBatch(["x", "y", "z"].map((runId) => ({ type: "t", runId })));
     await queue.enqueue({ type: "u", dependsOn: ["z", "x", "y"] });
     for (let n = 0; n < 2; n++) await queue.release(await claimOne(queue, "t"));

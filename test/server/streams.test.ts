@@ -8,7 +8,6 @@ import {
   type LogStore,
   MemoryLogStore,
   openLogStore,
-  openQueue,
   type Task,
   type TaskQueue,
 } from "../../src/mod.ts";
@@ -17,6 +16,7 @@ import { LogPageSchema } from "../../server/logs/schemas.ts";
 import { RunSchema } from "../../server/runs/schemas.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { withTemporaryPath } from "../support/queues.ts";
+import { openTestQueue } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 import { EventReader, type ReadEvent } from "./event_reader.ts";
 import { claimOne, read } from "./fixture.ts";
@@ -35,7 +35,7 @@ async function withWorld(
   test: (world: World) => Promise<void>,
   { logs = new MemoryLogStore(), ...options }: Partial<AppOptions> = {},
 ): Promise<void> {
-  const opened = await openQueue({ memory: true });
+  const opened = await openTestQueue();
   let watchers = 0;
   const queue = new Proxy(opened, {
     get: (target, name: keyof TaskQueue) => {
@@ -428,7 +428,7 @@ Deno.test("the download of a log is a file whose name is harmless", () =>
   }));
 
 Deno.test("without a log store the streams still tell the status, and the log is LOGS_NOT_KEPT", async () => {
-  const queue = await openQueue({ memory: true });
+  const queue = await openTestQueue();
   const app = createApp({ queue });
   const { task } = await queue.enqueue({ type: "t", runId: "r1" });
   await queue.cancel(task.id);

@@ -3,11 +3,12 @@
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { MemoryLogStore, openQueue, type TaskQueue } from "../../src/mod.ts";
+import { MemoryLogStore, type TaskQueue } from "../../src/mod.ts";
 import { createApp, createToken, parseTokens, tokenAccess } from "../../server/app.ts";
 import { TaskSchema } from "../../server/tasks/schemas.ts";
 import { ClaimSchema } from "../../server/workers/schemas.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
+import { openTestQueue } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 import { post, read, readError, refusedFields, withApp } from "./fixture.ts";
 
@@ -171,7 +172,7 @@ Deno.test("a waiting claim answers as soon as a task is enqueued", () =>
 
 Deno.test("a waiting claim finds a task that becomes due, and answers with none in the end", async () => {
   const clock = new FakeClock();
-  const queue = await openQueue({ memory: true, clock });
+  const queue = await openTestQueue({ clock });
   const app = createApp({ queue, clock });
   const runAfter = new Date(clock.nowMs() + 5000);
   await queue.enqueue({ type: "t", runAfter });
@@ -188,7 +189,7 @@ Deno.test("a waiting claim finds a task that becomes due, and answers with none 
 
 Deno.test("a waiting claim takes a scheduled task at the instant at which it becomes due", async () => {
   const clock = new FakeClock();
-  const queue = await openQueue({ memory: true, clock });
+  const queue = await openTestQueue({ clock });
   const app = createApp({ queue, clock });
   await queue.enqueue({ type: "t", runAfter: new Date(clock.nowMs() + 1250) });
   const waiting = post(app, "/api/worker/claim", { ...WORKER, wait_ms: 60_000 });
@@ -202,7 +203,7 @@ Deno.test("a waiting claim takes a scheduled task at the instant at which it bec
 
 Deno.test("a claim that nobody waits for any more takes nothing, although a task is due", async () => {
   const clock = new FakeClock();
-  const queue = await openQueue({ memory: true, clock });
+  const queue = await openTestQueue({ clock });
   const app = createApp({ queue });
   await queue.enqueue({ type: "t", runAfter: new Date(clock.nowMs() + 1000) });
   const gone = new AbortController();
@@ -222,7 +223,7 @@ Deno.test("a claim that nobody waits for any more takes nothing, although a task
 });
 
 Deno.test("over a real connection, what nobody waits for any more is not claimed", async () => {
-  const queue = await openQueue({ memory: true });
+  const queue = await openTestQueue();
   let claims = 0;
   const counted = new Proxy(queue, {
     get: (target, name: keyof TaskQueue) => {
@@ -255,7 +256,7 @@ Deno.test({
   ignore: python === undefined, // there is no Python 3 here
   fn: async () => {
     const { token, line } = await createToken("python", ["operate"]);
-    const queue = await openQueue({ memory: true });
+    const queue = await openTestQueue();
     const app = createApp({ queue, access: tokenAccess(await parseTokens(line)) });
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
     try {
@@ -284,7 +285,7 @@ Deno.test({
   name: "the Python worker waits for a server that is away, and goes on when it is back",
   ignore: python === undefined, // there is no Python 3 here
   fn: async () => {
-    const queue = await openQueue({ memory: true });
+    const queue = await openTestQueue();
     await queue.enqueue({ type: "count_words", payload: { text: "one two" } });
     const { port } = takenPort();
     const worker = new Deno.Command(python!, {

@@ -1,6 +1,6 @@
 /**
  * A proxy between a client and a server that now and then, instead of passing an answer on, cuts the connection: what was
- * asked for has been done, and nobody is told.
+ * asked for has been done, and nobody is told. Or it falls silent, as a network does that has forgotten a connection.
  */
 
 /** Where to listen, and what to do. */
@@ -10,6 +10,8 @@ export interface CuttingProxy {
   readonly cuts: number;
   /** The share of answers that are cut from now on, 0–1. */
   cutShare: number;
+  /** From now on nothing passes over the connections that there are, and neither end hears of it. */
+  silence(): void;
   close(): Promise<void>;
 }
 
@@ -17,6 +19,7 @@ export interface CuttingProxy {
 export function cuttingProxy(toPort: number, random: () => number): CuttingProxy {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const open = new Set<Deno.Conn>();
+  const silent = new WeakSet<Deno.Conn>();
   let cuts = 0;
   const proxy = {
     port: listener.addr.port,
@@ -24,6 +27,9 @@ export function cuttingProxy(toPort: number, random: () => number): CuttingProxy
       return cuts;
     },
     cutShare: 0,
+    silence: (): void => {
+      for (const connection of open) silent.add(connection);
+    },
     close: async (): Promise<void> => {
       listener.close();
       for (const connection of open) shut(connection);
@@ -42,6 +48,7 @@ export function cuttingProxy(toPort: number, random: () => number): CuttingProxy
       for (;;) {
         const count = await from.read(bytes);
         if (count === null) break;
+        if (silent.has(from)) continue;
         if (mayCut && random() < proxy.cutShare) {
           cuts++;
           break;

@@ -66,7 +66,18 @@ export class FakeClock implements Clock {
 /** How finely `advance` moves. */
 const STEPS = 50;
 
+/** What is asked of others: while an answer is on its way, nothing has settled. */
+const askers = new Set<() => boolean>();
+
+/** From now on `settle` also waits while `isWaiting`; until what this gives is called. */
+export function settleAfter(isWaiting: () => boolean): () => void {
+  askers.add(isWaiting);
+  return () => void askers.delete(isWaiting);
+}
+
 /** Lets everything run that needs no timer. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resume) => setImmediate(resume));
+  do {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resume) => setImmediate(resume));
+  } while ([...askers].some((isWaiting) => isWaiting()));
 }

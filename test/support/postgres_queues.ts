@@ -30,6 +30,7 @@ export function postgresForTests(settings: readonly string[] = []): { readonly u
   });
   Deno.test.afterAll(async () => {
     if (server !== undefined) await removePostgres(server);
+    else if (named) await dropSchemas(named);
   });
   return {
     get url(): string {
@@ -38,29 +39,61 @@ export function postgresForTests(settings: readonly string[] = []): { readonly u
   };
 }
 
-let schemas = 0;
+/** The schemas that the tests of this file have made, or might have. */
+const schemas: string[] = [];
 
 /** A name that no other test has. */
 export function freshSchema(): string {
-  return `test_${Deno.pid}_${Date.now()}_${++schemas}`;
+  const name = `test_${Deno.pid}_${Date.now()}_${schemas.length + 1}`;
+  schemas.push(name);
+  return name;
+}
+
+/** On a server that goes on nothing is left behind. */
+async function dropSchemas(url: string): Promise<void> {
+  const database = new PostgresDatabase({ ...parsePostgresAddress(url), connections: 1 });
+  await database.query("set client_min_messages = warning");
+  for (const schema of schemas.splice(0)) {
+    await database.query(`drop schema if exists "${schema}" cascade`);
+  }
+  await database.close();
 }
 
 /** Opens a queue in a schema of the server, on the server's time; the schema is made if it is not there. */
 export async function openPostgresQueue(
   url: string,
-  { schema, onBackgroundError = () => {}, connections, clock = systemClock }: {
+  {
+    schema,
+    onBackgroundError = () => {},
+    connections,
+    clock = systemClock,
+    isClockTrusted,
+    wrap = (database) => database,
+    silenceMaxMs,
+  }: {
     readonly schema: string;
+    /** Whether `clock` is the time of the queue, too. */
+    readonly isClockTrusted?: boolean;
+    /** After how long without an answer a connection is asked about. */
+    readonly silenceMaxMs?: number;
+    /** Stands between the queue and its database. */
+    readonly wrap?: (database: Database) => Database;
     /** This process's clock, which the server's need not agree with. */
     readonly clock?: Clock;
     readonly onBackgroundError?: (error: Error) => void;
     readonly connections?: number;
   },
 ): Promise<PostgresQueue> {
-  const database = new PostgresDatabase({ ...parsePostgresAddress(url), connections });
+  const database = new PostgresDatabase({
+    ...parsePostgresAddress(url),
+    connections,
+    silenceMaxMs,
+  });
   await migrate(database, schema);
-  const access = new PostgresAccess(database, {
+  const access = new PostgresAccess(wrap(database), {
     schema,
     clock,
+    isClockTrusted,
     random: Math.random,
   });
   const queue = new PostgresQueue(access, { onBackgroundError });

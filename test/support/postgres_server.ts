@@ -30,6 +30,12 @@ export interface PostgresServer extends AsyncDisposable {
   start(): Promise<void>;
   /** From the next start on, it is a replica that can only be read. */
   makeStandby(): Promise<void>;
+  /** Ends it, and all of its processes, by SIGKILL. */
+  kill(): Promise<void>;
+  /** A standby of it, which it waits for with each commit from now on. It must be in use by nobody. */
+  startStandby(): Promise<PostgresServer>;
+  /** Makes a primary of a standby. */
+  promote(): Promise<void>;
 }
 
 /** Why there is no server here; `undefined` when there is one. */
@@ -48,14 +54,17 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
   if (isRoot) await Deno.chown(folder, NOBODY, NOBODY);
   const owner = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
   const run = async (program: string, args: readonly string[]): Promise<void> => {
-    const command = new Deno.Command(join(programs, "bin", program), {
-      args: [...args],
-      cwd: folder,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-      ...owner,
-    });
+    const command = new Deno.Command(
+      program.startsWith("/") ? program : join(programs, "bin", program),
+      {
+        args: [...args],
+        cwd: folder,
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+        ...owner,
+      },
+    );
     const { success, stderr } = await command.output();
     if (!success) throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}`);
   };
@@ -71,28 +80,70 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     "--no-locale",
     "-N",
   ]);
+  const server = serverOn({ folder, data, settings, run });
+  await server.start();
+  return server;
+}
+
+/** Where a server's data is, and how its programs are run. */
+interface ServerPlace {
+  readonly folder: string;
+  readonly data: string;
+  readonly settings: readonly string[];
+  readonly run: (program: string, args: readonly string[]) => Promise<void>;
+}
+
+/** A server that is not started yet. */
+function serverOn({ folder, data, settings, run }: ServerPlace): PostgresServer {
   const port = freePort();
-  const options = [
-    `port=${port}`,
-    "listen_addresses=127.0.0.1",
-    "unix_socket_directories=",
-    ...settings,
-  ]
-    .map((setting) => `-c ${setting}`).join(" ");
-  const log = join(folder, "log");
+  const log = `${data}.log`;
   const control = (...args: string[]): Promise<void> => run("pg_ctl", ["-D", data, "-w", ...args]);
-  const start = (): Promise<void> => control("-o", options, "-l", log, "start");
-  await start();
+  const startWith = (more: readonly string[]): Promise<void> => {
+    const options = [
+      ...[`port=${port}`, "listen_addresses=127.0.0.1", "unix_socket_directories="],
+      "fsync=off", // nothing here cuts the power, and what a killed process has written is there
+      ...[...settings, ...more],
+    ].map((setting) => `-c ${setting}`).join(" ");
+    return control("-o", options, "-l", log, "start");
+  };
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-    start,
+    start: () => startWith([]),
     makeStandby: () => Deno.writeTextFile(join(data, "standby.signal"), ""),
     stop: (mode = "fast") => control("-m", mode, "stop"),
+    kill: () => killAll(data),
+    promote: () => control("promote"),
+    startStandby: async () => {
+      await control("-m", "fast", "stop");
+      const copy = `${data}-standby`;
+      await run("/bin/cp", ["-pR", data, copy]);
+      const primary = `primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres'\n`;
+      await Deno.writeTextFile(join(copy, "postgresql.auto.conf"), primary, { append: true });
+      await startWith(["synchronous_standby_names=*"]);
+      const standby = serverOn({ folder: copy, data: copy, settings, run });
+      await standby.makeStandby();
+      await standby.start();
+      return standby;
+    },
     async [Symbol.asyncDispose](): Promise<void> {
       await control("-m", "immediate", "stop").catch(() => {}); // it may be stopped already
       await Deno.remove(folder, { recursive: true });
     },
   };
+}
+
+/** The processes of a server, its parent first. */
+async function killAll(data: string): Promise<void> {
+  const [pid] = (await Deno.readTextFile(join(data, "postmaster.pid"))).split("\n");
+  const { stdout } = await new Deno.Command("pgrep", { args: ["-P", pid!] }).output();
+  const children = new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+  for (const each of [pid!, ...children]) {
+    try {
+      Deno.kill(Number(each), "SIGKILL");
+    } catch {
+      // it has ended by itself
+    }
+  }
 }
 
 /** Ends a server and removes its data. */
