@@ -50,7 +50,9 @@ async function cancelRest(
   to: Parameters<typeof cancelMove>[1],
 ): Promise<boolean> {
   const known = "end" in to ? (await to.end.notes()).closure : null;
-  if (known === null || known.otherId !== from.id) {
+  const isItsTarget = known !== null && known.otherId === from.id &&
+    (known.state === "filling" || known.state === "abandoned");
+  if (!isItsTarget) {
     throw new MoveRefusedError(
       `Cannot call the move of ${quotePath(from.place)} off: there is none`,
     );

@@ -48,7 +48,10 @@ export async function copyAll(
   const copy: Copy = { from: from.end, add, onProgress };
   const [stage, place] = stageOf(cursor);
   if (stage === COPIED) return;
-  if (stage === "tasks") await copyTasks(copy, Number(place), await from.queue.count());
+  if (stage === "tasks") {
+    const [done, total] = [await to.queue.count(), await from.queue.count()];
+    await copyTasks(copy, Number(place), { done, total });
+  }
   await copyTransitions(copy, stage === "tasks" || place === "" ? null : place);
   await add({ schedules: await from.end.readSchedules() }, COPIED);
 }
@@ -63,11 +66,10 @@ function stageOf(cursor: string): readonly [stage: string, place: string] {
 async function copyTasks(
   { from, add, onProgress }: Copy,
   begin: number,
-  total: number,
+  { done: before, total }: { readonly done: number; readonly total: number },
 ): Promise<void> {
   let reading = ahead(from.readTasks({ after: begin }));
-  // how many an earlier run has copied only a count would tell
-  for (let done = 0;;) {
+  for (let done = before;;) {
     const tasks = await reading;
     const last = tasks.at(-1);
     if (last === undefined) return await add({}, "transitions");

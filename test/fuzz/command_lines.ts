@@ -141,6 +141,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   worker: [`--handlers=${HANDLERS}`],
   "schedule add": ["--cron=@daily"],
   prune: ["--keep=1"],
+  move: ["--cancel"], // a queue that was moved would answer nothing else
 };
 
 /** These write files where they are told to: no rubbish may come where a path belongs. */

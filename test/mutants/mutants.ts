@@ -2,6 +2,7 @@
  * The mutants: deliberate faults, each one precise change to a file of `src/` that a test must catch.
  */
 import type { Mutant } from "./mutant.ts";
+import { MOVE_MUTANTS } from "./move_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
 import { REMOTE_MUTANTS } from "./remote_mutants.ts";
@@ -751,6 +752,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "this.#undurable[0]?.offset ?? this.#offset : this.#offset;",
     tests: SEEDS,
   },
+  ...MOVE_MUTANTS,
   ...PLACE_MUTANTS,
   ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,

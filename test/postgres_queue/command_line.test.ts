@@ -66,3 +66,36 @@ test("an address that is wrong is a mistake of the user's", async (address) => {
   assertStringIncludes(err, '"colour"');
   assertEquals((await run(`${address}&connections=0`, "stats")).code, 2);
 });
+
+test("move brings a file's queue there and back, by its address, and shows no password", async (address) => {
+  const folder = await Deno.makeTempDir({ prefix: "holdfast move ü " });
+  try {
+    const [old, back] = [`${folder}/old.db`, `${folder}/back.db`];
+    await run(old, "enqueue", "echo", "--run-id", "r-1");
+    const moved = await run(old, "move", "--to", address, "--json");
+    assertEquals(moved.code, 0, moved.err);
+    const { from, to, state, contents } = JSON.parse(moved.out);
+    assertEquals([from.endsWith("old.db"), state, contents.tasks], [true, "moved", 1]);
+    assertStringIncludes(to, "postgres://postgres@");
+    const refused = await run(old, "enqueue", "echo");
+    assertEquals(refused.code, 4);
+    assertStringIncludes(refused.err, "its tasks were moved to");
+    assertEquals((await run(old, "explain", "r-1", "--json")).out.includes("queue_moved"), true);
+    assertEquals((await run(old, "health")).code, 1);
+    const worked = await run(old, "worker", "--handlers", HANDLERS);
+    assertEquals(worked.code, 4, worked.err);
+    assertStringIncludes(worked.err, "its tasks were moved to");
+    assertEquals((await run(old, "move", "--to", address)).code, 0);
+    assertStringIncludes(
+      (await run(address, "move", "--to", old)).err,
+      "is closed by another move",
+    );
+    assertEquals((await run(address, "move", "--to", address)).code, 1);
+    assertEquals((await run(address, "move", "--to", back)).code, 0);
+    assertEquals((await run(back, "worker", "--handlers", HANDLERS, "--until-empty")).code, 0);
+    const none = await run(back, "move", "--to", address, "--cancel");
+    assertEquals([none.code, none.err.includes("there is none")], [1, true]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

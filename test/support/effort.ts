@@ -17,6 +17,8 @@ const COUNTS = {
   moveSeeds: [25, 25, 200],
   /** Rounds of each way to move a queue's files under three processes. */
   moveRounds: [1, 1, 20],
+  /** Kills of moves to another queue and back. */
+  queueMoveKills: [2, 6, 60],
   /** Kills in the storm. */
   stormKills: [5, 20, 200],
   /** Kills of the process that enqueues. */
