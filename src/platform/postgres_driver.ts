@@ -35,11 +35,9 @@ const PLANS_MAX_MS = 10_000;
  */
 const PLANNING = {
   own: `select set_config('plan_cache_mode', 'force_generic_plan', false),
-    set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
-    set_config('enable_mergejoin', 'off', false)`,
+    set_config('enable_seqscan', 'off', false), set_config('enable_mergejoin', 'off', false)`,
   reading: `select set_config('plan_cache_mode', 'auto', true),
-    set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true),
-    set_config('enable_mergejoin', 'on', true)`,
+    set_config('enable_seqscan', 'on', true), set_config('enable_mergejoin', 'on', true)`,
   again: "discard plans",
 } as const;
 

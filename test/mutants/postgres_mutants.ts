@@ -132,15 +132,15 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
   {
     name: "PostgreSQL: claim from the mark on, whatever was being written when it was made",
     file: "src/postgres_queue/tasks/marks.ts",
-    find: ", `v.made = any(${underWay}::text[]::xid8[])`]",
-    replace: "]",
+    find: "`v.made = any(${underWay}::text[]::xid8[])`",
+    replace: "`v.made = any(${underWay}::text[]::xid8[]) and v.id < 0`",
     tests: MARKS,
   },
   {
     name: "PostgreSQL: claim from the mark on, whatever came since",
     file: "src/postgres_queue/tasks/marks.ts",
-    find: "`v.made >= ${next}::text::xid8`, ",
-    replace: "",
+    find: "`v.made >= ${next}::text::xid8`",
+    replace: "`v.made >= ${next}::text::xid8 and v.id < 0`",
     tests: MARKS,
   },
   {

@@ -106,6 +106,20 @@ for (const strategy of ["priority", "fifo", "lifo", "weighted_random"] as const)
 }
 
 Deno.test({
+  name: "claim() finds a task that was scheduled when its process looked, as soon as it is due",
+  ignore,
+  fn: () =>
+    usePostgresQueue(server.url, {}, async (parts) => {
+      const { queue, clock } = parts;
+      const runAfter = new Date(clock.nowMs() + 2000);
+      const { task } = await queue.enqueue({ type: TYPE, runAfter });
+      await moveMarks(parts, "fifo");
+      await clock.advance(1800);
+      assertEquals((await claims(queue, "fifo")).map(({ id }) => id), [task.id]);
+    }),
+});
+
+Deno.test({
   name: "claim() finds children whose parent ended, and the lower priority, below its mark",
   ignore,
   fn: () =>

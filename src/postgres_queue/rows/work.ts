@@ -71,7 +71,7 @@ const NEW_LIVE = Object.keys(LIVE_COLUMNS).map((name) =>
     : `r.${name}`
 ).join(", ");
 
-/** The statements; `$1` is a JSON array of rows where there is no other comment. */
+/** The statements; `$1` is a JSON array of rows where there is no other comment, and `$2` their ids. */
 const WORK_SQL = {
   /** `$1` are ids. */
   lockLive: "select id from @live where id = any($1) order by id for update",
@@ -85,11 +85,12 @@ const WORK_SQL = {
     select ${namesOf(LIVE, "r.").replace("r.draw", "r.draw + lane.clock")}
     from ${givenRows(LIVE)} join @lane lane using (lane_id)`,
   changeLive: `update @live v set (${namesOf(LIVE_COLUMNS)}, made) = row(${NEW_LIVE}, ${NEW_MADE})
-    from ${givenRows(LIVE)} join @lane lane using (lane_id) where v.id = r.id`,
+    from ${givenRows(LIVE)} join @lane lane using (lane_id)
+    where v.id = r.id and v.id = any($2)`,
   /** `$1` are ids. */
   removeLive: "delete from @live where id = any($1)",
   setEnds: `update @task t set (${namesOf(ENDED_COLUMNS)}) = row(${namesOf(ENDED_COLUMNS, "r.")})
-    from ${givenRows({ id: "bigint", ...ENDED_COLUMNS })} where t.id = r.id`,
+    from ${givenRows({ id: "bigint", ...ENDED_COLUMNS })} where t.id = r.id and t.id = any($2)`,
   addTransitions: `insert into @transition (task_id, at, kind, details, duration_ms)
     select task_id, at, kind, details, duration_ms from json_to_recordset($1::text::json)
       as r(task_id bigint, at bigint, kind text, details text, duration_ms bigint)`,
@@ -124,6 +125,9 @@ interface Held {
   /** Whether it is to get a new place in its lane's weighted random order. */
   readonly isDrawn: boolean;
 }
+
+/** A task's row of one table, as JSON. */
+type WrittenRow = Readonly<Record<string, unknown>> & { readonly id: number };
 
 /** One transaction's work. */
 export class Work {
@@ -276,24 +280,27 @@ export class Work {
     const gone = ended.filter(wasLive).map(({ row }) => row.id);
     return [
       ...(gone.length > 0 ? [this.tx.query(WORK_SQL.removeLive, [gone])] : []),
-      ...this.#write(WORK_SQL.setEnds, [...ended.map(endOf), ...back.map(noEndOf)]),
+      ...this.#writeById(WORK_SQL.setEnds, [...ended.map(endOf), ...back.map(noEndOf)]),
       ...this.#write(
         WORK_SQL.addLive,
         added.map((each) => this.#liveOf({ ...each, isDrawn: true })),
       ),
-      ...this.#write(WORK_SQL.changeLive, changed.map((each) => this.#liveOf(each))),
+      ...this.#writeById(WORK_SQL.changeLive, changed.map((each) => this.#liveOf(each))),
     ];
   }
 
   #write(statement: string, rows: readonly unknown[]): Promise<Row[]>[] {
-    const parts: Promise<Row[]>[] = [];
-    for (let i = 0; i < rows.length; i += WRITE_MAX) {
-      parts.push(this.tx.query(statement, [JSON.stringify(rows.slice(i, i + WRITE_MAX))]));
-    }
-    return parts;
+    return parts(rows).map((part) => this.tx.query(statement, [JSON.stringify(part)]));
   }
 
-  #liveOf({ row, isDrawn }: Held): unknown {
+  /** The ids as a parameter of their own make it plain that rows are found by them. */
+  #writeById(statement: string, rows: readonly WrittenRow[]): Promise<Row[]>[] {
+    return parts(rows).map((part) =>
+      this.tx.query(statement, [JSON.stringify(part), part.map(({ id }) => id)])
+    );
+  }
+
+  #liveOf({ row, isDrawn }: Held): WrittenRow {
     const { random } = this.context;
     const { status, lease_until, finished_at: _finished, result: _result, ...state } = row;
     return {
@@ -328,12 +335,19 @@ export class Work {
   }
 }
 
-function endOf({ row }: Held): unknown {
+function endOf({ row }: Held): WrittenRow {
   const { payload: _payload, ...end } = row;
   return { ...end, outcome: row.status };
 }
 
+function parts<T>(rows: readonly T[]): (readonly T[])[] {
+  return Array.from(
+    { length: Math.ceil(rows.length / WRITE_MAX) },
+    (_, i) => rows.slice(i * WRITE_MAX, (i + 1) * WRITE_MAX),
+  );
+}
+
 /** What `task` says of a task that is alive again: `live` has it all. */
-function noEndOf({ row }: Held): unknown {
+function noEndOf({ row }: Held): WrittenRow {
   return { id: row.id };
 }

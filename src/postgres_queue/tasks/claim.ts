@@ -46,7 +46,7 @@ const LEASE = `held as (
       reserved_at = case when $4::boolean then null else look.now end,
       processing_started = look.now, updated_at = look.now,
       progress_percent = null, progress_message = null
-    from pick, look where v.id = pick.id returning v.*, pick.place),
+    from pick, look where v.id = pick.id and v.id = any(array(select id from pick)) returning v.*, pick.place),
   told as (
     insert into @transition (task_id, at, kind, details, duration_ms)
     select held.id, held.processing_started, 'leased',

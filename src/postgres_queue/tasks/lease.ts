@@ -49,6 +49,7 @@ const LEASE_SQL = {
     mine as materialized (
       select v.id from @live v join wanted w using (id)
       where v.lease_until is not null and v.lease_token = w.lease_token and v.locked_by = w.worker
+        and v.id = any($1)
       order by v.id for update of v),
     renewed as (
       update @live v set lease_until = ${clockOf("$5")} + w.lease_ms, updated_at = ${clockOf("$5")}
@@ -63,6 +64,7 @@ const LEASE_SQL = {
       select v.id, w.result from @live v join wanted w using (id)
       where v.lease_until is not null and v.lease_token = w.lease_token and v.locked_by = w.worker
         and not v.followed
+        and v.id = any($1)
       order by v.id for update of v),
     gone as (delete from @live v using mine where v.id = mine.id returning v.*, mine.result),
     done as (
