@@ -16,7 +16,7 @@ import type { Parameter, Row, Statements } from "../rows/database.ts";
 import type { Lane } from "../rows/lanes.ts";
 
 /** How long marks are used until they are renewed, while there are claims, and after how many tasks. */
-const RENEW = { afterMs: 100, afterTasks: 200 } as const;
+const RENEW = { afterMs: 100, afterTasks: 500 } as const;
 
 /** How long they are used at all: a claim sorts what was made ready since. */
 const USE_MAX_MS = 3000;
