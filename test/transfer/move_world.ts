@@ -34,7 +34,6 @@ export async function fillRich(queue: TaskQueue, clock: FakeClock): Promise<void
   }
   await queue.complete((await queue.claim({ workerId: "w", types: ["told"] }))[0]!, [1]);
   await queue.release((await queue.claim({ workerId: "w", types: ["kept"] }))[0]!);
-  await queue.cancel((await queue.getByRunId("cancelled"))!.id);
   await queue.addSchedule({ id: "sync", type: "sync", everyMs: 60_000, payload: { n: 1 } });
   await queue.fireSchedules();
   const nightly = { id: "nightly", type: "report", cron: "@daily", webhook: { url: HOOK } };
@@ -42,6 +41,7 @@ export async function fillRich(queue: TaskQueue, clock: FakeClock): Promise<void
   const { task: last } = await queue.enqueue({ type: "pruned" });
   await queue.cancel(last.id);
   await clock.advance(1000);
+  await queue.cancel((await queue.getByRunId("cancelled"))!.id);
   await queue.prune({ statuses: ["cancelled"], keep: 1 });
 }
 
