@@ -350,7 +350,7 @@ export interface QueueOperator {
  *   queue waits for it to catch up.
  * - `dead_rows` (on PostgreSQL): a table whose rows change all the time has more than `deadRows` rows that vacuum has yet to
  *   remove: degraded.
- * - `old_snapshot` (on PostgreSQL): a session holds a snapshot, or has a transaction open, from before what happened to a task
+ * - `old_snapshot` (on PostgreSQL): a session, prepared transaction or replication slot holds a snapshot, or has a transaction open, from before what happened to a task
  *   more than `snapshotMs` ago, so vacuum removes nothing that died since, and claims become slower: degraded.
  * - `wake_up_deaf` (on PostgreSQL): this process hears no notifications, as behind a pooler, and looks each second for what
  *   other processes have changed: a notice.

@@ -49,17 +49,22 @@ export interface HealthFacts {
 export interface DatabaseFacts {
   /** The table with the most dead rows. */
   readonly deadRows: { readonly table: string; readonly count: number };
-  /** What keeps dead rows from being removed: the session with the oldest snapshot; `null` when none does. */
-  readonly oldestSnapshot: {
-    readonly pid: number;
-    /** The name that it has given itself; empty when it has none. */
-    readonly program: string;
-    /** Such as `idle in transaction`; empty when it may not be seen. */
-    readonly state: string;
-    readonly ageMs: number;
-  } | null;
+  /** What keeps dead rows from being removed: what holds the oldest snapshot; `null` when nothing does. */
+  readonly oldestSnapshot: SnapshotHolder | null;
   /** Whether no notification reaches this process. */
   readonly isDeaf: boolean;
+}
+
+/** What holds a snapshot. */
+export interface SnapshotHolder {
+  readonly kind: "session" | "prepared transaction" | "replication slot";
+  /** A session's pid; the name of another one. */
+  readonly name: string;
+  /** The name that a session has given itself, a slot's plugin; empty without one. */
+  readonly program: string;
+  /** Such as `idle in transaction`; empty when it may not be seen. */
+  readonly state: string;
+  readonly ageMs: number;
 }
 
 /** The verdict, with every reason. */
@@ -181,10 +186,13 @@ function deadRowReasons({ thresholds, database }: HealthFacts): HealthReason[] {
 function snapshotReasons({ thresholds, database }: HealthFacts): HealthReason[] {
   const oldest = database?.oldestSnapshot ?? null;
   if (oldest === null || oldest.ageMs <= thresholds.snapshotMs) return [];
-  const { pid, program, state, ageMs } = oldest;
+  const { kind, name, program, state, ageMs } = oldest;
   const details = [program, state].filter((text) => text !== "");
   const whose = details.length > 0 ? ` (${details.join(", ")})` : "";
-  const message = `Session ${pid}${whose} has held a snapshot for ${
+  const holder = kind === "session"
+    ? `Session ${name}`
+    : `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${JSON.stringify(name)}`;
+  const message = `${holder}${whose} has held a snapshot for ${
     durationText(ageMs)
   }, so vacuum removes no row that died since`;
   return [{ code: "old_snapshot", severity: "degraded", message }];

@@ -19,7 +19,7 @@ import {
 } from "../support/postgres_queues.ts";
 import { until } from "../support/until.ts";
 
-const server = postgresForTests();
+const server = postgresForTests(["max_prepared_transactions=5"]);
 
 queueOperationsContract("queue on PostgreSQL", withPostgresQueue(server));
 
@@ -46,6 +46,26 @@ Deno.test("health() names the session that holds an old snapshot, until it ends"
     ]);
     release.resolve();
     await holding;
+    await healthOnce(queue, ({ verdict }) => verdict === "healthy");
+  });
+});
+
+Deno.test("health() names a prepared transaction that holds an old snapshot", async () => {
+  const health = { snapshotMs: 0 };
+  await usePostgresQueue(server.url, { health }, async ({ queue, clock, access, database }) => {
+    const { schema } = access;
+    const [row] = await database.query("show max_prepared_transactions");
+    if (row!.max_prepared_transactions === "0") return; // a server that was named may have none
+    await database.inOrder(async ({ query }) => {
+      await query("begin");
+      await query(`create table "${schema}".of_another (id int)`);
+      await query(`prepare transaction '${schema}'`);
+    });
+    await queue.cancel((await queue.enqueue({ type: "t" })).task.id);
+    clock.jump(60_000);
+    const holder = `Prepared transaction "${schema}" has held a snapshot`;
+    await healthOnce(queue, ({ reasons }) => reasons[0]?.message.includes(holder));
+    await database.query(`rollback prepared '${schema}'`);
     await healthOnce(queue, ({ verdict }) => verdict === "healthy");
   });
 });

@@ -7,7 +7,7 @@ import { type DatabaseFacts, verdictOf } from "../../src/queue_policy/verdict.ts
 
 const QUIET: DatabaseFacts = {
   deadRows: { table: "live", count: 1_000_000 },
-  oldestSnapshot: { pid: 7, program: "psql", state: "", ageMs: 300_000 },
+  oldestSnapshot: { kind: "session", name: "7", program: "psql", state: "", ageMs: 300_000 },
   isDeaf: false,
 };
 
@@ -37,6 +37,11 @@ Deno.test("verdictOf() is degraded by what is above the thresholds, and not by w
   assertEquals(judge({ oldestSnapshot }), [
     "degraded",
     "degraded: Session 7 (psql) has held a snapshot for 5 min 0 s, so vacuum removes no row that died since",
+  ]);
+  const slot = { kind: "replication slot", name: "s", program: "", state: "inactive" } as const;
+  assertEquals(judge({ oldestSnapshot: { ...slot, ageMs: 300_001 } }), [
+    "degraded",
+    'degraded: Replication slot "s" (inactive) has held a snapshot for 5 min 0 s, so vacuum removes no row that died since',
   ]);
 });
 

@@ -7,7 +7,12 @@
  */
 import type { HealthThresholds, QueueHealth } from "../../queue/operator.ts";
 import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
-import { type DatabaseFacts, type HealthFacts, verdictOf } from "../../queue_policy/verdict.ts";
+import {
+  type DatabaseFacts,
+  type HealthFacts,
+  type SnapshotHolder,
+  verdictOf,
+} from "../../queue_policy/verdict.ts";
 import { WORKER_AGES } from "../../queue_policy/worker_beat.ts";
 import { closureIn } from "../rows/closure.ts";
 import type { Row, Statements } from "../rows/database.ts";
@@ -36,21 +41,30 @@ export const HEALTH_SQL = {
     from pg_class where oid = any(array['@live', '@worker', '@unsettled', '@schedule']::regclass[])
     order by count desc limit 1`,
   /**
-   * The session whose snapshot or transaction is the oldest. Those of other databases count where they have written: theirs
+   * The session, prepared transaction or replication slot whose snapshot or transaction is the oldest. Sessions of other databases count where they have written: theirs
    * is in the snapshots of this one. A vacuum holds up no other. The number of a transaction has 64 bits in the history and
    * 32 bits here, so it is counted from the newest.
    */
-  holder: `with session as (
-      select pid, application_name, state, age(backend_xid) as written,
+  holder: `with holder as (
+      select 'session' as kind, pid::text as name, application_name as program, state,
+        age(backend_xid) as written,
         (extract(epoch from clock_timestamp() - xact_start) * 1000)::bigint as open_ms,
         case when datname = current_database() or backend_type = 'walsender'
           then greatest(age(backend_xmin), age(backend_xid)) else age(backend_xid) end as held
       from pg_stat_activity a where pid <> pg_backend_pid()
-        and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid))
-    select pid, application_name, state, open_ms, (select at from @transition
+        and not exists (select from pg_stat_progress_vacuum v where v.pid = a.pid)
+      union all
+      select 'prepared transaction', gid, '', '', age(transaction),
+        (extract(epoch from clock_timestamp() - prepared) * 1000)::bigint, age(transaction)
+      from pg_prepared_xacts
+      union all
+      select 'replication slot', slot_name, coalesce(plugin, ''),
+        case when active then 'active' else 'inactive' end, null, null, age(xmin)
+      from pg_replication_slots)
+    select kind, name, program, state, open_ms, (select at from @transition
       where tx >= greatest(0, pg_snapshot_xmax(pg_current_snapshot())::text::bigint - held)::text::xid8
       order by tx, step limit 1) as since
-    from session where held is not null order by held desc, written desc nulls last, pid limit 1`,
+    from holder where held is not null order by held desc, written desc nulls last, name limit 1`,
 } as const;
 
 /** The verdict, with every reason. */
@@ -108,13 +122,14 @@ async function databaseFacts(
 
 /** One that began after all that happened holds up nothing. */
 function snapshotOf(
-  { pid, application_name, state, open_ms, since }: Row,
+  { kind, name, program, state, open_ms, since }: Row,
   nowMs: number,
 ): DatabaseFacts["oldestSnapshot"] {
   if (since === null) return null;
   return {
-    pid: Number(pid),
-    program: String(application_name ?? ""),
+    kind: kind as SnapshotHolder["kind"],
+    name: String(name),
+    program: String(program ?? ""),
     state: String(state ?? ""),
     ageMs: Math.min(nowMs - Number(since), Number(open_ms ?? Infinity)),
   };
