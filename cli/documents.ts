@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { LogLineSchema } from "../server/logs/schemas.ts";
 import { ScheduleListSchema, ScheduleSchema } from "../server/schedules/schemas.ts";
+import { ChangedSchema, LimitListSchema } from "../server/limits/schemas.ts";
 import { ExplanationSchema } from "../server/runs/schemas.ts";
 import { HealthSchema, StatsSchema } from "../server/operations/schemas.ts";
 import { TaskSchema, TransitionListSchema } from "../server/tasks/schemas.ts";
@@ -124,6 +125,8 @@ export const DOCUMENTS = Object.freeze({
   }),
   WorkerList: WorkerListSchema,
   ScheduleList: ScheduleListSchema,
+  LimitList: LimitListSchema,
+  LimitChanged: ChangedSchema,
   ScheduleAdded: z.object({ created: z.boolean(), schedule: ScheduleSchema }),
   ScheduleRemoved: z.object({ removed: z.boolean() }),
   Schedule: ScheduleSchema,
@@ -211,6 +214,7 @@ export const DOCUMENTS = Object.freeze({
     conflicts: z.array(TransferProblem),
     notes: z.array(z.string()),
     schedules: z.object({ found: count, added: count, present: count }),
+    limits: z.object({ found: count, added: count, present: count }),
   }),
   Exported: z.object({
     path: z.string().nullable(),
@@ -219,6 +223,7 @@ export const DOCUMENTS = Object.freeze({
     by_status: byStatus,
     returned: count,
     schedules: count,
+    limits: count,
     left_out: count,
     notes: z.array(z.string()),
   }),

@@ -24,6 +24,7 @@ import { addMoveCommand } from "./commands/move.ts";
 import { addPruneCommand } from "./commands/prune.ts";
 import { addRepairCommands } from "./commands/repair.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addLimitCommands } from "./commands/limit.ts";
 import { addScheduleCommands } from "./commands/schedule.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addShowCommand } from "./commands/show.ts";
@@ -148,6 +149,7 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addWorkersCommand(program, app);
   addHealthCommand(program, app);
   addScheduleCommands(program, app);
+  addLimitCommands(program, app);
   addPruneCommand(program, app);
   addCheckpointCommand(program, app);
   addBackupCommands(program, app);

@@ -163,6 +163,38 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 1: "the queue is unhealthy" },
     documents: { "": "Health" },
   },
+  "limit list": {
+    examples: [{ does: "who holds the slots, what waits behind", line: "holdfast limit list" }],
+    documents: { "": "LimitList" },
+  },
+  "limit set": {
+    examples: [
+      {
+        does: "no more than five tasks of this type at the same time, in all processes",
+        line: "holdfast limit set --type email --concurrency 5",
+      },
+      { does: "of any type", line: "holdfast limit set --concurrency 100" },
+    ],
+    documents: { "": "LimitChanged" },
+  },
+  "limit remove": {
+    examples: [{ does: "as many as the workers can", line: "holdfast limit remove --type email" }],
+    documents: { "": "LimitChanged" },
+  },
+  pause: {
+    examples: [
+      {
+        does: "no task of this type starts until it is resumed",
+        line: "holdfast pause --type email --reason 'provider down' --by ops",
+      },
+      { does: "nothing starts for half an hour", line: "holdfast pause --for 30m" },
+    ],
+    documents: { "": "LimitChanged" },
+  },
+  resume: {
+    examples: [{ does: "tasks of this type start again", line: "holdfast resume --type email" }],
+    documents: { "": "LimitChanged" },
+  },
   "schedule list": {
     examples: [{ does: "what comes, and when", line: "holdfast schedule list" }],
     documents: { "": "ScheduleList" },

@@ -3,7 +3,9 @@
  * them.
  */
 import {
+  type ChangedBy,
   type CheckpointReport,
+  type LimitScope,
   type LogLine,
   type LogPage,
   type LogStore,
@@ -11,6 +13,7 @@ import {
   type NewSchedule,
   type NewTask,
   type PartRequest,
+  type PauseOptions,
   type PruneRequest,
   QueueError,
   type StorageStats,
@@ -22,6 +25,7 @@ import { healthReasonsJson, statsJson } from "../server/operations/json.ts";
 import { taskJson, transitionJson } from "../server/tasks/json.ts";
 import { workerJson } from "../server/workers/json.ts";
 import { nextCursorOf, nextScheduleCursorOf, readPart } from "../server/http/paging.ts";
+import { limitJson } from "../server/limits/json.ts";
 import { scheduleJson } from "../server/schedules/json.ts";
 import type { DocumentOf } from "./documents.ts";
 import { checkedInput, NotFoundError, UsageError } from "./exit.ts";
@@ -182,6 +186,30 @@ export class Desk {
     return { created, schedule: scheduleJson(schedule) };
   }
 
+  async limits(): Promise<DocumentOf<"LimitList">> {
+    return { limits: (await this.#queue.listLimits()).map(limitJson) };
+  }
+
+  /** Sets a limit, or removes it. */
+  async setLimit(
+    scope: LimitScope,
+    concurrency: number | null,
+    options: ChangedBy,
+  ): Promise<DocumentOf<"LimitChanged">> {
+    const limit = concurrency === null ? null : { concurrency };
+    return {
+      changed: await checkedInput(() => this.#queue.setLimit(scope, limit, options)),
+    };
+  }
+
+  async pause(scope: LimitScope, options: PauseOptions): Promise<DocumentOf<"LimitChanged">> {
+    return { changed: await checkedInput(() => this.#queue.pause(scope, options)) };
+  }
+
+  async resume(scope: LimitScope, options: ChangedBy): Promise<DocumentOf<"LimitChanged">> {
+    return { changed: await checkedInput(() => this.#queue.resume(scope, options)) };
+  }
+
   /** @throws NotFoundError */
   async removeSchedule(id: string): Promise<DocumentOf<"ScheduleRemoved">> {
     const removed = await checkedInput(() => this.#queue.removeSchedule(id));
@@ -208,6 +236,7 @@ export class Desk {
   /** Calls `listener` when the task may have changed, or never: look now and then as well. Returns the way to stop. */
   watch(taskId: number, listener: () => void): () => void {
     return this.#queue.watch((changes) => {
+      if (changes === "room") return;
       if (changes === "reset" || changes.some((one) => one.taskId === taskId)) listener();
     });
   }

@@ -7,9 +7,12 @@ import { readEvents, type StreamEvent } from "./event_stream.ts";
 import type {
   ClientErrorBody,
   ClientExplanation,
+  ClientLimit,
   ClientRun,
   EnqueuedTask,
   EnqueueRequest,
+  LimitRequest,
+  PauseRequest,
   RunEvent,
   RunOptions,
 } from "./types.ts";
@@ -17,12 +20,16 @@ import type {
 export type {
   ClientErrorBody,
   ClientExplanation,
+  ClientLimit,
   ClientLogLine,
+  ClientPause,
   ClientRun,
   ClientRunProgress,
   ClientRunStatus,
   EnqueuedTask,
   EnqueueRequest,
+  LimitRequest,
+  PauseRequest,
   RunEvent,
   RunOptions,
 } from "./types.ts";
@@ -131,6 +138,32 @@ export class HoldfastClient {
     return await this.#json("POST", `${pathOf(runId)}/retry`);
   }
 
+  /** Every limit and pause: the whole queue's first, then by type. @throws HoldfastError */
+  async listLimits(): Promise<ClientLimit[]> {
+    const { limits } = await this.#json<{ limits: ClientLimit[] }>("GET", "/limits");
+    return limits;
+  }
+
+  /** Lets at most so many tasks of a type, or of the queue, run at the same time; whether that is new. @throws HoldfastError */
+  async setLimit({ type, ...body }: LimitRequest): Promise<boolean> {
+    return await this.#change("PUT", `/limits${queryOf(type)}`, body);
+  }
+
+  /** Removes the limit of a type, or of the queue; whether there was one. @throws HoldfastError */
+  async removeLimit(type?: string): Promise<boolean> {
+    return await this.#change("DELETE", `/limits${queryOf(type)}`);
+  }
+
+  /** Lets no task of a type, or of the queue, start; what runs goes on. Whether that is new. @throws HoldfastError */
+  async pause(pause: PauseRequest = {}): Promise<boolean> {
+    return await this.#change("POST", "/queue/pause", pause);
+  }
+
+  /** Ends a pause of a type, or of the queue; whether it was paused. @throws HoldfastError */
+  async resume(type?: string): Promise<boolean> {
+    return await this.#change("POST", "/queue/resume", { type });
+  }
+
   /** The run once it is over. @throws HoldfastError; the signal's reason when it aborts. */
   async wait(runId: string, { signal }: Pick<FollowOptions, "signal"> = {}): Promise<ClientRun> {
     for (;;) {
@@ -178,6 +211,10 @@ export class HoldfastClient {
     if (response.body !== null) yield* readEvents(response.body);
   }
 
+  async #change(method: string, path: string, body?: unknown): Promise<boolean> {
+    return (await this.#json<{ changed: boolean }>(method, path, { body })).changed;
+  }
+
   async #json<T>(method: string, path: string, details: RequestDetails = {}): Promise<T> {
     return await (await this.#ask(method, path, details)).json() as T;
   }
@@ -206,6 +243,10 @@ interface RequestDetails {
 
 function pathOf(runId: string): string {
   return `/runs/${encodeURIComponent(runId)}`;
+}
+
+function queryOf(type: string | undefined): string {
+  return type === undefined ? "" : `?type=${encodeURIComponent(type)}`;
 }
 
 /** A proxy's answer need not be JSON. */

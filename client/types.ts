@@ -180,6 +180,75 @@ export interface ClientExplanation {
   data: Record<string, unknown>;
 }
 
+/** A pause. */
+export interface ClientPause {
+  /** Since when. */
+  at: string;
+  /** Who paused. */
+  by: string | null;
+  /** Why. */
+  reason: string | null;
+  /** When it ends by itself; `null` when it is resumed. */
+  until: string | null;
+}
+
+/** A scope with a limit or a pause. */
+export interface ClientLimit {
+  /** The type of its tasks; `null` for the whole queue. */
+  type: string | null;
+  /** How many may run at the same time; `null` without a limit. */
+  concurrency: number | null;
+  /** When the limit was set. */
+  set_at: string | null;
+  /** Who set it. */
+  set_by: string | null;
+  /** Whether a program declared it. */
+  is_declared: boolean;
+  /** The pause; `null` when it is not paused. */
+  paused: ClientPause | null;
+  /** How many slots are held. */
+  held: number;
+  /** Who holds them: at most 20, the earliest first. */
+  holders: {
+    /** The task. */
+    task_id: number;
+    /** Its run id; `null` when it was deleted. */
+    run_id: string | null;
+    /** Its type. */
+    type: string;
+    /** The worker that has the lease. */
+    worker_id: string;
+    /** When the lease ends unless it is renewed. */
+    lease_until: string;
+    /** Whether it was cancelled and has yet to stop. */
+    is_cancelled: boolean;
+  }[];
+  /** How many due tasks it holds back. */
+  blocked: number;
+}
+
+/** A limit to set. */
+export interface LimitRequest {
+  /** Only tasks of this type; default the whole queue. */
+  readonly type?: string;
+  /** How many may run at the same time, 1–100,000. */
+  readonly concurrency: number;
+  /** Who does it; default the name of the token. */
+  readonly by?: string;
+}
+
+/** A pause to begin. */
+export interface PauseRequest {
+  /** Only tasks of this type; default the whole queue. */
+  readonly type?: string;
+  /** Why. */
+  readonly reason?: string;
+  /** Who does it; default the name of the token. */
+  readonly by?: string;
+  /** When it ends by itself, in ISO 8601 with a zone; default when it is resumed. */
+  readonly until?: string;
+}
+
 /** A line of a run's log. */
 export interface ClientLogLine {
   /** When it was written. */

@@ -17,6 +17,7 @@ import { addRequestId, logRequests } from "./http/request_log.ts";
 import { addEventRoutes } from "./events/routes.ts";
 import { addHealthRoutes, addOperatorRoutes } from "./operations/routes.ts";
 import { addLogRoutes } from "./logs/routes.ts";
+import { addLimitRoutes } from "./limits/routes.ts";
 import { addModuleRoutes } from "./modules/routes.ts";
 import { addOpenApiRoute } from "./openapi.ts";
 import { addQueueRoutes } from "./tasks/routes.ts";
@@ -102,6 +103,7 @@ function addRoutes(app: OpenAPIHono, services: AppServices): void {
   addLogRoutes(app, services);
   addQueueRoutes(app, services.options);
   addOperatorRoutes(app, services.options.queue);
+  addLimitRoutes(app, services.options.queue);
   addRecordRoutes(app, services.options.queue);
   addWorkerListRoutes(app, services.options.queue);
   addScheduleRoutes(app, services.options);

@@ -217,6 +217,20 @@ export {
   type QueueMaintenance,
 } from "./queue/maintenance.ts";
 export {
+  type ChangedBy,
+  type DeclaredLimit,
+  FLOW_LIMITS,
+  type FlowRecord,
+  type Limit,
+  type LimitRecord,
+  type LimitScope,
+  type PauseOptions,
+  type PauseState,
+  type QueueLimits,
+  type SlotHolder,
+} from "./queue/limits.ts";
+export {
+  type DueSplit,
   type DurationSummary,
   type Explanation,
   EXPLANATION_REASONS,
@@ -225,6 +239,7 @@ export {
   HEALTH_SEVERITIES,
   type HealthReason,
   type HealthThresholds,
+  type LimitMetrics,
   type MetricsRequest,
   type PruneReport,
   type PruneRequest,
@@ -241,6 +256,7 @@ export type { PartRequest } from "./queue/page_request.ts";
 export type { QueueSettings } from "./queue/queue_settings.ts";
 export type {
   DependencyState,
+  LimitImport,
   ParentRecord,
   QueueRecords,
   RecordImport,

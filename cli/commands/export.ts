@@ -43,7 +43,7 @@ export function addExportCommand(program: Program, app: App): void {
     .addOption(
       someOption(
         "--status <status...>",
-        "only tasks like these, and no schedules",
+        "only tasks like these, no schedules and no limits",
         TASK_STATUSES,
       ),
     )
@@ -76,12 +76,14 @@ function exportQueue(session: Session, options: ExportOptions): Promise<number> 
   });
 }
 
-function summaryOf({ path, exported, byStatus, schedules }: ExportReport): string {
+function summaryOf({ path, exported, byStatus, schedules, limits }: ExportReport): string {
   const counts = TASK_STATUSES.filter((status) => byStatus[status] > 0).map((status) =>
     `${byStatus[status]} ${status}`
   );
   const parts = counts.length === 0 ? "" : ` (${counts.join(", ")})`;
-  const others = schedules === 0 ? "" : ` and ${schedules} schedules`;
+  const others = [[schedules, "schedules"], [limits, "limits"]].map(([count, what]) =>
+    count === 0 ? "" : ` and ${count} ${what}`
+  ).join("");
   return `${path ?? "standard output"} holds ${exported} tasks${parts}${others}`;
 }
 
@@ -101,6 +103,7 @@ function documentOf(report: ExportReport): DocumentOf<"Exported"> {
     by_status: report.byStatus,
     returned: report.returned,
     schedules: report.schedules,
+    limits: report.limits,
     left_out: report.leftOut,
     notes: [...report.notes],
   };

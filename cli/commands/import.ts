@@ -130,33 +130,44 @@ function documentOf(report: ImportReport): DocumentOf<"Imported"> {
     conflicts: [...report.conflicts],
     notes: [...report.notes],
     schedules: { ...report.schedules },
+    limits: { ...report.limits },
   };
 }
 
 function textOf(session: Session, report: ImportReport): string {
-  const { path, format, found, returned, present, gone, added, stored, schedules } = report;
+  const { path, format, found, returned, present, gone, added, stored } = report;
+  const { schedules, limits } = report;
   const kind = format === "original" ? "a database of the Python system" : "NDJSON";
   const sentences = [
-    `${path} is ${kind} with ${withSchedules(found, schedules.found)}`,
+    `${path} is ${kind} with ${withOthers(found, schedules.found, limits.found)}`,
     ...(found > report.problems.length ? [countsTable(report)] : []),
     ...(returned > 0 ? [`${returned} were leased or in progress there and are queued here`] : []),
     ...(present > 0 ? [`${present} are in the queue already and stay as they are`] : []),
     ...(schedules.present > 0
       ? [`${schedules.present} schedules are in the queue already and stay as they are`]
       : []),
+    ...(limits.present > 0
+      ? [`${limits.present} limits are in the queue already and stay as they are`]
+      : []),
     ...(gone > 0 ? [`${gone} were in the queue and are gone, and are not added again`] : []),
     ...report.notes,
     ...problemLines("cannot be imported", report.problems),
     ...problemLines("do not go together with the queue", report.conflicts),
   ];
-  const what = withSchedules(added, schedules.added);
+  const what = withOthers(added, schedules.added, limits.added);
   if (stored) sentences.push(`${what} were added to ${session.dbName} and read back`);
   else sentences.push(`${what} would be new in ${session.dbName}`);
   return sentences.map((sentence) => sentence.split("\n").map(printable).join("\n")).join("\n");
 }
 
-function withSchedules(tasks: number, schedules: number): string {
-  return schedules === 0 ? `${tasks} tasks` : `${tasks} tasks and ${schedules} schedules`;
+function withOthers(tasks: number, schedules: number, limits: number): string {
+  const parts = [
+    `${tasks} tasks`,
+    ...(schedules === 0 ? [] : [`${schedules} schedules`]),
+    ...(limits === 0 ? [] : [`${limits} limits`]),
+  ];
+  const last = parts.pop()!;
+  return parts.length === 0 ? last : `${parts.join(", ")} and ${last}`;
 }
 
 function countsTable({ byStatus, byType }: ImportReport): string {

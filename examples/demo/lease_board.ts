@@ -16,6 +16,7 @@ export class LeaseBoard {
     this.#queue = queue;
     this.#places = new Map(taskIds.map((id) => [id, { status: "queued", lockedBy: null }]));
     this.#unwatch = queue.watch((changes) => {
+      if (changes === "room") return; // limits and pauses: the tasks are where they were
       if (changes === "reset") return void this.#lookAgain();
       for (const change of changes) this.#place(change.taskId, change);
       this.#announce();

@@ -11,6 +11,8 @@ const BACKLOG_MAX = 10_000;
 
 const RESET: ServerEvent = Object.freeze({ event: "reset", data: null });
 
+const ROOM: ServerEvent = Object.freeze({ event: "room", data: null });
+
 /** The changes of a queue's tasks from now on until `signal` aborts; the first event says that they begin. */
 export async function* taskChanges(
   queue: Pick<TaskQueue, "watch">,
@@ -21,6 +23,7 @@ export async function* taskChanges(
   try {
     yield RESET;
     while (!signal.aborted) {
+      if (backlog.takeRoom()) yield ROOM;
       const changes = backlog.take();
       if (changes === "reset") yield RESET;
       else if (changes.length > 0) yield { event: "changes", data: changes.map(changeJson) };
@@ -35,15 +38,24 @@ export async function* taskChanges(
 class Backlog {
   readonly #latest = new Map<number, TaskChange>();
   #isOverfull = false;
+  #hasRoom = false;
   #wake: () => void = () => {};
 
   add(changes: TaskChanges): void {
     if (changes === "reset") this.#overfill();
+    else if (changes === "room") this.#hasRoom = true;
     else for (const change of changes) this.#put(change);
     this.#wake();
   }
 
-  take(): TaskChanges {
+  /** Whether a limit or a pause may have let tasks go since this was asked last. */
+  takeRoom(): boolean {
+    const hadRoom = this.#hasRoom;
+    this.#hasRoom = false;
+    return hadRoom;
+  }
+
+  take(): Exclude<TaskChanges, "room"> {
     const changes = this.#isOverfull ? "reset" : [...this.#latest.values()];
     this.#isOverfull = false;
     this.#latest.clear();
@@ -52,7 +64,7 @@ class Backlog {
 
   /** Resolves when there is something to take, or `signal` aborts. */
   async filled(signal: AbortSignal): Promise<void> {
-    if (this.#isOverfull || this.#latest.size > 0 || signal.aborted) return;
+    if (this.#isOverfull || this.#hasRoom || this.#latest.size > 0 || signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = (): void => resolve();
     this.#wake = wake;

@@ -30,8 +30,14 @@ export interface Principal {
 /** The caller of a request; `undefined` when unknown, which is answered with 401. */
 export type Access = (c: Context) => Principal | undefined | Promise<Principal | undefined>;
 
+/** Who calls where nobody is asked for a token. */
+export const ANYBODY: Principal = Object.freeze({
+  name: "anonymous",
+  scopes: Object.freeze(["admin"] as const),
+});
+
 /** Everybody may do everything. */
-export const OPEN_ACCESS: Access = (): Principal => ({ name: "anonymous", scopes: ["admin"] });
+export const OPEN_ACCESS: Access = (): Principal => ANYBODY;
 
 const principals = new WeakMap<Context, Principal>();
 

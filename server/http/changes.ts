@@ -62,7 +62,8 @@ export class Changes {
   }
 
   #tell(changes: TaskChanges): void {
-    const changed = changes === "reset" ? undefined : new Set(changes.map(({ taskId }) => taskId));
+    const isForAll = changes === "reset" || changes === "room";
+    const changed = isForAll ? undefined : new Set(changes.map(({ taskId }) => taskId));
     for (const waiter of this.#waiters) {
       const { taskId } = waiter;
       if (taskId === undefined || changed === undefined || changed.has(taskId)) waiter.note();

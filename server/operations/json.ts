@@ -55,6 +55,14 @@ export function metricsJson(metrics: QueueMetrics): z.infer<typeof MetricsSchema
     scheduled: metrics.scheduled,
     waiting_for_parents: metrics.waitingForParents,
     due: metrics.due,
+    due_split: {
+      claimable: metrics.dueSplit.claimable,
+      paused: metrics.dueSplit.paused,
+      at_concurrency: metrics.dueSplit.atConcurrency,
+    },
+    limits: metrics.limits.map(({ scope, concurrency, isPaused, held, blocked }) => {
+      return { type: scope.type ?? null, concurrency, is_paused: isPaused, held, blocked };
+    }),
     oldest_due_age_ms: metrics.oldestDueAgeMs,
     window: {
       ...counts,

@@ -40,6 +40,7 @@ export function prometheusText(
 ): string {
   const families = [
     ...backlogFamilies(metrics),
+    ...limitFamilies(metrics),
     ...windowFamilies(metrics),
     gauge(
       "holdfast_health",
@@ -66,6 +67,36 @@ function backlogFamilies(
       [{}, (oldestDueAgeMs ?? 0) / 1000],
     ]),
     gauge("holdfast_workers", "Workers by the age of their heartbeats", states),
+  ];
+}
+
+/** A type that is empty is the whole queue. Limits are set by operators only, and bounded like types. */
+function limitFamilies({ dueSplit, limits }: QueueMetrics): Family[] {
+  const shown = limits.slice(0, TYPES_MAX);
+  const samples = (valueOf: (limit: QueueMetrics["limits"][number]) => number | null): Sample[] =>
+    shown.flatMap((limit): Sample[] => {
+      const value = valueOf(limit);
+      return value === null ? [] : [[{ type: limit.scope.type ?? "" }, value]];
+    });
+  const split: Sample[] = [
+    [{ hold: "none" }, dueSplit.claimable],
+    [{ hold: "paused" }, dueSplit.paused],
+    [{ hold: "at_concurrency" }, dueSplit.atConcurrency],
+  ];
+  return [
+    gauge("holdfast_tasks_due_by_hold", "Due tasks by what holds them back", split),
+    gauge("holdfast_limit_slots", "How many may run", samples(({ concurrency }) => concurrency)),
+    gauge("holdfast_limit_held", "How many slots are held", samples(({ held }) => held)),
+    gauge(
+      "holdfast_limit_blocked",
+      "Due tasks that a limit or a pause holds back",
+      samples(({ blocked }) => blocked),
+    ),
+    gauge(
+      "holdfast_paused",
+      "Whether the type, or with an empty type the whole queue, is paused",
+      samples(({ isPaused }) => isPaused ? 1 : 0),
+    ),
   ];
 }
 

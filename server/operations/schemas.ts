@@ -118,6 +118,18 @@ export const MetricsSchema = z.object({
   scheduled: countSchema,
   waiting_for_parents: countSchema,
   due: countSchema,
+  due_split: z.object({
+    claimable: countSchema,
+    paused: countSchema,
+    at_concurrency: countSchema,
+  }).openapi({ description: "The due tasks by what holds them back" }),
+  limits: z.array(z.object({
+    type: z.string().nullable().openapi({ description: "null for the whole queue" }),
+    concurrency: z.number().int().nullable(),
+    is_paused: z.boolean(),
+    held: countSchema,
+    blocked: countSchema,
+  })),
   oldest_due_age_ms: z.number().nullable(),
   window: z.object({
     window_ms: z.number(),

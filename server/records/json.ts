@@ -3,6 +3,7 @@
  */
 import type { z } from "@hono/zod-openapi";
 import {
+  type FlowRecord,
   type RecordImport,
   type RecordImportRequest,
   type RetryPolicy,
@@ -13,6 +14,7 @@ import {
   toRetryPolicy,
 } from "../../src/mod.ts";
 import { keptOf } from "../http/task_fields.ts";
+import type { LimitRecordSchema } from "../limits/schemas.ts";
 import { scheduleJson } from "../schedules/json.ts";
 import { taskJson } from "../tasks/json.ts";
 import type {
@@ -106,14 +108,37 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
   };
 }
 
+/** The record that a body's limit is. */
+function flowRecordOf(limit: z.infer<typeof LimitRecordSchema>): FlowRecord {
+  const { type, concurrency, set_at, set_by, is_declared, paused } = limit;
+  return {
+    scope: type === null ? {} : { type },
+    concurrency,
+    setAt: dateOf(set_at),
+    setBy: set_by,
+    isDeclared: is_declared,
+    paused: paused && {
+      ...paused,
+      at: new Date(paused.at),
+      until: dateOf(paused.until),
+    },
+  };
+}
+
 /** What a body wants to be imported, and how. */
 export function importOf(
-  { tasks, schedules = [], dry_run, skip_invalid, renumber }: z.infer<typeof ImportBody>,
+  { tasks, schedules = [], limits = [], dry_run, skip_invalid, renumber }: z.infer<
+    typeof ImportBody
+  >,
 ): { readonly records: TaskRecord[]; readonly options: RecordImportRequest } {
   const options = { dryRun: dry_run, skipInvalid: skip_invalid, renumber };
   return {
     records: tasks.map(taskRecordOf),
-    options: { ...options, schedules: schedules.map(scheduleRecordOf) },
+    options: {
+      ...options,
+      schedules: schedules.map(scheduleRecordOf),
+      limits: limits.map(flowRecordOf),
+    },
   };
 }
 
@@ -129,6 +154,7 @@ export function importJson(result: RecordImport): z.infer<typeof ImportSchema> {
     problems: result.problems.map((problem) => ({ ...problem })),
     conflicts: result.conflicts.map((conflict) => ({ ...conflict })),
     schedules: { additions: [...additions], present: [...present] },
+    limits: { ...result.limits },
   };
 }
 

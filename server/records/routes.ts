@@ -1,11 +1,12 @@
 /**
- * Carrying tasks and schedules to another queue, as they are stored.
+ * Carrying tasks, schedules and limits to another queue, as they are stored.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { ScheduleRecord, TaskQueue, TaskRecord } from "../../src/mod.ts";
+import type { QueueRecords, TaskQueue } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
 import { asInput } from "../http/errors.ts";
 import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../http/responses.ts";
+import { flowRecordJson } from "../limits/json.ts";
 import { importJson, importOf, scheduleRecordJson, taskRecordJson } from "./json.ts";
 import { ImportBody, ImportSchema, RecordLineSchema, RecordQuery } from "./schemas.ts";
 
@@ -14,9 +15,9 @@ const exportRecords = createRoute({
   method: "get",
   path: "/api/queue/records",
   operationId: "exportRecords",
-  summary: "Give the tasks and schedules of one moment as they are stored",
+  summary: "Give the tasks, schedules and limits of one moment as they are stored",
   description:
-    "One JSON object a line: tasks in order of their ids, then schedules by their ids, at last how many there are.",
+    "One JSON object a line: tasks in order of their ids, then schedules by their ids, then limits, at last how many there are.",
   request: { query: RecordQuery },
   responses: {
     200: {
@@ -32,7 +33,7 @@ const importRecords = createRoute({
   method: "post",
   path: "/api/queue/records",
   operationId: "importRecords",
-  summary: "Store tasks and schedules of another queue",
+  summary: "Store tasks, schedules and limits of another queue",
   description: "All of them in one transaction, or none. What is here already is not added again.",
   request: { body: jsonBody(ImportBody) },
   responses: { 200: jsonResponse(ImportSchema, "What came of it"), ...bodyErrors(410, 507) },
@@ -42,12 +43,12 @@ const importRecords = createRoute({
 export function addRecordRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   app.openapi(exportRecords, async (c) => {
     const { statuses } = c.req.valid("query");
-    const { tasks, schedules } = statuses === undefined
+    const records = statuses === undefined
       ? await queue.exportAll()
-      : { tasks: await queue.exportRecords({ statuses }), schedules: [] };
+      : { tasks: await queue.exportRecords({ statuses }), schedules: [], limits: [] };
     c.header("Content-Type", "application/x-ndjson");
     // deno-lint-ignore no-explicit-any -- the declared body is a line, this one is written line by line
-    return c.body(streamOf(linesOf(tasks, schedules)), 200) as any;
+    return c.body(streamOf(linesOf(records)), 200) as any;
   });
 
   app.openapi(importRecords, async (c) => {
@@ -56,15 +57,13 @@ export function addRecordRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   });
 }
 
-function* linesOf(
-  tasks: readonly TaskRecord[],
-  schedules: readonly ScheduleRecord[],
-): Generator<string> {
+function* linesOf({ tasks, schedules, limits }: QueueRecords): Generator<string> {
   for (const task of tasks) yield `${JSON.stringify({ task: taskRecordJson(task) })}\n`;
   for (const schedule of schedules) {
     yield `${JSON.stringify({ schedule: scheduleRecordJson(schedule) })}\n`;
   }
-  const end = { tasks: tasks.length, schedules: schedules.length };
+  for (const limit of limits) yield `${JSON.stringify({ limit: flowRecordJson(limit) })}\n`;
+  const end = { tasks: tasks.length, schedules: schedules.length, limits: limits.length };
   yield `${JSON.stringify({ end })}\n`;
 }
 

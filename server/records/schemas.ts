@@ -5,8 +5,14 @@
  * the queue's: what is out of them is a problem of one record, not of the request.
  */
 import { z } from "@hono/zod-openapi";
-import { PARENT_FAILURE_POLICIES, TASK_STATUSES, type TaskStatus } from "../../src/mod.ts";
+import {
+  FLOW_LIMITS,
+  PARENT_FAILURE_POLICIES,
+  TASK_STATUSES,
+  type TaskStatus,
+} from "../../src/mod.ts";
 import { countSchema, EXAMPLE } from "../http/fields.ts";
+import { LimitRecordSchema } from "../limits/schemas.ts";
 import { ScheduleSchema } from "../schedules/schemas.ts";
 import { TaskSchema } from "../tasks/schemas.ts";
 
@@ -51,7 +57,7 @@ export const RecordQuery = z.object({
       `Some of ${TASK_STATUSES.join(", ")} are needed, separated by commas`,
     ).optional().openapi({
       type: "string",
-      description: "Only tasks with these statuses, and no schedules; default everything",
+      description: "Only tasks with these statuses, no schedules and no limits; default everything",
       example: "completed,failed",
     }),
 });
@@ -60,8 +66,9 @@ export const RecordQuery = z.object({
 export const RecordLineSchema = z.union([
   z.object({ task: TaskRecordSchema }),
   z.object({ schedule: ScheduleRecordSchema }),
+  z.object({ limit: LimitRecordSchema }),
   z.object({
-    end: z.object({ tasks: countSchema, schedules: countSchema }).openapi({
+    end: z.object({ tasks: countSchema, schedules: countSchema, limits: countSchema }).openapi({
       description: "The last line: how many there are, so that one that is cut off is noticed",
     }),
   }),
@@ -71,6 +78,9 @@ export const RecordLineSchema = z.union([
 export const ImportBody = z.strictObject({
   tasks: z.array(TaskRecordSchema).openapi({ example: [] }),
   schedules: z.array(ScheduleRecordSchema).optional().openapi({ example: [] }),
+  limits: z.array(LimitRecordSchema).max(FLOW_LIMITS.declaredMax).optional().openapi({
+    example: [],
+  }),
   dry_run: z.boolean().optional().openapi({ description: "Only say what would happen" }),
   skip_invalid: z.boolean().optional().openapi({
     description: "Leave out the records with problems and store the others",
@@ -94,4 +104,5 @@ export const ImportSchema = z.object({
   problems: problemsSchema,
   conflicts: problemsSchema,
   schedules: z.object({ additions: z.array(z.string()), present: z.array(z.string()) }),
+  limits: z.object({ added: countSchema, present: countSchema }),
 }).openapi("Import");

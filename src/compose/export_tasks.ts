@@ -24,7 +24,7 @@ import { returnedFromLease } from "../transfer/task_file.ts";
 const SILENT = (): void => {};
 
 /**
- * Writes the tasks (as NDJSON also the schedules) of this moment into a new file, durable when it resolves, or hands out
+ * Writes the tasks (as NDJSON also the schedules, limits and pauses) of this moment into a new file, durable when it resolves, or hands out
  * their lines. Leases that have expired are rescued first; nothing else changes in the queue.
  *
  * @throws ExportRefusedError while tasks are leased, unless `includeLeased`; for `original` also when a payload is not an object.
@@ -40,7 +40,7 @@ export async function exportTasks(
     throw new StorageError("write", output, "it is there already");
   }
   await queue.rescue();
-  const { tasks: records, schedules } = await contentsOf(queue, options);
+  const { tasks: records, schedules, limits } = await contentsOf(queue, options);
   const all = await queue.count();
   checkLeases(records, options);
   const returned = records.map(returnedFromLease);
@@ -48,7 +48,7 @@ export async function exportTasks(
     ? asOriginal(returned)
     : { records: returned, notes: lossesOfLines(options) };
   if (format === "original") await exportOriginal(queue, exported, options);
-  else await exportLines({ tasks: exported, schedules }, options);
+  else await exportLines({ tasks: exported, schedules, limits }, options);
   return {
     path: typeof output === "string" ? output : null,
     format,
@@ -56,18 +56,19 @@ export async function exportTasks(
     byStatus: countByStatus(exported),
     returned: records.filter(({ status }) => status === "leased").length,
     schedules: schedules.length,
+    limits: limits.length,
     leftOut: Math.max(0, all - records.length),
     notes,
   };
 }
 
-/** A choice of tasks by status leaves out schedules, and so does the original's format. */
+/** A choice of tasks by status leaves out schedules and limits, and so does the original's format. */
 async function contentsOf(
   queue: TaskQueue,
   { format, statuses }: ExportOptions,
 ): Promise<QueueRecords> {
   if (format === "ndjson" && statuses === undefined) return await queue.exportAll();
-  return { tasks: await queue.exportRecords({ statuses }), schedules: [] };
+  return { tasks: await queue.exportRecords({ statuses }), schedules: [], limits: [] };
 }
 
 async function exportOriginal(

@@ -69,7 +69,7 @@ export async function readTaskFile(
 }
 
 /**
- * Brings the tasks and schedules of a file into a queue, with their ids, attempts, keys and times: all of them in one
+ * Brings the tasks, schedules, limits and pauses of a file into a queue, with their ids, attempts, keys and times: all of them in one
  * transaction, durable and compared with the file before it resolves, or none. Tasks in progress become queued. What is in
  * the queue already is not added again, so importing a file twice is harmless.
  *
@@ -92,6 +92,7 @@ export async function importTasks(
   const outcome = await queue.importRecords(file.records, {
     ...options,
     schedules: file.schedules,
+    limits: file.limits,
     dryRun: dryRun || isUnreadable,
   });
   onProgress({ phase: "store", done: total, total });
@@ -153,6 +154,7 @@ async function buildBackup(
   const storedIds = await storeInParts(scratch.queue, records, options.onProgress ?? SILENT);
   const { stored, schedules } = await scratch.queue.importRecords([], {
     schedules: file.schedules,
+    limits: file.limits,
     skipInvalid: true,
   });
   invariant(stored, "schedules that were checked are refused");

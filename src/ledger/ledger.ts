@@ -122,6 +122,11 @@ export class Ledger {
     return query(this.#copy.replica);
   }
 
+  /** Runs `query` on the replica as it is: for watchers, who have heard of what it knows. */
+  peek<T>(query: (reader: Reader) => T): T {
+    return query(this.#copy.replica);
+  }
+
   /**
    * Runs `operation` as part of a transaction; resolves to its result when that is durable. If `operation` throws, its
    * changes are undone, and no other's.

@@ -22,6 +22,8 @@ export type Values = Readonly<Record<string, SqlValue>>;
 export interface Reader {
   /** The rows of a SELECT. */
   read(sql: string, parameters?: readonly SqlValue[]): SqlRow[];
+  /** What `make` makes of a table, kept until a row of the table changes; always with the same `make` for a table. */
+  remember<T>(table: string, make: (reader: Reader) => T): T;
 }
 
 /** Reads and changes the replica within one operation. */
@@ -73,6 +75,8 @@ export class Replica {
   readonly #tables = new Map<string, RowTable>();
   /** The next number of a table, where it is known. */
   readonly #nextNumbers = new Map<string, number>();
+  /** What was made of tables as they are now. */
+  readonly #remembered = new Map<string, unknown>();
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
 
   /** A replica with the snapshot's rows, or an empty one. @throws CorruptionError, StorageError */
@@ -127,12 +131,17 @@ export class Replica {
       invariant(migration !== undefined, `no migration from schema version ${from}`);
       this.#database.run(`BEGIN; ${migration}; PRAGMA user_version = ${from + 1}; COMMIT`);
       this.#tables.clear();
-      this.#nextNumbers.clear();
+      this.#forget();
     }
   }
 
   read(sql: string, parameters?: readonly SqlValue[]): SqlRow[] {
     return this.#database.all(sql, parameters);
+  }
+
+  remember<T>(table: string, make: (reader: Reader) => T): T {
+    if (!this.#remembered.has(table)) this.#remembered.set(table, make(this));
+    return this.#remembered.get(table) as T;
   }
 
   /** Begins a transaction, ended by `commit` or `rollback`. */
@@ -145,7 +154,7 @@ export class Replica {
   }
 
   rollback(): void {
-    this.#nextNumbers.clear();
+    this.#forget();
     this.#database.all("ROLLBACK");
   }
 
@@ -171,9 +180,15 @@ export class Replica {
     }
   }
 
+  /** What was known of the rows may be wrong. */
+  #forget(): void {
+    this.#nextNumbers.clear();
+    this.#remembered.clear();
+  }
+
   /** SQLite itself ends a transaction when memory runs out; then there is no savepoint to go back to. */
   #undoOperation(cause: unknown): void {
-    this.#nextNumbers.clear();
+    this.#forget();
     try {
       this.#database.all("ROLLBACK TO operation");
       this.#database.all("RELEASE operation");
@@ -271,6 +286,7 @@ export class Replica {
     };
     return {
       read: (sql, parameters) => this.#database.all(sql, parameters),
+      remember: (table, make) => this.remember(table, make),
       insert: (table, values) => {
         return note({ table, row: this.#newRow(table, values) }).row;
       },
@@ -289,6 +305,7 @@ export class Replica {
   /** Does what a change says. @throws Error when the rows are not those that it was made for. */
   #perform(change: Change): void {
     const table = this.#table(change.table);
+    this.#remembered.delete(change.table);
     if (change.row === null) {
       this.#expectOne(table.remove, change.key);
       return;
@@ -307,6 +324,7 @@ export class Replica {
   #force(change: Change): void {
     const table = this.#table(change.table);
     const key = change.row === null ? change.key : table.key.map((place) => change.row[place]!);
+    this.#remembered.delete(change.table);
     this.#database.execute(table.remove, key);
     if (change.row !== null) this.#perform({ table: change.table, row: change.row });
   }

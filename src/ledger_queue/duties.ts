@@ -16,6 +16,7 @@ import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
 import { closureIn } from "./rows/notes.ts";
+import { freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
 import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
@@ -91,7 +92,9 @@ export class Duties {
     const found = await this.#access.read((reader, nowMs) => {
       // what was written in the future stays as it is in a queue whose tasks are being moved
       const isPutBack = this.#clockWatch.look(reader, nowMs) && closureIn(reader) === null;
-      return { isPutBack, isWorthwhile: hasExpired(reader, nowMs) || hasDeferredChildren(reader) };
+      const isWorthwhile = hasExpired(reader, nowMs) || hasDeferredChildren(reader) ||
+        hasExpiredSlot(reader, nowMs);
+      return { isPutBack, isWorthwhile };
     });
     const rows: SqlRow[] = [];
     if (found.isWorthwhile) {
@@ -99,6 +102,7 @@ export class Duties {
         ...await this.#access.write((tx, context) => {
           const rescued = rescue(tx, context);
           propagateDeferred(tx, context);
+          freeExpiredSlots(tx, context.nowMs);
           return rescued;
         }),
       );

@@ -30,6 +30,21 @@ import type {
   ScheduleListRequest,
 } from "../queue/schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
+import type {
+  ChangedBy,
+  DeclaredLimit,
+  Limit,
+  LimitRecord,
+  LimitScope,
+  PauseOptions,
+  QueueLimits,
+} from "../queue/limits.ts";
+import {
+  prepareDeclared,
+  prepareLimit,
+  preparePause,
+  prepareResume,
+} from "../queue_policy/limit_request.ts";
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
@@ -42,6 +57,7 @@ import { Duties, type DutyListeners } from "./duties.ts";
 import { explain } from "./insight/explain.ts";
 import { healthFacts } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
+import { listLimits } from "./insight/limits.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { exportAll, exportRecords } from "./records/export_records.ts";
@@ -56,6 +72,7 @@ import {
   pauseSchedule,
   removeSchedule,
 } from "./schedules/store_schedule.ts";
+import { pause, resume, setLimit } from "./tasks/limits.ts";
 
 /** The operator's part of a queue on a ledger. */
 export interface LedgerOperatorOptions extends DutyListeners {
@@ -68,7 +85,7 @@ export interface LedgerOperatorOptions extends DutyListeners {
 const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** The operator's half of `LedgerQueue`. */
-export class LedgerOperator implements QueueOperator {
+export class LedgerOperator implements QueueOperator, QueueLimits {
   protected readonly access: LedgerAccess;
   protected readonly duties: Duties;
   protected readonly payloadMaxBytes: number;
@@ -152,6 +169,36 @@ export class LedgerOperator implements QueueOperator {
     return await this.duties.fireSchedules();
   }
 
+  async setLimit(
+    scope: LimitScope,
+    limit: Limit | null,
+    options: ChangedBy = {},
+  ): Promise<boolean> {
+    const prepared = prepareLimit(scope, limit, options);
+    return await this.access.write((tx, { nowMs }) => setLimit(tx, prepared, nowMs));
+  }
+
+  async declareLimits(limits: readonly DeclaredLimit[]): Promise<number> {
+    const prepared = prepareDeclared(limits);
+    return await this.access.write((tx, { nowMs }) =>
+      prepared.filter((limit) => setLimit(tx, limit, nowMs)).length
+    );
+  }
+
+  async pause(scope: LimitScope, options: PauseOptions = {}): Promise<boolean> {
+    const prepared = preparePause(scope, options);
+    return await this.access.write((tx, { nowMs }) => pause(tx, prepared, nowMs));
+  }
+
+  async resume(scope: LimitScope, options: ChangedBy = {}): Promise<boolean> {
+    const key = prepareResume(scope, options);
+    return await this.access.write((tx, { nowMs }) => resume(tx, key, nowMs));
+  }
+
+  async listLimits(): Promise<LimitRecord[]> {
+    return await this.access.read(listLimits);
+  }
+
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
     const windowMs = checkWindow(request);
     return await this.access.read((reader, nowMs) => measure(reader, windowMs, nowMs));
@@ -183,9 +230,9 @@ export class LedgerOperator implements QueueOperator {
 
   async importRecords(
     records: readonly TaskRecord[],
-    { schedules = [], ...options }: RecordImportRequest = {},
+    { schedules, limits, ...options }: RecordImportRequest = {},
   ): Promise<RecordImport> {
-    const prepared = prepareImport(records, schedules, this.payloadMaxBytes);
+    const prepared = prepareImport(records, { schedules, limits }, this.payloadMaxBytes);
     if (options.dryRun) {
       return await this.access.read((reader) => dryRunImport(reader, prepared, options));
     }

@@ -22,8 +22,10 @@ import type {
   ListRequest,
   ParentResult,
   QueueStats,
+  TaskChange,
   TaskChanges,
 } from "../queue/task_queue.ts";
+import type { LedgerChanges } from "../ledger/change_feed.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
 import { inEnqueueSpan } from "../queue_policy/enqueue_span.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
@@ -39,8 +41,9 @@ import { type AccessOptions, LedgerAccess } from "./ledger_access.ts";
 import { LedgerOperator, type LedgerOperatorOptions } from "./ledger_operator.ts";
 import { logBackup, logCheckpoint, logClosed, logOpened } from "./queue_log.ts";
 import { LedgerMoveEnd } from "./records/ledger_move_end.ts";
+import { flowOf } from "./rows/flow_rows.ts";
 import { closureIn } from "./rows/notes.ts";
-import { TASK_TABLE } from "./rows/schema.ts";
+import { FLOW_TABLE, SLOT_TABLE, TASK_TABLE } from "./rows/schema.ts";
 import { changeOfRow, findRow, oncePerRow, rowOfTask, taskOfRow } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
 import { claim, hasClaimable, nextDueMs } from "./tasks/claim.ts";
@@ -223,7 +226,19 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
         table === TASK_TABLE && row !== null ? [changeOfRow(row)] : []
       );
       if (tasks.length > 0) listener(tasks);
+      if (this.#mayHaveRoom(changes, tasks)) listener("room");
     });
+  }
+
+  /** Whether a limit or a pause has changed, or a slot has come free. */
+  #mayHaveRoom(
+    changes: Exclude<LedgerChanges, "reset">,
+    tasks: readonly TaskChange[],
+  ): boolean {
+    if (changes.some(({ table }) => table === FLOW_TABLE || table === SLOT_TABLE)) return true;
+    const flow = this.access.ledger.peek(flowOf);
+    return !flow.isEmpty &&
+      tasks.some(({ status, type }) => status !== "leased" && flow.isLimited(type));
   }
 
   async checkpoint(): Promise<CheckpointReport> {

@@ -168,6 +168,7 @@ export class QueueFollower {
   }
 
   #see(changes: TaskChanges): void {
+    if (changes === "room") return;
     if (changes === "reset") {
       this.#reloadWanted = true;
       this.#doubtEnded();

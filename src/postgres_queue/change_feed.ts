@@ -1,7 +1,7 @@
 /**
  * Tells those who watch a queue what changed.
  */
-import type { TaskChange, TaskChanges } from "../queue/task_queue.ts";
+import type { TaskChanges } from "../queue/task_queue.ts";
 
 /** Who watches, and what they hear. */
 export class ChangeFeed {
@@ -24,8 +24,8 @@ export class ChangeFeed {
     return () => this.#listeners.delete(entry);
   }
 
-  /** These tasks have changed; or `"reset"`: anything may have. */
-  tell(changes: readonly TaskChange[] | "reset"): void {
+  /** These tasks have changed; or `"reset"`: anything may have; or `"room"`: limits and pauses let more start. */
+  tell(changes: TaskChanges): void {
     if (changes.length === 0) return;
     for (const { tell } of [...this.#listeners]) {
       try {

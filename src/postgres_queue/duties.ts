@@ -15,6 +15,7 @@ import { pruneAll } from "./tasks/prune.ts";
 import { Firing } from "./firing.ts";
 import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
 import { storageErrorOf } from "./storage_errors.ts";
+import { freeExpiredSlots } from "./tasks/limits.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
 import { rescue, RESCUE_MAX } from "./tasks/rescue.ts";
 
@@ -46,6 +47,7 @@ const DUTY_SQL = {
         exists (select from @live where state = 4 and lease_until <= (select now from moment)) else false
         end as is_expired from asked)
     select ${OUTLOOK}, leases.is_expired or exists (select from @unsettled) as is_rescue_due,
+      exists (select from @flow_slot where until <= moment.now) as is_slot_due,
       extract(epoch from clock_timestamp() - asked.at)::float8 * 1000 as took_ms
     from moment, asked, leases`,
 } as const;
@@ -105,6 +107,7 @@ export class Duties {
       this.#leasesAtMs = clock.nowMs() + Math.min(SLOW_LOOK.times * tookMs, SLOW_LOOK.mostMs);
     }
     this.#firing.heed(outlookOf(look!));
+    if (look!.is_slot_due) await this.#access.write(freeExpiredSlots);
     while (look!.is_rescue_due) {
       const rows = await this.#access.write(async (work) => {
         const ended = await rescue(work);

@@ -8,6 +8,7 @@ import type { Random } from "../domain/random.ts";
 import type { StorableTask } from "../queue_policy/new_task.ts";
 import { checkOpen } from "./rows/closure.ts";
 import { type Database, DatabaseError, type Isolation, type Statements } from "./rows/database.ts";
+import { FlowKnowledge } from "./rows/flow_rows.ts";
 import { DELIVERY_LANE, Lanes } from "./rows/lanes.ts";
 import { QualifiedStatements, Qualifier } from "./rows/qualified.ts";
 import type { TaskRow } from "./rows/task_row.ts";
@@ -54,11 +55,13 @@ export class PostgresAccess {
   readonly retryPolicy: RetryPolicy;
   readonly newRunId: () => string;
   readonly lanes: Lanes;
+  readonly flow = new FlowKnowledge();
   readonly budget = BUDGET;
   readonly #isClockTrusted: boolean;
   readonly #qualifier: Qualifier;
   readonly #once: Statements;
   #onChanges: OnChanges = () => {};
+  #onRoom: () => void = () => {};
   #isClosed = false;
 
   constructor(database: Database, options: AccessOptions) {
@@ -130,9 +133,10 @@ export class PostgresAccess {
     }
   }
 
-  /** Calls `onChanges` from now on. */
-  tellChanges(onChanges: OnChanges): void {
+  /** Calls `onChanges` from now on, and `onRoom` when tasks that a limit held back may have room. */
+  tellChanges(onChanges: OnChanges, onRoom: () => void): void {
     this.#onChanges = onChanges;
+    this.#onRoom = onRoom;
   }
 
   /** Notes that a statement of its own has changed these tasks. */
@@ -147,13 +151,14 @@ export class PostgresAccess {
 
   /** One transaction; run again when another one undid it, and while the server is away (see `persist`). */
   async write<T>(run: (work: Work, isRepeat: boolean) => Promise<T>): Promise<T> {
-    const { value, rows } = await this.persist((isRepeat) =>
+    const { value, work } = await this.persist((isRepeat) =>
       this.#transaction(async (tx, nowMs) => {
         const work = new Work(tx, this.#contextAt(nowMs));
-        return { value: await run(work, isRepeat), rows: [...work.changes] };
+        return { value: await run(work, isRepeat), work };
       })
     );
-    this.changed(rows);
+    this.changed([...work.changes]);
+    if (work.hasMadeRoom) this.#onRoom();
     return value;
   }
 
@@ -194,8 +199,8 @@ export class PostgresAccess {
   }
 
   #contextAt(nowMs: number): OperationContext {
-    const { random, newRunId, retryPolicy, budget, lanes } = this;
-    return { nowMs, random, newRunId, retryPolicy, budget, lanes };
+    const { random, newRunId, retryPolicy, budget, lanes, flow } = this;
+    return { nowMs, random, newRunId, retryPolicy, budget, lanes, flow };
   }
 
   async #transaction<T>(

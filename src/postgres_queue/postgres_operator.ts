@@ -31,6 +31,21 @@ import type {
 } from "../queue/schedule.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
+import type {
+  ChangedBy,
+  DeclaredLimit,
+  Limit,
+  LimitRecord,
+  LimitScope,
+  PauseOptions,
+  QueueLimits,
+} from "../queue/limits.ts";
+import {
+  prepareDeclared,
+  prepareLimit,
+  preparePause,
+  prepareResume,
+} from "../queue_policy/limit_request.ts";
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
 import { prepareImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
@@ -40,6 +55,7 @@ import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
 import { explain } from "./insight/explain.ts";
 import { assess } from "./insight/health.ts";
+import { listLimits } from "./insight/limits.ts";
 import { measure } from "./insight/metrics.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
 import { exportAll, exportRecords } from "./records/export_records.ts";
@@ -51,6 +67,7 @@ import {
   pauseSchedule,
   removeSchedule,
 } from "./schedules/store_schedule.ts";
+import { pause, resume, setLimits } from "./tasks/limits.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { ChangeFeed } from "./change_feed.ts";
@@ -75,7 +92,7 @@ export interface PostgresOperatorOptions extends DutyListeners {
 const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** The operator's half of `PostgresQueue`. */
-export class PostgresOperator implements QueueOperator {
+export class PostgresOperator implements QueueOperator, QueueLimits {
   protected readonly access: PostgresAccess;
   protected readonly duties: Duties;
   protected readonly feed: ChangeFeed;
@@ -97,7 +114,7 @@ export class PostgresOperator implements QueueOperator {
     this.feed = new ChangeFeed(onError);
     this.#wakeUp = new WakeUp({ access, feed: this.feed, onError });
     this.#onClosed = onClosed;
-    access.tellChanges((rows) => this.#wakeUp.note(rows));
+    access.tellChanges((rows) => this.#wakeUp.note(rows), () => this.#wakeUp.noteRoom());
   }
 
   /** What this process hears of changes by others. */
@@ -174,6 +191,35 @@ export class PostgresOperator implements QueueOperator {
     return await this.duties.fireSchedules();
   }
 
+  async setLimit(
+    scope: LimitScope,
+    limit: Limit | null,
+    options: ChangedBy = {},
+  ): Promise<boolean> {
+    const prepared = prepareLimit(scope, limit, options);
+    return (await this.access.write((work) => setLimits(work, [prepared])))[0]!;
+  }
+
+  async declareLimits(limits: readonly DeclaredLimit[]): Promise<number> {
+    const prepared = prepareDeclared(limits);
+    const made = await this.access.write((work) => setLimits(work, prepared));
+    return made.filter((isChange) => isChange).length;
+  }
+
+  async pause(scope: LimitScope, options: PauseOptions = {}): Promise<boolean> {
+    const prepared = preparePause(scope, options);
+    return await this.access.write((work) => pause(work, prepared));
+  }
+
+  async resume(scope: LimitScope, options: ChangedBy = {}): Promise<boolean> {
+    const key = prepareResume(scope, options);
+    return await this.access.write((work) => resume(work, key));
+  }
+
+  async listLimits(): Promise<LimitRecord[]> {
+    return await this.access.read((tx, nowMs) => listLimits(tx, nowMs));
+  }
+
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
     const windowMs = checkWindow(request);
     return await this.access.read((tx, nowMs) => measure(tx, windowMs, nowMs));
@@ -195,14 +241,14 @@ export class PostgresOperator implements QueueOperator {
   }
 
   async exportAll(): Promise<QueueRecords> {
-    return await this.access.read((tx) => exportAll(tx));
+    return await this.access.read((tx, nowMs) => exportAll(tx, nowMs));
   }
 
   async importRecords(
     records: readonly TaskRecord[],
-    { schedules = [], ...options }: RecordImportRequest = {},
+    { schedules, limits, ...options }: RecordImportRequest = {},
   ): Promise<RecordImport> {
-    const prepared = prepareImport(records, schedules, this.payloadMaxBytes);
+    const prepared = prepareImport(records, { schedules, limits }, this.payloadMaxBytes);
     const imported = await importRecords(this.access, prepared, options);
     if (imported.schedules.additions.length > 0) this.duties.schedulesChanged();
     return imported;

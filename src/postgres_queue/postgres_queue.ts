@@ -38,9 +38,18 @@ import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_opera
 import type { PostgresAccess } from "./postgres_access.ts";
 import { PostgresMoveEnd } from "./records/postgres_move_end.ts";
 import { checkOpen } from "./rows/closure.ts";
+import { type KnownFlow, lockedRoom } from "./rows/flow_rows.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
-import { claim, type ClaimContext, claimNamed, kindOf, nextDueInMs } from "./tasks/claim.ts";
+import {
+  claim,
+  type ClaimContext,
+  claimNamed,
+  countsLeases,
+  kindOf,
+  nextDueInMs,
+  typeOfTask,
+} from "./tasks/claim.ts";
 import { Marks } from "./tasks/marks.ts";
 import { enqueueAll, findEnqueued } from "./tasks/enqueue.ts";
 import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
@@ -205,11 +214,35 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     const prepared = prepareClaim(request);
     const rows = prepared.taskId === null
       ? await this.#claimsOf(kindOf(prepared), prepared.order).call(prepared)
-      : await this.access.inOrder((statements) => {
-        return claimNamed(prepared, { ...this.#claimTools, statements });
-      });
+      : await this.#claimNamed(prepared, prepared.taskId);
     this.access.changed(rows);
     return rows.map(taskOfRow);
+  }
+
+  async #claimNamed(prepared: PreparedClaim, taskId: number): Promise<TaskRow[]> {
+    return await this.#withLimits(async (known) => {
+      const tools = { known, nowMs: this.access.testMs };
+      if (known.flow.isEmpty) {
+        return await this.access.inOrder((statements) =>
+          claimNamed(prepared, { ...tools, statements }, false)
+        );
+      }
+      return await this.access.write(async ({ tx, context: { nowMs } }) => {
+        const type = await typeOfTask(tx, taskId);
+        if (type === undefined) return [];
+        const room = await lockedRoom(tx, { flow: known.flow, types: [type], nowMs });
+        return await claimNamed(prepared, { ...tools, statements: tx }, room.of(type) <= 0);
+      });
+    });
+  }
+
+  /** Runs a claim with the limits as they are known here; again when they are others by now. */
+  async #withLimits<T>(run: (known: KnownFlow) => Promise<T | "stale">): Promise<T> {
+    const { flow, statements } = this.access;
+    for (let known = await flow.known(statements);; known = await flow.read(statements)) {
+      const claimed = await run(known);
+      if (claimed !== "stale") return claimed;
+    }
   }
 
   #claimsOf(kind: string, order: ClaimOrder): CallGroup<PreparedClaim, TaskRow[]> {
@@ -222,8 +255,11 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
       run: async (requests) => {
         if (this.#quiet.isEmpty(kind)) return requests.map(() => Promise.resolve([]));
         const { changes } = this.#quiet;
-        const { rows, dueInMs } = await this.access.inOrder((statements) => {
-          return claim(requests, { ...this.#claimTools, statements, marks });
+        const { rows, dueInMs } = await this.#withLimits((known) => {
+          const tools = { ...this.#claimTools, marks, known };
+          return countsLeases(requests[0]!, known)
+            ? this.access.write(({ tx }) => claim(requests, { ...tools, statements: tx }))
+            : this.access.inOrder((statements) => claim(requests, { ...tools, statements }));
         });
         if (rows.every(({ length }) => length === 0)) {
           this.#quiet.note(kind, changes, this.#localMs(dueInMs, this.access.clock.nowMs()));
@@ -235,7 +271,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return group;
   }
 
-  get #claimTools(): Omit<ClaimContext, "statements" | "marks"> {
+  get #claimTools(): Omit<ClaimContext, "statements" | "marks" | "known"> {
     const { lanes, testMs, budget } = this.access;
     return { lanes, nowMs: testMs, budget };
   }

@@ -8,6 +8,7 @@
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import type { ChangeFeed } from "./change_feed.ts";
+import type { TaskChange } from "../queue/task_queue.ts";
 import type { ChangedRows, PostgresAccess } from "./postgres_access.ts";
 import type { StopListening } from "./rows/database.ts";
 import { changeOfRow, SELECT_TASKS, taskRows } from "./rows/task_row.ts";
@@ -21,6 +22,9 @@ const IDS_MAX = 350;
 
 /** The message instead of ids when there are more. */
 const MANY = "*";
+
+/** The message that limits and pauses may let more start. */
+const ROOM = "room";
 
 /** How often the history is read when messages come, and when none do. */
 const POLL_MS = { heard: 5000, deaf: 1000 } as const;
@@ -103,11 +107,21 @@ export class WakeUp {
   /** Tells the watchers here at once, and other processes soon. */
   note(rows: ChangedRows): void {
     this.#changes++;
-    this.#feed.tell(rows === "many" ? "reset" : rows.map(changeOfRow));
+    if (rows === "many") this.#feed.tell("reset");
+    else this.#tellChanges(rows.map(changeOfRow));
     if (rows === "many") this.#isManyChanged = true;
     else for (const { id } of rows) this.#changed.add(id);
     if (this.#isStopped) return;
     this.#cancelSend ??= this.#clock.setTimer(() => this.#send(), GATHER_MS);
+  }
+
+  /** Tells that limits and pauses may let more start: here at once, other processes too. */
+  noteRoom(): void {
+    this.#changes++;
+    this.#feed.tell("room");
+    this.#say(ROOM).catch((error) => {
+      if (!this.#isStopped) this.#onError(error);
+    });
   }
 
   /** Sends what is left, and stops. */
@@ -163,6 +177,7 @@ export class WakeUp {
     if (sender === this.#me || what === "") return;
     this.#changes++;
     if (what === MANY) return this.#feed.tell("reset");
+    if (what === ROOM) return this.#feed.tell("room");
     if (!this.#feed.isWatched) return;
     this.#tell(what.split(",").map(Number)).catch((error) => {
       if (!this.#isStopped) this.#onError(error);
@@ -171,7 +186,16 @@ export class WakeUp {
 
   async #tell(ids: readonly number[]): Promise<void> {
     const rows = await this.#access.statements.query(`${SELECT_TASKS} where t.id = any($1)`, [ids]);
-    this.#feed.tell(taskRows(rows).map(changeOfRow));
+    this.#tellChanges(taskRows(rows).map(changeOfRow));
+  }
+
+  /** Where the limits that are known here count a task, its end makes room. */
+  #tellChanges(changes: readonly TaskChange[]): void {
+    this.#feed.tell(changes);
+    const flow = this.#access.flow.latest;
+    const mayHaveRoom = flow !== undefined && !flow.isEmpty &&
+      changes.some(({ status, type }) => status !== "leased" && flow.isLimited(type));
+    if (mayHaveRoom) this.#feed.tell("room");
   }
 
   #pollSoon(): void {

@@ -5,6 +5,7 @@
 import type { ClaimOrder } from "../domain/claim_order.ts";
 import { FINAL_STATUSES, type FinalStatus } from "../domain/final_status.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
+import type { LimitScope } from "./limits.ts";
 import type { PartRequest } from "./page_request.ts";
 import type {
   QueueRecords,
@@ -60,6 +61,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
  * - `queue_moving`: the queue is closed while its tasks are moved, or while it is filled. `queue_moved`: they are elsewhere.
  * - `waiting_for_parents`: tasks that it depends on are not final.
  * - `scheduled`, `waiting_for_retry`: its time has not come.
+ * - `paused`: its type, or the whole queue, is paused. `concurrency_limited`: a limit's slots are all in use.
  * - `no_worker`: no live worker at all. `no_handler`: none has a handler for its type. `no_capable_worker`: none of those
  *   has the capabilities that it needs.
  * - `type_at_limit`: its workers run as many tasks of its type as they may. `behind_others`: other tasks come first.
@@ -76,6 +78,8 @@ export const EXPLANATION_REASONS = [
   "waiting_for_parents",
   "scheduled",
   "waiting_for_retry",
+  "paused",
+  "concurrency_limited",
   "no_worker",
   "no_handler",
   "no_capable_worker",
@@ -165,6 +169,30 @@ export interface WindowMetrics {
   readonly runMs: DurationSummary;
 }
 
+/** Due tasks, by what may hold them back. */
+export interface DueSplit {
+  /** Those that a worker may take. */
+  readonly claimable: number;
+  /** Those whose type, or the whole queue, is paused. */
+  readonly paused: number;
+  /** Those behind a limit whose slots are all held. */
+  readonly atConcurrency: number;
+}
+
+/** A scope with a limit or a pause in numbers. */
+export interface LimitMetrics {
+  /** What it is for. */
+  readonly scope: LimitScope;
+  /** How many tasks may run; `null` without a limit. */
+  readonly concurrency: number | null;
+  /** Whether it is paused. */
+  readonly isPaused: boolean;
+  /** How many slots are held. */
+  readonly held: number;
+  /** How many due tasks it holds back. */
+  readonly blocked: number;
+}
+
 /** The queue's metrics. */
 export interface QueueMetrics {
   /** When this was measured. */
@@ -179,6 +207,10 @@ export interface QueueMetrics {
   readonly waitingForParents: number;
   /** Queued tasks that could run. */
   readonly due: number;
+  /** The same by what holds them back. */
+  readonly dueSplit: DueSplit;
+  /** Every scope with a limit or a pause. */
+  readonly limits: readonly LimitMetrics[];
   /** How long the oldest of them has been due, in milliseconds. */
   readonly oldestDueAgeMs: number | null;
   /** The latest window. */
@@ -198,6 +230,8 @@ export const HEALTH_CODES = [
   "oldest_due_waits",
   "failure_rate",
   "expired_leases",
+  "paused_long",
+  "limit_full",
   "silent_workers",
   "journal_large",
   "memory_high",
@@ -338,6 +372,8 @@ export interface QueueOperator {
  * - `failure_rate`: of at least `failureMinFinished` tasks that finished within `failureWindowMs`, more than the share
  *   `failureDegraded` failed: degraded; `failureUnhealthy`: unhealthy.
  * - `expired_leases`: a lease expired longer ago than `expiredMs` and the task has not been rescued: degraded.
+ * - `paused_long`: a pause has held back due tasks for longer than `pausedMs`: degraded.
+ * - `limit_full`: a limit's slots are all held, and a task behind it has been due for longer than `limitFullMs`: degraded.
  * - `silent_workers`: a worker is in limbo (see `WorkerState`): degraded.
  * - `journal_large`: the journal is larger than `journalBytes` and four times the snapshot, so checkpoints do not
  *   succeed: degraded.
@@ -372,6 +408,10 @@ export interface HealthThresholds {
   readonly failureUnhealthy: number;
   /** Milliseconds, 0 or more; default ten seconds. */
   readonly expiredMs: number;
+  /** Milliseconds, 0 or more; default one hour. */
+  readonly pausedMs: number;
+  /** Milliseconds, 0 or more; default 15 minutes. */
+  readonly limitFullMs: number;
   /** Bytes, 0 or more; default 64 MiB. */
   readonly journalBytes: number;
   /** Milliseconds, 0 or more; default five seconds. */

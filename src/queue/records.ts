@@ -5,6 +5,7 @@
  */
 import type { ParentFailurePolicy, Task, TaskStatus } from "../domain/task.ts";
 import type { Webhook } from "../domain/webhook.ts";
+import type { FlowRecord } from "./limits.ts";
 import type { Schedule } from "./schedule.ts";
 import type { TransitionKind } from "./task_transition.ts";
 
@@ -28,6 +29,16 @@ export interface QueueRecords {
   readonly tasks: readonly TaskRecord[];
   /** The schedules, by their ids. */
   readonly schedules: readonly ScheduleRecord[];
+  /** The limits and pauses, by their scopes. */
+  readonly limits: readonly FlowRecord[];
+}
+
+/** The result of importing limits and pauses. */
+export interface LimitImport {
+  /** How many scopes are new here. */
+  readonly added: number;
+  /** How many have a limit or a pause here already, which stays. */
+  readonly present: number;
 }
 
 /** How to import. */
@@ -46,11 +57,13 @@ export interface RecordImportOptions {
 export interface RecordImportRequest extends RecordImportOptions {
   /** Schedules to store in the same transaction; default none. */
   readonly schedules?: readonly ScheduleRecord[];
+  /** Limits and pauses to store in the same transaction; default none. */
+  readonly limits?: readonly FlowRecord[];
 }
 
 /** Why a record cannot be imported. */
 export interface RecordProblem {
-  /** The id that the task has; `null` for a schedule. */
+  /** The id that the task has; `null` for a schedule or a limit. */
   readonly id: number | null;
   /** The problem, for people. */
   readonly reason: string;
@@ -74,6 +87,8 @@ export interface RecordImport {
   readonly conflicts: readonly RecordProblem[];
   /** The result for the schedules. */
   readonly schedules: ScheduleImport;
+  /** The result for the limits and pauses. */
+  readonly limits: LimitImport;
 }
 
 /** A schedule with its payload as the JSON text that is stored. */

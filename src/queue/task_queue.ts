@@ -5,6 +5,7 @@
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
+import type { QueueLimits } from "./limits.ts";
 import type { QueueOperator } from "./operator.ts";
 import type { PartRequest } from "./page_request.ts";
 import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
@@ -22,7 +23,8 @@ export interface EnqueueOptions {
   /**
    * Gives a new task to this worker under a lease, in the transaction that stores it: its first attempt, which no other worker
    * can take. A task that waits for its time or for parents cannot be given so, and one that its idempotency key names already
-   * stays as it is. Default: the task waits for a claim.
+   * stays as it is. One whose type is paused or has no slot free is stored without a lease, as `queued`. Default: the task waits
+   * for a claim.
    */
   readonly leaseTo?: Pick<ClaimRequest, "workerId" | "leaseDurationMs">;
   /**
@@ -131,11 +133,14 @@ export interface TaskChange {
   readonly progress: number | null;
 }
 
-/** Tasks that changed, in order; or `"reset"`: anything may have changed, read again. */
-export type TaskChanges = readonly TaskChange[] | "reset";
+/**
+ * Tasks that changed, in order; or `"reset"`: anything may have changed, read again; or `"room"`: tasks that a limit or a pause held
+ * back may have room to start, claim again.
+ */
+export type TaskChanges = readonly TaskChange[] | "reset" | "room";
 
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
-export interface TaskQueue extends QueueOperator {
+export interface TaskQueue extends QueueOperator, QueueLimits {
   /**
    * Stores a task; resolves when it is durable.
    *
@@ -167,7 +172,10 @@ export interface TaskQueue extends QueueOperator {
   parentResults(taskId: number, request?: PartRequest): Promise<ParentResult[]>;
   /** How many tasks `list` would give without limit and offset. */
   count(request?: Pick<ListRequest, "status" | "type">): Promise<number>;
-  /** When the next task that is scheduled for later becomes due, of whatever type; `null` when none is. */
+  /**
+   * When a claim may find more than now without a change of any task: the next task that is scheduled for later becomes due, of
+   * whatever type, a pause ends by itself, or a cancelled task's slot comes free at the end of its lease; `null` when nothing does.
+   */
   nextDueAt(): Promise<Date | null>;
   /** Takes due tasks under a lease; an empty array when none is due. */
   claim(request: ClaimRequest): Promise<Task[]>;
@@ -182,7 +190,10 @@ export interface TaskQueue extends QueueOperator {
    * `RetryAfterError` sets the delay. @throws QueueError `lease_lost`, `task_not_found`.
    */
   fail(lease: LeaseLike, error: unknown, options?: FailOptions): Promise<Task>;
-  /** Gives the task back without using up an attempt. @throws QueueError `lease_lost`, `task_not_found`. */
+  /**
+   * Gives the task back without using up an attempt. Of a task that was cancelled under a limit, this frees its slot: its worker
+   * has stopped it. @throws QueueError `lease_lost`, `task_not_found`.
+   */
   release(lease: LeaseLike): Promise<Task>;
   /** Cancels a queued or leased task. `false` when it is final already. @throws QueueError `task_not_found`. */
   cancel(id: number): Promise<boolean>;

@@ -15,6 +15,8 @@ export const HEALTH_THRESHOLDS: HealthThresholds = Object.freeze({
   failureDegraded: 0.1,
   failureUnhealthy: 0.5,
   expiredMs: 10_000,
+  pausedMs: 60 * 60_000,
+  limitFullMs: 15 * 60_000,
   journalBytes: 64 * 1024 * 1024,
   lockDegradedMs: 5000,
   lockUnhealthyMs: 30_000,

@@ -13,6 +13,7 @@ import type {
   RecordImportOptions,
   RecordProblem,
 } from "../queue/records.ts";
+import type { StoredLimit } from "./limit_request.ts";
 import type { PreparedImport } from "./prepared_import.ts";
 import type { SchedulePlan } from "./schedule_import_plan.ts";
 import type { PreparedRecord } from "./task_record.ts";
@@ -50,20 +51,31 @@ export interface ImportPlan {
   readonly gone: readonly number[];
   readonly conflicts: readonly RecordProblem[];
   readonly schedules: SchedulePlan;
+  /** The limits and pauses of scopes that have none here. */
+  readonly limits: readonly StoredLimit[];
+}
+
+/** What is here beside tasks, as far as an import has to do with it. */
+export interface PlanBeside {
+  readonly schedules: SchedulePlan;
+  /** The scopes that have a limit or a pause here, by their types. */
+  readonly limited: ReadonlySet<string>;
 }
 
 /** Makes the plan of one import. */
 export class ImportPlanner {
   readonly #renumber: boolean;
   readonly #runIds: ReadonlySet<string>;
+  readonly #limits: readonly StoredLimit[];
   readonly #additions: PreparedRecord[] = [];
   readonly #present: number[] = [];
   readonly #gone: number[] = [];
   readonly #differences: RecordProblem[] = [];
   readonly #takenNames: RecordProblem[] = [];
 
-  constructor({ records }: PreparedImport, { renumber = false }: RecordImportOptions) {
+  constructor({ records, limits }: PreparedImport, { renumber = false }: RecordImportOptions) {
     this.#renumber = renumber;
+    this.#limits = limits;
     this.#runIds = new Set(records.map(({ run_id }) => run_id));
   }
 
@@ -91,7 +103,7 @@ export class ImportPlanner {
   }
 
   /** The plan, once every record has been placed. */
-  plan(isHere: (runId: string) => boolean, schedules: SchedulePlan): ImportPlan {
+  plan(isHere: (runId: string) => boolean, { schedules, limited }: PlanBeside): ImportPlan {
     const isKnown = this.#present.length > 0;
     const conflicts = [
       ...this.#differences,
@@ -107,6 +119,7 @@ export class ImportPlanner {
       gone: isKnown ? this.#gone : [],
       conflicts,
       schedules,
+      limits: this.#limits.filter(({ type }) => !limited.has(type)),
     };
   }
 
@@ -157,8 +170,8 @@ export function isRefused(
 
 /** What is told of an import; `storedIds` are the ids that the additions have here now. */
 export function reportOf(
-  { additions, present, gone, conflicts, schedules }: ImportPlan,
-  { problems }: PreparedImport,
+  { additions, present, gone, conflicts, schedules, limits }: ImportPlan,
+  { problems, limits: given }: PreparedImport,
   storedIds: readonly number[] | undefined,
 ): RecordImport {
   return {
@@ -173,6 +186,7 @@ export function reportOf(
       additions: schedules.additions.map(({ row }) => row.schedule_id),
       present: schedules.present,
     },
+    limits: { added: limits.length, present: given.length - limits.length },
   };
 }
 

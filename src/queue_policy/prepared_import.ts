@@ -4,7 +4,9 @@
 import { checkOneOf } from "../domain/check.ts";
 import { messageOf } from "../domain/errors.ts";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import { FLOW_LIMITS, type FlowRecord } from "../queue/limits.ts";
 import type { RecordProblem, RecordRequest, ScheduleRecord, TaskRecord } from "../queue/records.ts";
+import { prepareFlowRecord, type StoredLimit } from "./limit_request.ts";
 import { type PreparedScheduleRecord, prepareScheduleRecords } from "./schedule_record.ts";
 import { type PreparedRecord, prepareRecord } from "./task_record.ts";
 
@@ -12,6 +14,7 @@ import { type PreparedRecord, prepareRecord } from "./task_record.ts";
 export interface PreparedImport {
   readonly records: readonly PreparedRecord[];
   readonly schedules: readonly PreparedScheduleRecord[];
+  readonly limits: readonly StoredLimit[];
   readonly problems: readonly RecordProblem[];
 }
 
@@ -23,7 +26,10 @@ export function prepareRecordRequest({ statuses = TASK_STATUSES }: RecordRequest
 /** Checks every record, alone and beside the others. @throws RangeError when there are too many. */
 export function prepareImport(
   records: readonly TaskRecord[],
-  schedules: readonly ScheduleRecord[],
+  { schedules = [], limits = [] }: {
+    readonly schedules?: readonly ScheduleRecord[];
+    readonly limits?: readonly FlowRecord[];
+  },
   payloadMaxBytes: number,
 ): PreparedImport {
   if (records.length > TASK_LIMITS.importMax) {
@@ -45,16 +51,44 @@ export function prepareImport(
     }
   });
   const waiting = idsInCycles(prepared);
+  const checkedLimits = prepareLimits(limits);
   const checkedSchedules = prepareScheduleRecords(schedules, payloadMaxBytes);
   return {
     schedules: checkedSchedules.schedules,
+    limits: checkedLimits.limits,
     records: prepared.filter(({ id }) => !waiting.has(id)),
     problems: [
       ...problems,
-      ...checkedSchedules.problems.map((reason) => ({ id: null, reason })),
+      ...[...checkedSchedules.problems, ...checkedLimits.problems].map((reason) => {
+        return { id: null, reason };
+      }),
       ...[...waiting].map((id) => ({ id, reason: "It waits for itself, by way of its parents" })),
     ],
   };
+}
+
+/** Checks limits and pauses, alone and beside each other. @throws RangeError when there are too many. */
+function prepareLimits(
+  records: readonly FlowRecord[],
+): { readonly limits: StoredLimit[]; readonly problems: string[] } {
+  if (records.length > FLOW_LIMITS.declaredMax) {
+    throw new RangeError(
+      `Cannot import ${records.length} limits at once: at most ${FLOW_LIMITS.declaredMax} are allowed`,
+    );
+  }
+  const limits = new Map<string, StoredLimit>();
+  const problems: string[] = [];
+  for (const record of records) {
+    try {
+      const limit = prepareFlowRecord(record);
+      if (limits.has(limit.type)) throw new TypeError("another one has this scope");
+      limits.set(limit.type, limit);
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      problems.push(`Limit of ${JSON.stringify(record.scope)}: ${messageOf(error)}`);
+    }
+  }
+  return { limits: [...limits.values()], problems };
 }
 
 /** The tasks that would wait for ever: what is left when all that wait for none of the others have gone. */

@@ -16,12 +16,14 @@ import type {
 import type { QueueClosure } from "../queue/closure.ts";
 import { isFromFuture } from "./clock_put_back.ts";
 import { closureReasons } from "./closure.ts";
+import { scopeText } from "./limit_request.ts";
+import type { LongHold } from "./limit_state.ts";
 
 /** What a verdict is made from. */
 export interface HealthFacts {
   readonly nowMs: number;
   readonly thresholds: HealthThresholds;
-  /** How long the oldest task that could run has been due; `null` without any. */
+  /** How long the oldest task that may start has been due; `null` without any. */
   readonly oldestDueAgeMs: number | null;
   readonly workers: readonly Pick<WorkerRecord, "workerId" | "state">[];
   /** Whether a lease is held: a worker may send no heartbeats. */
@@ -30,6 +32,10 @@ export interface HealthFacts {
   readonly window: Pick<WindowMetrics, "completed" | "failed" | "failureRate">;
   /** A task whose lease expired longer ago than `expiredMs`; `null` without any. */
   readonly expiredTaskId: number | null;
+  /** The pauses with due tasks behind them; default none. */
+  readonly longPauses?: readonly LongHold[];
+  /** The full limits with due tasks behind them; default none. */
+  readonly fullLimits?: readonly LongHold[];
   /** The latest instant at which what is leased or scheduled was written; `null` without any. */
   readonly latestWriteMs: number | null;
   /** Why the queue is closed; `null` when it is open. */
@@ -74,6 +80,8 @@ export function verdictOf(facts: HealthFacts): QueueHealth {
     ...backlogReasons(facts),
     ...failureReasons(facts),
     ...expiredReasons(facts),
+    ...pauseReasons(facts),
+    ...limitReasons(facts),
     ...silenceReasons(facts),
     ...journalReasons(facts),
     ...lockReasons(facts),
@@ -126,6 +134,38 @@ function expiredReasons({ expiredTaskId }: HealthFacts): HealthReason[] {
   const message =
     `The lease of task ${expiredTaskId} expired long ago and the task has not been rescued`;
   return [{ code: "expired_leases", severity: "degraded", message }];
+}
+
+function pauseReasons({ longPauses = [], thresholds, nowMs }: HealthFacts): HealthReason[] {
+  return longPauses.filter(({ sinceMs }) => nowMs - sinceMs > thresholds.pausedMs).map((hold) => ({
+    code: "paused_long",
+    severity: "degraded",
+    message: `${firstUpper(scopeText(hold.scope))} has been paused for ${
+      durationText(nowMs - hold.sinceMs)
+    }, and ${behind(hold)} due behind the pause`,
+  }));
+}
+
+function limitReasons({ fullLimits = [], thresholds, nowMs }: HealthFacts): HealthReason[] {
+  return fullLimits.filter(({ sinceMs }) => nowMs - sinceMs > thresholds.limitFullMs).map((
+    hold,
+  ) => ({
+    code: "limit_full",
+    severity: "degraded",
+    message: `The limit of ${hold.scope.concurrency} of ${
+      scopeText(hold.scope)
+    } is in full use, and ${behind(hold)} due behind it, the oldest for ${
+      durationText(nowMs - hold.sinceMs)
+    }`,
+  }));
+}
+
+function behind({ blocked }: LongHold): string {
+  return blocked === 1 ? "1 task is" : `${blocked} tasks are`;
+}
+
+function firstUpper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function silenceReasons({ workers }: HealthFacts): HealthReason[] {

@@ -13,6 +13,13 @@ import {
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { type Task, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
+import type {
+  FlowRecord,
+  LimitRecord,
+  LimitScope,
+  PauseState,
+  SlotHolder,
+} from "../queue/limits.ts";
 import {
   type DurationSummary,
   type Explanation,
@@ -20,6 +27,7 @@ import {
   HEALTH_CODES,
   HEALTH_SEVERITIES,
   type HealthReason,
+  type LimitMetrics,
   type PruneReport,
   type QueueHealth,
   type QueueMetrics,
@@ -274,6 +282,40 @@ const durations: Decode<DurationSummary> = object<DurationSummary>({
   max: nullable(number),
 });
 
+function scope(type: unknown): LimitScope {
+  return type === null ? {} : { type: text(type) };
+}
+
+/** The fields of a limit and a pause that its record has, too. */
+export const flowFields: Fields<FlowRecord> = {
+  scope: ["type", scope],
+  concurrency: nullable(number),
+  setAt: nullable(instant),
+  setBy: nullable(text),
+  isDeclared: flag,
+  paused: nullable(object<PauseState>({
+    at: instant,
+    by: nullable(text),
+    reason: nullable(text),
+    until: nullable(instant),
+  })),
+};
+
+/** A scope with a limit or a pause. */
+export const limit: Decode<LimitRecord> = object<LimitRecord>({
+  ...flowFields,
+  held: number,
+  holders: list(object<SlotHolder>({
+    taskId: number,
+    runId: nullable(text),
+    type: text,
+    workerId: text,
+    leaseUntil: instant,
+    isCancelled: flag,
+  })),
+  blocked: number,
+});
+
 /** How the queue goes. */
 export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
   at: instant,
@@ -282,6 +324,18 @@ export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
   scheduled: number,
   waitingForParents: number,
   due: number,
+  dueSplit: object<QueueMetrics["dueSplit"]>({
+    claimable: number,
+    paused: number,
+    atConcurrency: number,
+  }),
+  limits: list(object<LimitMetrics>({
+    scope: ["type", scope],
+    concurrency: nullable(number),
+    isPaused: flag,
+    held: number,
+    blocked: number,
+  })),
   oldestDueAgeMs: nullable(number),
   window: object<WindowMetrics>({
     windowMs: number,

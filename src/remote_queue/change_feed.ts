@@ -96,7 +96,7 @@ export class ChangeFeed {
       const body = await this.#connection.open("queue/changes", over.signal);
       isOpen = true;
       for await (const { event, data } of eventsOf(linesOf(whileHeard(body, over)))) {
-        if (event === "reset") this.#emit("reset");
+        if (event === "reset" || event === "room") this.#emit(event);
         if (event === "changes") this.#emitNew(changesOf(JSON.parse(data)));
       }
       return "read";

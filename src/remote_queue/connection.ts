@@ -17,7 +17,7 @@ const PAUSES_MS = Object.freeze({ first: 50, max: 2000 });
 
 /** A question. */
 export interface Question {
-  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Behind `/api/`. */
   readonly path: string;
   /** Sent as JSON; default none. */

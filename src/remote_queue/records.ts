@@ -5,6 +5,7 @@ import { PARENT_FAILURE_POLICIES } from "../domain/task.ts";
 import { snakeName } from "../domain/task_fields.ts";
 import {
   DEPENDENCY_STATES,
+  type LimitImport,
   type ParentRecord,
   type QueueRecords,
   type RecordImport,
@@ -14,6 +15,7 @@ import {
   type ScheduleRecord,
   type TaskRecord,
 } from "../queue/records.ts";
+import type { FlowRecord } from "../queue/limits.ts";
 import {
   type Decode,
   field,
@@ -28,7 +30,7 @@ import {
   pairs,
   text,
 } from "./answer.ts";
-import { policyFields, scheduleFields, taskFields, webhook } from "./answers.ts";
+import { flowFields, policyFields, scheduleFields, taskFields, webhook } from "./answers.ts";
 import type { Body } from "./request.ts";
 
 const parentFields: Fields<ParentRecord> = {
@@ -52,11 +54,13 @@ const scheduleRecordFields: Fields<ScheduleRecord> = {
   lastRunId: nullable(text),
 };
 
+const flowRecord = object<FlowRecord>(flowFields);
 const taskRecord = object(taskRecordFields);
 const scheduleRecord = object(scheduleRecordFields);
-const counts = object<{ readonly tasks: number; readonly schedules: number }>({
+const counts = object<Readonly<Record<keyof QueueRecords, number>>>({
   tasks: number,
   schedules: number,
+  limits: number,
 });
 const problems = list(object<RecordProblem>({ id: nullable(number), reason: text }));
 
@@ -70,29 +74,33 @@ export const imported: Decode<RecordImport> = object<RecordImport>({
   problems,
   conflicts: problems,
   schedules: object<ScheduleImport>({ additions: list(text), present: list(text) }),
+  limits: object<LimitImport>({ added: number, present: number }),
 });
 
 /** The records in the lines of an export. @throws ForeignAnswer */
 export async function readRecords(lines: AsyncIterable<string>): Promise<QueueRecords> {
   const [tasks, schedules]: [TaskRecord[], ScheduleRecord[]] = [[], []];
+  const limits: FlowRecord[] = [];
   let isWhole = false;
   for await (const line of lines) {
     const value = parse(line);
     if ("task" in value) tasks.push(field("task", taskRecord)(value));
     else if ("schedule" in value) schedules.push(field("schedule", scheduleRecord)(value));
+    else if ("limit" in value) limits.push(field("limit", flowRecord)(value));
     else {
       const end = field("end", counts)(value);
-      isWhole = end.tasks === tasks.length && end.schedules === schedules.length;
+      isWhole = end.tasks === tasks.length && end.schedules === schedules.length &&
+        end.limits === limits.length;
     }
   }
-  if (isWhole) return { tasks, schedules };
+  if (isWhole) return { tasks, schedules, limits };
   throw new ForeignAnswer(`${tasks.length} tasks were answered, and then nothing`);
 }
 
 /** The body that imports records. */
 export function importBody(
   tasks: readonly TaskRecord[],
-  { schedules = [], dryRun, skipInvalid, renumber }: RecordImportRequest,
+  { schedules = [], limits = [], dryRun, skipInvalid, renumber }: RecordImportRequest,
 ): Body {
   return {
     tasks: tasks.map((record) => ({
@@ -104,6 +112,9 @@ export function importBody(
       ...encode(record, scheduleRecordFields),
       retry_policy: record.retryPolicy && encode(record.retryPolicy, policyFields),
     })),
+    limits: limits.map((record) => {
+      return { ...encode(record, flowFields), type: record.scope.type ?? null };
+    }),
     ...{ dry_run: dryRun, skip_invalid: skipInvalid, renumber },
   };
 }

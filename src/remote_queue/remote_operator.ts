@@ -14,6 +14,15 @@ import type {
   WorkerBeat,
   WorkerRecord,
 } from "../queue/operator.ts";
+import type {
+  ChangedBy,
+  DeclaredLimit,
+  Limit,
+  LimitRecord,
+  LimitScope,
+  PauseOptions,
+  QueueLimits,
+} from "../queue/limits.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   QueueRecords,
@@ -33,13 +42,22 @@ import { prepareHistory } from "../queue_policy/history_request.ts";
 import { checkScheduleId } from "../queue_policy/new_schedule.ts";
 import { checkLimit } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
+import {
+  prepareDeclared,
+  prepareLimit,
+  preparePause,
+  prepareResume,
+  type ScopeKey,
+  scopeOf,
+} from "../queue_policy/limit_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
-import { type Decode, field, flag, json, list } from "./answer.ts";
+import { type Decode, field, flag, json, list, number } from "./answer.ts";
 import {
   explanation,
   health,
   history,
+  limit as limitOfAnswer,
   metrics,
   pruned,
   schedule,
@@ -56,7 +74,7 @@ import { isName, partQuery, queryOf, scheduleBody } from "./request.ts";
 const tasks: Decode<Task[]> = field("tasks", list(task));
 
 /** The operator's half of `HttpQueue`. */
-export class RemoteOperator implements QueueOperator {
+export class RemoteOperator implements QueueOperator, QueueLimits {
   protected readonly connection: Connection;
   protected readonly feed: ChangeFeed;
 
@@ -164,6 +182,57 @@ export class RemoteOperator implements QueueOperator {
 
   async fireSchedules(): Promise<Task[]> {
     return await this.told(this.post("queue/fire-schedules", {}, tasks));
+  }
+
+  async setLimit(
+    scope: LimitScope,
+    limit: Limit | null,
+    options: ChangedBy = {},
+  ): Promise<boolean> {
+    const { key, concurrency, by } = prepareLimit(scope, limit, options);
+    const path = `limits${queryOf({ type: scopeOf(key).type })}`;
+    if (concurrency === null) return await this.#change({ method: "DELETE", path });
+    return await this.#change({ method: "PUT", path, body: { concurrency, by: by ?? undefined } });
+  }
+
+  async declareLimits(limits: readonly DeclaredLimit[]): Promise<number> {
+    const body = {
+      limits: prepareDeclared(limits).map(({ key, concurrency }) => {
+        return { ...scopeOf(key), concurrency };
+      }),
+    };
+    return await this.post("limits/declare", body, field("declared", number));
+  }
+
+  async pause(scope: LimitScope, options: PauseOptions = {}): Promise<boolean> {
+    const { key, by, reason, untilMs } = preparePause(scope, options);
+    const until = untilMs === null ? undefined : new Date(untilMs).toISOString();
+    return await this.#changePause("pause", key, {
+      reason: reason ?? undefined,
+      by: by ?? undefined,
+      until,
+    });
+  }
+
+  async resume(scope: LimitScope, options: ChangedBy = {}): Promise<boolean> {
+    return await this.#changePause("resume", prepareResume(scope, options), { by: options.by });
+  }
+
+  async listLimits(): Promise<LimitRecord[]> {
+    return await this.read("limits", field("limits", list(limitOfAnswer)));
+  }
+
+  async #changePause(what: "pause" | "resume", key: ScopeKey, fields: object): Promise<boolean> {
+    const body = { ...scopeOf(key), ...fields };
+    return await this.#change({ method: "POST", path: `queue/${what}`, body });
+  }
+
+  /** Whether something changed; an answer that was lost may have been to the change itself. */
+  async #change(question: Pick<Question, "method" | "path" | "body">): Promise<boolean> {
+    let isInDoubt = false;
+    const onDoubt = (): void => void (isInDoubt = true);
+    const parts = { ...question, resend: true, onDoubt };
+    return await this.connection.ask(parts, field("changed", flag)) || isInDoubt;
   }
 
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {

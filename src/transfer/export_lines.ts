@@ -2,6 +2,7 @@
  * An export as NDJSON, line by line, in chunks.
  */
 import type { QueueRecords } from "../queue/records.ts";
+import { limitLineOf } from "./limit_line.ts";
 import { lineOf } from "./ndjson.ts";
 import { scheduleLineOf } from "./schedule_line.ts";
 import type { TransferProgress } from "./task_file.ts";
@@ -13,7 +14,7 @@ const encoder = new TextEncoder();
 
 /** The lines of an export, each with its line break. */
 export function* linesOf(
-  { tasks, schedules }: QueueRecords,
+  { tasks, schedules, limits }: QueueRecords,
   onProgress: (progress: TransferProgress) => void,
 ): Generator<string> {
   const total = tasks.length;
@@ -23,6 +24,7 @@ export function* linesOf(
     if (done % 1000 === 0 || done === total) onProgress({ phase: "write", done, total });
   }
   for (const schedule of schedules) yield `${scheduleLineOf(schedule)}\n`;
+  for (const limit of limits) yield `${limitLineOf(limit)}\n`;
 }
 
 /** Lines in chunks of bytes, to be written. */

@@ -17,7 +17,7 @@ export interface ExportOptions {
   readonly format: TransferFormat;
   /** The path of the new file. For `ndjson` also a function that is given every line, with its line break. */
   readonly output: string | ((line: string) => void);
-  /** Only tasks with one of these statuses, and no schedules; default all. */
+  /** Only tasks with one of these statuses, no schedules and no limits; default all. */
   readonly statuses?: readonly TaskStatus[];
   /**
    * Export leased tasks too, as queued ones, with the attempt under way given back: a worker that still runs them does not know,
@@ -42,6 +42,8 @@ export interface ExportReport {
   readonly returned: number;
   /** How many schedules it holds. */
   readonly schedules: number;
+  /** How many limits and pauses it holds, by their scopes. */
+  readonly limits: number;
   /** How many tasks of other statuses stayed behind. */
   readonly leftOut: number;
   /** What the format has no place for, one sentence each. */
@@ -68,7 +70,7 @@ export class ExportRefusedError extends Error {
 export function lossesOfLines({ statuses }: ExportOptions): readonly string[] {
   return statuses === undefined
     ? ["transitions and log files stay behind"]
-    : ["transitions, schedules and log files stay behind"];
+    : ["transitions, schedules, limits and log files stay behind"];
 }
 
 /** @throws TypeError */

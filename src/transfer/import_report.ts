@@ -51,6 +51,8 @@ export interface ImportReport {
   readonly notes: readonly string[];
   /** How many schedules the file has, and how many of them are new in this queue, or were here already. */
   readonly schedules: { readonly found: number; readonly added: number; readonly present: number };
+  /** The same of limits and pauses, by their scopes. */
+  readonly limits: { readonly found: number; readonly added: number; readonly present: number };
 }
 
 /** The file's tasks cannot be imported as they are; nothing was stored. */
@@ -92,6 +94,7 @@ export function reportOf(file: TaskFile, outcome: RecordImport): ImportReport {
       added: outcome.schedules.additions.length,
       present: outcome.schedules.present.length,
     },
+    limits: { found: file.limits.length, ...outcome.limits },
   };
 }
 

@@ -1,11 +1,12 @@
 /**
- * NDJSON: one task per line with every field, named as the columns of the original are; then the schedules.
+ * NDJSON: one task per line with every field, named as the columns of the original are; then the schedules, then limits and pauses.
  *
  * Payloads and results are written and read digit by digit: a number that a double cannot hold arrives as it was.
  */
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, type TaskStatus } from "../domain/task.ts";
 import { KEPT_FIELD_NAMES, snakeName } from "../domain/task_fields.ts";
+import type { FlowRecord } from "../queue/limits.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import { makeUpRunId } from "../domain/run_id.ts";
 import type { ParentRecord, TaskRecord } from "../queue/records.ts";
@@ -18,6 +19,7 @@ import {
   payloadTextOf,
   webhookOf,
 } from "./line_fields.ts";
+import { limitOfLine } from "./limit_line.ts";
 import { scheduleOfLine } from "./schedule_line.ts";
 import {
   type ReadTasks,
@@ -56,8 +58,8 @@ type Field = typeof FIELDS[number];
 
 type Line = Readonly<Partial<Record<Field, unknown>>>;
 
-/** A task's line, or a schedule's. */
-type AnyLine = Line & { readonly schedule?: unknown };
+/** A task's line, or a schedule's, or a limit's. */
+type AnyLine = Line & { readonly schedule?: unknown; readonly limit?: unknown };
 
 /** How many lines lie between two reports of progress. */
 const REPORT_EVERY = 1000;
@@ -101,6 +103,7 @@ export function readNdjson(
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
   const records: TaskRecord[] = [];
   const schedules: ScheduleRecord[] = [];
+  const limits: FlowRecord[] = [];
   const problems: TransferProblem[] = [];
   const unknown = new Set<string>();
   let [found, returned] = [0, 0];
@@ -113,6 +116,10 @@ export function readNdjson(
       schedules.push(read);
       continue;
     }
+    if ("scope" in read) {
+      limits.push(read);
+      continue;
+    }
     found++;
     if ("reason" in read) {
       problems.push({ id: read.id, reason: `line ${done}: ${read.reason}` });
@@ -122,18 +129,19 @@ export function readNdjson(
     records.push(read.status === "leased" ? returnedToQueue(read) : read);
   }
   const notes = [...unknown].map((field) => `field ${field} is unknown and is not carried over`);
-  return { found, records, schedules, problems, returned, notes };
+  return { found, records, schedules, limits, problems, returned, notes };
 }
 
 function readLine(
   text: string,
   unknown: Set<string>,
-): TaskRecord | ScheduleRecord | TransferProblem {
+): TaskRecord | ScheduleRecord | FlowRecord | TransferProblem {
   let id: number | null = null;
   try {
     const line = parseLine(text);
     const exact = parseExactly(text) as AnyLine;
     if (line.schedule !== undefined) return scheduleOfLine(line.schedule, exact.schedule);
+    if (line.limit !== undefined) return limitOfLine(line.limit);
     if (typeof line.id === "number") id = line.id;
     for (const name of Object.keys(line)) if (!isField(name)) unknown.add(name);
     return recordOf(line, exact);

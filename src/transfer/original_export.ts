@@ -12,7 +12,7 @@ import type { TransferProblem, TransferProgress } from "./task_file.ts";
 const LOSSES: readonly string[] = Object.freeze([
   "instants are cut to whole seconds; run_after is the next whole second",
   "results, progress, retry policies, timeouts, lease tokens, parents and traces have no column",
-  "transitions, schedules, webhooks and log files stay behind",
+  "transitions, schedules, webhooks, limits and log files stay behind",
 ]);
 
 type OriginalColumn = typeof ORIGINAL_TASK_COLUMNS[number];

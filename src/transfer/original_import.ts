@@ -77,6 +77,7 @@ export function readOriginal(
     found,
     records,
     schedules: [],
+    limits: [],
     problems,
     returned,
     notes: [...notesOn(database, schema, clipped), ...notesOnCompatibility(records)],

@@ -1,13 +1,14 @@
 /**
  * Task files: what was read of a file that tasks are imported from.
  */
+import type { FlowRecord } from "../queue/limits.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import type { TaskRecord } from "../queue/records.ts";
 
 /** The formats that tasks are carried in. */
 export const TRANSFER_FORMATS = ["original", "ndjson"] as const;
 
-/** `original`: a SQLite database of the Python system. `ndjson`: one task or schedule per line with every field. */
+/** `original`: a SQLite database of the Python system. `ndjson`: one task, schedule or limit per line with every field. */
 export type TransferFormat = typeof TRANSFER_FORMATS[number];
 
 /** Why a row, a line or a task cannot be carried. */
@@ -40,6 +41,8 @@ export interface TaskFile {
   readonly records: readonly TaskRecord[];
   /** The schedules that could be read. */
   readonly schedules: readonly ScheduleRecord[];
+  /** The limits and pauses that could be read. */
+  readonly limits: readonly FlowRecord[];
   /** Those that could not. */
   readonly problems: readonly TransferProblem[];
   /** How many tasks were leased or in progress, and come in as queued. */

@@ -78,6 +78,10 @@ export class Execution {
   #interrupt: () => void = () => {};
   #leaseUntilMs: number;
   #isReporting = false;
+  /** Whether the queue has said that the lease has ended otherwise. */
+  #isLeaseGone = false;
+  #hasHandlerEnded = false;
+  #handlerEnded: Promise<unknown> = Promise.resolve();
   #progress: Progress | undefined;
   #cancelProgress: CancelTimer | undefined;
 
@@ -131,7 +135,20 @@ export class Execution {
     this.#cancelProgress?.();
     const report = this.#report(outcome, entry);
     this.#tools.onEnded();
-    return await report;
+    const told = await report;
+    if (this.#isLeaseGone) await this.#freeSlot();
+    return told;
+  }
+
+  /** A task that was cancelled under a limit keeps its slot until its handler has ended. One that does not end is not waited for. */
+  async #freeSlot(): Promise<void> {
+    const freed = this.#handlerEnded.then(() => this.#tools.queue.release(this.task)).then(
+      () => {},
+      (error) => {
+        if (!(error instanceof QueueError)) this.#tools.onError(messageOf(error));
+      },
+    );
+    if (this.#hasHandlerEnded) await freed;
   }
 
   /** Whether the handler has ended, so that it needs no slot any more. */
@@ -147,7 +164,8 @@ export class Execution {
       : clock.setTimer(() => this.interrupt("timeout"), timeoutMs);
     const deadline = timeoutMs === null ? null : new Date(clock.nowMs() + timeoutMs);
     const interrupted = new Promise<void>((resolve) => this.#interrupt = resolve);
-    const ended = this.#call(handler, entry, deadline);
+    const ended = this.#call(handler, entry, deadline).finally(() => this.#hasHandlerEnded = true);
+    this.#handlerEnded = ended;
     try {
       await Promise.race([ended, interrupted]);
       const interruption = this.#interruption;
@@ -210,6 +228,7 @@ export class Execution {
         });
       case "cancelled":
         this.#log("warn", message);
+        this.#isLeaseGone = true;
         return { kind: "cancelled" };
       case "lease_lost":
         return this.#leaseLost(message);
@@ -269,6 +288,7 @@ export class Execution {
   }
 
   #leaseLost(message: string): ExecutionReport {
+    this.#isLeaseGone = true;
     return this.#lost(this.#tools.whyLost(this.#leaseUntilMs) ?? message);
   }
 

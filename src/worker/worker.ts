@@ -125,7 +125,8 @@ export class Worker {
 
   /**
    * Stores a task that this worker has from the start: it is leased in the transaction that stores it, so that no other worker
-   * can take it. `handlerOf` is called with it at once and says what is run for it, whatever its type; it takes no slot.
+   * can take it. `handlerOf` is called with it at once and says what is run for it, whatever its type; it takes no slot. Where a
+   * pause or a limit lets it not start, it is run as soon as it may.
    * A task that it leaves, or that its idempotency key names already, is not run.
    *
    * @throws As the queue's `enqueue`.
@@ -137,7 +138,10 @@ export class Worker {
       const options = { leaseTo: { workerId, leaseDurationMs } };
       const { task: stored, created } = await this.#queue.enqueue(task, options);
       const handler = handlerOf(stored);
-      if (created && handler !== null) this.#execute(stored, handler, false);
+      if (created && handler !== null) {
+        if (stored.status === "leased") this.#execute(stored, handler, false);
+        else this.adopt(stored.id, handler);
+      }
       return stored;
     } finally {
       arrived();
@@ -340,6 +344,7 @@ export class Worker {
   #onChanges(changes: TaskChanges): void {
     this.#threadWatch.noteTurn();
     if (changes === "reset") return this.#lookAgain();
+    if (changes === "room") return this.#doorbell.ring();
     for (const change of changes) {
       this.#executions.onChange(change);
       if (

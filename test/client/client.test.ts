@@ -1,6 +1,7 @@
 /**
  * The client: against a server that is interrupted, and against answers that are none of Holdfast's.
  */
+import type { LimitBody, LimitSchema, PauseBody } from "../../server/limits/schemas.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +11,7 @@ import type { z } from "zod";
 import {
   type ClientErrorBody,
   type ClientExplanation,
+  type ClientLimit,
   type ClientLogLine,
   type ClientRun,
   type ClientRunProgress,
@@ -17,6 +19,8 @@ import {
   type EnqueueRequest,
   HoldfastClient,
   HoldfastError,
+  type LimitRequest,
+  type PauseRequest,
   type RunOptions,
 } from "../../client/client.ts";
 import type { LogLineSchema, StatusEventSchema } from "../../server/logs/schemas.ts";
@@ -171,6 +175,12 @@ const SAME_TYPES: readonly true[] = [
     Flat<ClientErrorBody>,
     Flat<Omit<z.infer<typeof ErrorSchema>, "error_code"> & { error_code: string }>
   >,
+  true satisfies Same<Flat<ClientLimit>, z.infer<typeof LimitSchema>>,
+  true satisfies Same<Writable<PauseRequest>, Writable<z.input<typeof PauseBody>>>,
+  true satisfies Same<
+    Writable<Omit<LimitRequest, "type">>,
+    Writable<z.input<typeof LimitBody>>
+  >,
   true satisfies Same<
     Flat<ClientExplanation>,
     Flat<Omit<z.infer<typeof ExplanationSchema>, "reason"> & { reason: string }>
@@ -186,5 +196,5 @@ type Writable<T> = T extends readonly (infer Each)[] ? Writable<Each>[]
 type Flat<T> = { [Name in keyof T]: T[Name] };
 
 Deno.test("the client's types are those of the server's schemas", () => {
-  assertEquals(SAME_TYPES.length, 8);
+  assertEquals(SAME_TYPES.length, 11);
 });

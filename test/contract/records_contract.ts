@@ -169,7 +169,7 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
     const plan = await queue.importRecords(records.tasks, { schedules, dryRun: true });
     assertEquals([plan.stored, plan.storedIds], [false, []]);
     assertEquals(plan.additions, records.tasks.map(({ id }) => id));
-    assertEquals(await queue.exportAll(), { tasks: [], schedules: [] });
+    assertEquals(await queue.exportAll(), { tasks: [], schedules: [], limits: [] });
     const { task } = await queue.enqueue({ type: "own" });
     assertEquals(task.id, 1);
   });
@@ -349,8 +349,41 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
     const counts = reports.map(({ additions, present }) => [additions.length, present.length]);
     const count = tasks.length;
     assertEquals(counts.toSorted((a, b) => a[0]! - b[0]!), [[0, count], [count, 0]]);
-    assertEquals(await queue.exportAll(), { tasks, schedules });
+    assertEquals(await queue.exportAll(), { tasks, schedules, limits: [] });
   });
+
+  behaviour(
+    "limits and pauses come in where there are none, and stay where there are",
+    async (queue) => {
+      const at = new Date("2026-01-01T00:00:00.000Z");
+      const limit = { concurrency: 3, setAt: at, setBy: "ops", isDeclared: false, paused: null };
+      const pause = { at, by: "ops", reason: "why", until: null };
+      const limits = [
+        { scope: {}, ...limit },
+        {
+          scope: { type: "email" },
+          ...limit,
+          concurrency: null,
+          setAt: null,
+          setBy: null,
+          paused: pause,
+        },
+      ];
+      const dry = await queue.importRecords([], { limits, dryRun: true });
+      assertEquals([dry.stored, dry.limits], [false, { added: 2, present: 0 }]);
+      assertEquals((await queue.importRecords([], { limits })).limits, { added: 2, present: 0 });
+      assertEquals((await queue.exportAll()).limits, limits);
+      await queue.enqueue({ type: "email" });
+      assertEquals(await queue.claim({ workerId: "w", types: ["email"] }), []);
+      await queue.setLimit({}, { concurrency: 9 });
+      assertEquals((await queue.importRecords([], { limits })).limits, { added: 0, present: 2 });
+      assertEquals((await queue.listLimits()).map(({ concurrency }) => concurrency), [9, null]);
+      const wrong = [{ scope: { type: "x" }, ...limit, concurrency: 0 }];
+      const refused = await queue.importRecords([], { limits: wrong });
+      assertEquals([refused.stored, refused.problems.length], [false, 1]);
+      assertEquals((await queue.exportAll()).limits.length, 2);
+    },
+  );
 
   behaviour(
     "tasks that others enqueue during an import are neither lost nor overwritten",

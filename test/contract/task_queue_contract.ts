@@ -693,7 +693,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
   behaviour("watch() tells of every change until it is stopped", async (queue) => {
     const seen: string[] = [];
     const stop = queue.watch((changes) => {
-      if (changes === "reset") return;
+      if (typeof changes === "string") return;
       for (const { taskId, status } of changes) seen.push(`${taskId} ${status}`);
     });
     const task = await leased(queue);

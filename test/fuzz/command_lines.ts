@@ -119,6 +119,10 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--from": (_, { db }) => db,
   "--to": fileToWrite,
   "--wait": among("0ms", "10m", "8d", "soon"),
+  "--by": among("ops", "", "x".repeat(201)),
+  "--reason": among("provider down", "", "x".repeat(501)),
+  "--until": among("2126-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "soon"),
+  "--for": among("30m", "0ms", "99999999d"),
 };
 
 /** How arguments are made, those with choices apart. */

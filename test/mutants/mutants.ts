@@ -3,6 +3,7 @@
  */
 import type { Mutant } from "./mutant.ts";
 import { MOVE_MUTANTS } from "./move_mutants.ts";
+import { FLOW_MUTANTS } from "./flow_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
 import { REMOTE_MUTANTS } from "./remote_mutants.ts";
@@ -753,6 +754,7 @@ export const MUTANTS: readonly Mutant[] = [
     tests: SEEDS,
   },
   ...MOVE_MUTANTS,
+  ...FLOW_MUTANTS,
   ...PLACE_MUTANTS,
   ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,

@@ -41,7 +41,7 @@ Deno.test({
     withWorld(async ({ queue, client }) => {
       const heard: number[] = [];
       queue.watch((changes) => {
-        if (changes !== "reset") heard.push(...changes.map(({ taskId }) => taskId));
+        if (typeof changes !== "string") heard.push(...changes.map(({ taskId }) => taskId));
       });
       await client.query("begin");
       await client.query("insert into orders values (1)");

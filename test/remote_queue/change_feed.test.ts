@@ -10,7 +10,7 @@ import { broken, type Network, withRemote } from "./remote_fixture.ts";
 class Told {
   readonly all: string[] = [];
   readonly note = (changes: TaskChanges): void => {
-    if (changes === "reset") this.all.push("reset");
+    if (typeof changes === "string") this.all.push(changes);
     else for (const { taskId, status } of changes) this.all.push(`${taskId} ${status}`);
   };
 

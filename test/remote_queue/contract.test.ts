@@ -3,6 +3,7 @@
  */
 import { dependenciesContract } from "../contract/dependencies_contract.ts";
 import { firstLeaseContract } from "../contract/first_lease_contract.ts";
+import { flowContract } from "../contract/flow_contract.ts";
 import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
 import { schedulesContract } from "../contract/schedules_contract.ts";
 import type { UseQueue } from "../contract/suite.ts";
@@ -23,3 +24,4 @@ dependenciesContract("queue behind a server", asked);
 schedulesContract("queue behind a server", asked);
 webhooksContract("queue behind a server", asked);
 firstLeaseContract("queue behind a server", asked);
+flowContract("queue behind a server", asked);

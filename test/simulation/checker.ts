@@ -584,6 +584,11 @@ export class Checker {
     return this.#isPruned;
   }
 
+  /** Whether anybody has asked to cancel a task. */
+  wasCancelAsked(taskId: number): boolean {
+    return this.#cancels.has(taskId);
+  }
+
   /** Whether anybody has asked to retry a task. */
   wasRetryAsked(taskId: number): boolean {
     return this.#retries.has(taskId);

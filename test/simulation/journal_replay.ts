@@ -17,6 +17,7 @@ import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
 import type { SimulatedDisk } from "./disk.ts";
 import type { EventLog } from "./event_log.ts";
 import { describe, isFinalStatus } from "./facts.ts";
+import { FlowAudit } from "./flow_audit.ts";
 
 /** Rows as a process saw them, at a place in the journal. */
 export interface Sighting {
@@ -64,6 +65,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
   const { disk, engine, log } = options;
   const replica = Replica.open({ engine, schema: QUEUE_SCHEMA, path: "replay" }, undefined);
   const audit = new TransitionAudit(options);
+  const flow = new FlowAudit(log);
   try {
     replica.migrate(QUEUE_SCHEMA.migrations.length);
     let chain = 0;
@@ -72,6 +74,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
       if (frame.kind === "commit") {
         const changes = replica.apply(frame.payload);
         audit.check(changes);
+        flow.check(changes);
         checkWhole(changes, replica, log);
       }
       chain = crc32(frame.payload, chain) ^ frame.sequence;

@@ -157,7 +157,15 @@ class RecordedQueue implements Partial<EmbeddedQueue> {
   }
 
   release(lease: LeaseLike): Promise<Task> {
-    return this.#end("release", lease, () => this.#inner.release(lease));
+    const { taskId } = presentedBy(lease);
+    if (!this.#checker.wasCancelAsked(taskId)) {
+      return this.#end("release", lease, () => this.#inner.release(lease));
+    }
+    // it may only have freed the slot of a task that was cancelled
+    this.#checker.endAsked(presentedBy(lease));
+    return this.#present("release", lease, () => this.#inner.release(lease), {
+      told: (call, _, task) => this.#checker.observe(call, task, { isDurable: false }),
+    });
   }
 
   async cancel(id: number): Promise<boolean> {

@@ -43,6 +43,7 @@ export interface Setup {
  * - `fail`, `heal`: a storage call to come fails; nothing fails any more. `fail disk`: an fsync or an append does.
  * - `stall`: a process stands still for a while. `jump`: its clock does.
  * - `inspect`: a process exports all that is durable, or compares its memory with the files.
+ * - `govern`: an operator sets or removes a limit, pauses or resumes.
  * - `look`: a process's rows are compared with what they must be at its place in the journal.
  */
 export type StepKind =
@@ -63,6 +64,7 @@ export type StepKind =
   | "stall"
   | "jump"
   | "inspect"
+  | "govern"
   | "look";
 
 /** One thing to do. */
@@ -106,7 +108,9 @@ export function scriptOf(seed: number): Script {
   const related = withMore(steps, { kind: "relate", counts: [0, 3, 8, 20] }, new Chance(seed + 3));
   const all = withMore(related, { kind: "inspect", counts: [0, 0, 2, 6] }, new Chance(seed + 9));
   const failing = { kind: "fail disk", counts: [0, 0, 0, 0, 0, 0, 0, 4, 10, 25] } as const;
-  return { seed, setup, steps: withMore(all, failing, new Chance(seed + 11)) };
+  const harmed = withMore(all, failing, new Chance(seed + 11));
+  const governing = { kind: "govern", counts: [0, 0, 0, 3, 8, 20] } as const;
+  return { seed, setup, steps: withMore(harmed, governing, new Chance(seed + 17)) };
 }
 
 /** Kinds that came later stand between the others by a chance of their own, so the others of a seed are what they were. */

@@ -1,6 +1,7 @@
 /**
  * A simulation: runs a script, then lets every fault stop, and checks that what was promised holds.
  */
+import { WORKER_LIMITS } from "../../src/domain/worker_limits.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { Chance } from "./chance.ts";
 import type { Call } from "./call.ts";
@@ -11,6 +12,7 @@ import { type Counts, EventLog } from "./event_log.ts";
 import { isFinalStatus } from "./facts.ts";
 import type { Edit } from "./file_content.ts";
 import { randomDeath, randomDiskFault, randomFault } from "./faults.ts";
+import { govern, resumeAll } from "./govern.ts";
 import { chainAt, checkReplay, dumpRows, type Sighting } from "./journal_replay.ts";
 import { LockTable } from "./locks.ts";
 import { allMicrotasks, Scheduler } from "./scheduler.ts";
@@ -213,6 +215,11 @@ class Simulation {
       }
       case "inspect":
         return this.#inspect(this.#pickOpen(chance), chance);
+      case "govern": {
+        const process = this.#pickOpen(chance);
+        if (process !== undefined) govern(process, this.#scheduler.nowMs, chance);
+        return;
+      }
       case "look":
         return this.#look(this.#pickOpen(chance));
     }
@@ -488,7 +495,11 @@ class Simulation {
 
   /** A worker that can do everything brings every task to its end. */
   async #drain(process: SimulatedProcess): Promise<void> {
-    process.startWorker(this.#chance, { types: TASK_TYPES, isCapable: true, pollIntervalMs: 500 });
+    const isGoverned = this.#script.steps.some(({ kind }) => kind === "govern");
+    if (isGoverned) await this.#answerOf(resumeAll(process.queue!));
+    // a worker that is governed is woken, or it would sleep through the time that there is
+    const pollIntervalMs = isGoverned ? WORKER_LIMITS.pollIntervalMaxMs : 500;
+    process.startWorker(this.#chance, { types: TASK_TYPES, isCapable: true, pollIntervalMs });
     const deadlineMs = this.#scheduler.nowMs + DRAIN_MS_MIN;
     for (let looks = 0; await this.#hasUnfinished(process); looks++) {
       if (!this.#isSound) return;

@@ -172,7 +172,7 @@ Deno.test("who exports by status gets tasks only, and the original has no place 
       statuses: ["queued"],
     });
     assertEquals([chosen.exported, chosen.schedules], [2, 0]);
-    assertEquals(chosen.notes, ["transitions, schedules and log files stay behind"]);
+    assertEquals(chosen.notes, ["transitions, schedules, limits and log files stay behind"]);
     const original = await exportTasks(from, { format: "original", output: path("x.db") });
     assertEquals(original.schedules, 0);
     assert(original.notes.some((note) => note.includes("schedules, webhooks")));

@@ -13,6 +13,7 @@ import { openQueue } from "../../src/compose/open_queue.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { recordOfRow } from "../../src/ledger_queue/records/export_records.ts";
 import type { TaskRecord } from "../../src/queue/records.ts";
+import type { FlowRecord } from "../../src/queue/limits.ts";
 import type { QueueRecords } from "../../src/queue/records.ts";
 import type { ScheduleRecord } from "../../src/queue/records.ts";
 import { TASK_COLUMNS } from "../../src/ledger_queue/rows/schema.ts";
@@ -189,10 +190,32 @@ const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> 
       }).map((time) => ({ ...fields, ...time }))
   );
 
+const AT = new Date("2026-01-01T00:00:00.000Z");
+
+const LIMITS: readonly FlowRecord[] = [
+  {
+    scope: {},
+    concurrency: 3,
+    setAt: AT,
+    setBy: "ops",
+    isDeclared: true,
+    paused: { at: AT, by: null, reason: "why", until: new Date("9999-01-01T00:00:00.000Z") },
+  },
+  {
+    scope: { type: "email" },
+    concurrency: null,
+    setAt: null,
+    setBy: null,
+    isDeclared: false,
+    paused: { at: AT, by: "me", reason: null, until: null },
+  },
+];
+
 /** Tasks, and schedules whose last tasks are among them. */
 const queueArbitrary: fc.Arbitrary<QueueRecords> = tasksArbitrary.chain((tasks) =>
   fc.record({
     tasks: fc.constant(tasks),
+    limits: fc.constantFrom<readonly FlowRecord[]>([], LIMITS),
     schedules: fc.uniqueArray(
       fc.record({
         id: safeText(30),

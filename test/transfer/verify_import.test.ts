@@ -64,8 +64,8 @@ Deno.test("an import fails when a field of a schedule is not stored as it is in 
   withTemporaryPath(async (path) => {
     await fileOf(path);
     for (const name of [...KEPT_IN_SCHEDULES, "webhook"]) {
-      const lose = ({ tasks, schedules }: QueueRecords): QueueRecords => {
-        return { tasks, schedules: schedules.map((each) => ({ ...each, [name]: null })) };
+      const lose = ({ tasks, schedules, limits }: QueueRecords): QueueRecords => {
+        return { tasks, limits, schedules: schedules.map((each) => ({ ...each, [name]: null })) };
       };
       await assertRejects(() => importInto(path, lose), StorageError, "1 schedules are not");
     }

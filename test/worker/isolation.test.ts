@@ -85,7 +85,8 @@ Deno.test("an isolated handler has the whole context, and its result is stored",
   await withIsolated("talk", { timeoutMs: 60_000 }, async ({ queue, run, logs }) => {
     const progress: (number | null)[] = [];
     queue.watch((changes) => {
-      if (changes !== "reset") { for (const change of changes) progress.push(change.progress); }
+      if (typeof changes === "string") return;
+      for (const change of changes) progress.push(change.progress);
     });
     const done = await run({ n: 1 });
     const result = done.result as Record<string, unknown>;

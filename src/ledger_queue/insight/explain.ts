@@ -2,7 +2,7 @@
  * Explaining: why a task is where it is, in one sentence and as data.
  *
  * A queued task is asked one question after the other, and the first that holds it back is the reason: is the queue open, are its parents
- * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
+ * final, is it due, does a pause or a limit hold it back, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
  */
 import type { Task } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
@@ -20,6 +20,7 @@ import { closureIn } from "../rows/notes.ts";
 import { findRow, taskOfRow } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
 import { dependenciesOf, openParents } from "../tasks/dependencies.ts";
+import { whyHeldBack } from "./limits.ts";
 import { inLine } from "./place_in_line.ts";
 import { listWorkers } from "./workers.ts";
 
@@ -63,6 +64,8 @@ function queued(reader: Reader, task: Task, nowMs: number): Why {
     const isRetry = lastTransitionOf(reader, task.id)?.kind === "retried";
     return notDue(task, { isRetry, nowMs });
   }
+  const held = whyHeldBack(reader, task, nowMs);
+  if (held !== undefined) return held;
   const found = takersOf(task, listWorkers(reader, nowMs));
   return "why" in found ? found.why : inLine(reader, task, { workers: found.takers, nowMs });
 }

@@ -6,7 +6,9 @@ import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
 import type { HealthFacts } from "../../queue_policy/verdict.ts";
 import { closureIn } from "../rows/notes.ts";
 import { EXPIRED_SQL } from "../tasks/rescue.ts";
-import { measureWindow, oldestDueAgeMs } from "./metrics.ts";
+import { fullLimits, longPauses, oldestClaimableMs } from "../../queue_policy/limit_state.ts";
+import { heldBack } from "./limits.ts";
+import { measureWindow } from "./metrics.ts";
 import { listWorkers } from "./workers.ts";
 
 /** Whether a lease is held. */
@@ -26,11 +28,15 @@ export function healthFacts(
   { thresholds, nowMs }: Pick<HealthFacts, "thresholds" | "nowMs">,
 ): HealthFacts {
   const [expired] = reader.read(EXPIRED_SQL, [nowMs - thresholds.expiredMs, 1]);
+  const due = heldBack(reader, nowMs);
+  const oldestMs = oldestClaimableMs(due);
   const latestMs = reader.read(LATEST_SQL, [nowMs, nowMs])[0]![0]!;
   return {
     nowMs,
     thresholds,
-    oldestDueAgeMs: oldestDueAgeMs(reader, nowMs),
+    oldestDueAgeMs: oldestMs === null ? null : nowMs - oldestMs,
+    longPauses: longPauses(due),
+    fullLimits: fullLimits(due),
     workers: listWorkers(reader, nowMs),
     isLeaseHeld: reader.read(HELD_SQL, [nowMs, nowMs + CLOCK_TOLERANCE_MS]).length > 0,
     window: measureWindow(reader, thresholds.failureWindowMs, nowMs),

@@ -9,6 +9,8 @@ import type { QueueMetrics, WindowMetrics } from "../../queue/operator.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { METRICS_LIMITS, noTransitions, ratesOf, summarize } from "../../queue_policy/rates.ts";
 import { countByState } from "../../queue_policy/worker_beat.ts";
+import { dueSplit, limitMetrics } from "../../queue_policy/limit_state.ts";
+import { heldBack } from "./limits.ts";
 import { stats } from "./stats.ts";
 import { listWorkers } from "./workers.ts";
 
@@ -28,6 +30,7 @@ export function measure(
   nowMs: number,
 ): QueueMetrics {
   const { byStatus, byType, scheduled, waitingForParents } = stats(reader, nowMs);
+  const held = heldBack(reader, nowMs);
   return {
     at: new Date(nowMs),
     byStatus,
@@ -35,6 +38,8 @@ export function measure(
     scheduled,
     waitingForParents,
     due: byStatus.queued - scheduled - waitingForParents,
+    dueSplit: dueSplit(held),
+    limits: limitMetrics(held),
     oldestDueAgeMs: oldestDueAgeMs(reader, nowMs),
     window: measureWindow(reader, windowMs, nowMs),
     workers: countByState(listWorkers(reader, nowMs)),

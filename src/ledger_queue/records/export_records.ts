@@ -13,12 +13,18 @@ import type {
 } from "../../queue/records.ts";
 import { recordOfSchedule } from "../../queue_policy/schedule_record.ts";
 import { recordOfTask } from "../../queue_policy/task_record.ts";
+import { flowRecordsOf } from "../../queue_policy/limit_request.ts";
+import { flowOf } from "../rows/flow_rows.ts";
 import { cell, taskOfRow } from "../rows/task_row.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
 
 /** Everything that is carried. */
-export function exportAll(reader: Reader): QueueRecords {
-  return { tasks: exportRecords(reader, TASK_STATUSES), schedules: exportSchedules(reader) };
+export function exportAll(reader: Reader, nowMs: number): QueueRecords {
+  return {
+    tasks: exportRecords(reader, TASK_STATUSES),
+    schedules: exportSchedules(reader),
+    limits: flowRecordsOf(flowOf(reader).rows, nowMs),
+  };
 }
 
 /** The records of the tasks with these statuses, in order of their ids. */

@@ -26,6 +26,7 @@ import type { PreparedScheduleRecord } from "../../queue_policy/schedule_record.
 import type { StoredSchedule } from "../../queue_policy/stored_schedule.ts";
 import type { PreparedRecord } from "../../queue_policy/task_record.ts";
 import type { OperationContext } from "../rows/context.ts";
+import { flowOf, storeLimit } from "../rows/flow_rows.ts";
 import { readinessOf } from "../rows/lanes.ts";
 import { TASK_COLUMNS, TASK_TABLE, type TaskColumn } from "../rows/schema.ts";
 import { cell, findRow } from "../rows/task_row.ts";
@@ -76,6 +77,7 @@ export function importRecords(
     connectParents(tx, plan.additions, { ...options, storedIds }, context);
   }
   storeSchedules(tx, plan.schedules.additions);
+  for (const row of plan.limits) storeLimit(tx, row, { row, isChange: true });
   return reportOf(plan, prepared, storedIds);
 }
 
@@ -156,7 +158,9 @@ function planImport(
   for (const record of prepared.records) planner.place(record, lookup);
   const find = (id: string): StoredSchedule | undefined => findSchedule(reader, id);
   const schedules = planSchedules(prepared.schedules, find, allSchedules(reader).length);
-  return planner.plan((runId) => findByRunId(reader, runId) !== undefined, schedules);
+  const limited = new Set(flowOf(reader).rows.map(({ type }) => type));
+  const isHere = (runId: string): boolean => findByRunId(reader, runId) !== undefined;
+  return planner.plan(isHere, { schedules, limited });
 }
 
 /** The highest id that this queue has ever used. */

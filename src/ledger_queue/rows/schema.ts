@@ -33,6 +33,15 @@ export const SCHEDULE_TABLE = "schedules";
 /** Holds where to report that a task has ended, as long as the task's row is there. */
 export const WEBHOOK_TABLE = "task_webhooks";
 
+/** Holds one row for each scope that has a limit or is paused; an empty type is the whole queue, an empty group is no group. */
+export const FLOW_TABLE = "flow_limits";
+
+/**
+ * Holds the slots of tasks that were cancelled under a limit while they ran: their workers have yet to stop them. All other slots
+ * are the leases themselves.
+ */
+export const SLOT_TABLE = "flow_slots";
+
 /** Holds the workers that have sent a heartbeat lately. */
 export const WORKER_TABLE = "workers";
 
@@ -222,6 +231,33 @@ const VERSION_8 = `
   ) WITHOUT ROWID
 `;
 
+/** A limit and a pause for each scope; the slots that cancelled tasks still hold. Times of limits and pauses are null without them. */
+const VERSION_9 = `
+  CREATE TABLE flow_limits (
+    type TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    concurrency INTEGER CHECK (concurrency > 0),
+    is_declared INTEGER NOT NULL,
+    limit_at_utc INTEGER,
+    limit_by TEXT,
+    paused_at_utc INTEGER,
+    paused_by TEXT,
+    paused_reason TEXT,
+    paused_until_utc INTEGER,
+    PRIMARY KEY (type, grp)
+  ) WITHOUT ROWID;
+  CREATE TABLE flow_slots (
+    task_id INTEGER NOT NULL,
+    lease_token INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    worker_id TEXT NOT NULL,
+    since_utc INTEGER NOT NULL,
+    until_utc INTEGER NOT NULL,
+    PRIMARY KEY (task_id, lease_token)
+  ) WITHOUT ROWID
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -234,6 +270,8 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: SCHEDULE_TABLE, key: ["schedule_id"] },
     { name: WEBHOOK_TABLE, key: ["task_id"] },
     { name: NOTE_TABLE, key: ["name"] },
+    { name: FLOW_TABLE, key: ["type", "grp"] },
+    { name: SLOT_TABLE, key: ["task_id", "lease_token"] },
   ],
   migrations: [
     VERSION_1,
@@ -244,5 +282,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_6,
     VERSION_7,
     VERSION_8,
+    VERSION_9,
   ],
 });

@@ -6,6 +6,7 @@ import type { Transaction } from "../../ledger/replica.ts";
 import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { checkOpen } from "../rows/notes.ts";
+import { keepSlot } from "../rows/flow_rows.ts";
 import { requeue } from "./requeue.ts";
 import { propagate } from "./propagate.ts";
 import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
@@ -27,6 +28,7 @@ export function cancel(tx: Transaction, taskId: number, context: OperationContex
     ? { worker: cell(row, "locked_by") as string, durationMs: runMsOf(row, nowMs) }
     : {};
   noteTransition(tx, { id: taskId, nowMs }, "cancelled", note);
+  if (status === "leased") keepSlot(tx, row);
   const cancelled = updateTask(tx, row, {
     status: "cancelled",
     error_message: CANCELLED_BY_USER,

@@ -10,6 +10,7 @@ import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
 import type { OperationContext } from "../rows/context.ts";
+import { flowOf, nextRoomMs, roomOf } from "../rows/flow_rows.ts";
 import { clockOf, drawKey, findLane, laneOfRow } from "../rows/lanes.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { LANE_TABLE } from "../rows/schema.ts";
@@ -24,6 +25,7 @@ interface Lane {
 
 /** A task at the front of its lane; the lowest `key` of all lanes is claimed first, then the lowest id. */
 interface Candidate {
+  readonly lane: Lane;
   readonly id: number;
   readonly key: number;
 }
@@ -67,17 +69,26 @@ const PROMOTE_CHUNK = 100;
 export function hasClaimable(reader: Reader, request: PreparedClaim, nowMs: number): boolean {
   if (request.taskId !== null) return isClaimable(reader, request.taskId, nowMs);
   return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 ||
-    eligibleLanes(reader, request).length > 0;
+    eligibleLanes(reader, request, nowMs).length > 0;
 }
 
-/** When the first scheduled task becomes due, in milliseconds; `undefined` without any. */
+/** When the first scheduled task becomes due, or there is room by itself, in milliseconds; `undefined` for never. */
 export function nextDueMs(reader: Reader, nowMs: number): number | undefined {
   const [first] = reader.read(CLAIM_SQL.nextDue, [nowMs]);
-  return first && Number(first[0]);
+  const roomMs = nextRoomMs(reader, nowMs);
+  if (first === undefined || roomMs === undefined) return first ? Number(first[0]) : roomMs;
+  return Math.min(Number(first[0]), roomMs);
 }
 
 function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
-  return reader.read(CLAIM_SQL.claimable, [taskId, nowMs]).length > 0;
+  return reader.read(CLAIM_SQL.claimable, [taskId, nowMs]).some((row) => {
+    return hasRoom(reader, cell(row, "type") as string, nowMs);
+  });
+}
+
+/** Whether a task of this type may start: no pause holds it back, and each limit has a slot free. */
+export function hasRoom(reader: Reader, type: string, nowMs: number): boolean {
+  return flowOf(reader).isEmpty || roomOf(reader, nowMs).of(type) > 0;
 }
 
 /**
@@ -90,11 +101,12 @@ export function claim(
   context: OperationContext,
 ): SqlRow[] | undefined {
   if (promoteDue(tx, context)) return undefined;
-  const ids = request.taskId === null ? chooseTasks(tx, request) : [request.taskId];
+  const { nowMs } = context;
+  const ids = request.taskId === null
+    ? chooseTasks(tx, request, nowMs)
+    : named(tx, request.taskId, nowMs);
   const budget = new RecordBudget(context.recordBudget);
-  return ids.flatMap((id) =>
-    budget.isSpent ? [] : leaseTask(tx, id, { request, budget }, context.nowMs)
-  );
+  return ids.flatMap((id) => budget.isSpent ? [] : leaseTask(tx, id, { request, budget }, nowMs));
 }
 
 /** Makes tasks ready whose time has come; whether there may be more. */
@@ -116,8 +128,13 @@ function promote(tx: Transaction, row: SqlRow, { nowMs, random }: OperationConte
   return updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
 }
 
-function chooseTasks(tx: Transaction, request: PreparedClaim): number[] {
-  const lanes = eligibleLanes(tx, request);
+/** The task that is asked for by its id, if it may start. */
+function named(tx: Transaction, taskId: number, nowMs: number): number[] {
+  return flowOf(tx).isEmpty || isClaimable(tx, taskId, nowMs) ? [taskId] : [];
+}
+
+function chooseTasks(tx: Transaction, request: PreparedClaim, nowMs: number): number[] {
+  const lanes = eligibleLanes(tx, request, nowMs);
   const isWeighted = request.order === "weighted_random";
   const candidates: Candidate[] = [];
   for (const lane of lanes) {
@@ -127,17 +144,45 @@ function chooseTasks(tx: Transaction, request: PreparedClaim): number[] {
       lane.compatibility,
       request.limit,
     ]);
-    for (const [id, key] of rows) candidates.push({ id: Number(id), key: Number(key) - clock });
+    for (const [id, key] of rows) {
+      candidates.push({ lane, id: Number(id), key: Number(key) - clock });
+    }
   }
   candidates.sort((a, b) => a.key - b.key || a.id - b.id);
-  const chosen = candidates.slice(0, request.limit);
-  if (isWeighted && chosen.length > 0) advanceClocks(tx, lanes, chosen.at(-1)!.key);
+  const { chosen, filledAt } = withinRoom(tx, candidates, { limit: request.limit, nowMs });
+  if (isWeighted && chosen.length > 0) {
+    const lastKey = chosen.at(-1)!.key;
+    advanceClocks(tx, lanes, ({ type }) => filledAt.get(type) ?? lastKey);
+  }
   return chosen.map(({ id }) => id);
 }
 
-/** The lanes with ready tasks that the worker may take from. */
-function eligibleLanes(reader: Reader, request: PreparedClaim): Lane[] {
-  return request.types.flatMap((type) =>
+/** The first candidates that may start, and at which key a type had no room left: from there on its clocks stand still. */
+function withinRoom(
+  tx: Transaction,
+  candidates: readonly Candidate[],
+  { limit, nowMs }: { readonly limit: number; readonly nowMs: number },
+): { readonly chosen: readonly Candidate[]; readonly filledAt: ReadonlyMap<string, number> } {
+  const filledAt = new Map<string, number>();
+  if (flowOf(tx).isEmpty) return { chosen: candidates.slice(0, limit), filledAt };
+  const room = roomOf(tx, nowMs);
+  const types = new Set(candidates.map(({ lane }) => lane.type));
+  const chosen: Candidate[] = [];
+  for (const candidate of candidates) {
+    if (chosen.length === limit) break;
+    if (filledAt.has(candidate.lane.type)) continue;
+    chosen.push(candidate);
+    room.take(candidate.lane.type);
+    for (const type of types) {
+      if (room.of(type) === 0 && !filledAt.has(type)) filledAt.set(type, candidate.key);
+    }
+  }
+  return { chosen, filledAt };
+}
+
+/** The lanes with ready tasks that the worker may take from and that have room. */
+function eligibleLanes(reader: Reader, request: PreparedClaim, nowMs: number): Lane[] {
+  return request.types.filter((type) => hasRoom(reader, type, nowMs)).flatMap((type) =>
     compatibilitiesOf(reader, type)
       .filter((compatibility) => isCapable(request.capabilities, JSON.parse(compatibility)))
       .map((compatibility) => ({ type, compatibility }))
@@ -154,11 +199,16 @@ function compatibilitiesOf(reader: Reader, type: string): string[] {
   }
 }
 
-/** Weighted random: the clocks of every lane in the race have run as far as the last that rang. */
-function advanceClocks(tx: Transaction, lanes: readonly Lane[], elapsed: number): void {
-  for (const { type, compatibility } of lanes) {
+/** Weighted random: the clocks of every lane in the race have run as far as the last that rang while it took part. */
+function advanceClocks(
+  tx: Transaction,
+  lanes: readonly Lane[],
+  elapsed: (lane: Lane) => number,
+): void {
+  for (const lane of lanes) {
+    const { type, compatibility } = lane;
     const known = findLane(tx, type, compatibility);
-    const clock = clockOf(known) + elapsed;
+    const clock = clockOf(known) + elapsed(lane);
     if (known !== undefined) tx.update(LANE_TABLE, known, { clock });
     else tx.insert(LANE_TABLE, { type, compatibility, clock });
   }

@@ -30,6 +30,7 @@ import { noteTransition } from "../rows/transition_log.ts";
 import { cancel } from "./cancel_retry.ts";
 import { addDependency, dependenciesOf } from "./dependencies.ts";
 import { endByParent, propagate } from "./propagate.ts";
+import { hasRoom } from "./claim.ts";
 import { addWebhook } from "./webhooks.ts";
 
 /** The row that stands for the task, and whether it is new. */
@@ -160,11 +161,13 @@ function enqueue(
   const existing = findByKey(tx, task, known);
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
-  const row = insertTask(tx, task, context);
-  const noted = { id: cell(row, "id") as number, nowMs: context.nowMs };
+  const { nowMs } = context;
+  const leaseTo = task.leaseTo !== null && hasRoom(tx, task.kept.type, nowMs) ? task.leaseTo : null;
+  const row = insertTask(tx, { ...task, leaseTo }, context);
+  const noted = { id: cell(row, "id") as number, nowMs };
   noteTransition(tx, noted, "enqueued");
-  if (task.leaseTo) {
-    const { workerId: worker } = task.leaseTo;
+  if (leaseTo !== null) {
+    const { workerId: worker } = leaseTo;
     noteTransition(tx, noted, "leased", { worker, attempt: 1, durationMs: 0 });
   }
   if (task.webhook !== null) addWebhook(tx, cell(row, "id") as number, task.webhook);

@@ -10,6 +10,7 @@ import { type Attempts, checkHeld, outcomeOf } from "../../queue_policy/attempt_
 import { isFromFuture } from "../../queue_policy/clock_put_back.ts";
 import type { Failure } from "../../queue_policy/failure.ts";
 import type { OperationContext } from "../rows/context.ts";
+import { freeSlot } from "../rows/flow_rows.ts";
 import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 import { propagate } from "./propagate.ts";
@@ -104,8 +105,9 @@ export function fail(
   return requeue(tx, row, { delayMs, attempts, message: failure.message }, context);
 }
 
-/** Gives the task back without using up the attempt. */
+/** Gives the task back without using up the attempt; or the slot of one that was cancelled. */
 export function release(tx: Transaction, lease: Lease, context: OperationContext): SqlRow {
+  if (freeSlot(tx, lease)) return rowOfTask(tx, lease.taskId);
   const row = heldRow(tx, lease, "release");
   const message = cell(row, "error_message") as string | null;
   noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "released", {

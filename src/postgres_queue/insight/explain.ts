@@ -2,7 +2,7 @@
  * Explaining: why a task is where it is, in one sentence and as data.
  *
  * A queued task is asked one question after the other, and the first that holds it back is the reason: are its parents
- * final, is it due, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
+ * final, is it due, does a pause or a limit hold it back, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
  */
 import type { Task, TaskStatus } from "../../domain/task.ts";
 import type { Explanation } from "../../queue/operator.ts";
@@ -20,6 +20,7 @@ import { closureIn } from "../rows/closure.ts";
 import type { Statements } from "../rows/database.ts";
 import { SELECT_TASKS, STATUS, taskOfRow, taskRows } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
+import { whyHeldBack } from "./limits.ts";
 import { inLine } from "./place_in_line.ts";
 import { activeWorkers } from "./workers.ts";
 
@@ -69,6 +70,8 @@ async function queued(tx: Statements, task: Task, nowMs: number): Promise<Why> {
     const last = await lastTransitionOf(tx, task.id);
     return notDue(task, { isRetry: last?.kind === "retried", nowMs });
   }
+  const held = await whyHeldBack(tx, task, nowMs);
+  if (held !== undefined) return held;
   const found = takersOf(task, await activeWorkers(tx, nowMs));
   return "why" in found ? found.why : await inLine(tx, task, { workers: found.takers, nowMs });
 }

@@ -16,7 +16,9 @@ import {
 import { WORKER_AGES } from "../../queue_policy/worker_beat.ts";
 import { closureIn } from "../rows/closure.ts";
 import type { Row, Statements } from "../rows/database.ts";
-import { measureWindow, oldestDueAgeMs } from "./metrics.ts";
+import { fullLimits, longPauses, oldestClaimableMs } from "../../queue_policy/limit_state.ts";
+import { heldBack } from "./limits.ts";
+import { measureWindow } from "./metrics.ts";
 import { workerStates } from "./workers.ts";
 
 /** What is to be judged, and how. */
@@ -72,18 +74,21 @@ export async function assess(
   tx: Statements,
   { thresholds, isDeaf, nowMs }: Assessment,
 ): Promise<QueueHealth> {
-  const [oldestAgeMs, window, workers, leases, database, closure] = await Promise.all([
-    oldestDueAgeMs(tx, nowMs),
+  const [due, window, workers, leases, database, closure] = await Promise.all([
+    heldBack(tx, nowMs),
     measureWindow(tx, thresholds.failureWindowMs, nowMs),
     workerStates(tx, nowMs, nowMs - WORKER_AGES.limboMs),
     leaseFacts(tx, thresholds, nowMs),
     databaseFacts(tx, nowMs),
     closureIn(tx),
   ]);
+  const oldestMs = oldestClaimableMs(due);
   return verdictOf({
     nowMs,
     thresholds,
-    oldestDueAgeMs: oldestAgeMs,
+    oldestDueAgeMs: oldestMs === null ? null : nowMs - oldestMs,
+    longPauses: longPauses(due),
+    fullLimits: fullLimits(due),
     window,
     workers,
     closure,

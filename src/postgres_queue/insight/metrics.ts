@@ -10,6 +10,8 @@ import type { TransitionKind } from "../../queue/task_transition.ts";
 import { METRICS_LIMITS, noTransitions, ratesOf } from "../../queue_policy/rates.ts";
 import { countByState } from "../../queue_policy/worker_beat.ts";
 import type { Row, Statements } from "../rows/database.ts";
+import { dueSplit, limitMetrics } from "../../queue_policy/limit_state.ts";
+import { heldBack } from "./limits.ts";
 import { stats } from "./stats.ts";
 import { workerStates } from "./workers.ts";
 
@@ -64,11 +66,12 @@ export async function measure(
   windowMs: number,
   nowMs: number,
 ): Promise<QueueMetrics> {
-  const [counted, dueAgeMs, window, workers] = await Promise.all([
+  const [counted, dueAgeMs, window, workers, held] = await Promise.all([
     stats(tx, nowMs),
     oldestDueAgeMs(tx, nowMs),
     measureWindow(tx, windowMs, nowMs),
     workerStates(tx, nowMs),
+    heldBack(tx, nowMs),
   ]);
   const { byStatus, byType, scheduled, waitingForParents } = counted;
   return {
@@ -78,6 +81,8 @@ export async function measure(
     scheduled,
     waitingForParents,
     due: byStatus.queued - scheduled - waitingForParents,
+    dueSplit: dueSplit(held),
+    limits: limitMetrics(held),
     oldestDueAgeMs: dueAgeMs,
     window,
     workers: countByState(workers),

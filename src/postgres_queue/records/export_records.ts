@@ -12,6 +12,8 @@ import type {
 import { recordOfSchedule } from "../../queue_policy/schedule_record.ts";
 import { recordOfTask } from "../../queue_policy/task_record.ts";
 import type { Row, Statements } from "../rows/database.ts";
+import { flowRecordsOf } from "../../queue_policy/limit_request.ts";
+import { flowNow } from "../rows/flow_rows.ts";
 import { LIVE_STATES } from "../rows/schema.ts";
 import { selectTasks, taskOfRow, type TaskRow, taskRows } from "../rows/task_row.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
@@ -35,8 +37,12 @@ const EXPORT_SQL = {
 } as const;
 
 /** Everything that is carried. */
-export async function exportAll(tx: Statements): Promise<QueueRecords> {
-  return { tasks: await exportRecords(tx, TASK_STATUSES), schedules: await exportSchedules(tx) };
+export async function exportAll(tx: Statements, nowMs: number): Promise<QueueRecords> {
+  return {
+    tasks: await exportRecords(tx, TASK_STATUSES),
+    schedules: await exportSchedules(tx),
+    limits: flowRecordsOf((await flowNow(tx)).rows, nowMs),
+  };
 }
 
 /** The records of the tasks with these statuses, in order of their ids. */

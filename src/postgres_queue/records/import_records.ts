@@ -23,6 +23,7 @@ import type { Statements } from "../rows/database.ts";
 import type { LaneName, Lanes } from "../rows/lanes.ts";
 import type { TaskRow } from "../rows/task_row.ts";
 import { importedUpTo, lockImports, noteImported } from "../rows/used_ids.ts";
+import { addLimits } from "../tasks/limits.ts";
 import { RunAgainError, type Work } from "../rows/work.ts";
 import { addSchedules } from "../schedules/schedule_row.ts";
 import { propagateToChildren } from "../tasks/propagate.ts";
@@ -97,6 +98,7 @@ async function store(
   if (isRefused(plan, prepared, options)) return reportOf(plan, prepared, undefined);
   const storedIds = await storeTasks(work, plan, { renumber, usedUpTo });
   await storeSchedules(work.tx, plan.schedules.additions);
+  await addLimits(work, plan.limits);
   return reportOf(plan, prepared, storedIds);
 }
 

@@ -14,6 +14,7 @@ import { planSchedules } from "../../queue_policy/schedule_import_plan.ts";
 import type { PreparedRecord } from "../../queue_policy/task_record.ts";
 import type { RecordImportOptions } from "../../queue/records.ts";
 import type { Row, Statements } from "../rows/database.ts";
+import { flowNow } from "../rows/flow_rows.ts";
 import { prunedIds } from "../rows/used_ids.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
 import { STATUS } from "../rows/task_row.ts";
@@ -50,7 +51,8 @@ export async function planImport(
   const stored = (await allSchedules(tx)).map(({ schedule }) => schedule);
   const byId = new Map(stored.map((schedule) => [schedule.schedule_id, schedule]));
   const schedules = planSchedules(prepared.schedules, (id) => byId.get(id), stored.length);
-  return planner.plan((runId) => parents.has(runId), schedules);
+  const limited = new Set((await flowNow(tx)).rows.map(({ type }) => type));
+  return planner.plan((runId) => parents.has(runId), { schedules, limited });
 }
 
 /** The ids of the tasks that have these run ids. */

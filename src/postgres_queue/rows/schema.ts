@@ -181,5 +181,33 @@ const VERSION_1 = `
   ) with (fillfactor = 70)
 `;
 
+/** A limit and a pause for each scope; the slots that cancelled tasks still hold; the number of the last change of a limit. */
+const VERSION_2 = `
+  create table @flow_limit (
+    type text collate "C" not null,
+    grp text collate "C" not null,
+    concurrency int check (concurrency > 0),
+    is_declared boolean not null,
+    limit_at bigint,
+    limit_by text,
+    paused_at bigint,
+    paused_by text,
+    paused_reason text,
+    paused_until bigint,
+    primary key (type, grp)
+  );
+  create table @flow_slot (
+    task_id bigint not null,
+    lease_token bigint not null,
+    type text collate "C" not null,
+    grp text collate "C" not null,
+    worker_id text collate "C" not null,
+    since bigint not null,
+    until bigint not null,
+    primary key (task_id, lease_token)
+  );
+  create sequence @flow_change
+`;
+
 /** The versions of the schema, from 1: what leads from the one before to each. */
-export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1]);
+export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1, VERSION_2]);

@@ -13,6 +13,7 @@ import type { TransitionKind } from "../../queue/task_transition.ts";
 import { detailsOf, type TransitionNote } from "../../queue_policy/transition_note.ts";
 import { ENDED_COLUMNS, GIVEN_COLUMNS, givenRows, LIVE_COLUMNS, namesOf } from "./columns.ts";
 import type { Row, Statements } from "./database.ts";
+import { FLOW_VERSION, type FlowKnowledge, GATE, type KnownFlow } from "./flow_rows.ts";
 import type { Lanes } from "./lanes.ts";
 import { LIVE_STATES } from "./schema.ts";
 import { isFinalRow, SELECT_TASKS, type TaskRow, taskRows, type TaskState } from "./task_row.ts";
@@ -29,6 +30,7 @@ export interface OperationContext {
   /** How much the operation may write, in characters of rows; what is left over, another operation does. */
   readonly budget: number;
   readonly lanes: Lanes;
+  readonly flow: FlowKnowledge;
 }
 
 /** A dependency to be stored. */
@@ -106,6 +108,9 @@ const WORK_SQL = {
     from json_to_recordset($1::text::json) as r(task_id bigint, url text, events text)`,
   /** `$1` is how many. */
   takeIds: "select nextval('@task_id_seq') as id from generate_series(1, $1::int)",
+  /** The same, behind the gate of the limits. */
+  takeIdsToStart: `with ${GATE} select nextval('@task_id_seq') as id, ${FLOW_VERSION} as version
+    from gate, generate_series(1, $1::int)`,
 } as const;
 
 /** A transition that is to be written. */
@@ -140,6 +145,7 @@ export class Work {
   #dependencies: NewDependency[] = [];
   #marks = new Map<string, { child_id: number; parent_id: number; state: DependencyState }>();
   #webhooks: NewWebhook[] = [];
+  #hasMadeRoom = false;
 
   constructor(tx: Statements, context: OperationContext) {
     this.tx = tx;
@@ -149,6 +155,16 @@ export class Work {
   /** The tasks that this transaction has changed, as they are now. */
   get changes(): Iterable<TaskRow> {
     return this.#told.values();
+  }
+
+  /** Whether it lets tasks start that a limit or a pause held back. */
+  get hasMadeRoom(): boolean {
+    return this.#hasMadeRoom;
+  }
+
+  /** Notes that a limit or a pause has changed, or a slot has come free. */
+  makeRoom(): void {
+    this.#hasMadeRoom = true;
   }
 
   /** The tasks with these ids that there are, locked, in the order of the ids. */
@@ -188,6 +204,15 @@ export class Work {
   async takeIds(count: number): Promise<number[]> {
     const rows = await this.tx.query(WORK_SQL.takeIds, [count]);
     return rows.map(({ id }) => Number(id));
+  }
+
+  /** Ids for new tasks some of which are to start at once, and the limits that hold for them. */
+  async takeIdsToStart(
+    count: number,
+  ): Promise<{ readonly ids: number[]; readonly known: KnownFlow }> {
+    const rows = await this.tx.query(WORK_SQL.takeIdsToStart, [count]);
+    const known = await this.context.flow.ofVersion(Number(rows[0]!.version), this.tx);
+    return { ids: rows.map(({ id }) => Number(id)), known };
   }
 
   /** Writes the rows of `live` of tasks that the caller has stored itself. */

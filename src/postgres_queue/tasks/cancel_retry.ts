@@ -4,6 +4,7 @@
 import { CANCELLED_BY_USER } from "../../domain/task.ts";
 import { checkOpen } from "../rows/closure.ts";
 import { isFinalRow, runMsOf, taskNotFound, type TaskRow } from "../rows/task_row.ts";
+import { keepSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
 import { forgiveParents } from "./dependencies.ts";
 import { propagate } from "./propagate.ts";
@@ -32,6 +33,16 @@ export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
     ? { worker: row.locked_by!, durationMs: runMsOf(row, nowMs) }
     : {};
   work.note(row.id, "cancelled", note);
+  if (row.status === "leased") {
+    await keepSlot(work.tx, {
+      taskId: row.id,
+      leaseToken: row.lease_token,
+      workerId: row.locked_by!,
+      type: row.type,
+      sinceMs: row.processing_started!,
+      untilMs: row.lease_until!,
+    });
+  }
   const cancelled = work.change(row, {
     status: "cancelled",
     error_message: CANCELLED_BY_USER,

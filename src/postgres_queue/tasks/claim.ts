@@ -7,8 +7,10 @@
 import { isCapable } from "../../domain/capability.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
+import type { LimitedScope } from "../../queue_policy/flow.ts";
 import { checkClosure, CLOSURE } from "../rows/closure.ts";
-import type { Row, SqlValue, Statements } from "../rows/database.ts";
+import type { Parameter, Row, SqlValue, Statements } from "../rows/database.ts";
+import { countedHeld, FLOW_VERSION, GATE, type KnownFlow, lockLimits } from "../rows/flow_rows.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
 import { markedSql, type Marks } from "./marks.ts";
 import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -19,6 +21,8 @@ export interface ClaimContext {
   readonly statements: Statements;
   readonly lanes: Lanes;
   readonly marks: Marks;
+  /** The limits as this process knows them; where they count leases, the statements are one transaction's. */
+  readonly known: KnownFlow;
   /** The time of a test; `null` for the server's. */
   readonly nowMs: number | null;
   /** How many characters of payload one claim takes at most, beside the first task's. */
@@ -58,47 +62,139 @@ const LEASE = `held as (
 /** `$3` is the time of a test. */
 const NOW = `${clockOf("$3")} as now, ${CLOSURE} as closure`;
 
+/** How a claim reads lanes and chooses, where limits or pauses hold something back and where none do. */
+interface ClaimParts {
+  /** The CTEs between `ranges` and `heads`; `lanes` is one. */
+  readonly lanes: string;
+  /** A column of a task, `v`, in a lane, `lane`. */
+  readonly column: string;
+  /** How many heads of a lane are read. */
+  readonly limit: string;
+  /** The CTEs between `heads` and `ranked`, which ranks what `chosen` names. */
+  readonly narrowing: string;
+  readonly chosen: string;
+  readonly placeMax: string;
+  /** When there is more to start without a change of a task. */
+  readonly nextDue: string;
+  /** By how much the clock of lane `l` moves, and which lanes take part. */
+  readonly elapsed: string;
+  readonly inRace: string;
+}
+
+/** Makes the parts; `plainLanes` are the lanes of an order without clocks. */
+type PartsOf = (isWeighted: boolean, plainLanes: string) => ClaimParts;
+
+/** When a pause ends by itself, or a slot comes free at the end of its lease. */
+function nextRoom(now: string): string {
+  return `(select min(paused_until) from @flow_limit where paused_until > ${now}),
+      (select min(until) from @flow_slot where until > ${now})`;
+}
+
+const freeParts: PartsOf = (isWeighted, plainLanes) => ({
+  lanes: `lanes as materialized (${
+    isWeighted
+      ? "select lane_id, clock from @lane where lane_id = any($8) order by lane_id for update"
+      : plainLanes
+  })`,
+  column: "",
+  limit: "$5",
+  narrowing: "",
+  chosen: "heads",
+  placeMax: "$5",
+  nextDue: "look.next_due",
+  elapsed: "(select max(key) from pick)",
+  inRace: "l.lane_id = any($8)",
+});
+
 /**
- * `$5` is how many at most, `$6` the budget, `$7` the last lane that is known, and from `$8` on come the lanes with their marks.
- * The first row tells of newer lanes and whether scheduled tasks have become due: those come first, so nothing is leased then.
+ * `$18` is for each lane when its pause ends, 0 without one; `$19` its type. `$20` are the scopes whose leases are counted, by type,
+ * and `$21` how many each may have. A lane whose scope is full takes no part; a type that fills up stops its lanes' clocks there.
  */
-function claimStatement(order: ClaimOrder): string {
+const governedParts: PartsOf = (isWeighted) => {
+  const isOpen = `r.opens_at <= look.now
+      and not exists (select from room where room.type in ('', r.type) and room.free <= 0)`;
+  const given = "unnest($8::int[], $18::bigint[], $19::text[]) as r(lane_id, opens_at, type)";
+  const lanes = isWeighted
+    ? `select lane.lane_id, r.type, lane.clock from look, ${given} join @lane lane using (lane_id)
+      where ${isOpen} order by lane.lane_id for update of lane`
+    : `select r.lane_id, r.type from look, ${given} where ${isOpen}`;
+  return {
+    lanes: `room as materialized (
+    select scope.type, scope.concurrency - ${countedHeld("look.now")} as free
+    from look, unnest($20::text[], $21::int[]) as scope(type, concurrency)),
+  lanes as materialized (${lanes})`,
+    column: ", lane.type",
+    limit: "least($5, (select min(free) from room where room.type in ('', lane.type)))",
+    narrowing: `typed as (
+    select heads.*, row_number() over (partition by type order by key, id) as nth from heads),
+  allowed as (
+    select id, key, weight from typed
+    where not exists (select from room where room.type = typed.type and typed.nth > room.free)),
+  `,
+    chosen: "allowed",
+    placeMax: "least($5, (select free from room where type = ''))",
+    nextDue: `least(look.next_due, ${nextRoom("look.now")})`,
+    elapsed: `coalesce(
+      (select max(pick.key) from pick join heads using (id) join room on room.type = heads.type
+        where heads.type = l.type having count(*) >= min(room.free)),
+      (select max(key) from pick))`,
+    inRace: "l.lane_id in (select lane_id from lanes)",
+  };
+};
+
+/**
+ * `$5` is how many at most, `$6` the budget, `$7` the last lane that is known, from `$8` on come the lanes with their marks, and
+ * `$17` is the last change of a limit that is known. The first row tells of newer lanes, whether scheduled tasks have become due,
+ * and whether limits have changed: those come first, so nothing is leased then.
+ */
+function claimStatement(order: ClaimOrder, partsOf: PartsOf): string {
   const marked = markedSql(order, 8);
   const isWeighted = order === "weighted_random";
-  const lanes = isWeighted
-    ? "select lane_id, clock from @lane where lane_id = any($8) order by lane_id for update"
-    : marked.lanes;
+  const parts = partsOf(isWeighted, marked.lanes);
   const turn = `, clocks as (
-    update @lane l set clock = l.clock + (select max(key) from pick)
-    where l.lane_id = any($8) and exists (select from pick))`;
-  const columns = `v.id, v.weight, ${isWeighted ? "v.draw - lane.clock" : marked.key} as key`;
+    update @lane l set clock = l.clock + ${parts.elapsed}
+    where ${parts.inRace} and exists (select from pick))`;
+  const key = isWeighted ? "v.draw - lane.clock" : marked.key;
+  const columns = `v.id, v.weight, ${key} as key${parts.column}`;
   const lock = "for update of v skip locked";
-  return `with known as materialized (select ${marked.isKnown}),
+  const mayStart = "look.is_current and not look.is_due and look.closure is null";
+  return `with ${GATE},
+  known as materialized (select ${marked.isKnown}),
   times as materialized (select ${NOW}, ${marked.nextDue} as next_due),
   look as materialized (
     select times.*, coalesce(next_due <= now, false) as is_due,
+      ${FLOW_VERSION} = $17::bigint as is_current,
       (select json_agg(lane order by lane_id)::text from @lane lane where lane_id > $7) as new_lanes
-    from times),
+    from gate, times),
   ranges as materialized (${marked.ranges}),
-  lanes as materialized (${lanes}),
+  ${parts.lanes},
   heads as materialized (
     select head.* from look, lanes as lane cross join lateral (
-      ${marked.inRanges(columns, "limit $5", lock)}) as head
-    where not look.is_due and look.closure is null
+      ${marked.inRanges(columns, `limit ${parts.limit}`, lock)}) as head where ${mayStart}
     union all
     select head.* from look cross join lateral (
       ${marked.unseen(columns, `order by ${marked.plainSort} limit $5 ${lock}`)}) as head
-    where not look.is_due and look.closure is null),
-  ranked as (
+    where ${mayStart}),
+  ${parts.narrowing}ranked as (
     select id, key, row_number() over w as place, sum(weight) over w as total
-    from heads window w as (order by key, id)),
+    from ${parts.chosen} window w as (order by key, id)),
   pick as materialized (
-    select id, key, place from ranked where place <= $5 and (place = 1 or total <= $6))${
+    select id, key, place from ranked where place <= ${parts.placeMax} and (place = 1 or total <= $6))${
     isWeighted ? turn : ""
   },
   ${LEASE}
-  select look.closure, look.is_due, look.next_due, look.next_due - look.now as due_in, look.new_lanes, leased.*
+  select look.closure, look.is_current, look.is_due, look.next_due,
+    ${parts.nextDue} - look.now as due_in, look.new_lanes, leased.*
   from look left join leased on true order by place`;
+}
+
+function inEachOrder(partsOf: PartsOf): Readonly<Record<ClaimOrder, string>> {
+  return {
+    fifo: claimStatement("fifo", partsOf),
+    lifo: claimStatement("lifo", partsOf),
+    priority: claimStatement("priority", partsOf),
+    weighted_random: claimStatement("weighted_random", partsOf),
+  };
 }
 
 const CLAIM_SQL = {
@@ -109,47 +205,80 @@ const CLAIM_SQL = {
     update @live v set state = 1, made = pg_current_xact_id(), updated_at = ${clockOf("$1")},
       draw = lane.clock - ln(1 - random()) * (v.priority + 1)
     from due, @lane lane where v.id = due.id and lane.lane_id = v.lane_id returning v.id`,
-  nextDue: `select run_after - ${clockOf("$1")} as due_in from @live
-    where state = 2 and run_after > ${clockOf("$1")} order by run_after limit 1`,
-  /** `$5` is the task's id. */
-  named: `with look as materialized (select ${NOW}),
+  nextDue: `select least(
+      (select run_after from @live where state = 2 and run_after > ${clockOf("$1")}
+        order by run_after limit 1),
+      ${nextRoom(clockOf("$1"))}) - ${clockOf("$1")} as due_in`,
+  /** `$5` is the task's id, `$6` the last change of a limit that is known, `$7` whether one holds the task back. */
+  named: `with ${GATE},
+  look as materialized (select ${NOW}, ${FLOW_VERSION} = $6::bigint as is_current from gate),
   pick as materialized (
     select id, 1 as place from @live where id = $5 and (select closure from look) is null
-      and (state = 1 or state = 2 and run_after <= (select now from look)) for update),
+      and (state = 1 or state = 2 and run_after <= (select now from look))
+      and (select is_current from look) and not $7::boolean for update),
   ${LEASE}
-  select look.closure, leased.* from look left join leased on true`,
-  inOrder: {
-    fifo: claimStatement("fifo"),
-    lifo: claimStatement("lifo"),
-    priority: claimStatement("priority"),
-    weighted_random: claimStatement("weighted_random"),
-  } satisfies Record<ClaimOrder, string>,
+  select look.closure, look.is_current, leased.* from look left join leased on true`,
+  /** `$1` is the task's id. */
+  typeOf: "select type from @live join @lane using (lane_id) where id = $1",
+  free: inEachOrder(freeParts),
+  governed: inEachOrder(governedParts),
 } as const;
 
 /** A leased task, and which of the places that were asked for it got. */
 type PlacedRow = TaskRow & { readonly place: number };
 
-/** Leases one task by its name, if it is due. */
+/**
+ * Leases one task by its name, if it is due and `isHeldBack` does not say that a limit or a pause lets it not start. `"stale"` when
+ * the limits are not those that are known.
+ */
 export async function claimNamed(
   { workerId, leaseDurationMs, taskId }: PreparedClaim,
-  { statements, nowMs }: Pick<ClaimContext, "statements" | "nowMs">,
-): Promise<TaskRow[]> {
-  const parameters = [[workerId], [leaseDurationMs], nowMs, true, taskId];
-  return leasedRows(await statements.query(CLAIM_SQL.named, parameters));
+  { statements, nowMs, known }: Pick<ClaimContext, "statements" | "nowMs" | "known">,
+  isHeldBack: boolean,
+): Promise<TaskRow[] | "stale"> {
+  const parameters = [
+    [workerId],
+    [leaseDurationMs],
+    nowMs,
+    true,
+    taskId,
+    known.version,
+    isHeldBack,
+  ];
+  const rows = await statements.query(CLAIM_SQL.named, parameters);
+  const leased = leasedRows(rows);
+  return rows[0]!.is_current === true ? leased : "stale";
+}
+
+/** The type of a task that is not final. */
+export async function typeOfTask(
+  statements: Statements,
+  taskId: number,
+): Promise<string | undefined> {
+  const [row] = await statements.query(CLAIM_SQL.typeOf, [taskId]);
+  return row && String(row.type);
+}
+
+/** Whether a claim counts leases, so that its statements must be one transaction's. */
+export function countsLeases({ types }: PreparedClaim, { flow }: KnownFlow): boolean {
+  return !flow.isEmpty && types.some((type) => flow.isLimited(type));
 }
 
 /**
  * Leases up to `limit` due tasks for each of these requests, which ask for the same tasks in the same order (see `kindOf`):
- * fewer when they are large. Who asked first is served first.
+ * fewer when they are large. Who asked first is served first. `"stale"` when the limits are not those that are known.
  */
 export async function claim(
   requests: readonly PreparedClaim[],
   context: ClaimContext,
-): Promise<{ readonly rows: TaskRow[][]; readonly dueInMs: number | undefined }> {
+): Promise<{ readonly rows: TaskRow[][]; readonly dueInMs: number | undefined } | "stale"> {
   const [first] = requests as [PreparedClaim];
+  await lockLimits(context.statements, limitsOf(first, context.known));
   for (;;) {
     const known = eligible(first, context.lanes.known());
-    const { rows, dueAtMs, dueInMs, added } = await claimFrom(known, requests, context);
+    const claimed = await claimFrom(known, requests, context);
+    if (claimed === "stale") return claimed;
+    const { rows, dueAtMs, dueInMs, added } = claimed;
     const isDue = dueAtMs !== undefined;
     if (isDue) await context.statements.query(CLAIM_SQL.promote, [context.nowMs, dueAtMs]);
     await context.marks.renew(context.statements, known, rows.length);
@@ -174,14 +303,36 @@ interface Claimed {
   readonly added: readonly Lane[];
 }
 
+/** The scopes that count the leases of what is asked for. */
+function limitsOf({ types }: PreparedClaim, { flow }: KnownFlow): readonly LimitedScope[] {
+  const limits = types.flatMap((type) => flow.limitsOf(type));
+  return [...new Map(limits.map((limit) => [limit.type, limit])).values()];
+}
+
+/** What the statement needs where limits or pauses may hold something back. */
+function governing(from: readonly Lane[], request: PreparedClaim, known: KnownFlow): Parameter[] {
+  const limits = limitsOf(request, known);
+  const never = Number.MAX_SAFE_INTEGER;
+  const opensAt = from.map(({ type }) =>
+    Math.max(0, ...known.flow.pausesOf(type).map(({ paused_until }) => paused_until ?? never))
+  );
+  return [
+    opensAt,
+    from.map(({ type }) => type),
+    limits.map(({ type }) => type),
+    limits.map(({ concurrency }) => concurrency),
+  ];
+}
+
 async function claimFrom(
   from: readonly Lane[],
   requests: readonly PreparedClaim[],
-  { statements, lanes, marks, nowMs, budget }: ClaimContext,
-): Promise<Claimed> {
+  { statements, lanes, marks, nowMs, budget, known }: ClaimContext,
+): Promise<Claimed | "stale"> {
   const { order } = requests[0]!;
   const slots = requests.flatMap((request) => Array<PreparedClaim>(request.limit).fill(request));
-  const found = await statements.query(CLAIM_SQL.inOrder[order], [
+  const isGoverned = !known.flow.isEmpty;
+  const found = await statements.query(CLAIM_SQL[isGoverned ? "governed" : "free"][order], [
     slots.map(({ workerId }) => workerId),
     slots.map(({ leaseDurationMs }) => leaseDurationMs),
     nowMs,
@@ -190,8 +341,11 @@ async function claimFrom(
     budget,
     lanes.lastId,
     ...marks.parametersFor(from),
+    known.version,
+    ...(isGoverned ? governing(from, requests[0]!, known) : []),
   ]);
   const rows = leasedRows(found) as PlacedRow[];
+  if (found[0]!.is_current !== true) return "stale";
   const { is_due, next_due, due_in, new_lanes } = found[0]!;
   const added = new_lanes === null ? [] : lanes.learn(JSON.parse(String(new_lanes)));
   return { rows, dueAtMs: is_due ? Number(next_due) : undefined, dueInMs: dueIn(due_in), added };

@@ -20,6 +20,7 @@ import {
   type Parentage,
   stateFor,
 } from "../../queue_policy/parents.ts";
+import { lockedRoom } from "../rows/flow_rows.ts";
 import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
@@ -50,9 +51,9 @@ export async function enqueueAll(
   traceParent: string | null,
 ): Promise<Enqueued[]> {
   const batch = await findBatch(work, tasks);
-  const ids = await work.takeIds(tasks.length);
+  const { ids, mayStart } = await takeIds(work, tasks);
   const enqueued = tasks.map((task, i) =>
-    store(work, { task, i, id: ids[i]!, traceParent }, batch)
+    store(work, { task, i, id: ids[i]!, traceParent, mayStart }, batch)
   );
   await connect(work, { tasks, enqueued, parentages: batch.parentages });
   for (const [i, { row, created }] of enqueued.entries()) {
@@ -60,6 +61,27 @@ export async function enqueueAll(
   }
   await work.flush();
   return enqueued.map(({ row, created }) => ({ row: work.held(row.id) ?? row, created }));
+}
+
+/** Ids for the tasks, and which of those that are to start at once may. */
+async function takeIds(
+  work: Work,
+  tasks: readonly PreparedTask[],
+): Promise<{ readonly ids: number[]; readonly mayStart: (type: string) => boolean }> {
+  const starting = tasks.filter(({ leaseTo }) => leaseTo !== null);
+  if (starting.length === 0) {
+    return { ids: await work.takeIds(tasks.length), mayStart: () => true };
+  }
+  const { ids, known: { flow } } = await work.takeIdsToStart(tasks.length);
+  if (flow.isEmpty) return { ids, mayStart: () => true };
+  const types = starting.map(({ kept }) => kept.type);
+  const room = await lockedRoom(work.tx, { flow, types, nowMs: work.context.nowMs });
+  const mayStart = (type: string): boolean => {
+    const hasRoom = room.of(type) > 0;
+    if (hasRoom) room.take(type);
+    return hasRoom;
+  };
+  return { ids, mayStart };
 }
 
 /**
@@ -152,9 +174,15 @@ interface Placed {
   readonly i: number;
   readonly id: number;
   readonly traceParent: string | null;
+  /** Whether a task of this type may start at once; asked once for each that does. */
+  readonly mayStart: (type: string) => boolean;
 }
 
-function store(work: Work, { task, i, id, traceParent }: Placed, batch: FoundBatch): Enqueued {
+function store(
+  work: Work,
+  { task, i, id, traceParent, mayStart }: Placed,
+  batch: FoundBatch,
+): Enqueued {
   const { idempotency_key: key } = task.kept;
   const known = key === null ? undefined : batch.byKey.get(key);
   if (known !== undefined) {
@@ -165,8 +193,10 @@ function store(work: Work, { task, i, id, traceParent }: Placed, batch: FoundBat
   if (taken !== undefined) throw runIdConflict(task.runId!, taken);
   const waitsFor = countOpen(batch.parentages[i]!);
   const isFollowed = task.webhook !== null;
-  const row = work.add(newRow(work.context, task, { id, waitsFor, traceParent, isFollowed }));
-  noteNew(work, row, task.leaseTo);
+  const leaseTo = task.leaseTo !== null && mayStart(task.kept.type) ? task.leaseTo : null;
+  const given = { id, waitsFor, traceParent, isFollowed };
+  const row = work.add(newRow(work.context, { ...task, leaseTo }, given));
+  noteNew(work, row, leaseTo);
   if (task.webhook !== null) work.addWebhook({ task_id: id, ...task.webhook });
   const enqueued = { row, created: true };
   if (key !== null) batch.byKey.set(key, enqueued);

@@ -16,6 +16,7 @@ import {
   taskRows,
 } from "../rows/task_row.ts";
 import type { Statements } from "../rows/database.ts";
+import { freeSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
 import { clockOf } from "./claim.ts";
 import { propagate } from "./propagate.ts";
@@ -234,9 +235,15 @@ export async function fail(
   return back;
 }
 
-/** Gives the task back without using up the attempt. */
+/** Gives the task back without using up the attempt; or the slot of one that was cancelled. */
 export async function release(work: Work, lease: Lease, isRepeat: boolean): Promise<TaskRow> {
   const known = await work.row(lease.taskId);
+  const mayHoldSlot = known !== undefined &&
+    (known.status !== "leased" || known.lease_token !== lease.leaseToken);
+  if (mayHoldSlot && await freeSlot(work.tx, lease)) {
+    work.makeRoom();
+    return known;
+  }
   if (isRepeat && await hasEnded(work, { row: known, lease, kinds: ["released"] })) return known!;
   const row = await heldRow(work, lease, "release");
   const durationMs = runMsOf(row, work.context.nowMs);

@@ -1,0 +1,165 @@
+/**
+ * `holdfast limit set|list|remove`, `holdfast pause` and `holdfast resume`: how many tasks run at the same time, and whether any
+ * may start.
+ */
+import { Option } from "@commander-js/extra-typings";
+import { FLOW_LIMITS } from "../../src/mod.ts";
+import {
+  type App,
+  type Program,
+  type Session,
+  withDesk,
+  withDeskToRead,
+  writeJson,
+  writeLine,
+} from "../app.ts";
+import type { DocumentOf } from "../documents.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { duration, instant, integerFrom } from "../options.ts";
+import { printable } from "../task_text.ts";
+
+type Limit = DocumentOf<"LimitList">["limits"][number];
+
+interface ScopeOptions {
+  readonly type?: string;
+}
+
+interface ByOptions extends ScopeOptions {
+  readonly by?: string;
+}
+
+interface PauseOptions extends ByOptions {
+  readonly reason?: string;
+  readonly until?: Date;
+  readonly for?: number;
+}
+
+/** Adds the commands. */
+export function addLimitCommands(program: Program, app: App): void {
+  const limit = program.command("limit")
+    .description("how many tasks run at the same time, of a type or of the whole queue");
+  limit.command("list")
+    .description("the limits and pauses, who holds the slots and what waits behind them")
+    .action((_options, command) => app.run(command.optsWithGlobals(), list));
+  limit.command("set")
+    .description("let at most so many tasks run at the same time; what runs goes on")
+    .addOption(typeOption())
+    .requiredOption(
+      "--concurrency <n>",
+      `how many may run, 1 to ${FLOW_LIMITS.concurrencyMax}`,
+      integerFrom(1, FLOW_LIMITS.concurrencyMax),
+    )
+    .addOption(byOption())
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => set(session, options, options.concurrency))
+    );
+  limit.command("remove")
+    .description("remove the limit of a type, or of the whole queue")
+    .addOption(typeOption())
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => set(session, options, null))
+    );
+  program.command("pause")
+    .description("let no task start, of a type or at all; what runs goes on")
+    .addOption(typeOption())
+    .option("--reason <text>", "why, for `holdfast explain` and others who look")
+    .addOption(byOption())
+    .option("--until <instant>", "when it ends by itself (default: when it is resumed)", instant)
+    .option("--for <duration>", "how long it lasts, instead of --until: 30m, 2h", duration)
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => pause(session, options))
+    );
+  program.command("resume")
+    .description("end a pause of a type, or of the whole queue")
+    .addOption(typeOption())
+    .addOption(byOption())
+    .action((options, command) =>
+      app.run(command.optsWithGlobals(), (session) => resume(session, options))
+    );
+}
+
+function typeOption(): Option<"--type <type>", undefined, undefined, string> {
+  return new Option("--type <type>", "only tasks of this type (default: the whole queue)");
+}
+
+function byOption(): Option<"--by <name>", undefined, undefined, string> {
+  return new Option("--by <name>", "who does it (behind a server: default the token's name)");
+}
+
+function list(session: Session): Promise<number> {
+  return withDeskToRead(session, async (desk) => {
+    const document = await desk.limits();
+    if (session.json) writeJson(session, document);
+    for (const limit of document.limits) writeLine(session, describe(limit));
+    if (document.limits.length === 0) writeLine(session, "there are no limits and no pauses");
+    return EXIT.done;
+  });
+}
+
+function set(
+  session: Session,
+  { type, by }: ByOptions,
+  concurrency: number | null,
+): Promise<number> {
+  return withDesk(session, async (desk) => {
+    const document = await desk.setLimit({ type }, concurrency, { by });
+    if (session.json) writeJson(session, document);
+    const what = concurrency === null ? "no limit" : `a limit of ${concurrency}`;
+    writeLine(session, `${scopeText(type)} has ${what}${already(document)}`);
+    return EXIT.done;
+  });
+}
+
+async function pause(
+  session: Session,
+  { type, until, for: forMs, ...options }: PauseOptions,
+): Promise<number> {
+  if (until !== undefined && forMs !== undefined) {
+    throw new UsageError("at most one of --until and --for is allowed");
+  }
+  const end = forMs === undefined ? until : new Date(Date.now() + forMs);
+  return await withDesk(session, async (desk) => {
+    const document = await desk.pause({ type }, { ...options, until: end });
+    if (session.json) writeJson(session, document);
+    const lasts = end === undefined ? "until it is resumed" : `until ${end.toISOString()}`;
+    writeLine(session, `${scopeText(type)} is paused ${lasts}${already(document)}`);
+    return EXIT.done;
+  });
+}
+
+function resume(session: Session, { type, by }: ByOptions): Promise<number> {
+  return withDesk(session, async (desk) => {
+    const document = await desk.resume({ type }, { by });
+    if (session.json) writeJson(session, document);
+    const was = document.changed ? "is resumed" : "was not paused";
+    writeLine(session, `${scopeText(type)} ${was}`);
+    return EXIT.done;
+  });
+}
+
+function already({ changed }: DocumentOf<"LimitChanged">): string {
+  return changed ? "" : ", as before";
+}
+
+function scopeText(type: string | null | undefined): string {
+  return type === null || type === undefined
+    ? "the whole queue"
+    : `type ${printable(JSON.stringify(type))}`;
+}
+
+/** One line for people. */
+function describe({ type, concurrency, set_by, paused, held, holders, blocked }: Limit): string {
+  const limit = concurrency === null
+    ? `${held} running`
+    : `${held} of ${concurrency} slots held${set_by === null ? "" : ` (limit by ${set_by})`}`;
+  const named = holders.slice(0, 3).map(({ task_id, worker_id }) => `${task_id} (${worker_id})`);
+  const who = named.length === 0
+    ? ""
+    : `, by ${named.join(", ")}${held > named.length ? ` and ${held - named.length} more` : ""}`;
+  const rest = paused === null
+    ? ""
+    : `, paused since ${paused.at}${paused.by === null ? "" : ` by ${paused.by}`}${
+      paused.reason === null ? "" : ` (${paused.reason})`
+    } until ${paused.until ?? "it is resumed"}`;
+  return printable(`${scopeText(type)}: ${limit}${who}${rest}, ${blocked} due behind it`);
+}

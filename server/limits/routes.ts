@@ -1,0 +1,140 @@
+/**
+ * Limits and pauses: listing, setting, removing, pausing, resuming.
+ */
+import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { TaskQueue } from "../../src/mod.ts";
+import { ANYBODY, principalOf, requires } from "../http/access.ts";
+import { asInput } from "../http/errors.ts";
+import {
+  bodyErrors,
+  changeErrors,
+  jsonBody,
+  jsonResponse,
+  queueErrors,
+} from "../http/responses.ts";
+import { limitJson } from "./json.ts";
+import {
+  ChangedSchema,
+  DeclareBody,
+  DeclaredSchema,
+  LimitBody,
+  LimitListSchema,
+  PauseBody,
+  ResumeBody,
+  ScopeQuery,
+} from "./schemas.ts";
+
+const listLimits = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/limits",
+  operationId: "listLimits",
+  summary: "List the limits and pauses",
+  description: "The whole queue's first, then by type; with a type only that type's.",
+  request: { query: ScopeQuery },
+  responses: { 200: jsonResponse(LimitListSchema, "The limits"), ...queueErrors(422) },
+});
+
+const setLimit = createRoute({
+  ...requires("operate"),
+  method: "put",
+  path: "/api/limits",
+  operationId: "setLimit",
+  summary: "Limit how many tasks run at the same time",
+  description: "Of a type, or of the whole queue. A lower limit ends nothing that runs.",
+  request: { query: ScopeQuery, body: jsonBody(LimitBody) },
+  responses: { 200: jsonResponse(ChangedSchema, "It holds"), ...bodyErrors() },
+});
+
+const removeLimit = createRoute({
+  ...requires("admin"),
+  method: "delete",
+  path: "/api/limits",
+  operationId: "removeLimit",
+  summary: "Remove a limit",
+  request: { query: ScopeQuery },
+  responses: { 200: jsonResponse(ChangedSchema, "There is none"), ...changeErrors(422) },
+});
+
+const declareLimits = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/limits/declare",
+  operationId: "declareLimits",
+  summary: "Set the limits that a program needs",
+  description: "What was set by PUT /api/limits stays as it is.",
+  request: { body: jsonBody(DeclareBody) },
+  responses: { 200: jsonResponse(DeclaredSchema, "They hold"), ...bodyErrors() },
+});
+
+const pauseQueue = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/pause",
+  operationId: "pauseQueue",
+  summary: "Let no task start, of a type or at all",
+  description: "What runs goes on. A second pause changes the reason.",
+  request: { body: jsonBody(PauseBody) },
+  responses: { 200: jsonResponse(ChangedSchema, "It is paused"), ...bodyErrors() },
+});
+
+const resumeQueue = createRoute({
+  ...requires("operate"),
+  method: "post",
+  path: "/api/queue/resume",
+  operationId: "resumeQueue",
+  summary: "End a pause of exactly this scope",
+  request: { body: jsonBody(ResumeBody) },
+  responses: { 200: jsonResponse(ChangedSchema, "It is not paused"), ...bodyErrors() },
+});
+
+/** Adds the routes of limits and pauses. */
+export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
+  app.openapi(listLimits, async (c) => {
+    const { type } = c.req.valid("query");
+    const limits = (await queue.listLimits()).filter(({ scope }) =>
+      type === undefined || scope.type === type
+    );
+    return c.json({ limits: limits.map(limitJson) }, 200);
+  });
+
+  app.openapi(setLimit, async (c) => {
+    const { concurrency, by } = c.req.valid("json");
+    const scope = c.req.valid("query");
+    const who = { by: by ?? nameOf(c) };
+    const changed = await asInput(() => queue.setLimit(scope, { concurrency }, who));
+    return c.json({ changed }, 200);
+  });
+
+  app.openapi(removeLimit, async (c) => {
+    const changed = await queue.setLimit(c.req.valid("query"), null, { by: nameOf(c) });
+    return c.json({ changed }, 200);
+  });
+
+  app.openapi(declareLimits, async (c) => {
+    const limits = c.req.valid("json").limits.map(({ type, concurrency }) => ({
+      scope: { type },
+      limit: { concurrency },
+    }));
+    return c.json({ declared: await asInput(() => queue.declareLimits(limits)) }, 200);
+  });
+
+  app.openapi(pauseQueue, async (c) => {
+    const { type, by, ...options } = c.req.valid("json");
+    const pause = { ...options, by: by ?? nameOf(c) };
+    return c.json({ changed: await asInput(() => queue.pause({ type }, pause)) }, 200);
+  });
+
+  app.openapi(resumeQueue, async (c) => {
+    const { type, by } = c.req.valid("json");
+    const changed = await asInput(() => queue.resume({ type }, { by: by ?? nameOf(c) }));
+    return c.json({ changed }, 200);
+  });
+}
+
+/** Who asks: the name of the token; where everybody is let in there is none. */
+function nameOf(c: Context): string | undefined {
+  const principal = principalOf(c);
+  return principal === undefined || principal === ANYBODY ? undefined : principal.name;
+}

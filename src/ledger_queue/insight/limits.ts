@@ -1,0 +1,91 @@
+/**
+ * Insight into limits and pauses: who holds the slots, what waits behind, and why a task is held back.
+ */
+import type { Task } from "../../domain/task.ts";
+import type { Reader } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type { LimitRecord, SlotHolder } from "../../queue/limits.ts";
+import type { Why } from "../../queue_policy/explanation.ts";
+import { concurrencyLimited, paused } from "../../queue_policy/explanation_of_flow.ts";
+import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
+import { type HeldBack, HOLDERS_MAX, limitRecordOf } from "../../queue_policy/limit_state.ts";
+import type { ScopeKey } from "../../queue_policy/limit_request.ts";
+import { countHeld, flowOf } from "../rows/flow_rows.ts";
+
+/** The columns of a holder; an empty type stands for all. */
+const HOLDER = "id, run_id, type, locked_by, lease_until_utc";
+
+/** The statements; a test reads their plans. */
+export const LIMIT_SQL = {
+  holders: `SELECT * FROM (
+      SELECT ${HOLDER}, 0, processing_started_utc AS since FROM task_queue INDEXED BY leased_tasks
+      WHERE status = 'leased' AND (?1 = '' OR type = ?1)
+      UNION ALL SELECT task_id, run_id, slot.type, worker_id, until_utc, 1, since_utc
+      FROM flow_slots AS slot LEFT JOIN task_queue ON id = task_id
+      WHERE until_utc > ?2 AND (?1 = '' OR slot.type = ?1))
+    ORDER BY since, id LIMIT ${HOLDERS_MAX}`,
+  due: `SELECT type, count(*), min(max(created_at_utc, run_after_utc)) FROM task_queue
+    WHERE status = 'queued' AND waits_for = 0 AND run_after_utc <= ?1 GROUP BY type`,
+  ahead: `SELECT count(*) FROM (SELECT 1 FROM task_queue INDEXED BY ready_by_id
+    WHERE is_ready = 1 AND (?1 = '' OR type = ?1) AND (priority, id) < (?2, ?3) LIMIT ${AHEAD_MAX})`,
+} as const;
+
+/** Every scope with a limit or a pause. */
+export function listLimits(reader: Reader, nowMs: number): LimitRecord[] {
+  const { rows } = flowOf(reader);
+  if (rows.length === 0) return [];
+  const { byType } = heldBack(reader, nowMs);
+  return rows.flatMap((row) =>
+    limitRecordOf(row, {
+      held: countHeld(reader, row, nowMs),
+      holders: holdersOf(reader, row, nowMs),
+      dueByType: byType,
+      nowMs,
+    }) ?? []
+  );
+}
+
+/** What is due, by type, and which of it may start. */
+export function heldBack(reader: Reader, nowMs: number): HeldBack {
+  const byType = new Map(
+    reader.read(LIMIT_SQL.due, [nowMs]).map(([type, count, dueAtMs]) => [
+      String(type),
+      { count: Number(count), oldestMs: Number(dueAtMs) },
+    ]),
+  );
+  const flow = flowOf(reader);
+  const held = new Map(flow.rows.map((row) => [row.type, countHeld(reader, row, nowMs)]));
+  return { flow, byType, held, nowMs };
+}
+
+/** Why a due task may not start; `undefined` when it may. */
+export function whyHeldBack(reader: Reader, task: Task, nowMs: number): Why | undefined {
+  const flow = flowOf(reader);
+  const pause = flow.pauseOf(task.type, nowMs);
+  if (pause !== undefined) return paused(task, pause);
+  for (const scope of flow.limitsOf(task.type)) {
+    const held = countHeld(reader, scope, nowMs);
+    if (held < scope.concurrency) continue;
+    const holders = holdersOf(reader, scope, nowMs);
+    const { type } = scope;
+    const ahead = Number(reader.read(LIMIT_SQL.ahead, [type, task.priority, task.id])[0]![0]);
+    return concurrencyLimited(task, { scope, held, holders, ahead });
+  }
+  return undefined;
+}
+
+function holdersOf(reader: Reader, { type }: ScopeKey, nowMs: number): SlotHolder[] {
+  return reader.read(LIMIT_SQL.holders, [type, nowMs]).map(holderOf);
+}
+
+function holderOf(row: SqlRow): SlotHolder {
+  const [taskId, runId, type, workerId, untilMs, isCancelled] = row;
+  return {
+    taskId: Number(taskId),
+    runId: runId as string | null,
+    type: String(type),
+    workerId: String(workerId),
+    leaseUntil: new Date(Number(untilMs)),
+    isCancelled: isCancelled === 1,
+  };
+}

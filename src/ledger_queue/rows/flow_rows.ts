@@ -1,0 +1,158 @@
+/**
+ * Rows of limits and of slots: what may start, and what holds a slot.
+ *
+ * Slots are counted from the leases, and kept in no counter: what is not stored cannot leak. A lease counts until it is ended, an
+ * expired one until its rescue.
+ */
+import type { Reader, Transaction } from "../../ledger/replica.ts";
+import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
+import { Flow, Room } from "../../queue_policy/flow.ts";
+import type { LimitChange, ScopeKey, StoredLimit } from "../../queue_policy/limit_request.ts";
+import { FLOW_TABLE, SLOT_TABLE } from "./schema.ts";
+import { cell } from "./task_row.ts";
+
+/** The statements; a test reads their plans. */
+export const FLOW_SQL = {
+  limits: "SELECT * FROM flow_limits ORDER BY type, grp",
+  limit: "SELECT * FROM flow_limits WHERE type = ? AND grp = ?",
+  leasedOfType: `SELECT count(*) FROM task_queue INDEXED BY tasks_by_status
+    WHERE status = 'leased' AND type = +?`,
+  leased: "SELECT count(*) FROM task_queue INDEXED BY tasks_by_status WHERE status = 'leased'",
+  slotsOfType: "SELECT count(*) FROM flow_slots WHERE until_utc > +?1 AND type = +?2",
+  slots: "SELECT count(*) FROM flow_slots WHERE until_utc > +?",
+  slot: "SELECT worker_id FROM flow_slots WHERE task_id = ? AND lease_token = ?",
+  expiredSlots:
+    "SELECT task_id, lease_token FROM flow_slots WHERE until_utc <= +? ORDER BY until_utc LIMIT 1000",
+  nextSlotEnd: "SELECT min(until_utc) FROM flow_slots WHERE until_utc > +?",
+} as const;
+
+/** The limits and pauses; known in memory until one changes, so a queue without any asks nothing. */
+export function flowOf(reader: Reader): Flow {
+  return reader.remember(FLOW_TABLE, readFlow);
+}
+
+function readFlow(reader: Reader): Flow {
+  return new Flow(reader.read(FLOW_SQL.limits).map(limitOfRow));
+}
+
+/** How many tasks may start now. */
+export function roomOf(reader: Reader, nowMs: number): Room {
+  return new Room(flowOf(reader), { countHeld: (scope) => countHeld(reader, scope, nowMs), nowMs });
+}
+
+/** How many slots of a scope are held. */
+export function countHeld(reader: Reader, { type }: ScopeKey, nowMs: number): number {
+  const { leased, leasedOfType, slots, slotsOfType } = FLOW_SQL;
+  const held = type === "" ? reader.read(leased) : reader.read(leasedOfType, [type]);
+  const kept = type === "" ? reader.read(slots, [nowMs]) : reader.read(slotsOfType, [nowMs, type]);
+  return Number(held[0]![0]) + Number(kept[0]![0]);
+}
+
+/** Whether slots are held by cancelled tasks. As long as that is not so, nobody asks. */
+function hasSlots(reader: Reader): boolean {
+  return reader.remember(SLOT_TABLE, readHasSlots);
+}
+
+function readHasSlots(reader: Reader): boolean {
+  return reader.read("SELECT 1 FROM flow_slots LIMIT 1").length > 0;
+}
+
+/** Whether a slot's lease has ended. */
+export function hasExpiredSlot(reader: Reader, nowMs: number): boolean {
+  return hasSlots(reader) && reader.read(FLOW_SQL.expiredSlots, [nowMs]).length > 0;
+}
+
+/** Frees the slots whose leases have ended. */
+export function freeExpiredSlots(tx: Transaction, nowMs: number): void {
+  if (!hasSlots(tx)) return;
+  for (const key of tx.read(FLOW_SQL.expiredSlots, [nowMs])) tx.remove(SLOT_TABLE, key);
+}
+
+/** When a slot comes free at the end of its lease, or a pause ends by itself. */
+export function nextRoomMs(reader: Reader, nowMs: number): number | undefined {
+  const ends = hasSlots(reader) ? reader.read(FLOW_SQL.nextSlotEnd, [nowMs])[0]![0] : null;
+  const times = [flowOf(reader).nextEndMs(nowMs), ends ?? undefined].filter((at) =>
+    at !== undefined
+  );
+  return times.length === 0 ? undefined : Math.min(...times.map(Number));
+}
+
+/** A task is cancelled while it runs: where a limit counts it, it keeps its slot. */
+export function keepSlot(tx: Transaction, row: SqlRow): void {
+  const type = cell(row, "type") as string;
+  if (!flowOf(tx).isLimited(type)) return;
+  tx.insert(SLOT_TABLE, {
+    task_id: cell(row, "id"),
+    lease_token: cell(row, "lease_token"),
+    type,
+    grp: "",
+    worker_id: cell(row, "locked_by"),
+    since_utc: cell(row, "processing_started_utc"),
+    until_utc: cell(row, "lease_until_utc"),
+  });
+}
+
+/** Frees the slot that a cancelled task holds under this lease; whether there was one. */
+export function freeSlot(
+  tx: Transaction,
+  lease: { readonly taskId: number; readonly leaseToken: number; readonly workerId: string },
+): boolean {
+  if (!hasSlots(tx)) return false;
+  const key = [lease.taskId, lease.leaseToken];
+  const [slot] = tx.read(FLOW_SQL.slot, key);
+  if (slot === undefined || slot[0] !== lease.workerId) return false;
+  tx.remove(SLOT_TABLE, key);
+  return true;
+}
+
+/** The limit and pause of a scope. */
+export function findLimit(reader: Reader, { type, grp }: ScopeKey): StoredLimit | undefined {
+  return reader.read(FLOW_SQL.limit, [type, grp]).map(limitOfRow)[0];
+}
+
+/** Stores what a change has made of a scope's row. */
+export function storeLimit(
+  tx: Transaction,
+  { type, grp }: ScopeKey,
+  change: LimitChange,
+): void {
+  const [known] = tx.read(FLOW_SQL.limit, [type, grp]);
+  const { row } = change;
+  if (row === undefined) {
+    if (known !== undefined) tx.remove(FLOW_TABLE, [type, grp]);
+    return;
+  }
+  if (known === undefined) tx.insert(FLOW_TABLE, columnsOf(row));
+  else if (change.isChange) tx.update(FLOW_TABLE, known, columnsOf(row));
+}
+
+function columnsOf(row: StoredLimit): Record<string, SqlValue> {
+  return {
+    type: row.type,
+    grp: row.grp,
+    concurrency: row.concurrency,
+    is_declared: row.is_declared ? 1 : 0,
+    limit_at_utc: row.limit_at,
+    limit_by: row.limit_by,
+    paused_at_utc: row.paused_at,
+    paused_by: row.paused_by,
+    paused_reason: row.paused_reason,
+    paused_until_utc: row.paused_until,
+  };
+}
+
+function limitOfRow(row: SqlRow): StoredLimit {
+  const [type, grp, concurrency, isDeclared, limitAt, limitBy, at, by, reason, until] = row;
+  return {
+    type: String(type),
+    grp: String(grp),
+    concurrency: concurrency as number | null,
+    is_declared: isDeclared === 1,
+    limit_at: limitAt as number | null,
+    limit_by: limitBy as string | null,
+    paused_at: at as number | null,
+    paused_by: by as string | null,
+    paused_reason: reason as string | null,
+    paused_until: until as number | null,
+  };
+}

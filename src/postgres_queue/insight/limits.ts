@@ -1,0 +1,102 @@
+/**
+ * Insight into limits and pauses: who holds the slots, what waits behind, and why a task is held back.
+ */
+import type { Task } from "../../domain/task.ts";
+import type { LimitRecord, SlotHolder } from "../../queue/limits.ts";
+import type { Why } from "../../queue_policy/explanation.ts";
+import { concurrencyLimited, paused } from "../../queue_policy/explanation_of_flow.ts";
+import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
+import type { ScopeKey } from "../../queue_policy/limit_request.ts";
+import { type HeldBack, HOLDERS_MAX, limitRecordOf } from "../../queue_policy/limit_state.ts";
+import type { Row, Statements } from "../rows/database.ts";
+import { flowNow, heldOf } from "../rows/flow_rows.ts";
+
+/** The statements; a test reads their plans. */
+export const LIMIT_SQL = {
+  /** `$1` is a type, empty for all; `$2` is now. */
+  holders: `select * from (
+      select v.id, t.run_id, l.type, v.locked_by as worker, v.lease_until as until, false as is_cancelled,
+        v.processing_started as since
+      from @live v join @lane l using (lane_id) join @task t using (id)
+      where v.state = 4 and ($1 = '' or l.type = $1)
+      union all select s.task_id, t.run_id, s.type, s.worker_id, s.until, true, s.since
+      from @flow_slot s left join @task t on t.id = s.task_id
+      where s.until > $2 and ($1 = '' or s.type = $1)) as holder
+    order by since, id limit ${HOLDERS_MAX}`,
+  /** `$1` is now. */
+  due: `select l.type, count(*) as count, min(greatest(v.created_at, v.run_after)) as oldest
+    from @live v join @lane l using (lane_id) where v.state = 1 or v.state = 2 and v.run_after <= $1
+    group by l.type`,
+  /** `$1` is a type, empty for all; `$2` a priority, `$3` an id. */
+  ahead: `select count(*) as count from (select from @live v join @lane l using (lane_id)
+    where v.state = 1 and ($1 = '' or l.type = $1) and (v.priority, v.id) < ($2::int, $3::bigint)
+    limit ${AHEAD_MAX}) as ahead`,
+} as const;
+
+/** Every scope with a limit or a pause. */
+export async function listLimits(tx: Statements, nowMs: number): Promise<LimitRecord[]> {
+  const state = await heldBack(tx, nowMs);
+  const { rows } = state.flow;
+  const holders = await Promise.all(rows.map((row) => holdersOf(tx, row, nowMs)));
+  return rows.flatMap((row, i) =>
+    limitRecordOf(row, {
+      held: state.held.get(row.type)!,
+      holders: holders[i]!,
+      dueByType: state.byType,
+      nowMs,
+    }) ?? []
+  );
+}
+
+/** What is due, by type, and what holds it back. */
+export async function heldBack(tx: Statements, nowMs: number): Promise<HeldBack> {
+  const [flow, due] = await Promise.all([flowNow(tx), tx.query(LIMIT_SQL.due, [nowMs])]);
+  const byType = new Map(
+    due.map(({ type, count, oldest }) => [
+      String(type),
+      { count: Number(count), oldestMs: Number(oldest) },
+    ]),
+  );
+  return { flow, byType, held: await heldOf(tx, flow.rows, nowMs), nowMs };
+}
+
+/** Why a due task may not start; `undefined` when it may. */
+export async function whyHeldBack(
+  tx: Statements,
+  task: Task,
+  nowMs: number,
+): Promise<Why | undefined> {
+  const flow = await flowNow(tx);
+  const pause = flow.pauseOf(task.type, nowMs);
+  if (pause !== undefined) return paused(task, pause);
+  const scopes = flow.limitsOf(task.type);
+  const held = await heldOf(tx, scopes, nowMs);
+  const full = scopes.find(({ type, concurrency }) => held.get(type)! >= concurrency);
+  if (full === undefined) return undefined;
+  const { type } = full;
+  const [holders, [ahead]] = await Promise.all([
+    holdersOf(tx, full, nowMs),
+    tx.query(LIMIT_SQL.ahead, [type, task.priority, task.id]),
+  ]);
+  const state = { scope: full, held: held.get(type)!, holders, ahead: Number(ahead!.count) };
+  return concurrencyLimited(task, state);
+}
+
+async function holdersOf(
+  tx: Statements,
+  { type }: ScopeKey,
+  nowMs: number,
+): Promise<SlotHolder[]> {
+  return (await tx.query(LIMIT_SQL.holders, [type, nowMs])).map(holderOf);
+}
+
+function holderOf({ id, run_id, type, worker, until, is_cancelled }: Row): SlotHolder {
+  return {
+    taskId: Number(id),
+    runId: run_id as string | null,
+    type: String(type),
+    workerId: String(worker),
+    leaseUntil: new Date(Number(until)),
+    isCancelled: is_cancelled === true,
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * Limits: how many tasks of a scope run at the same time, and whether any may start at all.
+ *
+ * A limit and a pause are stored with the queue: they hold for every process, and survive a restart.
+ */
+
+/** The ranges of what a limit or a pause is given. */
+export const FLOW_LIMITS: {
+  /** The largest concurrency of a scope. */
+  readonly concurrencyMax: number;
+  /** The longest name of who changes something, in characters. */
+  readonly byMaxLength: number;
+  /** The longest reason, in characters. */
+  readonly reasonMaxLength: number;
+  /** How many limits one call declares at most. */
+  readonly declaredMax: number;
+} = Object.freeze({
+  concurrencyMax: 100_000,
+  byMaxLength: 200,
+  reasonMaxLength: 500,
+  declaredMax: 1000,
+});
+
+/** What a limit or a pause is for: all tasks of a type; without one, every task of the queue. */
+export interface LimitScope {
+  /** Only tasks of this type; default all. */
+  readonly type?: string;
+}
+
+/** How many tasks of a scope may run. */
+export interface Limit {
+  /** How many leases of the scope there may be at the same time, 1–100,000. */
+  readonly concurrency: number;
+}
+
+/** A limit that a program needs, with its scope. */
+export interface DeclaredLimit {
+  /** What it is for. */
+  readonly scope: LimitScope;
+  /** The limit. */
+  readonly limit: Limit;
+}
+
+/** Who changes a limit. */
+export interface ChangedBy {
+  /** Who does it, for `explain` and for others who look; 1–200 characters; default unknown. */
+  readonly by?: string;
+}
+
+/** A pause. */
+export interface PauseOptions extends ChangedBy {
+  /** Why, 1–500 characters; default unknown. */
+  readonly reason?: string;
+  /** When it ends by itself: a `Date`, or an ISO 8601 string with a zone, in the future; default when it is resumed. */
+  readonly until?: Date | string;
+}
+
+/** A pause that holds. */
+export interface PauseState {
+  /** Since when. A second pause changes its reason, and leaves this as it is. */
+  readonly at: Date;
+  /** Who paused last. */
+  readonly by: string | null;
+  /** Why. */
+  readonly reason: string | null;
+  /** When it ends by itself; `null` when it is resumed. */
+  readonly until: Date | null;
+}
+
+/** A task that holds a slot of a scope. */
+export interface SlotHolder {
+  /** Its id. */
+  readonly taskId: number;
+  /** Its run id; `null` when the task was deleted meanwhile. */
+  readonly runId: string | null;
+  /** Its type. */
+  readonly type: string;
+  /** The worker that has the lease. */
+  readonly workerId: string;
+  /** When the lease ends unless it is renewed. */
+  readonly leaseUntil: Date;
+  /** Whether the task was cancelled, and its worker has yet to say that it has stopped. */
+  readonly isCancelled: boolean;
+}
+
+/** A scope that has a limit or is paused. */
+export interface LimitRecord {
+  /** What it is for. */
+  readonly scope: LimitScope;
+  /** How many tasks may run; `null` without a limit. */
+  readonly concurrency: number | null;
+  /** When that was set. */
+  readonly setAt: Date | null;
+  /** Who set it. */
+  readonly setBy: string | null;
+  /** Whether a program declared it, so that programs may change it when they start. */
+  readonly isDeclared: boolean;
+  /** The pause; `null` when it is not paused. */
+  readonly paused: PauseState | null;
+  /** How many slots are held. */
+  readonly held: number;
+  /** Who holds them: the 20 whose leases began first. */
+  readonly holders: readonly SlotHolder[];
+  /** How many due tasks of the scope this limit or pause holds back at this moment. */
+  readonly blocked: number;
+}
+
+/** A scope's limit and pause as they are stored, on their way to another queue. */
+export interface FlowRecord {
+  /** What it is for. */
+  readonly scope: LimitScope;
+  /** How many tasks may run; `null` without a limit. */
+  readonly concurrency: number | null;
+  /** When that was set. */
+  readonly setAt: Date | null;
+  /** Who set it. */
+  readonly setBy: string | null;
+  /** Whether a program declared it. */
+  readonly isDeclared: boolean;
+  /** The pause; `null` when it is not paused. */
+  readonly paused: PauseState | null;
+}
+
+/** Limits and pauses. */
+export interface QueueLimits {
+  /**
+   * Lets at most so many tasks of the scope run at the same time; `null` removes the limit. It holds from when this resolves: a
+   * lower number ends nothing that runs, and nothing starts until fewer run. `false` when nothing changed.
+   *
+   * A task that was cancelled while it ran keeps its slot until its worker has stopped it, or its lease ends.
+   *
+   * @throws TypeError, RangeError
+   */
+  setLimit(scope: LimitScope, limit: Limit | null, options?: ChangedBy): Promise<boolean>;
+  /**
+   * Sets the limits that a program needs, when it starts: all of them, or none. What `setLimit` has set stays as it is. Returns
+   * how many were set. @throws TypeError, RangeError
+   */
+  declareLimits(limits: readonly DeclaredLimit[]): Promise<number>;
+  /**
+   * Lets no task of the scope start, from when this resolves until `resume`, or `until`. What runs goes on, and so do enqueueing,
+   * cancelling and schedules. One that is paused already gets the new reason. `false` when nothing changed.
+   *
+   * @throws TypeError, RangeError
+   */
+  pause(scope: LimitScope, options?: PauseOptions): Promise<boolean>;
+  /** Ends a pause of exactly this scope; `false` when it was not paused. @throws TypeError */
+  resume(scope: LimitScope, options?: ChangedBy): Promise<boolean>;
+  /** Every scope with a limit or a pause: the whole queue first, then by type. */
+  listLimits(): Promise<LimitRecord[]>;
+}

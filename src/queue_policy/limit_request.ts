@@ -1,0 +1,298 @@
+/**
+ * Limits and pauses, checked, and what a change makes of what is stored. Both engines keep a scope's limit and pause in one row.
+ */
+import { checkInstant, checkInteger, checkName } from "../domain/check.ts";
+import { TASK_LIMITS } from "../domain/task.ts";
+import {
+  type ChangedBy,
+  type DeclaredLimit,
+  FLOW_LIMITS,
+  type FlowRecord,
+  type Limit,
+  type LimitScope,
+  type PauseOptions,
+} from "../queue/limits.ts";
+
+const { concurrencyMax, byMaxLength, reasonMaxLength, declaredMax } = FLOW_LIMITS;
+
+/** Which row is a scope's; empty strings are for all types, and for no group. */
+export interface ScopeKey {
+  readonly type: string;
+  readonly grp: string;
+}
+
+/** A scope's limit and pause in the forms of their columns; instants are milliseconds since 1970. */
+export interface StoredLimit extends ScopeKey {
+  readonly concurrency: number | null;
+  readonly is_declared: boolean;
+  readonly limit_at: number | null;
+  readonly limit_by: string | null;
+  readonly paused_at: number | null;
+  readonly paused_by: string | null;
+  readonly paused_reason: string | null;
+  readonly paused_until: number | null;
+}
+
+/** What a change of a limit says. */
+export interface PreparedLimit {
+  readonly key: ScopeKey;
+  /** `null` for no limit. */
+  readonly concurrency: number | null;
+  readonly by: string | null;
+  readonly isDeclared: boolean;
+}
+
+/** What a pause says. */
+export interface PreparedPause {
+  readonly key: ScopeKey;
+  readonly by: string | null;
+  readonly reason: string | null;
+  readonly untilMs: number | null;
+}
+
+/** The row of a scope. @throws TypeError */
+export function prepareScope(scope: LimitScope): ScopeKey {
+  checkObject(scope, "scope", ["type"]);
+  const { type } = scope;
+  const { typeMaxLength } = TASK_LIMITS;
+  return {
+    type: type === undefined ? "" : checkName(type, "task type", typeMaxLength),
+    grp: "",
+  };
+}
+
+/** Checks a limit. @throws TypeError, RangeError */
+export function prepareLimit(
+  scope: LimitScope,
+  limit: Limit | null,
+  options: ChangedBy = {},
+): PreparedLimit {
+  const key = prepareScope(scope);
+  return {
+    key,
+    concurrency: limit === null ? null : concurrencyOf(limit),
+    by: checkBy(options),
+    isDeclared: false,
+  };
+}
+
+function concurrencyOf(limit: Limit): number {
+  checkObject(limit, "limit", ["concurrency"]);
+  return checkInteger(limit.concurrency, "concurrency", 1, concurrencyMax);
+}
+
+/** Checks the limits that a program declares. @throws TypeError, RangeError */
+export function prepareDeclared(limits: readonly DeclaredLimit[]): PreparedLimit[] {
+  if (!Array.isArray(limits)) {
+    throw new TypeError(`Cannot use ${typeof limits} as limits: an array is needed`);
+  }
+  checkInteger(limits.length, "number of limits", 0, declaredMax);
+  const prepared = limits.map((each) => {
+    checkObject(each, "declared limit", ["scope", "limit"]);
+    const concurrency = concurrencyOf(each.limit);
+    return { key: prepareScope(each.scope), concurrency, by: null, isDeclared: true };
+  });
+  const names = new Set(prepared.map(({ key }) => key.type));
+  if (names.size === prepared.length) return prepared;
+  throw new TypeError("Cannot declare two limits for one scope");
+}
+
+/** Checks a pause; that its end lies in the future is checked when it is stored. @throws TypeError, RangeError */
+export function preparePause(scope: LimitScope, options: PauseOptions = {}): PreparedPause {
+  const key = prepareScope(scope);
+  checkObject(options, "options of a pause", ["reason", "by", "until"]);
+  const { reason, until } = options;
+  return {
+    key,
+    by: checkBy(options),
+    reason: reason === undefined ? null : checkName(reason, "reason", reasonMaxLength),
+    untilMs: until === undefined ? null : checkInstant(until, "until"),
+  };
+}
+
+/** The scope to be resumed. @throws TypeError */
+export function prepareResume(scope: LimitScope, options: ChangedBy = {}): ScopeKey {
+  checkBy(options);
+  return prepareScope(scope);
+}
+
+function checkBy({ by }: ChangedBy): string | null {
+  return by === undefined ? null : checkName(by, "by", byMaxLength);
+}
+
+/** A misspelled scope would be the whole queue. */
+function checkObject(value: unknown, what: string, known: readonly string[]): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: an object is needed`,
+    );
+  }
+  for (const [name, given] of Object.entries(value)) {
+    if (given === undefined || known.includes(name)) continue;
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(name)} in ${what}: allowed are ${known.join(", ")}`,
+    );
+  }
+}
+
+// --- changes
+
+/** What a change makes of a row: the row as it is to be, or `undefined` for none; and whether that is a change. */
+export interface LimitChange {
+  readonly row: StoredLimit | undefined;
+  readonly isChange: boolean;
+}
+
+function noLimit({ type, grp }: ScopeKey): StoredLimit {
+  return {
+    type,
+    grp,
+    concurrency: null,
+    is_declared: false,
+    limit_at: null,
+    limit_by: null,
+    paused_at: null,
+    paused_by: null,
+    paused_reason: null,
+    paused_until: null,
+  };
+}
+
+const NOT_PAUSED = {
+  paused_at: null,
+  paused_by: null,
+  paused_reason: null,
+  paused_until: null,
+} as const;
+
+/** Whether the scope of a row is paused. */
+export function isPausedAt({ paused_at, paused_until }: StoredLimit, nowMs: number): boolean {
+  return paused_at !== null && (paused_until === null || paused_until > nowMs);
+}
+
+/** Sets or removes a limit. What a person has set is not changed by a program that declares it. */
+export function withLimit(
+  known: StoredLimit | undefined,
+  { key, concurrency, by, isDeclared }: PreparedLimit,
+  nowMs: number,
+): LimitChange {
+  const before = known ?? noLimit(key);
+  const isSame = before.concurrency === concurrency && before.is_declared === isDeclared;
+  const isKept = isDeclared && before.concurrency !== null && !before.is_declared;
+  if (isSame || isKept) return { row: known, isChange: false };
+  const limit = concurrency === null
+    ? { concurrency, is_declared: false, limit_at: null, limit_by: null }
+    : { concurrency, is_declared: isDeclared, limit_at: nowMs, limit_by: by };
+  return { row: unlessEmpty({ ...before, ...limit }), isChange: true };
+}
+
+/** Pauses. @throws RangeError when the pause would be over at once. */
+export function withPause(
+  known: StoredLimit | undefined,
+  { key, by, reason, untilMs }: PreparedPause,
+  nowMs: number,
+): LimitChange {
+  if (untilMs !== null && untilMs <= nowMs) {
+    throw new RangeError(
+      `Cannot pause until ${new Date(untilMs).toISOString()}: an instant after ${
+        new Date(nowMs).toISOString()
+      } is needed`,
+    );
+  }
+  const before = known ?? noLimit(key);
+  const isPaused = isPausedAt(before, nowMs);
+  const row = {
+    ...before,
+    paused_at: isPaused ? before.paused_at : nowMs,
+    paused_by: by,
+    paused_reason: reason,
+    paused_until: untilMs,
+  };
+  const isSame = isPaused && before.paused_by === by && before.paused_reason === reason &&
+    before.paused_until === untilMs;
+  return isSame ? { row: known, isChange: false } : { row, isChange: true };
+}
+
+/** Resumes. A pause that has ended by itself is cleared, and that is no change. */
+export function withoutPause(known: StoredLimit | undefined, nowMs: number): LimitChange {
+  if (known === undefined || known.paused_at === null) return { row: known, isChange: false };
+  const row = unlessEmpty({ ...known, ...NOT_PAUSED });
+  return { row, isChange: isPausedAt(known, nowMs) };
+}
+
+function unlessEmpty(row: StoredLimit): StoredLimit | undefined {
+  return row.concurrency === null && row.paused_at === null ? undefined : row;
+}
+
+// --- the forms that programs see
+
+/** The scope of a row. */
+export function scopeOf({ type }: ScopeKey): LimitScope {
+  return type === "" ? {} : { type };
+}
+
+/** How sentences call a scope. */
+export function scopeText({ type }: ScopeKey): string {
+  return type === "" ? "the whole queue" : `type ${JSON.stringify(type)}`;
+}
+
+/** A row as it travels, and as callers see it. */
+export function flowRecordOf(row: StoredLimit, nowMs: number): FlowRecord {
+  const { paused_at, paused_by, paused_reason, paused_until } = row;
+  return {
+    scope: scopeOf(row),
+    concurrency: row.concurrency,
+    setAt: dateOf(row.limit_at),
+    setBy: row.limit_by,
+    isDeclared: row.is_declared,
+    paused: isPausedAt(row, nowMs)
+      ? {
+        at: new Date(paused_at!),
+        by: paused_by,
+        reason: paused_reason,
+        until: dateOf(paused_until),
+      }
+      : null,
+  };
+}
+
+/** The rows that have a limit, or a pause that holds, as they travel. */
+export function flowRecordsOf(rows: readonly StoredLimit[], nowMs: number): FlowRecord[] {
+  return rows.map((row) => flowRecordOf(row, nowMs)).filter(({ concurrency, paused }) =>
+    concurrency !== null || paused !== null
+  );
+}
+
+/** Checks a record that travels. @throws TypeError, RangeError */
+export function prepareFlowRecord(record: FlowRecord): StoredLimit {
+  const { concurrency, setAt, setBy, isDeclared, paused } = record;
+  const key = prepareScope(record.scope);
+  const limit = concurrency === null ? null : concurrencyOf({ concurrency });
+  if (typeof isDeclared !== "boolean") {
+    throw new TypeError(
+      `Cannot use ${JSON.stringify(isDeclared)} as isDeclared: true or false is needed`,
+    );
+  }
+  if (limit === null && paused === null) {
+    throw new TypeError("Cannot use a record of a scope without a limit and without a pause");
+  }
+  return {
+    ...noLimit(key),
+    concurrency: limit,
+    is_declared: limit !== null && isDeclared,
+    limit_at: limit === null ? null : checkInstant(setAt, "setAt"),
+    limit_by: checkBy({ by: setBy ?? undefined }),
+    ...(paused === null ? {} : {
+      paused_at: checkInstant(paused.at, "paused.at"),
+      paused_by: checkBy({ by: paused.by ?? undefined }),
+      paused_reason: paused.reason === null
+        ? null
+        : checkName(paused.reason, "reason", reasonMaxLength),
+      paused_until: paused.until === null ? null : checkInstant(paused.until, "paused.until"),
+    }),
+  };
+}
+
+function dateOf(atMs: number | null): Date | null {
+  return atMs === null ? null : new Date(atMs);
+}

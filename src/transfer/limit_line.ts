@@ -1,0 +1,53 @@
+/**
+ * Limits and pauses in NDJSON: a line `{"limit": {…}}` for each scope; without a type it is the whole queue.
+ */
+import type { FlowRecord, PauseState } from "../queue/limits.ts";
+import { type Fields, instantOf, optionalInstantOf } from "./line_fields.ts";
+
+/** The line of a limit, without its end. */
+export function limitLineOf(record: FlowRecord): string {
+  const { scope, concurrency, setAt, setBy, isDeclared, paused } = record;
+  return JSON.stringify({
+    limit: {
+      type: scope.type ?? null,
+      concurrency,
+      set_at_utc: setAt,
+      set_by: setBy,
+      is_declared: isDeclared,
+      paused: paused && {
+        at_utc: paused.at,
+        by: paused.by,
+        reason: paused.reason,
+        until_utc: paused.until,
+      },
+    },
+  });
+}
+
+/** The limit of a line; the queue checks what is in its fields. @throws TypeError, RangeError */
+export function limitOfLine(value: unknown): FlowRecord {
+  const line = fieldsOf(value, "limit");
+  const { type = null, paused = null } = line;
+  return {
+    scope: type === null ? {} : { type: type as string },
+    concurrency: (line.concurrency ?? null) as number | null,
+    setAt: optionalInstantOf(line, "set_at_utc"),
+    setBy: (line.set_by ?? null) as string | null,
+    isDeclared: (line.is_declared ?? false) as boolean,
+    paused: paused === null ? null : pauseOf(fieldsOf(paused, "paused")),
+  };
+}
+
+function pauseOf(fields: Fields): PauseState {
+  return {
+    at: instantOf(fields, "at_utc"),
+    by: (fields.by ?? null) as string | null,
+    reason: (fields.reason ?? null) as string | null,
+    until: optionalInstantOf(fields, "until_utc"),
+  };
+}
+
+function fieldsOf(value: unknown, what: string): Fields {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new TypeError(`${what}: a JSON object is needed`);
+}

@@ -1,0 +1,109 @@
+/**
+ * Limits and pauses on a server that many clients ask at once.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { flowContract } from "../contract/flow_contract.ts";
+import {
+  freshSchema,
+  openPostgresQueue,
+  postgresForTests,
+  withPostgresQueue,
+} from "../support/postgres_queues.ts";
+import type { PostgresQueue } from "../../src/postgres_queue/postgres_queue.ts";
+import type { Task } from "../../src/domain/task.ts";
+
+const server = postgresForTests();
+
+flowContract("queue on PostgreSQL", withPostgresQueue(server));
+
+async function withQueues(
+  count: number,
+  test: (queues: readonly PostgresQueue[], schema: string) => Promise<void>,
+): Promise<void> {
+  const schema = freshSchema();
+  const errors: Error[] = [];
+  const queues: PostgresQueue[] = [];
+  for (let i = 0; i < count; i++) {
+    const onBackgroundError = (error: Error): void => void errors.push(error);
+    queues.push(await openPostgresQueue(server.url, { schema, onBackgroundError, connections: 3 }));
+  }
+  try {
+    await test(queues, schema);
+  } finally {
+    for (const queue of queues) await queue.close();
+  }
+  assertEquals(errors, []);
+}
+
+function claim(queue: PostgresQueue, workerId: string, limit = 3): Promise<Task[]> {
+  return queue.claim({ workerId, types: ["email"], limit, leaseDurationMs: 60_000 });
+}
+
+Deno.test("queue on PostgreSQL: 1: a pause is there when a queue is opened again", async () => {
+  const schema = freshSchema();
+  const first = await openPostgresQueue(server.url, { schema });
+  await first.enqueue({ type: "email" });
+  await first.pause({ type: "email" }, { by: "ops", reason: "provider down" });
+  await first.close();
+  const second = await openPostgresQueue(server.url, { schema });
+  assertEquals(await claim(second, "w"), []);
+  assertEquals((await second.listLimits())[0]?.paused?.by, "ops");
+  await second.close();
+});
+
+Deno.test("queue on PostgreSQL: 5: eight clients that claim at once never exceed a limit", async () => {
+  await withQueues(8, async (queues) => {
+    await queues[0]!.setLimit({ type: "email" }, { concurrency: 2 });
+    await queues[0]!.enqueueBatch(Array.from({ length: 60 }, () => ({ type: "email" })));
+    let [held, most, done] = [0, 0, 0];
+    const work = async (queue: PostgresQueue, workerId: string): Promise<void> => {
+      while (done < 60) {
+        const tasks = await claim(queue, workerId);
+        held += tasks.length;
+        most = Math.max(most, held);
+        for (const task of tasks) {
+          held--;
+          await queue.complete(task);
+          done++;
+        }
+      }
+    };
+    await Promise.all(queues.map((queue, i) => work(queue, `w${i}`)));
+    assertEquals(most <= 2, true, `at most ${most} at once`);
+    assertEquals(done, 60);
+  });
+});
+
+Deno.test("queue on PostgreSQL: nothing starts between a pause's commit and the resume's", async () => {
+  await withQueues(4, async ([operator, ...clients]) => {
+    await operator!.enqueueBatch(Array.from({ length: 300 }, () => ({ type: "email" })));
+    let [isPaused, isOver, claimed, pauses] = [false, false, 0, 0];
+    const late: number[] = [];
+    const work = async (queue: PostgresQueue, workerId: string): Promise<void> => {
+      while (!isOver) {
+        const pausedSince = isPaused ? pauses : -1;
+        const tasks = await claim(queue, workerId, 1);
+        if (isPaused && pauses === pausedSince) late.push(...tasks.map(({ id }) => id));
+        claimed += tasks.length;
+        for (const task of tasks) await queue.complete(task);
+        if (tasks.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    };
+    const working = Promise.all(clients.map((queue, i) => work(queue, `w${i}`)));
+    for (let i = 0; i < 8; i++) {
+      await operator!.pause({ type: "email" });
+      pauses++;
+      isPaused = true;
+      const before = await operator!.count({ status: "queued", type: "email" });
+      for (const queue of clients) await claim(queue, "late");
+      assertEquals(await operator!.count({ status: "queued", type: "email" }), before);
+      isPaused = false;
+      await operator!.resume({ type: "email" });
+      await operator!.flush();
+    }
+    isOver = true;
+    await working;
+    assertEquals(late, []);
+    assert(claimed > 0);
+  });
+});
