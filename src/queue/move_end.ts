@@ -5,6 +5,7 @@
  * after the other go together. One that is moved to stays closed until all is there.
  */
 import type { QueueClosure, QueueClosureState } from "./closure.ts";
+import type { FlowRecord } from "./limits.ts";
 import type { ParentRecord, ScheduleRecord, TransitionRecord } from "./records.ts";
 import type { TaskQueue } from "./task_queue.ts";
 
@@ -79,6 +80,7 @@ export interface FillingPart {
   readonly tasks?: readonly MovedTask[];
   readonly transitions?: readonly TransitionRecord[];
   readonly schedules?: readonly ScheduleRecord[];
+  readonly limits?: readonly FlowRecord[];
 }
 
 /** One end of a move. */
@@ -104,6 +106,8 @@ export interface MoveEnd {
   readTransitions(after: string | null): Promise<TransitionPart>;
   /** Every schedule, by its id. */
   readSchedules(): Promise<ScheduleRecord[]>;
+  /** Every limit and pause, by its scope. */
+  readLimits(): Promise<FlowRecord[]>;
   /**
    * Adds a part to a queue that this move fills. `false`, and nothing is added, when it is not where the part begins.
    *

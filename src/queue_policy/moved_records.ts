@@ -4,8 +4,10 @@
  */
 import { KEPT_FIELD_NAMES, snakeName } from "../domain/task_fields.ts";
 import type { MovedTask, MovedValue } from "../queue/move_end.ts";
+import type { FlowRecord } from "../queue/limits.ts";
 import type { ParentRecord, ScheduleRecord } from "../queue/records.ts";
 import type { KeptValues } from "./kept_fields.ts";
+import { flowRecordsOf, prepareFlowRecord, type StoredLimit } from "./limit_request.ts";
 import { type PreparedScheduleRecord, prepareScheduleRecords } from "./schedule_record.ts";
 import type { PreparedRecord } from "./task_record.ts";
 
@@ -91,6 +93,16 @@ export function byTask<Row, Kept>(
     else known.push(kept);
   }
   return byId;
+}
+
+/** @throws TypeError, RangeError for a limit or a pause that a queue cannot hold. */
+export function prepareMovedLimits(limits: readonly FlowRecord[]): StoredLimit[] {
+  return limits.map(prepareFlowRecord);
+}
+
+/** Every limit and pause as it is stored, those pauses too that have ended by themselves: both ends of a move read the same. */
+export function movedLimits(rows: readonly StoredLimit[]): FlowRecord[] {
+  return flowRecordsOf(rows, -Infinity);
 }
 
 /** @throws TypeError for a schedule that a queue cannot hold. */

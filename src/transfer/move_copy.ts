@@ -53,7 +53,8 @@ export async function copyAll(
     await copyTasks(copy, Number(place), { done, total });
   }
   await copyTransitions(copy, stage === "tasks" || place === "" ? null : place);
-  await add({ schedules: await from.end.readSchedules() }, COPIED);
+  const [schedules, limits] = [await from.end.readSchedules(), await from.end.readLimits()];
+  await add({ schedules, limits }, COPIED);
 }
 
 /** A cursor is a stage and, behind a blank, a place within it; an empty one is the beginning. */
@@ -114,6 +115,9 @@ export async function verifyAll(
   const [schedules, others] = [await from.end.readSchedules(), await to.end.readSchedules()];
   const problem = await checksum.compare(schedules.map(lineOf), others.map(lineOf));
   if (problem !== undefined) throw difference(to, `schedule ${problem + 1}`);
+  const [limits, moved] = [await from.end.readLimits(), await to.end.readLimits()];
+  const wrong = await checksum.compare(limits.map(lineOf), moved.map(lineOf));
+  if (wrong !== undefined) throw difference(to, `limit ${wrong + 1}`);
   const [source, target] = [await from.queue.stats(), await to.queue.stats()];
   if (lineOf(countsOf(source)) !== lineOf(countsOf(target))) throw difference(to, "the counts");
   return {

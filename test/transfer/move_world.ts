@@ -38,6 +38,8 @@ export async function fillRich(queue: TaskQueue, clock: FakeClock): Promise<void
   await queue.fireSchedules();
   const nightly = { id: "nightly", type: "report", cron: "@daily", webhook: { url: HOOK } };
   await queue.addSchedule({ ...nightly, timeZone: "Asia/Tokyo", paused: true });
+  await queue.setLimit({ type: "kept" }, { concurrency: 5 }, { by: "ops" });
+  await queue.pause({ type: "report" }, { reason: "why" });
   const { task: last } = await queue.enqueue({ type: "pruned" });
   await queue.cancel(last.id);
   await clock.advance(1000);
@@ -50,6 +52,7 @@ export interface Contents {
   readonly tasks: readonly MovedTask[];
   readonly transitions: readonly TransitionRecord[];
   readonly schedules: unknown;
+  readonly limits: unknown;
   readonly usedUpTo: number;
   readonly records: unknown;
 }
@@ -61,6 +64,7 @@ export async function contentsOf(queue: TaskQueue): Promise<Contents> {
     tasks: await end.readTasks({ after: 0 }),
     transitions: (await end.readTransitions(null)).transitions,
     schedules: await end.readSchedules(),
+    limits: await end.readLimits(),
     usedUpTo: await end.usedUpTo(),
     records: await queue.exportAll(),
   };
@@ -120,6 +124,7 @@ export function passedOn(end: MoveEnd): MoveEnd {
     readTasks: (span) => end.readTasks(span),
     readTransitions: (after) => end.readTransitions(after),
     readSchedules: () => end.readSchedules(),
+    readLimits: () => end.readLimits(),
     setClosure: (change) => end.setClosure(change),
     fill: (part) => end.fill(part),
     open: (moveId, usedUpTo) => end.open(moveId, usedUpTo),

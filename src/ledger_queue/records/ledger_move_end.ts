@@ -2,6 +2,8 @@
  * A queue on a ledger as one end of a move. Every change is one write, with what it must find; so it is there or not, whenever
  * the process is killed, and two moves at a time do not both make it.
  */
+import type { FlowRecord } from "../../queue/limits.ts";
+import { flowOf, storeLimit } from "../rows/flow_rows.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { MemoryMark } from "../../ledger/memory_budget.ts";
 import type {
@@ -21,7 +23,12 @@ import {
   standingOf,
   textOfClosure,
 } from "../../queue_policy/closure.ts";
-import { prepareMovedSchedules, TRANSITION_PART } from "../../queue_policy/moved_records.ts";
+import {
+  movedLimits,
+  prepareMovedLimits,
+  prepareMovedSchedules,
+  TRANSITION_PART,
+} from "../../queue_policy/moved_records.ts";
 import { LEVELS } from "../../queue_policy/transition_note.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { closureIn, noteIn, setNote } from "../rows/notes.ts";
@@ -120,8 +127,13 @@ export class LedgerMoveEnd implements MoveEnd {
     return await this.#access.read(exportSchedules);
   }
 
+  async readLimits(): Promise<FlowRecord[]> {
+    return await this.#access.read((reader) => movedLimits(flowOf(reader).rows));
+  }
+
   async fill(part: FillingPart): Promise<boolean> {
     const schedules = prepareMovedSchedules(part.schedules ?? []);
+    const limits = prepareMovedLimits(part.limits ?? []);
     return await this.#access.write((tx, context) => {
       const closure = closureIn(tx);
       const place = placeOf(closure, part);
@@ -129,6 +141,7 @@ export class LedgerMoveEnd implements MoveEnd {
       for (const task of part.tasks ?? []) storeMoved(tx, task, context);
       storeTransitions(tx, part.transitions ?? []);
       storeSchedules(tx, schedules);
+      for (const row of limits) storeLimit(tx, row, { row, isChange: true });
       setNote(tx, MOVE_NOTES.closure, textOfClosure({ ...closure!, cursor: part.to }));
       return true;
     }, "high_water");

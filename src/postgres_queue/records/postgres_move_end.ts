@@ -2,6 +2,8 @@
  * A queue on a database as one end of a move. Every change is one transaction, with what it must find under the lock of the
  * note that it changes; so it is there or not, whenever the process is killed, and two moves at a time do not both make it.
  */
+import type { FlowRecord } from "../../queue/limits.ts";
+import { changeLimits, flowNow } from "../rows/flow_rows.ts";
 import type { QueueClosure } from "../../queue/closure.ts";
 import type {
   ClosureChange,
@@ -21,7 +23,12 @@ import {
   standingOf,
   textOfClosure,
 } from "../../queue_policy/closure.ts";
-import { prepareMovedSchedules, TRANSITION_PART } from "../../queue_policy/moved_records.ts";
+import {
+  movedLimits,
+  prepareMovedLimits,
+  prepareMovedSchedules,
+  TRANSITION_PART,
+} from "../../queue_policy/moved_records.ts";
 import type { Statements } from "../rows/database.ts";
 import type { Lanes } from "../rows/lanes.ts";
 import { lockImports, noteImported } from "../rows/used_ids.ts";
@@ -155,10 +162,15 @@ export class PostgresMoveEnd implements MoveEnd {
     return await this.#access.read(exportSchedules);
   }
 
+  async readLimits(): Promise<FlowRecord[]> {
+    return await this.#access.read(async (tx) => movedLimits((await flowNow(tx)).rows));
+  }
+
   async fill(part: FillingPart): Promise<boolean> {
     const { lanes } = this.#access;
     const { tasks = [], transitions = [] } = part;
     const schedules = prepareMovedSchedules(part.schedules ?? []);
+    const limits = prepareMovedLimits(part.limits ?? []);
     await lanes.ensure(lanesOfMoved(tasks));
     return await this.#access.write(async (work) => {
       const { closure } = await notesIn(work.tx, MOVE_SQL.lockNotes);
@@ -170,6 +182,10 @@ export class PostgresMoveEnd implements MoveEnd {
         setClosure(work.tx, { ...closure!, cursor: part.to }),
       ]);
       await storeSchedules(work.tx, schedules);
+      await changeLimits(
+        work.tx,
+        limits.map((row) => ({ key: row, change: () => ({ row, isChange: true }) })),
+      );
       return true;
     });
   }

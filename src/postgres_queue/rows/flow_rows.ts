@@ -163,6 +163,7 @@ export async function changeLimits(
     readonly change: (known: StoredLimit | undefined) => LimitChange;
   }[],
 ): Promise<boolean[]> {
+  if (changes.length === 0) return [];
   await tx.query(FLOW_SQL.close);
   const made: boolean[] = [];
   for (const { key, change } of changes) {
@@ -175,7 +176,7 @@ export async function changeLimits(
       await tx.query(FLOW_SQL.remove, [key.type, key.grp]);
     }
   }
-  if (changes.length > 0) await tx.query(FLOW_SQL.count);
+  await tx.query(FLOW_SQL.count);
   return made;
 }
 
