@@ -11,7 +11,7 @@ import { createProgram } from "../../cli/main.ts";
 import { commandName, commandsOf } from "../../cli/manual.ts";
 import { type Compiler, findCompiler } from "../support/compilers.ts";
 import { until } from "../support/until.ts";
-import { startPostgres, whyNoPostgres } from "../support/postgres_server.ts";
+import { startPostgres, whyNotStarted } from "../support/postgres_server.ts";
 import { capturedIo, type Json, Listener } from "./cli_harness.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
@@ -213,7 +213,7 @@ test("serves HTTP, to others and to itself", async (place) => {
   await Promise.all([out.ended, err.ended]);
 });
 
-if (whyNoPostgres() === undefined) {
+if (whyNotStarted() === undefined) {
   test("works on a queue on PostgreSQL", async (place) => {
     await using server = await startPostgres();
     const run = (...args: string[]): Promise<string> =>

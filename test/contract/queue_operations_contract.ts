@@ -5,30 +5,18 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ClaimOrder } from "../../src/domain/claim_order.ts";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { Explanation, ExplanationReason, WorkerBeat } from "../../src/queue/operator.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 import { until } from "../support/until.ts";
-import { untilRescued } from "./suite.ts";
-
-/** Runs a test with a fresh queue whose time is `clock`'s. */
-export type UseQueue = (
-  options: Pick<QueueOptions, "retryPolicy">,
-  test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-) => Promise<void>;
+import { behavioursOf, untilRescued, type UseQueue } from "./suite.ts";
 
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 1, maxDelayMs: 1000 };
 
 /** Registers the suite for one implementation. */
 export function queueOperationsContract(name: string, useQueue: UseQueue): void {
-  const behaviour = (
-    what: string,
-    test: (queue: TaskQueue, clock: FakeClock) => Promise<void>,
-  ): void => {
-    Deno.test(`${name}: ${what}`, () => useQueue({ retryPolicy: FIXED_RETRY }, test));
-  };
+  const behaviour = behavioursOf(name, useQueue, { retryPolicy: FIXED_RETRY });
 
   // --- workers
 

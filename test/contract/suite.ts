@@ -19,8 +19,12 @@ export type Behaviour = (
 ) => void;
 
 /** Registers behaviours of the implementation that is called `name`. */
-export function behavioursOf(name: string, useQueue: UseQueue): Behaviour {
-  return (what, test) => Deno.test(`${name}: ${what}`, () => useQueue({}, test));
+export function behavioursOf(
+  name: string,
+  useQueue: UseQueue,
+  options: Parameters<UseQueue>[0] = {},
+): Behaviour {
+  return (what, test) => Deno.test(`${name}: ${what}`, () => useQueue(options, test));
 }
 
 /** Lets time pass until `condition` holds: what a queue does by itself, a database answers later than a replica. */

@@ -439,8 +439,9 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
 
   // --- failure
 
-  Deno.test(`${name}: fail() retries after growing delays, capped, until attempts are used up`, () =>
-    useQueue({ retryPolicy: FIXED_RETRY }, async (queue, clock) => {
+  behavioursOf(name, useQueue, { retryPolicy: FIXED_RETRY })(
+    "fail() retries after growing delays, capped, until attempts are used up",
+    async (queue, clock) => {
       await queue.enqueue({ type: "t", maxAttempts: 4 });
       for (const delayMs of [1000, 2000, 3000]) {
         const [task] = await claim(queue);
@@ -460,7 +461,8 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       assertEquals(failed.finishedAt, new Date(clock.nowMs()));
       await clock.advance(3_600_000);
       assertEquals(await claim(queue), []);
-    }));
+    },
+  );
 
   behaviour(
     "the task's retry policy takes precedence over the handler's, and that over the queue's",

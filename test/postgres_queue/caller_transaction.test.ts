@@ -5,10 +5,8 @@ import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { until } from "../support/until.ts";
 import { freshSchema, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 const server = postgresForTests();
-const ignore = whyNoPostgres() !== undefined;
 
 interface World {
   readonly queue: TaskQueue;
@@ -36,7 +34,6 @@ async function withWorld(test: (world: World) => Promise<void>): Promise<void> {
 Deno.test({
   name:
     "enqueue() within the caller's transaction is committed with it, and workers hear of it then",
-  ignore,
   fn: () =>
     withWorld(async ({ queue, client }) => {
       const heard: number[] = [];
@@ -60,7 +57,6 @@ Deno.test({
 Deno.test({
   name:
     "enqueue() within a transaction that is rolled back leaves neither the task nor its transitions",
-  ignore,
   fn: () =>
     withWorld(async ({ queue, client }) => {
       const parent = await queue.enqueue({ type: "mail" });
@@ -80,7 +76,6 @@ Deno.test({
 
 Deno.test({
   name: "enqueue() that is refused within a transaction leaves it usable",
-  ignore,
   fn: () =>
     withWorld(async ({ queue, client }) => {
       await queue.enqueue({ type: "mail", idempotencyKey: "k", payload: { to: "ann" } });
@@ -98,7 +93,6 @@ Deno.test({
 
 Deno.test({
   name: "enqueue() refuses a tx that is no transaction, or does not see what others commit",
-  ignore,
   fn: () =>
     withWorld(async ({ queue, client }) => {
       const enqueue = (tx: object) => queue.enqueue({ type: "mail" }, { tx });

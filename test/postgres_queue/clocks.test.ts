@@ -6,12 +6,10 @@ import { type Clock, systemClock } from "../../src/domain/clock.ts";
 import { HandlerRegistry } from "../../src/worker/handler_registry.ts";
 import { Worker } from "../../src/worker/worker.ts";
 import { freshSchema, openPostgresQueue, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 import { until } from "../support/until.ts";
 
 const FIVE_MINUTES_MS = 300_000;
 const server = postgresForTests();
-const ignore = whyNoPostgres() !== undefined;
 
 function wrongBy(ms: number): Clock {
   return { ...systemClock, nowMs: () => systemClock.nowMs() + ms };
@@ -21,7 +19,6 @@ for (const [name, wrongMs] of [["ahead", FIVE_MINUTES_MS], ["behind", -FIVE_MINU
   Deno.test({
     name:
       `a process whose clock is five minutes ${name} rescues no task early and gives no lease that is over`,
-    ignore,
     fn: async () => {
       const schema = freshSchema();
       const right = await openPostgresQueue(server.url, { schema });
@@ -42,7 +39,6 @@ for (const [name, wrongMs] of [["ahead", FIVE_MINUTES_MS], ["behind", -FIVE_MINU
   Deno.test({
     name:
       `a worker whose clock is five minutes ${name} takes a scheduled task, and does not ask all the time until then`,
-    ignore,
     fn: async () => {
       const schema = freshSchema();
       const right = await openPostgresQueue(server.url, { schema });
@@ -67,7 +63,6 @@ for (const [name, wrongMs] of [["ahead", FIVE_MINUTES_MS], ["behind", -FIVE_MINU
 
 Deno.test({
   name: "a process hears of another's changes: at once for a claim, and its watchers for each",
-  ignore,
   fn: async () => {
     const schema = freshSchema();
     const one = await openPostgresQueue(server.url, { schema });

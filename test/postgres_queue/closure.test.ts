@@ -7,7 +7,6 @@ import { openQueue, QueueError } from "../../src/mod.ts";
 import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
 import { close, closureContract } from "../contract/closure_contract.ts";
 import { freshSchema, postgresForTests, withPostgresQueue } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 const server = postgresForTests();
 
@@ -15,7 +14,6 @@ closureContract("queue on PostgreSQL", withPostgresQueue(server));
 
 Deno.test({
   name: "a closing waits for the caller's transaction that enqueues, and refuses the next one",
-  ignore: whyNoPostgres() !== undefined,
   fn: async () => {
     const schema = freshSchema();
     const { hosts: [host], user, database } = parsePostgresAddress(server.url);

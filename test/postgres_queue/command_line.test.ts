@@ -4,10 +4,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { HANDLERS, holdfast, type Outcome } from "../cli/cli_harness.ts";
 import { freshSchema, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 const server = postgresForTests();
-const ignore = whyNoPostgres() !== undefined;
 const SECRET = "s3cr3t";
 
 /** Runs a command with an address that has a password; nothing that it writes has it. */
@@ -22,7 +20,7 @@ function freshAddress(): string {
 }
 
 function test(name: string, fn: (address: string) => Promise<void>): void {
-  Deno.test({ name, ignore, fn: () => fn(freshAddress()) });
+  Deno.test({ name, fn: () => fn(freshAddress()) });
 }
 
 test("commands work by an address, from migrate to logs", async (address) => {

@@ -4,13 +4,11 @@
 import { assertEquals } from "@std/assert";
 import { cuttingProxy } from "../support/cutting_proxy.ts";
 import { freshSchema, openPostgresQueue, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 const server = postgresForTests();
 
 Deno.test({
   name: "calls over connections that a network has forgotten are answered, and each is done once",
-  ignore: whyNoPostgres() !== undefined,
   fn: async () => {
     const schema = freshSchema();
     const target = new URL(server.url);

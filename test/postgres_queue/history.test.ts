@@ -6,7 +6,6 @@ import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
 import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
 import { Qualifier } from "../../src/postgres_queue/rows/qualified.ts";
 import { freshSchema, openPostgresQueue, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 import { until } from "../support/until.ts";
 
 const server = postgresForTests();
@@ -14,7 +13,6 @@ const server = postgresForTests();
 Deno.test({
   name:
     "history() gives a step of a transaction that is still under way before later ones, once that has ended",
-  ignore: whyNoPostgres() !== undefined,
   fn: async () => {
     const schema = freshSchema();
     const queue = await openPostgresQueue(server.url, { schema });

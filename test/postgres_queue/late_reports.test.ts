@@ -4,7 +4,6 @@
 import { assertEquals } from "@std/assert";
 import type { Database } from "../../src/postgres_queue/rows/database.ts";
 import { postgresForTests, usePostgresQueue } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 /** Long enough for any statement that does not wait for the first report. */
 const LATE_MS = 50;
@@ -38,7 +37,6 @@ function withLateReport(database: Database): Database {
 
 Deno.test({
   name: "a failure shows the progress that was reported last, although an earlier report is late",
-  ignore: whyNoPostgres() !== undefined,
   fn: () =>
     usePostgresQueue(server.url, { wrap: withLateReport }, async ({ queue }) => {
       await queue.enqueue({ type: "t", maxAttempts: 1 });

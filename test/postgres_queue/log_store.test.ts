@@ -7,10 +7,8 @@ import {
   type UseLogs,
 } from "../contract/log_store_contract.ts";
 import { freshSchema, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 const server = postgresForTests();
-const ignore = whyNoPostgres() !== undefined;
 
 /** Runs `test` with the address of a queue that is there. */
 async function withAddress(test: (address: string) => Promise<void>): Promise<void> {
@@ -30,11 +28,10 @@ const useLogs: UseLogs = (limits, test) =>
     }
   });
 
-if (!ignore) logStoreContract("PostgresLogStore", useLogs);
+logStoreContract("PostgresLogStore", useLogs);
 
 Deno.test({
   name: "PostgresLogStore: two stores that write one log leave no gap, and no line is lost",
-  ignore,
   fn: () =>
     withAddress(async (address) => {
       const stores = [openLogStore(address), openLogStore(address)];
@@ -50,7 +47,6 @@ Deno.test({
 
 Deno.test({
   name: "PostgresLogStore: read() refuses an offset within a line, and what is no text comes back",
-  ignore,
   fn: () =>
     useLogs({}, async (logs) => {
       const odd = line('\u0000\ud800\\ "{}\u2028', { details: { at: ["\u0000", null] } });
@@ -65,7 +61,6 @@ Deno.test({
 
 Deno.test({
   name: "PostgresLogStore: the log of a pruned task goes with it",
-  ignore,
   fn: () =>
     withAddress(async (address) => {
       const queue = await openQueue(address);

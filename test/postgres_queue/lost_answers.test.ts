@@ -8,7 +8,6 @@ import type { Task } from "../../src/domain/task.ts";
 import { cuttingProxy } from "../support/cutting_proxy.ts";
 import { effort } from "../support/effort.ts";
 import { freshSchema, openPostgresQueue, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 import { seededRandom } from "../support/queues.ts";
 
 const server = postgresForTests();
@@ -17,7 +16,6 @@ const CALLS = effort("lostAnswers");
 Deno.test({
   name:
     `${CALLS} calls over connections that are cut before the answer are acknowledged, and each is done once`,
-  ignore: whyNoPostgres() !== undefined,
   fn: async () => {
     const schema = freshSchema();
     const direct = await openPostgresQueue(server.url, { schema });

@@ -14,10 +14,8 @@ import {
   type PostgresParts,
   usePostgresQueue,
 } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 const server = postgresForTests();
-const ignore = whyNoPostgres() !== undefined;
 const TYPE = "t";
 
 /** Longer than until marks are found anew, and shorter than until they are given up. */
@@ -59,7 +57,6 @@ async function withClient(test: (client: pg.Client) => Promise<void>): Promise<v
 for (const strategy of ["priority", "fifo", "lifo", "weighted_random"] as const) {
   Deno.test({
     name: `claim() by ${strategy} finds a task whose transaction was open when its process looked`,
-    ignore,
     fn: () =>
       usePostgresQueue(server.url, {}, async (parts) => {
         const { queue, clock } = parts;
@@ -81,7 +78,6 @@ for (const strategy of ["priority", "fifo", "lifo", "weighted_random"] as const)
 
   Deno.test({
     name: `claim() by ${strategy} finds at once what became ready again below its mark`,
-    ignore,
     fn: () =>
       usePostgresQueue(server.url, { retryPolicy: { initialDelayMs: 1000 } }, async (parts) => {
         const { queue, clock } = parts;
@@ -107,7 +103,6 @@ for (const strategy of ["priority", "fifo", "lifo", "weighted_random"] as const)
 
 Deno.test({
   name: "claim() finds a task that was scheduled when its process looked, as soon as it is due",
-  ignore,
   fn: () =>
     usePostgresQueue(server.url, {}, async (parts) => {
       const { queue, clock } = parts;
@@ -121,7 +116,6 @@ Deno.test({
 
 Deno.test({
   name: "claim() finds children whose parent ended, and the lower priority, below its mark",
-  ignore,
   fn: () =>
     usePostgresQueue(server.url, {}, async (parts) => {
       const { queue } = parts;
@@ -139,7 +133,6 @@ Deno.test({
 
 Deno.test({
   name: "claim() finds a task that another process enqueued below its mark, and its order stays",
-  ignore,
   fn: async () => {
     const schema = freshSchema();
     const one = await openPostgresQueue(server.url, { schema });

@@ -13,11 +13,10 @@ import {
   validateQueueIntegration,
 } from "../../src/mod.ts";
 import { type PostgresServer, removePostgres, startPostgres } from "../support/postgres_server.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
+import { whyNotStarted } from "../support/postgres_server.ts";
 import { freshSchema } from "../support/postgres_queues.ts";
 
-const ignore = Deno.env.get("HOLDFAST_TEST_POSTGRES") === undefined &&
-  whyNoPostgres() !== undefined;
+const ignore = whyNotStarted() !== undefined;
 const SECRET = "s3cr3t";
 
 /** Its own server: one user needs a password, and connections are few. */

@@ -9,7 +9,6 @@ import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
 import { Qualifier } from "../../src/postgres_queue/rows/qualified.ts";
 import { effort } from "../support/effort.ts";
 import { freshSchema, openPostgresQueue, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 import { seededRandom } from "../support/queues.ts";
 import { until } from "../support/until.ts";
 
@@ -82,7 +81,6 @@ const server = postgresForTests(["max_connections=200"]);
 
 Deno.test({
   name: `${PROCESSES} processes with ${KILLS} kills end ${TASKS} tasks, each once per token`,
-  ignore: whyNoPostgres() !== undefined,
   fn: async () => {
     const schema = freshSchema();
     const queue = await openPostgresQueue(server.url, { schema });

@@ -3,7 +3,6 @@ import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { openQueue } from "../../src/mod.ts";
 import { type ManagerFixture, taskManagerContract } from "../contract/task_manager_contract.ts";
 import { freshSchema, postgresForTests } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 
 const server = postgresForTests();
 
@@ -14,10 +13,8 @@ const open = async (options: { readonly worker?: false }): Promise<ManagerFixtur
   return { manager, registry, close: () => manager.close({ graceMs: 10 }) };
 };
 
-if (whyNoPostgres() === undefined) {
-  taskManagerContract("QueuedTaskManager on PostgreSQL", () => open({}));
-  taskManagerContract(
-    "QueuedTaskManager on PostgreSQL without an embedded worker",
-    () => open({ worker: false }),
-  );
-}
+taskManagerContract("QueuedTaskManager on PostgreSQL", () => open({}));
+taskManagerContract(
+  "QueuedTaskManager on PostgreSQL without an embedded worker",
+  () => open({ worker: false }),
+);

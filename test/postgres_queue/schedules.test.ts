@@ -22,12 +22,10 @@ import {
   postgresForTests,
   withPostgresQueue,
 } from "../support/postgres_queues.ts";
-import { whyNoPostgres } from "../support/postgres_server.ts";
 import { seededRandom } from "../support/queues.ts";
 import { until } from "../support/until.ts";
 
 const server = postgresForTests();
-const ignore = whyNoPostgres() !== undefined;
 
 schedulesContract("queue on PostgreSQL", withPostgresQueue(server));
 
@@ -79,7 +77,6 @@ const SCHEDULES = 15;
 
 Deno.test({
   name: `two queues and ${SCHEDULES} every-second schedules fire each instant exactly once`,
-  ignore,
   fn: () =>
     withQueues(2, async (queues, { statements, told }) => {
       const ids = Array.from({ length: SCHEDULES }, (_, n) => `s${n}`);
@@ -109,7 +106,6 @@ Deno.test({
 
 Deno.test({
   name: "a schedule fires by itself on time, in whichever queue",
-  ignore,
   fn: () =>
     withQueues(2, async (queues, { statements, told }) => {
       await queues[0]!.addSchedule({ id: "s", type: "t", cron: "* * * * * *", overlap: true });
@@ -122,7 +118,6 @@ Deno.test({
 
 Deno.test({
   name: "two queues that look at the same moment fire what was missed once",
-  ignore,
   fn: () =>
     withQueues(2, async ([a, b], { statements }) => {
       for (let n = 0; n < 30; n++) {
@@ -142,7 +137,6 @@ Deno.test({
 
 Deno.test({
   name: "schedules fire once also when connections are cut before their answers",
-  ignore,
   fn: () =>
     withQueues(1, async ([direct], { schema, statements }) => {
       const target = new URL(server.url);
@@ -169,7 +163,6 @@ Deno.test({
 
 Deno.test({
   name: "a schedule whose time this process cannot read holds up no other, and is told of once",
-  ignore,
   fn: () =>
     withQueues(1, async ([queue], { statements, told }) => {
       for (const id of ["bad", "good"]) {
@@ -192,7 +185,6 @@ Deno.test({
 
 Deno.test({
   name: "a schedule that is added at once by many is added once, and no queue gets too many",
-  ignore,
   fn: () =>
     withQueues(2, async (queues, { statements }) => {
       const added = await Promise.all(
@@ -240,7 +232,6 @@ class CountedDatabase extends PostgresDatabase {
 Deno.test({
   name:
     "an idle queue with schedules asks one thing each second, and now and then what has changed",
-  ignore,
   fn: async () => {
     const clock = new FakeClock();
     const schema = freshSchema();
@@ -284,7 +275,6 @@ Deno.test({
 
 Deno.test({
   name: "what is due is looked for in indexes, by the server's clock",
-  ignore,
   fn: () =>
     withQueues(1, async (_queues, { database, qualifier }) => {
       const planOf = (sql: string): Promise<string> =>

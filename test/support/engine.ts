@@ -10,8 +10,8 @@ import type { Database } from "../../src/postgres_queue/rows/database.ts";
 import { settleAfter } from "./fake_clock.ts";
 import { ON_POSTGRES } from "./on_postgres.ts";
 import { freshSchema, openPostgresQueue, postgresForTests } from "./postgres_queues.ts";
-import { whyNoPostgres } from "./postgres_server.ts";
 import { SKIPS } from "./postgres_skips.ts";
+import { skipTests } from "./skip_tests.ts";
 
 const ENGINES = ["files", "postgres"] as const;
 
@@ -59,17 +59,7 @@ function named(): typeof ENGINES[number] {
 /** From here on, tests of this file that have no meaning on PostgreSQL are ignored, and their names say why. */
 function preparePostgres(): { readonly url: string } {
   const prepared = postgresForTests();
-  const reason = whyNoPostgres();
-  const original = Deno.test;
-  const test = (
-    ...[first, second]: readonly [string | Deno.TestDefinition, (() => void)?]
-  ): void => {
-    const definition = typeof first === "string" ? { name: first, fn: second! } : first;
-    const skip = reason ?? SKIPS.get(definition.name);
-    const name = `on PostgreSQL: ${definition.name}${skip === undefined ? "" : ` (${skip})`}`;
-    original({ ...definition, name, ignore: definition.ignore || skip !== undefined });
-  };
-  Object.defineProperty(Deno, "test", { value: Object.assign(test, original) });
+  skipTests((name) => SKIPS.get(name), (name) => `on PostgreSQL: ${name}`);
   return prepared;
 }
 

@@ -18,19 +18,21 @@ import {
   startPostgres,
   whyNoPostgres,
 } from "./postgres_server.ts";
+import { skipTests } from "./skip_tests.ts";
 import { seededRandom } from "./queues.ts";
 
 /** Starts one server for the tests of a file; without one they are left out, and their names say why. */
 export function postgresForTests(settings: readonly string[] = []): { readonly url: string } {
   const reason = whyNoPostgres();
   const named = Deno.env.get("HOLDFAST_TEST_POSTGRES");
+  if (reason !== undefined) skipTests(() => reason);
   let server: PostgresServer | undefined;
   Deno.test.beforeAll(async () => {
     if (reason === undefined && !named) server = await startPostgres(settings);
   });
   Deno.test.afterAll(async () => {
     if (server !== undefined) await removePostgres(server);
-    else if (named) await dropSchemas(named);
+    else if (reason === undefined && named) await dropSchemas(named);
   });
   return {
     get url(): string {

@@ -38,11 +38,20 @@ export interface PostgresServer extends AsyncDisposable {
   promote(): Promise<void>;
 }
 
-/** Why there is no server here; `undefined` when there is one. */
+/** Why there is no server here; `undefined` when there is one. HOLDFAST_TEST_POSTGRES=none does without. */
 export function whyNoPostgres(): string | undefined {
-  if (Deno.env.get("HOLDFAST_TEST_POSTGRES")) return undefined;
+  return isNamed() ? undefined : whyNotStarted();
+}
+
+/** Why none can be started here; `undefined` when one can. */
+export function whyNotStarted(): string | undefined {
+  if (Deno.env.get("HOLDFAST_TEST_POSTGRES") === "none") return "HOLDFAST_TEST_POSTGRES is none";
   if (PACKAGES[SYSTEM] !== undefined) return undefined;
   return `no PostgreSQL from npm for ${SYSTEM}; HOLDFAST_TEST_POSTGRES can name one`;
+}
+
+function isNamed(): boolean {
+  return !["", "none"].includes(Deno.env.get("HOLDFAST_TEST_POSTGRES") ?? "");
 }
 
 /** Starts a server with these settings, such as `max_connections=200`. */
