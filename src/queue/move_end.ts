@@ -89,7 +89,7 @@ export interface MoveEnd {
   queueId(): Promise<string>;
   /** What it notes of moves. */
   notes(): Promise<MoveNotes>;
-  /** Whether it has no schedule, and never had a task. */
+  /** Whether it has no schedule, limit or pause, and never had a task. */
   isNew(): Promise<boolean>;
   /**
    * Changes the closure, after every operation that is under way; those that come later see it. `false`, and nothing is changed,

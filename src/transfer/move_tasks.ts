@@ -119,7 +119,9 @@ async function checkTarget(
     throw refused(
       from,
       to,
-      `${quotePath(to.place)} is not new: name a queue that has never had a task`,
+      `${
+        quotePath(to.place)
+      } is not new: name a queue that has had no task, schedule, limit or pause`,
     );
   }
   if (known.state === "filling" && known.moveId === closure?.moveId) return;

@@ -204,6 +204,9 @@ export function moveContract(name: string, useFrom: UseQueue, useTo: UseQueue): 
   behaviour("what cannot be moved is refused, and nothing is changed", async (world) => {
     const { from, to, clock } = world;
     await fillRich(from, clock);
+    await to.pause({});
+    assertStringIncludes(await refusal(() => move(world)), '"/new.db" is not new');
+    await to.resume({});
     await to.enqueue({ type: "own" });
     assertStringIncludes(await refusal(() => move(world)), '"/new.db" is not new');
     assertStringIncludes(await refusal(() => move({ ...world, to: from })), "the same queue");

@@ -160,7 +160,8 @@ export class LedgerMoveEnd implements MoveEnd {
 }
 
 function isNew(reader: Reader): boolean {
-  return lastIdOf(reader) === 0 && allSchedules(reader).length === 0;
+  return lastIdOf(reader) === 0 && allSchedules(reader).length === 0 &&
+    flowOf(reader).rows.length === 0;
 }
 
 function storeTransitions(tx: Transaction, transitions: readonly TransitionRecord[]): void {

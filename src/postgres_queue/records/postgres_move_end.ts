@@ -63,6 +63,7 @@ const MOVE_SQL = {
   lockSoon: "set local lock_timeout = '2s'",
   lock: "lock table @live in share row exclusive mode",
   isNew: `select not exists (select from @task) and not exists (select from @schedule)
+    and not exists (select from @flow_limit)
     and not exists (select from @pruned)
     and not exists (select from @holdfast where name = 'imported_up_to' and value <> '0') as is_new`,
   isAtRest: `select not exists (select from @live where state = 4)
