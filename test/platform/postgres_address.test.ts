@@ -37,7 +37,7 @@ Deno.test("an address names hosts, database, user and schema; the environment fi
     SECRET,
     "holdfast",
   ]);
-  assertEquals(parse("postgres://u@/d?host=/tmp&port=7").hosts, [{ host: "/tmp", port: 7 }]);
+  assertEquals(places(parse("postgres://u@/d?host=/tmp&port=7")), [["/tmp", 7]]);
 });
 
 Deno.test("sslmode is what node:tls does", () => {

@@ -142,7 +142,7 @@ test("a role without the right to make tables works where its owner has made the
   await refused(where, "permission denied", "grants");
   await asOwner(
     `grant usage on schema ${schema} to app; grant select, insert, update, delete on all tables in schema ${schema} to app;
-      grant usage on all sequences in schema ${schema} to app`,
+      grant usage, select, update on all sequences in schema ${schema} to app`,
   );
   const queue = await openQueue(where);
   const { task } = await queue.enqueue({ type: "mail" });

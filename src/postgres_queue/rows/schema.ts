@@ -23,7 +23,10 @@ export const LIVE_STATES = {
   leased: 4,
 } as const;
 
-/** `followed` is true for a task with children or a webhook: what ends it must tell them. */
+/**
+ * `followed` is true for a task with children or a webhook: what ends it must tell them. `flow_limit` has a limit and a pause for
+ * each scope, `flow_slot` the slots that cancelled tasks still hold, `flow_change` the number of the last change of a limit.
+ */
 const VERSION_1 = `
   create table @lane (
     lane_id int generated always as identity primary key,
@@ -178,11 +181,7 @@ const VERSION_1 = `
     task_id bigint primary key,
     size bigint not null,
     is_full boolean not null
-  ) with (fillfactor = 70)
-`;
-
-/** A limit and a pause for each scope; the slots that cancelled tasks still hold; the number of the last change of a limit. */
-const VERSION_2 = `
+  ) with (fillfactor = 70);
   create table @flow_limit (
     type text collate "C" not null,
     grp text collate "C" not null,
@@ -210,4 +209,4 @@ const VERSION_2 = `
 `;
 
 /** The versions of the schema, from 1: what leads from the one before to each. */
-export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1, VERSION_2]);
+export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1]);
