@@ -230,6 +230,7 @@ if (whyNotStarted() === undefined) {
 test("has every command", async (place) => {
   await walkTasks(place);
   await walkSchedules(place);
+  await walkLimits(place);
   await walkFiles(place);
   for (const shell of ["bash", "zsh", "fish", "powershell"]) {
     assertStringIncludes(await place.run(["completions", shell]), "holdfast");
@@ -275,12 +276,21 @@ async function walkSchedules(place: Place): Promise<void> {
   await place.run(["schedule", "remove", "nightly"]);
 }
 
+async function walkLimits(place: Place): Promise<void> {
+  await place.run(["limit", "set", "--type", "double", "--concurrency", "2"]);
+  await place.run(["pause", "--type", "double", "--reason", "tried"]);
+  assertEquals((await place.json(["limit", "list"])).limits.length, 1);
+  await place.run(["resume", "--type", "double"]);
+  await place.run(["limit", "remove", "--type", "double"]);
+}
+
 async function walkFiles(place: Place): Promise<void> {
   await place.run(["checkpoint"]);
   await place.run(["check"]);
   await place.run(["backup", "copy.db"]);
   await place.run(["restore", "copy.db"]);
   await place.run(["repair", "--output", "repaired.db"]);
+  await place.run(["move", "--from", "repaired.db", "--to", "moved.db"]);
   const tasks = (await place.json(["list"])).total;
   for (const [format, file] of [["original", "out.db"], ["ndjson", "out.ndjson"]] as const) {
     await place.run(["export", "--format", format, "--output", file]);
