@@ -18,7 +18,7 @@ import type { Storage, StorageFile } from "../storage/storage.ts";
 import type { RecoverySource } from "./recovery.ts";
 import { Replica } from "./replica.ts";
 import type { Schema } from "./schema.ts";
-import type { SqlEngine } from "./sql_engine.ts";
+import type { SqlDatabase, SqlEngine } from "./sql_engine.ts";
 import { integrityProblems } from "./verify.ts";
 
 /** A part of a file that could not be used. */
@@ -112,21 +112,48 @@ function openPages(
   }
 }
 
-/** A wrong letter in a table's definition would make every record of the journal unfit, so the letters are put right. */
+/**
+ * A wrong letter in a table's definition would make every record of the journal unfit, and so would a wrong version: both are put
+ * right.
+ */
 function withOwnDefinitions(engine: SqlEngine, schema: Schema, bytes: Uint8Array): Uint8Array {
   const database = engine.open(bytes);
   const model = Replica.open({ engine, schema, path: "" }, undefined);
   try {
     database.run("PRAGMA writable_schema = ON");
-    model.migrate(Number(database.all("PRAGMA user_version")[0]?.[0]));
+    const said = Number(database.all("PRAGMA user_version")[0]?.[0]);
+    const version = versionOf(database, { engine, schema }) ?? said;
+    model.migrate(version);
     const definitions = model.read("SELECT type, name, sql FROM sqlite_schema WHERE sql NOT NULL");
     const place = "UPDATE sqlite_schema SET sql = ?3 WHERE type = ?1 AND name = ?2";
     const changes = definitions.map((definition) =>
       database.execute(`${place} AND sql <> ?3 AND length(sql) = length(?3)`, definition)
     );
-    return changes.some((count) => count > 0) ? database.export() : bytes;
+    if (version !== said) database.run(`PRAGMA user_version = ${version}`);
+    else if (changes.every((count) => count === 0)) return bytes;
+    return database.export();
   } finally {
     database.close();
+    model.close();
+  }
+}
+
+/** The version whose tables and indexes a database has, whatever it says; `undefined` when it has those of none. */
+function versionOf(
+  database: SqlDatabase,
+  { engine, schema }: { readonly engine: SqlEngine; readonly schema: Schema },
+): number | undefined {
+  const outline =
+    "SELECT type, name, length(sql) FROM sqlite_schema WHERE sql NOT NULL ORDER BY 1, 2";
+  const found = JSON.stringify(database.all(outline));
+  const model = Replica.open({ engine, schema, path: "" }, undefined);
+  try {
+    for (let version = 1; version <= schema.migrations.length; version++) {
+      model.migrate(version);
+      if (JSON.stringify(model.read(outline)) === found) return version;
+    }
+    return undefined;
+  } finally {
     model.close();
   }
 }
