@@ -282,12 +282,14 @@ export type { RemoteQueue } from "./remote_queue/remote_queue.ts";
 export { REMOTE_DEFAULTS, type RemoteQueueOptions } from "./remote_queue/remote_options.ts";
 export type {
   ClaimRequest,
+  CompleteOptions,
   EnqueueOptions,
   EnqueueResult,
   FailOptions,
   ListRequest,
   ParentResult,
   QueueStats,
+  ReleaseOptions,
   TaskChange,
   TaskChanges,
   TaskQueue,

@@ -59,14 +59,25 @@ export function writeTransitions(session: Session, steps: readonly Transition[])
 }
 
 function transitionRow(step: Transition): string[] {
-  const { at, kind, attempt, worker, error } = step;
-  const next = step.delay_ms === null ? "" : `again after ${durationText(step.delay_ms)}`;
+  const { at, kind, attempt, worker } = step;
   return [
     at,
     kind,
     attempt === null ? "" : String(attempt),
     printable(worker ?? ""),
     step.duration_ms === null ? "" : durationText(step.duration_ms),
-    printable([error ?? "", next].filter((part) => part !== "").join("; ")),
+    printable(reasonsOf(step).join("; ")),
   ];
+}
+
+function reasonsOf(step: Transition): string[] {
+  const { error, delay_ms, caused_by, enqueued_count, enqueued_runs } = step;
+  const reasons = error === null ? [] : [error];
+  if (delay_ms !== null) reasons.push(`again after ${durationText(delay_ms)}`);
+  if (caused_by !== null) reasons.push(`by run ${caused_by}`);
+  if (enqueued_count !== null) {
+    const more = enqueued_count > enqueued_runs.length ? ", …" : "";
+    reasons.push(`enqueued ${enqueued_count}: ${enqueued_runs.join(", ")}${more}`);
+  }
+  return reasons;
 }

@@ -88,7 +88,7 @@ export async function enqueueChecked(
   wanted: readonly WantedTask[],
   options: ResolvedAppOptions,
 ): Promise<EnqueueResult[]> {
-  for (const each of wanted) await checkPayload(each, options);
+  await checkPayloads(wanted, options);
   return await asEnqueueing(() => options.queue.enqueueBatch(wanted.map(({ task }) => task)));
 }
 
@@ -107,6 +107,14 @@ export async function enqueueOneChecked(
 ): Promise<EnqueueResult> {
   await checkPayload({ task, payloadPath: [payloadField] }, options);
   return await asEnqueueing(() => options.queue.enqueue(task, how));
+}
+
+/** @throws HttpError `VALIDATION_ERROR`. */
+export async function checkPayloads(
+  wanted: readonly WantedTask[],
+  options: Pick<ResolvedAppOptions, "handlers">,
+): Promise<void> {
+  for (const each of wanted) await checkPayload(each, options);
 }
 
 async function checkPayload(

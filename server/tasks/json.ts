@@ -79,6 +79,9 @@ export function transitionJson(
     handler_max_attempts: transition.handlerMaxAttempts,
     error: transition.error,
     delay_ms: transition.delayMs,
+    caused_by: transition.causedBy,
+    enqueued_count: transition.enqueuedCount,
+    enqueued_runs: [...transition.enqueuedRuns],
     duration_ms: transition.durationMs,
   };
 }

@@ -144,9 +144,12 @@ export const EnqueueBody = z.strictObject({
   }),
 }).openapi("EnqueueRequest");
 
+/** Tasks to enqueue together. */
+export const taskBodiesSchema = z.array(z.strictObject(enqueueFields));
+
 /** The body that enqueues several tasks, which may depend on each other. */
 export const EnqueueBatchBody = z.strictObject({
-  tasks: z.array(z.strictObject(enqueueFields)).min(1).max(TASK_LIMITS.batchMax),
+  tasks: taskBodiesSchema.min(1).max(TASK_LIMITS.batchMax),
   whole: z.boolean().optional().openapi({
     description: "Answer with every field of each task; default false",
   }),
@@ -256,6 +259,18 @@ const transitionFields = {
   delay_ms: z.number().nullable().openapi({
     description: "How long the next attempt had to wait",
     example: null,
+  }),
+  caused_by: z.string().nullable().openapi({
+    description: "The run whose completion stored it",
+    example: null,
+  }),
+  enqueued_count: z.number().int().nullable().openapi({
+    description: "How many tasks its completion stored",
+    example: null,
+  }),
+  enqueued_runs: z.array(z.string()).openapi({
+    description: "The runs of the first 20 of them",
+    example: [],
   }),
   duration_ms: z.number().nullable().openapi({
     description: "How long it waited since it was due, or ran",

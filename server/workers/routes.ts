@@ -15,6 +15,7 @@ import {
 } from "../../src/mod.ts";
 import { requires } from "../http/access.ts";
 import { enqueueErrorOf, HttpError } from "../http/errors.ts";
+import { checkPayloads, taskOf } from "../tasks/enqueue.ts";
 import { taskJson } from "../tasks/json.ts";
 import type { AppServices } from "../http/services.ts";
 import { bodyErrors, jsonBody, jsonResponse } from "../http/responses.ts";
@@ -26,9 +27,10 @@ import {
   CompleteBody,
   FailBody,
   HeartbeatBody,
-  LeaseBody,
+  type LeaseBody,
   LogBody,
   ProgressBody,
+  ReleaseBody,
   RenewBody,
 } from "./schemas.ts";
 
@@ -90,9 +92,9 @@ const complete = createRoute({
   path: "/api/worker/complete",
   operationId: "completeTask",
   summary: "Finish a task",
-  description: "Answers when the result is on disk.",
+  description: "Answers when the result is on disk, and with it the tasks to enqueue.",
   request: { body: jsonBody(CompleteBody) },
-  responses: { ...leaseResponses, ...bodyErrors(404, 409, 507) },
+  responses: { ...leaseResponses, ...bodyErrors(404, 409, 410, 507) },
 });
 
 const fail = createRoute({
@@ -112,8 +114,8 @@ const release = createRoute({
   path: "/api/worker/release",
   operationId: "releaseTask",
   summary: "Give a task back",
-  description: "Without using up an attempt.",
-  request: { body: jsonBody(LeaseBody) },
+  description: "Without using up an attempt, to be due at once or later.",
+  request: { body: jsonBody(ReleaseBody) },
   responses: leaseResponses,
 });
 
@@ -151,7 +153,15 @@ export function addWorkerRoutes(app: OpenAPIHono, services: AppServices): void {
 
   app.openapi(complete, async (c) => {
     const body = c.req.valid("json");
-    const task = await asInput(() => queue.complete(leaseOf(body), body.result ?? null));
+    const wanted = (body.enqueue ?? []).map((each, index) => ({
+      task: taskOf(each),
+      payloadPath: ["enqueue", index, "payload"],
+    }));
+    await checkPayloads(wanted, services.options);
+    const enqueue = wanted.map(({ task }) => task);
+    const task = await asInput(() =>
+      queue.complete(leaseOf(body), body.result ?? null, { enqueue })
+    );
     return c.json(taskJson(task), 200);
   });
 
@@ -162,10 +172,11 @@ export function addWorkerRoutes(app: OpenAPIHono, services: AppServices): void {
     return c.json(taskJson(await queue.fail(leaseOf(body), errorOf(body), options)), 200);
   });
 
-  app.openapi(
-    release,
-    async (c) => c.json(taskJson(await queue.release(leaseOf(c.req.valid("json")))), 200),
-  );
+  app.openapi(release, async (c) => {
+    const body = c.req.valid("json");
+    const task = await queue.release(leaseOf(body), { delayMs: body.delay_ms });
+    return c.json(taskJson(task), 200);
+  });
 
   addReportingRoutes(app, services);
 }

@@ -16,7 +16,7 @@ import {
   WAIT_MAX_MS,
 } from "../http/fields.ts";
 import { taskBodyShape } from "../http/task_fields.ts";
-import { TaskSchema } from "../tasks/schemas.ts";
+import { taskBodiesSchema, TaskSchema } from "../tasks/schemas.ts";
 
 const YEAR_MS = 365 * 24 * 3_600_000;
 
@@ -101,7 +101,21 @@ export const CompleteBody = z.strictObject({
     description: "A JSON value of at most 1 MiB; default null",
     example: { sent: true },
   }),
+  enqueue: taskBodiesSchema.max(TASK_LIMITS.enqueuedByTaskMax).optional().openapi({
+    description:
+      "Tasks to store in the same commit: all of them with the completion, or nothing at all; default none",
+    example: [{ type: "email", payload: { to: "ann@example.com" } }],
+  }),
 }).openapi("CompleteRequest");
+
+/** Gives the task back. */
+export const ReleaseBody = z.strictObject({
+  ...leaseFields,
+  delay_ms: z.number().int().min(0).max(YEAR_MS).optional().openapi({
+    description: "How long until it is due again; default 0",
+    example: 0,
+  }),
+}).openapi("ReleaseRequest");
 
 /** Says that the attempt failed. */
 export const FailBody = z.strictObject({

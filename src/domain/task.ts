@@ -82,6 +82,8 @@ export interface TaskLimits {
   readonly claimMax: number;
   /** Tasks that can be enqueued at once. */
   readonly batchMax: number;
+  /** Tasks that one completion can store. */
+  readonly enqueuedByTaskMax: number;
   /** Tasks that can be imported at once. */
   readonly importMax: number;
   /** Parents that a task can wait for. */
@@ -124,6 +126,7 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   timeoutMaxMs: 7 * 24 * 3_600_000,
   claimMax: 1000,
   batchMax: 100_000,
+  enqueuedByTaskMax: 1000,
   importMax: 1_000_000,
   parentsMax: 1000,
   parentsBatchMax: 250_000,

@@ -6,7 +6,6 @@
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
 import { StorageError } from "../domain/errors.ts";
-import { toJsonText } from "../domain/json.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
@@ -16,18 +15,21 @@ import type { MovableQueue } from "../queue/move_end.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   ClaimRequest,
+  CompleteOptions,
   EnqueueOptions,
   EnqueueResult,
   FailOptions,
   ListRequest,
   ParentResult,
   QueueStats,
+  ReleaseOptions,
   TaskChange,
   TaskChanges,
 } from "../queue/task_queue.ts";
 import type { LedgerChanges } from "../ledger/change_feed.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
-import { inEnqueueSpan } from "../queue_policy/enqueue_span.ts";
+import { checkReleaseDelay, prepareCompletion } from "../queue_policy/attempt_request.ts";
+import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
@@ -174,12 +176,21 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     );
   }
 
-  async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
-    const text = toJsonText(result, "result", TASK_LIMITS.resultMaxBytes);
-    const upTo = text.length > SMALL_RESULT_LENGTH ? "limit" : undefined;
-    return taskOfRow(
-      await this.access.write((tx, context) => complete(tx, toLease(lease), text, context), upTo),
-    );
+  async complete(
+    lease: LeaseLike,
+    result: unknown = null,
+    options: CompleteOptions = {},
+  ): Promise<Task> {
+    const { payloadMaxBytes } = this;
+    const completion = prepareCompletion(lease, result, { ...options, payloadMaxBytes });
+    const { tasks } = completion;
+    const isLarge = tasks.length > 0 || completion.result.length > SMALL_RESULT_LENGTH;
+    const row = await inFollowingSpan(tasks, (traceParent) =>
+      this.access.write(
+        (tx, context) => complete(tx, completion, { ...context, traceParent }),
+        isLarge ? "limit" : undefined,
+      ));
+    return taskOfRow(row);
   }
 
   async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
@@ -195,9 +206,10 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     );
   }
 
-  async release(lease: LeaseLike): Promise<Task> {
+  async release(lease: LeaseLike, options: ReleaseOptions = {}): Promise<Task> {
+    const returned = { lease: toLease(lease), delayMs: checkReleaseDelay(options) };
     return taskOfRow(
-      await this.access.write((tx, context) => release(tx, toLease(lease), context)),
+      await this.access.write((tx, context) => release(tx, returned, context)),
     );
   }
 

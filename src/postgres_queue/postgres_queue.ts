@@ -6,23 +6,29 @@
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
 import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
-import { toJsonText } from "../domain/json.ts";
 import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
 import type { MovableQueue } from "../queue/move_end.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   ClaimRequest,
+  CompleteOptions,
   EnqueueOptions,
   EnqueueResult,
   FailOptions,
   ListRequest,
   ParentResult,
   QueueStats,
+  ReleaseOptions,
   TaskChanges,
 } from "../queue/task_queue.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
 import { prepareClaim, type PreparedClaim } from "../queue_policy/claim_request.ts";
-import { inEnqueueSpan } from "../queue_policy/enqueue_span.ts";
+import {
+  checkReleaseDelay,
+  type Completion,
+  prepareCompletion,
+} from "../queue_policy/attempt_request.ts";
+import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
 import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
@@ -56,7 +62,6 @@ import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue
 import {
   complete,
   completeHeld,
-  type Completion,
   fail,
   type Progress,
   progressHeld,
@@ -122,7 +127,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     await this.access.ensureLanes([prepared]);
     return await joinTransaction(this.access, tx, async (work) => {
       await checkOpen(work.tx);
-      const [enqueued] = await enqueueAll(work, [prepared], traceParent);
+      const [enqueued] = await enqueueAll(work, [prepared], { traceParent });
       return { task: taskOfRow(enqueued!.row), created: enqueued!.created };
     });
   }
@@ -144,7 +149,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     const tasks = prepared.map((task) => ({ ...task, runId: task.runId ?? access.newRunId() }));
     const enqueued = await access.writeIfOpen(async (work, isRepeat) => {
       const stored = isRepeat ? await findEnqueued(work, tasks) : undefined;
-      return stored ?? await enqueueAll(work, tasks, traceParent);
+      return stored ?? await enqueueAll(work, tasks, { traceParent });
     });
     return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
   }
@@ -307,9 +312,21 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return row;
   }
 
-  async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
-    const text = toJsonText(result, "result", TASK_LIMITS.resultMaxBytes);
-    return await this.#completions.call({ lease: toLease(lease), result: text });
+  async complete(
+    lease: LeaseLike,
+    result: unknown = null,
+    options: CompleteOptions = {},
+  ): Promise<Task> {
+    const { access, payloadMaxBytes } = this;
+    const completion = prepareCompletion(lease, result, { ...options, payloadMaxBytes });
+    if (completion.tasks.length === 0) return await this.#completions.call(completion);
+    await access.ensureLanes(completion.tasks);
+    return await inFollowingSpan(completion.tasks, async (traceParent) => {
+      const traced = { ...completion, traceParent };
+      return taskOfRow(
+        await access.write((work, isRepeat) => complete(work, traced, isRepeat)),
+      );
+    });
   }
 
   async #complete(completions: readonly Completion[]): Promise<Promise<Task>[]> {
@@ -323,7 +340,9 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     );
     return completions.map(async (completion) => {
       const row = rows.get(completion.lease.taskId) ??
-        await access.write((work, isRepeat) => complete(work, completion, isInDoubt || isRepeat));
+        await access.write((work, isRepeat) =>
+          complete(work, { ...completion, traceParent: null }, isInDoubt || isRepeat)
+        );
       return taskOfRow(row);
     });
   }
@@ -344,10 +363,9 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return taskOfRow(row);
   }
 
-  async release(lease: LeaseLike): Promise<Task> {
-    const row = await this.access.write((work, isRepeat) =>
-      release(work, toLease(lease), isRepeat)
-    );
+  async release(lease: LeaseLike, options: ReleaseOptions = {}): Promise<Task> {
+    const returned = { lease: toLease(lease), delayMs: checkReleaseDelay(options) };
+    const row = await this.access.write((work, isRepeat) => release(work, returned, isRepeat));
     return taskOfRow(row);
   }
 

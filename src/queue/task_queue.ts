@@ -58,6 +58,21 @@ export interface ClaimRequest {
   readonly taskId?: number;
 }
 
+/** Options of `complete`. */
+export interface CompleteOptions {
+  /**
+   * Tasks to store in the same commit, at most 1,000: all of them with the completion, or nothing at all. They may depend on each
+   * other's run ids, and on the task that is completed. Default none.
+   */
+  readonly enqueue?: readonly NewTask[];
+}
+
+/** Options of `release`. */
+export interface ReleaseOptions {
+  /** How long until the task is due again, in milliseconds, 0 to a year; default 0. */
+  readonly delayMs?: number;
+}
+
 /** Options of `fail`. */
 export interface FailOptions {
   /** The handler's retry policy; the task's own takes precedence over it. Default the queue's. */
@@ -183,18 +198,22 @@ export interface TaskQueue extends QueueOperator, QueueLimits {
   renew(lease: LeaseLike, options?: { readonly leaseDurationMs?: number }): Promise<Task>;
   /** Reports progress, 0–100. @throws QueueError `lease_lost`, `task_not_found`. */
   reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task>;
-  /** Finishes the task with a JSON result of at most 1 MiB. @throws QueueError `lease_lost`, `task_not_found`. */
-  complete(lease: LeaseLike, result?: unknown): Promise<Task>;
+  /**
+   * Finishes the task with a JSON result of at most 1 MiB, and stores the tasks that are to follow in the same commit.
+   *
+   * @throws QueueError `lease_lost`, `task_not_found`; with tasks to enqueue also as `enqueueBatch`, and the task stays leased.
+   */
+  complete(lease: LeaseLike, result?: unknown, options?: CompleteOptions): Promise<Task>;
   /**
    * Ends the attempt. With attempts left the task is queued again after its backoff; `PermanentError` fails it at once and
    * `RetryAfterError` sets the delay. @throws QueueError `lease_lost`, `task_not_found`.
    */
   fail(lease: LeaseLike, error: unknown, options?: FailOptions): Promise<Task>;
   /**
-   * Gives the task back without using up an attempt. Of a task that was cancelled under a limit, this frees its slot: its worker
+   * Gives the task back without using up an attempt, to be due at once or later. Of a task that was cancelled under a limit, this frees its slot: its worker
    * has stopped it. @throws QueueError `lease_lost`, `task_not_found`.
    */
-  release(lease: LeaseLike): Promise<Task>;
+  release(lease: LeaseLike, options?: ReleaseOptions): Promise<Task>;
   /** Cancels a queued or leased task. `false` when it is final already. @throws QueueError `task_not_found`. */
   cancel(id: number): Promise<boolean>;
   /**

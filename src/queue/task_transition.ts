@@ -8,7 +8,7 @@
  * - `enqueued`: it was stored. `imported`: it came from another queue. `leased`: a worker took it. `completed`: its handler returned.
  * - `retried`: an attempt failed and another follows. `failed`: none follows. `rescued`: its worker fell silent, and it
  *   was queued again.
- * - `released`: its worker gave it back. `cancelled`, `requeued`: a person cancelled it, queued it again.
+ * - `released`: its worker gave it back, to be due at once or after `delayMs`. `cancelled`, `requeued`: a person cancelled it, queued it again.
  */
 export type TransitionKind = typeof TRANSITION_KINDS[number];
 
@@ -46,6 +46,12 @@ export interface TaskTransition {
   readonly error: string | null;
   /** How long the next attempt had to wait, in milliseconds. */
   readonly delayMs: number | null;
+  /** The run whose completion stored it (`enqueued`). */
+  readonly causedBy: string | null;
+  /** How many tasks its completion stored (`completed`); `null` for none. */
+  readonly enqueuedCount: number | null;
+  /** The runs of the first 20 of them. */
+  readonly enqueuedRuns: readonly string[];
   /** How long it waited since it was due (`leased`), or ran (what ends an attempt), in milliseconds. */
   readonly durationMs: number | null;
 }

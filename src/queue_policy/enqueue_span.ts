@@ -32,6 +32,15 @@ export function inEnqueueSpan<T>(
   });
 }
 
+/** The same for the tasks that a completion stores, if there are any. */
+export function inFollowingSpan<T>(
+  tasks: readonly { readonly kept: { readonly type: string } }[],
+  work: (traceParent: string | null) => Promise<T>,
+): Promise<T> {
+  if (tasks.length === 0) return work(null);
+  return inEnqueueSpan(tasks.map(({ kept }) => kept.type), work);
+}
+
 function traceParentOf({ traceId, spanId, traceFlags }: SpanContext): string | null {
   if (/^0*$/.test(traceId)) return null;
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;

@@ -15,12 +15,19 @@ export interface TransitionNote {
   readonly error?: string;
   /** How long the next attempt has to wait. */
   readonly delayMs?: number;
+  /** The run whose completion stored the task. */
+  readonly causedBy?: string;
+  /** The runs that its completion stored. */
+  readonly enqueued?: readonly string[];
   /** How long the task waited until it was leased, or ran until its attempt ended. */
   readonly durationMs?: number;
 }
 
 /** How much of an error's message a transition keeps; the task itself keeps all of the last one. */
 const ERROR_MAX_LENGTH = 500;
+
+/** How many of the runs that a completion stored are named. */
+const ENQUEUED_NAMED_MAX = 20;
 
 /** How serious each kind is. */
 export const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> = Object.freeze({
@@ -38,15 +45,19 @@ export const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> =
 
 /** What is kept as JSON; `null` for nothing. */
 export function detailsOf(note: TransitionNote): string | null {
-  const { worker, attempt, error, delayMs, handlerMaxAttempts } = note;
-  if (worker === undefined && attempt === undefined && error === undefined) return null;
-  const clipped = error?.slice(0, ERROR_MAX_LENGTH).toWellFormed();
+  const { durationMs: _durationMs, enqueued, ...said } = note;
+  const enqueuedCount = enqueued?.length || undefined;
+  const values = [...Object.values(said), enqueuedCount];
+  if (values.every((value) => value === undefined)) return null;
   return JSON.stringify({
-    worker,
-    attempt,
-    handler_max_attempts: handlerMaxAttempts,
-    error: clipped,
-    delay_ms: delayMs,
+    worker: said.worker,
+    attempt: said.attempt,
+    handler_max_attempts: said.handlerMaxAttempts,
+    error: said.error?.slice(0, ERROR_MAX_LENGTH).toWellFormed(),
+    delay_ms: said.delayMs,
+    caused_by: said.causedBy,
+    enqueued_count: enqueuedCount,
+    enqueued_runs: enqueuedCount && enqueued!.slice(0, ENQUEUED_NAMED_MAX),
   });
 }
 
@@ -72,6 +83,9 @@ export function transitionOf(stored: {
     handlerMaxAttempts: (details.handler_max_attempts ?? null) as number | null,
     error: (details.error ?? null) as string | null,
     delayMs: (details.delay_ms ?? null) as number | null,
+    causedBy: (details.caused_by ?? null) as string | null,
+    enqueuedCount: (details.enqueued_count ?? null) as number | null,
+    enqueuedRuns: (details.enqueued_runs ?? []) as readonly string[],
     durationMs,
   };
 }

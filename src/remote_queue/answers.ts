@@ -147,6 +147,9 @@ const transitionFields: Fields<Omit<TaskTransition, "taskId">> = {
   handlerMaxAttempts: nullable(number),
   error: nullable(text),
   delayMs: nullable(number),
+  causedBy: nullable(text),
+  enqueuedCount: nullable(number),
+  enqueuedRuns: list(text),
   durationMs: nullable(number),
 };
 

@@ -8,7 +8,7 @@
 import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { exitCodeOf, QueueError } from "../domain/errors.ts";
-import { canonicalJson, toJsonText } from "../domain/json.ts";
+import { canonicalJson } from "../domain/json.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import {
@@ -23,14 +23,17 @@ import { toRetryPolicyBody } from "../domain/task_fields.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   ClaimRequest,
+  CompleteOptions,
   EnqueueOptions,
   EnqueueResult,
   FailOptions,
   ListRequest,
   ParentResult,
   QueueStats,
+  ReleaseOptions,
   TaskChanges,
 } from "../queue/task_queue.ts";
+import { checkReleaseDelay } from "../queue_policy/attempt_request.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
@@ -48,6 +51,7 @@ import { RemoteOperator } from "./remote_operator.ts";
 import { type RemoteQueueOptions, resolveRemoteOptions } from "./remote_options.ts";
 import {
   type Body,
+  completionBody,
   isName,
   partQuery,
   queryOf,
@@ -179,11 +183,14 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     return this.#toldOne(await this.#reports.send(body.task_id, report));
   }
 
-  async complete(lease: LeaseLike, result: unknown = null): Promise<Task> {
-    const text = toJsonText(result, "result", TASK_LIMITS.resultMaxBytes);
+  async complete(
+    lease: LeaseLike,
+    result: unknown = null,
+    options: CompleteOptions = {},
+  ): Promise<Task> {
     return await this.#end(toLease(lease), {
       path: "worker/complete",
-      body: { result: JSON.parse(text) },
+      body: completionBody(lease, result, options),
       isDone: ({ status }) => status === "completed",
     });
   }
@@ -216,10 +223,11 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     });
   }
 
-  async release(lease: LeaseLike): Promise<Task> {
+  async release(lease: LeaseLike, options: ReleaseOptions = {}): Promise<Task> {
+    const delayMs = checkReleaseDelay(options);
     return await this.#end(toLease(lease), {
       path: "worker/release",
-      body: {},
+      body: delayMs > 0 ? { delay_ms: Math.ceil(delayMs) } : {},
       isDone: async ({ id }) =>
         (await this.transitions(id, { offset: -1 }))[0]?.kind === "released",
     });

@@ -4,11 +4,12 @@
  */
 import { checkName } from "../domain/check.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
-import type { NewTask } from "../domain/task.ts";
+import type { LeaseLike, NewTask } from "../domain/task.ts";
 import { toTaskBody } from "../domain/task_fields.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type { NewSchedule } from "../queue/schedule.ts";
-import type { EnqueueOptions } from "../queue/task_queue.ts";
+import type { CompleteOptions, EnqueueOptions } from "../queue/task_queue.ts";
+import { prepareCompletion } from "../queue_policy/attempt_request.ts";
 import { prepareSchedule } from "../queue_policy/new_schedule.ts";
 import { prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
@@ -42,6 +43,18 @@ export function taskBody(
       : { worker_id: leaseTo.workerId, lease_duration_ms: leaseTo.leaseDurationMs },
     cancelled: isCancelled ? true : undefined,
   };
+}
+
+/** A completion, and the tasks that follow from it. @throws TypeError, RangeError */
+export function completionBody(
+  lease: LeaseLike,
+  result: unknown,
+  options: CompleteOptions,
+): Body {
+  const limits = { payloadMaxBytes: PAYLOAD_LIMIT_BYTES };
+  const { result: text, tasks } = prepareCompletion(lease, result, { ...options, ...limits });
+  const enqueue = tasks.length > 0 ? options.enqueue!.map((task) => taskBody(task)) : undefined;
+  return { result: JSON.parse(text), enqueue };
 }
 
 /** A schedule to add. @throws TypeError, RangeError */

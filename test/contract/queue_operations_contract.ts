@@ -749,6 +749,9 @@ function transition(fields: Partial<TaskTransition>): TaskTransition {
     handlerMaxAttempts: null,
     error: null,
     delayMs: null,
+    causedBy: null,
+    enqueuedCount: null,
+    enqueuedRuns: [],
     durationMs: null,
     ...fields,
   };

@@ -31,6 +31,7 @@ const PRUNING = ["test/ledger_queue/queue_operations.test.ts"];
 const CLOCK = ["test/ledger_queue/clock_put_back.test.ts"];
 const MEMORY = ["test/ledger_queue/memory_budget.test.ts"];
 const RECORDS = ["test/ledger_queue/records.test.ts"];
+const COMPLETING = ["test/ledger_queue/completion.test.ts", "test/faults/completion.test.ts"];
 const SHRINKING = ["test/ledger/shrink.test.ts"];
 
 /** Every mutant. */
@@ -880,5 +881,20 @@ export const MUTANTS: readonly Mutant[] = [
     replace:
       "      if (frame === undefined) {\n        let next = at;\n        do next = bytes.indexOf(0x48, next + 1);\n        while (next > 0 && decodeFrame(bytes, next) === undefined);\n        if (next < 0) break;\n        this.#offset += next - at;\n        at = next;\n        this.#sequence = decodeFrame(bytes, next)!.sequence - 1;\n        continue;\n      }\n",
     tests: RELAXED,
+  },
+  {
+    name: "complete: store what follows by a commit of its own",
+    file: "src/ledger_queue/ledger_queue.ts",
+    find: "    const { tasks } = completion;\n",
+    replace:
+      "    if (completion.tasks.length > 0) {\n      const done = await this.complete(lease, result);\n      await this.enqueueBatch(options.enqueue ?? []);\n      return done;\n    }\n    const { tasks } = completion;\n",
+    tests: COMPLETING,
+  },
+  {
+    name: "release: for a while uses up an attempt",
+    file: "src/ledger_queue/tasks/lease.ts",
+    find: '(cell(row, "attempts") as number) - 1',
+    replace: '(cell(row, "attempts") as number) - (delayMs > 0 ? 0 : 1)',
+    tests: COMPLETING,
   },
 ];

@@ -1,6 +1,7 @@
 /**
  * The suites that every queue has to pass, for a queue behind a server.
  */
+import { completionContract } from "../contract/completion_contract.ts";
 import { dependenciesContract } from "../contract/dependencies_contract.ts";
 import { firstLeaseContract } from "../contract/first_lease_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
@@ -25,3 +26,4 @@ schedulesContract("queue behind a server", asked);
 webhooksContract("queue behind a server", asked);
 firstLeaseContract("queue behind a server", asked);
 flowContract("queue behind a server", asked);
+completionContract("queue behind a server", asked);

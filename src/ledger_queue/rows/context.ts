@@ -14,6 +14,8 @@ export interface OperationContext {
   readonly retryPolicy: RetryPolicy;
   /** Where what is enqueued stands in a distributed trace; default nowhere. */
   readonly traceParent?: string | null;
+  /** The run whose completion stores what is enqueued; default none's. */
+  readonly causedBy?: string;
   /** How much the operation may write, see `RecordBudget`. */
   readonly recordBudget: number;
 }

@@ -161,11 +161,11 @@ function enqueue(
   const existing = findByKey(tx, task, known);
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
-  const { nowMs } = context;
+  const { nowMs, causedBy } = context;
   const leaseTo = task.leaseTo !== null && hasRoom(tx, task.kept.type, nowMs) ? task.leaseTo : null;
   const row = insertTask(tx, { ...task, leaseTo }, context);
   const noted = { id: cell(row, "id") as number, nowMs };
-  noteTransition(tx, noted, "enqueued");
+  noteTransition(tx, noted, "enqueued", { causedBy });
   if (leaseTo !== null) {
     const { workerId: worker } = leaseTo;
     noteTransition(tx, noted, "leased", { worker, attempt: 1, durationMs: 0 });

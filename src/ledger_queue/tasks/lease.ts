@@ -8,11 +8,13 @@ import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import { type Attempts, checkHeld, outcomeOf } from "../../queue_policy/attempt_end.ts";
 import { isFromFuture } from "../../queue_policy/clock_put_back.ts";
+import type { Completion } from "../../queue_policy/attempt_request.ts";
 import type { Failure } from "../../queue_policy/failure.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { freeSlot } from "../rows/flow_rows.ts";
 import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
+import { enqueueAll } from "./enqueue.ts";
 import { propagate } from "./propagate.ts";
 import { requeue } from "./requeue.ts";
 
@@ -55,17 +57,15 @@ function leaseByThisClock(row: SqlRow, nowMs: number): { lease_until_utc?: numbe
   return { lease_until_utc: nowMs + Math.max(0, leftMs) };
 }
 
-/** Finishes the task with `result`, a JSON text. */
+/** Finishes the task, and stores the tasks that follow: behind it, they see it completed. */
 export function complete(
   tx: Transaction,
-  lease: Lease,
-  result: string,
+  { lease, result, tasks }: Completion,
   context: OperationContext,
 ): SqlRow {
   const { nowMs } = context;
   const row = heldRow(tx, lease, "complete");
   const durationMs = runMsOf(row, nowMs);
-  noteTransition(tx, { id: lease.taskId, nowMs }, "completed", { durationMs });
   const done = updateTask(tx, row, {
     status: "completed",
     result,
@@ -75,8 +75,22 @@ export function complete(
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
+  const enqueued = enqueueFollowing(tx, done, { ...context, tasks });
+  noteTransition(tx, { id: lease.taskId, nowMs }, "completed", { durationMs, enqueued });
   propagate(tx, [done], context);
   return done;
+}
+
+/** Stores the tasks that follow a completed one; their run ids. */
+function enqueueFollowing(
+  tx: Transaction,
+  done: SqlRow,
+  { tasks, ...context }: OperationContext & Pick<Completion, "tasks">,
+): string[] {
+  if (tasks.length === 0) return [];
+  const causedBy = cell(done, "run_id") as string;
+  const enqueued = enqueueAll(tx, tasks, { ...context, causedBy });
+  return enqueued.map(({ row }) => cell(row, "run_id") as string);
 }
 
 /** Ends the attempt: back to the queue after its delay, or failed when it is permanent or attempts are used up. */
@@ -105,19 +119,24 @@ export function fail(
   return requeue(tx, row, { delayMs, attempts, message: failure.message }, context);
 }
 
-/** Gives the task back without using up the attempt; or the slot of one that was cancelled. */
-export function release(tx: Transaction, lease: Lease, context: OperationContext): SqlRow {
+/** Gives the task back without using up the attempt, due after `delayMs`; or the slot of one that was cancelled. */
+export function release(
+  tx: Transaction,
+  { lease, delayMs }: { readonly lease: Lease; readonly delayMs: number },
+  context: OperationContext,
+): SqlRow {
   if (freeSlot(tx, lease)) return rowOfTask(tx, lease.taskId);
   const row = heldRow(tx, lease, "release");
   const message = cell(row, "error_message") as string | null;
   noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "released", {
     worker: lease.workerId,
+    delayMs: delayMs > 0 ? Math.ceil(delayMs) : undefined,
     durationMs: runMsOf(row, context.nowMs),
   });
   return requeue(
     tx,
     row,
-    { delayMs: 0, attempts: (cell(row, "attempts") as number) - 1, message },
+    { delayMs, attempts: (cell(row, "attempts") as number) - 1, message },
     context,
   );
 }

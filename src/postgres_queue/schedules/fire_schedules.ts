@@ -52,7 +52,7 @@ export async function fireSchedules(work: Work, ids: readonly string[]): Promise
   const tasks = firings.flatMap(({ schedule }, i) =>
     runIds[i]!.map((runId) => taskOfSchedule(schedule, taken.has(runId) ? null : runId))
   );
-  const rows = (await enqueueAll(work, tasks, null)).map(({ row }) => row);
+  const rows = (await enqueueAll(work, tasks, { traceParent: null })).map(({ row }) => row);
   await moveOn(work, firings, rows);
   return { schedules: firings.length, tasks: rows };
 }

@@ -48,12 +48,12 @@ const ENQUEUE_SQL = {
 export async function enqueueAll(
   work: Work,
   tasks: readonly PreparedTask[],
-  traceParent: string | null,
+  from: Origin,
 ): Promise<Enqueued[]> {
   const batch = await findBatch(work, tasks);
   const { ids, mayStart } = await takeIds(work, tasks);
   const enqueued = tasks.map((task, i) =>
-    store(work, { task, i, id: ids[i]!, traceParent, mayStart }, batch)
+    store(work, { task, i, id: ids[i]!, ...from, mayStart }, batch)
   );
   await connect(work, { tasks, enqueued, parentages: batch.parentages });
   for (const [i, { row, created }] of enqueued.entries()) {
@@ -61,6 +61,14 @@ export async function enqueueAll(
   }
   await work.flush();
   return enqueued.map(({ row, created }) => ({ row: work.held(row.id) ?? row, created }));
+}
+
+/** Where tasks come from. */
+export interface Origin {
+  /** Where the enqueueing stands in a trace. */
+  readonly traceParent: string | null;
+  /** The run whose completion stores them; default none's. */
+  readonly causedBy?: string;
 }
 
 /** Ids for the tasks, and which of those that are to start at once may. */
@@ -169,18 +177,17 @@ function storedParent(row: TaskRow | undefined): StoredParent | undefined {
 }
 
 /** A task of the batch at its place. */
-interface Placed {
+interface Placed extends Origin {
   readonly task: PreparedTask;
   readonly i: number;
   readonly id: number;
-  readonly traceParent: string | null;
   /** Whether a task of this type may start at once; asked once for each that does. */
   readonly mayStart: (type: string) => boolean;
 }
 
 function store(
   work: Work,
-  { task, i, id, traceParent, mayStart }: Placed,
+  { task, i, id, traceParent, causedBy, mayStart }: Placed,
   batch: FoundBatch,
 ): Enqueued {
   const { idempotency_key: key } = task.kept;
@@ -196,7 +203,7 @@ function store(
   const leaseTo = task.leaseTo !== null && mayStart(task.kept.type) ? task.leaseTo : null;
   const given = { id, waitsFor, traceParent, isFollowed };
   const row = work.add(newRow(work.context, { ...task, leaseTo }, given));
-  noteNew(work, row, leaseTo);
+  noteNew(work, row, { leaseTo, causedBy });
   if (task.webhook !== null) work.addWebhook({ task_id: id, ...task.webhook });
   const enqueued = { row, created: true };
   if (key !== null) batch.byKey.set(key, enqueued);
@@ -204,8 +211,12 @@ function store(
   return enqueued;
 }
 
-function noteNew(work: Work, row: TaskRow, leaseTo: FirstLease | null): void {
-  work.note(row.id, "enqueued");
+function noteNew(
+  work: Work,
+  row: TaskRow,
+  { leaseTo, causedBy }: { readonly leaseTo: FirstLease | null; readonly causedBy?: string },
+): void {
+  work.note(row.id, "enqueued", { causedBy });
   if (leaseTo === null) return;
   work.note(row.id, "leased", { worker: leaseTo.workerId, attempt: 1, durationMs: 0 });
 }

@@ -5,6 +5,7 @@ import { clip } from "../../domain/kept_text.ts";
 import { type Lease, TASK_LIMITS } from "../../domain/task.ts";
 import { checkHeld, outcomeOf } from "../../queue_policy/attempt_end.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
+import type { Completion } from "../../queue_policy/attempt_request.ts";
 import type { Failure } from "../../queue_policy/failure.ts";
 import {
   attemptsOf,
@@ -19,6 +20,7 @@ import type { Statements } from "../rows/database.ts";
 import { freeSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
 import { clockOf } from "./claim.ts";
+import { enqueueAll } from "./enqueue.ts";
 import { propagate } from "./propagate.ts";
 import { requeue } from "./requeue.ts";
 
@@ -26,13 +28,6 @@ import { requeue } from "./requeue.ts";
 export interface Renewal {
   readonly lease: Lease;
   readonly leaseDurationMs: number;
-}
-
-/** A task that is done. */
-export interface Completion {
-  readonly lease: Lease;
-  /** A JSON text. */
-  readonly result: string;
 }
 
 /** How far a task is. */
@@ -178,17 +173,16 @@ async function hasEnded(
   return last !== undefined && kinds.includes(last.kind as TransitionKind);
 }
 
-/** Finishes a task that others may follow. */
+/** Finishes a task that others may follow, and stores those that follow from it: behind it, they see it completed. */
 export async function complete(
   work: Work,
-  { lease, result }: Completion,
+  { lease, result, tasks, traceParent }: Completion & { readonly traceParent: string | null },
   isRepeat: boolean,
 ): Promise<TaskRow> {
   const known = await work.row(lease.taskId);
   if (isRepeat && await hasEnded(work, { row: known, lease, kinds: ["completed"] })) return known!;
   const row = await heldRow(work, lease, "complete");
   const { nowMs } = work.context;
-  work.note(row.id, "completed", { durationMs: runMsOf(row, nowMs) });
   const done = work.change(row, {
     status: "completed",
     result,
@@ -198,6 +192,10 @@ export async function complete(
     finished_at: nowMs,
     updated_at: nowMs,
   });
+  const from = { traceParent, causedBy: row.run_id };
+  const enqueued = tasks.length > 0 ? await enqueueAll(work, tasks, from) : [];
+  const runIds = enqueued.map((each) => each.row.run_id);
+  work.note(row.id, "completed", { durationMs: runMsOf(row, nowMs), enqueued: runIds });
   await propagate(work, [done]);
   await work.flush();
   return done;
@@ -235,8 +233,12 @@ export async function fail(
   return back;
 }
 
-/** Gives the task back without using up the attempt; or the slot of one that was cancelled. */
-export async function release(work: Work, lease: Lease, isRepeat: boolean): Promise<TaskRow> {
+/** Gives the task back without using up the attempt, due after `delayMs`; or the slot of one that was cancelled. */
+export async function release(
+  work: Work,
+  { lease, delayMs }: { readonly lease: Lease; readonly delayMs: number },
+  isRepeat: boolean,
+): Promise<TaskRow> {
   const known = await work.row(lease.taskId);
   const mayHoldSlot = known !== undefined &&
     (known.status !== "leased" || known.lease_token !== lease.leaseToken);
@@ -247,8 +249,12 @@ export async function release(work: Work, lease: Lease, isRepeat: boolean): Prom
   if (isRepeat && await hasEnded(work, { row: known, lease, kinds: ["released"] })) return known!;
   const row = await heldRow(work, lease, "release");
   const durationMs = runMsOf(row, work.context.nowMs);
-  work.note(row.id, "released", { worker: lease.workerId, durationMs });
-  const state = { delayMs: 0, attempts: row.attempts - 1, message: row.error_message };
+  work.note(row.id, "released", {
+    worker: lease.workerId,
+    delayMs: delayMs > 0 ? Math.ceil(delayMs) : undefined,
+    durationMs,
+  });
+  const state = { delayMs, attempts: row.attempts - 1, message: row.error_message };
   const back = await requeue(work, row, state);
   await work.flush();
   return back;
