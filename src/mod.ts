@@ -62,7 +62,9 @@ export {
   QueueFullError,
   quotePath,
   RetryAfterError,
+  SnoozeError,
   StorageError,
+  WaitTimeoutError,
 } from "./domain/errors.ts";
 export { decodeText, type RoundedNumber, roundedNumber } from "./domain/given_text.ts";
 export { MEMORY_LIMITS } from "./domain/memory_limits.ts";
@@ -293,6 +295,7 @@ export type {
   TaskChange,
   TaskChanges,
   TaskQueue,
+  WaitOptions,
 } from "./queue/task_queue.ts";
 export {
   type HistoryEntry,

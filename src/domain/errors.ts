@@ -3,7 +3,7 @@
  *
  * A caller's mistake is a `TypeError` or `RangeError`, raised before any effect. The rest is here: a refusal by
  * the queue's rules (`QueueError`), a failing environment (`StorageError`, `CorruptionError`), a handler's own
- * verdict on its task (`PermanentError`, `RetryAfterError`, `ExitCodeError`), and a bug of ours (`invariant`).
+ * verdict on its task (`PermanentError`, `RetryAfterError`, `SnoozeError`, `ExitCodeError`), and a bug of ours (`invariant`).
  */
 import { shownPath } from "./queue_address.ts";
 
@@ -126,6 +126,34 @@ export class RetryAfterError extends Error {
     }
     this.delayMs = delayMs;
   }
+}
+
+/**
+ * Thrown by `context.snooze()`: the task is given back and is due again after `delayMs` milliseconds. It costs no attempt, and what
+ * the handler enqueued is not stored.
+ */
+export class SnoozeError extends Error {
+  /** `SnoozeError`. */
+  override readonly name = "SnoozeError";
+  /** Milliseconds until the task is due again, 0 to a year. */
+  readonly delayMs: number;
+
+  /** Is due again after `delayMs` milliseconds. @throws RangeError when that is negative, or more than a year. */
+  constructor(delayMs: number) {
+    super(`snoozed for ${delayMs} ms`);
+    if (!(delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS)) {
+      throw new RangeError(
+        `Cannot snooze for ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
+      );
+    }
+    this.delayMs = delayMs;
+  }
+}
+
+/** Thrown by `wait()`: the task was not final in time. It goes on. */
+export class WaitTimeoutError extends Error {
+  /** `WaitTimeoutError`. */
+  override readonly name = "WaitTimeoutError";
 }
 
 /** How an `ExitCodeError` is treated. */

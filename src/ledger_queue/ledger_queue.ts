@@ -7,7 +7,14 @@ import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
 import { StorageError } from "../domain/errors.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
-import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
+import {
+  type LeaseLike,
+  type NewTask,
+  type Task,
+  TASK_LIMITS,
+  type TaskReference,
+  toLease,
+} from "../domain/task.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { BackupReport, EmbeddedQueue, IntegrityReport } from "../queue/maintenance.ts";
 import type { PruneRequest } from "../queue/operator.ts";
@@ -25,6 +32,7 @@ import type {
   ReleaseOptions,
   TaskChange,
   TaskChanges,
+  WaitOptions,
 } from "../queue/task_queue.ts";
 import type { LedgerChanges } from "../ledger/change_feed.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
@@ -36,6 +44,7 @@ import { prepareList } from "../queue_policy/list_request.ts";
 import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
+import { Waits } from "../queue_policy/waiting.ts";
 import { impossibleRows } from "./insight/integrity.ts";
 import { count, list } from "./insight/list.ts";
 import { stats } from "./insight/stats.ts";
@@ -74,6 +83,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
   readonly moveEnd = new LedgerMoveEnd(this.access);
   readonly #writeBackup: LedgerQueueOptions["writeBackup"];
   readonly #onClosed: () => void;
+  readonly #waits = new Waits(this, this.access.clock);
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -119,6 +129,10 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     const select = "SELECT * FROM task_queue WHERE run_id = ?";
     const [row] = await this.access.read((reader) => reader.read(select, [runId]));
     return row && taskOfRow(row);
+  }
+
+  wait(reference: TaskReference, options: WaitOptions = {}): Promise<Task> {
+    return this.#waits.wait(reference, options);
   }
 
   async list(request: ListRequest = {}): Promise<Task[]> {
@@ -285,6 +299,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.duties.stop();
+      this.#waits.close();
       this.#onClosed();
       logClosed(this.access.ledger.location);
     }

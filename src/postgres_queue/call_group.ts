@@ -4,6 +4,9 @@
  * A call that finds nothing under way leaves at the end of the current turn, so a caller alone waits for nobody.
  */
 
+/** How many calls one statement takes at most, and how many such statements a process has under way. */
+export const GROUP = { sizeMax: 500, groupsMax: 2 } as const;
+
 /** How a group works. */
 export interface CallGroupOptions<Request, Result> {
   /** Does all of these; a result for each, in their order. */

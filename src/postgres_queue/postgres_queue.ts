@@ -4,9 +4,15 @@
  * Every argument is checked before any effect; every change is one transaction of READ COMMITTED.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import type { ClaimOrder } from "../domain/claim_order.ts";
 import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
-import { type LeaseLike, type NewTask, type Task, TASK_LIMITS, toLease } from "../domain/task.ts";
+import {
+  type LeaseLike,
+  type NewTask,
+  type Task,
+  TASK_LIMITS,
+  type TaskReference,
+  toLease,
+} from "../domain/task.ts";
 import type { MovableQueue } from "../queue/move_end.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
@@ -20,9 +26,10 @@ import type {
   QueueStats,
   ReleaseOptions,
   TaskChanges,
+  WaitOptions,
 } from "../queue/task_queue.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
-import { prepareClaim, type PreparedClaim } from "../queue_policy/claim_request.ts";
+import { prepareClaim } from "../queue_policy/claim_request.ts";
 import {
   checkReleaseDelay,
   type Completion,
@@ -34,29 +41,19 @@ import { prepareList } from "../queue_policy/list_request.ts";
 import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
-import { CallGroup } from "./call_group.ts";
+import { Waits } from "../queue_policy/waiting.ts";
+import { CallGroup, GROUP } from "./call_group.ts";
+import { Claims } from "./claims.ts";
 import { count, list } from "./insight/list.ts";
 import { parentResults } from "./insight/parent_results.ts";
 import { stats } from "./insight/stats.ts";
-import { Quiet } from "./quiet.ts";
 import { joinTransaction } from "./join_transaction.ts";
 import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_operator.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { PostgresMoveEnd } from "./records/postgres_move_end.ts";
 import { checkOpen } from "./rows/closure.ts";
-import { type KnownFlow, lockedRoom } from "./rows/flow_rows.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
-import {
-  claim,
-  type ClaimContext,
-  claimNamed,
-  countsLeases,
-  kindOf,
-  nextDueInMs,
-  typeOfTask,
-} from "./tasks/claim.ts";
-import { Marks } from "./tasks/marks.ts";
 import { enqueueAll, findEnqueued } from "./tasks/enqueue.ts";
 import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
 import {
@@ -72,22 +69,16 @@ import {
   reportProgress,
 } from "./tasks/lease.ts";
 
-/** How many calls one statement takes at most, and how many such statements a process has under way. */
-const GROUP = { sizeMax: 500, groupsMax: 2 } as const;
-
-/** How many kinds of claims have groups at the same time: a program has one for each of its workers' orders and types. */
-const KINDS_MAX = 100;
-
 /** A queue on a database. */
 export class PostgresQueue extends PostgresOperator implements MovableQueue {
   /** What a move needs of the queue. */
   readonly moveEnd = new PostgresMoveEnd(this.access);
-  readonly #quiet = new Quiet(this.access.clock, () => this.hearing);
-  readonly #claims = new Map<string, CallGroup<PreparedClaim, TaskRow[]>>();
+  readonly #claims = new Claims(this.access, () => this.hearing);
   readonly #enqueues: CallGroup<NewEntry, EnqueueResult>;
   readonly #completions: CallGroup<Completion, Task>;
   readonly #renewals: CallGroup<Renewal, Task>;
   readonly #reports = new ReportsInTurn();
+  readonly #waits = new Waits(this, this.access.clock);
 
   constructor(access: PostgresAccess, options: PostgresOperatorOptions) {
     super(access, options);
@@ -185,6 +176,10 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return taskRows(rows).map(taskOfRow)[0];
   }
 
+  wait(reference: TaskReference, options: WaitOptions = {}): Promise<Task> {
+    return this.#waits.wait(reference, options);
+  }
+
   async list(request: ListRequest = {}): Promise<Task[]> {
     const prepared = prepareList(request);
     return (await this.access.read((tx) => list(tx, prepared))).map(taskOfRow);
@@ -202,83 +197,11 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
   }
 
   async nextDueAt(): Promise<Date | null> {
-    const { clock, statements, testMs } = this.access;
-    const known = this.#quiet.nextDue();
-    const atMs = known === undefined
-      ? this.#localMs(await nextDueInMs(statements, testMs), clock.nowMs())
-      : known.atMs;
-    return atMs === undefined ? null : new Date(atMs);
-  }
-
-  /** An instant of the server's clock by this process's, which may be another: who waits for it, waits by this one. */
-  #localMs(inMs: number | undefined, nowMs: number): number | undefined {
-    return inMs === undefined ? undefined : nowMs + inMs;
+    return await this.#claims.nextDueAt();
   }
 
   async claim(request: ClaimRequest): Promise<Task[]> {
-    const prepared = prepareClaim(request);
-    const rows = prepared.taskId === null
-      ? await this.#claimsOf(kindOf(prepared), prepared.order).call(prepared)
-      : await this.#claimNamed(prepared, prepared.taskId);
-    this.access.changed(rows);
-    return rows.map(taskOfRow);
-  }
-
-  async #claimNamed(prepared: PreparedClaim, taskId: number): Promise<TaskRow[]> {
-    return await this.#withLimits(async (known) => {
-      const tools = { known, nowMs: this.access.testMs };
-      if (known.flow.isEmpty) {
-        return await this.access.inOrder((statements) =>
-          claimNamed(prepared, { ...tools, statements }, false)
-        );
-      }
-      return await this.access.write(async ({ tx, context: { nowMs } }) => {
-        const type = await typeOfTask(tx, taskId);
-        if (type === undefined) return [];
-        const room = await lockedRoom(tx, { flow: known.flow, types: [type], nowMs });
-        return await claimNamed(prepared, { ...tools, statements: tx }, room.of(type) <= 0);
-      });
-    });
-  }
-
-  /** Runs a claim with the limits as they are known here; again when they are others by now. */
-  async #withLimits<T>(run: (known: KnownFlow) => Promise<T | "stale">): Promise<T> {
-    const { flow, statements } = this.access;
-    for (let known = await flow.known(statements);; known = await flow.read(statements)) {
-      const claimed = await run(known);
-      if (claimed !== "stale") return claimed;
-    }
-  }
-
-  #claimsOf(kind: string, order: ClaimOrder): CallGroup<PreparedClaim, TaskRow[]> {
-    const known = this.#claims.get(kind);
-    if (known !== undefined) return known;
-    if (this.#claims.size >= KINDS_MAX) this.#claims.clear();
-    const marks = new Marks(order, this.access.clock);
-    const group = new CallGroup<PreparedClaim, TaskRow[]>({
-      ...GROUP,
-      run: async (requests) => {
-        if (this.#quiet.isEmpty(kind)) return requests.map(() => Promise.resolve([]));
-        const { changes } = this.#quiet;
-        const { rows, dueInMs } = await this.#withLimits((known) => {
-          const tools = { ...this.#claimTools, marks, known };
-          return countsLeases(requests[0]!, known)
-            ? this.access.write(({ tx }) => claim(requests, { ...tools, statements: tx }))
-            : this.access.inOrder((statements) => claim(requests, { ...tools, statements }));
-        });
-        if (rows.every(({ length }) => length === 0)) {
-          this.#quiet.note(kind, changes, this.#localMs(dueInMs, this.access.clock.nowMs()));
-        }
-        return rows.map((each) => Promise.resolve(each));
-      },
-    });
-    this.#claims.set(kind, group);
-    return group;
-  }
-
-  get #claimTools(): Omit<ClaimContext, "statements" | "marks" | "known"> {
-    const { lanes, testMs, budget } = this.access;
-    return { lanes, nowMs: testMs, budget };
+    return await this.#claims.claim(prepareClaim(request));
   }
 
   async renew(
@@ -393,6 +316,11 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
 
   async flush(): Promise<void> {
     await this.access.statements.query("select 1");
+  }
+
+  override close(): Promise<void> {
+    this.#waits.close();
+    return super.close();
   }
 
   /** The rows by their ids; who watches hears of them. */

@@ -8,7 +8,7 @@ import type { ClaimOrder } from "../domain/claim_order.ts";
 import type { QueueLimits } from "./limits.ts";
 import type { QueueOperator } from "./operator.ts";
 import type { PartRequest } from "./page_request.ts";
-import type { LeaseLike, NewTask, Task, TaskStatus } from "../domain/task.ts";
+import type { LeaseLike, NewTask, Task, TaskReference, TaskStatus } from "../domain/task.ts";
 
 /** The answer of `enqueue`. */
 export interface EnqueueResult {
@@ -82,6 +82,14 @@ export interface FailOptions {
    * `explain` names this number from then on.
    */
   readonly maxAttempts?: number;
+}
+
+/** How long to wait for a task. */
+export interface WaitOptions {
+  /** How long at most, in milliseconds, 0 to 7 days; default as long as it takes. */
+  readonly timeoutMs?: number;
+  /** Ends the waiting; the task goes on. Default: nothing does. */
+  readonly signal?: AbortSignal;
 }
 
 /** Which tasks to list, newest (highest id) first. */
@@ -173,6 +181,13 @@ export interface TaskQueue extends QueueOperator, QueueLimits {
   get(id: number): Promise<Task | undefined>;
   /** The task with this run id. A number is never taken for a task id here. */
   getByRunId(runId: string): Promise<Task | undefined>;
+  /**
+   * The task with this id (a number) or run id (a string) once it is final, whichever process ends it; at once when it is.
+   *
+   * @throws TypeError, RangeError for an argument out of its range. @throws WaitTimeoutError when it is not final in time.
+   * @throws QueueError `task_not_found`, also when it is pruned meanwhile. @throws The reason of `signal`.
+   */
+  wait(reference: TaskReference, options?: WaitOptions): Promise<Task>;
   /**
    * Tasks, newest first: as many as `limit` says, or fewer, one at least, when together they have more than 16 Mi characters.
    * So a page that is shorter than `limit` need not be the last; an empty page is.

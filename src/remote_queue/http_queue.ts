@@ -17,6 +17,7 @@ import {
   type NewTask,
   type Task,
   TASK_LIMITS,
+  type TaskReference,
   toLease,
 } from "../domain/task.ts";
 import { toRetryPolicyBody } from "../domain/task_fields.ts";
@@ -32,12 +33,14 @@ import type {
   QueueStats,
   ReleaseOptions,
   TaskChanges,
+  WaitOptions,
 } from "../queue/task_queue.ts";
 import { checkReleaseDelay } from "../queue_policy/attempt_request.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
 import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
+import { Waits } from "../queue_policy/waiting.ts";
 import type { LogStore } from "../worker/log_store.ts";
 import { type Decode, field, flag, instant, list, nullable, number } from "./answer.ts";
 import { checkpointReport, parent, stats, storageStats, task } from "./answers.ts";
@@ -73,6 +76,7 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
   readonly #logs: RemoteLogs;
   readonly #leases = new LeaseBook();
   readonly #reports = new ReportsInTurn();
+  readonly #waits: Waits;
 
   /** Asks nothing yet. @throws TypeError, RangeError for an option out of its range. */
   constructor(options: RemoteQueueOptions) {
@@ -80,6 +84,7 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     const connection = new Connection(resolved);
     super(connection, new ChangeFeed(connection, resolved));
     this.clock = connection.time;
+    this.#waits = new Waits(this, resolved.clock);
     this.#logs = new RemoteLogs(connection, {
       ...resolved,
       leaseOf: (taskId) => this.#leases.latest(taskId),
@@ -121,6 +126,10 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     if (!isName(runId)) return undefined;
     const [found] = await this.read(`queue/tasks${queryOf({ run_id: runId })}`, tasks);
     return found;
+  }
+
+  wait(reference: TaskReference, options: WaitOptions = {}): Promise<Task> {
+    return this.#waits.wait(reference, options);
   }
 
   async list(request: ListRequest = {}): Promise<Task[]> {
@@ -278,6 +287,7 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
   }
 
   async close(): Promise<void> {
+    this.#waits.close();
     await this.feed.close();
     await this.#logs.flushAll();
     await this.connection.close();

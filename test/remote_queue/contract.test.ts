@@ -10,6 +10,7 @@ import { schedulesContract } from "../contract/schedules_contract.ts";
 import type { UseQueue } from "../contract/suite.ts";
 import { taskQueueContract } from "../contract/task_queue_contract.ts";
 import { webhooksContract } from "../contract/webhooks_contract.ts";
+import { waitContract } from "../contract/wait_contract.ts";
 import { withRemote } from "./remote_fixture.ts";
 
 const asked: UseQueue = (options, test) =>
@@ -27,3 +28,5 @@ webhooksContract("queue behind a server", asked);
 firstLeaseContract("queue behind a server", asked);
 flowContract("queue behind a server", asked);
 completionContract("queue behind a server", asked);
+waitContract("queue behind a server", asked);
+waitContract("queue behind a socket", overSocket);

@@ -1,0 +1,114 @@
+/**
+ * Waiting for a task to become final: whoever waits hears of the queue's changes first and looks then, so that no end is missed.
+ */
+import { checkInteger, checkName, checkTaskId } from "../domain/check.ts";
+import type { Clock } from "../domain/clock.ts";
+import { QueueError, WaitTimeoutError } from "../domain/errors.ts";
+import { isFinal, type Task, TASK_LIMITS, type TaskReference } from "../domain/task.ts";
+import type { TaskChanges, TaskQueue, WaitOptions } from "../queue/task_queue.ts";
+
+/** How long can be waited at most, in milliseconds. */
+const TIMEOUT_MAX_MS = TASK_LIMITS.timeoutMaxMs;
+
+/** Everybody who waits for a task of one queue. */
+export class Waits {
+  readonly #queue: Pick<TaskQueue, "get" | "getByRunId" | "watch">;
+  readonly #clock: Clock;
+  readonly #open = new Set<(reason: unknown) => void>();
+
+  constructor(queue: Pick<TaskQueue, "get" | "getByRunId" | "watch">, clock: Clock) {
+    this.#queue = queue;
+    this.#clock = clock;
+  }
+
+  /** The task once it is final; see the port. */
+  async wait(reference: TaskReference, { timeoutMs, signal }: WaitOptions): Promise<Task> {
+    checkReference(reference);
+    if (timeoutMs !== undefined) checkInteger(timeoutMs, "timeoutMs", 0, TIMEOUT_MAX_MS);
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<Task>();
+    const watched = new Watched(reference, () => this.#read(reference), resolve);
+    const unwatch = this.#queue.watch((changes) => watched.onChanges(changes).catch(reject));
+    const cancelTimer = this.#clock.setTimer(
+      () => reject(watched.timeoutError(timeoutMs!)),
+      timeoutMs ?? Infinity,
+    );
+    const abort = (): void => reject(signal!.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#open.add(reject);
+    try {
+      watched.look().catch(reject);
+      return await promise;
+    } finally {
+      unwatch();
+      cancelTimer();
+      signal?.removeEventListener("abort", abort);
+      this.#open.delete(reject);
+    }
+  }
+
+  /** The queue is closed: nobody will hear of anything any more. */
+  close(): void {
+    const closed = new QueueError("queue_closed", "Cannot wait for a task: the queue is closed");
+    for (const reject of this.#open) reject(closed);
+  }
+
+  async #read(reference: TaskReference): Promise<Task> {
+    const task = typeof reference === "number"
+      ? await this.#queue.get(reference)
+      : await this.#queue.getByRunId(reference);
+    if (task !== undefined) return task;
+    throw new QueueError(
+      "task_not_found",
+      `Cannot wait for ${nameOf(reference)}: there is no such task, or it was pruned`,
+    );
+  }
+}
+
+/** A task that somebody waits for. */
+class Watched {
+  readonly #reference: TaskReference;
+  readonly #read: () => Promise<Task>;
+  readonly #onFinal: (task: Task) => void;
+  #seen: Task | undefined;
+
+  constructor(
+    reference: TaskReference,
+    read: () => Promise<Task>,
+    onFinal: (task: Task) => void,
+  ) {
+    this.#reference = reference;
+    this.#read = read;
+    this.#onFinal = onFinal;
+  }
+
+  async look(): Promise<void> {
+    this.#seen = await this.#read();
+    if (isFinal(this.#seen.status)) this.#onFinal(this.#seen);
+  }
+
+  async onChanges(changes: TaskChanges): Promise<void> {
+    if (changes === "room") return;
+    const isEnd = changes === "reset" ||
+      changes.some(({ taskId, runId, status }) =>
+        isFinal(status) && (this.#reference === taskId || this.#reference === runId)
+      );
+    if (isEnd) await this.look();
+  }
+
+  timeoutError(timeoutMs: number): WaitTimeoutError {
+    const status = this.#seen === undefined ? "unknown" : `still ${this.#seen.status}`;
+    return new WaitTimeoutError(
+      `Cannot wait longer for ${nameOf(this.#reference)}: after ${timeoutMs} ms it is ${status}`,
+    );
+  }
+}
+
+function checkReference(reference: TaskReference): void {
+  if (typeof reference === "number") checkTaskId(reference);
+  else checkName(reference, "run id", TASK_LIMITS.runIdMaxLength);
+}
+
+function nameOf(reference: TaskReference): string {
+  return typeof reference === "number" ? `task ${reference}` : `run ${JSON.stringify(reference)}`;
+}
