@@ -101,7 +101,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: tell the time of what is due by the server's clock",
-    file: "src/postgres_queue/postgres_queue.ts",
+    file: "src/postgres_queue/claims.ts",
     find: "    return inMs === undefined ? undefined : nowMs + inMs;\n",
     replace: "    return inMs === undefined ? undefined : Date.now() + inMs + 0 * nowMs;\n",
     tests: CLOCKS,
