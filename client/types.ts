@@ -60,6 +60,8 @@ export interface RunOptions {
   };
   /** How long an attempt may take, in milliseconds; default as the handler says, then no limit. */
   timeout_ms?: number;
+  /** Whose it is, such as a tenant, 1–200 characters; default none. */
+  group?: string;
   /**
    * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
    * none.
@@ -139,6 +141,8 @@ export interface EnqueuedTask {
   lease_token: number;
   /** How long an attempt may take, in milliseconds. */
   timeout_ms: number | null;
+  /** Whose it is; `null` for none. */
+  group: string | null;
   /** How its failures are retried; `null` for the handler's policy, then the queue's. */
   retry_policy: {
     /** The delay after the first failure, in milliseconds. */

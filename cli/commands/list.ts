@@ -19,6 +19,7 @@ import { TASK_COLUMNS, taskRow } from "../task_text.ts";
 interface ListOptions {
   readonly status?: TaskStatus;
   readonly type?: string;
+  readonly group?: string;
   readonly limit: number;
   readonly cursor?: number;
 }
@@ -29,6 +30,7 @@ export function addListCommand(program: Program, app: App): void {
     .description("list tasks, newest first")
     .addOption(new Option("--status <status>", "only these").choices(TASK_STATUSES))
     .option("--type <type>", "only tasks of this type")
+    .option("--group <group>", "only tasks of this group")
     .option(
       "--limit <n>",
       `how many at most, 1 to ${TASK_LIMITS.listMax}`,

@@ -91,6 +91,7 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
     maxAttempts: schedule.max_attempts,
     retryPolicy: schedule.retry_policy && toRetryPolicy(schedule.retry_policy) as RetryPolicy,
     timeoutMs: schedule.timeout_ms,
+    group: schedule.group,
     everyMs: schedule.every_ms,
     cron: schedule.cron,
     timeZone: schedule.time_zone,

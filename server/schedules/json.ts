@@ -16,6 +16,7 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     max_attempts: schedule.maxAttempts,
     retry_policy: schedule.retryPolicy && toRetryPolicyBody(schedule.retryPolicy),
     timeout_ms: schedule.timeoutMs,
+    group: schedule.group,
     every_ms: schedule.everyMs,
     cron: schedule.cron,
     time_zone: schedule.timeZone,

@@ -66,6 +66,7 @@ export const ScheduleSchema = z.object({
   max_attempts: z.number().int(),
   retry_policy: taskFields.retry_policy.unwrap().nullable(),
   timeout_ms: z.number().int().nullable(),
+  group: z.string().nullable(),
   every_ms: z.number().int().nullable(),
   cron: z.string().nullable(),
   time_zone: z.string(),

@@ -191,8 +191,8 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   });
 
   app.openapi(listTasks, async (c) => {
-    const { status, type, run_id: runId, limit, offset, cursor } = c.req.valid("query");
-    const filter = { status, type };
+    const { status, type, group, run_id: runId, limit, offset, cursor } = c.req.valid("query");
+    const filter = { status, type, group };
     if (runId !== undefined) {
       const tasks = await tasksOfRun(queue, runId, filter);
       return c.json({ tasks: tasks.map(taskJson), next_cursor: null }, 200);
@@ -224,11 +224,11 @@ function addQuestionRoutes(app: OpenAPIHono, queue: TaskQueue): void {
 async function tasksOfRun(
   queue: TaskQueue,
   runId: string,
-  { status, type }: Pick<ListRequest, "status" | "type">,
+  { status, type, group }: Pick<ListRequest, "status" | "type" | "group">,
 ): Promise<Task[]> {
   const task = await queue.getByRunId(runId);
   const isWanted = task !== undefined && (status ?? task.status) === task.status &&
-    (type ?? task.type) === task.type;
+    (type ?? task.type) === task.type && (group ?? task.group) === task.group;
   return isWanted ? [task] : [];
 }
 

@@ -38,6 +38,10 @@ export const TaskQuery = z.object({
     description: "Only tasks of this type",
     example: "email",
   }),
+  group: nameSchema(TASK_LIMITS.groupMaxLength).optional().openapi({
+    description: "Only tasks of this group",
+    example: "acme",
+  }),
   status: z.enum(TASK_STATUSES).optional().openapi({
     description: "Only tasks with this status",
     example: "queued",
@@ -63,7 +67,7 @@ export const TaskQuery = z.object({
 });
 
 /** Which tasks to count. */
-export const CountQuery = TaskQuery.pick({ type: true, status: true });
+export const CountQuery = TaskQuery.pick({ type: true, group: true, status: true });
 
 /** How many there are. */
 export const CountSchema = z.object({ count: countSchema.openapi({ example: 1 }) })

@@ -46,6 +46,8 @@ export interface TaskLimits {
   readonly runIdMaxLength: number;
   /** Characters of a worker id. */
   readonly workerIdMaxLength: number;
+  /** Characters of a group. */
+  readonly groupMaxLength: number;
   /** Characters of an idempotency key. */
   readonly idempotencyKeyMaxLength: number;
   /** The priority that runs first. */
@@ -108,6 +110,7 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   typeMaxLength: 200,
   runIdMaxLength: 200,
   workerIdMaxLength: 200,
+  groupMaxLength: 200,
   idempotencyKeyMaxLength: 255,
   priorityMin: 1,
   priorityMax: 1000,
@@ -188,6 +191,8 @@ export interface Task {
   readonly retryPolicy: RetryPolicy | null;
   /** Overrides the handler's timeout, in milliseconds. */
   readonly timeoutMs: number | null;
+  /** Whose it is: tasks of different groups take turns; `null` for none. */
+  readonly group: string | null;
   /** How many of its parents are not final yet; it is not claimed before this is 0. Always 0 unless queued. */
   readonly waitsFor: number;
   /** The enqueueing's place in a distributed trace, a W3C `traceparent`; `null` when it was not traced. */
@@ -227,6 +232,11 @@ export interface NewTask {
   readonly dependsOn?: readonly TaskReference[];
   /** The policy for when a parent fails or is cancelled; default `fail`. Without parents it has no effect. */
   readonly onParentFailure?: ParentFailurePolicy;
+  /**
+   * Whose it is, such as a tenant, 1–200 characters and not `*`: tasks of different groups take turns, and a limit or a pause may
+   * be for one. Default none.
+   */
+  readonly group?: string;
   /**
    * Tells a URL when the task has become final: a delivery is enqueued in the same transaction, as a task of the type
    * `holdfast.webhook`; a worker with `registerWebhooks` delivers it. Default none.

@@ -203,6 +203,14 @@ export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.fr
     help: "the policy for when a parent fails or is cancelled",
     example: "fail",
   },
+  group: {
+    kind: "name",
+    maxLength: TASK_LIMITS.groupMaxLength,
+    isKept: true,
+    defaultText: "none",
+    help: "whose it is, such as a tenant: groups take turns, and may have limits",
+    example: "acme",
+  },
   webhook: {
     kind: "object",
     fields: WEBHOOK_FIELDS,
@@ -225,6 +233,7 @@ export const SCHEDULED_FIELD_NAMES = [
   "compatibility",
   "retryPolicy",
   "timeoutMs",
+  "group",
   "webhook",
 ] as const satisfies readonly (keyof NewTask)[];
 

@@ -149,7 +149,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     });
   }
 
-  async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
+  async count(request: Pick<ListRequest, "status" | "type" | "group"> = {}): Promise<number> {
     const prepared = prepareList(request);
     return await this.access.read((reader) => count(reader, prepared));
   }

@@ -191,7 +191,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return await this.access.read((tx) => parentResults(tx, taskId, part));
   }
 
-  async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
+  async count(request: Pick<ListRequest, "status" | "type" | "group"> = {}): Promise<number> {
     const prepared = prepareList(request);
     return await this.access.read((tx) => count(tx, prepared));
   }

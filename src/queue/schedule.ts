@@ -85,6 +85,8 @@ export interface Schedule {
   readonly retryPolicy: RetryPolicy | null;
   /** How long one attempt may take, in milliseconds; `null` for the handler's timeout. */
   readonly timeoutMs: number | null;
+  /** The group of its tasks; `null` for none. */
+  readonly group: string | null;
   /** The interval after a task has ended; `null` with `cron`. */
   readonly everyMs: number | null;
   /** The expression; `null` with `everyMs`. */

@@ -5,7 +5,7 @@
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
 import { canonicalJson } from "../domain/json.ts";
-import type { Task } from "../domain/task.ts";
+import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import {
   KEPT_FIELD_NAMES,
   type KeptFieldName,
@@ -16,7 +16,15 @@ import {
 } from "../domain/task_fields.ts";
 
 /** The column of a kept field. */
-export type KeptColumn = SnakeName<KeptFieldName>;
+export type KeptColumn = Exclude<SnakeName<KeptFieldName>, "group"> | "grp";
+
+/** The group that no task has: a limit of it is one of each group by itself. */
+export const EACH_GROUP = "*";
+
+/** The column of a kept field: its name where it is written, unless SQL has another use for that. */
+export function columnName(name: KeptFieldName): KeptColumn {
+  return name === "group" ? "grp" : snakeName(name) as KeptColumn;
+}
 
 /** The kept fields of one task in the forms of their columns; JSON for what is an object. Those that are read one by one have types. */
 export type KeptValues =
@@ -29,6 +37,8 @@ export type KeptValues =
     readonly idempotency_key: string | null;
     readonly retry_policy: string | null;
     readonly timeout_ms: number | null;
+    /** An empty string for none, so that it can be compared. */
+    readonly grp: string;
   };
 
 /** How messages name a field, where it is not by its own name. */
@@ -38,9 +48,10 @@ const NOUNS: Readonly<Partial<Record<KeptFieldName, string>>> = Object.freeze({
 });
 
 /** No value for any of them. */
-export const NO_KEPT_VALUES = Object.freeze(
-  Object.fromEntries(KEPT_FIELD_NAMES.map((name) => [snakeName(name), null])),
-) as Readonly<Record<KeptColumn, null>>;
+export const NO_KEPT_VALUES = Object.freeze({
+  ...Object.fromEntries(KEPT_FIELD_NAMES.map((name) => [columnName(name), null])),
+  grp: "",
+}) as Readonly<Record<Exclude<KeptColumn, "grp">, null> & { grp: "" }>;
 
 /** Checks the kept fields of a task, each by its kind. @throws TypeError, RangeError */
 export function keptValues(
@@ -48,14 +59,14 @@ export function keptValues(
   checkString: typeof checkName = checkName,
 ): KeptValues {
   return Object.fromEntries(
-    KEPT_FIELD_NAMES.map((name) => [snakeName(name), columnValue(name, task[name], checkString)]),
+    KEPT_FIELD_NAMES.map((name) => [columnName(name), columnValue(name, task[name], checkString)]),
   ) as KeptValues;
 }
 
 /** The kept fields of a task, from its columns. */
 export function keptFields(valueOf: (column: KeptColumn) => unknown): Pick<Task, KeptFieldName> {
   return Object.fromEntries(
-    KEPT_FIELD_NAMES.map((name) => [name, fieldValue(TASK_FIELDS[name], valueOf(snakeName(name)))]),
+    KEPT_FIELD_NAMES.map((name) => [name, fieldValue(name, valueOf(columnName(name)))]),
   ) as Pick<Task, KeptFieldName>;
 }
 
@@ -67,7 +78,10 @@ function columnValue(
   const field = TASK_FIELDS[name];
   const value = given ?? field.default;
   const what = NOUNS[name] ?? name;
-  if (field.isRequired === undefined && (value === undefined || value === null)) return null;
+  if (field.isRequired === undefined && (value === undefined || value === null)) {
+    return name === "group" ? "" : null;
+  }
+  if (name === "group") return checkGroup(value, checkString);
   switch (field.kind) {
     case "name":
       return checkString(value, what, field.maxLength);
@@ -84,7 +98,16 @@ function columnValue(
   }
 }
 
-function fieldValue({ kind }: TaskField, stored: unknown): unknown {
+/** A group of a task. @throws TypeError */
+export function checkGroup(value: unknown, checkString: typeof checkName = checkName): string {
+  const group = checkString(value, "group", TASK_LIMITS.groupMaxLength);
+  if (group !== EACH_GROUP) return group;
+  throw new TypeError(`Cannot use "${EACH_GROUP}" as group of a task: it stands for each group`);
+}
+
+function fieldValue(name: KeptFieldName, stored: unknown): unknown {
+  if (name === "group") return stored === "" ? null : stored;
+  const { kind }: TaskField = TASK_FIELDS[name];
   const isJson = kind === "pairs" || kind === "object";
   return isJson && stored !== null ? JSON.parse(stored as string) : stored;
 }

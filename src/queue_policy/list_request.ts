@@ -10,6 +10,7 @@ export interface PreparedList {
   /** `null` for any. */
   readonly status: TaskStatus | null;
   readonly type: string | null;
+  readonly group: string | null;
   readonly beforeId: number;
   readonly limit: number;
   readonly offset: number;
@@ -17,12 +18,13 @@ export interface PreparedList {
 
 /** Checks a request. @throws TypeError, RangeError */
 export function prepareList(request: ListRequest): PreparedList {
-  const { status = null, type = null } = request;
+  const { status = null, type = null, group = null } = request;
   if (status !== null) checkOneOf(status, TASK_STATUSES, { doing: "list status" });
   const { listDefault, listMax } = TASK_LIMITS;
   return {
     status,
     type,
+    group,
     beforeId: checkInteger(
       request.beforeId ?? Number.MAX_SAFE_INTEGER,
       "beforeId",

@@ -2,11 +2,11 @@
  * What a move carries, in the columns that both engines have: nothing is read into a task and written back, so what arrives is
  * what was there. Each task keeps its id.
  */
-import { KEPT_FIELD_NAMES, snakeName } from "../domain/task_fields.ts";
+import { KEPT_FIELD_NAMES } from "../domain/task_fields.ts";
 import type { MovedTask, MovedValue } from "../queue/move_end.ts";
 import type { FlowRecord } from "../queue/limits.ts";
 import type { ParentRecord, ScheduleRecord } from "../queue/records.ts";
-import type { KeptValues } from "./kept_fields.ts";
+import { columnName, type KeptValues } from "./kept_fields.ts";
 import { flowRecordsOf, prepareFlowRecord, type StoredLimit } from "./limit_request.ts";
 import { type PreparedScheduleRecord, prepareScheduleRecords } from "./schedule_record.ts";
 import type { PreparedRecord } from "./task_record.ts";
@@ -27,7 +27,7 @@ export type MovedColumns = Omit<PreparedRecord, "parents" | "webhook">;
 export const MOVED_COLUMNS: readonly (keyof MovedColumns)[] = Object.freeze([
   "id",
   "run_id",
-  ...KEPT_FIELD_NAMES.map((name) => snakeName(name) as keyof KeptValues),
+  ...KEPT_FIELD_NAMES.map((name) => columnName(name) as keyof KeptValues),
   "payload",
   "status",
   "attempts",

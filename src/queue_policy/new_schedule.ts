@@ -25,6 +25,8 @@ export interface PreparedSchedule {
   /** JSON. */
   readonly retry_policy: string | null;
   readonly timeout_ms: number | null;
+  /** An empty string for none. */
+  readonly grp: string;
   readonly every_ms: number | null;
   readonly cron: string | null;
   readonly time_zone: string;
@@ -66,6 +68,7 @@ export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number):
     max_attempts: task.kept.max_attempts,
     retry_policy: task.kept.retry_policy,
     timeout_ms: task.kept.timeout_ms,
+    grp: task.kept.grp,
     ...time,
     catch_up: checkCatchUp(schedule),
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),

@@ -72,13 +72,13 @@ export function runIdFor({ schedule_id }: StoredSchedule, atMs: number): string 
 
 /** A task of a schedule; with a run id of the queue's for `null`. */
 export function taskOfSchedule(schedule: StoredSchedule, runId: string | null): PreparedTask {
-  const { type, priority, compatibility, max_attempts, retry_policy, timeout_ms } = schedule;
+  const { type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp } = schedule;
   const { payload, webhook_url, webhook_events } = schedule;
   return {
     runId,
     kept: {
       ...NO_KEPT_VALUES,
-      ...{ type, priority, compatibility, max_attempts, retry_policy, timeout_ms },
+      ...{ type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp },
     },
     payload,
     runAfterMs: null,

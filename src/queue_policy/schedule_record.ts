@@ -50,13 +50,14 @@ export function scheduleName(id: unknown): string {
 }
 
 function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedScheduleRecord {
-  const { everyMs, cron, retryPolicy, timeoutMs, webhook, lastRunId } = record;
+  const { everyMs, cron, retryPolicy, timeoutMs, group, webhook, lastRunId } = record;
   const defined = prepareSchedule({
     ...record,
     everyMs: everyMs ?? undefined,
     cron: cron ?? undefined,
     retryPolicy: retryPolicy ?? undefined,
     timeoutMs: timeoutMs ?? undefined,
+    group: group ?? undefined,
     webhook: webhook ?? undefined,
   }, payloadMaxBytes);
   const row = {

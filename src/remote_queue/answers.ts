@@ -233,6 +233,7 @@ export const scheduleFields: Fields<
   maxAttempts: number,
   retryPolicy: nullable(retryPolicy),
   timeoutMs: nullable(number),
+  group: nullable(text),
   everyMs: nullable(number),
   cron: nullable(text),
   timeZone: text,

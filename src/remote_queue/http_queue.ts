@@ -133,10 +133,14 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
   }
 
   async list(request: ListRequest = {}): Promise<Task[]> {
-    const { status, type, limit, offset, beforeId } = prepareList(request);
+    const { status, type, group, limit, offset, beforeId } = prepareList(request);
     this.connection.checkOpen();
-    if (beforeId === 0 || (type !== null && !isName(type))) return [];
-    const filter = { status: status ?? undefined, type: type ?? undefined };
+    if (beforeId === 0 || [type, group].some((name) => name !== null && !isName(name))) return [];
+    const filter = {
+      status: status ?? undefined,
+      type: type ?? undefined,
+      group: group ?? undefined,
+    };
     const cursor = request.beforeId === undefined ? undefined : beforeId;
     return await this.read(`queue/tasks${queryOf({ ...filter, limit, offset, cursor })}`, tasks);
   }
@@ -146,11 +150,15 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     return await this.read(path, field("parents", list(parent)));
   }
 
-  async count(request: Pick<ListRequest, "status" | "type"> = {}): Promise<number> {
-    const { status, type } = prepareList(request);
+  async count(request: Pick<ListRequest, "status" | "type" | "group"> = {}): Promise<number> {
+    const { status, type, group } = prepareList(request);
     this.connection.checkOpen();
-    if (type !== null && !isName(type)) return 0;
-    const query = queryOf({ status: status ?? undefined, type: type ?? undefined });
+    if ([type, group].some((name) => name !== null && !isName(name))) return 0;
+    const query = queryOf({
+      status: status ?? undefined,
+      type: type ?? undefined,
+      group: group ?? undefined,
+    });
     return await this.read(`queue/count${query}`, field("count", number));
   }
 

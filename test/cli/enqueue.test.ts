@@ -32,6 +32,7 @@ const COLUMNS = [
   "lease_token",
   "retry_policy",
   "timeout_ms",
+  "group",
   "trace_parent",
 ];
 

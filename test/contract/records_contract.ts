@@ -88,6 +88,7 @@ export function record(id: number, fields: Partial<TaskRecord> = {}): TaskRecord
     idempotencyKey: null,
     retryPolicy: null,
     timeoutMs: null,
+    group: null,
     progress: null,
     progressMessage: null,
     traceParent: null,

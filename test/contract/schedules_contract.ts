@@ -63,6 +63,7 @@ export function schedulesContract(name: string, useQueue: UseQueue): void {
         maxAttempts: 5,
         retryPolicy: null,
         timeoutMs: null,
+        group: null,
         everyMs: null,
         cron: "30 2 * * *",
         timeZone: "Europe/Berlin",

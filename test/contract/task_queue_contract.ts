@@ -10,7 +10,7 @@ import {
   RetryAfterError,
 } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { ClaimRequest, TaskQueue } from "../../src/queue/task_queue.ts";
+import type { ClaimRequest, ListRequest, TaskQueue } from "../../src/queue/task_queue.ts";
 import { behavioursOf, untilPassed, untilRescued, type UseQueue } from "./suite.ts";
 
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 2, maxDelayMs: 3000 };
@@ -50,6 +50,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       progressMessage: null,
       retryPolicy: null,
       timeoutMs: null,
+      group: null,
       waitsFor: 0,
       traceParent: null,
     });
@@ -72,6 +73,23 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
     assertEquals(stored.compatibility, full.compatibility);
     assertEquals(stored.retryPolicy, { initialDelayMs: 5, multiplier: 2, maxDelayMs: 300_000 });
     assertEquals([stored.runId, stored.timeoutMs, stored.maxAttempts], ["run-1", 60_000, 100]);
+  });
+
+  behaviour("list() and count() tell the tasks of a group", async (queue) => {
+    for (const [type, group] of [["a", "acme"], ["a", "globex"], ["b", "acme"], ["a", undefined]]) {
+      await queue.enqueue({ type: type!, group });
+    }
+    const listed = async (filter: ListRequest) => (await queue.list(filter)).map(({ id }) => id);
+    assertEquals((await queue.list({ group: "acme" })).map(({ group }) => group), ["acme", "acme"]);
+    assertEquals(await listed({ group: "acme" }), [3, 1]);
+    assertEquals(await listed({ group: "acme", type: "a" }), [1]);
+    assertEquals(await listed({ group: "acme", status: "queued", beforeId: 3 }), [1]);
+    assertEquals(await listed({ group: "acme", limit: 1, offset: 1 }), [1]);
+    assertEquals(await listed({ group: "acme", status: "failed" }), []);
+    assertEquals(await listed({ group: "nobody" }), []);
+    assertEquals(await queue.count({ group: "acme" }), 2);
+    assertEquals(await queue.count({ group: "acme", type: "b", status: "queued" }), 1);
+    assertEquals((await queue.get(4))!.group, null);
   });
 
   behaviour(
@@ -100,6 +118,8 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
         [{ idempotencyKey: "k".repeat(256) }, TypeError, "256 characters"],
         [{ compatibility: [] as never }, TypeError, "JSON object"],
         [{ timeoutMs: 0 }, RangeError, "timeoutMs"],
+        [{ group: "" }, TypeError, "blank group"],
+        [{ group: "*" }, TypeError, "stands for each group"],
         [{ retryPolicy: { multiplier: 0 } }, RangeError, "multiplier"],
       ];
       for (const [fields, errorClass, message] of bad) {

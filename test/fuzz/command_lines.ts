@@ -106,6 +106,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--webhook": webhooks,
   "--batch": among("-", "/nonexistent"),
   "--type": among(...TYPES),
+  "--group": among("acme", "globex", "*", ""),
   "--limit": among("1", "100", "1000", "0", "1001"),
   "--cursor": among("1", "2", "9007199254740991", "0", "x"),
   "--interval": among("200ms", "1h", "1ms", "soon"),

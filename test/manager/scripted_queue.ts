@@ -99,6 +99,7 @@ function taskWith(id: number, status: TaskStatus): Task {
     leaseToken: started === null ? 0 : 1,
     errorMessage: null,
     idempotencyKey: null,
+    group: null,
     result: null,
     progress: null,
     progressMessage: null,

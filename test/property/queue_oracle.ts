@@ -518,6 +518,7 @@ function newTask(
     progressMessage: null,
     retryPolicy: wanted.retryPolicy === undefined ? null : { ...SPEC_RETRY, ...wanted.retryPolicy },
     timeoutMs: wanted.timeoutMs ?? null,
+    group: wanted.group ?? null,
     waitsFor: 0,
     traceParent: null,
   };

@@ -29,6 +29,7 @@ const TASK_FIELDS = [
   "locked_by",
   "lease_token",
   "timeout_ms",
+  "group",
   "retry_policy",
   "trace_parent",
   "error_message",

@@ -122,7 +122,7 @@ class RecordedQueue implements Partial<EmbeddedQueue> {
     });
   }
 
-  count(request?: Pick<ListRequest, "status" | "type">): Promise<number> {
+  count(request?: Pick<ListRequest, "status" | "type" | "group">): Promise<number> {
     return this.#call("count", () => this.#inner.count(request), NO_MEANING);
   }
 

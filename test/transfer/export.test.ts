@@ -127,6 +127,7 @@ const recordArbitrary: fc.Arbitrary<
       maxDelayMs: fc.nat(1000),
     })),
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
+    group: fc.option(safeText(20).filter((group) => group !== "*")),
     traceParent: fc.option(safeText(55)),
     webhook: fc.option(webhookArbitrary),
   }).map((record) => record.status === "queued" ? { ...record, finishedAt: null } : record);
@@ -168,6 +169,7 @@ const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> 
       maxDelayMs: fc.nat(1000),
     })),
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
+    group: fc.option(safeText(20).filter((group) => group !== "*")),
     everyMs: fc.option(fc.integer({ min: 1000, max: 1_000_000 })),
     catchUp: fc.constantFrom("once", "skip"),
     catchUpMax: fc.integer({ min: 1, max: 1000 }),
@@ -557,6 +559,7 @@ Deno.test("lines go to a function, in order of their ids, with every field", () 
       progress_message: null,
       retry_policy: null,
       timeout_ms: 5000,
+      group: null,
       trace_parent: null,
       parents: [],
       webhook: null,

@@ -92,6 +92,7 @@ pythonTest(
         progressMessage: null,
         retryPolicy: null,
         timeoutMs: null,
+        group: null,
         waitsFor: 0,
         traceParent: null,
       });

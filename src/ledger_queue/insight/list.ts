@@ -21,9 +21,27 @@ interface Shelf {
  * one at least, when they are large.
  */
 export function list(reader: Reader, request: PreparedList): SqlRow[] {
-  const { status, type } = request;
-  const ids = status === null && type === null ? newest(reader, request) : found(reader, request);
+  const ids = idsOf(reader, request);
   return fillPage(ids.values().map((id) => findRow(reader, id)!));
+}
+
+function idsOf(reader: Reader, request: PreparedList): number[] {
+  const { status, type, group } = request;
+  if (group !== null) return ofGroup(reader, request);
+  return status === null && type === null ? newest(reader, request) : found(reader, request);
+}
+
+const OF_GROUP = `FROM task_queue INDEXED BY tasks_by_group
+  WHERE grp = ?1 AND grp <> '' AND (?2 IS NULL OR status = ?2) AND (?3 IS NULL OR type = ?3)`;
+
+function ofGroup(
+  reader: Reader,
+  { group, status, type, beforeId, limit, offset }: PreparedList,
+): number[] {
+  const select = `SELECT id ${OF_GROUP} AND id < ?4 ORDER BY id DESC LIMIT ?5 OFFSET ?6`;
+  return reader.read(select, [group, status, type, beforeId, limit, offset]).map(([id]) =>
+    Number(id)
+  );
 }
 
 function newest(reader: Reader, { beforeId, limit, offset }: PreparedList): number[] {
@@ -48,7 +66,11 @@ function found(reader: Reader, request: PreparedList): number[] {
 
 /** How many rows there are, whatever the page. */
 export function count(reader: Reader, request: PreparedList): number {
-  if (request.status === null && request.type === null) {
+  const { group, status: of, type: only } = request;
+  if (group !== null) {
+    return Number(reader.read(`SELECT count(*) ${OF_GROUP}`, [group, of, only])[0]![0]);
+  }
+  if (of === null && only === null) {
     return Number(reader.read("SELECT count(*) FROM task_queue")[0]![0]);
   }
   const select = "SELECT count(*) FROM task_queue WHERE status = ? AND type = ?";

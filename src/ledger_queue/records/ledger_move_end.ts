@@ -196,6 +196,7 @@ function useIds(tx: Transaction, upTo: number, { nowMs }: OperationContext): voi
     updated_at_utc: nowMs,
     lease_token: 0,
     is_ready: 0,
+    grp: "",
     draw_key: 0,
     waits_for: 0,
   });

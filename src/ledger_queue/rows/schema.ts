@@ -79,6 +79,7 @@ export const TASK_COLUMNS = [
   "draw_key",
   "waits_for",
   "trace_parent",
+  "grp",
 ] as const;
 
 /** A column of `task_queue`. */
@@ -258,6 +259,13 @@ const VERSION_9 = `
   ) WITHOUT ROWID
 `;
 
+/** A task's group, and that of a schedule's tasks; an empty string is no group. */
+const VERSION_10 = `
+  ALTER TABLE task_queue ADD COLUMN grp TEXT NOT NULL DEFAULT '';
+  ALTER TABLE schedules ADD COLUMN grp TEXT NOT NULL DEFAULT '';
+  CREATE INDEX tasks_by_group ON task_queue (grp, id) WHERE grp <> ''
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -283,5 +291,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_7,
     VERSION_8,
     VERSION_9,
+    VERSION_10,
   ],
 });

@@ -31,6 +31,7 @@ const COLUMNS: readonly (readonly [column: string, field: keyof StoredSchedule])
   ["updated_at_utc", "updated_at"],
   ["webhook_url", "webhook_url"],
   ["webhook_events", "webhook_events"],
+  ["grp", "grp"],
 ];
 
 /** The statements; a test reads their plans. */

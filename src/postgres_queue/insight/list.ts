@@ -7,9 +7,15 @@ import { isFinal } from "../../domain/task.ts";
 import type { PreparedList } from "../../queue_policy/list_request.ts";
 import type { Row, Statements } from "../rows/database.ts";
 import { fitting } from "../rows/page.ts";
-import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
+import { SELECT_TASKS, STATUS, type TaskRow, taskRows } from "../rows/task_row.ts";
 
 const LENGTH = "t.id, length(t.payload) + coalesce(length(t.result), 0) as length";
+
+/** Tasks of the group `$3`, of a status and of a type where these are given. */
+const OF_GROUP = `from @task t join @lane lane on lane.lane_id = t.lane_id
+  left join @live v on v.id = t.id
+  where t.grp = $3 and t.grp <> '' and ($4::text is null or ${STATUS} = $4)
+    and ($5::text is null or lane.type = $5)`;
 
 /** `$1` is `beforeId`, `$2` how many, `$3` lanes, `$4` a final status. */
 const LIST_SQL = {
@@ -24,6 +30,9 @@ const LIST_SQL = {
     where v.state = 4 and v.id < $1 and v.lane_id = any($3) order by v.id desc limit $2`,
   queued: `select ${LENGTH} from @live v join @task t using (id)
     where v.state <> 4 and v.id < $1 and v.lane_id = any($3) order by v.id desc limit $2`,
+  /** `$3` is the group, `$4` a status, `$5` a type; both may be null. */
+  ofGroup: `select ${LENGTH} ${OF_GROUP} and t.id < $1 order by t.id desc limit $2`,
+  countOfGroup: `select count(*) as count ${OF_GROUP.replaceAll(/\$(\d)/g, (_, n) => `$${n - 2}`)}`,
   byIds: `${SELECT_TASKS} where t.id = any($1) order by t.id desc`,
   lanes: "select lane_id from @lane where $1::text is null or type = $1",
   countAll: "select count(*) as count from @task",
@@ -41,8 +50,9 @@ export async function list(tx: Statements, request: PreparedList): Promise<TaskR
 }
 
 async function find(tx: Statements, request: PreparedList): Promise<Row[]> {
-  const { status, type, beforeId, limit, offset } = request;
+  const { status, type, group, beforeId, limit, offset } = request;
   const page = [beforeId, offset + limit];
+  if (group !== null) return await tx.query(LIST_SQL.ofGroup, [...page, group, status, type]);
   if (status === null && type === null) return await tx.query(LIST_SQL.all, page);
   const lanes = await lanesOf(tx, type);
   if (status === null) return await tx.query(LIST_SQL.ofLanes, [...page, lanes]);
@@ -51,7 +61,13 @@ async function find(tx: Statements, request: PreparedList): Promise<Row[]> {
 }
 
 /** How many rows there are, whatever the page. */
-export async function count(tx: Statements, { status, type }: PreparedList): Promise<number> {
+export async function count(
+  tx: Statements,
+  { status, type, group }: PreparedList,
+): Promise<number> {
+  if (group !== null) {
+    return Number((await tx.query(LIST_SQL.countOfGroup, [group, status, type]))[0]!.count);
+  }
   const [row] = status === null && type === null
     ? await tx.query(LIST_SQL.countAll)
     : await countOf(tx, { status, lanes: await lanesOf(tx, type) });

@@ -2,12 +2,8 @@
  * The columns of `task` and `live` by name and type, for statements that read or write whole rows. What a task keeps as it was
  * given comes from the table of its fields.
  */
-import {
-  KEPT_FIELD_NAMES,
-  type KeptFieldName,
-  snakeName,
-  TASK_FIELDS,
-} from "../../domain/task_fields.ts";
+import { columnName } from "../../queue_policy/kept_fields.ts";
+import { KEPT_FIELD_NAMES, type KeptFieldName, TASK_FIELDS } from "../../domain/task_fields.ts";
 
 /** Columns in order, each with its type. */
 export type Columns = Readonly<Record<string, "bigint" | "float8" | "boolean" | "text">>;
@@ -19,7 +15,7 @@ const OF_LANE: readonly KeptFieldName[] = ["type", "compatibility"];
 export const KEPT_COLUMNS: Columns = Object.freeze(
   Object.fromEntries(
     KEPT_FIELD_NAMES.filter((name) => !OF_LANE.includes(name)).map((name) => [
-      snakeName(name),
+      columnName(name),
       TASK_FIELDS[name].kind === "integer" ? "bigint" : "text",
     ]),
   ) as Columns,

@@ -45,6 +45,7 @@ const VERSION_1 = `
     idempotency_key text collate "C",
     retry_policy text,
     timeout_ms bigint,
+    grp text collate "C" not null default '',
     trace_parent text,
     created_at bigint not null,
     outcome text check (outcome in ('completed', 'failed', 'cancelled')),
@@ -63,6 +64,7 @@ const VERSION_1 = `
     check ((outcome is null) = (finished_at is null))
   ) with (fillfactor = 85);
   create unique index task_by_key on @task (idempotency_key) where idempotency_key is not null;
+  create index task_by_group on @task (grp, id) where grp <> '';
   create index task_by_lane on @task (lane_id, id);
   create index finished_task on @task (outcome, finished_at, id) where outcome is not null;
   create index final_task_by_lane on @task (outcome, lane_id, id) where outcome is not null;
@@ -153,6 +155,7 @@ const VERSION_1 = `
     max_attempts int not null,
     retry_policy text,
     timeout_ms bigint,
+    grp text not null default '',
     every_ms bigint,
     cron text,
     time_zone text not null,
