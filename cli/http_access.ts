@@ -2,7 +2,7 @@
  * Access to the HTTP interface that a command serves: the tokens it is given, and how far it listens without any.
  */
 import type { AppOptions } from "../server/app.ts";
-import { parseTokens, tokenAccess, type TokenRecord } from "../server/app.ts";
+import { parseTokens, type TokenRecord } from "../server/app.ts";
 import { messageOf, quotePath } from "../src/mod.ts";
 import { checkedInput, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
@@ -15,8 +15,11 @@ export const TOKENS_VARIABLE = "HOLDFAST_TOKENS";
 /** The loopback names under which a server without tokens answers; another name is DNS rebinding. */
 const LOOPBACK_HOSTS = ["localhost", "127.0.0.1", "[::1]"];
 
-/** What `createApp` needs to know of access. */
-export type HttpAccess = Pick<AppOptions, "access" | "hosts">;
+/** Who may use the HTTP interface and the dashboard. */
+export interface HttpAccess extends Pick<AppOptions, "hosts"> {
+  /** The tokens that are asked for; `undefined` when nobody is asked for one. */
+  readonly tokens: readonly TokenRecord[] | undefined;
+}
 
 /**
  * The access for a server on `host`: by tokens if there are any, otherwise for every user of this machine.
@@ -28,9 +31,10 @@ export async function httpAccess(
   { host, tokensFile }: { readonly host: string; readonly tokensFile?: string },
 ): Promise<HttpAccess> {
   const tokens = await readTokens(io, tokensFile);
-  if (tokens.length > 0) return { access: tokenAccess(tokens) };
+  if (tokens.length > 0) return { tokens };
   if (/^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)) {
     return {
+      tokens: undefined,
       hosts: [...new Set([...LOOPBACK_HOSTS, host.replace(/^.*:.*$/, "[$&]").toLowerCase()])],
     };
   }

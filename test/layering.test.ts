@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** The folders of the program. */
-const SOURCES: readonly string[] = ["src", "server", "client", "cli", "examples"];
+const SOURCES: readonly string[] = ["src", "server", "dashboard", "client", "cli", "examples"];
 
 /** What everything in `src/ledger_queue` may import. */
 const BENEATH_LEDGER_QUEUE = ["src/domain", "src/ledger", "src/queue", "src/queue_policy"] as const;
@@ -136,8 +136,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "server/tasks": RESOURCE,
   "server/workers": RESOURCE,
   "server": ["src/mod.ts", "server"],
+  "dashboard": ["src/mod.ts", "server/http", "server/tasks/enqueue.ts"],
   "client": [],
-  "cli": ["src/mod.ts", "server", "deno.json"],
+  "cli": ["src/mod.ts", "server", "dashboard/app.tsx", "deno.json"],
   "examples": ["src/mod.ts", "server", "client", "cli"],
 };
 
@@ -159,6 +160,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/platform": ["pg", "sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],
   "server": ["hono", "@hono/zod-openapi", "@logtape/logtape", "zod"],
+  "dashboard": ["hono"],
   "client": [],
   "cli": [
     "@logtape/logtape",
@@ -310,7 +312,7 @@ async function sourceFiles(tops: readonly string[] = SOURCES): Promise<string[]>
     for await (const entry of Deno.readDir(join(ROOT, folder))) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory) await visit(path);
-      else if (entry.name.endsWith(".ts")) found.push(path);
+      else if (/\.tsx?$/.test(entry.name)) found.push(path);
     }
   };
   for (const top of tops) await visit(top);

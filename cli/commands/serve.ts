@@ -3,7 +3,8 @@
  */
 import configuration from "../../deno.json" with { type: "json" };
 import { HandlerRegistry, messageOf, withoutRepeats } from "../../src/mod.ts";
-import { type AppOptions, createApp } from "../../server/app.ts";
+import { createDashboard } from "../../dashboard/app.tsx";
+import { type AppOptions, createApp, tokenAccess } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
@@ -13,8 +14,8 @@ import {
   withWorker,
 } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
-import { httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
-import { type Address, serveUntil } from "../http_server.ts";
+import { type HttpAccess, httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
+import { serveUntil } from "../http_server.ts";
 import { listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { whileSound } from "../end_in_doubt.ts";
@@ -47,12 +48,14 @@ interface ServeOptions extends WebhookCommandOptions, RoomOptions {
   readonly corsOrigin?: string[];
   /** False when `--no-worker` was given. */
   readonly worker: boolean;
+  /** False when `--no-dashboard` was given. */
+  readonly dashboard: boolean;
 }
 
 /** Adds the command. */
 export function addServeCommand(program: Program, app: App): void {
   const command = program.command("serve")
-    .description("serve HTTP, and execute tasks with the same handlers")
+    .description("serve HTTP and a dashboard, and execute tasks with the same handlers")
     .option(
       "--host <host>",
       "the address to listen on; beyond loopback tokens are needed",
@@ -64,7 +67,8 @@ export function addServeCommand(program: Program, app: App): void {
     .option("--config <file>", `the worker's ${CONFIG_HELP}`)
     .option("--tokens <file>", `access tokens, one a line (default: ${TOKENS_FILE_VARIABLE})`)
     .option("--cors-origin <origin...>", "origins whose pages may use the interface")
-    .option("--no-worker", "execute nothing in this process");
+    .option("--no-worker", "execute nothing in this process")
+    .option("--no-dashboard", "show no dashboard at /");
   addWebhookOptions(command);
   addRoomOptions(command);
   command.action((options, command) =>
@@ -88,8 +92,9 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
         whileSound({ queue, signal: interrupts.signal, broken }, (over) =>
           listenUntil(over, {
             session,
-            address: options,
-            app: { queue, handlers, logs, corsOrigins: options.corsOrigin, ...access },
+            options,
+            access,
+            app: { queue, handlers, logs },
           }));
       if (!options.worker || handlers.types().length === 0) {
         const url = await listen();
@@ -115,29 +120,52 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
 
 interface Listening {
   readonly session: Session;
-  readonly app: AppOptions;
-  readonly address: Address;
+  readonly app: AppOptions & Required<Pick<AppOptions, "queue">>;
+  readonly access: HttpAccess;
+  readonly options: ServeOptions;
 }
 
 /** Serves until `signal` aborts and resolves to the URL it served; running requests may finish for the grace time. */
 async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
-  const { session, address } = listening;
+  const { session, options } = listening;
   const note = (message: string): void => writeNote(session, `holdfast: ${message}`);
-  const tell = withoutRepeats(note);
-  const app = await checkedInput(() =>
-    createApp({
-      ...listening.app,
-      version: configuration.version,
-      closing: signal,
-      onError: (cause) => tell(messageOf(cause)),
-    })
-  );
+  const handler = await checkedInput(() => handlerOf(signal, listening, withoutRepeats(note)));
   return await serveUntil(signal, {
-    address,
-    handler: (request) => isRoot(request) ? rootAnswer() : app.fetch(request),
+    address: options,
+    handler,
     onListening: (url) => writeNote(session, `listening on ${url}`),
     onFailure: note,
   });
+}
+
+/** Answers requests: those for the HTTP interface by it, all others by the dashboard. */
+function handlerOf(
+  closing: AbortSignal,
+  { app, access, options }: Listening,
+  tell: (message: string) => void,
+): (request: Request) => Response | Promise<Response> {
+  const { tokens, hosts } = access;
+  const common = {
+    ...{ ...app, hosts, closing, version: configuration.version },
+    onError: (cause: unknown) => tell(messageOf(cause)),
+  };
+  const api = createApp({
+    ...common,
+    access: tokens && tokenAccess(tokens),
+    corsOrigins: options.corsOrigin,
+  });
+  const dashboard = options.dashboard ? createDashboard({ ...common, tokens }) : undefined;
+  return (request) => {
+    if (dashboard !== undefined && !isForPrograms(request)) return dashboard.fetch(request);
+    return isRoot(request) ? rootAnswer() : api.fetch(request);
+  };
+}
+
+/** Whether the HTTP interface answers it; at the root, to whom has not asked for a page. */
+function isForPrograms(request: Request): boolean {
+  const { pathname } = new URL(request.url);
+  if (/^\/(api(\/|$)|metrics$|openapi\.json$)/.test(pathname)) return true;
+  return isRoot(request) && !(request.headers.get("Accept") ?? "").includes("text/html");
 }
 
 function isRoot({ method, url }: Request): boolean {

@@ -87,12 +87,20 @@ export async function parseTokens(
 export function tokenAccess(tokens: readonly TokenRecord[]): Access {
   return async (c) => {
     const presented = presentedToken(c);
-    if (presented === undefined) return undefined;
-    const hash = await sha256(presented);
-    let found: TokenRecord | undefined;
-    for (const record of tokens) if (areEqual(record.hash, hash)) found = record;
-    return found;
+    return presented === undefined ? undefined : await recogniseToken(tokens, presented);
   };
+}
+
+/** Which of these tokens `presented` is. */
+export async function recogniseToken(
+  tokens: readonly TokenRecord[],
+  presented: string,
+): Promise<TokenRecord | undefined> {
+  if (!TOKEN_PATTERN.test(presented)) return undefined;
+  const hash = await sha256(presented);
+  let found: TokenRecord | undefined;
+  for (const record of tokens) if (areEqual(record.hash, hash)) found = record;
+  return found;
 }
 
 async function parseLine(line: string, n: number, allowPlain: boolean): Promise<TokenRecord> {
@@ -154,12 +162,13 @@ function checkScopes(text: string): Scope[] {
   return [...new Set(scopes)] as Scope[];
 }
 
-function presentedToken(c: Context): string | undefined {
-  const presented = /^Bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1];
-  return presented !== undefined && TOKEN_PATTERN.test(presented) ? presented : undefined;
+/** What a request presents as `Authorization: Bearer <token>`. */
+export function presentedToken(c: Context): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(c.req.header("Authorization") ?? "")?.[1];
 }
 
-async function sha256(text: string): Promise<Uint8Array> {
+/** The SHA-256 of a text, 32 bytes. */
+export async function sha256(text: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
 }
 

@@ -48,6 +48,41 @@ Deno.test("serve answers requests, executes their tasks, and stops with 0", asyn
   assertStringIncludes(err, "has stopped: 1 completed\n");
 });
 
+Deno.test("serve shows its dashboard to browsers at its root, and acts on what they send", async () => {
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "echo"]);
+  const { code } = await whileServing(scratch, ["--no-worker"], async (url) => {
+    const html = { Accept: "text/html,*/*;q=0.8" };
+    const overview = await fetch(url, { headers: html });
+    assertStringIncludes(await overview.text(), "<title>Overview · Holdfast</title>");
+    const moved = await fetch(`${url}/tasks/cancel`, {
+      method: "POST",
+      redirect: "manual",
+      headers: { Origin: url },
+      body: new URLSearchParams({ id: "1", back: "/tasks/1" }),
+    });
+    await moved.body?.cancel();
+    assertEquals(moved.headers.get("Location"), "/tasks/1?did=cancelled&n=1");
+    const other = await fetch(`${url}/api/nothing`, { headers: html });
+    assertEquals((await other.json()).error_code, "NOT_FOUND");
+    assertEquals((await (await fetch(url)).json()).name, "Holdfast");
+  });
+  assertEquals(code, 0);
+  assertEquals((await scratch.json(["show", "1"])).doc.status, "cancelled");
+});
+
+Deno.test("serve --no-dashboard shows none", async () => {
+  await using scratch = new Scratch();
+  const { code } = await whileServing(scratch, ["--no-worker", "--no-dashboard"], async (url) => {
+    const headers = { Accept: "text/html" };
+    assertEquals((await (await fetch(url, { headers })).json()).name, "Holdfast");
+    const other = await fetch(`${url}/tasks`, { headers });
+    await other.body?.cancel();
+    assertEquals(other.status, 404);
+  });
+  assertEquals(code, 0);
+});
+
 Deno.test("serve --no-worker executes nothing", async () => {
   await using scratch = new Scratch();
   await scratch.run(["enqueue", "echo"]);

@@ -1,0 +1,384 @@
+/** @jsxImportSource hono/jsx */
+/**
+ * One task: why it is where it is, what happened to it, what it was given and what came of it.
+ */
+import type {
+  Explanation,
+  ExplanationReason,
+  LogLine,
+  ParentResult,
+  Task,
+  TaskTransition,
+} from "../../src/mod.ts";
+import { mask } from "../mask.ts";
+import type { Services, Viewer } from "../options.ts";
+import {
+  Action,
+  Duration,
+  type Html,
+  Json,
+  Status,
+  Table,
+  TaskLink,
+  TasksLink,
+  Text,
+  Time,
+} from "./parts.tsx";
+import { visible } from "../text.ts";
+import { Timeline } from "./timeline.tsx";
+
+/** Lines of the log and transitions on a page. */
+const LINES = 50;
+const TRANSITIONS = 200;
+
+/** What the page shows. */
+export interface SeenTask {
+  readonly task: Task;
+  readonly explanation: Explanation | undefined;
+  readonly transitions: readonly TaskTransition[];
+  readonly parents: readonly ParentResult[];
+  /** `undefined` when no log is kept here. */
+  readonly log: readonly LogLine[] | undefined;
+  /** Whether values are shown unmasked. */
+  readonly isUnmasked: boolean;
+}
+
+/** Matches no key. */
+const NOTHING = /(?!)/;
+
+/** Reads a task; `undefined` when there is none. */
+export async function readTask(
+  { queue, app }: Services,
+  id: number,
+  isUnmasked: boolean,
+): Promise<SeenTask | undefined> {
+  const task = await queue.get(id);
+  if (task === undefined) return undefined;
+  return {
+    ...{ task, isUnmasked },
+    explanation: await queue.explain(id),
+    transitions: await queue.transitions(id, { offset: -TRANSITIONS, limit: TRANSITIONS }),
+    parents: await queue.parentResults(id, { limit: 100 }),
+    log: (await app.logs?.tail(id, { lines: LINES }))?.lines,
+  };
+}
+
+export function TaskView(
+  { seen, viewer }: { readonly seen: SeenTask; readonly viewer: Viewer },
+): Html {
+  const { task, transitions, parents, log } = seen;
+  return (
+    <>
+      <Why seen={seen} viewer={viewer} />
+      <Buttons task={task} viewer={viewer} />
+      <h2>Timeline</h2>
+      <Timeline transitions={transitions} nowMs={viewer.nowMs} isOver={task.finishedAt !== null} />
+      <Transitions transitions={transitions} viewer={viewer} />
+      <Values seen={seen} viewer={viewer} />
+      {log !== undefined && <Log log={log} seen={seen} viewer={viewer} />}
+      {parents.length > 0 && <Parents parents={parents} viewer={viewer} />}
+      <h2>Facts</h2>
+      <Facts task={task} viewer={viewer} />
+    </>
+  );
+}
+
+/** Where to look for more about a reason. */
+const ELSEWHERE: Partial<Record<ExplanationReason, readonly [string, string]>> = {
+  waiting_for_parents: ["#parents", "its parents"],
+  paused: ["#flow", "limits and pauses"],
+  concurrency_limited: ["#flow", "limits and pauses"],
+  no_worker: ["/workers", "workers"],
+  no_handler: ["/workers", "workers"],
+  no_capable_worker: ["/workers", "workers"],
+  type_at_limit: ["/workers", "workers"],
+  workers_busy: ["/workers", "workers"],
+  leased: ["/workers", "workers"],
+  lease_expired: ["/workers", "workers"],
+};
+
+function Why({ seen, viewer }: { readonly seen: SeenTask; readonly viewer: Viewer }): Html {
+  const { task, explanation } = seen;
+  const more = explanation && ELSEWHERE[explanation.reason];
+  const path = more?.[0] === "#flow" ? `${viewer.prefix || "/"}#flow` : more?.[0];
+  return (
+    <p data-say={`Task ${task.id} is ${task.status}`}>
+      <Status of={task.status} />{" "}
+      {explanation !== undefined && <Text of={explanation.summary} max={2000} />}
+      {more !== undefined && (
+        <>
+          · <a href={path!.startsWith("/w") ? viewer.prefix + path : path}>{more[1]}</a>
+        </>
+      )}
+      {task.progress !== null && task.status === "leased" && (
+        <>
+          {" "}
+          <progress max="100" value={task.progress} aria-label="Progress" /> {task.progress} %{" "}
+          <Text of={task.progressMessage ?? ""} max={500} />
+        </>
+      )}
+    </p>
+  );
+}
+
+function Buttons({ task, viewer }: { readonly task: Task; readonly viewer: Viewer }): Html {
+  const { status, id } = task;
+  const fields = { id: String(id) };
+  return (
+    <div class="bar">
+      {viewer.can("operate") && (status === "failed" || status === "cancelled") && (
+        <Action viewer={viewer} path="/tasks/retry" label="Retry" fields={fields} />
+      )}
+      {viewer.can("operate") && (status === "queued" || status === "leased") && (
+        <Action viewer={viewer} path="/tasks/cancel" label="Cancel" fields={fields} isGrave />
+      )}
+      {viewer.can("enqueue") && (
+        <a href={`${viewer.prefix}/tasks/${id}/again`}>Edit and enqueue as a new task…</a>
+      )}
+    </div>
+  );
+}
+
+function Transitions(
+  { transitions, viewer }: {
+    readonly transitions: readonly TaskTransition[];
+    readonly viewer: Viewer;
+  },
+): Html {
+  return (
+    <details open={transitions.length <= 12}>
+      <summary>{transitions.length} transitions</summary>
+      <Table label="Transitions" head={["when", "what", "attempt", "worker", "took", "error"]}>
+        {transitions.map((each) => (
+          <tr>
+            <td>
+              <Time at={each.at} nowMs={viewer.nowMs} />
+            </td>
+            <td>{each.kind}</td>
+            <td>{each.attempt ?? "–"}</td>
+            <td>
+              <Text of={each.worker ?? "–"} max={60} />
+            </td>
+            <td>
+              {each.durationMs === null ? "–" : (
+                <>
+                  {each.kind === "leased" ? "waited " : "ran "}
+                  <Duration ms={each.durationMs} />
+                </>
+              )}
+              {each.delayMs !== null && (
+                <>
+                  , next in <Duration ms={each.delayMs} />
+                </>
+              )}
+            </td>
+            <td>
+              <Text of={each.error ?? ""} max={500} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </details>
+  );
+}
+
+function Values({ seen, viewer }: { readonly seen: SeenTask; readonly viewer: Viewer }): Html {
+  const { task, isUnmasked } = seen;
+  const pattern = isUnmasked ? NOTHING : viewer.maskedKeys;
+  const payload = mask(task.payload, pattern);
+  const result = mask(task.result, pattern);
+  const whole = (part: string): string =>
+    `${viewer.prefix}/tasks/${task.id}/${part}${isUnmasked ? "?unmask=1" : ""}`;
+  return (
+    <>
+      <h2>Payload and result</h2>
+      {(payload.isMasked || result.isMasked) && (
+        <p class="dim">
+          Values of keys that look secret are masked.{" "}
+          {viewer.can("admin") && (
+            <a href={`${viewer.prefix}/tasks/${task.id}?unmask=1`}>Show them</a>
+          )}
+        </p>
+      )}
+      <details open>
+        <summary>Payload</summary>
+        <Json value={payload.value} whole={whole("payload")} />
+      </details>
+      {task.errorMessage !== null && (
+        <details open>
+          <summary>Error</summary>
+          <pre tabindex={0}><Text of={task.errorMessage} max={4000} /></pre>
+        </details>
+      )}
+      {task.status === "completed" && (
+        <details>
+          <summary>Result</summary>
+          <Json value={result.value} whole={whole("result")} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function Log(
+  { log, seen, viewer }: {
+    readonly log: readonly LogLine[];
+    readonly seen: SeenTask;
+    readonly viewer: Viewer;
+  },
+): Html {
+  const pattern = seen.isUnmasked ? NOTHING : viewer.maskedKeys;
+  return (
+    <>
+      <h2>Log</h2>
+      {log.length === 0 ? <p class="dim">Its handler has written nothing.</p> : (
+        <Table
+          label={`The last ${log.length} lines of its log`}
+          head={["when", "attempt", "level", "message"]}
+        >
+          {log.map((line) => (
+            <tr>
+              <td>
+                <Time at={new Date(line.at)} nowMs={viewer.nowMs} />
+              </td>
+              <td>{line.attempt}</td>
+              <td>{line.level}</td>
+              <td>
+                <Text of={line.message} max={2000} />
+                {line.details !== undefined && (
+                  <details>
+                    <summary>details</summary>
+                    <Json value={mask(line.details, pattern).value} />
+                  </details>
+                )}
+              </td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    </>
+  );
+}
+
+function Parents(
+  { parents, viewer }: { readonly parents: readonly ParentResult[]; readonly viewer: Viewer },
+): Html {
+  return (
+    <>
+      <h2 id="parents">Parents</h2>
+      <Table label="Parents" head={["task", "run id", "status", "error"]}>
+        {parents.map(({ taskId, runId, status, errorMessage }) => (
+          <tr>
+            <td>{status === "pruned" ? `#${taskId}` : <TaskLink id={taskId} viewer={viewer} />}</td>
+            <td>
+              <Text of={runId} max={60} />
+            </td>
+            <td>{status === "pruned" ? "pruned" : <Status of={status} />}</td>
+            <td>
+              <Text of={errorMessage ?? ""} />
+            </td>
+          </tr>
+        ))}
+      </Table>
+    </>
+  );
+}
+
+function Facts({ task, viewer }: { readonly task: Task; readonly viewer: Viewer }): Html {
+  const { nowMs } = viewer;
+  const facts: readonly (readonly [string, Html])[] = [
+    ["Run id", <Text of={task.runId} />],
+    [
+      "Type",
+      <TasksLink viewer={viewer} filter={{ type: task.type }}>
+        <Text of={task.type} />
+      </TasksLink>,
+    ],
+    ["Priority", <>{task.priority}</>],
+    ["Attempts", <>{task.attempts} of {task.maxAttempts}</>],
+    ["Stored", <Time at={task.createdAt} nowMs={nowMs} />],
+    ["Due", <Time at={task.runAfter} nowMs={nowMs} />],
+    ["Began", <Time at={task.processingStarted} nowMs={nowMs} />],
+    ["Ended", <Time at={task.finishedAt} nowMs={nowMs} />],
+    ["Lease until", <Time at={task.leaseUntil} nowMs={nowMs} />],
+    ["Worker", <Text of={task.lockedBy ?? "–"} />],
+    ["Idempotency key", <Text of={task.idempotencyKey ?? "–"} />],
+    ["Needs", <Text of={JSON.stringify(task.compatibility)} max={500} />],
+  ];
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </>
+      ))}
+    </dl>
+  );
+}
+
+/** The form that makes a new task of an old one. */
+export function AgainForm(
+  { task, viewer, isUnmasked }: {
+    readonly task: Task;
+    readonly viewer: Viewer;
+    readonly isUnmasked: boolean;
+  },
+): Html {
+  const payload = mask(task.payload, isUnmasked ? NOTHING : viewer.maskedKeys);
+  if (payload.isMasked) {
+    return (
+      <p>
+        Parts of the payload are masked, so it cannot be edited. {viewer.can("admin")
+          ? <a href={`${viewer.prefix}/tasks/${task.id}/again?unmask=1`}>Show them and edit</a>
+          : "A token with scope admin can."}
+      </p>
+    );
+  }
+  return (
+    <form method="post" action={`${viewer.prefix}/tasks/new`} class="stack">
+      <p>
+        Task <TaskLink id={task.id} viewer={viewer} />{" "}
+        stays as it is: what is sent here becomes a new task.
+      </p>
+      <NewTaskFields
+        type={task.type}
+        payload={visible(JSON.stringify(payload.value, null, 2))}
+        priority={task.priority}
+      />
+      <button type="submit">Enqueue</button>
+    </form>
+  );
+}
+
+/** The fields of a new task. */
+export function NewTaskFields(
+  { type, payload, priority }: {
+    readonly type: string;
+    readonly payload: string;
+    readonly priority: number;
+  },
+): Html {
+  return (
+    <>
+      <label>
+        Type<input name="type" value={type} required maxlength={200} />
+      </label>
+      <label>
+        Payload (JSON)<textarea name="payload" spellcheck={false}>{payload}</textarea>
+      </label>
+      <label>
+        Priority (1–1000, lower runs first)<input
+          name="priority"
+          type="number"
+          min="1"
+          max="1000"
+          value={priority}
+        />
+      </label>
+      <label>
+        Not before (empty: now), as 2026-01-31T12:00Z<input name="run_after" maxlength={40} />
+      </label>
+    </>
+  );
+}

@@ -1,0 +1,217 @@
+/** @jsxImportSource hono/jsx */
+/**
+ * The list of tasks: its filter is the URL, its pages follow each other by a cursor.
+ */
+import { type Task, TASK_STATUSES } from "../../src/mod.ts";
+import type { Services, Viewer } from "../options.ts";
+import {
+  AGES,
+  countText,
+  countUpTo,
+  isCounted,
+  queryOf,
+  readTasks,
+  type TaskFilter,
+  type TaskPage,
+} from "../task_filter.ts";
+import { type Html, Nothing, Status, TaskLink, TasksLink, Text, Time } from "./parts.tsx";
+
+interface Seen extends TaskPage {
+  readonly filter: TaskFilter;
+  /** How many match; `undefined` when that is not known. */
+  readonly count: number | undefined;
+}
+
+/** Reads one page of tasks. */
+export async function readTaskList(
+  { queue, kept }: Services,
+  filter: TaskFilter,
+  viewer: Viewer,
+): Promise<Seen> {
+  const page = await readTasks(queue, filter, viewer);
+  const name = `count ${filter.status} ${filter.type}`;
+  const count = isCounted(filter)
+    ? await kept.get(name, () => countUpTo(queue, filter))
+    : undefined;
+  return { ...page, filter, count };
+}
+
+export function TaskList({ seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer }): Html {
+  const { tasks, filter, count, nextBeforeId, searched } = seen;
+  return (
+    <>
+      <FilterForm filter={filter} viewer={viewer} />
+      <p class="dim" data-say={count === undefined ? undefined : `${countText(count)} tasks`}>
+        {count !== undefined
+          ? `${countText(count)} tasks`
+          : `${tasks.length} found among ${searched} tasks`}
+        {filter.beforeId !== undefined && `, those before #${filter.beforeId}`}
+      </p>
+      {tasks.length === 0
+        ? <Nothing>No task here matches.</Nothing>
+        : <Rows tasks={tasks} viewer={viewer} />}
+      {viewer.can("operate") && <ForAll filter={filter} viewer={viewer} />}
+      <p>
+        {filter.beforeId !== undefined && (
+          <>
+            <a href={`${viewer.prefix}/tasks?${queryOf({ ...filter, beforeId: undefined })}`}>
+              Newest
+            </a>
+            {" "}
+          </>
+        )}
+        {nextBeforeId !== null && (
+          <a
+            rel="next"
+            href={`${viewer.prefix}/tasks?${queryOf({ ...filter, beforeId: nextBeforeId })}`}
+          >
+            {isCounted(filter) ? "Older" : "Search older tasks"}
+          </a>
+        )}
+      </p>
+    </>
+  );
+}
+
+function FilterForm(
+  { filter, viewer }: { readonly filter: TaskFilter; readonly viewer: Viewer },
+): Html {
+  return (
+    <form class="filter" role="search" action={`${viewer.prefix}/tasks`}>
+      <label>
+        Status
+        <select name="status">
+          <option value="">any</option>
+          {TASK_STATUSES.map((status) => (
+            <option value={status} selected={filter.status === status}>{status}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Type<input name="type" value={filter.type ?? ""} maxlength={200} />
+      </label>
+      <label>
+        Older than
+        <select name="age">
+          <option value="">any age</option>
+          {Object.entries(AGES).map(([name, ms]) => (
+            <option value={name} selected={filter.olderThanMs === ms}>{name}</option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Text or id
+        <input type="search" name="q" value={filter.text ?? ""} maxlength={200} />
+      </label>
+      <button type="submit">Show</button>
+    </form>
+  );
+}
+
+const HEAD = ["task", "type", "status", "attempts", "changed", "what became of it"];
+
+function Rows(
+  { tasks, viewer }: { readonly tasks: readonly Task[]; readonly viewer: Viewer },
+): Html {
+  const canSelect = viewer.can("operate");
+  return (
+    <form method="post" action={`${viewer.prefix}/tasks/selected`}>
+      <input type="hidden" name="back" value={viewer.here} />
+      <div class="scroll" role="region" aria-label="Tasks" tabindex={0}>
+        <table>
+          <thead>
+            <tr>
+              {canSelect && <th scope="col">select</th>}
+              {HEAD.map((title) => <th scope="col">{title}</th>)}
+            </tr>
+          </thead>
+          <tbody>
+            {tasks.map((task) => <Row task={task} viewer={viewer} canSelect={canSelect} />)}
+          </tbody>
+        </table>
+      </div>
+      {canSelect && (
+        <p class="bar">
+          <span id="all" hidden>
+            <input type="checkbox" id="all-rows" aria-label="Select all on this page" />{" "}
+            all on this page
+          </span>
+          <button type="submit" name="action" value="retry">Retry selected</button>
+          <button type="submit" name="action" value="cancel" class="grave">Cancel selected</button>
+        </p>
+      )}
+    </form>
+  );
+}
+
+function Row(
+  { task, viewer, canSelect }: {
+    readonly task: Task;
+    readonly viewer: Viewer;
+    readonly canSelect: boolean;
+  },
+): Html {
+  return (
+    <tr data-task={task.id}>
+      {canSelect && (
+        <td>
+          <input type="checkbox" name="id" value={task.id} aria-label={`Select task ${task.id}`} />
+        </td>
+      )}
+      <td>
+        <TaskLink id={task.id} viewer={viewer} />
+      </td>
+      <td>
+        <TasksLink viewer={viewer} filter={{ type: task.type }}>
+          <Text of={task.type} max={60} />
+        </TasksLink>
+      </td>
+      <td>
+        <Status of={task.status} />
+      </td>
+      <td>{task.attempts} of {task.maxAttempts}</td>
+      <td>
+        <Time at={task.updatedAt} nowMs={viewer.nowMs} />
+      </td>
+      <td>
+        <Outcome task={task} viewer={viewer} />
+      </td>
+    </tr>
+  );
+}
+
+function Outcome({ task, viewer }: { readonly task: Task; readonly viewer: Viewer }): Html {
+  if (task.status === "leased") {
+    return (
+      <>
+        on <Text of={task.lockedBy ?? ""} max={60} />
+        {task.progress !== null && `, ${task.progress} %`}
+      </>
+    );
+  }
+  if (task.status === "queued" && task.waitsFor > 0) return <>waits for {task.waitsFor} parents</>;
+  if (task.status === "queued" && task.runAfter.getTime() > viewer.nowMs) {
+    return (
+      <>
+        runs <Time at={task.runAfter} nowMs={viewer.nowMs} />
+      </>
+    );
+  }
+  return <Text of={task.errorMessage ?? ""} max={120} />;
+}
+
+/** Leads to the page that shows how many would be changed. */
+function ForAll(
+  { filter, viewer }: { readonly filter: TaskFilter; readonly viewer: Viewer },
+): Html {
+  const to = (action: string): string =>
+    `${viewer.prefix}/tasks/all?${new URLSearchParams({
+      ...Object.fromEntries(queryOf({ ...filter, beforeId: undefined })),
+      action,
+    })}`;
+  return (
+    <p>
+      All that match: <a href={to("retry")}>retry…</a> <a href={to("cancel")}>cancel…</a>
+    </p>
+  );
+}

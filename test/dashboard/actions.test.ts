@@ -1,0 +1,140 @@
+/**
+ * The actions of the dashboard: their effect on the queue, who may do them, and who is kept from it.
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { placeBelow } from "../../dashboard/forms.ts";
+import { page, send, sent, withDashboard } from "./fixture.ts";
+
+Deno.test("cancel and retry change the task and lead back to where the form stood", () =>
+  withDashboard(async ({ app, queue }) => {
+    const { task } = await queue.enqueue({ type: "email" });
+    const back = `/tasks/${task.id}`;
+    assertEquals(await sent(app, "/tasks/cancel", { id: "1", back }), `${back}?did=cancelled&n=1`);
+    assertEquals((await queue.get(1))!.status, "cancelled");
+    assertStringIncludes(await page(app, `${back}?did=cancelled&n=1`), "Cancelled 1 task.");
+    assertEquals(await sent(app, "/tasks/cancel", { id: "1", back }), `${back}?did=unchanged`);
+    assertEquals(await sent(app, "/tasks/retry", { id: "1", back }), `${back}?did=retried&n=1`);
+    assertEquals((await queue.get(1))!.status, "queued");
+  }));
+
+Deno.test("actions on a selection change those tasks alone, though one is gone", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueueBatch(Array.from({ length: 4 }, () => ({ type: "email" })));
+    const fields = new URLSearchParams([["id", "1"], ["id", "3"], ["id", "99"], [
+      "action",
+      "cancel",
+    ], ["back", "/tasks"]]);
+    assertEquals(await sent(app, "/tasks/selected", fields), "/tasks?did=cancelled&n=2");
+    assertEquals(await queue.count({ status: "cancelled" }), 2);
+  }));
+
+Deno.test("an action on all that match shows their count first and spares what came later", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueueBatch(
+      Array.from({ length: 250 }, (_, n) => ({ type: n < 240 ? "a" : "b" })),
+    );
+    const text = await page(app, "/tasks/all?action=cancel&type=a");
+    assertStringIncludes(text, "Cancel 240 tasks");
+    const upTo = /name="up_to" value="(\d+)"/.exec(text)![1]!;
+    await queue.enqueue({ type: "a" });
+    const to = await sent(app, "/tasks/all", { action: "cancel", filter: "type=a", up_to: upTo });
+    assertEquals(to, "/tasks?type=a&did=cancelled&n=240");
+    assertEquals(await queue.count({ status: "queued" }), 11);
+    await sent(app, "/tasks/all", { action: "retry", filter: "status=cancelled", up_to: upTo });
+    assertEquals(await queue.count({ status: "queued" }), 251);
+  }));
+
+Deno.test("a task can be edited and enqueued as a new one; the old one stays", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueue({ type: "email", payload: { to: "a" } });
+    const fields = { type: "email", payload: `{"to":"b"}`, priority: "7", run_after: "" };
+    assertEquals(await sent(app, "/tasks/new", fields), "/tasks/2?did=created");
+    const [old, fresh] = [await queue.get(1), await queue.get(2)];
+    assertEquals([old!.payload, fresh!.payload, fresh!.priority], [{ to: "a" }, { to: "b" }, 7]);
+    for (
+      const wrong of [{ payload: "{" }, { payload: "12345678901234567890" }, { priority: "0" }, {
+        run_after: "soon",
+      }]
+    ) {
+      const refused = await send(app, "/tasks/new", { ...fields, ...wrong });
+      const text = await refused.text();
+      assert([400, 422].includes(refused.status), `${refused.status} ${JSON.stringify(wrong)}`);
+      assertStringIncludes(text, "That did not work");
+    }
+    assertEquals(await queue.count(), 2);
+  }));
+
+Deno.test("the queue and a type are paused and resumed, with the name of who did it", () =>
+  withDashboard(async ({ app, queue }) => {
+    await sent(app, "/pause", { type: "email", reason: "the server is down", back: "/" });
+    const [limit] = await queue.listLimits();
+    assertEquals([limit!.scope, limit!.paused!.by, limit!.paused!.reason], [
+      { type: "email" },
+      "ops",
+      "the server is down",
+    ]);
+    assertStringIncludes(await page(app, "/"), "the server is down");
+    await sent(app, "/resume", { type: "email", back: "/" });
+    assertEquals(await queue.listLimits(), []);
+    await sent(app, "/pause", {});
+    assertEquals((await queue.listLimits())[0]!.scope, {});
+  }, { access: () => ({ name: "ops", scopes: ["operate", "read"] }) }));
+
+Deno.test("a caller with read alone sees no form that changes anything, and can send none", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueue({ type: "email" });
+    for (const path of ["/", "/tasks", "/tasks/1"]) {
+      const text = await page(app, path);
+      const forms = [...text.matchAll(/<form [^>]*action="([^"]*)"[^>]*>/g)].map(([, to]) => to);
+      assert(!/<button[^>]*>(Cancel|Retry|Pause)/.test(text), path);
+      assertEquals(forms.filter((to) => to !== "/tasks" && to !== "/tasks/selected"), [], path);
+    }
+    for (const path of ["cancel", "retry", "selected", "all", "new"]) {
+      const response = await send(app, `/tasks/${path}`, {
+        id: "1",
+        action: "cancel",
+        up_to: "1",
+        type: "t",
+      });
+      assertEquals(response.status, 403, path);
+      await response.body?.cancel();
+    }
+    assertEquals((await queue.get(1))!.status, "queued");
+  }, { access: () => ({ name: "reader", scopes: ["read"] }) }));
+
+Deno.test("a form of another site changes nothing", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueue({ type: "email" });
+    const foreign = [{ Origin: "https://evil.example" }, { Origin: "null" }];
+    for (const headers of foreign) {
+      const response = await send(app, "/tasks/cancel", { id: "1" }, headers);
+      assertEquals(response.status, 403);
+      await response.body?.cancel();
+    }
+    const bare = await app.request("/tasks/cancel", {
+      method: "POST",
+      headers: { "Sec-Fetch-Site": "cross-site" },
+      body: new URLSearchParams({ id: "1" }),
+    });
+    assertEquals(bare.status, 403);
+    await bare.body?.cancel();
+    assertEquals((await queue.get(1))!.status, "queued");
+  }));
+
+Deno.test("no redirect leads to another place", () => {
+  for (
+    const place of [
+      "//evil.example",
+      "https://evil.example",
+      "/\\evil.example",
+      "/\t/evil",
+      "javascript:alert(1)",
+      "",
+      undefined,
+    ]
+  ) {
+    assertEquals(placeBelow("/q", place), "/q", String(place));
+  }
+  assertEquals(placeBelow("", "/tasks?type=a&did=x", { did: "y" }), "/tasks?type=a&did=y");
+  assertEquals(placeBelow("", "/"), "/");
+});

@@ -1,0 +1,191 @@
+/**
+ * The pages of the dashboard: what they show of a queue, and that nothing in a task can make them show anything else.
+ */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Hono } from "hono";
+import { createDashboard } from "../../dashboard/app.tsx";
+import { MASK } from "../../dashboard/mask.ts";
+import { page, withDashboard } from "./fixture.ts";
+
+const CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+Deno.test("the overview of an empty queue teaches three commands", () =>
+  withDashboard(async ({ app }) => {
+    const text = await page(app, "/");
+    assertStringIncludes(text, "holdfast enqueue");
+    assertMatch(text, /class="verdict healthy"/);
+  }));
+
+Deno.test("every page carries the policy, and none has an inline style or script", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueue({ type: "email" });
+    for (const path of ["/", "/tasks", "/tasks/1", "/tasks/1/again", "/tasks/all?action=cancel"]) {
+      const response = await app.request(path);
+      const text = await response.text();
+      assertEquals(response.status, 200, `${path}: ${text}`);
+      assertEquals(response.headers.get("Content-Security-Policy"), CSP);
+      assert(!/\sstyle=|<style|\son\w+=|<script>|javascript:/i.test(text), path);
+    }
+  }));
+
+Deno.test("assets have a hash in their path and are kept for ever", () =>
+  withDashboard(async ({ app }) => {
+    const text = await page(app, "/");
+    const paths = [...text.matchAll(/(?:href|src)="(\/assets\/[0-9a-f]{8}\/[\w.]+)"/g)];
+    assertEquals(paths.length, 3);
+    let bytes = text.length;
+    for (const [, path] of paths) {
+      const response = await app.request(path!);
+      assertStringIncludes(response.headers.get("Cache-Control")!, "immutable");
+      bytes += (await response.text()).length;
+    }
+    assert(bytes <= 60 * 1024, `the first page has ${bytes} bytes`);
+  }));
+
+Deno.test("the filter of the tasks stands in the URL, and pages follow by a cursor", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueueBatch(Array.from({ length: 60 }, (_, n) => ({ type: `t${n % 2}` })));
+    await queue.cancel(3);
+    assertMatch(await page(app, "/tasks"), /data-say="60 tasks"/);
+    const cancelled = await page(app, "/tasks?status=cancelled");
+    assertMatch(cancelled, /data-say="1 tasks"/);
+    assertEquals(rowsOf(cancelled), [3]);
+    const first = await page(app, "/tasks");
+    const next = /href="([^"]+)"[^>]*>Older</.exec(first)![1]!.replaceAll("&amp;", "&");
+    assertEquals([...rowsOf(first), ...rowsOf(await page(app, next))].length, 60);
+    assertEquals(rowsOf(await page(app, "/tasks?type=t0&q=T0")).length, 30);
+  }));
+
+Deno.test("a text that names one task leads to it", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueue({ type: "email", runId: "run-of-mine" });
+    for (const q of ["1", "%231", "run-of-mine"]) {
+      const response = await app.request(`/tasks?q=${q}`);
+      assertEquals([response.status, response.headers.get("Location")], [303, "/tasks/1"]);
+    }
+  }));
+
+Deno.test("a task's page says why it waits, what happened, and which parents it has", () =>
+  withDashboard(async ({ app, queue, logs }) => {
+    const { task: parent } = await queue.enqueue({ type: "parent" });
+    const { task } = await queue.enqueue({ type: "child", dependsOn: [parent.id] });
+    logs.append(task.id, {
+      at: new Date().toISOString(),
+      level: "warn",
+      message: "<b>hi</b>",
+      attempt: 1,
+    });
+    const text = await page(app, `/tasks/${task.id}`);
+    assertStringIncludes(text, `href="/tasks/${parent.id}"`);
+    assertMatch(text, /waits for/i);
+    assertStringIncludes(text, "enqueued");
+    assertStringIncludes(text, "&lt;b&gt;hi&lt;/b&gt;");
+  }));
+
+const HOSTILE = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>\u202egnp\u200b`;
+
+/** Where control characters are allowed. */
+const ESCAPED = `${HOSTILE}\u001b[31m`;
+
+Deno.test("hostile content is shown harmless and readable wherever it stands", () =>
+  withDashboard(async ({ app, queue, logs }) => {
+    const { task } = await queue.enqueue({
+      type: HOSTILE,
+      runId: HOSTILE,
+      payload: { [ESCAPED]: ESCAPED, link: "javascript:alert(1)" },
+      compatibility: { [HOSTILE]: HOSTILE },
+      idempotencyKey: HOSTILE,
+      maxAttempts: 1,
+    });
+    const [leased] = await queue.claim({ workerId: HOSTILE, types: [HOSTILE], taskId: task.id });
+    logs.append(task.id, {
+      at: new Date().toISOString(),
+      level: "error",
+      message: ESCAPED,
+      attempt: 1,
+      details: ESCAPED,
+    });
+    await queue.fail(leased!, new Error(ESCAPED));
+    await queue.pause({ type: HOSTILE }, { by: HOSTILE, reason: HOSTILE });
+    for (
+      const path of [
+        "/",
+        "/tasks",
+        "/tasks?q=alert",
+        `/tasks/${task.id}`,
+        `/tasks/${task.id}/again`,
+      ]
+    ) {
+      // a hidden field holds exactly what it stands for
+      const text = (await page(app, path)).replaceAll(/ value="[^"]*"|\n/g, "");
+      assert(!/<script>|<img|\u202e|\u200b|\p{Cc}/u.test(text), path);
+      assertStringIncludes(text, "&lt;script&gt;", path);
+    }
+    const raw = await app.request(`/tasks/${task.id}/payload`);
+    assertMatch(raw.headers.get("Content-Type")!, /^application\/json/);
+    await raw.body?.cancel();
+  }));
+
+Deno.test("a payload of a mebibyte is cut, and all of it is one link away", () =>
+  withDashboard(async ({ app, queue }) => {
+    const { task } = await queue.enqueue({ type: "big", payload: { text: "x".repeat(250_000) } });
+    const text = await page(app, `/tasks/${task.id}`);
+    assert(text.length < 40_000, String(text.length));
+    assertStringIncludes(text, `href="/tasks/${task.id}/payload"`);
+    const whole = await (await app.request(`/tasks/${task.id}/payload`)).json();
+    assertEquals(whole.text.length, 250_000);
+  }));
+
+Deno.test("masked values never leave the server unless an admin asks", async () => {
+  for (const scopes of [["read", "enqueue", "operate"], ["admin"]] as const) {
+    const isAdmin = scopes[0] === "admin";
+    await withDashboard(async ({ app, queue }) => {
+      const secret = "hunter2-secret";
+      const payload = { user: "a", deep: [{ API_KEY: secret }] };
+      const { task } = await queue.enqueue({ type: "t", payload });
+      const paths = ["", "/payload", "/again"].map((part) => `/tasks/${task.id}${part}`);
+      for (const path of [...paths, "/tasks?q=hunter2"]) {
+        const text = await (await app.request(path)).text();
+        assert(!text.includes(secret), path);
+      }
+      assertEquals(rowsOf(await page(app, "/tasks?q=hunter2")), []);
+      assertStringIncludes(await page(app, `/tasks/${task.id}`), MASK);
+      for (const path of paths) {
+        const text = await (await app.request(`${path}?unmask=1`)).text();
+        assertEquals(text.includes(secret), isAdmin, path);
+      }
+    }, { access: () => ({ name: "me", scopes }) });
+  }
+});
+
+Deno.test("under a prefix every link, form and asset stays below it", () =>
+  withDashboard(async ({ queue }) => {
+    await queue.enqueue({ type: "email" });
+    const host = new Hono();
+    host.route("/admin/queue", createDashboard({ queue, prefix: "/admin/queue" }));
+    for (const path of ["", "/tasks", "/tasks/1"]) {
+      const text = await page(host, `/admin/queue${path}`);
+      const links = [...text.matchAll(/(?:href|src|action)="([^"#]+)/g)].map(([, to]) => to!);
+      assert(links.length > 5);
+      assertEquals(links.filter((to) => !/^\/admin\/queue(\/|$|\?)/.test(to)), []);
+    }
+    const moved = await host.request("/admin/queue/tasks/cancel", {
+      method: "POST",
+      body: new URLSearchParams({ id: "1", back: "/tasks/1" }),
+    });
+    assertEquals(moved.headers.get("Location"), "/admin/queue/tasks/1?did=cancelled&n=1");
+  }));
+
+Deno.test("what is not there is answered with 404 and advice", () =>
+  withDashboard(async ({ app }) => {
+    for (const path of ["/nothing", "/tasks/77", "/tasks/77/payload"]) {
+      const response = await app.request(path);
+      assertEquals(response.status, 404, path);
+      assertStringIncludes(await response.text(), "That did not work");
+    }
+  }));
+
+/** The tasks in the rows of a list. */
+function rowsOf(text: string): number[] {
+  return [...text.matchAll(/data-task="(\d+)"/g)].map(([, id]) => Number(id));
+}
