@@ -3,6 +3,12 @@
  *
  * It imports nothing outside its folder, so it can be bundled for a page as it is.
  */
+import {
+  accept,
+  type ClientDefinition,
+  type ClientInput,
+  type ClientSchema,
+} from "./definition.ts";
 import { readEvents, type StreamEvent } from "./event_stream.ts";
 import type {
   ClientErrorBody,
@@ -33,6 +39,15 @@ export type {
   RunEvent,
   RunOptions,
 } from "./types.ts";
+
+export {
+  type ClientDefinition,
+  type ClientInput,
+  type ClientOutput,
+  type ClientSchema,
+  type ClientVerdict,
+  resultOf,
+} from "./definition.ts";
 
 /** Where the server is, and how to ask it. */
 export interface ClientOptions {
@@ -112,8 +127,27 @@ export class HoldfastClient {
     return await this.#json("POST", "/queue/enqueue", { body: task });
   }
 
-  /** Runs a module; resolves when the run is durable. @throws HoldfastError */
-  async run(moduleId: string, parameters: unknown, options: RunOptions = {}): Promise<ClientRun> {
+  /**
+   * Runs a module; resolves when the run is durable. The module may be a task's definition, whose schema then types and checks the
+   * parameters before anything is sent; `resultOf` types the run's result.
+   *
+   * @throws HoldfastError; TypeError when the definition's schema refuses the parameters.
+   */
+  async run<Payload extends ClientSchema>(
+    module: ClientDefinition<Payload>,
+    parameters: ClientInput<Payload>,
+    options?: RunOptions,
+  ): Promise<ClientRun>;
+  async run(moduleId: string, parameters: unknown, options?: RunOptions): Promise<ClientRun>;
+  async run(
+    module: string | ClientDefinition,
+    parameters: unknown,
+    options: RunOptions = {},
+  ): Promise<ClientRun> {
+    const moduleId = typeof module === "string" ? module : module.type;
+    if (typeof module !== "string") {
+      await accept(module.payload, parameters, { part: "parameters", type: moduleId });
+    }
     const body = { parameters, ...options };
     return await this.#json("POST", `/modules/${encodeURIComponent(moduleId)}/run`, { body });
   }

@@ -90,6 +90,15 @@ export {
   runStatusOf,
   taskStatusOf,
 } from "./domain/run.ts";
+export {
+  type InputOf,
+  jsonSchemaOf,
+  type OutputOf,
+  pathOf,
+  type SchemaIssue,
+  type SchemaVerdict,
+  type StandardSchema,
+} from "./domain/standard_schema.ts";
 export type { CheckpointReport, MemoryUsage, StorageStats } from "./domain/storage_stats.ts";
 export {
   isFinal,
@@ -199,6 +208,8 @@ export type {
 export { serveProcessWatcher } from "./platform/deno_processes.ts";
 export { isolated } from "./platform/deno_threads.ts";
 export {
+  type DefinedHandlerPlace,
+  defineHandler,
   type HandlerModuleEntry,
   loadHandlers,
   type LoadHandlersOptions,
@@ -282,6 +293,18 @@ export {
 export { openRemoteQueue } from "./remote_queue/open_remote_queue.ts";
 export type { RemoteQueue } from "./remote_queue/remote_queue.ts";
 export { REMOTE_DEFAULTS, type RemoteQueueOptions } from "./remote_queue/remote_options.ts";
+export {
+  type DefinedParentResult,
+  type DefinedTask,
+  defineTask,
+  type EnqueueTarget,
+  type ParentDefinitions,
+  type ParentResultsOf,
+  TaskDefinition,
+  type TaskDefinitionOptions,
+  type TaskOptions,
+  type WithResult,
+} from "./queue/task_definition.ts";
 export type {
   ClaimRequest,
   CompleteOptions,
@@ -347,13 +370,13 @@ export {
 } from "./transfer/task_file.ts";
 export type { ExecutionEnd, ExecutionReport } from "./worker/execution.ts";
 export {
+  type DefinedContext,
+  type DefinedHandler,
+  type DefinedHandlerOptions,
   type Handler,
   type HandlerEntry,
   type HandlerOptions,
   HandlerRegistry,
-  type PayloadCheck,
-  type PayloadProblem,
-  type PayloadSchema,
   type TaskContext,
 } from "./worker/handler_registry.ts";
 export {

@@ -108,6 +108,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/patterns/module_list.ts",
     "src/patterns/processes.ts",
     "src/postgres_queue/rows/database.ts",
+    "src/queue/task_definition.ts",
     "src/transfer/sqlite_files.ts",
     "src/worker/log_limits.ts",
     "src/worker/log_line.ts",

@@ -2,7 +2,12 @@
  * Modules as JSON.
  */
 import { z } from "@hono/zod-openapi";
-import type { HandlerEntry, ModuleParameter } from "../../src/mod.ts";
+import {
+  type HandlerEntry,
+  jsonSchemaOf,
+  type ModuleParameter,
+  type StandardSchema,
+} from "../../src/mod.ts";
 import type { ModuleSchema } from "./schemas.ts";
 
 /** A module: what a handler says of itself. Its schema describes the input, before defaults and conversions. */
@@ -11,11 +16,15 @@ export function moduleJson(entry: HandlerEntry): z.infer<typeof ModuleSchema> {
     id: entry.type,
     name: entry.name,
     description: entry.description,
-    parameters_schema: entry.payload === null
-      ? null
-      : z.toJSONSchema(entry.payload as z.ZodType, { io: "input", unrepresentable: "any" }),
+    parameters_schema: entry.payload === null ? null : inputSchemaOf(entry.payload),
     parameters: entry.parameters?.map(parameterJson) ?? null,
   };
+}
+
+/** Of a schema of zod also what JSON Schema cannot express, as anything; of any other library what it says of itself, if it does. */
+function inputSchemaOf(schema: StandardSchema): Record<string, unknown> | null {
+  if (schema["~standard"].vendor !== "zod") return jsonSchemaOf(schema);
+  return z.toJSONSchema(schema as unknown as z.ZodType, { io: "input", unrepresentable: "any" });
 }
 
 function parameterJson(

@@ -6,7 +6,9 @@ import {
   type EnqueueOptions,
   type EnqueueResult,
   type NewTask,
-  type PayloadSchema,
+  pathOf,
+  type SchemaIssue,
+  type StandardSchema,
   type TaskBody,
   toNewTask,
 } from "../../src/mod.ts";
@@ -15,16 +17,21 @@ import { enqueueErrorOf, HttpError, validationError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
 import type { EnqueueBody, SchedulingBody } from "./schemas.ts";
 
+/** As zod writes it: its own issues say more than the standard asks for. */
+function withPath(issue: SchemaIssue): z.core.$ZodIssue {
+  return { ...issue, path: [...pathOf(issue)] } as z.core.$ZodIssue;
+}
+
 /** @throws HttpError `VALIDATION_ERROR`. */
 async function checkValue(
-  schema: PayloadSchema,
+  schema: StandardSchema,
   value: unknown,
   path: readonly PropertyKey[],
 ): Promise<void> {
   const field = path.map(String).join(".");
   try {
-    const checked = await schema.safeParseAsync(value);
-    if (!checked.success) throw validationError(checked.error as z.ZodError, path);
+    const { issues } = await schema["~standard"].validate(value);
+    if (issues !== undefined) throw validationError({ issues: issues.map(withPath) }, path);
   } catch (thrown) {
     // A recursive schema on a deeply nested value uses up the stack.
     if (!(thrown instanceof RangeError)) throw thrown;

@@ -2,7 +2,7 @@
  * Task managers on this platform: settings from the environment, queues from files, logs beside them.
  */
 import { checkPath } from "../domain/check_path.ts";
-import { checkOptions } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/check.ts";
 import type { BackgroundTaskManager } from "../manager/background_task_manager.ts";
 import {
   resolveTaskExecutionConfig,
@@ -109,27 +109,27 @@ export async function createQueuedTaskManager(
   return await createQueued({ logs, ...options }, { openQueue });
 }
 
-const PARTS = [
-  "registry",
-  "handlers",
-  "worker",
-  "logs",
-  "onLog",
-  "clock",
-  "ownsQueue",
+const PARTS = {
+  registry: true,
+  handlers: true,
+  worker: true,
+  logs: true,
+  onLog: true,
+  clock: true,
+  ownsQueue: true,
   ...QUEUE_SETTINGS,
-] as const satisfies readonly (keyof QueuedTaskManagerParts)[];
+} as const;
 
-const QUEUED_MANAGER_OPTIONS: readonly (keyof CreateQueuedTaskManagerOptions)[] = [
-  "path",
+const QUEUED_MANAGER_OPTIONS = optionNames<CreateQueuedTaskManagerOptions>({
+  path: true,
   ...PARTS,
-];
+});
 
-const TASK_MANAGER_OPTIONS: readonly (keyof CreateTaskManagerOptions)[] = [
-  "taskBackend",
-  "queueDbPath",
-  "queueFallbackEnabled",
-  "historyPath",
-  "warn",
+const TASK_MANAGER_OPTIONS = optionNames<CreateTaskManagerOptions>({
+  taskBackend: true,
+  queueDbPath: true,
+  queueFallbackEnabled: true,
+  historyPath: true,
+  warn: true,
   ...PARTS,
-];
+});

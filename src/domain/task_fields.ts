@@ -224,6 +224,14 @@ export const TASK_FIELD_NAMES: readonly (keyof NewTask)[] = Object.freeze(
   Object.keys(TASK_FIELDS) as (keyof NewTask)[],
 );
 
+/** Their names, for `checkOptions`. */
+export const TASK_OPTIONS: ReadonlySet<string> = new Set(TASK_FIELD_NAMES);
+
+/** Those without type and payload: how a task is enqueued whose type and payload are said elsewhere. */
+export const ENQUEUE_FIELDS: ReadonlySet<string> = new Set(
+  TASK_FIELD_NAMES.filter((name) => name !== "type" && name !== "payload"),
+);
+
 /** The names of the fields that a schedule gives to each of its tasks. */
 export const SCHEDULED_FIELD_NAMES = [
   "type",

@@ -95,6 +95,7 @@ function createBackgroundTaskManager(parts: QueuedTaskManagerParts): BackgroundT
 }
 
 function settingsOf(parts: QueueSettings): QueueSettings {
-  const given = QUEUE_SETTINGS.filter((name) => parts[name] !== undefined);
+  const names = Object.keys(QUEUE_SETTINGS) as (keyof QueueSettings)[];
+  const given = names.filter((name) => parts[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, parts[name]]));
 }

@@ -6,19 +6,17 @@
  */
 import { checkOptions } from "../domain/check.ts";
 import type { NewTask } from "../domain/task.ts";
-import { TASK_FIELD_NAMES } from "../domain/task_fields.ts";
+import { ENQUEUE_FIELDS, TASK_OPTIONS } from "../domain/task_fields.ts";
 
 /** How to schedule a task, apart from its type and payload. */
 export type ScheduleOptions = Omit<NewTask, "type" | "payload">;
 
-const SCHEDULE_OPTIONS = TASK_FIELD_NAMES.filter((name) => name !== "type" && name !== "payload");
-
 /** @throws TypeError when there is a field that no task has. */
 export function checkScheduleOptions(options: ScheduleOptions): void {
-  checkOptions(options, SCHEDULE_OPTIONS, "scheduleTask");
+  checkOptions(options, ENQUEUE_FIELDS, "scheduleTask");
 }
 
 /** @throws TypeError when there is a field that no task has. */
 export function checkTaskFields(task: NewTask): void {
-  checkOptions(task, TASK_FIELD_NAMES, "a task");
+  checkOptions(task, TASK_OPTIONS, "a task");
 }

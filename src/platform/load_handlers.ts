@@ -12,7 +12,16 @@ import { checkOneOf } from "../domain/check.ts";
 import { messageOf, quotePath } from "../domain/errors.ts";
 import { toRetryPolicy } from "../domain/task_fields.ts";
 import { entryName, type HandlerListEntry, parseHandlerList } from "../worker/handler_list.ts";
-import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
+import type { StandardSchema } from "../domain/standard_schema.ts";
+import type { ParentDefinitions, TaskDefinition } from "../queue/task_definition.ts";
+import {
+  type DefinedHandler,
+  type DefinedHandlerOptions,
+  type Handler,
+  type HandlerOptions,
+  handlerOptionsOf,
+  HandlerRegistry,
+} from "../worker/handler_registry.ts";
 import {
   checkSource,
   type HandlerPermissions,
@@ -39,6 +48,34 @@ export interface HandlerModuleEntry extends Omit<HandlerOptions, "allowOverride"
   readonly permissions?: HandlerPermissions;
 }
 
+/** What a handler file says of a handler beside its definition. */
+export type DefinedHandlerPlace =
+  & Omit<DefinedHandlerOptions, "allowOverride">
+  & Pick<HandlerModuleEntry, "isolation" | "permissions">;
+
+/**
+ * An export of a handler file for a task that has a definition, which types and checks what the handler gets and returns.
+ *
+ * ```ts ignore
+ * export const sendEmail = defineHandler(email, async (task) => ({ messageId: await send(task.payload.to) }));
+ * ```
+ */
+export function defineHandler<
+  const Type extends string,
+  Payload extends StandardSchema,
+  Result extends StandardSchema | undefined,
+  const Parents extends ParentDefinitions | undefined,
+>(
+  definition: TaskDefinition<Type, Payload, Result, Parents>,
+  handler: DefinedHandler<TaskDefinition<Type, Payload, Result, Parents>>,
+  place: DefinedHandlerPlace = {},
+): HandlerModuleEntry {
+  const { allowOverride: _none, ...options } = handlerOptionsOf(
+    definition as unknown as TaskDefinition,
+  );
+  return { ...options, ...place, type: definition.type, handler: handler as Handler };
+}
+
 const ENTRY_FIELDS: readonly string[] = [
   "type",
   "handler",
@@ -46,6 +83,8 @@ const ENTRY_FIELDS: readonly string[] = [
   "description",
   "version",
   "payload",
+  "result",
+  "parents",
   "parameters",
   "retryPolicy",
   "maxAttempts",

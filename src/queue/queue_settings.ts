@@ -40,12 +40,12 @@ export interface QueueSettings {
 }
 
 /** The names of all of them. */
-export const QUEUE_SETTINGS: readonly (keyof QueueSettings)[] = Object.freeze([
-  "durability",
-  "retryPolicy",
-  "payloadMaxBytes",
-  "memoryMaxBytes",
-  "lockWaitMaxMs",
-  "retention",
-  "health",
-]);
+export const QUEUE_SETTINGS: { readonly [Name in keyof QueueSettings]-?: true } = Object.freeze({
+  durability: true,
+  retryPolicy: true,
+  payloadMaxBytes: true,
+  memoryMaxBytes: true,
+  lockWaitMaxMs: true,
+  retention: true,
+  health: true,
+});

@@ -125,7 +125,7 @@ export interface QueueStats {
 }
 
 /** The outcome of a task's parent. */
-export interface ParentResult {
+export interface ParentResult<Result = unknown> {
   /** The parent's task id; negative when it was pruned elsewhere, before the task was imported. */
   readonly taskId: number;
   /** Its run id. */
@@ -133,7 +133,7 @@ export interface ParentResult {
   /** Where it is; `pruned` when it has been deleted since it ended. */
   readonly status: TaskStatus | "pruned";
   /** The value that its handler returned; `null` unless completed. */
-  readonly result: unknown;
+  readonly result: Result;
   /** Why it failed or was cancelled. */
   readonly errorMessage: string | null;
 }

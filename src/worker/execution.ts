@@ -9,12 +9,8 @@ import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
 import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
 import { CANCELLED_BY_USER, type Task, type TaskStatus } from "../domain/task.ts";
 import type { ParentResult, TaskQueue } from "../queue/task_queue.ts";
-import {
-  checkPayloadAsync,
-  type Handler,
-  type HandlerEntry,
-  type TaskContext,
-} from "./handler_registry.ts";
+import { checkedHandler, checkedParents } from "./checked_handler.ts";
+import type { Handler, HandlerEntry, TaskContext } from "./handler_registry.ts";
 import { checkLogCall } from "./log_line.ts";
 import type { LogLevel, LogStore } from "./log_store.ts";
 import { tangible } from "./thread_messages.ts";
@@ -185,9 +181,9 @@ export class Execution {
     try {
       // Where nothing has to be waited for, the handler begins at once: changes reach it from then on.
       if (this.task.attempts === 1 && this.task.leaseToken > 1) await this.#logRound();
-      const task = entry?.payload ? await checkedTask(this.task, entry) : this.task;
       this.#controller.signal.throwIfAborted();
-      return { result: (await handler(task, this.#context(deadline))) ?? null };
+      const checked = entry === undefined ? handler : checkedHandler(handler, entry);
+      return { result: await checked(this.task, this.#context(deadline, entry)) ?? null };
     } catch (thrown) {
       return { error: tangible(thrown) };
     }
@@ -297,13 +293,14 @@ export class Execution {
     return { kind: "lost", message };
   }
 
-  #context(deadline: Date | null): TaskContext {
+  #context(deadline: Date | null, entry: HandlerEntry | undefined): TaskContext {
     const context: TaskContext = {
       signal: this.#controller.signal,
       runId: this.task.runId,
       attempt: this.task.attempts,
       deadline,
-      parentResults: () => allParentResults(this.#tools.queue, this.task.id),
+      parentResults: () =>
+        checkedParents(entry?.parents ?? null, allParentResults(this.#tools.queue, this.task.id)),
       log: (level, message, details) => {
         checkLogCall(level, message);
         this.#log(level, message, details);
@@ -373,15 +370,6 @@ export class Execution {
       case "timeout":
         return `Timed out in attempt ${this.task.attempts} of ${this.#maxAttempts}`;
     }
-  }
-}
-
-/** The task with its payload as the handler's schema gives it. @throws PermanentError when it is refused. */
-async function checkedTask(task: Task, entry: HandlerEntry): Promise<Task> {
-  try {
-    return { ...task, payload: await checkPayloadAsync(entry, task.payload) };
-  } catch (error) {
-    throw new PermanentError(messageOf(error), { cause: error });
   }
 }
 

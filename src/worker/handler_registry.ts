@@ -2,33 +2,25 @@
  * Handlers: the functions that execute tasks, by task type.
  */
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
-import { messageOf, QueueError } from "../domain/errors.ts";
+import { QueueError } from "../domain/errors.ts";
 import { type ModuleParameter, PARAMETER_DEFAULTS } from "../domain/module_parameter.ts";
-import { checkInteger, checkName } from "../domain/check.ts";
+import { checkInteger, checkName, checkOptions, optionNames } from "../domain/check.ts";
+import {
+  accepted,
+  acceptedAtOnce,
+  checkSchema,
+  type InputOf,
+  type OutputOf,
+  type StandardSchema,
+} from "../domain/standard_schema.ts";
 import { type Task, TASK_LIMITS } from "../domain/task.ts";
+import type {
+  ParentDefinitions,
+  ParentResultsOf,
+  TaskDefinition,
+} from "../queue/task_definition.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import type { LogLevel } from "./log_store.ts";
-
-/** Something that is wrong with a payload. */
-export interface PayloadProblem {
-  /** Where in the payload. */
-  readonly path: readonly PropertyKey[];
-  /** The problem there, for people. */
-  readonly message: string;
-}
-
-/** The result of checking a payload: the payload as the handler gets it, or every problem. */
-export type PayloadCheck =
-  | { readonly success: true; readonly data: unknown }
-  | { readonly success: false; readonly error: { readonly issues: readonly PayloadProblem[] } };
-
-/** A checker of payloads: a schema of zod 4. */
-export interface PayloadSchema {
-  /** Checks a payload. */
-  safeParse(payload: unknown): PayloadCheck;
-  /** The same for a schema that has to wait for something. */
-  safeParseAsync(payload: unknown): Promise<PayloadCheck>;
-}
 
 /** A running handler's view of its task and worker. */
 export interface TaskContext {
@@ -65,6 +57,24 @@ export type Handler<Payload = any> = (
   context: TaskContext,
 ) => Promise<unknown> | unknown;
 
+/** A handler's view of its task and worker, with its parents' results as their definitions type them. */
+export interface DefinedContext<Parents> extends Omit<TaskContext, "parentResults"> {
+  /** The outcomes of the tasks that this one depends on, in their order; refused when a result is not as its definition says. */
+  parentResults(): Promise<ParentResultsOf<Parents>>;
+}
+
+/** Executes a task that has a definition: its payload, its parents' results and its own result are as that says. */
+export type DefinedHandler<Definition extends TaskDefinition> = (
+  task: Task & {
+    readonly type: Definition["type"];
+    readonly payload: OutputOf<Definition["payload"]>;
+  },
+  context: DefinedContext<Definition["parents"]>,
+) => Promise<InputOf<Definition["result"]>> | InputOf<Definition["result"]>;
+
+/** How the handler of a defined task is registered; what the definition says already may be overridden. */
+export type DefinedHandlerOptions = Omit<HandlerOptions, "payload" | "result" | "parents">;
+
 /**
  * How tasks of one type are executed. Where they are executed is the handler's own: one made by `isolated()`, or listed
  * with isolation `worker` in a handler file, has a thread to itself; any other shares the worker's, see `Handler` for what
@@ -81,7 +91,11 @@ export interface HandlerOptions {
    * Checks the payload before it is stored where this registry is known (a task manager, HTTP, `run --handlers`), and again
    * before running; `enqueue` of a queue knows no handlers and stores what it gets. Default none.
    */
-  readonly payload?: PayloadSchema;
+  readonly payload?: StandardSchema;
+  /** Checks what the handler returns, before the task completes; a result that it refuses fails the task at once. Default none. */
+  readonly result?: StandardSchema;
+  /** The definitions of its parents: each result of theirs is checked when the handler asks for it. Default none. */
+  readonly parents?: ParentDefinitions;
   /** The definitions of the module's parameters, for forms; default none. What checks payloads is `payload`. */
   readonly parameters?: readonly ModuleParameter[];
   /** How failures are retried, where the task does not say; default the queue's policy. */
@@ -113,7 +127,11 @@ export interface HandlerEntry {
   /** Which version this is, or `null`. */
   readonly version: string | null;
   /** Checks payloads. */
-  readonly payload: PayloadSchema | null;
+  readonly payload: StandardSchema | null;
+  /** Checks results. */
+  readonly result: StandardSchema | null;
+  /** The definitions of its parents; `null` for any. */
+  readonly parents: ParentDefinitions | null;
   /** The definitions of the module's parameters; `null` when there are none. */
   readonly parameters: readonly ModuleParameter[] | null;
   /** How failures are retried; `null` for the queue's policy. */
@@ -128,17 +146,55 @@ export interface HandlerEntry {
 
 const VERSION_MAX_LENGTH = 100;
 
+const HANDLER_OPTIONS = optionNames<HandlerOptions>({
+  name: true,
+  description: true,
+  version: true,
+  payload: true,
+  result: true,
+  parents: true,
+  parameters: true,
+  retryPolicy: true,
+  maxAttempts: true,
+  timeoutMs: true,
+  concurrency: true,
+  allowOverride: true,
+});
+
 /** Knows a handler for each task type. */
 export class HandlerRegistry {
   readonly #entries = new Map<string, HandlerEntry>();
   readonly #listeners = new Set<() => void>();
 
   /**
-   * Registers the handler of a task type.
+   * Registers the handler of a task type; the type may be a definition, which then types and checks what the handler gets and
+   * returns.
    *
    * @throws TypeError when the type is taken and `allowOverride` is not set, or an argument is out of its range.
    */
-  register(type: string, handler: Handler, options: HandlerOptions = {}): this {
+  register<
+    const Type extends string,
+    Payload extends StandardSchema,
+    Result extends StandardSchema | undefined,
+    const Parents extends ParentDefinitions | undefined,
+  >(
+    definition: TaskDefinition<Type, Payload, Result, Parents>,
+    handler: DefinedHandler<TaskDefinition<Type, Payload, Result, Parents>>,
+    options?: DefinedHandlerOptions,
+  ): this;
+  /** Registers the handler of a task type. @throws TypeError as for a definition. */
+  register(type: string, handler: Handler, options?: HandlerOptions): this;
+  register(
+    type: string | TaskDefinition,
+    handler: Handler,
+    options: HandlerOptions = {},
+  ): this {
+    if (typeof type === "string") return this.#register(type, handler, options);
+    return this.#register(type.type, handler, { ...handlerOptionsOf(type), ...options });
+  }
+
+  #register(type: string, handler: Handler, options: HandlerOptions): this {
+    checkOptions(options, HANDLER_OPTIONS, "a handler");
     const name = checkName(type, "task type", TASK_LIMITS.typeMaxLength);
     if (typeof handler !== "function") {
       throw new TypeError(
@@ -164,7 +220,9 @@ export class HandlerRegistry {
       version: options.version === undefined
         ? null
         : checkName(options.version, "version", VERSION_MAX_LENGTH),
-      payload: options.payload ?? null,
+      payload: schemaOf(options.payload, `payload of ${JSON.stringify(name)}`),
+      result: schemaOf(options.result, `result of ${JSON.stringify(name)}`),
+      parents: options.parents ?? null,
       parameters: options.parameters?.map((given) => ({ ...PARAMETER_DEFAULTS, ...given })) ?? null,
       retryPolicy: options.retryPolicy === undefined
         ? null
@@ -249,35 +307,21 @@ export type PayloadRule = Pick<HandlerEntry, "type" | "payload">;
 /** The payload as the handler's schema gives it. @throws TypeError with every problem when it is refused. */
 export async function checkPayloadAsync(rule: PayloadRule, payload: unknown): Promise<unknown> {
   if (rule.payload === null) return payload;
-  return acceptedBy(rule, await rule.payload.safeParseAsync(payload));
+  return await accepted(rule.payload, payload, { part: "payload", type: rule.type });
 }
 
 /** The same, of a schema that need not wait. @throws TypeError also when the schema is asynchronous. */
 function checkPayload(rule: PayloadRule, payload: unknown): unknown {
   if (rule.payload === null) return payload;
-  return acceptedBy(rule, checkedAtOnce(rule.type, rule.payload, payload));
+  return acceptedAtOnce(rule.payload, payload, { part: "payload", type: rule.type });
 }
 
-function checkedAtOnce(type: string, schema: PayloadSchema, payload: unknown): PayloadCheck {
-  try {
-    return schema.safeParse(payload);
-  } catch (thrown) {
-    throw new TypeError(
-      `Cannot check the payload of ${JSON.stringify(type)} at once: ${
-        messageOf(thrown)
-      } (an asynchronous schema needs scheduleTask, enqueue over HTTP, or no check before it runs)`,
-      { cause: thrown },
-    );
-  }
+/** What a definition says of the handler of its tasks. */
+export function handlerOptionsOf({ options }: TaskDefinition): HandlerOptions {
+  const { type: _type, priority: _priority, compatibility: _compatibility, ...rest } = options;
+  return rest;
 }
 
-/** @throws TypeError with every problem when the payload is refused. */
-function acceptedBy(entry: PayloadRule, parsed: PayloadCheck): unknown {
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map((issue) =>
-    `${["payload", ...issue.path].join(".")}: ${issue.message}`
-  );
-  throw new TypeError(
-    `Cannot accept the payload of ${JSON.stringify(entry.type)}: ${problems.join("; ")}`,
-  );
+function schemaOf(schema: StandardSchema | undefined, role: string): StandardSchema | null {
+  return schema === undefined ? null : checkSchema(schema, role);
 }

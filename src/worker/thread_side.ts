@@ -4,14 +4,11 @@
  * Nothing that the handler does here is lost on the worker: what it throws, also later and unawaited, is reported.
  */
 import { messageOf, PermanentError } from "../domain/errors.ts";
+import type { ParentDefinitions } from "../queue/task_definition.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import { checkPercent } from "../domain/check.ts";
-import {
-  checkPayloadAsync,
-  type Handler,
-  type HandlerOptions,
-  type TaskContext,
-} from "./handler_registry.ts";
+import { checkedHandler, checkedParents } from "./checked_handler.ts";
+import type { Handler, HandlerOptions, TaskContext } from "./handler_registry.ts";
 import { checkLogCall } from "./log_line.ts";
 import type { LogLevel } from "./log_store.ts";
 import {
@@ -43,8 +40,10 @@ export interface ThreadEvent {
 /** What the module exports under the name that was given. */
 interface Export {
   readonly handler: Handler;
-  /** Refuses a payload, or gives it as the handler's schema does. */
-  readonly check: (payload: unknown) => Promise<unknown>;
+  /** The same between the schemas of its payload and its result. */
+  readonly checked: Handler;
+  /** The definitions of its parents; `null` for any. */
+  readonly parents: ParentDefinitions | null;
   readonly options: ExportOptions;
   /** Whether it says what its thread may do. */
   readonly hasPermissions: boolean;
@@ -54,7 +53,7 @@ interface Export {
 export interface ServeOptions {
   /** The handler's export. */
   readonly name: string;
-  /** Whether payloads are checked here. */
+  /** Whether payloads and results are checked here. */
   readonly checksPayload: boolean;
   /** Whether the thread has permissions of its own. */
   readonly hasPermissions: boolean;
@@ -82,16 +81,13 @@ export function serveHandler(
     return scope.postMessage({ kind: "loaded", problem });
   }
   const controller = new AbortController();
-  const parents = new ParentsAsker(scope);
+  const parents = new ParentsAsker(scope, found.parents);
   scope.addEventListener("message", ({ data }) => {
     const message = data as ToThread;
     if (message.kind === "run") {
       const context = contextOf(message, { signal: controller.signal, scope, parents });
-      const task = async (): Promise<typeof message.task> =>
-        checksPayload
-          ? { ...message.task, payload: await found.check(message.task.payload) }
-          : message.task;
-      run(async () => found.handler(await task(), context), scope).catch(tell);
+      const handler = checksPayload ? found.checked : found.handler;
+      run(() => handler(message.task, context), scope).catch(tell);
     } else if (message.kind === "abort") {
       controller.abort(new DOMException(message.message, message.name));
     } else if (message.kind === "parents") parents.hear(message);
@@ -110,20 +106,16 @@ function findExport(module: Readonly<Record<string, unknown>>, name: string): Ex
   const value = module[name];
   if (typeof value === "function") {
     const handler = value as Handler;
-    return {
-      handler,
-      check: (payload) => Promise.resolve(payload),
-      options: {},
-      hasPermissions: false,
-    };
+    return { handler, checked: handler, parents: null, options: {}, hasPermissions: false };
   }
   if (typeof value === "object" && value !== null && "handler" in value) {
     const entry = value as HandlerOptions & { handler: Handler; permissions?: unknown };
     if (typeof entry.handler === "function") {
-      const schema = { type: name, payload: entry.payload ?? null };
+      const { payload = null, result = null, parents = null } = entry;
       return {
         handler: entry.handler,
-        check: (payload) => permanently(() => checkPayloadAsync(schema, payload)),
+        checked: checkedHandler(entry.handler, { type: name, payload, result }),
+        parents,
         options: optionsOf(entry),
         hasPermissions: entry.permissions !== undefined && entry.permissions !== "inherit",
       };
@@ -135,15 +127,6 @@ function findExport(module: Readonly<Record<string, unknown>>, name: string): Ex
 function optionsOf(entry: HandlerOptions): ExportOptions {
   const { name, description, version, retryPolicy, maxAttempts, timeoutMs, concurrency } = entry;
   return { name, description, version, retryPolicy, maxAttempts, timeoutMs, concurrency };
-}
-
-/** Trying again would not help a payload that is refused. */
-async function permanently<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    throw new PermanentError(messageOf(thrown), { cause: thrown });
-  }
 }
 
 /** @throws what the handler throws, and PermanentError for a result that cannot leave the thread. */
@@ -162,15 +145,18 @@ async function run(handler: () => unknown, scope: ThreadScope): Promise<void> {
  */
 class ParentsAsker {
   readonly #scope: ThreadScope;
+  readonly #parents: ParentDefinitions | null;
   #answer = newAnswer();
 
-  constructor(scope: ThreadScope) {
+  constructor(scope: ThreadScope, parents: ParentDefinitions | null) {
     this.#scope = scope;
+    this.#parents = parents;
   }
 
   async ask(): Promise<readonly ParentResult[]> {
     this.#scope.postMessage({ kind: "parents" });
-    return structuredClone(await this.#answer.promise);
+    const results = this.#answer.promise.then((answer) => structuredClone(answer));
+    return await checkedParents(this.#parents, results);
   }
 
   /** After an error the next question is answered anew. */

@@ -6,7 +6,9 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createApp, createToken, parseTokens, tokenAccess } from "../../server/app.ts";
-import { MemoryLogStore, openQueue } from "../../src/mod.ts";
+import { defineTask, HandlerRegistry, MemoryLogStore, openQueue } from "../../src/mod.ts";
+import { type as arktype } from "arktype";
+import * as v from "valibot";
 import type { z } from "zod";
 import {
   type ClientErrorBody,
@@ -21,6 +23,7 @@ import {
   HoldfastError,
   type LimitRequest,
   type PauseRequest,
+  resultOf,
   type RunOptions,
 } from "../../client/client.ts";
 import type { LogLineSchema, StatusEventSchema } from "../../server/logs/schemas.ts";
@@ -50,6 +53,45 @@ Deno.test("the client does the whole round over a real connection, with a token"
   const nobody = new HoldfastClient({ url });
   assertEquals((await assertRejects(() => nobody.get("x"), HoldfastError)).code, "UNAUTHORIZED");
   await server.shutdown();
+  await queue.close();
+});
+
+Deno.test("a definition types and checks what the client sends, what the server takes and what comes back", async () => {
+  const resize = defineTask({
+    type: "resize",
+    payload: arktype({ width: "number.integer" }),
+    result: v.object({ path: v.string() }),
+  });
+  const plain = defineTask({ type: "plain", payload: v.object({ n: v.number() }) });
+  const handlers = new HandlerRegistry()
+    .register(resize, ({ payload }) => ({ path: `${payload.width}.png` }))
+    .register(plain, () => null);
+  const queue = await openQueue({ memory: true });
+  const app = createApp({ queue, handlers });
+  const fetch = async (request: Request): Promise<Response> => await app.fetch(request);
+  const client = new HoldfastClient({ url: "http://localhost", fetch });
+  const { run_id: runId } = await client.run(resize, { width: 3 });
+  // @ts-expect-error a field of another type
+  await assertRejects(() => client.run(resize, { width: "3" }), TypeError, "parameters.width: ");
+  for (const module of ["resize", "plain"]) {
+    const refused = await assertRejects(() => client.run(module, { width: "3" }), HoldfastError);
+    const field = module === "resize" ? "parameters.width" : "parameters.n";
+    assertEquals(refused.errors?.map((error) => error.field), [field]);
+  }
+  assertEquals(await queue.count(), 1);
+  const [claimed] = await queue.claim({ workerId: "w", types: ["resize"] });
+  assertEquals(await resultOf(resize, await client.get(runId)), null);
+  await queue.complete(claimed!, { path: "3.png" });
+  const run = await client.wait(runId);
+  const result = await resultOf(resize, run);
+  assertEquals(result?.path, "3.png");
+  // @ts-expect-error a result without such a field
+  assertEquals(result?.width, undefined);
+  await assertRejects(() => resultOf(plain, run), TypeError, 'its module is "resize"');
+  const response = await app.request("/api/modules");
+  const { modules } = await response.json();
+  assertEquals(modules[0].parameters_schema.properties, { width: { type: "integer" } });
+  assertEquals(modules[1].parameters_schema, null);
   await queue.close();
 });
 

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import {
   type Handler,
-  type HandlerOptions,
+  type HandlerEntry,
   HandlerRegistry,
   loadModules,
   type LogLine,
@@ -32,12 +32,15 @@ interface Fixture {
 class WatchedHandlers extends HandlerRegistry {
   readonly #running: Promise<unknown>[] = [];
 
-  override register(type: string, handler: Handler, options?: HandlerOptions): this {
-    return super.register(type, (task, context) => {
-      const run = Promise.resolve(handler(task, context));
+  override get(type: string): HandlerEntry | undefined {
+    const entry = super.get(type);
+    if (entry === undefined) return undefined;
+    const handler: Handler = (task, context) => {
+      const run = Promise.resolve(entry.handler(task, context));
       this.#running.push(run);
       return run;
-    }, options);
+    };
+    return { ...entry, handler };
   }
 
   async ended(): Promise<void> {
