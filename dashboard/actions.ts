@@ -9,6 +9,7 @@ import { enqueueOneChecked } from "../server/tasks/enqueue.ts";
 import { addAction, type Done } from "./action.ts";
 import { actOnAll, actOnEach, isTaskAction, type TaskAction } from "./bulk.ts";
 import { formOf, idOf } from "./forms.ts";
+import { sentPayload } from "./module_form.ts";
 import { payloadOf, priorityOf } from "./new_task.ts";
 import type { Services } from "./options.ts";
 import { addQueueActions } from "./queue_actions.ts";
@@ -56,6 +57,21 @@ export function addActions(app: Hono, services: Services): void {
         type,
         payload: payloadOf(payload),
       };
+      const { task: stored } = await enqueueOneChecked(task, {
+        ...options,
+        payloadField: "payload",
+      });
+      return { did: "created", to: `/tasks/${stored.id}` };
+    },
+  });
+  addAction(app, services, {
+    path: "/run",
+    scope: "enqueue",
+    act: async (fields) => {
+      const entry = options.handlers.get(fields.module ?? "");
+      if (entry === undefined) throw new HttpError("NOT_FOUND", "Cannot find this module");
+      const priority = fields.priority ? priorityOf(fields.priority) : undefined;
+      const task = { type: entry.type, payload: sentPayload(entry, fields), priority };
       const { task: stored } = await enqueueOneChecked(task, {
         ...options,
         payloadField: "payload",

@@ -80,6 +80,7 @@ function taskOf(schedule: Schedule): Parameters<Services["queue"]["enqueue"]>[0]
   const { type, payload, priority, compatibility, maxAttempts } = schedule;
   return {
     ...{ type, payload, priority, compatibility, maxAttempts },
+    group: schedule.group ?? undefined,
     retryPolicy: schedule.retryPolicy ?? undefined,
     timeoutMs: schedule.timeoutMs ?? undefined,
     webhook: schedule.webhook ?? undefined,

@@ -22,7 +22,7 @@ export interface Interval {
 const MINUTE_MS = 60_000;
 
 /** The steps of the first look, in minutes ago. */
-const FIRST_STEPS = [60, 40, 20, 10, 5, 2, 0] as const;
+const FIRST_STEPS = [5, 20, 60] as const;
 
 /** Intervals of a minute in a day. */
 const INTERVALS_MAX = 24 * 60;
@@ -35,6 +35,8 @@ export class Series {
   readonly #queue: TaskQueue;
   readonly #clock: Clock;
   readonly #intervals: Interval[] = [];
+  /** Until when everything is measured. */
+  #untilMs: number | undefined;
   #measuring: Promise<void> | undefined;
 
   constructor(queue: TaskQueue, clock: Clock) {
@@ -52,36 +54,46 @@ export class Series {
 
   async #measure(): Promise<void> {
     const nowMs = this.#clock.nowMs();
-    const last = this.#intervals.at(-1);
-    if (last === undefined) {
-      this.#intervals.push(...await this.#firstIntervals(nowMs));
-    } else if (nowMs - last.toMs >= MINUTE_MS) {
-      const windowMs = Math.min(nowMs - last.toMs, WINDOW_MAX_MS);
-      const { window } = await this.#queue.metrics({ windowMs });
-      this.#intervals.push(intervalOf(window, nowMs - windowMs, nowMs));
-      if (this.#intervals.length > INTERVALS_MAX) this.#intervals.shift();
-    }
+    if (this.#untilMs === undefined) this.#intervals.push(...await this.#firstIntervals(nowMs));
+    else if (nowMs - this.#untilMs < MINUTE_MS) return;
+    else this.#intervals.push(await this.#interval(this.#untilMs, nowMs));
+    this.#untilMs = nowMs;
+    if (this.#intervals.length > INTERVALS_MAX) this.#intervals.shift();
   }
 
-  /** By the differences between windows that end now; a window that is cut is left out. */
-  async #firstIntervals(nowMs: number): Promise<Interval[]> {
-    const windows: (WindowMetrics | undefined)[] = [];
-    for (const minutes of FIRST_STEPS) {
-      if (minutes === 0) break;
-      const { window } = await this.#queue.metrics({ windowMs: minutes * MINUTE_MS });
-      windows.push(window.isTruncated ? undefined : window);
-    }
-    return windows.flatMap((window, index) => {
-      if (window === undefined) return [];
-      const next = windows[index + 1];
-      const fromMs = nowMs - FIRST_STEPS[index]! * MINUTE_MS;
-      const toMs = nowMs - FIRST_STEPS[index + 1]! * MINUTE_MS;
-      if (next === undefined) return [intervalOf(window, fromMs, nowMs)];
-      const completed = Math.max(0, window.completed - next.completed);
-      const failed = Math.max(0, window.failed - next.failed);
-      return [{ ...UNTIMED, fromMs, toMs, completed, failed }];
-    });
+  /** Of one in which too much happened, the end is measured. */
+  async #interval(fromMs: number, toMs: number): Promise<Interval> {
+    const windowMs = Math.min(toMs - fromMs, WINDOW_MAX_MS);
+    const { window } = await this.#queue.metrics({ windowMs });
+    return intervalOf(window, toMs - Math.min(window.windowMs, windowMs), toMs);
   }
+
+  /** By the differences between windows that end now, the latest first; one that is cut ends the search. */
+  async #firstIntervals(nowMs: number): Promise<Interval[]> {
+    const found: Interval[] = [];
+    let later: WindowMetrics | undefined;
+    let toMs = nowMs;
+    for (const minutes of FIRST_STEPS) {
+      const { window } = await this.#queue.metrics({ windowMs: minutes * MINUTE_MS });
+      if (window.isTruncated) break;
+      const fromMs = nowMs - minutes * MINUTE_MS;
+      found.unshift(
+        later ? difference(window, later, { fromMs, toMs }) : intervalOf(window, fromMs, toMs),
+      );
+      [later, toMs] = [window, fromMs];
+    }
+    return found;
+  }
+}
+
+/** What happened in `window` before `later` began; how long it took is known of both together only. */
+function difference(
+  window: WindowMetrics,
+  later: WindowMetrics,
+  span: Pick<Interval, "fromMs" | "toMs">,
+): Interval {
+  const completed = Math.max(0, window.completed - later.completed);
+  return { ...UNTIMED, ...span, completed, failed: Math.max(0, window.failed - later.failed) };
 }
 
 const UNTIMED = { waitP50: null, waitP95: null, runP50: null, runP95: null } as const;

@@ -1,7 +1,7 @@
 /**
  * Which tasks are shown: a filter that stands in the URL, and reading the tasks that it leaves.
  *
- * The queue filters by status and type. Text and age are looked for here, in bounded steps: a page that has looked at so many tasks
+ * The queue filters by status, type and group. Text and age are looked for here, in bounded steps: a page that has looked at so many tasks
  * ends, and says where the search goes on. Text is looked for in what is shown, so never in what is masked.
  */
 import {
@@ -17,6 +17,7 @@ import { mask } from "./mask.ts";
 export interface TaskFilter {
   readonly status?: TaskStatus;
   readonly type?: string;
+  readonly group?: string;
   /** A part of the id, run id, type, payload, worker or error, in any case. */
   readonly text?: string;
   /** Only tasks that were stored longer ago than this, in milliseconds. */
@@ -50,12 +51,14 @@ export const COUNT_MAX = 10_000;
 export function filterOf(query: URLSearchParams): TaskFilter {
   const status = query.get("status") ?? "";
   const type = (query.get("type") ?? "").trim();
+  const group = (query.get("group") ?? "").trim();
   const text = (query.get("q") ?? "").trim().slice(0, 200);
   const age = query.get("age") ?? "";
   const before = query.get("before") ?? "";
   return {
     status: isTaskStatus(status) ? status : undefined,
     type: type !== "" && type.length <= TASK_LIMITS.typeMaxLength ? type : undefined,
+    group: group !== "" && group.length <= TASK_LIMITS.groupMaxLength ? group : undefined,
     text: text === "" ? undefined : text,
     olderThanMs: Object.hasOwn(AGES, age) ? AGES[age] : undefined,
     beforeId: /^\d{1,15}$/.test(before) ? Number(before) : undefined,
@@ -66,7 +69,13 @@ export function filterOf(query: URLSearchParams): TaskFilter {
 export function queryOf(filter: TaskFilter): URLSearchParams {
   const query = new URLSearchParams();
   const age = Object.entries(AGES).find(([, ms]) => ms === filter.olderThanMs)?.[0];
-  const fields = { status: filter.status, type: filter.type, q: filter.text, age };
+  const fields = {
+    status: filter.status,
+    type: filter.type,
+    group: filter.group,
+    q: filter.text,
+    age,
+  };
   for (const [name, value] of Object.entries(fields)) if (value) query.set(name, value);
   if (filter.beforeId !== undefined) query.set("before", String(filter.beforeId));
   return query;
@@ -94,11 +103,17 @@ export async function readTasks(
   filter: TaskFilter,
   { nowMs, maskedKeys, limit = PAGE_SIZE }: ReadOptions,
 ): Promise<TaskPage> {
-  const { status, type } = filter;
+  const { status, type, group } = filter;
   const found: Task[] = [];
   let { beforeId } = filter;
   for (let searched = 0; searched < SEARCHED_MAX;) {
-    const part = await queue.list({ status, type, beforeId, limit: Math.min(STEP, limit + 1) });
+    const part = await queue.list({
+      status,
+      type,
+      group,
+      beforeId,
+      limit: Math.min(STEP, limit + 1),
+    });
     if (part.length === 0) return { tasks: found, nextBeforeId: null, searched };
     for (const task of part) {
       if (found.length === limit) return { tasks: found, nextBeforeId: beforeId!, searched };
@@ -133,9 +148,12 @@ export function isCounted({ text, olderThanMs }: TaskFilter): boolean {
 }
 
 /** How many tasks have this status and type, but no more than `COUNT_MAX` and one. */
-export async function countUpTo(queue: TaskQueue, { status, type }: TaskFilter): Promise<number> {
-  const [beyond] = await queue.list({ status, type, offset: COUNT_MAX, limit: 1 });
-  return beyond === undefined ? await queue.count({ status, type }) : COUNT_MAX + 1;
+export async function countUpTo(
+  queue: TaskQueue,
+  { status, type, group }: TaskFilter,
+): Promise<number> {
+  const [beyond] = await queue.list({ status, type, group, offset: COUNT_MAX, limit: 1 });
+  return beyond === undefined ? await queue.count({ status, type, group }) : COUNT_MAX + 1;
 }
 
 /** The text of such a count. */

@@ -329,6 +329,7 @@ export {
   type TransitionKind,
 } from "./queue/task_transition.ts";
 export { HEALTH_THRESHOLDS } from "./queue_policy/health_thresholds.ts";
+export { type CronTime, nextInstant } from "./queue_policy/cron.ts";
 export { checkNewTask } from "./queue_policy/new_task.ts";
 export { METRICS_LIMITS } from "./queue_policy/rates.ts";
 export { WORKER_AGES } from "./queue_policy/worker_beat.ts";

@@ -161,7 +161,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "src/platform": ["pg", "sql.js", "smol-toml", "yaml", "zod", "node:"],
   "src": [],
   "server": ["hono", "@hono/zod-openapi", "@logtape/logtape", "zod"],
-  "dashboard": ["hono"],
+  "dashboard": ["hono", "@hono/zod-openapi"],
   "client": [],
   "cli": [
     "@logtape/logtape",

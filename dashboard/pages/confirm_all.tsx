@@ -34,7 +34,7 @@ export async function readMatching(
   action: TaskAction,
   filter: TaskFilter,
 ): Promise<Seen> {
-  const options = { nowMs: app.clock.nowMs(), maskedKeys, limit: 500 };
+  const options = { nowMs: app.clock.nowMs(), maskedKeys, limit: isCounted(filter) ? 50 : 500 };
   const { tasks, nextBeforeId } = await readTasks(queue, filter, options);
   const matching = tasks.filter((task) => isOpenTo(action, task));
   const [newest] = await queue.list({ limit: 1 });
@@ -54,7 +54,7 @@ async function countOpen(
   let sum = 0;
   for (const status of OPEN[action]) {
     if (filter.status === undefined || filter.status === status) {
-      sum += await countUpTo(queue, { type: filter.type, status });
+      sum += await countUpTo(queue, { ...filter, status });
     }
   }
   return countText(sum);

@@ -294,6 +294,14 @@ function Facts({ task, viewer }: { readonly task: Task; readonly viewer: Viewer 
         <Text of={task.type} />
       </TasksLink>,
     ],
+    [
+      "Group",
+      task.group === null ? <>–</> : (
+        <TasksLink viewer={viewer} filter={{ group: task.group }}>
+          <Text of={task.group} />
+        </TasksLink>
+      ),
+    ],
     ["Priority", <>{task.priority}</>],
     ["Attempts", <>{task.attempts} of {task.maxAttempts}</>],
     ["Stored", <Time at={task.createdAt} nowMs={nowMs} />],

@@ -29,7 +29,7 @@ export async function readTaskList(
   viewer: Viewer,
 ): Promise<Seen> {
   const page = await readTasks(queue, filter, viewer);
-  const name = `count ${filter.status} ${filter.type}`;
+  const name = `count ${JSON.stringify([filter.status, filter.type, filter.group])}`;
   const count = isCounted(filter)
     ? await kept.get(name, () => countUpTo(queue, filter))
     : undefined;
@@ -89,6 +89,9 @@ function FilterForm(
       </label>
       <label>
         Type<input name="type" value={filter.type ?? ""} maxlength={200} />
+      </label>
+      <label>
+        Group<input name="group" value={filter.group ?? ""} maxlength={200} />
       </label>
       <label>
         Older than

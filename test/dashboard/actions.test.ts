@@ -2,6 +2,8 @@
  * The actions of the dashboard: their effect on the queue, who may do them, and who is kept from it.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { z } from "zod";
+import { HandlerRegistry } from "../../src/mod.ts";
 import { placeBelow } from "../../dashboard/forms.ts";
 import { page, send, sent, withDashboard } from "./fixture.ts";
 
@@ -120,6 +122,83 @@ Deno.test("a form of another site changes nothing", () =>
     await bare.body?.cancel();
     assertEquals((await queue.get(1))!.status, "queued");
   }));
+
+Deno.test("schedules are paused, resumed, run now and removed after a question", () =>
+  withDashboard(async ({ app, queue }) => {
+    const id = `daily "report"/1`;
+    await queue.addSchedule({ id, type: "report", cron: "@daily", payload: { n: 1 }, priority: 5 });
+    await sent(app, "/schedules/pause", { id, back: "/schedules" });
+    assertEquals((await queue.getSchedule(id))!.paused, true);
+    await sent(app, "/schedules/resume", { id, back: "/schedules" });
+    assertEquals((await queue.getSchedule(id))!.paused, false);
+    assertEquals(await sent(app, "/schedules/run", { id }), "/tasks/1?did=created");
+    const task = (await queue.get(1))!;
+    assertEquals([task.type, task.payload, task.priority], ["report", { n: 1 }, 5]);
+    const asked = await page(app, `/schedules/remove?id=${encodeURIComponent(id)}`);
+    assertStringIncludes(asked, "Remove it for good");
+    assertStringIncludes(await sent(app, "/schedules/remove", { id }), "did=schedule_removed");
+    assertEquals(await queue.getSchedule(id), undefined);
+    const gone = await send(app, "/schedules/pause", { id });
+    assertEquals(gone.status, 404);
+    await gone.body?.cancel();
+  }));
+
+Deno.test("finished tasks are deleted after a question, and by an admin alone", async () => {
+  for (const scope of ["operate", "admin"] as const) {
+    await withDashboard(async ({ app, queue }) => {
+      await queue.enqueue({ type: "email" });
+      await queue.cancel(1);
+      const response = await send(app, "/prune", { days: "0" });
+      await response.body?.cancel();
+      assertEquals(response.status, scope === "admin" ? 303 : 403);
+      assertEquals(await queue.count(), scope === "admin" ? 0 : 1);
+    }, { access: () => ({ name: "me", scopes: ["read", scope] }) });
+  }
+});
+
+Deno.test("a module's form is made from its schema, and what it sends is checked by it", async () => {
+  const payload = z.strictObject({
+    to: z.email().describe("Whom to write to"),
+    copies: z.number().int().min(1).max(9).default(1),
+    tone: z.enum(["formal", "friendly"]).optional(),
+    urgent: z.boolean().default(false),
+    extra: z.array(z.string()).optional(),
+  });
+  const handlers = new HandlerRegistry().register("email", () => null, { payload });
+  await withDashboard(async ({ app, queue }) => {
+    assertStringIncludes(await page(app, "/run"), `href="/run?module=email"`);
+    const form = await page(app, "/run?module=email");
+    for (
+      const part of [`name="p:to"`, "Whom to write to", '<option value="formal"', `type="checkbox"`]
+    ) {
+      assertStringIncludes(form, part);
+    }
+    const fields = {
+      module: "email",
+      "p:to": "a@example.com",
+      "p:copies": "2",
+      "p:tone": "formal",
+      "p:extra": `["x"]`,
+    };
+    assertEquals(await sent(app, "/run", fields), "/tasks/1?did=created");
+    assertEquals((await queue.get(1))!.payload, {
+      to: "a@example.com",
+      copies: 2,
+      tone: "formal",
+      urgent: false,
+      extra: ["x"],
+    });
+    for (
+      const wrong of [{ "p:to": "nobody" }, { "p:copies": "many" }, { "p:copies": "10" }, {
+        "p:extra": "[",
+      }]
+    ) {
+      const refused = await send(app, "/run", { ...fields, ...wrong });
+      assertEquals(refused.status, 422, await refused.text());
+    }
+    assertEquals(await queue.count(), 1);
+  }, { handlers });
+});
 
 Deno.test("no redirect leads to another place", () => {
   for (

@@ -19,7 +19,9 @@ Deno.test("the overview of an empty queue teaches three commands", () =>
 Deno.test("every page carries the policy, and none has an inline style or script", () =>
   withDashboard(async ({ app, queue }) => {
     await queue.enqueue({ type: "email" });
-    for (const path of ["/", "/tasks", "/tasks/1", "/tasks/1/again", "/tasks/all?action=cancel"]) {
+    const pages = ["/", "/tasks", "/tasks/1", "/tasks/1/again", "/tasks/all?action=cancel"];
+    const operator = ["/failures", "/workers", "/schedules", "/storage", "/prune?days=3", "/run"];
+    for (const path of [...pages, ...operator]) {
       const response = await app.request(path);
       const text = await response.text();
       assertEquals(response.status, 200, `${path}: ${text}`);
@@ -183,6 +185,55 @@ Deno.test("what is not there is answered with 404 and advice", () =>
       assertEquals(response.status, 404, path);
       assertStringIncludes(await response.text(), "That did not work");
     }
+  }));
+
+Deno.test("failures are grouped by type and by message without what differs", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "email", maxAttempts: 1 })));
+    for (
+      const [n, task] of (await queue.claim({ workerId: "w", types: ["email"], limit: 5 }))
+        .entries()
+    ) {
+      const message = n < 4 ? `no answer from 10.0.0.${n} for "user-${n}"` : "disk full";
+      await queue.fail(task, new Error(message));
+    }
+    const text = await page(app, "/failures");
+    assertMatch(text, /data-say="2 kinds of failures"/);
+    assertMatch(
+      text,
+      /<td>4<\/td>.*no answer from &lt;n&gt; for &lt;text&gt;.*<td>1<\/td>.*disk full/s,
+    );
+  }));
+
+Deno.test("workers are shown with their slots and what they run", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.heartbeat({
+      workerId: "w1",
+      types: ["email"],
+      concurrency: 4,
+      capabilities: { gpu: "a100" },
+    });
+    await queue.enqueue({ type: "email" });
+    await queue.claim({ workerId: "w1", types: ["email"] });
+    const text = await page(app, "/workers");
+    for (const part of ["w1", "active", "1 of 4", `href="/tasks/1"`, "a100"]) {
+      assertStringIncludes(text, part);
+    }
+  }));
+
+Deno.test("schedules are shown in words with their next five instants", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.addSchedule({
+      id: "nightly",
+      type: "report",
+      cron: "30 6 * * 1-5",
+      timeZone: "Europe/Vienna",
+    });
+    await queue.addSchedule({ id: "odd", type: "report", cron: "1,7 3-5 * 2 *" });
+    const text = await page(app, "/schedules");
+    assertStringIncludes(text, "Monday to Friday at 06:30 (Europe/Vienna)");
+    assertStringIncludes(text, "1,7 3-5 * 2 *");
+    assertEquals([...text.matchAll(/<time datetime="([^"]+T0[45]:30:00.000Z)"/g)].length, 5);
   }));
 
 /** The tasks in the rows of a list. */
