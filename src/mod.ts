@@ -378,6 +378,8 @@ export {
   type HandlerEntry,
   type HandlerOptions,
   HandlerRegistry,
+  type Middleware,
+  type MiddlewareContext,
   type TaskContext,
 } from "./worker/handler_registry.ts";
 export {

@@ -89,7 +89,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/worker/log_line.ts",
     "src/worker/log_store.ts",
   ],
-  "src/worker": ["src/domain", "src/queue"],
+  "src/worker": ["src/domain", "src/queue", "src/queue_policy/attempt_request.ts"],
   "src/manager": ["src/domain", "src/queue", "src/worker"],
   "src/transfer": ["src/domain", "src/ledger/sql_engine.ts", "src/queue"],
   "src/patterns": [

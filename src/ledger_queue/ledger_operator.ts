@@ -1,6 +1,7 @@
 /**
  * LedgerOperator: the operator's half of a queue on a ledger: workers, explanations, schedules, metrics, health, pruning, records.
  */
+import { PAYLOAD_LIMIT_BYTES } from "../queue_policy/new_task.ts";
 import { checkInteger, checkTaskId } from "../domain/check.ts";
 import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import type {
@@ -81,8 +82,6 @@ export interface LedgerOperatorOptions extends DutyListeners {
   /** When the queue is no longer healthy, where it differs from `HEALTH_THRESHOLDS`. */
   readonly health?: Partial<HealthThresholds>;
 }
-
-const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** The operator's half of `LedgerQueue`. */
 export class LedgerOperator implements QueueOperator, QueueLimits {

@@ -23,6 +23,7 @@ import {
   knownRun,
   perform,
   PROCESS_ENDED,
+  refuseSnooze,
   takeNewRun,
   takeWork,
 } from "./run_rules.ts";
@@ -190,7 +191,14 @@ export class BackgroundTaskManager implements TaskManager {
       parentResults: () => Promise.resolve([]),
       runId: run.runId,
       attempt: 1,
+      isLastAttempt: true,
       deadline: null,
+      enqueue: () => {
+        throw new TypeError(
+          `Cannot enqueue from run ${JSON.stringify(run.runId)}: this task manager has no queue`,
+        );
+      },
+      snooze: () => refuseSnooze(run.runId),
       log: (level, message, details): void => {
         checkLogCall(level, message);
         this.#log(run, level, message, details);

@@ -12,7 +12,7 @@ import type { LogStore } from "../worker/log_store.ts";
 import { Worker } from "../worker/worker.ts";
 import type { WorkerEvent } from "../worker/worker_log.ts";
 import type { WorkerOptions } from "../worker/worker_options.ts";
-import { perform } from "./run_rules.ts";
+import { perform, refuseSnooze } from "./run_rules.ts";
 import type { TaskWork } from "./task_manager.ts";
 
 /** What can be said of the worker of a manager. */
@@ -114,7 +114,8 @@ export class OwnWork {
 export function handlerOf(work: TaskWork): Handler {
   return async (_task, context) => {
     try {
-      return await perform(work, context);
+      const snooze = (): never => refuseSnooze(context.runId);
+      return await perform(work, { ...context, isLastAttempt: true, snooze });
     } catch (error) {
       throw context.signal.aborted ? error : permanentError(error);
     }

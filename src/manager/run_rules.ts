@@ -112,6 +112,15 @@ export async function perform(work: TaskWork, context: TaskContext): Promise<unk
   return JSON.parse(toJsonText(value ?? null, "result", TASK_LIMITS.resultMaxBytes));
 }
 
+/** Work that was given to a manager is done once: there is nothing that could be done again later. @throws TypeError */
+export function refuseSnooze(runId: string): never {
+  throw new TypeError(
+    `Cannot snooze run ${
+      JSON.stringify(runId)
+    }: its work was given to the task manager itself, a registered handler can be snoozed`,
+  );
+}
+
 /** The run with this id. @throws QueueError `task_not_found`. */
 export function knownRun(registry: RunRegistry, runId: string): Run {
   const run = registry.getRun(runId);

@@ -2,6 +2,7 @@
  * PostgresOperator: the operator's half of a queue on a database: workers, explanations, schedules, metrics, health, pruning,
  * records.
  */
+import { PAYLOAD_LIMIT_BYTES } from "../queue_policy/new_task.ts";
 import { checkInteger, checkTaskId } from "../domain/check.ts";
 import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import type {
@@ -88,8 +89,6 @@ export interface PostgresOperatorOptions extends DutyListeners {
   /** Called when the queue is closed. */
   readonly onClosed?: () => void;
 }
-
-const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** The operator's half of `PostgresQueue`. */
 export class PostgresOperator implements QueueOperator, QueueLimits {

@@ -4,9 +4,9 @@
 import { checkInteger } from "../domain/check.ts";
 import { RETRY_AFTER_MAX_MS } from "../domain/errors.ts";
 import { toJsonText } from "../domain/json.ts";
-import { type Lease, type LeaseLike, TASK_LIMITS, toLease } from "../domain/task.ts";
+import { type Lease, type LeaseLike, type NewTask, TASK_LIMITS, toLease } from "../domain/task.ts";
 import type { CompleteOptions, ReleaseOptions } from "../queue/task_queue.ts";
-import { type PreparedTask, prepareTask } from "./new_task.ts";
+import { PAYLOAD_LIMIT_BYTES, type PreparedTask, prepareTask } from "./new_task.ts";
 
 /** A checked completion. */
 export interface Completion {
@@ -23,17 +23,32 @@ export function prepareCompletion(
   result: unknown,
   { enqueue = [], payloadMaxBytes }: CompleteOptions & { readonly payloadMaxBytes: number },
 ): Completion {
-  checkInteger(
-    enqueue.length,
-    "number of tasks to enqueue with a completion",
-    0,
-    TASK_LIMITS.enqueuedByTaskMax,
-  );
+  checkCount(enqueue.length);
   return {
     lease: toLease(lease),
     result: toJsonText(result, "result", TASK_LIMITS.resultMaxBytes),
     tasks: enqueue.map((task) => prepareTask(task, payloadMaxBytes)),
   };
+}
+
+/** A task that a handler enqueues: its run id is known at once. */
+export type FollowingTask = NewTask & { readonly runId: string };
+
+/**
+ * The `count`-th task that a handler enqueues, checked, with a run id and its payload as it is now. How large the payload may be
+ * is the queue's to say.
+ *
+ * @throws TypeError, RangeError
+ */
+export function followingTask(task: NewTask, count: number): FollowingTask {
+  checkCount(count);
+  const { runId, payload } = prepareTask(task, PAYLOAD_LIMIT_BYTES);
+  return { ...task, payload: JSON.parse(payload), runId: runId ?? crypto.randomUUID() };
+}
+
+function checkCount(count: number): void {
+  const { enqueuedByTaskMax } = TASK_LIMITS;
+  checkInteger(count, "number of tasks to enqueue with a completion", 0, enqueuedByTaskMax);
 }
 
 /** How long a task that is given back is not due. @throws RangeError */

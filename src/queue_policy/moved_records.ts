@@ -2,6 +2,7 @@
  * What a move carries, in the columns that both engines have: nothing is read into a task and written back, so what arrives is
  * what was there. Each task keeps its id.
  */
+import { PAYLOAD_LIMIT_BYTES } from "./new_task.ts";
 import { KEPT_FIELD_NAMES } from "../domain/task_fields.ts";
 import type { MovedTask, MovedValue } from "../queue/move_end.ts";
 import type { FlowRecord } from "../queue/limits.ts";
@@ -16,9 +17,6 @@ export const TASK_PART = Object.freeze({ count: 1000, length: 4 * 1024 * 1024 })
 
 /** How many transitions one part has at most. */
 export const TRANSITION_PART = 5000;
-
-/** A queue that could hold them gave them away, so only the largest payload is bounded. */
-const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** The columns of a task that no lease holds. */
 export type MovedColumns = Omit<PreparedRecord, "parents" | "webhook">;

@@ -20,6 +20,9 @@ import { type PreparedWebhook, prepareWebhook, WEBHOOK_TYPE } from "../domain/we
 import type { EnqueueOptions } from "../queue/task_queue.ts";
 import { type KeptValues, keptValues } from "./kept_fields.ts";
 
+/** The largest payload that any queue takes, in bytes; a queue's own limit may be lower. */
+export const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
+
 /** What a task says of itself alone, checked, in the forms of its columns. */
 export interface StorableTask {
   /** `null` for one that the queue makes. */

@@ -11,11 +11,8 @@ import type { NewSchedule } from "../queue/schedule.ts";
 import type { CompleteOptions, EnqueueOptions } from "../queue/task_queue.ts";
 import { prepareCompletion } from "../queue_policy/attempt_request.ts";
 import { prepareSchedule } from "../queue_policy/new_schedule.ts";
-import { prepareTask } from "../queue_policy/new_task.ts";
+import { PAYLOAD_LIMIT_BYTES, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
-
-/** The largest payload that any queue takes, in bytes; a server's own limit is its business. */
-const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** A JSON object. */
 export type Body = Readonly<Record<string, unknown>>;

@@ -4,15 +4,25 @@
  * The handler's own promise decides, unless the execution is interrupted first: then the signal fires, the handler gets a
  * short time to end by itself, and the interruption decides.
  */
-import { checkPercent } from "../domain/check.ts";
-import { type CancelTimer, type Clock, sleep } from "../domain/clock.ts";
-import { messageOf, PermanentError, QueueError, StorageError } from "../domain/errors.ts";
+import { type Clock, sleep } from "../domain/clock.ts";
+import {
+  isNamed,
+  messageOf,
+  PermanentError,
+  QueueError,
+  type QueueErrorCode,
+  SnoozeError,
+  StorageError,
+} from "../domain/errors.ts";
 import { CANCELLED_BY_USER, type Task, type TaskStatus } from "../domain/task.ts";
-import type { ParentResult, TaskQueue } from "../queue/task_queue.ts";
+import type { TaskQueue } from "../queue/task_queue.ts";
 import { checkedHandler, checkedParents } from "./checked_handler.ts";
-import type { Handler, HandlerEntry, TaskContext } from "./handler_registry.ts";
+import { FollowingTasks } from "./following_tasks.ts";
+import type { Handler, HandlerEntry, HandlerRegistry, TaskContext } from "./handler_registry.ts";
 import { checkLogCall } from "./log_line.ts";
 import type { LogLevel, LogStore } from "./log_store.ts";
+import { allParentResults } from "./parent_results.ts";
+import { ProgressReporter } from "./progress_reporter.ts";
 import { tangible } from "./thread_messages.ts";
 import { onThreadEnding, type ThreadEndingListener } from "./thread_endings.ts";
 
@@ -34,6 +44,8 @@ export interface ExecutionReport {
 export interface ExecutionTools {
   readonly queue: TaskQueue;
   readonly clock: Clock;
+  /** The handlers that are known here: they check what is enqueued. */
+  readonly handlers: HandlerRegistry;
   readonly logs: LogStore | null;
   /** Is told when the handler has ended, while the queue has yet to be told how. */
   readonly onEnded: () => void;
@@ -48,9 +60,6 @@ export interface ExecutionTools {
 /** How long an interrupted handler gets to end by itself. */
 export const INTERRUPT_GRACE_MS = 1000;
 
-/** The shortest interval between two stored reports of progress; the latest wins. */
-const PROGRESS_EVERY_MS = 250;
-
 /** How long to wait after a storage error before the outcome is reported again. */
 const REPORT_PAUSE_MS = 250;
 
@@ -58,10 +67,13 @@ type Outcome = { readonly result: unknown } | { readonly error: unknown } | {
   readonly interruption: Interruption;
 };
 
-interface Progress {
-  readonly percent: number;
-  readonly message: string | undefined;
-}
+/** What the queue may find wrong with the tasks that a handler enqueues. */
+const FOLLOWING_REFUSED: readonly QueueErrorCode[] = [
+  "idempotency_conflict",
+  "run_id_conflict",
+  "unknown_parent",
+  "dependency_cycle",
+];
 
 /** One attempt at one task. */
 export class Execution {
@@ -78,14 +90,20 @@ export class Execution {
   #isLeaseGone = false;
   #hasHandlerEnded = false;
   #handlerEnded: Promise<unknown> = Promise.resolve();
-  #progress: Progress | undefined;
-  #cancelProgress: CancelTimer | undefined;
+  readonly #following = new FollowingTasks();
+  readonly #progress: ProgressReporter;
 
   constructor(task: Task, tools: ExecutionTools) {
     this.task = task;
     this.#tools = tools;
     this.#leaseUntilMs = task.leaseUntil?.getTime() ?? 0;
     this.#maxAttempts = task.maxAttempts;
+    this.#progress = new ProgressReporter({
+      clock: tools.clock,
+      store: ({ percent, message }) => tools.queue.reportProgress(task, percent, message),
+      isRunning: () => this.#isRunning,
+      onError: tools.onError,
+    });
   }
 
   /** Whether the lease is still needed, so that it must be renewed. */
@@ -126,9 +144,11 @@ export class Execution {
   async run(handler: Handler, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     this.#maxAttempts = Math.min(this.task.maxAttempts, entry?.maxAttempts ?? Infinity);
     const outcome = await this.#attempt(handler, entry);
-    this.#tellLastProgress(outcome);
+    // A failure shows how far it came: in the same commit, so that it costs none of its own.
+    if ("error" in outcome) this.#progress.tellLast();
     this.#isReporting = true;
-    this.#cancelProgress?.();
+    this.#following.end();
+    this.#progress.stop();
     const report = this.#report(outcome, entry);
     this.#tools.onEnded();
     const told = await report;
@@ -212,16 +232,13 @@ export class Execution {
 
   async #report(outcome: Outcome, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     if ("result" in outcome) return await this.#complete(outcome.result, entry);
-    if ("error" in outcome) return await this.#fail(outcome.error, entry);
+    if ("error" in outcome) return await this.#endByError(outcome.error, entry);
     const message = this.#describe(outcome.interruption);
     switch (outcome.interruption) {
       case "timeout":
         return await this.#fail(new Error(message), entry);
       case "stopping":
-        return await this.#tell(async () => {
-          await this.#tools.queue.release(this.task);
-          return { kind: "released" };
-        });
+        return await this.#release(0);
       case "cancelled":
         this.#log("warn", message);
         this.#isLeaseGone = true;
@@ -233,17 +250,33 @@ export class Execution {
 
   async #complete(result: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     await this.#tools.logs?.flush?.(this.task.id);
+    const { tasks } = this.#following;
     try {
+      await this.#following.check(this.#tools.handlers);
       return await this.#tell(async () => {
-        await this.#tools.queue.complete(this.task, result);
+        await this.#tools.queue.complete(this.task, result, { enqueue: tasks });
         return { kind: "completed" };
       });
     } catch (error) {
-      return await this.#fail(
-        new PermanentError(`The handler's result was refused: ${messageOf(error)}`),
-        entry,
-      );
+      const what = tasks.length === 0 ? "" : ", or a task that it enqueued,";
+      const message = `The handler's result${what} was refused: ${messageOf(error)}`;
+      return await this.#fail(new PermanentError(message, { cause: error }), entry);
     }
+  }
+
+  async #endByError(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+    const delayMs = isNamed(error, "SnoozeError") ? (error as SnoozeError).delayMs : undefined;
+    if (delayMs === undefined) return await this.#fail(error, entry);
+    const message = messageOf(error);
+    this.#log("info", message);
+    return await this.#release(delayMs, message);
+  }
+
+  async #release(delayMs: number, message?: string): Promise<ExecutionReport> {
+    return await this.#tell(async () => {
+      await this.#tools.queue.release(this.task, { delayMs });
+      return { kind: "released", message };
+    });
   }
 
   async #fail(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
@@ -273,7 +306,9 @@ export class Execution {
         if (error instanceof QueueError && error.code === "lease_lost") {
           return this.#leaseLost(error.message);
         }
-        if (error instanceof QueueError) return this.#lost(error.message);
+        if (error instanceof QueueError && !FOLLOWING_REFUSED.includes(error.code)) {
+          return this.#lost(error.message);
+        }
         if (!(error instanceof StorageError)) throw error;
         this.#tools.onError(error.message);
         const isHopeless = error.isInDoubt || this.#tools.clock.nowMs() >= this.#leaseUntilMs;
@@ -298,49 +333,22 @@ export class Execution {
       signal: this.#controller.signal,
       runId: this.task.runId,
       attempt: this.task.attempts,
+      isLastAttempt: this.task.attempts >= this.#maxAttempts,
       deadline,
+      enqueue: (task) => this.#following.add(task),
+      snooze: (delayMs) => {
+        throw new SnoozeError(delayMs);
+      },
       parentResults: () =>
         checkedParents(entry?.parents ?? null, allParentResults(this.#tools.queue, this.task.id)),
       log: (level, message, details) => {
         checkLogCall(level, message);
         this.#log(level, message, details);
       },
-      progress: (percent, message) => this.#reportProgress({ percent, message }),
+      progress: (percent, message) => this.#progress.report({ percent, message }),
     };
     onThreadEnding(context, this.#tools.onThreadEnding);
     return context;
-  }
-
-  #reportProgress(progress: Progress): void {
-    checkPercent(progress.percent);
-    if (!this.#isRunning) return;
-    this.#progress = progress;
-    if (this.#cancelProgress === undefined) this.#storeProgress();
-  }
-
-  #storeProgress(): void {
-    const progress = this.#progress;
-    this.#progress = undefined;
-    this.#cancelProgress = undefined;
-    if (progress === undefined || !this.#isRunning) return;
-    this.#cancelProgress = () => {};
-    this.#tools.queue.reportProgress(this.task, progress.percent, progress.message).catch(
-      (error) => {
-        if (this.#isRunning) this.#tools.onError(messageOf(error));
-      },
-    ).finally(() => this.#restAfterProgress());
-  }
-
-  /** A failure shows how far it came: in the same commit, so that it costs none of its own. */
-  #tellLastProgress(outcome: Outcome): void {
-    if ("error" in outcome && this.#progress !== undefined) this.#storeProgress();
-  }
-
-  /** From the answer on, so that no reports pile up at a queue that gives none. */
-  #restAfterProgress(): void {
-    if (!this.#isRunning) return;
-    const { clock } = this.#tools;
-    this.#cancelProgress = clock.setTimer(() => this.#storeProgress(), PROGRESS_EVERY_MS);
   }
 
   /** A log that cannot be written is not the handler's failure. */
@@ -370,15 +378,5 @@ export class Execution {
       case "timeout":
         return `Timed out in attempt ${this.task.attempts} of ${this.#maxAttempts}`;
     }
-  }
-}
-
-/** The outcomes of all parents of a task, read page by page. */
-async function allParentResults(queue: TaskQueue, taskId: number): Promise<ParentResult[]> {
-  const results: ParentResult[] = [];
-  for (;;) {
-    const page = await queue.parentResults(taskId, { offset: results.length });
-    if (page.length === 0) return results;
-    results.push(...page);
   }
 }

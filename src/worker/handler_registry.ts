@@ -13,7 +13,7 @@ import {
   type OutputOf,
   type StandardSchema,
 } from "../domain/standard_schema.ts";
-import { type Task, TASK_LIMITS } from "../domain/task.ts";
+import { type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type {
   ParentDefinitions,
   ParentResultsOf,
@@ -30,8 +30,26 @@ export interface TaskContext {
   readonly runId: string;
   /** Which execution this is, from 1. */
   readonly attempt: number;
+  /** Whether a failure of this attempt is final: the task, or its handler, allows no further one. */
+  readonly isLastAttempt: boolean;
   /** When the attempt times out, if it does. */
   readonly deadline: Date | null;
+  /**
+   * Enqueues a task in the commit of this one's completion: both are stored, or neither. An attempt that fails, is snoozed, cancelled or
+   * lost stores nothing. At most 1,000 for each attempt; they may depend on each other, and on this task.
+   *
+   * @returns Its run id, at once: `runId`, or a new random UUID. With an `idempotencyKey` that names a stored task that one stays as it
+   * is, under its own run id.
+   * @throws TypeError, RangeError for a field out of its range. @throws Error once the attempt has ended.
+   */
+  enqueue(task: NewTask): string;
+  /**
+   * Ends the attempt by throwing a `SnoozeError`: the task is given back and is due again after `delayMs` milliseconds, 0 to a year. It
+   * costs no attempt. A handler that catches everything has to throw the `SnoozeError` on.
+   *
+   * @throws RangeError for a delay out of its range.
+   */
+  snooze(delayMs: number): never;
   /** The outcomes of the tasks that this one depends on, in their order; none when it depends on none. */
   parentResults(): Promise<readonly ParentResult[]>;
   /** Writes a line to the run's log. @throws TypeError for an unknown level, and for a message that is not a string. */
@@ -55,6 +73,21 @@ export interface TaskContext {
 export type Handler<Payload = any> = (
   task: Task & { readonly payload: Payload },
   context: TaskContext,
+) => Promise<unknown> | unknown;
+
+/** A running handler's view, and its task, for middleware. */
+export interface MiddlewareContext extends TaskContext {
+  /** The task, with its payload as the handler gets it. */
+  readonly task: Task;
+}
+
+/**
+ * Runs around handlers: what it does before and after `next()` surrounds the handler, or the middleware after it. What `next()` gives is
+ * the result, and what it throws the error; what the middleware itself returns or throws takes their place.
+ */
+export type Middleware = (
+  context: MiddlewareContext,
+  next: () => Promise<unknown>,
 ) => Promise<unknown> | unknown;
 
 /** A handler's view of its task and worker, with its parents' results as their definitions type them. */
@@ -165,6 +198,7 @@ const HANDLER_OPTIONS = optionNames<HandlerOptions>({
 export class HandlerRegistry {
   readonly #entries = new Map<string, HandlerEntry>();
   readonly #listeners = new Set<() => void>();
+  readonly #middleware: Middleware[] = [];
 
   /**
    * Registers the handler of a task type; the type may be a definition, which then types and checks what the handler gets and
@@ -244,6 +278,26 @@ export class HandlerRegistry {
     return this;
   }
 
+  /**
+   * Runs `middleware` around the handlers of this registry, also of those that are registered later. The first that is added is the
+   * outermost. Work that a task manager is given itself has none around it; of an isolated handler it runs outside the thread.
+   *
+   * @throws TypeError when it is not a function.
+   */
+  use(middleware: Middleware): this {
+    if (typeof middleware !== "function") {
+      throw new TypeError(`Cannot use a ${typeof middleware} as middleware: a function is needed`);
+    }
+    this.#middleware.push(middleware);
+    return this;
+  }
+
+  /** The handler of `type` with the middleware around it. @throws QueueError `unknown_task_type`. */
+  inMiddleware(type: string): Handler {
+    const { handler } = this.#entry(type);
+    return this.#middleware.length === 0 ? handler : around(handler, [...this.#middleware]);
+  }
+
   /** Calls `listener` after each registration until the function that it returns is called. */
   watch(listener: () => void): () => void {
     const own = (): void => listener();
@@ -299,6 +353,23 @@ export class HandlerRegistry {
     }
     return entry;
   }
+}
+
+/** A handler with middleware around it. */
+function around(handler: Handler, middleware: readonly Middleware[]): Handler {
+  return (task, context) => {
+    const run = async (at: number): Promise<unknown> => {
+      const here = middleware[at];
+      if (here === undefined) return await handler(task, context);
+      let isCalled = false;
+      return await here({ ...context, task }, () => {
+        if (isCalled) throw new Error("Cannot call next() again: the handler has run already");
+        isCalled = true;
+        return run(at + 1);
+      });
+    };
+    return run(0);
+  };
 }
 
 /** What is needed to check a payload. */

@@ -8,7 +8,7 @@
 import { z } from "zod";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { messageOf, PermanentError } from "../domain/errors.ts";
-import type { Task } from "../domain/task.ts";
+import type { NewTask, Task } from "../domain/task.ts";
 import { INTERRUPT_GRACE_MS } from "./execution.ts";
 import type { Handler, HandlerOptions, TaskContext } from "./handler_registry.ts";
 import { LOG_LEVELS } from "./log_store.ts";
@@ -157,7 +157,7 @@ class IsolatedAttempt {
   }
 
   async run(source: HandlerSource, task: Task): Promise<unknown> {
-    const { signal, runId, attempt, deadline } = this.#context;
+    const { signal, runId, attempt, isLastAttempt, deadline } = this.#context;
     const { reject } = this.#outcome;
     const thread = this.#tools.threads.start(source, {
       onMessage: (message) => this.#onMessage(message, (answer) => thread.post(answer)),
@@ -166,7 +166,7 @@ class IsolatedAttempt {
     const escalate = (): void => this.#escalate(thread);
     signal.addEventListener("abort", escalate, { once: true });
     try {
-      thread.post({ kind: "run", task, runId, attempt, deadline });
+      thread.post({ kind: "run", task, runId, attempt, isLastAttempt, deadline });
       return await this.#outcome.promise;
     } finally {
       signal.removeEventListener("abort", escalate);
@@ -212,6 +212,8 @@ class IsolatedAttempt {
         return this.#context.log(message.level, message.message, message.details);
       case "progress":
         return this.#context.progress(message.percent, message.message);
+      case "enqueue":
+        return void this.#context.enqueue(message.task);
       case "parents":
         return this.#answerParents(answer);
       case "result":
@@ -263,6 +265,10 @@ const FROM_THREAD = z.discriminatedUnion("kind", [
     kind: z.literal("progress"),
     percent: z.number(),
     message: z.coerce.string().optional(),
+  }),
+  z.object({
+    kind: z.literal("enqueue"),
+    task: z.custom<NewTask>((task) => typeof task === "object" && task !== null),
   }),
   z.object({ kind: z.literal("parents") }),
   z.object({ kind: z.literal("result"), result: z.unknown() }),

@@ -9,9 +9,11 @@ import {
   looked,
   messageOf,
   PermanentError,
+  RETRY_AFTER_MAX_MS,
   RetryAfterError,
+  SnoozeError,
 } from "../domain/errors.ts";
-import type { Task } from "../domain/task.ts";
+import type { NewTask, Task } from "../domain/task.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
 import type { HandlerOptions } from "./handler_registry.ts";
 import type { LogLevel } from "./log_store.ts";
@@ -23,6 +25,7 @@ export type ToThread =
     readonly task: Task;
     readonly runId: string;
     readonly attempt: number;
+    readonly isLastAttempt: boolean;
     readonly deadline: Date | null;
   }
   | { readonly kind: "abort"; readonly name: string; readonly message: string }
@@ -55,6 +58,7 @@ export type FromThread =
     readonly details?: unknown;
   }
   | { readonly kind: "progress"; readonly percent: number; readonly message?: string }
+  | { readonly kind: "enqueue"; readonly task: NewTask }
   | { readonly kind: "parents" }
   | { readonly kind: "result"; readonly result: unknown }
   | { readonly kind: "thrown"; readonly thrown: ThrownImage };
@@ -64,7 +68,7 @@ export interface ThrownImage {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
-  /** For a `RetryAfterError`. */
+  /** For a `RetryAfterError` or a `SnoozeError`. */
   readonly delayMs?: number;
   /** For an `ExitCodeError`. */
   readonly exitCode?: number;
@@ -113,7 +117,10 @@ function newErrorOf({ name, message, delayMs, exitCode, isPermanent }: ThrownIma
   if (name === "RetryAfterError" && delayMs !== undefined && delayMs >= 0) {
     return new RetryAfterError(delayMs, message);
   }
+  if (name === "SnoozeError" && delayMs !== undefined && delayMs >= 0) {
+    return new SnoozeError(Math.min(delayMs, RETRY_AFTER_MAX_MS));
+  }
   const error = new Error(message);
-  if (name !== "RetryAfterError") error.name = name;
+  if (name !== "RetryAfterError" && name !== "SnoozeError") error.name = name;
   return error;
 }

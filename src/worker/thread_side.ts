@@ -3,9 +3,10 @@
  *
  * Nothing that the handler does here is lost on the worker: what it throws, also later and unawaited, is reported.
  */
-import { messageOf, PermanentError } from "../domain/errors.ts";
+import { messageOf, PermanentError, SnoozeError } from "../domain/errors.ts";
 import type { ParentDefinitions } from "../queue/task_definition.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
+import { followingTask } from "../queue_policy/attempt_request.ts";
 import { checkPercent } from "../domain/check.ts";
 import { checkedHandler, checkedParents } from "./checked_handler.ts";
 import type { Handler, HandlerOptions, TaskContext } from "./handler_registry.ts";
@@ -175,7 +176,7 @@ function newAnswer(): PromiseWithResolvers<readonly ParentResult[]> {
 }
 
 function contextOf(
-  { runId, attempt, deadline }: Extract<ToThread, { kind: "run" }>,
+  { runId, attempt, isLastAttempt, deadline }: Extract<ToThread, { kind: "run" }>,
   { signal, scope, parents }: {
     readonly signal: AbortSignal;
     readonly scope: ThreadScope;
@@ -186,7 +187,16 @@ function contextOf(
     signal,
     runId,
     attempt,
+    isLastAttempt,
     deadline,
+    enqueue: (task) => {
+      const following = followingTask(task, 1);
+      scope.postMessage({ kind: "enqueue", task: following });
+      return following.runId;
+    },
+    snooze: (delayMs) => {
+      throw new SnoozeError(delayMs);
+    },
     parentResults: () => parents.ask(),
     log: (level, message, details) => {
       checkLogCall(level, message);

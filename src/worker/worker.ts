@@ -246,7 +246,7 @@ export class Worker {
     const types = entries.map(({ type }) => type);
     const request = { types, limit: Math.min(limit, TASK_LIMITS.claimMax) };
     const execute = (task: Task): void => {
-      this.#execute(task, this.#handlers.get(task.type)!.handler, true);
+      this.#execute(task, this.#handlers.inMiddleware(task.type), true);
     };
     return await this.#claim(request, execute) === 0;
   }
@@ -277,6 +277,7 @@ export class Worker {
     const execution = new Execution(task, {
       queue: this.#queue,
       clock: this.#clock,
+      handlers: this.#handlers,
       logs: this.#logs,
       onEnded: () => this.#freeSlot(takesSlot),
       whyLost: (leaseUntilMs) => this.#threadWatch.whyLost(leaseUntilMs),

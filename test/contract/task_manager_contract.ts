@@ -178,6 +178,18 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
     assertEquals(seen?.signal.aborted, false);
   });
 
+  test("work that was given to the manager cannot be snoozed, which fails it with the reason", async ({ manager }) => {
+    const run = newRun("r1");
+    let isLast: boolean | undefined;
+    manager.startTask(run, (context) => {
+      isLast = context.isLastAttempt;
+      return context.snooze(1000);
+    });
+    await manager.waitAll();
+    assertEquals([run.status, isLast], ["failed", true]);
+    assertEquals(run.errorMessage?.includes('Cannot snooze run "r1": its work was given'), true);
+  });
+
   test("a promise already under way is followed", async ({ manager }) => {
     const work = Promise.withResolvers<string>();
     const run = newRun("r1");

@@ -699,8 +699,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "keep the tasks of a stopped worker leased",
     file: "src/worker/execution.ts",
-    find: "          await this.#tools.queue.release(this.task);\n",
-    replace: "",
+    find: "return await this.#release(0);",
+    replace: 'return { kind: "released" };',
     tests: WORKER,
   },
   {
@@ -889,6 +889,20 @@ export const MUTANTS: readonly Mutant[] = [
     replace:
       "    if (completion.tasks.length > 0) {\n      const done = await this.complete(lease, result);\n      await this.enqueueBatch(options.enqueue ?? []);\n      return done;\n    }\n    const { tasks } = completion;\n",
     tests: COMPLETING,
+  },
+  {
+    name: "worker: a snooze is a failure",
+    file: "src/worker/execution.ts",
+    find: 'isNamed(error, "SnoozeError")',
+    replace: 'isNamed(error, "no error")',
+    tests: ["test/worker/handler_context.test.ts"],
+  },
+  {
+    name: "worker: what a handler enqueues is not checked by its handler",
+    file: "src/worker/execution.ts",
+    find: "      await this.#following.check(this.#tools.handlers);\n",
+    replace: "",
+    tests: ["test/worker/handler_context.test.ts"],
   },
   {
     name: "release: for a while uses up an attempt",

@@ -74,7 +74,14 @@ for (const what of ["log", "progress", "questions for parents", "strange message
     const turns = setInterval(() => void (atTurn = heard), 0);
     try {
       const task = { payload: { what } } as never;
-      thread.post({ kind: "run", task, runId: "r", attempt: 1, deadline: null });
+      thread.post({
+        kind: "run",
+        task,
+        runId: "r",
+        attempt: 1,
+        isLastAttempt: false,
+        deadline: null,
+      });
       await until(() => heard > 5 * CREDITS_MAX, "five times what may be unread", PATIENCE_MS);
     } finally {
       clearInterval(turns);
@@ -122,7 +129,14 @@ Deno.test("a thread that goes on although it was told to end is told, and whethe
   const source = { module: MODULE, function: "blockFor1500ms" };
   const thread = denoThreads.start(source, { onMessage: () => loaded.resolve(), onEnd: () => {} });
   await loaded.promise;
-  thread.post({ kind: "run", task: {} as never, runId: "r", attempt: 1, deadline: null });
+  thread.post({
+    kind: "run",
+    task: {} as never,
+    runId: "r",
+    attempt: 1,
+    isLastAttempt: false,
+    deadline: null,
+  });
   const stuck = await thread.end(200);
   assert(stuck !== null);
   assertEquals(stuck.isFatal, navigator.hardwareConcurrency === 1);

@@ -168,3 +168,11 @@ export function blockFor1500ms(): void {
 
 /** Is no handler. */
 export const limit = 5;
+
+/** Enqueues two tasks, or is snoozed first, and says which run ids they have. */
+export function goOn(task: Task, { enqueue, snooze, isLastAttempt }: TaskContext): unknown {
+  const first = enqueue({ type: "next", payload: { n: 1 } });
+  if (task.leaseToken === 1) snooze(1);
+  const refusal = refusalOf(() => void enqueue({ type: "next", priority: 0 }));
+  return { runIds: [first, enqueue({ type: "next", dependsOn: [first] })], isLastAttempt, refusal };
+}

@@ -53,7 +53,15 @@ function begin(): Scripted {
     parentResults: () => Promise.resolve([]),
     runId: "r",
     attempt: 2,
+    isLastAttempt: false,
     deadline: null,
+    enqueue: (task) => {
+      said.push(task);
+      return task.runId!;
+    },
+    snooze: () => {
+      throw new Error("the thread throws itself");
+    },
     log: (...args) => void said.push(args),
     progress: (...args) => void said.push(args),
   };
@@ -73,7 +81,14 @@ function begin(): Scripted {
 Deno.test("an attempt posts the task, resolves with the thread's result and terminates the thread", async () => {
   const { posted, listener, result, isTerminated, clock } = begin();
   assertEquals(posted, [
-    { kind: "run", task: { id: 1 } as Task, runId: "r", attempt: 2, deadline: null },
+    {
+      kind: "run",
+      task: { id: 1 } as Task,
+      runId: "r",
+      attempt: 2,
+      isLastAttempt: false,
+      deadline: null,
+    },
   ]);
   listener.onMessage({ kind: "loaded", problem: null });
   listener.onMessage({ kind: "result", result: [1] });

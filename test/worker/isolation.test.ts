@@ -81,6 +81,18 @@ async function withIsolated(
   }
 }
 
+Deno.test("an isolated handler can enqueue and snooze, and knows its last attempt", async () => {
+  await withIsolated("goOn", { maxAttempts: 1 }, async ({ queue, begin }) => {
+    const { id } = await begin();
+    const task = await queue.wait(id, { timeoutMs: PATIENCE_MS });
+    const result = task.result as { runIds: string[]; isLastAttempt: boolean; refusal: string };
+    assertEquals([task.status, task.attempts, result.isLastAttempt], ["completed", 1, true]);
+    const stored = await queue.list({ type: "next" });
+    assertEquals(stored.map(({ runId }) => runId).toReversed(), result.runIds);
+    assertStringIncludes(result.refusal, "priority");
+  });
+});
+
 Deno.test("an isolated handler has the whole context, and its result is stored", async () => {
   await withIsolated("talk", { timeoutMs: 60_000 }, async ({ queue, run, logs }) => {
     const progress: (number | null)[] = [];
