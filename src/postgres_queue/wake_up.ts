@@ -11,7 +11,7 @@ import type { ChangeFeed } from "./change_feed.ts";
 import type { TaskChange } from "../queue/task_queue.ts";
 import type { ChangedRows, PostgresAccess } from "./postgres_access.ts";
 import type { StopListening } from "./rows/database.ts";
-import { changeOfRow, SELECT_TASKS, taskRows } from "./rows/task_row.ts";
+import { changeOfRow, type ChangeRow, SELECT_CHANGES } from "./rows/task_row.ts";
 import { HistoryReader } from "./rows/transition_log.ts";
 
 /** How long changes are gathered until they are sent. */
@@ -185,8 +185,8 @@ export class WakeUp {
   }
 
   async #tell(ids: readonly number[]): Promise<void> {
-    const rows = await this.#access.statements.query(`${SELECT_TASKS} where t.id = any($1)`, [ids]);
-    this.#tellChanges(taskRows(rows).map(changeOfRow));
+    const rows = await this.#access.statements.query(SELECT_CHANGES, [ids]);
+    this.#tellChanges((rows as unknown as ChangeRow[]).map(changeOfRow));
   }
 
   /** Where the limits that are known here count a task, its end makes room. */

@@ -25,6 +25,8 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   /** Whose renewal is under way. */
   readonly #renewing = new Set<Execution>();
+  /** Whose report was under way at an earlier turn. */
+  readonly #reporting = new WeakSet<Execution>();
   #cancelTimer: CancelTimer = () => {};
 
   /** One that renews nothing before `start`. */
@@ -32,13 +34,16 @@ export class LeaseKeeper {
     this.#options = options;
   }
 
-  /** Renews every lease each third of its length, except one whose last renewal has not been answered yet. */
+  /**
+   * Renews every lease each third of its length, except one whose last renewal has not been answered yet, and one whose report
+   * has just begun: it will hardly need it, and a renewal that comes after the report is refused.
+   */
   start(): void {
     const { clock, executions, leaseDurationMs, onTurn } = this.#options;
     this.#cancelTimer = clock.setTimer(() => {
       onTurn();
       for (const execution of executions.running()) {
-        if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);
+        if (this.#isDue(execution)) this.#renew(execution);
       }
       this.start();
     }, leaseDurationMs / 3);
@@ -47,6 +52,13 @@ export class LeaseKeeper {
   /** Renews nothing any more. */
   stop(): void {
     this.#cancelTimer();
+  }
+
+  #isDue(execution: Execution): boolean {
+    if (!execution.needsLease || this.#renewing.has(execution)) return false;
+    if (!execution.hasEnded || this.#reporting.has(execution)) return true;
+    this.#reporting.add(execution);
+    return false;
   }
 
   #renew(execution: Execution): void {

@@ -57,10 +57,12 @@ interface Scene {
   task(id: number, status: Task["status"]): Promise<Task>;
 }
 
+type SceneOptions = Partial<RemoteQueueOptions> & { readonly leaseDurationMs?: number };
+
 /** A host, and a started worker elsewhere with one handler for type `t`. */
 async function withScene(
   handler: Handler,
-  options: Partial<RemoteQueueOptions>,
+  { leaseDurationMs = 2000, ...options }: SceneOptions,
   test: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const queue = await openQueue({ memory: true });
@@ -74,7 +76,7 @@ async function withScene(
     clock: remote.clock,
     handlers: new HandlerRegistry().register("t", handler),
     workerId: "far",
-    leaseDurationMs: 2000,
+    leaseDurationMs,
     onEvent: (event) => void events.push(event),
   });
   const task = async (id: number, status: Task["status"]): Promise<Task> => {
@@ -166,7 +168,8 @@ Deno.test("a worker whose clock is five minutes wrong keeps its leases, and does
       if (request.url.endsWith("/next-due")) asked++;
       return fetch(request);
     };
-    await withScene(() => "done", { clock, fetch: counting }, async (scene) => {
+    const options = { clock, fetch: counting, leaseDurationMs: 20_000 };
+    await withScene(() => "done", options, async (scene) => {
       const { host, remote, task } = scene;
       const runAfter = new Date(Date.now() + 700);
       const later = (await host.queue.enqueue({ type: "t", runAfter })).task;

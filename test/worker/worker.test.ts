@@ -416,6 +416,35 @@ Deno.test("a worker that was told nothing learns from a refused renewal that ano
   });
 });
 
+Deno.test("a lease is not renewed when its report has just begun, and is when the report takes long", async () => {
+  await withQueue({ memory: true }, async (queue, clock) => {
+    const report = Promise.withResolvers<void>();
+    let renewals = 0;
+    const slow = overridden(queue, {
+      complete: (lease, result) => report.promise.then(() => queue.complete(lease, result)),
+      renew: (lease, options) => {
+        renewals++;
+        return queue.renew(lease, options);
+      },
+    });
+    const handlers = new HandlerRegistry().register("t", () => null);
+    const worker = new Worker({ queue: slow, handlers, clock, leaseDurationMs: 60_000 });
+    const { task } = await queue.enqueue({ type: "t" });
+    worker.start();
+    await settle();
+    await clock.advance(21_000);
+    assertEquals(renewals, 0);
+    await clock.advance(20_000);
+    assertEquals(renewals, 1);
+    report.resolve();
+    await settle();
+    assertEquals((await queue.get(task.id))?.status, "completed");
+    const stopped = worker.stop({ graceMs: 0 });
+    await clock.advance(2000);
+    await stopped;
+  });
+});
+
 Deno.test("renewals, progress and heartbeats do not pile up at a queue that answers none", async () => {
   await withQueue({ memory: true }, async (queue, clock) => {
     const calls = { renew: 0, reportProgress: 0, heartbeat: 0 };

@@ -79,6 +79,28 @@ export function selectTasks(
 /** Reads tasks as they are. */
 export const SELECT_TASKS = selectTasks();
 
+/** The columns of a task that watchers hear of. */
+export type ChangeRow = Pick<
+  TaskRow,
+  | "id"
+  | "run_id"
+  | "type"
+  | "status"
+  | "attempts"
+  | "lease_token"
+  | "locked_by"
+  | "progress_percent"
+>;
+
+/** Reads what watchers hear of the tasks `$1`: each process reads it for each change of another, so it leaves the payload out. */
+export const SELECT_CHANGES = `select t.id, t.run_id, lane.type, ${STATUS} as status,
+    coalesce(v.attempts, t.attempts) as attempts,
+    coalesce(v.lease_token, t.lease_token) as lease_token,
+    coalesce(v.locked_by, t.locked_by) as locked_by,
+    coalesce(v.progress_percent, t.progress_percent) as progress_percent
+  from @task t join @lane lane on lane.lane_id = t.lane_id left join @live v on v.id = t.id
+  where t.id = any($1)`;
+
 /** The rows that `selectTasks` reads. */
 export function taskRows(rows: readonly Row[]): TaskRow[] {
   return rows as unknown as TaskRow[];
@@ -112,7 +134,7 @@ export function taskOfRow(row: TaskRow): Task {
 }
 
 /** The part of a row that watchers get. */
-export function changeOfRow(row: TaskRow): TaskChange {
+export function changeOfRow(row: ChangeRow): TaskChange {
   return {
     taskId: row.id,
     runId: row.run_id,
