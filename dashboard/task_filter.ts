@@ -11,6 +11,7 @@ import {
   type TaskQueue,
   type TaskStatus,
 } from "../src/mod.ts";
+import type { Kept } from "./kept.ts";
 import { mask } from "./mask.ts";
 
 /** A filter. */
@@ -147,8 +148,16 @@ export function isCounted({ text, olderThanMs }: TaskFilter): boolean {
   return text === undefined && olderThanMs === undefined;
 }
 
-/** How many tasks have this status and type, but no more than `COUNT_MAX` and one. */
-export async function countUpTo(
+/** How many tasks the queue itself finds, but no more than `COUNT_MAX` and one. */
+export async function countKept(
+  { queue, kept }: { readonly queue: TaskQueue; readonly kept: Kept },
+  filter: TaskFilter,
+): Promise<number> {
+  const name = `count ${JSON.stringify([filter.status, filter.type, filter.group])}`;
+  return await kept.get(name, () => countUpTo(queue, filter));
+}
+
+async function countUpTo(
   queue: TaskQueue,
   { status, type, group }: TaskFilter,
 ): Promise<number> {

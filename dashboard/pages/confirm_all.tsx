@@ -6,8 +6,8 @@ import type { Task } from "../../src/mod.ts";
 import { isOpenTo, type TaskAction } from "../bulk.ts";
 import type { Services, Viewer } from "../options.ts";
 import {
+  countKept,
   countText,
-  countUpTo,
   isCounted,
   queryOf,
   readTasks,
@@ -30,10 +30,11 @@ const OPEN = { cancel: ["queued", "leased"], retry: ["failed", "cancelled"] } as
 
 /** Reads how many tasks an action would change. */
 export async function readMatching(
-  { queue, app, maskedKeys }: Services,
+  services: Services,
   action: TaskAction,
   filter: TaskFilter,
 ): Promise<Seen> {
+  const { queue, app, maskedKeys } = services;
   const options = { nowMs: app.clock.nowMs(), maskedKeys, limit: isCounted(filter) ? 50 : 500 };
   const { tasks, nextBeforeId } = await readTasks(queue, filter, options);
   const matching = tasks.filter((task) => isOpenTo(action, task));
@@ -41,20 +42,20 @@ export async function readMatching(
   return {
     ...{ action, filter, first: matching.slice(0, 10), upTo: newest?.id ?? 1 },
     count: isCounted(filter)
-      ? await countOpen(queue, action, filter)
+      ? await countOpen(services, action, filter)
       : `${matching.length}${nextBeforeId === null ? "" : " or more"}`,
   };
 }
 
 async function countOpen(
-  queue: Services["queue"],
+  services: Services,
   action: TaskAction,
   filter: TaskFilter,
 ): Promise<string> {
   let sum = 0;
   for (const status of OPEN[action]) {
     if (filter.status === undefined || filter.status === status) {
-      sum += await countUpTo(queue, { ...filter, status });
+      sum += await countKept(services, { ...filter, status });
     }
   }
   return countText(sum);

@@ -179,13 +179,14 @@ function Flow(
   const isPaused = limits.some(({ scope, paused }) => scope.type === undefined && paused !== null);
   return (
     <div id="flow">
-      {limits.length === 0
-        ? <p class="dim">Nothing is paused, and no limit is set.</p>
-        : (
-          <Table label="Limits and pauses" head={["scope", "running", "held back", "pause", ""]}>
-            {limits.map((record) => <FlowRow record={record} viewer={viewer} />)}
-          </Table>
-        )}
+      {limits.length === 0 ? <p class="dim">Nothing is paused, and no limit is set.</p> : (
+        <Table
+          label="Limits and pauses"
+          head={["scope", "running", "held back", "pause", "action"]}
+        >
+          {limits.map((record) => <FlowRow record={record} viewer={viewer} />)}
+        </Table>
+      )}
       {viewer.can("operate") && !isPaused && (
         <form method="post" action={`${viewer.prefix}/pause`} class="bar">
           <label>
@@ -269,7 +270,7 @@ function Windows(
     <Table
       label="The last hour and day"
       head={[
-        "",
+        "window",
         "completed",
         "failed",
         "failure rate",

@@ -57,7 +57,10 @@ export function Schedules(
   }
   return (
     <>
-      <Table label="Schedules" head={["schedule", "type", "fires", "next", "last", "fired", ""]}>
+      <Table
+        label="Schedules"
+        head={["schedule", "type", "fires", "next", "last", "fired", "actions"]}
+      >
         {schedules.map((schedule) => (
           <Row
             schedule={schedule}

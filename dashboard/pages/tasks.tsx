@@ -6,8 +6,8 @@ import { type Task, TASK_STATUSES } from "../../src/mod.ts";
 import type { Services, Viewer } from "../options.ts";
 import {
   AGES,
+  countKept,
   countText,
-  countUpTo,
   isCounted,
   queryOf,
   readTasks,
@@ -24,15 +24,12 @@ interface Seen extends TaskPage {
 
 /** Reads one page of tasks. */
 export async function readTaskList(
-  { queue, kept }: Services,
+  services: Services,
   filter: TaskFilter,
   viewer: Viewer,
 ): Promise<Seen> {
-  const page = await readTasks(queue, filter, viewer);
-  const name = `count ${JSON.stringify([filter.status, filter.type, filter.group])}`;
-  const count = isCounted(filter)
-    ? await kept.get(name, () => countUpTo(queue, filter))
-    : undefined;
+  const page = await readTasks(services.queue, filter, viewer);
+  const count = isCounted(filter) ? await countKept(services, filter) : undefined;
   return { ...page, filter, count };
 }
 
