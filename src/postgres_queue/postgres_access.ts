@@ -112,17 +112,20 @@ export class PostgresAccess {
   }
 
   /**
-   * Runs `run` again while the server is away, for half a minute at most: a server that is started anew, or another one that
-   * takes its place, is waited for. `isRepeat` says that an earlier run may have been committed and its answer lost.
+   * Runs `run` again while the server is away, for half a minute unless told otherwise: a server that is started anew, or
+   * another one that takes its place, is waited for. `isRepeat` says that an earlier run may have been committed and its answer lost.
    */
-  async persist<T>(run: (isRepeat: boolean) => Promise<T>): Promise<T> {
+  async persist<T>(
+    run: (isRepeat: boolean) => Promise<T>,
+    awayMaxMs: number = AWAY_MAX_MS,
+  ): Promise<T> {
     let isRepeat = false;
     for (let waitedMs = 0, delayMs: number = AWAY_DELAY_MS.first;;) {
       try {
         return await run(isRepeat);
       } catch (error) {
         const isAway = error instanceof DatabaseError && error.isConnectionLost;
-        if (!isAway || waitedMs >= AWAY_MAX_MS || this.#isClosed) {
+        if (!isAway || waitedMs >= awayMaxMs || this.#isClosed) {
           throw storageErrorOf(error, this.location);
         }
         isRepeat ||= error.isInDoubt;
@@ -145,8 +148,11 @@ export class PostgresAccess {
   }
 
   /** Several statements that see one moment. */
-  async read<T>(run: (tx: Statements, nowMs: number) => Promise<T>): Promise<T> {
-    return await this.persist(() => this.#transaction(run, "repeatable read"));
+  async read<T>(
+    run: (tx: Statements, nowMs: number) => Promise<T>,
+    awayMaxMs?: number,
+  ): Promise<T> {
+    return await this.persist(() => this.#transaction(run, "repeatable read"), awayMaxMs);
   }
 
   /** One transaction; run again when another one undid it, and while the server is away (see `persist`). */

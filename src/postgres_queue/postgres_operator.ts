@@ -78,6 +78,9 @@ import { history, transitionsOf } from "./rows/transition_log.ts";
 import type { Hearing } from "./quiet.ts";
 import { WakeUp } from "./wake_up.ts";
 
+/** Who asks for the health of a queue whose server is away is told so soon: half a minute is longer than monitors wait. */
+const HEALTH_AWAY_MAX_MS = 2000;
+
 /** The operator's part of a queue on a database. */
 export interface PostgresOperatorOptions extends DutyListeners {
   /** How large a payload may be, in bytes, 1 to 16 MiB; default 256 KiB. */
@@ -227,7 +230,7 @@ export class PostgresOperator implements QueueOperator, QueueLimits {
   async health(): Promise<QueueHealth> {
     return await this.access.read((tx, nowMs) => {
       return assess(tx, { thresholds: this.#health, isDeaf: this.#wakeUp.isDeaf, nowMs });
-    });
+    }, HEALTH_AWAY_MAX_MS);
   }
 
   async prune(request: PruneRequest): Promise<PruneReport> {

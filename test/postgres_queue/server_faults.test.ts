@@ -2,8 +2,8 @@
  * A server that stops as by a crash, again and again, under load: everything acknowledged is there, nothing twice, and the
  * clients go on by themselves.
  */
-import { assert, assertEquals } from "@std/assert";
-import { QueueError } from "../../src/domain/errors.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { QueueError, StorageError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { PostgresQueue } from "../../src/postgres_queue/postgres_queue.ts";
 import { effort } from "../support/effort.ts";
@@ -94,6 +94,30 @@ Deno.test({
         assertEquals([task.status, task.result], ["completed", token]);
       }
       for (const each of queues) await each.close();
+    } finally {
+      await removePostgres(server);
+    }
+  },
+});
+
+Deno.test({
+  name: `the health of a queue whose server is away is told while other calls still wait for it${
+    whyNoPostgres() ? `: ${whyNoPostgres()}` : ""
+  }`,
+  ignore: Deno.env.has("HOLDFAST_TEST_POSTGRES") || whyNoPostgres() !== undefined,
+  fn: async () => {
+    const server = await startPostgres();
+    try {
+      const queue = await openPostgresQueue(server.url, { schema: freshSchema() });
+      await server.stop();
+      let isCounted = false;
+      const counted = queue.count().finally(() => isCounted = true);
+      await assertRejects(() => queue.health(), StorageError, "no server listens there");
+      assertEquals(isCounted, false);
+      await server.start();
+      assertEquals(await counted, 0);
+      assertEquals((await queue.health()).verdict, "healthy");
+      await queue.close();
     } finally {
       await removePostgres(server);
     }
