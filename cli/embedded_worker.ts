@@ -71,7 +71,7 @@ export async function withWorker<T>(
     options.onEvent?.(event);
     if (event.isFatal) broken.abort(new RestartNeededError(`${event.message}; start it anew`));
   };
-  const worker = await checkedInput(() => new Worker({ ...options, onEvent }));
+  const worker = await checkedInput(() => new Worker({ ...options, onEvent, quiet: true }));
   const tell = (message: string): void => onEvent({ kind: "error", message });
   const workThenStop = async (): Promise<T> => {
     worker.start();

@@ -19,6 +19,7 @@ import { closureIn } from "./rows/notes.ts";
 import { freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
+import { BackgroundFailures } from "../queue_policy/background_failures.ts";
 import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
 import { prune, PRUNE_MAX, pruneBound } from "./tasks/prune.ts";
 import { hasExpired, rescue } from "./tasks/rescue.ts";
@@ -42,6 +43,8 @@ export class Duties {
   readonly #access: LedgerAccess;
   readonly #onBackgroundError: (error: Error) => void;
   readonly #onPruned: (taskIds: readonly number[]) => void;
+  /** What failed of it. */
+  readonly failures: BackgroundFailures;
   readonly #clockWatch = new ClockWatch();
   readonly #unplannable = new UnplannableReports((error) => this.#report(error));
   #timers: readonly CancelTimer[] = [];
@@ -52,6 +55,7 @@ export class Duties {
 
   constructor(access: LedgerAccess, { onBackgroundError, onPruned = () => {} }: DutyListeners) {
     this.#access = access;
+    this.failures = new BackgroundFailures(() => access.clock.nowMs());
     this.#onBackgroundError = onBackgroundError;
     this.#onPruned = onPruned;
   }
@@ -60,16 +64,20 @@ export class Duties {
   begin(retention: readonly PreparedPrune[]): void {
     const onError = (error: unknown): void => this.#report(error);
     const duties = [
-      { everyMs: RESCUE_EVERY_MS, run: () => this.rescue(), onError },
       {
         everyMs: RESCUE_EVERY_MS,
-        run: () => this.fireSchedules(),
+        run: () => this.failures.during("rescue of expired leases", () => this.rescue()),
+        onError,
+      },
+      {
+        everyMs: RESCUE_EVERY_MS,
+        run: () => this.#fireByItself(),
         onError: (error: unknown) => this.#reportFiring(error),
       },
     ];
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
-      run: () => this.prune(rule),
+      run: () => this.failures.during("retention", () => this.prune(rule)),
       onError,
     }));
     this.#timers = [...duties, ...prunes].map((duty) => repeat(this.#access.clock, duty));
@@ -178,10 +186,14 @@ export class Duties {
     const delayMs = atMs === null ? Infinity : atMs - this.#access.clock.nowMs();
     if (this.#isStopped || delayMs > RESCUE_EVERY_MS) return;
     this.#cancelFiring = this.#access.clock.setTimer(() => {
-      this.fireSchedules().catch((error) => {
+      this.#fireByItself().catch((error) => {
         if (!this.#isStopped) this.#reportFiring(error);
       });
     }, Math.max(0, delayMs));
+  }
+
+  #fireByItself(): Promise<Task[]> {
+    return this.failures.during("firing of schedules", () => this.fireSchedules());
   }
 
   /** A full queue is reported once, until a schedule has fired again. */

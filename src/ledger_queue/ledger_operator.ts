@@ -210,6 +210,7 @@ export class LedgerOperator implements QueueOperator, QueueLimits {
         ...healthFacts(reader, { thresholds: this.#health, nowMs }),
         storage: ledger.stats(),
         lockWaitMs: ledger.lockWaitMs,
+        failingDuties: this.duties.failures.failing,
       })
     );
   }

@@ -17,6 +17,7 @@ import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
 import { storageErrorOf } from "./storage_errors.ts";
 import { freeExpiredSlots } from "./tasks/limits.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
+import { BackgroundFailures } from "../queue_policy/background_failures.ts";
 import { rescue, RESCUE_MAX } from "./tasks/rescue.ts";
 
 /** Called for what a queue does by itself. */
@@ -58,6 +59,8 @@ export class Duties {
   readonly #onBackgroundError: (error: Error) => void;
   readonly #onPruned: (taskIds: readonly number[]) => void;
   readonly #firing: Firing;
+  /** What failed of it. */
+  readonly failures: BackgroundFailures;
   #timers: readonly CancelTimer[] = [];
   #isStopped = false;
   /** Until then the leases are not looked at. */
@@ -66,17 +69,21 @@ export class Duties {
   constructor(access: PostgresAccess, { onBackgroundError, onPruned = () => {} }: DutyListeners) {
     this.#access = access;
     this.#onPruned = onPruned;
-    this.#firing = new Firing(access, (error) => this.report(error));
+    this.failures = new BackgroundFailures(() => access.testMs ?? access.clock.nowMs());
+    this.#firing = new Firing(access, {
+      onError: (error) => this.report(error),
+      during: (fire) => this.failures.during("firing of schedules", fire),
+    });
     this.#onBackgroundError = onBackgroundError;
   }
 
   /** Begins. */
   begin(retention: readonly PreparedPrune[]): void {
     const onError = (error: unknown): void => this.report(error);
-    const looking = { everyMs: LOOK_EVERY_MS, run: () => this.#look(), onError };
+    const looking = { everyMs: LOOK_EVERY_MS, run: () => this.#lookByItself(), onError };
     const prunes = retention.map((rule) => ({
       everyMs: RETENTION_EVERY_MS,
-      run: () => this.prune(rule),
+      run: () => this.failures.during("retention", () => this.prune(rule)),
       onError,
     }));
     this.#timers = [looking, ...prunes].map((duty) => repeat(this.#access.clock, duty));
@@ -89,8 +96,9 @@ export class Duties {
     this.#firing.stop();
   }
 
-  async #look(): Promise<void> {
-    await this.#rescue(this.#access.clock.nowMs() >= this.#leasesAtMs);
+  async #lookByItself(): Promise<void> {
+    const isTime = this.#access.clock.nowMs() >= this.#leasesAtMs;
+    await this.failures.during("rescue of expired leases", () => this.#rescue(isTime));
   }
 
   /** Ends expired leases, goes on with the children of ended tasks; the tasks. Schedules that are due fire in the background. */

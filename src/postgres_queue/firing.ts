@@ -18,10 +18,19 @@ import {
 
 const NONE_REACHED: ReachedSchedules = { due: [], nextMs: null, unplannable: [] };
 
+/** Who hears of what is fired in the background. */
+export interface FiringTools {
+  /** Is told why it failed. */
+  readonly onError: (error: unknown) => void;
+  /** Does it. */
+  readonly during: <T>(fire: () => Promise<T>) => Promise<T>;
+}
+
 /** Fires schedules when their time has come, as far as it hears of it. */
 export class Firing {
   readonly #access: PostgresAccess;
   readonly #onError: (error: unknown) => void;
+  readonly #during: FiringTools["during"];
   readonly #unplannable: UnplannableReports;
   #lastTurn: Promise<unknown> = Promise.resolve();
   #turns = 0;
@@ -29,9 +38,10 @@ export class Firing {
   #timerAtMs = Infinity;
   #isStopped = false;
 
-  constructor(access: PostgresAccess, onError: (error: unknown) => void) {
+  constructor(access: PostgresAccess, { onError, during }: FiringTools) {
     this.#access = access;
     this.#onError = onError;
+    this.#during = during;
     this.#unplannable = new UnplannableReports(onError);
   }
 
@@ -114,7 +124,7 @@ export class Firing {
 
   #fireInBackground(): void {
     if (this.#isStopped) return;
-    this.fire().catch((error) => {
+    this.#during(() => this.fire()).catch((error) => {
       if (!this.#isStopped) this.#onError(error);
     });
   }

@@ -229,7 +229,12 @@ export class PostgresOperator implements QueueOperator, QueueLimits {
 
   async health(): Promise<QueueHealth> {
     return await this.access.read((tx, nowMs) => {
-      return assess(tx, { thresholds: this.#health, isDeaf: this.#wakeUp.isDeaf, nowMs });
+      return assess(tx, {
+        thresholds: this.#health,
+        isDeaf: this.#wakeUp.isDeaf,
+        failingDuties: this.duties.failures.failing,
+        nowMs,
+      });
     }, HEALTH_AWAY_MAX_MS);
   }
 

@@ -237,6 +237,7 @@ export const HEALTH_CODES = [
   "memory_high",
   "lock_held",
   "clock_put_back",
+  "background_error",
   "dead_rows",
   "old_snapshot",
   "wake_up_deaf",
@@ -384,6 +385,8 @@ export interface QueueOperator {
  * - `clock_put_back`: leases or schedules were written more than half an hour in the future: degraded until the queue has
  *   mended them, leases after they have lasted as long as they were meant to. On PostgreSQL that clock is the server's, and the
  *   queue waits for it to catch up.
+ * - `background_error`: what the queue does by itself in this process (rescue, schedules, retention) failed when it was done last:
+ *   degraded until it succeeds.
  * - `dead_rows` (on PostgreSQL): a table whose rows change all the time has more than `deadRows` rows that vacuum has yet to
  *   remove: degraded.
  * - `old_snapshot` (on PostgreSQL): a session, prepared transaction or replication slot holds a snapshot, or has a transaction open, from before what happened to a task

@@ -14,6 +14,7 @@ import type {
   WorkerRecord,
 } from "../queue/operator.ts";
 import type { QueueClosure } from "../queue/closure.ts";
+import type { FailingDuty } from "./background_failures.ts";
 import { isFromFuture } from "./clock_put_back.ts";
 import { closureReasons } from "./closure.ts";
 import { scopeText } from "./limit_request.ts";
@@ -40,6 +41,8 @@ export interface HealthFacts {
   readonly latestWriteMs: number | null;
   /** Why the queue is closed; `null` when it is open. */
   readonly closure: QueueClosure | null;
+  /** What the queue fails to do by itself in this process; default nothing. */
+  readonly failingDuties?: readonly FailingDuty[];
   /** For a queue that keeps its own files. */
   readonly storage?: Pick<
     StorageStats,
@@ -87,6 +90,7 @@ export function verdictOf(facts: HealthFacts): QueueHealth {
     ...lockReasons(facts),
     ...memoryReasons(facts),
     ...clockReasons(facts),
+    ...dutyReasons(facts),
     ...deadRowReasons(facts),
     ...snapshotReasons(facts),
     ...wakeUpReasons(facts),
@@ -214,6 +218,14 @@ function clockReasons({ latestWriteMs, nowMs }: HealthFacts): HealthReason[] {
     durationText(latestWriteMs - nowMs)
   } in the future`;
   return [{ code: "clock_put_back", severity: "degraded", message }];
+}
+
+function dutyReasons({ failingDuties = [], nowMs }: HealthFacts): HealthReason[] {
+  return failingDuties.map(({ duty, sinceMs, message }) => ({
+    code: "background_error",
+    severity: "degraded",
+    message: `The queue's own ${duty} has failed for ${durationText(nowMs - sinceMs)}: ${message}`,
+  }));
 }
 
 function deadRowReasons({ thresholds, database }: HealthFacts): HealthReason[] {

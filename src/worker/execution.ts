@@ -23,7 +23,7 @@ import { checkLogCall } from "./log_line.ts";
 import type { LogLevel, LogStore } from "./log_store.ts";
 import { allParentResults } from "./parent_results.ts";
 import { ProgressReporter } from "./progress_reporter.ts";
-import { tangible } from "./thread_messages.ts";
+import { stackOf, tangible } from "./thread_messages.ts";
 import { onThreadEnding, type ThreadEndingListener } from "./thread_endings.ts";
 
 /** Why an execution is ended from outside. */
@@ -38,6 +38,8 @@ export interface ExecutionReport {
   readonly kind: ExecutionEnd;
   /** Why, when it did not complete. */
   readonly message?: string;
+  /** What was thrown, as it was. */
+  readonly error?: unknown;
 }
 
 /** The dependencies of an execution. */
@@ -63,9 +65,16 @@ export const INTERRUPT_GRACE_MS = 1000;
 /** How long to wait after a storage error before the outcome is reported again. */
 const REPORT_PAUSE_MS = 250;
 
-type Outcome = { readonly result: unknown } | { readonly error: unknown } | {
-  readonly interruption: Interruption;
-};
+/** `error` can be looked at as often as wanted; `thrown` is what it was made of. */
+type Outcome =
+  | { readonly result: unknown }
+  | Failed
+  | { readonly interruption: Interruption };
+
+interface Failed {
+  readonly error: unknown;
+  readonly thrown: unknown;
+}
 
 /** What the queue may find wrong with the tasks that a handler enqueues. */
 const FOLLOWING_REFUSED: readonly QueueErrorCode[] = [
@@ -205,7 +214,7 @@ export class Execution {
       const checked = entry === undefined ? handler : checkedHandler(handler, entry);
       return { result: await checked(this.task, this.#context(deadline, entry)) ?? null };
     } catch (thrown) {
-      return { error: tangible(thrown) };
+      return { error: tangible(thrown), thrown };
     }
   }
 
@@ -232,11 +241,11 @@ export class Execution {
 
   async #report(outcome: Outcome, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
     if ("result" in outcome) return await this.#complete(outcome.result, entry);
-    if ("error" in outcome) return await this.#endByError(outcome.error, entry);
+    if ("error" in outcome) return await this.#endByError(outcome, entry);
     const message = this.#describe(outcome.interruption);
     switch (outcome.interruption) {
       case "timeout":
-        return await this.#fail(new Error(message), entry);
+        return await this.#failAs(new Error(message), entry);
       case "stopping":
         return await this.#release(0);
       case "cancelled":
@@ -260,13 +269,14 @@ export class Execution {
     } catch (error) {
       const what = tasks.length === 0 ? "" : ", or a task that it enqueued,";
       const message = `The handler's result${what} was refused: ${messageOf(error)}`;
-      return await this.#fail(new PermanentError(message, { cause: error }), entry);
+      return await this.#failAs(new PermanentError(message, { cause: error }), entry);
     }
   }
 
-  async #endByError(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+  async #endByError(failed: Failed, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+    const { error } = failed;
     const delayMs = isNamed(error, "SnoozeError") ? (error as SnoozeError).delayMs : undefined;
-    if (delayMs === undefined) return await this.#fail(error, entry);
+    if (delayMs === undefined) return await this.#fail(failed, entry);
     const message = messageOf(error);
     this.#log("info", message);
     return await this.#release(delayMs, message);
@@ -279,9 +289,16 @@ export class Execution {
     });
   }
 
-  async #fail(error: unknown, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+  #failAs(error: Error, entry: HandlerEntry | undefined): Promise<ExecutionReport> {
+    return this.#fail({ error, thrown: error }, entry);
+  }
+
+  async #fail(
+    { error, thrown }: Failed,
+    entry: HandlerEntry | undefined,
+  ): Promise<ExecutionReport> {
     const message = messageOf(error);
-    this.#log("error", message, error instanceof Error ? { stack: error.stack } : undefined);
+    this.#log("error", message, error instanceof Error ? stackOf(error) : undefined);
     await this.#tools.logs?.flush?.(this.task.id);
     const options = {
       retryPolicy: entry?.retryPolicy ?? undefined,
@@ -289,7 +306,7 @@ export class Execution {
     };
     return await this.#tell(async () => {
       const task = await this.#tools.queue.fail(this.task, error, options);
-      return { kind: task.status === "queued" ? "retried" : "failed", message };
+      return { kind: task.status === "queued" ? "retried" : "failed", message, error: thrown };
     });
   }
 

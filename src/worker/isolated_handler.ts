@@ -13,7 +13,13 @@ import { INTERRUPT_GRACE_MS } from "./execution.ts";
 import type { Handler, HandlerOptions, TaskContext } from "./handler_registry.ts";
 import { LOG_LEVELS } from "./log_store.ts";
 import { type StuckThread, tellThreadEnding } from "./thread_endings.ts";
-import { errorOf, type FromThread, imageOf, type ToThread } from "./thread_messages.ts";
+import {
+  errorOf,
+  type FromThread,
+  imageOf,
+  type ThrownImage,
+  type ToThread,
+} from "./thread_messages.ts";
 
 /** Where a handler runs: on the worker's own thread (`none`), or in a thread of its own (`worker`). */
 export const ISOLATIONS = ["none", "worker"] as const;
@@ -237,6 +243,16 @@ class IsolatedAttempt {
   }
 }
 
+const THROWN: z.ZodType<ThrownImage> = z.object({
+  name: z.string(),
+  message: z.string(),
+  stack: z.string().optional(),
+  delayMs: z.number().optional(),
+  exitCode: z.int().optional(),
+  isPermanent: z.boolean().optional(),
+  cause: z.lazy(() => THROWN).optional(),
+});
+
 const FROM_THREAD = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("loaded"),
@@ -274,14 +290,7 @@ const FROM_THREAD = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("result"), result: z.unknown() }),
   z.object({
     kind: z.literal("thrown"),
-    thrown: z.object({
-      name: z.string(),
-      message: z.string(),
-      stack: z.string().optional(),
-      delayMs: z.number().optional(),
-      exitCode: z.int().optional(),
-      isPermanent: z.boolean().optional(),
-    }),
+    thrown: THROWN,
   }),
 ]);
 

@@ -68,6 +68,8 @@ export interface ThrownImage {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
+  /** What it was caused by, to a depth of five. */
+  readonly cause?: ThrownImage;
   /** For a `RetryAfterError` or a `SnoozeError`. */
   readonly delayMs?: number;
   /** For an `ExitCodeError`. */
@@ -76,8 +78,23 @@ export interface ThrownImage {
   readonly isPermanent?: boolean;
 }
 
+/** How many causes of causes an image has. */
+const CAUSES_MAX = 5;
+
 /** The image of anything that was thrown; never throws itself, whatever its parts do when they are looked at. */
-export function imageOf(thrown: unknown): ThrownImage {
+export function imageOf(thrown: unknown, causesMax: number = CAUSES_MAX): ThrownImage {
+  const cause = causesMax > 0 ? looked(() => (thrown as Error).cause) : undefined;
+  const image = imageWithoutCause(thrown);
+  return cause === undefined ? image : { ...image, cause: imageOf(cause, causesMax - 1) };
+}
+
+/** Where an error was made, and its causes, as a log keeps them. */
+export function stackOf(error: Error): { readonly stack?: string; readonly cause?: ThrownImage } {
+  const { stack, cause } = imageOf(error);
+  return { stack, cause };
+}
+
+function imageWithoutCause(thrown: unknown): ThrownImage {
   const message = messageOf(thrown);
   if (looked(() => thrown instanceof Error) !== true) return { name: "Error", message };
   const error: { readonly [part in "name" | "stack" | "delayMs"]?: unknown } = thrown as Error;
@@ -106,6 +123,7 @@ export function tangible(thrown: unknown): unknown {
 export function errorOf(image: ThrownImage): Error {
   const error = newErrorOf(image);
   if (image.stack !== undefined) error.stack = image.stack;
+  if (image.cause !== undefined) error.cause = errorOf(image.cause);
   return error;
 }
 

@@ -16,6 +16,7 @@ import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";
 import { Execution, type ExecutionReport } from "./execution.ts";
 import { Executions } from "./executions.ts";
+import { tellFailure } from "./failure_lines.ts";
 import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { LeaseKeeper } from "./lease_keeper.ts";
@@ -46,6 +47,7 @@ export class Worker {
   readonly #logs: LogStore | null;
   readonly #clock: Clock;
   readonly #onEvent: (event: WorkerEvent) => void;
+  readonly #isQuiet: boolean;
   readonly #executions: Executions;
   readonly #leases: LeaseKeeper;
   /** The threads of handlers, from the moment when they are to end. */
@@ -73,6 +75,7 @@ export class Worker {
     this.#doorbell = new Doorbell(this.#clock);
     this.#threadWatch = new ThreadWatch(this.#clock, this.#settings.leaseDurationMs);
     this.#onEvent = options.onEvent ?? (() => {});
+    this.#isQuiet = options.quiet ?? false;
     this.#executions = new Executions(this.workerId);
     this.#leases = new LeaseKeeper({
       queue: this.#queue,
@@ -291,7 +294,7 @@ export class Worker {
       const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
       const work = (): Promise<ExecutionReport> => execution.run(handler, entry);
       return inAttemptSpan(this.workerId, task, work).then(
-        (report) => this.#emit({ ...report, task }),
+        (report) => this.#emit({ ...report, task }, takesSlot),
         (error) => this.#emitError(messageOf(error), task),
       );
     });
@@ -381,8 +384,9 @@ export class Worker {
   }
 
   /** A listener that throws is called with its own error; what it throws then is dropped. */
-  #emit(event: WorkerEvent): void {
+  #emit(event: WorkerEvent, isOfHandler = true): void {
     logEvent(this.workerId, event);
+    if (!this.#isQuiet && isOfHandler) tellFailure(event);
     try {
       this.#onEvent(event);
     } catch (error) {

@@ -50,7 +50,7 @@ export function logClaim(worker: string, tasks: readonly Task[]): void {
 }
 
 /** Something happened to a task, or to the worker. */
-export function logEvent(worker: string, { kind, task, message }: WorkerEvent): void {
+export function logEvent(worker: string, { kind, task, message, error }: WorkerEvent): void {
   logger[LEVELS[kind]](TEXTS[kind], () => ({
     worker,
     task: task?.id,
@@ -58,6 +58,7 @@ export function logEvent(worker: string, { kind, task, message }: WorkerEvent): 
     type: task?.type,
     attempt: task?.attempts,
     reason: message,
+    error,
   }));
 }
 
@@ -69,6 +70,8 @@ export interface WorkerEvent {
   readonly task?: Task;
   /** Why, for people. */
   readonly message?: string;
+  /** What was thrown, with its stack and cause, where something was: the handler's own error, unless it ran in a thread. */
+  readonly error?: unknown;
   /**
    * Whether only a new process helps: threads of isolated handlers go on although they were told to end, and take memory, or
    * every processor; or the queue's tasks were moved to another one. Stop the worker then and end the process; `holdfast worker` and `serve` do so with exit code 4.

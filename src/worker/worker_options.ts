@@ -68,6 +68,11 @@ export interface WorkerOptions {
   readonly clock?: Clock;
   /** Called for everything that happens. Default: none. */
   readonly onEvent?: (event: WorkerEvent) => void;
+  /**
+   * Whether nothing is written to the standard error. Default false: each attempt of a handler that failed or was lost is a line there,
+   * with its type, run id, attempt and message, and so are errors of the worker itself.
+   */
+  readonly quiet?: boolean;
 }
 
 /** How a worker stops. */

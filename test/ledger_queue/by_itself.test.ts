@@ -2,7 +2,7 @@
  * What a queue does by itself, and how it is set up to do so.
  */
 import { configure, type LogRecord, reset } from "@logtape/logtape";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { HandlerRegistry, type HealthThresholds, openQueue, Worker } from "../../src/mod.ts";
 import { Duties } from "../../src/ledger_queue/duties.ts";
 import { LedgerAccess } from "../../src/ledger_queue/ledger_access.ts";
@@ -10,6 +10,7 @@ import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "../support/fake_clock.ts";
+import { FaultyStorage } from "../support/faulty_storage.ts";
 import { openLedger } from "../support/ledgers.ts";
 import { seededRandom, withQueue } from "../support/queues.ts";
 
@@ -58,6 +59,26 @@ Deno.test("retention deletes finished tasks by its rules, every minute, and noth
     for (let half = 0; half < 2; half++) clock.jump(DAY_MS / 2);
     await clock.advance(61_000);
     assertEquals(await ids(), [5, 4]);
+  });
+});
+
+Deno.test("health() names what the queue fails to do by itself, until it succeeds", async () => {
+  const storage = new FaultyStorage(new MemoryStorage());
+  const retention = [{ olderThanMs: 0 }];
+  await withQueue({ storage, retention, onBackgroundError: () => {} }, async (queue, clock) => {
+    await queue.enqueue({ type: "t" });
+    await queue.cancel(1);
+    const reasons = async (): Promise<string[]> =>
+      (await queue.health()).reasons.map(({ code, message }) => `${code}: ${message}`);
+    storage.fault = (point) => point === "write" ? { message: "disk full" } : undefined;
+    await clock.advance(61_000);
+    const [reason, ...others] = await reasons();
+    assertEquals(others, []);
+    assertMatch(reason!, /^background_error: The queue's own retention has failed for .*disk full/);
+    storage.fault = () => undefined;
+    await clock.advance(60_000);
+    assertEquals(await reasons(), []);
+    assertEquals(await queue.list(), []);
   });
 });
 

@@ -104,7 +104,14 @@ for (const what of ["log", "parents", "questions for parents"]) {
     const events: WorkerEvent[] = [];
     const onEvent = (event: WorkerEvent): void => void events.push(event);
     const logs = new MemoryLogStore();
-    const worker = new Worker({ queue, handlers, logs, onEvent, leaseDurationMs: 3000 });
+    const worker = new Worker({
+      queue,
+      handlers,
+      logs,
+      onEvent,
+      leaseDurationMs: 3000,
+      quiet: true,
+    });
     const ends = (id: number): boolean =>
       events.some(({ kind, task }) => task?.id === id && kind !== "started" && kind !== "error");
     try {

@@ -36,7 +36,7 @@ async function withHandler(
     const handlers = new HandlerRegistry().register("t", handler, options);
     const events: WorkerEvent[] = [];
     const onEvent = (event: WorkerEvent): void => void events.push(event);
-    const worker = new Worker({ queue, handlers, clock, onEvent });
+    const worker = new Worker({ queue, handlers, clock, onEvent, quiet: true });
     worker.start();
     const run = async (task: Partial<NewTask> = {}): Promise<Task> => {
       const { task: { id } } = await queue.enqueue({ type: "t", ...task });

@@ -53,7 +53,7 @@ async function withIsolated(
   const logs = new MemoryLogStore();
   const events: WorkerEvent[] = [];
   const onEvent = (event: WorkerEvent): void => void events.push(event);
-  const worker = new Worker({ queue, handlers, logs, onEvent, ...workerOptions });
+  const worker = new Worker({ queue, handlers, logs, onEvent, quiet: true, ...workerOptions });
   worker.start();
   const has = (task: Task, isIt: (event: WorkerEvent) => boolean): boolean =>
     events.some((event) => event.task?.id === task.id && isIt(event));

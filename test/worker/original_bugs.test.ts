@@ -31,7 +31,7 @@ async function withWorker(
   const events: WorkerEvent[] = [];
   const onEvent = (event: WorkerEvent): void => void events.push(event);
   const handlers = new HandlerRegistry().register("t", handler);
-  const worker = new Worker({ queue, clock, handlers, onEvent, ...options });
+  const worker = new Worker({ queue, clock, handlers, onEvent, quiet: true, ...options });
   worker.start();
   try {
     await test({ queue, clock, storage, events });

@@ -57,6 +57,7 @@ async function withWorker(
       logs,
       workerId: "w",
       onEvent,
+      quiet: true,
       ...workerOptions,
     });
     worker.start();

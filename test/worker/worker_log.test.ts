@@ -40,7 +40,7 @@ Deno.test("a worker's log names worker, task, run and attempt", async () => {
   );
 });
 
-Deno.test("a worker says nothing when LogTape is not configured", async () => {
+Deno.test("a quiet worker says nothing when LogTape is not configured", async () => {
   const written: unknown[] = [];
   const names = ["log", "debug", "info", "warn", "error"] as const;
   const original = { ...console };
@@ -58,7 +58,7 @@ async function runTwoTasks(): Promise<void> {
   const handlers = new HandlerRegistry()
     .register("good", () => 1)
     .register("bad", () => Promise.reject(new PermanentError("no use")));
-  const worker = new Worker({ queue, handlers, workerId: "w" });
+  const worker = new Worker({ queue, handlers, workerId: "w", quiet: true });
   worker.start();
   for (const type of ["good", "bad"]) {
     const { task } = await queue.enqueue({ type, runId: type });

@@ -6,6 +6,7 @@
  * but when that one began may be seen only with the right to.
  */
 import type { HealthThresholds, QueueHealth } from "../../queue/operator.ts";
+import type { FailingDuty } from "../../queue_policy/background_failures.ts";
 import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
 import {
   type DatabaseFacts,
@@ -26,6 +27,8 @@ export interface Assessment {
   readonly thresholds: HealthThresholds;
   /** Whether no notification reaches this process. */
   readonly isDeaf: boolean;
+  /** What the queue fails to do by itself in this process. */
+  readonly failingDuties: readonly FailingDuty[];
   readonly nowMs: number;
 }
 
@@ -72,7 +75,7 @@ export const HEALTH_SQL = {
 /** The verdict, with every reason. */
 export async function assess(
   tx: Statements,
-  { thresholds, isDeaf, nowMs }: Assessment,
+  { thresholds, isDeaf, failingDuties, nowMs }: Assessment,
 ): Promise<QueueHealth> {
   const [due, window, workers, leases, database, closure] = await Promise.all([
     heldBack(tx, nowMs),
@@ -93,6 +96,7 @@ export async function assess(
     workers,
     closure,
     ...leases,
+    failingDuties,
     database: { ...database, isDeaf },
   });
 }
