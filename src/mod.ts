@@ -75,6 +75,7 @@ export {
   type ParameterType,
   type ParameterValue,
 } from "./domain/module_parameter.ts";
+export { checkOptions, optionNames } from "./domain/options.ts";
 export { isDatabaseAddress, shownPath } from "./domain/queue_address.ts";
 export type { Random } from "./domain/random.ts";
 export {

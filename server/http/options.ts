@@ -3,9 +3,11 @@
  */
 import {
   checkInteger,
+  checkOptions,
   type Clock,
   HandlerRegistry,
   type LogStore,
+  optionNames,
   type QueuedTaskManager,
   systemClock,
   type TaskQueue,
@@ -56,6 +58,25 @@ export type ResolvedAppOptions =
   & Required<Omit<AppOptions, "version" | "manager" | "logs">>
   & Pick<AppOptions, "version" | "logs">;
 
+const APP_OPTIONS = optionNames<AppOptions>({
+  queue: true,
+  manager: true,
+  handlers: true,
+  logs: true,
+  access: true,
+  hosts: true,
+  corsOrigins: true,
+  version: true,
+  bodyMaxBytes: true,
+  bodyTimeoutMs: true,
+  headerMaxLength: true,
+  streamsMax: true,
+  heartbeatMs: true,
+  closing: true,
+  clock: true,
+  onError: true,
+});
+
 /** What applies where the caller said nothing. */
 export const DEFAULT_APP_OPTIONS = Object.freeze({
   bodyMaxBytes: 1024 * 1024 + 64 * 1024,
@@ -82,6 +103,7 @@ const RANGES = Object.freeze({
  * @throws TypeError when not exactly one queue is given, or an origin is not one; RangeError when a number is out of its range.
  */
 export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
+  checkOptions(options, APP_OPTIONS, "createApp");
   const { logs, version, access, closing } = options;
   return {
     queue: queueOf(options),

@@ -3,6 +3,7 @@
  */
 import { newQueueId } from "../domain/queue_id.ts";
 import { writeBackup } from "./backups.ts";
+import { checkOptions } from "../domain/options.ts";
 import { checkPath } from "../domain/check_path.ts";
 import { systemClock } from "../domain/clock.ts";
 import { checkInteger, checkOneOf } from "../domain/check.ts";
@@ -19,7 +20,7 @@ import { QUEUE_SCHEMA } from "../ledger_queue/rows/schema.ts";
 import { MemoryStorage } from "../storage/memory_storage.ts";
 import type { Storage } from "../storage/storage.ts";
 import { warningOnce } from "./background_warning.ts";
-import type { QueueOptions } from "./queue_options.ts";
+import { QUEUE_OPTIONS, type QueueOptions } from "./queue_options.ts";
 
 /**
  * Opens the queue at a path, in memory or in any other storage, or makes it; recovers what a crash left. It has what looks after
@@ -30,6 +31,7 @@ import type { QueueOptions } from "./queue_options.ts";
  */
 export async function openEmbeddedQueue(where: string | QueueOptions): Promise<EmbeddedQueue> {
   const options = typeof where === "string" ? { path: where } : where;
+  checkOptions(options, QUEUE_OPTIONS, "openEmbeddedQueue");
   const clock = options.clock ?? systemClock;
   const onBackgroundError = options.onBackgroundError ?? warningOnce(clock);
   const ledger = await Ledger.open({

@@ -4,6 +4,7 @@
  * What only a database needs is loaded when there is one, so that a queue in files pays nothing for it.
  */
 import { isDatabaseAddress } from "../domain/queue_address.ts";
+import { checkOptions } from "../domain/options.ts";
 import { FileLogStore } from "../platform/file_log_store.ts";
 import { queueKey } from "../platform/queue_path.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -15,7 +16,7 @@ import { PostgresLogStore } from "../postgres_queue/log_store.ts";
 import { systemClock } from "../domain/clock.ts";
 import { warningOnce } from "./background_warning.ts";
 import { openEmbeddedQueue } from "./open_embedded.ts";
-import type { QueueOptions } from "./queue_options.ts";
+import { QUEUE_OPTIONS, type QueueOptions } from "./queue_options.ts";
 
 /** Opens a queue in memory, or in any other storage: it has what looks after its own files. @throws CorruptionError, StorageError */
 export function openQueue(
@@ -33,6 +34,7 @@ export function openQueue(
 export function openQueue(where: string | QueueOptions): Promise<TaskQueue>;
 export async function openQueue(where: string | QueueOptions): Promise<TaskQueue> {
   const options = typeof where === "string" ? { path: where } : where;
+  checkOptions(options, QUEUE_OPTIONS, "openQueue");
   if (!isOnDatabase(options)) return await openEmbeddedQueue(options);
   const { openPostgresQueue } = await import("./open_postgres.ts");
   return await openPostgresQueue(options);

@@ -2,8 +2,9 @@
  * QueueOptions: where a queue is, and how it behaves.
  */
 import type { Clock } from "../domain/clock.ts";
+import { optionNames } from "../domain/options.ts";
 import type { Random } from "../domain/random.ts";
-import type { QueueSettings } from "../queue/queue_settings.ts";
+import { QUEUE_SETTINGS, type QueueSettings } from "../queue/queue_settings.ts";
 import type { Storage } from "../storage/storage.ts";
 
 /** Where a queue is, and how it behaves. Exactly one of `path`, `memory` and `storage` is needed. */
@@ -36,3 +37,17 @@ export interface QueueOptions extends QueueSettings {
   /** Called when the queue is closed. Default: none. */
   readonly onClosed?: () => void;
 }
+
+/** The names of all of them. */
+export const QUEUE_OPTIONS: ReadonlySet<string> = optionNames<QueueOptions>({
+  ...QUEUE_SETTINGS,
+  path: true,
+  mustExist: true,
+  readOnly: true,
+  memory: true,
+  storage: true,
+  clock: true,
+  random: true,
+  onBackgroundError: true,
+  onClosed: true,
+});

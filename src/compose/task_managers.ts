@@ -1,8 +1,8 @@
 /**
  * Task managers on this platform: settings from the environment, queues from files, logs beside them.
  */
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { checkPath } from "../domain/check_path.ts";
-import { checkOptions, optionNames } from "../domain/check.ts";
 import type { BackgroundTaskManager } from "../manager/background_task_manager.ts";
 import {
   resolveTaskExecutionConfig,

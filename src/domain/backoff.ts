@@ -1,6 +1,7 @@
 /**
  * Backoff: how long a failed task waits before its next attempt.
  */
+import { checkOptions, optionNames } from "./options.ts";
 import type { Random } from "./random.ts";
 
 /** How the delay grows from failure to failure. */
@@ -37,6 +38,12 @@ export function backoffDelayMs(policy: RetryPolicy, failures: number, random: Ra
   return Math.round(Math.min(policy.maxDelayMs, jittered));
 }
 
+const POLICY_OPTIONS = optionNames<RetryPolicy>({
+  initialDelayMs: true,
+  multiplier: true,
+  maxDelayMs: true,
+});
+
 /**
  * A whole policy from the parts given; the rest comes from `base`.
  *
@@ -46,6 +53,7 @@ export function resolveRetryPolicy(
   parts: Partial<RetryPolicy> | undefined,
   base: RetryPolicy = DEFAULT_RETRY_POLICY,
 ): RetryPolicy {
+  if (parts !== undefined) checkOptions(parts, POLICY_OPTIONS, "a retry policy");
   const policy = {
     initialDelayMs: parts?.initialDelayMs ?? base.initialDelayMs,
     multiplier: parts?.multiplier ?? base.multiplier,

@@ -1,6 +1,7 @@
 /**
  * Webhooks: a URL that is notified when a task has ended, and the ends that it is notified of.
  */
+import { checkOptions, optionNames } from "./options.ts";
 import { FINAL_STATUSES, type FinalStatus } from "./final_status.ts";
 
 /** Every end that a webhook can report. */
@@ -48,8 +49,11 @@ export interface PreparedWebhook {
   readonly events: string;
 }
 
+const WEBHOOK_OPTIONS = optionNames<Webhook>({ url: true, events: true });
+
 /** Checks a webhook, before any effect. @throws TypeError, RangeError */
 export function prepareWebhook(webhook: Webhook): PreparedWebhook {
+  checkOptions(webhook, WEBHOOK_OPTIONS, "a webhook");
   const { url, events = WEBHOOK_EVENTS } = webhook;
   const isList = Array.isArray(events) && events.length > 0 &&
     events.every((event) => WEBHOOK_EVENTS.includes(event));

@@ -4,7 +4,7 @@
  * Every argument is checked before any effect; every change is one ledger write.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
+import { checkInteger, checkPercent, checkTaskId } from "../domain/check.ts";
 import { StorageError } from "../domain/errors.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import {
@@ -36,7 +36,12 @@ import type {
 } from "../queue/task_queue.ts";
 import type { LedgerChanges } from "../ledger/change_feed.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
-import { checkReleaseDelay, prepareCompletion } from "../queue_policy/attempt_request.ts";
+import {
+  checkFailOptions,
+  checkReleaseDelay,
+  prepareCompletion,
+  prepareRenewal,
+} from "../queue_policy/attempt_request.ts";
 import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
@@ -175,7 +180,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     lease: LeaseLike,
     options: { readonly leaseDurationMs?: number } = {},
   ): Promise<Task> {
-    const leaseDurationMs = checkLeaseDuration(options.leaseDurationMs);
+    const leaseDurationMs = prepareRenewal(options);
     return taskOfRow(
       await this.access.write((tx, context) => renew(tx, toLease(lease), leaseDurationMs, context)),
     );
@@ -208,7 +213,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
   }
 
   async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
-    const { retryPolicy, maxAttempts } = options;
+    const { retryPolicy, maxAttempts } = checkFailOptions(options);
     const failure = failureOf(error, {
       retryPolicy: retryPolicy === undefined
         ? null

@@ -4,7 +4,7 @@
  * To schedule a task means here what it means in every TaskManager: to enqueue it, perhaps for later. What repeats is a
  * `Schedule` of the queue, which `addSchedule` stores.
  */
-import { checkOptions } from "../domain/check.ts";
+import { checkOptions } from "../domain/options.ts";
 import type { NewTask } from "../domain/task.ts";
 import { ENQUEUE_FIELDS, TASK_OPTIONS } from "../domain/task_fields.ts";
 

@@ -4,7 +4,7 @@
  * Every argument is checked before any effect; every change is one transaction of READ COMMITTED.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
+import { checkInteger, checkPercent, checkTaskId } from "../domain/check.ts";
 import {
   type LeaseLike,
   type NewTask,
@@ -31,9 +31,11 @@ import type {
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import {
+  checkFailOptions,
   checkReleaseDelay,
   type Completion,
   prepareCompletion,
+  prepareRenewal,
 } from "../queue_policy/attempt_request.ts";
 import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
 import { failureOf } from "../queue_policy/failure.ts";
@@ -208,7 +210,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     lease: LeaseLike,
     options: { readonly leaseDurationMs?: number } = {},
   ): Promise<Task> {
-    const leaseDurationMs = checkLeaseDuration(options.leaseDurationMs);
+    const leaseDurationMs = prepareRenewal(options);
     return await this.#renewals.call({ lease: toLease(lease), leaseDurationMs });
   }
 
@@ -271,7 +273,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
   }
 
   async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
-    const { retryPolicy, maxAttempts } = options;
+    const { retryPolicy, maxAttempts } = checkFailOptions(options);
     const failure = failureOf(error, {
       retryPolicy: retryPolicy === undefined
         ? null

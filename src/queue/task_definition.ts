@@ -4,8 +4,9 @@
  * A definition makes a `NewTask` of a payload that its schema accepts, or throws before anything is stored. What stores it is whatever
  * has an `enqueue`: each engine, a queue over HTTP, a handler's context. So none of them knows of definitions.
  */
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
-import { checkInteger, checkName, checkOptions, optionNames } from "../domain/check.ts";
+import { checkInteger, checkName } from "../domain/check.ts";
 import { createRun, type NewRun, type Run } from "../domain/run.ts";
 import {
   accepted,

@@ -1,11 +1,12 @@
 /**
  * What a worker says when an attempt ends well or is given back, checked before any effect.
  */
-import { checkInteger } from "../domain/check.ts";
+import { checkInteger, checkLeaseDuration } from "../domain/check.ts";
 import { RETRY_AFTER_MAX_MS } from "../domain/errors.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { toJsonText } from "../domain/json.ts";
 import { type Lease, type LeaseLike, type NewTask, TASK_LIMITS, toLease } from "../domain/task.ts";
-import type { CompleteOptions, ReleaseOptions } from "../queue/task_queue.ts";
+import type { CompleteOptions, FailOptions, ReleaseOptions } from "../queue/task_queue.ts";
 import { PAYLOAD_LIMIT_BYTES, type PreparedTask, prepareTask } from "./new_task.ts";
 
 /** A checked completion. */
@@ -17,12 +18,36 @@ export interface Completion {
   readonly tasks: readonly PreparedTask[];
 }
 
+const COMPLETE_OPTIONS = optionNames<CompleteOptions>({ enqueue: true });
+const FAIL_OPTIONS = optionNames<FailOptions>({ retryPolicy: true, maxAttempts: true });
+const RELEASE_OPTIONS = optionNames<ReleaseOptions>({ delayMs: true });
+const RENEW_OPTIONS = optionNames<RenewOptions>({ leaseDurationMs: true });
+
+/** How to renew a lease. */
+export interface RenewOptions {
+  readonly leaseDurationMs?: number;
+}
+
+/** How long a renewed lease lasts. @throws TypeError, RangeError */
+export function prepareRenewal(options: RenewOptions): number {
+  checkOptions(options, RENEW_OPTIONS, "renew");
+  return checkLeaseDuration(options.leaseDurationMs);
+}
+
+/** `options`, which have nothing unknown. @throws TypeError */
+export function checkFailOptions(options: FailOptions): FailOptions {
+  checkOptions(options, FAIL_OPTIONS, "fail");
+  return options;
+}
+
 /** Checks a completion. @throws TypeError, RangeError */
 export function prepareCompletion(
   lease: LeaseLike,
   result: unknown,
-  { enqueue = [], payloadMaxBytes }: CompleteOptions & { readonly payloadMaxBytes: number },
+  { payloadMaxBytes, ...options }: CompleteOptions & { readonly payloadMaxBytes: number },
 ): Completion {
+  checkOptions(options, COMPLETE_OPTIONS, "complete");
+  const { enqueue = [] } = options;
   checkCount(enqueue.length);
   return {
     lease: toLease(lease),
@@ -52,7 +77,9 @@ function checkCount(count: number): void {
 }
 
 /** How long a task that is given back is not due. @throws RangeError */
-export function checkReleaseDelay({ delayMs = 0 }: ReleaseOptions): number {
+export function checkReleaseDelay(options: ReleaseOptions): number {
+  checkOptions(options, RELEASE_OPTIONS, "release");
+  const { delayMs = 0 } = options;
   if (delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS) return delayMs;
   throw new RangeError(
     `Cannot release a task for ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,

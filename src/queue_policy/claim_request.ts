@@ -10,6 +10,7 @@ import {
   checkPairs,
 } from "../domain/check.ts";
 import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { ClaimRequest } from "../queue/task_queue.ts";
 
@@ -24,8 +25,19 @@ export interface PreparedClaim {
   readonly taskId: number | null;
 }
 
+const CLAIM_OPTIONS = optionNames<ClaimRequest>({
+  workerId: true,
+  types: true,
+  limit: true,
+  leaseDurationMs: true,
+  strategy: true,
+  capabilities: true,
+  taskId: true,
+});
+
 /** Checks a request, before any effect. @throws TypeError, RangeError */
 export function prepareClaim(request: ClaimRequest): PreparedClaim {
+  checkOptions(request, CLAIM_OPTIONS, "claim");
   const { typeMaxLength, workerIdMaxLength, claimMax } = TASK_LIMITS;
   const order = checkOneOf(request.strategy ?? "priority", CLAIM_ORDERS, "strategy");
   const types = request.types ?? [];

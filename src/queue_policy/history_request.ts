@@ -2,6 +2,7 @@
  * Requests for a part of the history, checked.
  */
 import { checkInteger } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { HistoryRequest } from "../queue/task_transition.ts";
 
@@ -12,8 +13,12 @@ export interface PreparedHistory {
   readonly limit: number;
 }
 
+const HISTORY_OPTIONS = optionNames<HistoryRequest>({ after: true, limit: true });
+
 /** Checks a request. @throws TypeError, RangeError */
-export function prepareHistory({ after, limit }: HistoryRequest): PreparedHistory {
+export function prepareHistory(request: HistoryRequest): PreparedHistory {
+  checkOptions(request, HISTORY_OPTIONS, "history");
+  const { after, limit } = request;
   const { listDefault, listMax } = TASK_LIMITS;
   return {
     after: after === undefined ? null : checkCursor(after),

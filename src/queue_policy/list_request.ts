@@ -2,6 +2,7 @@
  * List requests, checked.
  */
 import { checkInteger, checkOneOf } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { ListRequest } from "../queue/task_queue.ts";
 
@@ -16,8 +17,18 @@ export interface PreparedList {
   readonly offset: number;
 }
 
+const LIST_OPTIONS = optionNames<ListRequest>({
+  status: true,
+  type: true,
+  group: true,
+  limit: true,
+  offset: true,
+  beforeId: true,
+});
+
 /** Checks a request. @throws TypeError, RangeError */
 export function prepareList(request: ListRequest): PreparedList {
+  checkOptions(request, LIST_OPTIONS, "list");
   const { status = null, type = null, group = null } = request;
   if (status !== null) checkOneOf(status, TASK_STATUSES, { doing: "list status" });
   const { listDefault, listMax } = TASK_LIMITS;

@@ -2,7 +2,9 @@
  * New schedules: what a caller gives, checked before any effect, in the form in which it is stored.
  */
 import { checkInteger, checkName, checkOneOf } from "../domain/check.ts";
-import { TASK_LIMITS } from "../domain/task.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
+import { type NewTask, TASK_LIMITS } from "../domain/task.ts";
+import { SCHEDULED_FIELD_NAMES, type ScheduledFieldName } from "../domain/task_fields.ts";
 import {
   CATCH_UP_POLICIES,
   type CatchUpPolicy,
@@ -52,11 +54,40 @@ export function checkNewSchedule(
   prepareSchedule(schedule, payloadMaxBytes);
 }
 
+const SCHEDULE_OPTIONS: ReadonlySet<string> = new Set([
+  ...SCHEDULED_FIELD_NAMES,
+  ...optionNames<Omit<NewSchedule, ScheduledFieldName>>({
+    id: true,
+    everyMs: true,
+    cron: true,
+    timeZone: true,
+    catchUp: true,
+    catchUpMax: true,
+    overlap: true,
+    paused: true,
+  }),
+]);
+
+/** What a schedule says of its tasks. */
+function taskOf(schedule: NewSchedule): NewTask {
+  const fields = SCHEDULED_FIELD_NAMES.map((name) => [name, schedule[name]]);
+  return Object.fromEntries(fields);
+}
+
 /** Checks every field, before any effect. @throws TypeError, RangeError */
 export function prepareSchedule(schedule: NewSchedule, payloadMaxBytes: number): PreparedSchedule {
+  checkOptions(schedule, SCHEDULE_OPTIONS, "a schedule");
+  return prepareDefinition(schedule, payloadMaxBytes);
+}
+
+/** The same of something that says more than a new schedule does. @throws TypeError, RangeError */
+export function prepareDefinition(
+  schedule: NewSchedule,
+  payloadMaxBytes: number,
+): PreparedSchedule {
   const { idMaxLength, catchUpMax, catchUpDefault } = SCHEDULE_LIMITS;
   const id = checkScheduleId(schedule.id);
-  const task = prepareTask({ ...schedule, runId: undefined }, payloadMaxBytes);
+  const task = prepareTask(taskOf(schedule), payloadMaxBytes);
   checkName(`${id}@${new Date(0).toISOString()}`, "schedule id", idMaxLength + 40);
   const time = checkTime(schedule);
   return {

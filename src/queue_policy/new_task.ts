@@ -8,6 +8,7 @@ import {
   checkName,
   checkOneOf,
 } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { toJsonText } from "../domain/json.ts";
 import {
   type NewTask,
@@ -16,6 +17,7 @@ import {
   TASK_LIMITS,
   type TaskReference,
 } from "../domain/task.ts";
+import { TASK_OPTIONS } from "../domain/task_fields.ts";
 import { type PreparedWebhook, prepareWebhook, WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { EnqueueOptions } from "../queue/task_queue.ts";
 import { type KeptValues, keptValues } from "./kept_fields.ts";
@@ -44,6 +46,13 @@ export interface PreparedTask extends StorableTask {
   readonly isCancelled: boolean;
 }
 
+const ENQUEUE_OPTIONS = optionNames<EnqueueOptions>({ leaseTo: true, cancelled: true, tx: true });
+
+const LEASE_OPTIONS = optionNames<NonNullable<EnqueueOptions["leaseTo"]>>({
+  workerId: true,
+  leaseDurationMs: true,
+});
+
 /** Checks every field, before any effect. @throws TypeError, RangeError */
 export function prepareTask(
   task: NewTask,
@@ -53,6 +62,8 @@ export function prepareTask(
   if (typeof task !== "object" || task === null) {
     throw new TypeError(`Cannot enqueue ${typeof task}: a task is needed`);
   }
+  checkOptions(task, TASK_OPTIONS, "a task");
+  checkOptions(options, ENQUEUE_OPTIONS, "enqueue");
   if (options.tx !== undefined) {
     throw new TypeError(
       "Cannot enqueue within a transaction of the caller's: tx is for a queue on PostgreSQL, which this one is not",
@@ -97,9 +108,11 @@ function checkCancelled({ cancelled = false, leaseTo }: EnqueueOptions): boolean
 }
 
 function checkFirstLease(
-  { workerId, leaseDurationMs }: NonNullable<EnqueueOptions["leaseTo"]>,
+  leaseTo: NonNullable<EnqueueOptions["leaseTo"]>,
   { runAfter, dependsOn = [] }: NewTask,
 ): FirstLease {
+  checkOptions(leaseTo, LEASE_OPTIONS, "leaseTo");
+  const { workerId, leaseDurationMs } = leaseTo;
   const obstacle = runAfter ? "runAfter" : dependsOn.length > 0 ? "dependsOn" : undefined;
   if (obstacle !== undefined) {
     throw new TypeError(`Cannot use leaseTo together with ${obstacle}: such a task has to wait`);

@@ -2,14 +2,19 @@
  * Requests for a part of a long list, checked.
  */
 import { checkInteger } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 
 /** A checked `PartRequest`. */
 export type PreparedPart = Required<PartRequest>;
 
+const PART_OPTIONS = optionNames<PartRequest>({ offset: true, limit: true });
+
 /** Checks a request. @throws TypeError, RangeError */
-export function preparePart({ offset = 0, limit }: PartRequest): PreparedPart {
+export function preparePart(request: PartRequest): PreparedPart {
+  checkOptions(request, PART_OPTIONS, "a page");
+  const { offset = 0, limit } = request;
   const { MAX_SAFE_INTEGER } = Number;
   return {
     offset: checkInteger(offset, "offset", -MAX_SAFE_INTEGER, MAX_SAFE_INTEGER),

@@ -2,6 +2,7 @@
  * Prune requests, checked.
  */
 import { checkInteger, checkOneOf } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { FINAL_STATUSES, type FinalStatus } from "../domain/final_status.ts";
 import type { PruneRequest } from "../queue/operator.ts";
 
@@ -15,8 +16,11 @@ export interface PreparedPrune {
   readonly keep: number;
 }
 
+const PRUNE_OPTIONS = optionNames<PruneRequest>({ olderThanMs: true, keep: true, statuses: true });
+
 /** Checks a request, before any effect. @throws TypeError, RangeError */
 export function preparePrune(request: PruneRequest): PreparedPrune {
+  checkOptions(request, PRUNE_OPTIONS, "prune");
   const { olderThanMs, keep, statuses = FINAL_STATUSES } = request;
   if (olderThanMs === undefined && keep === undefined) {
     throw new TypeError("Cannot prune every finished task: olderThanMs or keep is needed");

@@ -2,6 +2,7 @@
  * Changes of stored schedules: what adding, replacing and pausing make of them, and why they are refused.
  */
 import { QueueError } from "../domain/errors.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { SCHEDULE_LIMITS, type ScheduleListRequest } from "../queue/schedule.ts";
 import { checkCron, nextInstant } from "./cron.ts";
 import { checkScheduleId, type PreparedSchedule } from "./new_schedule.ts";
@@ -16,8 +17,12 @@ import {
 /** A checked `ScheduleListRequest`. */
 export type PreparedScheduleList = Required<ScheduleListRequest>;
 
+const LIST_OPTIONS = optionNames<ScheduleListRequest>({ afterId: true, limit: true });
+
 /** Checks a request. @throws TypeError, RangeError */
-export function prepareScheduleList({ afterId, limit }: ScheduleListRequest): PreparedScheduleList {
+export function prepareScheduleList(request: ScheduleListRequest): PreparedScheduleList {
+  checkOptions(request, LIST_OPTIONS, "listSchedules");
+  const { afterId, limit } = request;
   return {
     afterId: afterId === undefined ? "" : checkScheduleId(afterId),
     limit: checkLimit(limit),

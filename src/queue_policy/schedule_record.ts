@@ -5,7 +5,7 @@ import { checkInteger, checkName } from "../domain/check.ts";
 import { messageOf } from "../domain/errors.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
-import { prepareSchedule } from "./new_schedule.ts";
+import { prepareDefinition } from "./new_schedule.ts";
 import { scheduleOf, type StoredSchedule } from "./stored_schedule.ts";
 import { checkDate, checkJsonText } from "./task_record.ts";
 
@@ -51,7 +51,7 @@ export function scheduleName(id: unknown): string {
 
 function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedScheduleRecord {
   const { everyMs, cron, retryPolicy, timeoutMs, group, webhook, lastRunId } = record;
-  const defined = prepareSchedule({
+  const defined = prepareDefinition({
     ...record,
     everyMs: everyMs ?? undefined,
     cron: cron ?? undefined,

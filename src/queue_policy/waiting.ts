@@ -4,11 +4,14 @@
 import { checkInteger, checkName, checkTaskId } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { QueueError, WaitTimeoutError } from "../domain/errors.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { isFinal, type Task, TASK_LIMITS, type TaskReference } from "../domain/task.ts";
 import type { TaskChanges, TaskQueue, WaitOptions } from "../queue/task_queue.ts";
 
 /** How long can be waited at most, in milliseconds. */
 const TIMEOUT_MAX_MS = TASK_LIMITS.timeoutMaxMs;
+
+const WAIT_OPTIONS = optionNames<WaitOptions>({ timeoutMs: true, signal: true });
 
 /** Everybody who waits for a task of one queue. */
 export class Waits {
@@ -22,7 +25,9 @@ export class Waits {
   }
 
   /** The task once it is final; see the port. */
-  async wait(reference: TaskReference, { timeoutMs, signal }: WaitOptions): Promise<Task> {
+  async wait(reference: TaskReference, options: WaitOptions): Promise<Task> {
+    checkOptions(options, WAIT_OPTIONS, "wait");
+    const { timeoutMs, signal } = options;
     checkReference(reference);
     if (timeoutMs !== undefined) checkInteger(timeoutMs, "timeoutMs", 0, TIMEOUT_MAX_MS);
     signal?.throwIfAborted();

@@ -5,7 +5,7 @@
  * alone says who holds one. What got no answer is asked again where that is harmless, and an operation that was done although its
  * answer was lost is recognised: a task by the run id that was made here, the end of an attempt by its lease.
  */
-import { checkInteger, checkLeaseDuration, checkPercent, checkTaskId } from "../domain/check.ts";
+import { checkInteger, checkPercent, checkTaskId } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { exitCodeOf, QueueError } from "../domain/errors.ts";
 import { canonicalJson } from "../domain/json.ts";
@@ -35,7 +35,11 @@ import type {
   TaskChanges,
   WaitOptions,
 } from "../queue/task_queue.ts";
-import { checkReleaseDelay } from "../queue_policy/attempt_request.ts";
+import {
+  checkFailOptions,
+  checkReleaseDelay,
+  prepareRenewal,
+} from "../queue_policy/attempt_request.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
@@ -187,7 +191,7 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     lease: LeaseLike,
     options: { readonly leaseDurationMs?: number } = {},
   ): Promise<Task> {
-    const leaseDurationMs = checkLeaseDuration(options.leaseDurationMs);
+    const leaseDurationMs = prepareRenewal(options);
     const body = { ...leaseBody(toLease(lease)), lease_duration_ms: leaseDurationMs };
     return await this.post("worker/renew", body, task);
   }
@@ -213,7 +217,7 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
   }
 
   async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
-    const { retryPolicy, maxAttempts } = options;
+    const { retryPolicy, maxAttempts } = checkFailOptions(options);
     const { maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
     const failure = failureOf(error, {
       retryPolicy: retryPolicy === undefined ? null : resolveRetryPolicy(retryPolicy),

@@ -1,6 +1,7 @@
 /**
  * How a queue behind a server is reached: options, their defaults and their checks.
  */
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { checkInteger } from "../domain/check.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import type { Random } from "../domain/random.ts";
@@ -41,8 +42,20 @@ export interface ResolvedRemoteOptions extends Required<Omit<RemoteQueueOptions,
 
 const MINUTES_MAX_MS = 600_000;
 
+const REMOTE_OPTIONS = optionNames<RemoteQueueOptions>({
+  url: true,
+  token: true,
+  requestTimeoutMs: true,
+  resendForMs: true,
+  fetch: true,
+  clock: true,
+  random: true,
+  onBackgroundError: true,
+});
+
 /** Fills in the defaults and checks what was given. @throws TypeError, RangeError */
 export function resolveRemoteOptions(options: RemoteQueueOptions): ResolvedRemoteOptions {
+  checkOptions(options, REMOTE_OPTIONS, "openRemoteQueue");
   const { token, fetch = globalThis.fetch } = options;
   const { requestTimeoutMs, resendForMs } = { ...REMOTE_DEFAULTS, ...defined(options) };
   return {

@@ -1,10 +1,11 @@
 /**
  * Handlers: the functions that execute tasks, by task type.
  */
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { QueueError } from "../domain/errors.ts";
 import { type ModuleParameter, PARAMETER_DEFAULTS } from "../domain/module_parameter.ts";
-import { checkInteger, checkName, checkOptions, optionNames } from "../domain/check.ts";
+import { checkInteger, checkName } from "../domain/check.ts";
 import {
   accepted,
   acceptedAtOnce,

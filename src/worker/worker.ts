@@ -7,7 +7,6 @@
 import { checkInteger } from "../domain/check.ts";
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
-import { resolveGraceMs } from "../domain/grace_time.ts";
 import { isFinal, type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import { WORKER_LIMITS } from "../domain/worker_limits.ts";
 import type { WorkerBeat } from "../queue/operator.ts";
@@ -25,6 +24,7 @@ import type { StuckThread } from "./thread_endings.ts";
 import { ThreadWatch } from "./thread_watch.ts";
 import { logClaim, logEvent, logStart, logStop, type WorkerEvent } from "./worker_log.ts";
 import {
+  graceOf,
   resolveSettings,
   type StopOptions,
   type WorkerOptions,
@@ -115,7 +115,7 @@ export class Worker {
    * @throws TypeError, RangeError for a grace time out of its range; the worker then goes on.
    */
   async stop(options: StopOptions = {}): Promise<void> {
-    const graceMs = resolveGraceMs(options.graceMs);
+    const graceMs = graceOf(options);
     this.#stopping ??= this.#stop();
     const stopped = new AbortController();
     sleep(this.#clock, graceMs, stopped.signal).then(this.#graceOver.resolve);
@@ -261,7 +261,9 @@ export class Worker {
   ): Promise<number> {
     const arrived = this.#executions.expect("claimed");
     try {
-      const tasks = await this.#queue.claim({ ...this.#settings, ...request });
+      const { workerId, capabilities, strategy, leaseDurationMs } = this.#settings;
+      const common = { workerId, capabilities, strategy, leaseDurationMs };
+      const tasks = await this.#queue.claim({ ...common, ...request });
       logClaim(this.workerId, tasks);
       for (const task of tasks) execute(task);
       return tasks.length;

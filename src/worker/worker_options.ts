@@ -10,7 +10,8 @@ import {
 } from "../domain/check.ts";
 import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import type { Clock } from "../domain/clock.ts";
-import { GRACE_DEFAULT_MS } from "../domain/grace_time.ts";
+import { GRACE_DEFAULT_MS, resolveGraceMs } from "../domain/grace_time.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import { WORKER_LIMITS } from "../domain/worker_limits.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
@@ -106,8 +107,31 @@ export function withDefaults(given: Partial<CommonSettings>): CommonSettings {
   };
 }
 
+const WORKER_OPTIONS = optionNames<WorkerOptions>({
+  queue: true,
+  handlers: true,
+  workerId: true,
+  concurrency: true,
+  capabilities: true,
+  strategy: true,
+  leaseDurationMs: true,
+  pollIntervalMs: true,
+  logs: true,
+  clock: true,
+  onEvent: true,
+});
+
+const STOP_OPTIONS = optionNames<StopOptions>({ graceMs: true });
+
+/** The grace time of a worker that stops. @throws TypeError, RangeError */
+export function graceOf(options: StopOptions): number {
+  checkOptions(options, STOP_OPTIONS, "stop");
+  return resolveGraceMs(options.graceMs);
+}
+
 /** The settings of a worker, checked. @throws TypeError, RangeError */
 export function resolveSettings(options: WorkerOptions): WorkerSettings {
+  checkOptions(options, WORKER_OPTIONS, "a worker");
   const { concurrency, capabilities, strategy, leaseDurationMs, pollIntervalMs } = withDefaults(
     options,
   );

@@ -19,6 +19,46 @@ const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 2, maxDelayMs: 3000 };
 export function taskQueueContract(name: string, useQueue: UseQueue): void {
   const behaviour = behavioursOf(name, useQueue);
 
+  // --- what nobody would look at
+
+  behaviour(
+    "unknown options are refused with what is allowed, before any effect",
+    async (queue) => {
+      const unknown = (options: object): never => options as never;
+      const [task] = [(await queue.enqueue({ type: "a" })).task];
+      const [lease] = await queue.claim({ workerId: "w", types: ["a"] });
+      const refused: Readonly<Record<string, () => Promise<unknown>>> = {
+        delay: () => queue.enqueue(unknown({ type: "t", delay: 5000 })),
+        runafter: () => queue.enqueueBatch([{ type: "t" }, unknown({ type: "t", runafter: "x" })]),
+        canceled: () => queue.enqueue({ type: "t" }, unknown({ canceled: true })),
+        worker: () =>
+          queue.enqueue({ type: "t" }, { leaseTo: unknown({ workerId: "w", worker: "x" }) }),
+        maxDelay: () => queue.enqueue({ type: "t", retryPolicy: unknown({ maxDelay: 1 }) }),
+        link: () =>
+          queue.enqueue({ type: "t", webhook: unknown({ url: "https://a.b", link: "x" }) }),
+        count: () => queue.claim(unknown({ workerId: "w", types: ["a"], count: 2 })),
+        staus: () => queue.list(unknown({ staus: "queued" })),
+        tpye: () => queue.count(unknown({ tpye: "t" })),
+        timeout: () => queue.wait(task!.id, unknown({ timeout: 5 })),
+        from: () => queue.parentResults(task!.id, unknown({ from: 5 })),
+        leaseMs: () => queue.renew(lease!, unknown({ leaseMs: 500 })),
+        then: () => queue.complete(lease!, null, unknown({ then: [] })),
+        retry: () => queue.fail(lease!, "e", unknown({ retry: {} })),
+        afterMs: () => queue.release(lease!, unknown({ afterMs: 5 })),
+        olderThan: () => queue.prune(unknown({ keep: 0, olderThan: 5 })),
+        dependsOn: () =>
+          queue.addSchedule(unknown({ id: "s", type: "t", everyMs: 9e4, dependsOn: [] })),
+      };
+      for (const [name, ask] of Object.entries(refused)) {
+        const error = await assertRejects(ask, TypeError, JSON.stringify(name), name);
+        assert(/: (allowed are |\w+ is meant)/.test(error.message), error.message);
+      }
+      assertEquals(await queue.count(), 1);
+      assertEquals((await queue.get(task!.id))?.status, "leased");
+      assertEquals((await queue.listSchedules()).length, 0);
+    },
+  );
+
   // --- enqueue
 
   behaviour("enqueue() stores every field and gives defaults to the rest", async (queue, clock) => {
