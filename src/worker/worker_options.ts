@@ -119,6 +119,7 @@ const WORKER_OPTIONS = optionNames<WorkerOptions>({
   logs: true,
   clock: true,
   onEvent: true,
+  quiet: true,
 });
 
 const STOP_OPTIONS = optionNames<StopOptions>({ graceMs: true });
