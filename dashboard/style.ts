@@ -30,6 +30,7 @@ h1{font-size:1.5rem;margin:.2rem 0 .8rem}h2{font-size:1.15rem;margin:1.6rem 0 .5
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+td{overflow-wrap:break-word;max-width:24rem}
 th{color:var(--dim);font-weight:600;white-space:nowrap}
 td:first-child{white-space:nowrap}
 tbody tr:hover,tbody tr.at{background:var(--soft)}tbody tr.at{outline:2px solid var(--link);outline-offset:-2px}

@@ -35,30 +35,34 @@ const TYPES_MAX = 50;
 interface Seen {
   readonly health: QueueHealth;
   readonly metrics: QueueMetrics;
-  readonly hour: WindowMetrics;
   readonly day: WindowMetrics;
   readonly limits: readonly LimitRecord[];
   readonly intervals: readonly Interval[];
 }
 
-/** Reads what the overview shows, once for all who look; windows change slowly, and are kept longer. */
+/** How long the numbers of a day are kept, in milliseconds. */
+const DAY_KEPT_MS = 5 * 60_000;
+
+/**
+ * Reads what the overview shows, once for all who look. Where so much happens that the hour is cut, a longer window would be cut in
+ * the same place, so none is measured.
+ */
 export async function readOverview({ queue, kept, series }: Services): Promise<Seen> {
-  const window = (windowMs: number, keptMs: number): Promise<WindowMetrics> =>
-    kept.get(`window ${windowMs}`, async () => (await queue.metrics({ windowMs })).window, keptMs);
-  const hour = await window(HOUR_MS, HOUR_MS / 120);
+  const metrics = await kept.get("metrics", () => queue.metrics({ windowMs: HOUR_MS }));
+  const { isTruncated } = metrics.window;
+  const readDay = async (): Promise<WindowMetrics> =>
+    (await queue.metrics({ windowMs: 24 * HOUR_MS })).window;
   return {
-    hour,
-    // what is cut within the hour would be cut in the same place
-    day: hour.isTruncated ? hour : await window(24 * HOUR_MS, HOUR_MS / 12),
+    metrics,
+    day: isTruncated ? metrics.window : await kept.get("day", readDay, DAY_KEPT_MS),
     health: await kept.get("health", () => queue.health()),
-    metrics: await kept.get("metrics", () => queue.metrics({ windowMs: 1000 })),
     limits: await queue.listLimits(),
-    intervals: await kept.get("series", () => series.read(24 * HOUR_MS)),
+    intervals: isTruncated ? [] : await kept.get("series", () => series.read(24 * HOUR_MS)),
   };
 }
 
 export function Overview({ seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer }): Html {
-  const { health, metrics, limits, intervals, hour, day } = seen;
+  const { health, metrics, limits, intervals, day } = seen;
   const total = Object.values(metrics.byStatus).reduce((sum, n) => sum + n, 0);
   return (
     <>
@@ -68,7 +72,7 @@ export function Overview({ seen, viewer }: { readonly seen: Seen; readonly viewe
       <h2>Paused and limited</h2>
       <Flow limits={limits} viewer={viewer} />
       <h2>The last hour and day</h2>
-      <Windows hour={hour} day={day} />
+      <Windows hour={metrics.window} day={day} />
       <Charts intervals={intervals} nowMs={viewer.nowMs} />
       <h2>Types</h2>
       <Types metrics={metrics} viewer={viewer} />
