@@ -37,7 +37,7 @@ interface ModuleGraph {
 }
 
 /** Of sql.js's builds only this one is loaded. */
-const SQLJS_BUILD: readonly string[] = ["sql-wasm.js", "sql-wasm.wasm"];
+const SQLJS_BUILD = "sql-wasm-inline.js";
 
 /** Folders of packages that hold what their other files were made of, or the same for browsers. */
 const UNUSED_FOLDERS: Readonly<Record<string, readonly string[]>> = {
@@ -109,7 +109,7 @@ async function unusedParts(name: string, folder: string): Promise<string[]> {
   if (name !== "sql.js") return parts;
   const dist = join(folder, "dist");
   for await (const entry of Deno.readDir(dist)) {
-    if (!SQLJS_BUILD.includes(entry.name)) parts.push(join(dist, entry.name));
+    if (entry.name !== SQLJS_BUILD) parts.push(join(dist, entry.name));
   }
   return parts.sort();
 }

@@ -5,10 +5,12 @@
  * JavaScript. A replica is opened as `:memory:` instead, where it is committed in place. sql.js has no types of its own;
  * the structural interfaces below name the few parts that are used.
  *
+ * The build is the one that holds its WASM itself: no file is read, so no permission for a cache of modules is needed.
+ *
  * WASM memory never shrinks, and sql.js has one for all databases of a process. What a database frees, it uses again; what it
  * exports leaves out free pages when most are.
  */
-import initSqlJs from "sql.js";
+import initSqlJs from "sql.js/dist/sql-wasm-inline.js";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "../ledger/sql_engine.ts";
 
 /** SQLite's C functions return 0 for done, 101 for a backup that has come to its end. */

@@ -1,0 +1,51 @@
+/**
+ * README's "In your project" is done as it is printed, in an empty folder, with no permission but the printed ones.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isThorough } from "./support/effort.ts";
+import { withTemporaryPath } from "./support/queues.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+Deno.test("the lines of In your project run in an empty folder and print their result", async () => {
+  const section = (await Deno.readTextFile(join(ROOT, "README.md"))).replaceAll("\r\n", "\n")
+    .split("### In your project\n")[1]!.split("\n### ")[0]!;
+  const [config] = blocksOf("json", section);
+  const [program] = blocksOf("ts", section);
+  const commands = blocksOf("sh", section)[0]!.trim().split("\n");
+  assertEquals(commands.length, 2);
+  await withTemporaryPath(async (path) => {
+    const folder = dirname(path);
+    const linked = JSON.stringify(ROOT.replaceAll("\\", "/"));
+    await Deno.writeTextFile(
+      join(folder, "deno.json"),
+      config!.replace('"../holdfast"', linked),
+    );
+    await Deno.writeTextFile(join(folder, "main.ts"), program!);
+    const [check, run] = commands.map((line) => line.split(" ").slice(1)) as [string[], string[]];
+    if (isThorough()) await deno(check, folder); // reads the types of all packages
+    const printed = /console\.log\(.*\/\/ (.*)$/m.exec(program!)![1];
+    assertEquals((await deno(run, folder)).trim(), printed);
+    assert((await Deno.stat(join(folder, "data", "queue.db"))).isFile);
+  });
+});
+
+function blocksOf(language: string, text: string): string[] {
+  return [...text.matchAll(/```(\w+)[^\n]*\n([\s\S]*?)```/g)]
+    .filter(([, name]) => name === language)
+    .map(([, , block]) => block!);
+}
+
+/** Runs a printed command; the answer is its standard output. */
+async function deno(args: readonly string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [args[0]!, ...args[0] === "run" ? ["--no-prompt"] : [], ...args.slice(1)],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  assertEquals(code, 0, `deno ${args.join(" ")}\n${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
+}
