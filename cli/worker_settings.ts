@@ -11,6 +11,7 @@ import {
   WEBHOOK_SECRET_VARIABLE,
   WORKER_CONFIG_VARIABLES,
   type WorkerConfig,
+  type WorkerOptions,
 } from "../src/mod.ts";
 import type { Session } from "./app.ts";
 import { checkedInput } from "./exit.ts";
@@ -88,6 +89,13 @@ export function readWorkerSettings(
     WORKER_CONFIG_VARIABLES.map((name) => [name, session.io.environment(name)]),
   );
   return checkedInput(() => readWorkerConfig({ options, file, env }));
+}
+
+/** What of the settings is the worker's own. */
+export function ownSettings(
+  { workerId, concurrency, capabilities, strategy, leaseDurationMs, pollIntervalMs }: WorkerConfig,
+): Omit<WorkerOptions, "queue" | "handlers"> {
+  return { workerId, concurrency, capabilities, strategy, leaseDurationMs, pollIntervalMs };
 }
 
 /** The handlers and, if the settings allow hosts, the delivery of webhooks. @throws UsageError */

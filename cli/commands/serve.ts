@@ -24,6 +24,7 @@ import {
   addRoomOptions,
   addWebhookOptions,
   CONFIG_HELP,
+  ownSettings,
   readWorkerSettings,
   type RoomOptions,
   roomSettings,
@@ -102,7 +103,7 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
         return EXIT.done;
       }
       const settings = {
-        ...config,
+        ...ownSettings(config),
         ...{ queue, handlers, logs, onEvent: report.onEvent, graceMs: interrupts.graceMs },
       };
       const { url, workerId } = await withWorker(settings, async ({ workerId }, broken) => ({

@@ -30,6 +30,7 @@ import {
   addRoomOptions,
   addWebhookOptions,
   CONFIG_HELP,
+  ownSettings,
   readWorkerSettings,
   type RoomOptions,
   roomSettings,
@@ -116,7 +117,7 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   const report = new WorkerReport(session);
   const { memoryMaxBytes, logMaxBytes } = config;
   const room = { memoryMaxBytes, logMaxBytes };
-  const settings = { ...config, handlers, onEvent: report.onEvent };
+  const settings = { ...ownSettings(config), handlers, onEvent: report.onEvent };
   try {
     return await withWorkplace(session, async ({ unreadableMaxMs, ...place }) => {
       const { queue } = place;
