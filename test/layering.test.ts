@@ -8,7 +8,15 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** The folders of the program. */
-const SOURCES: readonly string[] = ["src", "server", "dashboard", "client", "cli", "examples"];
+const SOURCES: readonly string[] = [
+  "src",
+  "server",
+  "dashboard",
+  "client",
+  "testing",
+  "cli",
+  "examples",
+];
 
 /** What everything in `src/ledger_queue` may import. */
 const BENEATH_LEDGER_QUEUE = ["src/domain", "src/ledger", "src/queue", "src/queue_policy"] as const;
@@ -139,6 +147,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "server": ["src/mod.ts", "server"],
   "dashboard": ["src/mod.ts", "server/http", "server/tasks/enqueue.ts"],
   "client": [],
+  "testing": ["src/mod.ts"],
   "cli": ["src/mod.ts", "server", "dashboard/app.tsx", "deno.json"],
   "examples": ["src/mod.ts", "server", "client", "cli"],
 };
@@ -163,6 +172,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "server": ["hono", "@hono/zod-openapi", "@logtape/logtape", "zod"],
   "dashboard": ["hono", "@hono/zod-openapi"],
   "client": [],
+  "testing": [],
   "cli": [
     "@logtape/logtape",
     "commander",
