@@ -57,6 +57,16 @@ export interface WorkerSettings extends WorkerOptions {
   readonly graceMs: () => number;
 }
 
+/** What a worker knows of the settings, which a configuration has more of. */
+function ownOf(options: WorkerOptions): WorkerOptions {
+  const { queue, handlers, workerId, concurrency, capabilities, strategy } = options;
+  const { leaseDurationMs, pollIntervalMs, logs, clock } = options;
+  return {
+    ...{ queue, handlers, workerId, concurrency, capabilities, strategy },
+    ...{ leaseDurationMs, pollIntervalMs, logs, clock },
+  };
+}
+
 /**
  * Runs a worker while `work` lasts, then stops it: handlers may finish for the grace time, what remains is released. A
  * handler cannot end the process, neither by what it leaves behind nor by an exit, and what it prints is not part of the answer. `work`
@@ -71,7 +81,7 @@ export async function withWorker<T>(
     options.onEvent?.(event);
     if (event.isFatal) broken.abort(new RestartNeededError(`${event.message}; start it anew`));
   };
-  const worker = await checkedInput(() => new Worker({ ...options, onEvent, quiet: true }));
+  const worker = await checkedInput(() => new Worker({ ...ownOf(options), onEvent, quiet: true }));
   const tell = (message: string): void => onEvent({ kind: "error", message });
   const workThenStop = async (): Promise<T> => {
     worker.start();
