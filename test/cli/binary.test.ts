@@ -160,7 +160,7 @@ Deno.test({
     const payload = (await Deno.stat(output)).size - standIn;
     console.log(`embedded: ${(payload / MIB).toFixed(1)} MiB`);
     assert(payload > 5 * MIB && payload < 15 * MIB, `${payload} bytes`);
-    assertMatch(said, /sql\.js\/1\.\d+\.\d+\/\* \(7\d\d\.\d+KB/);
+    assertMatch(said, /sql\.js\/1\.\d+\.\d+\/\* \(9\d\d\.\d+KB/);
     for (const absent of ["fast-check", "fast-png", "cli-table3", "test/"]) {
       assert(!said.includes(absent), `${absent} is embedded`);
     }
