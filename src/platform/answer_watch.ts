@@ -30,6 +30,7 @@ export class AnswerWatch<Connection> {
   readonly #silenceMaxMs: number;
   readonly #silent = new Map<Connection, Silence>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  #isClosed = false;
 
   constructor(tools: AnswerWatchTools<Connection>) {
     this.#tools = tools;
@@ -41,7 +42,7 @@ export class AnswerWatch<Connection> {
     const silence = this.#silent.get(connection);
     if (silence !== undefined) return void silence.count++;
     this.#silent.set(connection, { count: 1, sinceMs: performance.now() });
-    if (this.#timer !== undefined) return;
+    if (this.#timer !== undefined || this.#isClosed) return;
     this.#timer = setInterval(() => this.#look(), this.#silenceMaxMs / 2);
     Deno.unrefTimer(this.#timer as unknown as number);
   }
@@ -55,14 +56,19 @@ export class AnswerWatch<Connection> {
     if (silence.count === 0) this.#silent.delete(connection);
   }
 
-  /** Asks no more. */
-  stop(): void {
+  /** Asks no more, whatever is asked from now on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#rest();
+  }
+
+  #rest(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
   #look(): void {
-    if (this.#silent.size === 0) return this.stop();
+    if (this.#silent.size === 0) return this.#rest();
     const nowMs = performance.now();
     for (const [connection, silence] of this.#silent) {
       if (nowMs - silence.sinceMs < this.#silenceMaxMs) continue;

@@ -163,7 +163,7 @@ export class PostgresDatabase implements Database {
 
   async close(): Promise<void> {
     await this.#pool.close();
-    this.#watch.stop();
+    this.#watch.close();
   }
 
   async #take(): Promise<pg.Client> {

@@ -17,7 +17,7 @@ import { capturedIo, type Json, Listener } from "./cli_harness.ts";
 const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** What the program is made of. */
-const SOURCES: readonly string[] = ["cli", "server", "src", "deno.json", "deno.lock"];
+const SOURCES: readonly string[] = ["cli", "dashboard", "server", "src", "deno.json", "deno.lock"];
 
 const HANDLERS = `
 export function double({ payload }) { return payload.n * 2; }
