@@ -11,7 +11,16 @@ import { MUTANTS, SUITE } from "./mutants.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What the tests of `SUITE` and of the mutants read. */
-const COPIED = ["src", "server", "dashboard", "client", "test", "examples", "deno.json", "deno.lock"];
+const COPIED = [
+  "src",
+  "server",
+  "dashboard",
+  "client",
+  "test",
+  "examples",
+  "deno.json",
+  "deno.lock",
+];
 
 /** How long all tests may take on the unchanged tree. */
 const BASELINE_LIMIT_MS = 600_000;

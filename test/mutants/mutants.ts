@@ -663,8 +663,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "renew no lease while its handler runs",
     file: "src/worker/lease_keeper.ts",
-    find:
-      "        if (execution.needsLease && !this.#renewing.has(execution)) this.#renew(execution);\n",
+    find: "        if (this.#isDue(execution)) this.#renew(execution);\n",
     replace: "",
     tests: WORKER,
   },
