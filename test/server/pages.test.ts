@@ -62,13 +62,19 @@ Deno.test("the pages of schedules, transitions and parents give each of them onc
     for (const id of ["a", "b/c", "d"]) {
       await queue.addSchedule({ id, type: "t", everyMs: 3_600_000 });
     }
-    await queue.enqueueBatch(["x", "y", "z"].map((runId) => ({ type: "t", runId })));
-    await queue.enqueue({ type: "u", dependsOn: ["z", "x", "y"] });
+    const [x] = await queue.enqueueBatch(["x", "y", "z"].map((runId) => ({ type: "t", runId })));
+    const child = await queue.enqueue({ type: "u", dependsOn: ["z", "x", "y"] });
     for (let n = 0; n < 2; n++) await queue.release(await claimOne(queue, "t"));
     const lists = {
       "/api/schedules": ["a", "b/c", "d"],
-      "/api/queue/tasks/4/parents": ["z", "x", "y"],
-      "/api/queue/tasks/1/transitions": ["enqueued", "leased", "released", "leased", "released"],
+      [`/api/queue/tasks/${child.task.id}/parents`]: ["z", "x", "y"],
+      [`/api/queue/tasks/${x!.task.id}/transitions`]: [
+        "enqueued",
+        "leased",
+        "released",
+        "leased",
+        "released",
+      ],
     };
     for (const [path, wanted] of Object.entries(lists)) {
       const seen: string[] = [];

@@ -5,6 +5,7 @@
 /** What they need. */
 const FILES = "is about the queue's files";
 const REPAIR = "the server repairs and restores its own files";
+const MEMORY = "the database holds the tasks, not this process's memory";
 const CHECKPOINT = "the server makes its own checkpoints";
 
 /** Reasons by the names of tests. */
@@ -29,5 +30,7 @@ export const SKIPS: ReadonlyMap<string, string> = new Map([
   ],
   ["checkpoint makes the snapshot readable for any SQLite tool", CHECKPOINT],
   ["backend ends with 1 when the environment is wrong, or its queue cannot be opened", FILES],
+  ["run --memory-max refuses with 4 what does not fit, and names the limit", MEMORY],
+  ["worker --log-max, HOLDFAST_LOG_MAX_BYTES and log_max_bytes bound the log of a task", FILES],
   ["logs -f goes on where a log that was rotated begins anew", "the database rotates no logs"],
 ]);
