@@ -5,6 +5,7 @@
 import {
   type ChangedBy,
   type CheckpointReport,
+  type Limit,
   type LimitScope,
   type LogLine,
   type LogPage,
@@ -193,10 +194,9 @@ export class Desk {
   /** Sets a limit, or removes it. */
   async setLimit(
     scope: LimitScope,
-    concurrency: number | null,
+    limit: Limit | null,
     options: ChangedBy,
   ): Promise<DocumentOf<"LimitChanged">> {
-    const limit = concurrency === null ? null : { concurrency };
     return {
       changed: await checkedInput(() => this.#queue.setLimit(scope, limit, options)),
     };

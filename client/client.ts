@@ -179,13 +179,13 @@ export class HoldfastClient {
   }
 
   /** Lets at most so many tasks of a type, or of the queue, run at the same time; whether that is new. @throws HoldfastError */
-  async setLimit({ type, ...body }: LimitRequest): Promise<boolean> {
-    return await this.#change("PUT", `/limits${queryOf(type)}`, body);
+  async setLimit({ type, group, ...body }: LimitRequest): Promise<boolean> {
+    return await this.#change("PUT", `/limits${queryOf({ type, group })}`, body);
   }
 
-  /** Removes the limit of a type, or of the queue; whether there was one. @throws HoldfastError */
-  async removeLimit(type?: string): Promise<boolean> {
-    return await this.#change("DELETE", `/limits${queryOf(type)}`);
+  /** Removes the limit of a type, of a group, or of the queue; whether there was one. @throws HoldfastError */
+  async removeLimit(type?: string, group?: string): Promise<boolean> {
+    return await this.#change("DELETE", `/limits${queryOf({ type, group })}`);
   }
 
   /** Lets no task of a type, or of the queue, start; what runs goes on. Whether that is new. @throws HoldfastError */
@@ -193,9 +193,9 @@ export class HoldfastClient {
     return await this.#change("POST", "/queue/pause", pause);
   }
 
-  /** Ends a pause of a type, or of the queue; whether it was paused. @throws HoldfastError */
-  async resume(type?: string): Promise<boolean> {
-    return await this.#change("POST", "/queue/resume", { type });
+  /** Ends a pause of a type, of a group, or of the queue; whether it was paused. @throws HoldfastError */
+  async resume(type?: string, group?: string): Promise<boolean> {
+    return await this.#change("POST", "/queue/resume", { type, group });
   }
 
   /** The run once it is over. @throws HoldfastError; the signal's reason when it aborts. */
@@ -279,8 +279,10 @@ function pathOf(runId: string): string {
   return `/runs/${encodeURIComponent(runId)}`;
 }
 
-function queryOf(type: string | undefined): string {
-  return type === undefined ? "" : `?type=${encodeURIComponent(type)}`;
+function queryOf(scope: { readonly type?: string; readonly group?: string }): string {
+  const given = Object.entries(scope).filter(([, value]) => value !== undefined);
+  const query = given.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join("&");
+  return query === "" ? "" : `?${query}`;
 }
 
 /** A proxy's answer need not be JSON. */

@@ -198,10 +198,14 @@ export interface ClientPause {
 
 /** A scope with a limit or a pause. */
 export interface ClientLimit {
-  /** The type of its tasks; `null` for the whole queue. */
+  /** The type of its tasks; `null` for all types. */
   type: string | null;
+  /** Their group, `*` for each group by itself; `null` for all. */
+  group: string | null;
   /** How many may run at the same time; `null` without a limit. */
   concurrency: number | null;
+  /** How many starts a group has for each one of a group with weight 1; `null` for 1. */
+  weight: number | null;
   /** When the limit was set. */
   set_at: string | null;
   /** Who set it. */
@@ -233,18 +237,24 @@ export interface ClientLimit {
 
 /** A limit to set. */
 export interface LimitRequest {
-  /** Only tasks of this type; default the whole queue. */
+  /** Only tasks of this type; default all types. */
   readonly type?: string;
-  /** How many may run at the same time, 1–100,000. */
-  readonly concurrency: number;
+  /** Only tasks of this group, `*` for each group by itself; default all. */
+  readonly group?: string;
+  /** How many may run at the same time, 1–100,000; default no limit. */
+  readonly concurrency?: number;
+  /** Of a group: how many starts it has for each one of a group with weight 1, 0.01–100; default 1. */
+  readonly weight?: number;
   /** Who does it; default the name of the token. */
   readonly by?: string;
 }
 
 /** A pause to begin. */
 export interface PauseRequest {
-  /** Only tasks of this type; default the whole queue. */
+  /** Only tasks of this type; default all types. */
   readonly type?: string;
+  /** Only tasks of this group, `*` for each group by itself; default all. */
+  readonly group?: string;
   /** Why. */
   readonly reason?: string;
   /** Who does it; default the name of the token. */

@@ -3,7 +3,7 @@
  * may start.
  */
 import { Option } from "@commander-js/extra-typings";
-import { FLOW_LIMITS } from "../../src/mod.ts";
+import { FLOW_LIMITS, type Limit } from "../../src/mod.ts";
 import {
   type App,
   type Program,
@@ -15,17 +15,23 @@ import {
 } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { duration, instant, integerFrom } from "../options.ts";
+import { duration, instant, integerFrom, numberFrom } from "../options.ts";
 import { printable } from "../task_text.ts";
 
-type Limit = DocumentOf<"LimitList">["limits"][number];
+type LimitRecord = DocumentOf<"LimitList">["limits"][number];
 
 interface ScopeOptions {
   readonly type?: string;
+  readonly group?: string;
 }
 
 interface ByOptions extends ScopeOptions {
   readonly by?: string;
+}
+
+interface SetOptions extends ByOptions {
+  readonly concurrency?: number;
+  readonly weight?: number;
 }
 
 interface PauseOptions extends ByOptions {
@@ -37,31 +43,39 @@ interface PauseOptions extends ByOptions {
 /** Adds the commands. */
 export function addLimitCommands(program: Program, app: App): void {
   const limit = program.command("limit")
-    .description("how many tasks run at the same time, of a type or of the whole queue");
+    .description("how many tasks run at the same time, of a type, a group or the whole queue");
   limit.command("list")
     .description("the limits and pauses, who holds the slots and what waits behind them")
     .action((_options, command) => app.run(command.optsWithGlobals(), list));
   limit.command("set")
     .description("let at most so many tasks run at the same time; what runs goes on")
     .addOption(typeOption())
-    .requiredOption(
+    .addOption(groupOption())
+    .option(
       "--concurrency <n>",
       `how many may run, 1 to ${FLOW_LIMITS.concurrencyMax}`,
       integerFrom(1, FLOW_LIMITS.concurrencyMax),
     )
+    .option(
+      "--weight <n>",
+      `of a group: its starts for each one of another, ${FLOW_LIMITS.weightMin} to ${FLOW_LIMITS.weightMax}`,
+      numberFrom(FLOW_LIMITS.weightMin, FLOW_LIMITS.weightMax),
+    )
     .addOption(byOption())
     .action((options, command) =>
-      app.run(command.optsWithGlobals(), (session) => set(session, options, options.concurrency))
+      app.run(command.optsWithGlobals(), (session) => set(session, options, limitOf(options)))
     );
   limit.command("remove")
     .description("remove the limit of a type, or of the whole queue")
     .addOption(typeOption())
+    .addOption(groupOption())
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => set(session, options, null))
     );
   program.command("pause")
     .description("let no task start, of a type or at all; what runs goes on")
     .addOption(typeOption())
+    .addOption(groupOption())
     .option("--reason <text>", "why, for `holdfast explain` and others who look")
     .addOption(byOption())
     .option("--until <instant>", "when it ends by itself (default: when it is resumed)", instant)
@@ -72,6 +86,7 @@ export function addLimitCommands(program: Program, app: App): void {
   program.command("resume")
     .description("end a pause of a type, or of the whole queue")
     .addOption(typeOption())
+    .addOption(groupOption())
     .addOption(byOption())
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => resume(session, options))
@@ -80,6 +95,16 @@ export function addLimitCommands(program: Program, app: App): void {
 
 function typeOption(): Option<"--type <type>", undefined, undefined, string> {
   return new Option("--type <type>", "only tasks of this type (default: the whole queue)");
+}
+
+function groupOption(): Option<"--group <group>", undefined, undefined, string> {
+  return new Option("--group <group>", "only tasks of this group, * for each by itself");
+}
+
+/** @throws UsageError when the options give no limit. */
+function limitOf({ concurrency, weight }: SetOptions): Limit {
+  if (concurrency !== undefined || weight !== undefined) return { concurrency, weight };
+  throw new UsageError("--concurrency or --weight is needed");
 }
 
 function byOption(): Option<"--by <name>", undefined, undefined, string> {
@@ -98,41 +123,40 @@ function list(session: Session): Promise<number> {
 
 function set(
   session: Session,
-  { type, by }: ByOptions,
-  concurrency: number | null,
+  { type, group, by }: ByOptions,
+  limit: Limit | null,
 ): Promise<number> {
   return withDesk(session, async (desk) => {
-    const document = await desk.setLimit({ type }, concurrency, { by });
+    const document = await desk.setLimit({ type, group }, limit, { by });
     if (session.json) writeJson(session, document);
-    const what = concurrency === null ? "no limit" : `a limit of ${concurrency}`;
-    writeLine(session, `${scopeText(type)} has ${what}${already(document)}`);
+    writeLine(session, `${scopeText({ type, group })} has ${limitText(limit)}${already(document)}`);
     return EXIT.done;
   });
 }
 
 async function pause(
   session: Session,
-  { type, until, for: forMs, ...options }: PauseOptions,
+  { type, group, until, for: forMs, ...options }: PauseOptions,
 ): Promise<number> {
   if (until !== undefined && forMs !== undefined) {
     throw new UsageError("at most one of --until and --for is allowed");
   }
   const end = forMs === undefined ? until : new Date(Date.now() + forMs);
   return await withDesk(session, async (desk) => {
-    const document = await desk.pause({ type }, { ...options, until: end });
+    const document = await desk.pause({ type, group }, { ...options, until: end });
     if (session.json) writeJson(session, document);
     const lasts = end === undefined ? "until it is resumed" : `until ${end.toISOString()}`;
-    writeLine(session, `${scopeText(type)} is paused ${lasts}${already(document)}`);
+    writeLine(session, `${scopeText({ type, group })} is paused ${lasts}${already(document)}`);
     return EXIT.done;
   });
 }
 
-function resume(session: Session, { type, by }: ByOptions): Promise<number> {
+function resume(session: Session, { type, group, by }: ByOptions): Promise<number> {
   return withDesk(session, async (desk) => {
-    const document = await desk.resume({ type }, { by });
+    const document = await desk.resume({ type, group }, { by });
     if (session.json) writeJson(session, document);
     const was = document.changed ? "is resumed" : "was not paused";
-    writeLine(session, `${scopeText(type)} ${was}`);
+    writeLine(session, `${scopeText({ type, group })} ${was}`);
     return EXIT.done;
   });
 }
@@ -141,17 +165,37 @@ function already({ changed }: DocumentOf<"LimitChanged">): string {
   return changed ? "" : ", as before";
 }
 
-function scopeText(type: string | null | undefined): string {
-  return type === null || type === undefined
-    ? "the whole queue"
-    : `type ${printable(JSON.stringify(type))}`;
+function limitText(limit: Limit | null): string {
+  const { concurrency, weight } = limit ?? {};
+  const parts = [
+    ...(concurrency === undefined ? [] : [`a limit of ${concurrency}`]),
+    ...(weight === undefined ? [] : [`weight ${weight}`]),
+  ];
+  return parts.length === 0 ? "no limit" : parts.join(" and ");
+}
+
+function scopeText({ type, group }: {
+  readonly type?: string | null;
+  readonly group?: string | null;
+}): string {
+  const ofType = type === null || type === undefined ? undefined : `type ${named(type)}`;
+  if (group === null || group === undefined) return ofType ?? "the whole queue";
+  const ofGroup = group === "*" ? "each group" : `group ${named(group)}`;
+  return ofType === undefined ? ofGroup : `${ofGroup} of ${ofType}`;
+}
+
+function named(name: string): string {
+  return printable(JSON.stringify(name));
 }
 
 /** One line for people. */
-function describe({ type, concurrency, set_by, paused, held, holders, blocked }: Limit): string {
+function describe(record: LimitRecord): string {
+  const { concurrency, weight, set_by, paused, held, holders, blocked } = record;
   const limit = concurrency === null
     ? `${held} running`
-    : `${held} of ${concurrency} slots held${set_by === null ? "" : ` (limit by ${set_by})`}`;
+    : `${held} of ${concurrency} ${record.group === "*" ? "slots each " : "slots "}held${
+      set_by === null ? "" : ` (limit by ${set_by})`
+    }`;
   const named = holders.slice(0, 3).map(({ task_id, worker_id }) => `${task_id} (${worker_id})`);
   const who = named.length === 0
     ? ""
@@ -161,5 +205,6 @@ function describe({ type, concurrency, set_by, paused, held, holders, blocked }:
     : `, paused since ${paused.at}${paused.by === null ? "" : ` by ${paused.by}`}${
       paused.reason === null ? "" : ` (${paused.reason})`
     } until ${paused.until ?? "it is resumed"}`;
-  return printable(`${scopeText(type)}: ${limit}${who}${rest}, ${blocked} due behind it`);
+  const share = weight === null ? "" : `, weight ${weight}`;
+  return printable(`${scopeText(record)}: ${limit}${share}${who}${rest}, ${blocked} due behind it`);
 }

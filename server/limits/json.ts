@@ -25,10 +25,12 @@ export function limitJson(limit: LimitRecord): z.infer<typeof LimitSchema> {
 
 /** A limit and a pause as they travel. */
 export function flowRecordJson(record: FlowRecord): z.infer<typeof LimitRecordSchema> {
-  const { scope, concurrency, setAt, setBy, isDeclared, paused } = record;
+  const { scope, concurrency, weight, setAt, setBy, isDeclared, paused } = record;
   return {
     type: scope.type ?? null,
+    group: scope.group ?? null,
     concurrency,
+    weight,
     set_at: instant(setAt),
     set_by: setBy,
     is_declared: isDeclared,

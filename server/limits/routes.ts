@@ -31,7 +31,8 @@ const listLimits = createRoute({
   path: "/api/limits",
   operationId: "listLimits",
   summary: "List the limits and pauses",
-  description: "The whole queue's first, then by type; with a type only that type's.",
+  description:
+    "The whole queue's first, then by type and group; with a type or a group only those of it.",
   request: { query: ScopeQuery },
   responses: { 200: jsonResponse(LimitListSchema, "The limits"), ...queueErrors(422) },
 });
@@ -41,8 +42,9 @@ const setLimit = createRoute({
   method: "put",
   path: "/api/limits",
   operationId: "setLimit",
-  summary: "Limit how many tasks run at the same time",
-  description: "Of a type, or of the whole queue. A lower limit ends nothing that runs.",
+  summary: "Limit how many tasks run at the same time, or weigh a group",
+  description:
+    "Of a type, a group, both, or the whole queue. It replaces what was set; a lower limit ends nothing that runs.",
   request: { query: ScopeQuery, body: jsonBody(LimitBody) },
   responses: { 200: jsonResponse(ChangedSchema, "It holds"), ...bodyErrors() },
 });
@@ -73,7 +75,7 @@ const pauseQueue = createRoute({
   method: "post",
   path: "/api/queue/pause",
   operationId: "pauseQueue",
-  summary: "Let no task start, of a type or at all",
+  summary: "Let no task start, of a type, of a group or at all",
   description: "What runs goes on. A second pause changes the reason.",
   request: { body: jsonBody(PauseBody) },
   responses: { 200: jsonResponse(ChangedSchema, "It is paused"), ...bodyErrors() },
@@ -92,18 +94,18 @@ const resumeQueue = createRoute({
 /** Adds the routes of limits and pauses. */
 export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   app.openapi(listLimits, async (c) => {
-    const { type } = c.req.valid("query");
+    const { type, group } = c.req.valid("query");
     const limits = (await queue.listLimits()).filter(({ scope }) =>
-      type === undefined || scope.type === type
+      (type === undefined || scope.type === type) && (group === undefined || scope.group === group)
     );
     return c.json({ limits: limits.map(limitJson) }, 200);
   });
 
   app.openapi(setLimit, async (c) => {
-    const { concurrency, by } = c.req.valid("json");
+    const { by, ...limit } = c.req.valid("json");
     const scope = c.req.valid("query");
     const who = { by: by ?? nameOf(c) };
-    const changed = await asInput(() => queue.setLimit(scope, { concurrency }, who));
+    const changed = await asInput(() => queue.setLimit(scope, limit, who));
     return c.json({ changed }, 200);
   });
 
@@ -113,22 +115,22 @@ export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   });
 
   app.openapi(declareLimits, async (c) => {
-    const limits = c.req.valid("json").limits.map(({ type, concurrency }) => ({
-      scope: { type },
-      limit: { concurrency },
+    const limits = c.req.valid("json").limits.map(({ type, group, ...limit }) => ({
+      scope: { type, group },
+      limit,
     }));
     return c.json({ declared: await asInput(() => queue.declareLimits(limits)) }, 200);
   });
 
   app.openapi(pauseQueue, async (c) => {
-    const { type, by, ...options } = c.req.valid("json");
+    const { type, group, by, ...options } = c.req.valid("json");
     const pause = { ...options, by: by ?? nameOf(c) };
-    return c.json({ changed: await asInput(() => queue.pause({ type }, pause)) }, 200);
+    return c.json({ changed: await asInput(() => queue.pause({ type, group }, pause)) }, 200);
   });
 
   app.openapi(resumeQueue, async (c) => {
-    const { type, by } = c.req.valid("json");
-    const changed = await asInput(() => queue.resume({ type }, { by: by ?? nameOf(c) }));
+    const { type, group, by } = c.req.valid("json");
+    const changed = await asInput(() => queue.resume({ type, group }, { by: by ?? nameOf(c) }));
     return c.json({ changed }, 200);
   });
 }

@@ -11,12 +11,21 @@ import {
   nameSchema,
 } from "../http/fields.ts";
 
-const { concurrencyMax, byMaxLength, reasonMaxLength, declaredMax } = FLOW_LIMITS;
+const { concurrencyMax, weightMin, weightMax, byMaxLength, reasonMaxLength, declaredMax } =
+  FLOW_LIMITS;
 
 const concurrency = z.number().int().min(1).max(concurrencyMax).openapi({
   description: "How many tasks may run at the same time",
   example: 5,
 });
+
+const weight = z.number().min(weightMin).max(weightMax).openapi({
+  description:
+    "Of a group: how many starts it has for each one of a group with weight 1, while both wait; default 1",
+  example: 1,
+});
+
+const limit = { concurrency: concurrency.optional(), weight: weight.optional() };
 
 const by = nameSchema(byMaxLength).optional().openapi({
   description: "Who does it; default the name of the token",
@@ -28,20 +37,27 @@ const scopeType = nameSchema(TASK_LIMITS.typeMaxLength).optional().openapi({
   example: "email",
 });
 
-/** `?type=` of a limit. */
-export const ScopeQuery = z.object({ type: scopeType });
+const scopeGroup = nameSchema(TASK_LIMITS.groupMaxLength).optional().openapi({
+  description: "Only tasks of this group, * for each group by itself; default all",
+  example: "acme",
+});
+
+const scope = { type: scopeType, group: scopeGroup };
+
+/** `?type=&group=` of a limit. */
+export const ScopeQuery = z.object(scope);
 
 /** A limit to set. */
-export const LimitBody = z.strictObject({ concurrency, by }).openapi("NewLimit");
+export const LimitBody = z.strictObject({ ...limit, by }).openapi("NewLimit");
 
 /** The limits that a program declares. */
 export const DeclareBody = z.strictObject({
-  limits: z.array(z.strictObject({ type: scopeType, concurrency })).max(declaredMax),
+  limits: z.array(z.strictObject({ ...scope, ...limit })).max(declaredMax),
 }).openapi("DeclaredLimits");
 
 /** A pause. */
 export const PauseBody = z.strictObject({
-  type: scopeType,
+  ...scope,
   reason: nameSchema(reasonMaxLength).optional().openapi({ example: "provider down" }),
   by,
   until: instantWithZone().optional().openapi({
@@ -51,7 +67,7 @@ export const PauseBody = z.strictObject({
 }).openapi("NewPause");
 
 /** What is to be resumed. */
-export const ResumeBody = z.strictObject({ type: scopeType, by }).openapi("Resume");
+export const ResumeBody = z.strictObject({ ...scope, by }).openapi("Resume");
 
 /** Whether anything changed. */
 export const ChangedSchema = z.object({
@@ -84,10 +100,15 @@ const pauseSchema = z.object({
 /** What a scope has, wherever it is. */
 const limitFields = {
   type: z.string().nullable().openapi({
-    description: "null for the whole queue",
+    description: "null for all types",
     example: "email",
   }),
+  group: z.string().nullable().openapi({
+    description: "null for all, * for each group by itself",
+    example: "acme",
+  }),
   concurrency: z.number().int().nullable(),
+  weight: z.number().nullable(),
   set_at: instantSchema.nullable(),
   set_by: z.string().nullable(),
   is_declared: z.boolean().openapi({ description: "Whether a program declared the limit" }),
@@ -109,7 +130,9 @@ export const LimitListSchema = z.object({ limits: z.array(LimitSchema) }).openap
 export const LimitRecordSchema = z.strictObject({
   ...limitFields,
   type: nameSchema(TASK_LIMITS.typeMaxLength).nullable(),
+  group: nameSchema(TASK_LIMITS.groupMaxLength).nullable(),
   concurrency: concurrency.nullable(),
+  weight: weight.nullable(),
   set_by: nameSchema(byMaxLength).nullable(),
   set_at: instantWithZone().nullable(),
   paused: z.strictObject({

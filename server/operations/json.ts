@@ -61,7 +61,8 @@ export function metricsJson(metrics: QueueMetrics): z.infer<typeof MetricsSchema
       at_concurrency: metrics.dueSplit.atConcurrency,
     },
     limits: metrics.limits.map(({ scope, concurrency, isPaused, held, blocked }) => {
-      return { type: scope.type ?? null, concurrency, is_paused: isPaused, held, blocked };
+      const { type = null, group = null } = scope;
+      return { type, group, concurrency, is_paused: isPaused, held, blocked };
     }),
     oldest_due_age_ms: metrics.oldestDueAgeMs,
     window: {

@@ -76,7 +76,9 @@ function limitFamilies({ dueSplit, limits }: QueueMetrics): Family[] {
   const samples = (valueOf: (limit: QueueMetrics["limits"][number]) => number | null): Sample[] =>
     shown.flatMap((limit): Sample[] => {
       const value = valueOf(limit);
-      return value === null ? [] : [[{ type: limit.scope.type ?? "" }, value]];
+      return value === null
+        ? []
+        : [[{ type: limit.scope.type ?? "", group: limit.scope.group ?? "" }, value]];
     });
   const split: Sample[] = [
     [{ hold: "none" }, dueSplit.claimable],

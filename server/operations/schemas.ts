@@ -124,7 +124,8 @@ export const MetricsSchema = z.object({
     at_concurrency: countSchema,
   }).openapi({ description: "The due tasks by what holds them back" }),
   limits: z.array(z.object({
-    type: z.string().nullable().openapi({ description: "null for the whole queue" }),
+    type: z.string().nullable().openapi({ description: "null for all types" }),
+    group: z.string().nullable().openapi({ description: "null for all, * for each by itself" }),
     concurrency: z.number().int().nullable(),
     is_paused: z.boolean(),
     held: countSchema,

@@ -111,10 +111,11 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
 
 /** The record that a body's limit is. */
 function flowRecordOf(limit: z.infer<typeof LimitRecordSchema>): FlowRecord {
-  const { type, concurrency, set_at, set_by, is_declared, paused } = limit;
+  const { type, group, concurrency, weight, set_at, set_by, is_declared, paused } = limit;
   return {
-    scope: type === null ? {} : { type },
+    scope: { type: type ?? undefined, group: group ?? undefined },
     concurrency,
+    weight,
     setAt: dateOf(set_at),
     setBy: set_by,
     isDeclared: is_declared,

@@ -13,7 +13,8 @@ import type { OperationContext } from "./rows/context.ts";
 import { RecordBudget } from "./rows/record_budget.ts";
 import { rescueAll } from "./tasks/rescue.ts";
 import { hasPutBackSchedule, replanPutBack } from "./schedules/plan_schedule.ts";
-import { cell, findRow, updateTask } from "./rows/task_row.ts";
+import { cell } from "./rows/cells.ts";
+import { findRow, updateTask } from "./rows/task_row.ts";
 
 /** The shortest interval between two looks, in milliseconds; each reads each schedule that has yet to come. */
 const LOOK_EVERY_MS = 10_000;

@@ -16,6 +16,7 @@ import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
 import { closureIn } from "./rows/notes.ts";
+import { slotEnded } from "./rows/group_room.ts";
 import { freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
@@ -110,7 +111,7 @@ export class Duties {
         ...await this.#access.write((tx, context) => {
           const rescued = rescue(tx, context);
           propagateDeferred(tx, context);
-          freeExpiredSlots(tx, context.nowMs);
+          for (const grp of freeExpiredSlots(tx, context.nowMs)) slotEnded(tx, grp, context.nowMs);
           return rescued;
         }),
       );

@@ -71,7 +71,11 @@ export class Claims {
         const type = await typeOfTask(tx, taskId);
         if (type === undefined) return [];
         const room = await lockedRoom(tx, { flow: known.flow, types: [type], nowMs });
-        return await claimNamed(prepared, { ...tools, statements: tx }, room.of(type) <= 0);
+        return await claimNamed(
+          prepared,
+          { ...tools, statements: tx },
+          room.of({ type, grp: "" }) <= 0,
+        );
       });
     });
   }

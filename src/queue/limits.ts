@@ -8,6 +8,9 @@
 export const FLOW_LIMITS: {
   /** The largest concurrency of a scope. */
   readonly concurrencyMax: number;
+  /** The smallest and the largest weight of a group. */
+  readonly weightMin: number;
+  readonly weightMax: number;
   /** The longest name of who changes something, in characters. */
   readonly byMaxLength: number;
   /** The longest reason, in characters. */
@@ -16,21 +19,30 @@ export const FLOW_LIMITS: {
   readonly declaredMax: number;
 } = Object.freeze({
   concurrencyMax: 100_000,
+  weightMin: 0.01,
+  weightMax: 100,
   byMaxLength: 200,
   reasonMaxLength: 500,
   declaredMax: 1000,
 });
 
-/** What a limit or a pause is for: all tasks of a type; without one, every task of the queue. */
+/** What a limit or a pause is for: all tasks of a type, of a group, or both; without either, every task of the queue. */
 export interface LimitScope {
   /** Only tasks of this type; default all. */
   readonly type?: string;
+  /**
+   * Only tasks of this group; `*` is each group by itself, but for what one has of its own; default all. A queue on PostgreSQL has
+   * no limits and pauses of groups.
+   */
+  readonly group?: string;
 }
 
-/** How many tasks of a scope may run. */
+/** How many tasks of a scope may run, and how often they start; at least one of the two. What is left out has no limit. */
 export interface Limit {
   /** How many leases of the scope there may be at the same time, 1–100,000. */
-  readonly concurrency: number;
+  readonly concurrency?: number;
+  /** How many starts a group has for each one of a group with weight 1, while both wait; only of groups, 0.01–100; default 1. */
+  readonly weight?: number;
 }
 
 /** A limit that a program needs, with its scope. */
@@ -89,6 +101,8 @@ export interface LimitRecord {
   readonly scope: LimitScope;
   /** How many tasks may run; `null` without a limit. */
   readonly concurrency: number | null;
+  /** How many starts a group has for each one of a group with weight 1; `null` for 1. */
+  readonly weight: number | null;
   /** When that was set. */
   readonly setAt: Date | null;
   /** Who set it. */
@@ -111,6 +125,8 @@ export interface FlowRecord {
   readonly scope: LimitScope;
   /** How many tasks may run; `null` without a limit. */
   readonly concurrency: number | null;
+  /** How many starts a group has for each one of a group with weight 1; `null` for 1. */
+  readonly weight: number | null;
   /** When that was set. */
   readonly setAt: Date | null;
   /** Who set it. */

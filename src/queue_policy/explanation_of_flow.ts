@@ -46,7 +46,7 @@ export function concurrencyLimited(
   const named = holders.slice(0, HOLDERS_NAMED).map(holderText);
   const more = held - named.length;
   if (more > 0) named.push(`${more} more`);
-  const whose = scope.type === "" ? "the queue" : "the type";
+  const whose = scope.grp !== "" ? "the group" : scope.type === "" ? "the queue" : "the type";
   const first = ahead === 0
     ? ""
     : `; ${ahead} ${ahead === 1 ? "task" : "tasks"} of ${whose} ${

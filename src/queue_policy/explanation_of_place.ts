@@ -40,6 +40,35 @@ export function typeAtLimit({ id, type }: Task, workers: readonly WorkerRecord[]
   };
 }
 
+/** How the groups of a lane take turns with a task's. */
+export interface Turns {
+  /** The weight of the task's group. */
+  readonly weight: number;
+  /** How many other groups have tasks that may start. */
+  readonly others: number;
+}
+
+/** The same, where groups take turns: what is ahead are tasks of its own group. */
+export function takingTurns(
+  { id, group }: Pick<Task, "id" | "group">,
+  why: Why,
+  { weight, others }: Turns,
+): Why {
+  const data = { ...why.data, group, weight, other_groups: others };
+  if (others === 0) return { ...why, data };
+  const ahead = Number(why.data.ahead);
+  const whose = group === null ? "without a group" : `of group ${JSON.stringify(group)}`;
+  const first = ahead === 0
+    ? `it is the first ${whose}`
+    : `${countText(ahead)} ${whose} ${ahead === 1 ? "comes" : "come"} first`;
+  const groups = others === 1 ? "1 other group takes" : `${others} other groups take`;
+  return {
+    reason: "behind_others",
+    summary: `Task ${id} is due, ${first}, and ${groups} turns with it (weight ${weight})`,
+    data,
+  };
+}
+
 const IN_ORDER = {
   priority: "in order of priority",
   fifo: "in order of age",

@@ -13,6 +13,7 @@ import type {
   RecordImportOptions,
   RecordProblem,
 } from "../queue/records.ts";
+import { keyOf } from "./flow.ts";
 import type { StoredLimit } from "./limit_request.ts";
 import type { PreparedImport } from "./prepared_import.ts";
 import type { SchedulePlan } from "./schedule_import_plan.ts";
@@ -58,7 +59,7 @@ export interface ImportPlan {
 /** What is here beside tasks, as far as an import has to do with it. */
 export interface PlanBeside {
   readonly schedules: SchedulePlan;
-  /** The scopes that have a limit or a pause here, by their types. */
+  /** The scopes that have a limit or a pause here, by `keyOf`. */
   readonly limited: ReadonlySet<string>;
 }
 
@@ -119,7 +120,7 @@ export class ImportPlanner {
       gone: isKnown ? this.#gone : [],
       conflicts,
       schedules,
-      limits: this.#limits.filter(({ type }) => !limited.has(type)),
+      limits: this.#limits.filter((limit) => !limited.has(keyOf(limit))),
     };
   }
 

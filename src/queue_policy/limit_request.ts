@@ -12,8 +12,10 @@ import {
   type LimitScope,
   type PauseOptions,
 } from "../queue/limits.ts";
+import { EACH_GROUP } from "./kept_fields.ts";
 
-const { concurrencyMax, byMaxLength, reasonMaxLength, declaredMax } = FLOW_LIMITS;
+const { concurrencyMax, weightMin, weightMax, byMaxLength, reasonMaxLength, declaredMax } =
+  FLOW_LIMITS;
 
 /** Which row is a scope's; empty strings are for all types, and for no group. */
 export interface ScopeKey {
@@ -24,6 +26,7 @@ export interface ScopeKey {
 /** A scope's limit and pause in the forms of their columns; instants are milliseconds since 1970. */
 export interface StoredLimit extends ScopeKey {
   readonly concurrency: number | null;
+  readonly weight: number | null;
   readonly is_declared: boolean;
   readonly limit_at: number | null;
   readonly limit_by: string | null;
@@ -36,8 +39,9 @@ export interface StoredLimit extends ScopeKey {
 /** What a change of a limit says. */
 export interface PreparedLimit {
   readonly key: ScopeKey;
-  /** `null` for no limit. */
+  /** Both `null` for no limit. */
   readonly concurrency: number | null;
+  readonly weight: number | null;
   readonly by: string | null;
   readonly isDeclared: boolean;
 }
@@ -52,12 +56,12 @@ export interface PreparedPause {
 
 /** The row of a scope. @throws TypeError */
 export function prepareScope(scope: LimitScope): ScopeKey {
-  checkObject(scope, "scope", ["type"]);
-  const { type } = scope;
-  const { typeMaxLength } = TASK_LIMITS;
+  checkObject(scope, "scope", ["type", "group"]);
+  const { type, group } = scope;
+  const { typeMaxLength, groupMaxLength } = TASK_LIMITS;
   return {
     type: type === undefined ? "" : checkName(type, "task type", typeMaxLength),
-    grp: "",
+    grp: group === undefined ? "" : checkName(group, "group", groupMaxLength),
   };
 }
 
@@ -70,15 +74,38 @@ export function prepareLimit(
   const key = prepareScope(scope);
   return {
     key,
-    concurrency: limit === null ? null : concurrencyOf(limit),
+    ...(limit === null ? NO_LIMIT : limitOf(key, limit)),
     by: checkBy(options),
     isDeclared: false,
   };
 }
 
-function concurrencyOf(limit: Limit): number {
-  checkObject(limit, "limit", ["concurrency"]);
-  return checkInteger(limit.concurrency, "concurrency", 1, concurrencyMax);
+const NO_LIMIT = { concurrency: null, weight: null } as const;
+
+function limitOf(key: ScopeKey, limit: Limit): Pick<StoredLimit, "concurrency" | "weight"> {
+  checkObject(limit, "limit", ["concurrency", "weight"]);
+  const { concurrency, weight } = limit;
+  if (concurrency === undefined && weight === undefined) {
+    throw new TypeError("Cannot use a limit without concurrency and without weight: give one");
+  }
+  if (weight !== undefined && key.grp === "") {
+    throw new TypeError(`Cannot give ${scopeText(key)} a weight: only groups take turns`);
+  }
+  return {
+    concurrency: concurrency === undefined
+      ? null
+      : checkInteger(concurrency, "concurrency", 1, concurrencyMax),
+    weight: weight === undefined ? null : checkWeight(weight),
+  };
+}
+
+function checkWeight(weight: unknown): number {
+  if (typeof weight === "number" && weight >= weightMin && weight <= weightMax) return weight;
+  throw new RangeError(
+    `Cannot use ${
+      JSON.stringify(weight) ?? typeof weight
+    } as weight: a number from ${weightMin} to ${weightMax} is needed`,
+  );
 }
 
 /** Checks the limits that a program declares. @throws TypeError, RangeError */
@@ -89,10 +116,10 @@ export function prepareDeclared(limits: readonly DeclaredLimit[]): PreparedLimit
   checkInteger(limits.length, "number of limits", 0, declaredMax);
   const prepared = limits.map((each) => {
     checkObject(each, "declared limit", ["scope", "limit"]);
-    const concurrency = concurrencyOf(each.limit);
-    return { key: prepareScope(each.scope), concurrency, by: null, isDeclared: true };
+    const key = prepareScope(each.scope);
+    return { key, ...limitOf(key, each.limit), by: null, isDeclared: true };
   });
-  const names = new Set(prepared.map(({ key }) => key.type));
+  const names = new Set(prepared.map(({ key }) => JSON.stringify([key.type, key.grp])));
   if (names.size === prepared.length) return prepared;
   throw new TypeError("Cannot declare two limits for one scope");
 }
@@ -147,7 +174,7 @@ function noLimit({ type, grp }: ScopeKey): StoredLimit {
   return {
     type,
     grp,
-    concurrency: null,
+    ...NO_LIMIT,
     is_declared: false,
     limit_at: null,
     limit_by: null,
@@ -173,16 +200,17 @@ export function isPausedAt({ paused_at, paused_until }: StoredLimit, nowMs: numb
 /** Sets or removes a limit. What a person has set is not changed by a program that declares it. */
 export function withLimit(
   known: StoredLimit | undefined,
-  { key, concurrency, by, isDeclared }: PreparedLimit,
+  { key, concurrency, weight, by, isDeclared }: PreparedLimit,
   nowMs: number,
 ): LimitChange {
   const before = known ?? noLimit(key);
-  const isSame = before.concurrency === concurrency && before.is_declared === isDeclared;
-  const isKept = isDeclared && before.concurrency !== null && !before.is_declared;
+  const isSame = before.concurrency === concurrency && before.weight === weight &&
+    before.is_declared === isDeclared;
+  const isKept = isDeclared && hasLimit(before) && !before.is_declared;
   if (isSame || isKept) return { row: known, isChange: false };
-  const limit = concurrency === null
-    ? { concurrency, is_declared: false, limit_at: null, limit_by: null }
-    : { concurrency, is_declared: isDeclared, limit_at: nowMs, limit_by: by };
+  const limit = hasLimit({ concurrency, weight })
+    ? { concurrency, weight, is_declared: isDeclared, limit_at: nowMs, limit_by: by }
+    : { ...NO_LIMIT, is_declared: false, limit_at: null, limit_by: null };
   return { row: unlessEmpty({ ...before, ...limit }), isChange: true };
 }
 
@@ -221,19 +249,29 @@ export function withoutPause(known: StoredLimit | undefined, nowMs: number): Lim
 }
 
 function unlessEmpty(row: StoredLimit): StoredLimit | undefined {
-  return row.concurrency === null && row.paused_at === null ? undefined : row;
+  return !hasLimit(row) && row.paused_at === null ? undefined : row;
+}
+
+/** Whether there is a limit, and not only a pause. */
+export function hasLimit(
+  { concurrency, weight }: Pick<FlowRecord, "concurrency" | "weight">,
+): boolean {
+  return concurrency !== null || weight !== null;
 }
 
 // --- the forms that programs see
 
 /** The scope of a row. */
-export function scopeOf({ type }: ScopeKey): LimitScope {
-  return type === "" ? {} : { type };
+export function scopeOf({ type, grp }: ScopeKey): LimitScope {
+  return { ...(type === "" ? {} : { type }), ...(grp === "" ? {} : { group: grp }) };
 }
 
 /** How sentences call a scope. */
-export function scopeText({ type }: ScopeKey): string {
-  return type === "" ? "the whole queue" : `type ${JSON.stringify(type)}`;
+export function scopeText({ type, grp }: ScopeKey): string {
+  const ofType = `type ${JSON.stringify(type)}`;
+  if (grp === "") return type === "" ? "the whole queue" : ofType;
+  const group = grp === EACH_GROUP ? "each group" : `group ${JSON.stringify(grp)}`;
+  return type === "" ? group : `${group} of ${ofType}`;
 }
 
 /** A row as it travels, and as callers see it. */
@@ -242,6 +280,7 @@ export function flowRecordOf(row: StoredLimit, nowMs: number): FlowRecord {
   return {
     scope: scopeOf(row),
     concurrency: row.concurrency,
+    weight: row.weight,
     setAt: dateOf(row.limit_at),
     setBy: row.limit_by,
     isDeclared: row.is_declared,
@@ -258,16 +297,18 @@ export function flowRecordOf(row: StoredLimit, nowMs: number): FlowRecord {
 
 /** The rows that have a limit, or a pause that holds, as they travel. */
 export function flowRecordsOf(rows: readonly StoredLimit[], nowMs: number): FlowRecord[] {
-  return rows.map((row) => flowRecordOf(row, nowMs)).filter(({ concurrency, paused }) =>
-    concurrency !== null || paused !== null
+  return rows.map((row) => flowRecordOf(row, nowMs)).filter((record) =>
+    hasLimit(record) || record.paused !== null
   );
 }
 
 /** Checks a record that travels. @throws TypeError, RangeError */
 export function prepareFlowRecord(record: FlowRecord): StoredLimit {
-  const { concurrency, setAt, setBy, isDeclared, paused } = record;
+  const { concurrency, weight, setAt, setBy, isDeclared, paused } = record;
   const key = prepareScope(record.scope);
-  const limit = concurrency === null ? null : concurrencyOf({ concurrency });
+  const limit = hasLimit(record)
+    ? limitOf(key, { concurrency: concurrency ?? undefined, weight: weight ?? undefined })
+    : null;
   if (typeof isDeclared !== "boolean") {
     throw new TypeError(
       `Cannot use ${JSON.stringify(isDeclared)} as isDeclared: true or false is needed`,
@@ -278,7 +319,7 @@ export function prepareFlowRecord(record: FlowRecord): StoredLimit {
   }
   return {
     ...noLimit(key),
-    concurrency: limit,
+    ...(limit ?? NO_LIMIT),
     is_declared: limit !== null && isDeclared,
     limit_at: limit === null ? null : checkInstant(setAt, "setAt"),
     limit_by: checkBy({ by: setBy ?? undefined }),

@@ -3,14 +3,21 @@
  */
 import type { LimitRecord, SlotHolder } from "../queue/limits.ts";
 import type { DueSplit, LimitMetrics } from "../queue/operator.ts";
-import type { Flow } from "./flow.ts";
-import { flowRecordOf, isPausedAt, type StoredLimit } from "./limit_request.ts";
+import { type Flow, keyOf } from "./flow.ts";
+import { EACH_GROUP } from "./kept_fields.ts";
+import {
+  flowRecordOf,
+  hasLimit,
+  isPausedAt,
+  type ScopeKey,
+  type StoredLimit,
+} from "./limit_request.ts";
 
 /** How many holders of slots are named. */
 export const HOLDERS_MAX = 20;
 
-/** The due tasks of a type. */
-export interface DueOfType {
+/** The due tasks of a type and group; an empty string is no group. */
+export interface DuePart extends ScopeKey {
   readonly count: number;
   /** Since when the oldest is due. */
   readonly oldestMs: number;
@@ -19,76 +26,95 @@ export interface DueOfType {
 /** What is due at one moment, and what holds it back. */
 export interface HeldBack {
   readonly flow: Flow;
-  readonly byType: ReadonlyMap<string, DueOfType>;
-  /** How many slots of each scope are held, by its type. */
+  readonly due: readonly DuePart[];
+  /** How many slots of each scope are held, by `keyOf`; those of groups as far as they have a limit. */
   readonly held: ReadonlyMap<string, number>;
   readonly nowMs: number;
 }
 
-/** The due tasks of a scope. */
+/** The due tasks of a scope that its limit or pause holds back; all of them where `isHeld` says nothing. */
 function dueOf(
-  byType: ReadonlyMap<string, DueOfType>,
-  { type }: Pick<StoredLimit, "type">,
-): DueOfType | undefined {
-  if (type !== "") return byType.get(type);
-  const all = [...byType.values()];
-  if (all.length === 0) return undefined;
+  due: readonly DuePart[],
+  { type, grp }: ScopeKey,
+  isHeld: (part: DuePart) => boolean = () => true,
+): { readonly count: number; readonly oldestMs: number } | undefined {
+  const parts = due.filter((part) =>
+    (type === "" || part.type === type) &&
+    (grp === "" || part.grp === grp || (grp === EACH_GROUP && part.grp !== "")) && isHeld(part)
+  );
+  if (parts.length === 0) return undefined;
   return {
-    count: all.reduce((sum, { count }) => sum + count, 0),
-    oldestMs: Math.min(...all.map(({ oldestMs }) => oldestMs)),
+    count: parts.reduce((sum, { count }) => sum + count, 0),
+    oldestMs: parts.reduce((oldest, part) => Math.min(oldest, part.oldestMs), Infinity),
   };
 }
 
-function isFull({ concurrency }: StoredLimit, held: number): boolean {
-  return concurrency !== null && held >= concurrency;
+/** The due tasks behind a pause, or a full limit. */
+function blockedBy(
+  row: StoredLimit,
+  { flow, due, held, nowMs }: HeldBack,
+): ReturnType<typeof dueOf> {
+  if (isPausedAt(row, nowMs)) return dueOf(due, row);
+  if (row.concurrency === null) return undefined;
+  if (row.grp !== EACH_GROUP) return isFull(row, held) ? dueOf(due, row) : undefined;
+  return dueOf(
+    due,
+    row,
+    (part) =>
+      flow.groupLimitsOf(part).some((scope) => scope.type === row.type && isFull(scope, held)),
+  );
+}
+
+function isFull(
+  scope: ScopeKey & Pick<StoredLimit, "concurrency">,
+  held: ReadonlyMap<string, number>,
+): boolean {
+  return scope.concurrency !== null && (held.get(keyOf(scope)) ?? 0) >= scope.concurrency;
+}
+
+/** The scopes whose slots `HeldBack` counts: those of the rows, and of the groups that have due tasks. */
+export function countedScopes(flow: Flow, due: readonly DuePart[]): ScopeKey[] {
+  const scopes = [...flow.rows, ...due.flatMap((part) => flow.groupLimitsOf(part))];
+  return [
+    ...new Map(scopes.map(({ type, grp }) => [keyOf({ type, grp }), { type, grp }])).values(),
+  ];
 }
 
 /** A scope as callers see it; `undefined` when its pause has ended by itself and it has no limit. */
 export function limitRecordOf(
   row: StoredLimit,
-  { held, holders, dueByType, nowMs }: {
-    readonly held: number;
-    readonly holders: readonly SlotHolder[];
-    readonly dueByType: ReadonlyMap<string, DueOfType>;
-    readonly nowMs: number;
-  },
+  holders: readonly SlotHolder[],
+  state: HeldBack,
 ): LimitRecord | undefined {
-  const record = flowRecordOf(row, nowMs);
-  if (record.concurrency === null && record.paused === null) return undefined;
-  const isBlocking = record.paused !== null || isFull(row, held);
-  const blocked = isBlocking ? dueOf(dueByType, row)?.count ?? 0 : 0;
-  return { ...record, held, holders, blocked };
+  const record = flowRecordOf(row, state.nowMs);
+  if (!hasLimit(record) && record.paused === null) return undefined;
+  const blocked = blockedBy(row, state)?.count ?? 0;
+  return { ...record, held: state.held.get(keyOf(row))!, holders, blocked };
 }
 
 /** How the due tasks divide: those that may start, those that a pause and those that a full limit holds back. */
 export function dueSplit(state: HeldBack): DueSplit {
   const split = { claimable: 0, paused: 0, atConcurrency: 0 };
-  for (const [type, { count }] of state.byType) split[placeOf(type, state)] += count;
+  for (const part of state.due) split[placeOf(part, state)] += part.count;
   return split;
 }
 
 /** Since when the oldest task that may start is due; `null` without any. */
 export function oldestClaimableMs(state: HeldBack): number | null {
-  const free = [...state.byType].filter(([type]) => placeOf(type, state) === "claimable");
-  return free.length === 0 ? null : Math.min(...free.map(([, { oldestMs }]) => oldestMs));
+  const free = state.due.filter((part) => placeOf(part, state) === "claimable");
+  if (free.length === 0) return null;
+  return free.reduce((oldest, { oldestMs }) => Math.min(oldest, oldestMs), Infinity);
 }
 
-function placeOf(type: string, { flow, held, nowMs }: HeldBack): keyof DueSplit {
-  if (flow.pauseOf(type, nowMs) !== undefined) return "paused";
-  const isAtLimit = flow.limitsOf(type).some((scope) => held.get(scope.type)! >= scope.concurrency);
-  return isAtLimit ? "atConcurrency" : "claimable";
+function placeOf(part: DuePart, { flow, held, nowMs }: HeldBack): keyof DueSplit {
+  if (flow.pauseOf(part, nowMs) !== undefined) return "paused";
+  return flow.limitsOf(part).some((scope) => isFull(scope, held)) ? "atConcurrency" : "claimable";
 }
 
 /** Each scope in numbers. */
 export function limitMetrics(state: HeldBack): LimitMetrics[] {
-  const { flow, byType, held, nowMs } = state;
-  return flow.rows.flatMap((row) => {
-    const record = limitRecordOf(row, {
-      held: held.get(row.type)!,
-      holders: [],
-      dueByType: byType,
-      nowMs,
-    });
+  return state.flow.rows.flatMap((row) => {
+    const record = limitRecordOf(row, [], state);
     if (record === undefined) return [];
     const { scope, concurrency, paused, blocked } = record;
     return [{ scope, concurrency, isPaused: paused !== null, held: record.held, blocked }];
@@ -104,19 +130,20 @@ export interface LongHold {
 }
 
 /** The pauses with due tasks behind them, and since when both. */
-export function longPauses({ flow, byType, nowMs }: HeldBack): LongHold[] {
-  return flow.rows.flatMap((row) => {
-    const due = dueOf(byType, row);
-    if (due === undefined || !isPausedAt(row, nowMs)) return [];
+export function longPauses(state: HeldBack): LongHold[] {
+  return state.flow.rows.flatMap((row) => {
+    const due = dueOf(state.due, row);
+    if (due === undefined || !isPausedAt(row, state.nowMs)) return [];
     return [{ scope: row, sinceMs: row.paused_at!, blocked: due.count }];
   });
 }
 
 /** The full limits with due tasks behind them, and since when the oldest of those is due. */
-export function fullLimits({ flow, byType, held }: HeldBack): LongHold[] {
-  return flow.rows.flatMap((row) => {
-    const due = dueOf(byType, row);
-    if (due === undefined || !isFull(row, held.get(row.type)!)) return [];
+export function fullLimits(state: HeldBack): LongHold[] {
+  return state.flow.rows.flatMap((row) => {
+    if (row.concurrency === null) return [];
+    const due = blockedBy({ ...row, paused_at: null }, state);
+    if (due === undefined) return [];
     return [{ scope: row, sinceMs: due.oldestMs, blocked: due.count }];
   });
 }

@@ -6,6 +6,7 @@ import { messageOf } from "../domain/errors.ts";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import { FLOW_LIMITS, type FlowRecord } from "../queue/limits.ts";
 import type { RecordProblem, RecordRequest, ScheduleRecord, TaskRecord } from "../queue/records.ts";
+import { keyOf } from "./flow.ts";
 import { prepareFlowRecord, type StoredLimit } from "./limit_request.ts";
 import { type PreparedScheduleRecord, prepareScheduleRecords } from "./schedule_record.ts";
 import { type PreparedRecord, prepareRecord } from "./task_record.ts";
@@ -81,8 +82,8 @@ function prepareLimits(
   for (const record of records) {
     try {
       const limit = prepareFlowRecord(record);
-      if (limits.has(limit.type)) throw new TypeError("another one has this scope");
-      limits.set(limit.type, limit);
+      if (limits.has(keyOf(limit))) throw new TypeError("another one has this scope");
+      limits.set(keyOf(limit), limit);
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
       problems.push(`Limit of ${JSON.stringify(record.scope)}: ${messageOf(error)}`);

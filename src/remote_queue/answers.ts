@@ -286,14 +286,26 @@ const durations: Decode<DurationSummary> = object<DurationSummary>({
   max: nullable(number),
 });
 
-function scope(type: unknown): LimitScope {
-  return type === null ? {} : { type: text(type) };
+/** The scope that an answer's fields `type` and `group` say. */
+function scopeOfAnswer(answer: unknown): LimitScope {
+  const { type, group } = pairs(answer);
+  return {
+    ...(type === null ? {} : { type: text(type) }),
+    ...(group === null ? {} : { group: text(group) }),
+  };
+}
+
+/** What has a scope, which is two fields of the answer. */
+export function withScope<T extends { readonly scope: LimitScope }>(
+  decode: Decode<Omit<T, "scope">>,
+): Decode<T> {
+  return (answer) => ({ ...decode(answer), scope: scopeOfAnswer(answer) }) as unknown as T;
 }
 
 /** The fields of a limit and a pause that its record has, too. */
-export const flowFields: Fields<FlowRecord> = {
-  scope: ["type", scope],
+export const flowFields: Fields<Omit<FlowRecord, "scope">> = {
   concurrency: nullable(number),
+  weight: nullable(number),
   setAt: nullable(instant),
   setBy: nullable(text),
   isDeclared: flag,
@@ -306,7 +318,7 @@ export const flowFields: Fields<FlowRecord> = {
 };
 
 /** A scope with a limit or a pause. */
-export const limit: Decode<LimitRecord> = object<LimitRecord>({
+export const limit: Decode<LimitRecord> = withScope(object<Omit<LimitRecord, "scope">>({
   ...flowFields,
   held: number,
   holders: list(object<SlotHolder>({
@@ -318,7 +330,7 @@ export const limit: Decode<LimitRecord> = object<LimitRecord>({
     isCancelled: flag,
   })),
   blocked: number,
-});
+}));
 
 /** How the queue goes. */
 export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
@@ -333,13 +345,12 @@ export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
     paused: number,
     atConcurrency: number,
   }),
-  limits: list(object<LimitMetrics>({
-    scope: ["type", scope],
+  limits: list(withScope<LimitMetrics>(object<Omit<LimitMetrics, "scope">>({
     concurrency: nullable(number),
     isPaused: flag,
     held: number,
     blocked: number,
-  })),
+  }))),
   oldestDueAgeMs: nullable(number),
   window: object<WindowMetrics>({
     windowMs: number,

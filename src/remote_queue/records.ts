@@ -30,7 +30,14 @@ import {
   pairs,
   text,
 } from "./answer.ts";
-import { flowFields, policyFields, scheduleFields, taskFields, webhook } from "./answers.ts";
+import {
+  flowFields,
+  policyFields,
+  scheduleFields,
+  taskFields,
+  webhook,
+  withScope,
+} from "./answers.ts";
 import type { Body } from "./request.ts";
 
 const parentFields: Fields<ParentRecord> = {
@@ -54,7 +61,7 @@ const scheduleRecordFields: Fields<ScheduleRecord> = {
   lastRunId: nullable(text),
 };
 
-const flowRecord = object<FlowRecord>(flowFields);
+const flowRecord = withScope<FlowRecord>(object(flowFields));
 const taskRecord = object(taskRecordFields);
 const scheduleRecord = object(scheduleRecordFields);
 const counts = object<Readonly<Record<keyof QueueRecords, number>>>({
@@ -113,7 +120,8 @@ export function importBody(
       retry_policy: record.retryPolicy && encode(record.retryPolicy, policyFields),
     })),
     limits: limits.map((record) => {
-      return { ...encode(record, flowFields), type: record.scope.type ?? null };
+      const { type = null, group = null } = record.scope;
+      return { ...encode(record, flowFields), type, group };
     }),
     ...{ dry_run: dryRun, skip_invalid: skipInvalid, renumber },
   };

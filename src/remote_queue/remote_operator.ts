@@ -44,6 +44,7 @@ import { checkLimit } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import {
   prepareDeclared,
+  type PreparedLimit,
   prepareLimit,
   preparePause,
   prepareResume,
@@ -189,16 +190,20 @@ export class RemoteOperator implements QueueOperator, QueueLimits {
     limit: Limit | null,
     options: ChangedBy = {},
   ): Promise<boolean> {
-    const { key, concurrency, by } = prepareLimit(scope, limit, options);
-    const path = `limits${queryOf({ type: scopeOf(key).type })}`;
-    if (concurrency === null) return await this.#change({ method: "DELETE", path });
-    return await this.#change({ method: "PUT", path, body: { concurrency, by: by ?? undefined } });
+    const { key, by, ...prepared } = prepareLimit(scope, limit, options);
+    const path = `limits${queryOf({ ...scopeOf(key) })}`;
+    if (limit === null) return await this.#change({ method: "DELETE", path });
+    return await this.#change({
+      method: "PUT",
+      path,
+      body: { ...limitBody(prepared), by: by ?? undefined },
+    });
   }
 
   async declareLimits(limits: readonly DeclaredLimit[]): Promise<number> {
     const body = {
-      limits: prepareDeclared(limits).map(({ key, concurrency }) => {
-        return { ...scopeOf(key), concurrency };
+      limits: prepareDeclared(limits).map(({ key, ...limit }) => {
+        return { ...scopeOf(key), ...limitBody(limit) };
       }),
     };
     return await this.post("limits/declare", body, field("declared", number));
@@ -301,4 +306,9 @@ export class RemoteOperator implements QueueOperator, QueueLimits {
 
 function pathOfSchedule(id: string): string {
   return `schedules/${encodeURIComponent(id)}`;
+}
+
+/** A limit as it is asked for. */
+function limitBody({ concurrency, weight }: Pick<PreparedLimit, "concurrency" | "weight">): Limit {
+  return { concurrency: concurrency ?? undefined, weight: weight ?? undefined };
 }

@@ -261,6 +261,7 @@ export function flowContract(name: string, useQueue: UseQueue): void {
       assertEquals(email, {
         scope: EMAIL,
         concurrency: 1,
+        weight: null,
         setAt: at,
         setBy: "ops",
         isDeclared: false,

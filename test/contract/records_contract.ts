@@ -357,7 +357,14 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
     "limits and pauses come in where there are none, and stay where there are",
     async (queue) => {
       const at = new Date("2026-01-01T00:00:00.000Z");
-      const limit = { concurrency: 3, setAt: at, setBy: "ops", isDeclared: false, paused: null };
+      const limit = {
+        concurrency: 3,
+        weight: null,
+        setAt: at,
+        setBy: "ops",
+        isDeclared: false,
+        paused: null,
+      };
       const pause = { at, by: "ops", reason: "why", until: null };
       const limits = [
         { scope: {}, ...limit },

@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CLAIM_ORDERS } from "../../src/domain/claim_order.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { CLAIM_SQL } from "../../src/ledger_queue/tasks/claim.ts";
+import { HEAD_SQL } from "../../src/ledger_queue/tasks/claim_lines.ts";
 import { EXPIRED_SQL } from "../../src/ledger_queue/tasks/rescue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
@@ -24,7 +25,7 @@ Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 
     SELECT 'r' || i, 't' || (i % 3), 1 + i % 1000, '{}', '{}', 'queued', 0, 5, i, 0, 0, 0, i <= 100000, i * 0.5 FROM n;
     ANALYZE`);
   const statements = [
-    ...CLAIM_ORDERS.map((order) => CLAIM_SQL.heads[order]),
+    ...CLAIM_ORDERS.map((order) => HEAD_SQL[order]),
     CLAIM_SQL.due,
     CLAIM_SQL.nextDue,
     CLAIM_SQL.nextLane,

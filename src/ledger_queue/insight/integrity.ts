@@ -25,6 +25,14 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
     `SELECT count(*) FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
       WHERE dependency.state = 'open' AND parent.status IN ('completed', 'failed', 'cancelled')
         AND parent.id NOT IN (SELECT task_id FROM unsettled_tasks)`,
+  "groups with ready tasks that are in no turn": `SELECT count(*) FROM
+      (SELECT DISTINCT type, compatibility, grp FROM task_queue WHERE is_ready = 1) AS task
+      LEFT JOIN group_lanes AS own USING (type, compatibility, grp)
+      WHERE own.is_active IS NOT 1 AND (task.grp <> '' OR EXISTS (SELECT 1 FROM group_lanes AS other
+        WHERE other.type = task.type AND other.compatibility = task.compatibility))`,
+  "groups in a turn without ready tasks": `SELECT count(*) FROM group_lanes AS own
+      WHERE is_active = 1 AND NOT EXISTS (SELECT 1 FROM task_queue AS task WHERE is_ready = 1
+        AND task.type = own.type AND task.compatibility = own.compatibility AND task.grp = own.grp)`,
   "dependencies of no task":
     "SELECT count(*) FROM task_dependencies WHERE child_id NOT IN (SELECT id FROM task_queue)",
   "webhooks of no task":

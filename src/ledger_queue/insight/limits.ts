@@ -8,7 +8,13 @@ import type { LimitRecord, SlotHolder } from "../../queue/limits.ts";
 import type { Why } from "../../queue_policy/explanation.ts";
 import { concurrencyLimited, paused } from "../../queue_policy/explanation_of_flow.ts";
 import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
-import { type HeldBack, HOLDERS_MAX, limitRecordOf } from "../../queue_policy/limit_state.ts";
+import {
+  countedScopes,
+  type HeldBack,
+  HOLDERS_MAX,
+  limitRecordOf,
+} from "../../queue_policy/limit_state.ts";
+import { keyOf } from "../../queue_policy/flow.ts";
 import type { ScopeKey } from "../../queue_policy/limit_request.ts";
 import { countHeld, flowOf } from "../rows/flow_rows.ts";
 
@@ -20,62 +26,62 @@ export const LIMIT_SQL = {
   holders: `SELECT * FROM (
       SELECT ${HOLDER}, 0, processing_started_utc AS since FROM task_queue INDEXED BY leased_tasks
       WHERE status = 'leased' AND (?1 = '' OR type = ?1)
+        AND (?3 = '' OR grp = ?3 OR (?3 = '*' AND grp <> ''))
       UNION ALL SELECT task_id, run_id, slot.type, worker_id, until_utc, 1, since_utc
       FROM flow_slots AS slot LEFT JOIN task_queue ON id = task_id
-      WHERE until_utc > ?2 AND (?1 = '' OR slot.type = ?1))
+      WHERE until_utc > ?2 AND (?1 = '' OR slot.type = ?1)
+        AND (?3 = '' OR slot.grp = ?3 OR (?3 = '*' AND slot.grp <> '')))
     ORDER BY since, id LIMIT ${HOLDERS_MAX}`,
-  due: `SELECT type, count(*), min(max(created_at_utc, run_after_utc)) FROM task_queue
+  due: `SELECT type, '', count(*), min(max(created_at_utc, run_after_utc)) FROM task_queue
     WHERE status = 'queued' AND waits_for = 0 AND run_after_utc <= ?1 GROUP BY type`,
+  dueOfGroups: `SELECT type, grp, count(*), min(max(created_at_utc, run_after_utc)) FROM task_queue
+    WHERE status = 'queued' AND waits_for = 0 AND run_after_utc <= ?1 GROUP BY type, grp`,
   ahead: `SELECT count(*) FROM (SELECT 1 FROM task_queue INDEXED BY ready_by_id
-    WHERE is_ready = 1 AND (?1 = '' OR type = ?1) AND (priority, id) < (?2, ?3) LIMIT ${AHEAD_MAX})`,
+    WHERE is_ready = 1 AND (?1 = '' OR type = ?1) AND (?4 = '' OR grp = ?4) AND (priority, id) < (?2, ?3) LIMIT ${AHEAD_MAX})`,
 } as const;
 
 /** Every scope with a limit or a pause. */
 export function listLimits(reader: Reader, nowMs: number): LimitRecord[] {
   const { rows } = flowOf(reader);
   if (rows.length === 0) return [];
-  const { byType } = heldBack(reader, nowMs);
-  return rows.flatMap((row) =>
-    limitRecordOf(row, {
-      held: countHeld(reader, row, nowMs),
-      holders: holdersOf(reader, row, nowMs),
-      dueByType: byType,
-      nowMs,
-    }) ?? []
-  );
+  const state = heldBack(reader, nowMs);
+  return rows.flatMap((row) => limitRecordOf(row, holdersOf(reader, row, nowMs), state) ?? []);
 }
 
-/** What is due, by type, and which of it may start. */
+/** What is due, and which of it may start. */
 export function heldBack(reader: Reader, nowMs: number): HeldBack {
-  const byType = new Map(
-    reader.read(LIMIT_SQL.due, [nowMs]).map(([type, count, dueAtMs]) => [
-      String(type),
-      { count: Number(count), oldestMs: Number(dueAtMs) },
-    ]),
-  );
   const flow = flowOf(reader);
-  const held = new Map(flow.rows.map((row) => [row.type, countHeld(reader, row, nowMs)]));
-  return { flow, byType, held, nowMs };
+  const select = flow.hasGroups ? LIMIT_SQL.dueOfGroups : LIMIT_SQL.due;
+  const due = reader.read(select, [nowMs]).map(([type, grp, count, dueAtMs]) => ({
+    type: String(type),
+    grp: String(grp),
+    count: Number(count),
+    oldestMs: Number(dueAtMs),
+  }));
+  const scopes = countedScopes(flow, due);
+  const held = new Map(scopes.map((scope) => [keyOf(scope), countHeld(reader, scope, nowMs)]));
+  return { flow, due, held, nowMs };
 }
 
 /** Why a due task may not start; `undefined` when it may. */
 export function whyHeldBack(reader: Reader, task: Task, nowMs: number): Why | undefined {
   const flow = flowOf(reader);
-  const pause = flow.pauseOf(task.type, nowMs);
+  const key = { type: task.type, grp: task.group ?? "" };
+  const pause = flow.pauseOf(key, nowMs);
   if (pause !== undefined) return paused(task, pause);
-  for (const scope of flow.limitsOf(task.type)) {
+  for (const scope of flow.limitsOf(key)) {
     const held = countHeld(reader, scope, nowMs);
     if (held < scope.concurrency) continue;
     const holders = holdersOf(reader, scope, nowMs);
-    const { type } = scope;
-    const ahead = Number(reader.read(LIMIT_SQL.ahead, [type, task.priority, task.id])[0]![0]);
+    const { type, grp } = scope;
+    const ahead = Number(reader.read(LIMIT_SQL.ahead, [type, task.priority, task.id, grp])[0]![0]);
     return concurrencyLimited(task, { scope, held, holders, ahead });
   }
   return undefined;
 }
 
-function holdersOf(reader: Reader, { type }: ScopeKey, nowMs: number): SlotHolder[] {
-  return reader.read(LIMIT_SQL.holders, [type, nowMs]).map(holderOf);
+function holdersOf(reader: Reader, { type, grp }: ScopeKey, nowMs: number): SlotHolder[] {
+  return reader.read(LIMIT_SQL.holders, [type, nowMs, grp]).map(holderOf);
 }
 
 function holderOf(row: SqlRow): SlotHolder {

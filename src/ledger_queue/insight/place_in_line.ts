@@ -6,6 +6,7 @@
  */
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { Task } from "../../domain/task.ts";
+import { canonicalJson } from "../../domain/json.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { WorkerRecord } from "../../queue/operator.ts";
 import type { Why } from "../../queue_policy/explanation.ts";
@@ -14,8 +15,12 @@ import {
   canTake,
   hasPlace,
   standingIn,
+  takingTurns,
+  type Turns,
   typeAtLimit,
 } from "../../queue_policy/explanation_of_place.ts";
+import { flowOf } from "../rows/flow_rows.ts";
+import { isGrouped, type Lane } from "../rows/groups.ts";
 
 /** What stands ahead of task `?4` with priority `?3`; under weighted random, everything that is drawn from beside it. */
 const AHEAD = {
@@ -36,8 +41,10 @@ export const EXPLAIN_SQL = {
     `SELECT id FROM task_queue INDEXED BY ${
       order === "priority" ? "ready_by_priority" : "ready_by_id"
     }
-      WHERE is_ready = 1 AND type = ?1 AND compatibility = ?5 AND ${isAhead} LIMIT ?2`,
+      WHERE is_ready = 1 AND type = ?1 AND compatibility = ?5 AND grp = ?6 AND ${isAhead} LIMIT ?2`,
   ])) as Record<ClaimOrder, string>,
+  otherGroups: `SELECT count(*) FROM group_lanes INDEXED BY open_groups
+    WHERE is_active = 1 AND closed_at IS NULL AND type = ? AND compatibility = ? AND grp <> ?`,
   dueAhead: Object.fromEntries(ORDERS.map(([order, isAhead]) => [
     order,
     `SELECT type, compatibility FROM task_queue INDEXED BY scheduled_tasks
@@ -60,7 +67,23 @@ export function inLine(reader: Reader, task: Task, { workers, nowMs }: Line): Wh
     order,
     ahead: countAhead(reader, task, { workers: those, nowMs, order }),
   }));
-  return standingIn(task, places, able);
+  const why = standingIn(task, places, able);
+  const turns = turnsOf(reader, task);
+  return turns === undefined ? why : takingTurns(task, why, turns);
+}
+
+/** How the groups of the task's lane take turns; `undefined` when they do not. */
+function turnsOf(reader: Reader, task: Task): Turns | undefined {
+  const lane = laneOf(task);
+  if (!isGrouped(reader, lane)) return undefined;
+  const grp = task.group ?? "";
+  const weight = flowOf(reader).weightOf({ type: task.type, grp });
+  const parameters = [lane.type, lane.compatibility, grp];
+  return { weight, others: Number(reader.read(EXPLAIN_SQL.otherGroups, parameters)[0]![0]) };
+}
+
+function laneOf({ type, compatibility }: Task): Lane {
+  return { type, compatibility: canonicalJson(compatibility) };
 }
 
 /** Tasks that the same workers could take now and would take first, in this order. */
@@ -76,7 +99,9 @@ function countAhead(
   for (const type of new Set(workers.flatMap(({ types }) => types))) {
     for (const compatibility of compatibilitiesOf(reader, type)) {
       if (ahead >= AHEAD_MAX || !isTaken(type, compatibility)) continue;
-      const parameters = [type, AHEAD_MAX - ahead, priority, id, compatibility];
+      const isOwn = type === task.type && compatibility === laneOf(task).compatibility;
+      const grp = isOwn ? task.group ?? "" : "";
+      const parameters = [type, AHEAD_MAX - ahead, priority, id, compatibility, grp];
       ahead += reader.read(EXPLAIN_SQL.readyAhead[order], parameters).length;
     }
   }

@@ -15,7 +15,8 @@ import { recordOfSchedule } from "../../queue_policy/schedule_record.ts";
 import { recordOfTask } from "../../queue_policy/task_record.ts";
 import { flowRecordsOf } from "../../queue_policy/limit_request.ts";
 import { flowOf } from "../rows/flow_rows.ts";
-import { cell, taskOfRow } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { taskOfRow } from "../rows/task_row.ts";
 import { allSchedules } from "../schedules/schedule_row.ts";
 
 /** Everything that is carried. */

@@ -28,8 +28,11 @@ import type { PreparedRecord } from "../../queue_policy/task_record.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { flowOf, storeLimit } from "../rows/flow_rows.ts";
 import { readinessOf } from "../rows/lanes.ts";
-import { TASK_COLUMNS, TASK_TABLE, type TaskColumn } from "../rows/schema.ts";
-import { cell, findRow } from "../rows/task_row.ts";
+import { TASK_COLUMNS, type TaskColumn } from "../rows/schema.ts";
+import { cell } from "../rows/cells.ts";
+import { noteGroupLimitChange } from "../rows/group_room.ts";
+import { keyOf } from "../../queue_policy/flow.ts";
+import { addTask, findRow } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { allSchedules, findSchedule, put } from "../schedules/schedule_row.ts";
 import { addDependency } from "../tasks/dependencies.ts";
@@ -78,6 +81,7 @@ export function importRecords(
   }
   storeSchedules(tx, plan.schedules.additions);
   for (const row of plan.limits) storeLimit(tx, row, { row, isChange: true });
+  if (plan.limits.some(({ grp }) => grp !== "")) noteGroupLimitChange(tx);
   return reportOf(plan, prepared, storedIds);
 }
 
@@ -92,7 +96,7 @@ function insert(
   );
   const awaited = { runAfterMs: record.run_after, waitsFor: openParentsOf(record) };
   const readiness = readinessOf(tx, { ...record, ...awaited }, context);
-  const row = tx.insert(TASK_TABLE, {
+  const row = addTask(tx, {
     ...carried,
     id: renumber ? null : record.id,
     ...readiness,
@@ -158,7 +162,7 @@ function planImport(
   for (const record of prepared.records) planner.place(record, lookup);
   const find = (id: string): StoredSchedule | undefined => findSchedule(reader, id);
   const schedules = planSchedules(prepared.schedules, find, allSchedules(reader).length);
-  const limited = new Set(flowOf(reader).rows.map(({ type }) => type));
+  const limited = new Set(flowOf(reader).rows.map(keyOf));
   const isHere = (runId: string): boolean => findByRunId(reader, runId) !== undefined;
   return planner.plan(isHere, { schedules, limited });
 }

@@ -15,7 +15,8 @@ import {
   TASK_PART,
 } from "../../queue_policy/moved_records.ts";
 import type { OperationContext } from "../rows/context.ts";
-import { DEPENDENCY_TABLE, TASK_COLUMNS, TASK_TABLE, WEBHOOK_TABLE } from "../rows/schema.ts";
+import { DEPENDENCY_TABLE, TASK_COLUMNS, WEBHOOK_TABLE } from "../rows/schema.ts";
+import { addTask } from "../rows/task_row.ts";
 
 /** The columns of `task_queue` that hold what is moved, in the same order. */
 const COLUMNS = MOVED_COLUMNS.map((name) =>
@@ -76,7 +77,7 @@ export function storeMoved(
   const columns = columnsOf(task);
   const waitsFor = movedWaitsFor(columns, task);
   const isDue = isReady({ runAfterMs: columns.run_after, waitsFor }, nowMs);
-  tx.insert(TASK_TABLE, {
+  addTask(tx, {
     ...Object.fromEntries(COLUMNS.map((column, i) => [column, task.values[i]!])),
     waits_for: waitsFor,
     is_ready: columns.status === "queued" && isDue ? 1 : 0,

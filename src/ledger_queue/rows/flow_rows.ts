@@ -9,7 +9,8 @@ import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import { Flow, Room } from "../../queue_policy/flow.ts";
 import type { LimitChange, ScopeKey, StoredLimit } from "../../queue_policy/limit_request.ts";
 import { FLOW_TABLE, SLOT_TABLE } from "./schema.ts";
-import { cell } from "./task_row.ts";
+import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
+import { cell } from "./cells.ts";
 
 /** The statements; a test reads their plans. */
 export const FLOW_SQL = {
@@ -17,12 +18,19 @@ export const FLOW_SQL = {
   limit: "SELECT * FROM flow_limits WHERE type = ? AND grp = ?",
   leasedOfType: `SELECT count(*) FROM task_queue INDEXED BY tasks_by_status
     WHERE status = 'leased' AND type = +?`,
+  leasedOfGroup: `SELECT count(*) FROM task_queue INDEXED BY leased_by_group
+    WHERE status = 'leased' AND grp <> '' AND grp = +?1 AND (+?2 = '' OR type = +?2)`,
+  leasedOfGroups: `SELECT count(*) FROM task_queue INDEXED BY leased_by_group
+    WHERE status = 'leased' AND grp <> '' AND (+?1 = '' OR type = +?1)`,
+  slotsOfGroup: `SELECT count(*) FROM flow_slots
+    WHERE until_utc > +?1 AND grp <> '' AND (+?2 = '*' OR grp = +?2) AND (+?3 = '' OR type = +?3)`,
+  nextSlotEndOf: "SELECT min(until_utc) FROM flow_slots WHERE until_utc > +? AND grp = +?",
   leased: "SELECT count(*) FROM task_queue INDEXED BY tasks_by_status WHERE status = 'leased'",
   slotsOfType: "SELECT count(*) FROM flow_slots WHERE until_utc > +?1 AND type = +?2",
   slots: "SELECT count(*) FROM flow_slots WHERE until_utc > +?",
   slot: "SELECT worker_id FROM flow_slots WHERE task_id = ? AND lease_token = ?",
   expiredSlots:
-    "SELECT task_id, lease_token FROM flow_slots WHERE until_utc <= +? ORDER BY until_utc LIMIT 1000",
+    "SELECT task_id, lease_token, grp FROM flow_slots WHERE until_utc <= +? ORDER BY until_utc LIMIT 1000",
   nextSlotEnd: "SELECT min(until_utc) FROM flow_slots WHERE until_utc > +?",
 } as const;
 
@@ -40,12 +48,29 @@ export function roomOf(reader: Reader, nowMs: number): Room {
   return new Room(flowOf(reader), { countHeld: (scope) => countHeld(reader, scope, nowMs), nowMs });
 }
 
-/** How many slots of a scope are held. */
-export function countHeld(reader: Reader, { type }: ScopeKey, nowMs: number): number {
+/** How many slots of a scope are held; of each group, by all groups together. */
+export function countHeld(reader: Reader, { type, grp }: ScopeKey, nowMs: number): number {
+  if (grp !== "") return countOfGroup(reader, { type, grp }, nowMs);
   const { leased, leasedOfType, slots, slotsOfType } = FLOW_SQL;
   const held = type === "" ? reader.read(leased) : reader.read(leasedOfType, [type]);
   const kept = type === "" ? reader.read(slots, [nowMs]) : reader.read(slotsOfType, [nowMs, type]);
   return Number(held[0]![0]) + Number(kept[0]![0]);
+}
+
+function countOfGroup(reader: Reader, { type, grp }: ScopeKey, nowMs: number): number {
+  const { leasedOfGroup, leasedOfGroups, slotsOfGroup } = FLOW_SQL;
+  const held = grp === EACH_GROUP
+    ? reader.read(leasedOfGroups, [type])
+    : reader.read(leasedOfGroup, [grp, type]);
+  if (!hasSlots(reader)) return Number(held[0]![0]);
+  return Number(held[0]![0]) + Number(reader.read(slotsOfGroup, [nowMs, grp, type])[0]![0]);
+}
+
+/** When the next slot of a cancelled task of this group comes free by itself. */
+export function nextSlotEndOf(reader: Reader, grp: string, nowMs: number): number | null {
+  if (!hasSlots(reader)) return null;
+  const end = reader.read(FLOW_SQL.nextSlotEndOf, [nowMs, grp])[0]![0]!;
+  return end === null ? null : Number(end);
 }
 
 /** Whether slots are held by cancelled tasks. As long as that is not so, nobody asks. */
@@ -62,10 +87,15 @@ export function hasExpiredSlot(reader: Reader, nowMs: number): boolean {
   return hasSlots(reader) && reader.read(FLOW_SQL.expiredSlots, [nowMs]).length > 0;
 }
 
-/** Frees the slots whose leases have ended. */
-export function freeExpiredSlots(tx: Transaction, nowMs: number): void {
-  if (!hasSlots(tx)) return;
-  for (const key of tx.read(FLOW_SQL.expiredSlots, [nowMs])) tx.remove(SLOT_TABLE, key);
+/** Frees the slots whose leases have ended; the groups whose they were. */
+export function freeExpiredSlots(tx: Transaction, nowMs: number): string[] {
+  if (!hasSlots(tx)) return [];
+  const groups = new Set<string>();
+  for (const [taskId, leaseToken, grp] of tx.read(FLOW_SQL.expiredSlots, [nowMs])) {
+    tx.remove(SLOT_TABLE, [taskId!, leaseToken!]);
+    groups.add(String(grp));
+  }
+  return [...groups];
 }
 
 /** When a slot comes free at the end of its lease, or a pause ends by itself. */
@@ -80,12 +110,13 @@ export function nextRoomMs(reader: Reader, nowMs: number): number | undefined {
 /** A task is cancelled while it runs: where a limit counts it, it keeps its slot. */
 export function keepSlot(tx: Transaction, row: SqlRow): void {
   const type = cell(row, "type") as string;
-  if (!flowOf(tx).isLimited(type)) return;
+  const grp = cell(row, "grp") as string;
+  if (flowOf(tx).limitsOf({ type, grp }).length === 0) return;
   tx.insert(SLOT_TABLE, {
     task_id: cell(row, "id"),
     lease_token: cell(row, "lease_token"),
     type,
-    grp: "",
+    grp,
     worker_id: cell(row, "locked_by"),
     since_utc: cell(row, "processing_started_utc"),
     until_utc: cell(row, "lease_until_utc"),
@@ -138,11 +169,12 @@ function columnsOf(row: StoredLimit): Record<string, SqlValue> {
     paused_by: row.paused_by,
     paused_reason: row.paused_reason,
     paused_until_utc: row.paused_until,
+    weight: row.weight,
   };
 }
 
 function limitOfRow(row: SqlRow): StoredLimit {
-  const [type, grp, concurrency, isDeclared, limitAt, limitBy, at, by, reason, until] = row;
+  const [type, grp, concurrency, isDeclared, limitAt, limitBy, at, by, reason, until, weight] = row;
   return {
     type: String(type),
     grp: String(grp),
@@ -154,5 +186,6 @@ function limitOfRow(row: SqlRow): StoredLimit {
     paused_by: by as string | null,
     paused_reason: reason as string | null,
     paused_until: until as number | null,
+    weight: weight as number | null,
   };
 }

@@ -6,8 +6,7 @@ import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { FirstLease, StorableTask } from "../../queue_policy/new_task.ts";
 import type { OperationContext } from "./context.ts";
 import { readinessOf } from "./lanes.ts";
-import { TASK_TABLE } from "./schema.ts";
-import type { TaskValues } from "./task_row.ts";
+import { addTask, type TaskValues } from "./task_row.ts";
 
 /** A checked task that is ready to be inserted. */
 export interface InsertableTask extends StorableTask {
@@ -24,7 +23,7 @@ export function insertTask(
   context: OperationContext,
 ): SqlRow {
   const { nowMs } = context;
-  return tx.insert(TASK_TABLE, {
+  return addTask(tx, {
     run_id: task.runId ?? context.newRunId(),
     ...task.kept,
     payload: task.payload,

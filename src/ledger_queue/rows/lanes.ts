@@ -7,7 +7,8 @@ import { type Awaited, isReady } from "../../domain/readiness.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "./context.ts";
-import { cell } from "./task_row.ts";
+import { findGroup } from "./groups.ts";
+import { cell } from "./cells.ts";
 
 /** The row of a lane, if its clocks have run yet. */
 export function findLane(reader: Reader, type: string, compatibility: string): SqlRow | undefined {
@@ -24,6 +25,7 @@ export function clockOf(lane: SqlRow | undefined): number {
 export interface LaneEntry {
   readonly type: string;
   readonly compatibility: string;
+  readonly grp: string;
   readonly priority: number;
 }
 
@@ -32,6 +34,7 @@ export function laneOfRow(row: SqlRow): LaneEntry {
   return {
     type: cell(row, "type") as string,
     compatibility: cell(row, "compatibility") as string,
+    grp: cell(row, "grp") as string,
     priority: cell(row, "priority") as number,
   };
 }
@@ -55,8 +58,10 @@ export function readinessOf(
   };
 }
 
-/** The place of a task that becomes ready now in its lane's weighted random order. */
+/** The place of a task that becomes ready now in its group's weighted random order. */
 export function drawKey(reader: Reader, task: LaneEntry, random: Random): number {
-  const clock = clockOf(findLane(reader, task.type, task.compatibility));
+  const clock = task.grp === ""
+    ? clockOf(findLane(reader, task.type, task.compatibility))
+    : findGroup(reader, task)?.clock ?? 0;
   return clock + drawWaitingTime(task.priority, random);
 }

@@ -42,6 +42,12 @@ export const FLOW_TABLE = "flow_limits";
  */
 export const SLOT_TABLE = "flow_slots";
 
+/**
+ * Holds the groups of each lane that has seen one, and whose turn it is; the tasks without a group are the group with the empty name. A group
+ * is active while it has ready tasks, and closed while its own limit or pause lets none start. See `rows/groups.ts`.
+ */
+export const GROUP_TABLE = "group_lanes";
+
 /** Holds the workers that have sent a heartbeat lately. */
 export const WORKER_TABLE = "workers";
 
@@ -259,11 +265,42 @@ const VERSION_9 = `
   ) WITHOUT ROWID
 `;
 
-/** A task's group, and that of a schedule's tasks; an empty string is no group. */
+/**
+ * Groups: an empty string is no group. The claim indexes find the first task of a group; `group_lanes` has a row for each group of
+ * a lane that has seen one.
+ */
 const VERSION_10 = `
   ALTER TABLE task_queue ADD COLUMN grp TEXT NOT NULL DEFAULT '';
   ALTER TABLE schedules ADD COLUMN grp TEXT NOT NULL DEFAULT '';
-  CREATE INDEX tasks_by_group ON task_queue (grp, id) WHERE grp <> ''
+  ALTER TABLE flow_limits ADD COLUMN weight REAL;
+  DROP INDEX ready_by_priority;
+  DROP INDEX ready_by_id;
+  DROP INDEX ready_by_draw;
+  CREATE INDEX ready_by_priority ON task_queue (type, compatibility, grp, priority, id)
+    WHERE is_ready = 1;
+  CREATE INDEX ready_by_id ON task_queue (type, compatibility, grp, id) WHERE is_ready = 1;
+  CREATE INDEX ready_by_draw ON task_queue (type, compatibility, grp, draw_key) WHERE is_ready = 1;
+  CREATE INDEX tasks_by_group ON task_queue (grp, id) WHERE grp <> '';
+  CREATE INDEX leased_by_group ON task_queue (grp, type) WHERE status = 'leased' AND grp <> '';
+  CREATE TABLE group_lanes (
+    type TEXT NOT NULL,
+    compatibility TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    tag REAL NOT NULL,
+    served REAL NOT NULL,
+    clock REAL NOT NULL,
+    is_active INTEGER NOT NULL,
+    closed_at INTEGER,
+    opens_at_utc INTEGER,
+    PRIMARY KEY (type, compatibility, grp)
+  ) WITHOUT ROWID;
+  CREATE INDEX open_groups ON group_lanes (type, compatibility, tag, grp)
+    WHERE is_active = 1 AND closed_at IS NULL;
+  CREATE INDEX served_groups ON group_lanes (type, compatibility, served);
+  CREATE INDEX idle_groups ON group_lanes (type, compatibility, tag) WHERE is_active = 0;
+  CREATE INDEX closed_groups ON group_lanes (closed_at) WHERE closed_at IS NOT NULL;
+  CREATE INDEX timed_groups ON group_lanes (opens_at_utc) WHERE opens_at_utc IS NOT NULL;
+  CREATE INDEX closed_by_group ON group_lanes (grp) WHERE closed_at IS NOT NULL
 `;
 
 /** The queue's tables and how they came about. */
@@ -280,6 +317,7 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: NOTE_TABLE, key: ["name"] },
     { name: FLOW_TABLE, key: ["type", "grp"] },
     { name: SLOT_TABLE, key: ["task_id", "lease_token"] },
+    { name: GROUP_TABLE, key: ["type", "compatibility", "grp"] },
   ],
   migrations: [
     VERSION_1,

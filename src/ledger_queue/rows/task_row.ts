@@ -5,22 +5,15 @@ import { QueueError } from "../../domain/errors.ts";
 import type { Task, TaskStatus } from "../../domain/task.ts";
 import type { Reader, Transaction, Values } from "../../ledger/replica.ts";
 import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
-import { TASK_COLUMNS, TASK_TABLE, type TaskColumn } from "./schema.ts";
+import { cell } from "./cells.ts";
+import { slotEnded } from "./group_room.ts";
+import { becameReady, type GroupPlace, leftReady } from "./groups.ts";
+import { TASK_TABLE, type TaskColumn } from "./schema.ts";
 import type { TaskChange } from "../../queue/task_queue.ts";
 import { keptFields } from "../../queue_policy/kept_fields.ts";
 
 /** Values of some columns of `task_queue`. */
 export type TaskValues = Readonly<Partial<Record<TaskColumn, SqlValue>>>;
-
-const POSITIONS = Object.fromEntries(TASK_COLUMNS.map((column, i) => [column, i])) as Record<
-  TaskColumn,
-  number
->;
-
-/** The value of `column` in a row of `task_queue`. */
-export function cell(row: SqlRow, column: TaskColumn): SqlValue {
-  return row[POSITIONS[column]]!;
-}
 
 /** The task in a row. */
 export function taskOfRow(row: SqlRow): Task {
@@ -85,9 +78,36 @@ export function oncePerRow<T>(make: (row: SqlRow) => T): (row: SqlRow) => T {
   };
 }
 
-/** Changes some columns of a task; its row as it is now. */
+/** Adds a task; its row. */
+export function addTask(tx: Transaction, values: TaskValues): SqlRow {
+  const row = tx.insert(TASK_TABLE, values as Values);
+  if (cell(row, "is_ready") === 1) becameReady(tx, placeOf(row));
+  return row;
+}
+
+/** Changes some columns of a task; its row as it is now. Its group follows: whether it has ready tasks, and a slot free. */
 export function updateTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
+  const next = tx.update(TASK_TABLE, row, values as Values);
+  const [was, is] = [cell(row, "is_ready"), cell(next, "is_ready")];
+  if (was !== is) (is === 1 ? becameReady : leftReady)(tx, placeOf(next));
+  if (cell(row, "status") === "leased" && cell(next, "status") !== "leased") {
+    slotEnded(tx, cell(next, "grp") as string, cell(next, "updated_at_utc") as number);
+  }
+  return next;
+}
+
+/** Starts a task in its group's turn; its group's row follows by `noteStarts`. */
+export function startTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
   return tx.update(TASK_TABLE, row, values as Values);
+}
+
+/** Where a task stands. */
+export function placeOf(row: SqlRow): GroupPlace {
+  return {
+    type: cell(row, "type") as string,
+    compatibility: cell(row, "compatibility") as string,
+    grp: cell(row, "grp") as string,
+  };
 }
 
 function integer(row: SqlRow, column: TaskColumn): number {

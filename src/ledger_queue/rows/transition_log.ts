@@ -20,7 +20,7 @@ import {
 } from "../../queue_policy/transition_note.ts";
 import { beginOf, type PreparedPart } from "../../queue_policy/page_request.ts";
 import { LOG_TABLE } from "./schema.ts";
-import { cell } from "./task_row.ts";
+import { cell } from "./cells.ts";
 
 /** The statements; a test reads their plans. */
 export const TRANSITION_SQL = {

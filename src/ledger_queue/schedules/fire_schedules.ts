@@ -17,7 +17,7 @@ import {
 } from "../../queue_policy/schedule_firing.ts";
 import { planOf, type StoredSchedule } from "../../queue_policy/stored_schedule.ts";
 import type { OperationContext } from "../rows/context.ts";
-import { cell } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
 import { enqueueAll } from "../tasks/enqueue.ts";
 import { lastTaskOf } from "./plan_schedule.ts";
 import { put, SCHEDULE_SQL, scheduleOfRow } from "./schedule_row.ts";

@@ -9,7 +9,8 @@ import { checkOpen } from "../rows/notes.ts";
 import { keepSlot } from "../rows/flow_rows.ts";
 import { requeue } from "./requeue.ts";
 import { propagate } from "./propagate.ts";
-import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 
 /**

@@ -4,31 +4,32 @@
  * The due tasks of a type and compatibility form a lane. A claim reads the first tasks of each lane that the worker may
  * take from, in the index of its order, merges them and leases the best: a few index searches at any backlog.
  */
-import type { ClaimOrder } from "../../domain/claim_order.ts";
 import { isCapable } from "../../domain/capability.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type { FlowKey, Room } from "../../queue_policy/flow.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { flowOf, nextRoomMs, roomOf } from "../rows/flow_rows.ts";
+import { closingOf, hasGroupsToOpen, openGroups } from "../rows/group_room.ts";
+import {
+  closeGroup,
+  findGroup,
+  forgetIdle,
+  isGrouped,
+  type Lane,
+  leftReady,
+  nextGroups,
+  noteStarts,
+  runGroupClock,
+} from "../rows/groups.ts";
 import { clockOf, drawKey, findLane, laneOfRow } from "../rows/lanes.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { LANE_TABLE } from "../rows/schema.ts";
-import { cell, updateTask } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { placeOf, startTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, waitMsOf } from "../rows/transition_log.ts";
-
-/** Ready tasks of one type and compatibility. */
-interface Lane {
-  readonly type: string;
-  readonly compatibility: string;
-}
-
-/** A task at the front of its lane; the lowest `key` of all lanes is claimed first, then the lowest id. */
-interface Candidate {
-  readonly lane: Lane;
-  readonly id: number;
-  readonly key: number;
-}
+import { type Candidate, GroupedLine, type Line, lineOf } from "./claim_lines.ts";
 
 /**
  * The statements of a claim; a test reads their plans.
@@ -45,16 +46,6 @@ export const CLAIM_SQL = {
     ORDER BY run_after_utc LIMIT +?`,
   nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
     WHERE is_ready = 1 AND type = +? AND compatibility > +? ORDER BY compatibility LIMIT 1`,
-  heads: {
-    fifo: `SELECT id, id FROM task_queue INDEXED BY ready_by_id
-      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY id LIMIT +?`,
-    lifo: `SELECT id, -id FROM task_queue INDEXED BY ready_by_id
-      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY id DESC LIMIT +?`,
-    priority: `SELECT id, priority FROM task_queue INDEXED BY ready_by_priority
-      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY priority, id LIMIT +?`,
-    weighted_random: `SELECT id, draw_key FROM task_queue INDEXED BY ready_by_draw
-      WHERE is_ready = 1 AND type = +? AND compatibility = +? ORDER BY draw_key LIMIT +?`,
-  } satisfies Record<ClaimOrder, string>,
   claimable: `SELECT * FROM task_queue
     WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`,
 } as const;
@@ -65,11 +56,20 @@ const PROMOTE_MAX = 1000;
 /** How many of them are read at once. */
 const PROMOTE_CHUNK = 100;
 
-/** Whether a claim would find anything, or has tasks to make ready. Changes nothing. */
+/** Whether a claim would find anything, or has tasks to make ready or groups to open or to close. Changes nothing. */
 export function hasClaimable(reader: Reader, request: PreparedClaim, nowMs: number): boolean {
   if (request.taskId !== null) return isClaimable(reader, request.taskId, nowMs);
-  return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 ||
-    eligibleLanes(reader, request, nowMs).length > 0;
+  return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 || hasGroupsToOpen(reader, nowMs) ||
+    eligibleLanes(reader, request, nowMs).some((lane) => isOpen(reader, lane, nowMs));
+}
+
+/** Whether the line of a lane with ready tasks has one that is not in a closed group. */
+function isOpen(reader: Reader, lane: Lane, nowMs: number): boolean {
+  if (!isGrouped(reader, lane)) return true;
+  if (flowOf(reader).eachPausedOf(lane.type, nowMs) === undefined) {
+    return nextGroups(reader, lane, 1).length > 0;
+  }
+  return findGroup(reader, { ...lane, grp: "" })?.isActive ?? false;
 }
 
 /** When the first scheduled task becomes due, or there is room by itself, in milliseconds; `undefined` for never. */
@@ -82,31 +82,47 @@ export function nextDueMs(reader: Reader, nowMs: number): number | undefined {
 
 function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
   return reader.read(CLAIM_SQL.claimable, [taskId, nowMs]).some((row) => {
-    return hasRoom(reader, cell(row, "type") as string, nowMs);
+    return hasRoom(reader, placeOf(row), nowMs);
   });
 }
 
-/** Whether a task of this type may start: no pause holds it back, and each limit has a slot free. */
-export function hasRoom(reader: Reader, type: string, nowMs: number): boolean {
-  return flowOf(reader).isEmpty || roomOf(reader, nowMs).of(type) > 0;
+/** Whether such a task may start: no pause holds it back, and each limit has a slot free. */
+export function hasRoom(reader: Reader, { type, grp }: FlowKey, nowMs: number): boolean {
+  return flowOf(reader).isEmpty || roomOf(reader, nowMs).of({ type, grp }) > 0;
 }
 
 /**
- * Leases up to `request.limit` due tasks in its order, fewer when they are large; their rows. `undefined` when more tasks have
- * become due than one transaction makes ready: then some are now, and the caller asks again.
+ * Leases up to `request.limit` due tasks in its order, fewer when they are large; their rows. `undefined` when there is more to make
+ * ready, to open or to close than one transaction does: then some is done, and the caller asks again.
  */
 export function claim(
   tx: Transaction,
   request: PreparedClaim,
   context: OperationContext,
 ): SqlRow[] | undefined {
-  if (promoteDue(tx, context)) return undefined;
+  if (promoteDue(tx, context) || openGroups(tx, context.nowMs)) return undefined;
   const { nowMs } = context;
-  const ids = request.taskId === null
-    ? chooseTasks(tx, request, nowMs)
-    : named(tx, request.taskId, nowMs);
+  if (request.taskId !== null) {
+    const ids = named(tx, request.taskId, nowMs);
+    return lease(tx, ids.map((id) => ({ id })), request, context);
+  }
+  const { chosen, lines, isCut } = chooseTasks(tx, request, nowMs);
+  const leased = lease(tx, chosen, request, context);
+  takeTurns(tx, lines, { chosen, leasedCount: leased.length, nowMs });
+  return chosen.length === 0 && isCut ? undefined : leased;
+}
+
+/** Leases these tasks, or as many of the first as the record can hold. */
+function lease(
+  tx: Transaction,
+  chosen: readonly Pick<Candidate, "id" | "turn">[],
+  request: PreparedClaim,
+  context: OperationContext,
+): SqlRow[] {
   const budget = new RecordBudget(context.recordBudget);
-  return ids.flatMap((id) => budget.isSpent ? [] : leaseTask(tx, id, { request, budget }, nowMs));
+  return chosen.flatMap((each) =>
+    budget.isSpent ? [] : leaseTask(tx, each, { request, budget }, context.nowMs)
+  );
 }
 
 /** Makes tasks ready whose time has come; whether there may be more. */
@@ -133,56 +149,106 @@ function named(tx: Transaction, taskId: number, nowMs: number): number[] {
   return flowOf(tx).isEmpty || isClaimable(tx, taskId, nowMs) ? [taskId] : [];
 }
 
-function chooseTasks(tx: Transaction, request: PreparedClaim, nowMs: number): number[] {
-  const lanes = eligibleLanes(tx, request, nowMs);
-  const isWeighted = request.order === "weighted_random";
-  const candidates: Candidate[] = [];
-  for (const lane of lanes) {
-    const clock = isWeighted ? clockOf(findLane(tx, lane.type, lane.compatibility)) : 0;
-    const rows = tx.read(CLAIM_SQL.heads[request.order], [
-      lane.type,
-      lane.compatibility,
-      request.limit,
-    ]);
-    for (const [id, key] of rows) {
-      candidates.push({ lane, id: Number(id), key: Number(key) - clock });
-    }
-  }
-  candidates.sort((a, b) => a.key - b.key || a.id - b.id);
-  const { chosen, filledAt } = withinRoom(tx, candidates, { limit: request.limit, nowMs });
-  if (isWeighted && chosen.length > 0) {
-    const lastKey = chosen.at(-1)!.key;
-    advanceClocks(tx, lanes, ({ type }) => filledAt.get(type) ?? lastKey);
-  }
-  return chosen.map(({ id }) => id);
+/** What a claim takes, and the lines from which. */
+interface Choice {
+  readonly chosen: readonly Candidate[];
+  readonly lines: readonly Line[];
+  /** Whether more groups may have room than were looked at. */
+  readonly isCut: boolean;
 }
 
-/** The first candidates that may start, and at which key a type had no room left: from there on its clocks stand still. */
+function chooseTasks(tx: Transaction, request: PreparedClaim, nowMs: number): Choice {
+  const { limit, order } = request;
+  const [flow, room] = [flowOf(tx), roomOf(tx, nowMs)];
+  const lanes = eligibleLanes(tx, request, nowMs);
+  const lines = lanes.map((lane) => lineOf(tx, lane, { order, limit, room, flow, nowMs }));
+  const { chosen, filledAt } = withinRoom(lines, { limit, room, isLimited: !flow.isEmpty });
+  if (order === "weighted_random" && chosen.length > 0) {
+    const lastKey = chosen.at(-1)!.key;
+    advanceClocks(tx, lines, ({ type }) => filledAt.get(type) ?? lastKey);
+  }
+  return { chosen, lines, isCut: lines.some((line) => line instanceof GroupedLine && line.isCut) };
+}
+
+/** The first of the lines that may start, and at which key a type had no room left: from there on its clocks stand still. */
 function withinRoom(
-  tx: Transaction,
-  candidates: readonly Candidate[],
-  { limit, nowMs }: { readonly limit: number; readonly nowMs: number },
+  lines: readonly Line[],
+  { limit, room, isLimited }: {
+    readonly limit: number;
+    readonly room: Room;
+    readonly isLimited: boolean;
+  },
 ): { readonly chosen: readonly Candidate[]; readonly filledAt: ReadonlyMap<string, number> } {
   const filledAt = new Map<string, number>();
-  if (flowOf(tx).isEmpty) return { chosen: candidates.slice(0, limit), filledAt };
-  const room = roomOf(tx, nowMs);
-  const types = new Set(candidates.map(({ lane }) => lane.type));
+  const types = new Set(lines.map(({ lane }) => lane.type));
   const chosen: Candidate[] = [];
-  for (const candidate of candidates) {
-    if (chosen.length === limit) break;
-    if (filledAt.has(candidate.lane.type)) continue;
+  while (chosen.length < limit) {
+    const line = nextLine(lines.filter(({ lane }) => !filledAt.has(lane.type)));
+    if (line === undefined) break;
+    const candidate = line.peek()!;
     chosen.push(candidate);
-    room.take(candidate.lane.type);
+    if (isLimited) room.take({ type: line.lane.type, grp: candidate.grp });
+    line.advance();
+    if (!isLimited) continue;
     for (const type of types) {
-      if (room.of(type) === 0 && !filledAt.has(type)) filledAt.set(type, candidate.key);
+      if (room.of({ type, grp: "" }) === 0 && !filledAt.has(type)) {
+        filledAt.set(type, candidate.key);
+      }
     }
   }
   return { chosen, filledAt };
 }
 
+/** The line whose first task comes first. */
+function nextLine(lines: readonly Line[]): Line | undefined {
+  let [best, first]: [Line | undefined, Candidate | undefined] = [undefined, undefined];
+  for (const line of lines) {
+    const candidate = line.peek();
+    if (candidate === undefined) continue;
+    if (first !== undefined && (candidate.key - first.key || candidate.id - first.id) > 0) continue;
+    [best, first] = [line, candidate];
+  }
+  return best;
+}
+
+/** The groups that have had their turns, or turned out to have no room, are told so. */
+function takeTurns(
+  tx: Transaction,
+  lines: readonly Line[],
+  { chosen, leasedCount, nowMs }: {
+    readonly chosen: readonly Candidate[];
+    readonly leasedCount: number;
+    readonly nowMs: number;
+  },
+): void {
+  if (!lines.some((line) => line instanceof GroupedLine)) return;
+  const last = new Map<string, Candidate>();
+  for (const each of chosen.slice(0, leasedCount)) {
+    if (each.turn !== undefined) last.set(JSON.stringify([each.lane, each.grp]), each);
+  }
+  const room = roomOf(tx, nowMs);
+  for (const { lane, grp, turn } of last.values()) {
+    const key = { type: lane.type, grp };
+    const closing = room.ofGroup(key) > 0 ? null : closingOf(tx, key, nowMs);
+    const { tag, next, clock } = turn!;
+    noteStarts(tx, { ...lane, grp }, { last: tag, next, clock, closing });
+  }
+  for (const line of lines) {
+    if (!(line instanceof GroupedLine)) continue;
+    for (const grp of line.withoutRoom) {
+      const key = { type: line.lane.type, grp };
+      if (last.has(JSON.stringify([line.lane, grp])) || room.ofGroup(key) > 0) continue;
+      closeGroup(tx, { ...line.lane, grp }, closingOf(tx, key, nowMs));
+    }
+    for (const grp of line.withoutTasks) leftReady(tx, { ...line.lane, grp });
+    forgetIdle(tx, line.lane);
+  }
+}
+
 /** The lanes with ready tasks that the worker may take from and that have room. */
 function eligibleLanes(reader: Reader, request: PreparedClaim, nowMs: number): Lane[] {
-  return request.types.filter((type) => hasRoom(reader, type, nowMs)).flatMap((type) =>
+  const hasRoomFor = (type: string): boolean => hasRoom(reader, { type, grp: "" }, nowMs);
+  return request.types.filter(hasRoomFor).flatMap((type) =>
     compatibilitiesOf(reader, type)
       .filter((compatibility) => isCapable(request.capabilities, JSON.parse(compatibility)))
       .map((compatibility) => ({ type, compatibility }))
@@ -199,16 +265,18 @@ function compatibilitiesOf(reader: Reader, type: string): string[] {
   }
 }
 
-/** Weighted random: the clocks of every lane in the race have run as far as the last that rang while it took part. */
+/** Weighted random: the clocks of every line in the race have run as far as the last that rang while it took part. */
 function advanceClocks(
   tx: Transaction,
-  lanes: readonly Lane[],
+  lines: readonly Line[],
   elapsed: (lane: Lane) => number,
 ): void {
-  for (const lane of lanes) {
-    const { type, compatibility } = lane;
+  for (const line of lines) {
+    const { type, compatibility } = line.lane;
+    const grp = line.peek()?.grp ?? "";
+    if (grp !== "") runGroupClock(tx, { type, compatibility, grp }, elapsed(line.lane));
     const known = findLane(tx, type, compatibility);
-    const clock = clockOf(known) + elapsed(lane);
+    const clock = clockOf(known) + elapsed(line.lane);
     if (known !== undefined) tx.update(LANE_TABLE, known, { clock });
     else tx.insert(LANE_TABLE, { type, compatibility, clock });
   }
@@ -216,10 +284,11 @@ function advanceClocks(
 
 function leaseTask(
   tx: Transaction,
-  id: number,
+  { id, turn }: Pick<Candidate, "id" | "turn">,
   { request, budget }: { readonly request: PreparedClaim; readonly budget: RecordBudget },
   nowMs: number,
 ): SqlRow[] {
+  const change = turn === undefined ? updateTask : startTask;
   return tx.read(CLAIM_SQL.claimable, [id, nowMs]).map((row) => {
     budget.spend(row);
     const attempt = (cell(row, "attempts") as number) + 1;
@@ -228,7 +297,7 @@ function leaseTask(
       attempt,
       durationMs: waitMsOf(row, nowMs),
     });
-    return updateTask(tx, row, {
+    return change(tx, row, {
       status: "leased",
       is_ready: 0,
       attempts: attempt,

@@ -25,7 +25,8 @@ import {
 } from "../../queue_policy/parents.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { type InsertableTask, insertTask } from "../rows/insert_task.ts";
-import { cell, oncePerRow, rowOfTask } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { oncePerRow, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { cancel } from "./cancel_retry.ts";
 import { addDependency, dependenciesOf } from "./dependencies.ts";
@@ -162,7 +163,7 @@ function enqueue(
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
   const { nowMs, causedBy } = context;
-  const leaseTo = task.leaseTo !== null && hasRoom(tx, task.kept.type, nowMs) ? task.leaseTo : null;
+  const leaseTo = task.leaseTo !== null && hasRoom(tx, task.kept, nowMs) ? task.leaseTo : null;
   const row = insertTask(tx, { ...task, leaseTo }, context);
   const noted = { id: cell(row, "id") as number, nowMs };
   noteTransition(tx, noted, "enqueued", { causedBy });

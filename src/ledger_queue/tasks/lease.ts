@@ -12,7 +12,9 @@ import type { Completion } from "../../queue_policy/attempt_request.ts";
 import type { Failure } from "../../queue_policy/failure.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { freeSlot } from "../rows/flow_rows.ts";
-import { cell, rowOfTask, updateTask } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { slotEnded } from "../rows/group_room.ts";
+import { rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 import { enqueueAll } from "./enqueue.ts";
 import { propagate } from "./propagate.ts";
@@ -125,7 +127,7 @@ export function release(
   { lease, delayMs }: { readonly lease: Lease; readonly delayMs: number },
   context: OperationContext,
 ): SqlRow {
-  if (freeSlot(tx, lease)) return rowOfTask(tx, lease.taskId);
+  if (freeSlot(tx, lease)) return afterFreed(tx, lease.taskId, context.nowMs);
   const row = heldRow(tx, lease, "release");
   const message = cell(row, "error_message") as string | null;
   noteTransition(tx, { id: lease.taskId, nowMs: context.nowMs }, "released", {
@@ -139,6 +141,13 @@ export function release(
     { delayMs, attempts: (cell(row, "attempts") as number) - 1, message },
     context,
   );
+}
+
+/** The row of a cancelled task whose slot has come free. */
+function afterFreed(tx: Transaction, taskId: number, nowMs: number): SqlRow {
+  const row = rowOfTask(tx, taskId);
+  slotEnded(tx, cell(row, "grp") as string, nowMs);
+  return row;
 }
 
 /** Fails a leased task for good; its children and webhooks are still to be told (`propagate`). */

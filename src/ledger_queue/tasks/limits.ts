@@ -12,6 +12,7 @@ import {
   withPause,
 } from "../../queue_policy/limit_request.ts";
 import { findLimit, storeLimit } from "../rows/flow_rows.ts";
+import { noteGroupLimitChange } from "../rows/group_room.ts";
 import { checkOpen } from "../rows/notes.ts";
 
 /** Sets or removes a limit; whether that is a change. */
@@ -32,5 +33,6 @@ export function resume(tx: Transaction, key: ScopeKey, nowMs: number): boolean {
 function store(tx: Transaction, key: ScopeKey, change: LimitChange): boolean {
   checkOpen(tx);
   storeLimit(tx, key, change);
+  if (change.isChange && key.grp !== "") noteGroupLimitChange(tx);
   return change.isChange;
 }

@@ -17,7 +17,8 @@ import type { OperationContext } from "../rows/context.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { requeue } from "./requeue.ts";
 import { UNSETTLED_TABLE } from "../rows/schema.ts";
-import { cell, findRow, updateTask } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { findRow, updateTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { tellWebhook } from "./webhooks.ts";
 

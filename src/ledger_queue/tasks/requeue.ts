@@ -7,7 +7,8 @@ import type { SqlRow } from "../../ledger/sql_engine.ts";
 import { openParents } from "./dependencies.ts";
 import { laneOfRow, readinessOf } from "../rows/lanes.ts";
 import type { OperationContext } from "../rows/context.ts";
-import { cell, updateTask } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { updateTask } from "../rows/task_row.ts";
 
 /** Puts a task back into the queue, due after `delayMs`. */
 export function requeue(

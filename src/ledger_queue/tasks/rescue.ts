@@ -10,7 +10,8 @@ import type { OperationContext } from "../rows/context.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { requeue } from "./requeue.ts";
 import { propagate } from "./propagate.ts";
-import { cell, rowOfTask } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { rowOfTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 
 /** How many tasks one rescue takes at most; the earliest expired first. */

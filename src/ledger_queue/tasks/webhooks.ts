@@ -8,7 +8,8 @@ import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { insertTask } from "../rows/insert_task.ts";
 import { WEBHOOK_TABLE } from "../rows/schema.ts";
-import { cell, taskOfRow } from "../rows/task_row.ts";
+import { cell } from "../rows/cells.ts";
+import { taskOfRow } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { deliveryOf } from "../../queue_policy/delivery.ts";
 

@@ -9,6 +9,7 @@ import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
 import type { ScopeKey } from "../../queue_policy/limit_request.ts";
 import { type HeldBack, HOLDERS_MAX, limitRecordOf } from "../../queue_policy/limit_state.ts";
 import type { Row, Statements } from "../rows/database.ts";
+import { keyOf } from "../../queue_policy/flow.ts";
 import { flowNow, heldOf } from "../rows/flow_rows.ts";
 
 /** The statements; a test reads their plans. */
@@ -38,26 +39,21 @@ export async function listLimits(tx: Statements, nowMs: number): Promise<LimitRe
   const state = await heldBack(tx, nowMs);
   const { rows } = state.flow;
   const holders = await Promise.all(rows.map((row) => holdersOf(tx, row, nowMs)));
-  return rows.flatMap((row, i) =>
-    limitRecordOf(row, {
-      held: state.held.get(row.type)!,
-      holders: holders[i]!,
-      dueByType: state.byType,
-      nowMs,
-    }) ?? []
-  );
+  return rows.flatMap((row, i) => limitRecordOf(row, holders[i]!, state) ?? []);
 }
 
 /** What is due, by type, and what holds it back. */
 export async function heldBack(tx: Statements, nowMs: number): Promise<HeldBack> {
   const [flow, due] = await Promise.all([flowNow(tx), tx.query(LIMIT_SQL.due, [nowMs])]);
-  const byType = new Map(
-    due.map(({ type, count, oldest }) => [
-      String(type),
-      { count: Number(count), oldestMs: Number(oldest) },
-    ]),
-  );
-  return { flow, byType, held: await heldOf(tx, flow.rows, nowMs), nowMs };
+  const parts = due.map(({ type, count, oldest }) => ({
+    type: String(type),
+    grp: "",
+    count: Number(count),
+    oldestMs: Number(oldest),
+  }));
+  const held = await heldOf(tx, flow.rows, nowMs);
+  const byScope = new Map([...held].map(([type, count]) => [keyOf({ type, grp: "" }), count]));
+  return { flow, due: parts, held: byScope, nowMs };
 }
 
 /** Why a due task may not start; `undefined` when it may. */
@@ -67,9 +63,9 @@ export async function whyHeldBack(
   nowMs: number,
 ): Promise<Why | undefined> {
   const flow = await flowNow(tx);
-  const pause = flow.pauseOf(task.type, nowMs);
+  const pause = flow.pauseOf({ type: task.type, grp: "" }, nowMs);
   if (pause !== undefined) return paused(task, pause);
-  const scopes = flow.limitsOf(task.type);
+  const scopes = flow.limitsOf({ type: task.type, grp: "" });
   const held = await heldOf(tx, scopes, nowMs);
   const full = scopes.find(({ type, concurrency }) => held.get(type)! >= concurrency);
   if (full === undefined) return undefined;

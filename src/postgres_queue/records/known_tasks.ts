@@ -9,6 +9,7 @@ import {
   type KnownTask,
   mayGiveWay,
 } from "../../queue_policy/import_plan.ts";
+import { keyOf } from "../../queue_policy/flow.ts";
 import type { PreparedImport } from "../../queue_policy/prepared_import.ts";
 import { planSchedules } from "../../queue_policy/schedule_import_plan.ts";
 import type { PreparedRecord } from "../../queue_policy/task_record.ts";
@@ -51,7 +52,7 @@ export async function planImport(
   const stored = (await allSchedules(tx)).map(({ schedule }) => schedule);
   const byId = new Map(stored.map((schedule) => [schedule.schedule_id, schedule]));
   const schedules = planSchedules(prepared.schedules, (id) => byId.get(id), stored.length);
-  const limited = new Set((await flowNow(tx)).rows.map(({ type }) => type));
+  const limited = new Set((await flowNow(tx)).rows.map(keyOf));
   return planner.plan((runId) => parents.has(runId), { schedules, limited });
 }
 

@@ -137,7 +137,7 @@ export async function lockedRoom(
     readonly nowMs: number;
   },
 ): Promise<Room> {
-  const scopes = types.flatMap((type) => flow.limitsOf(type));
+  const scopes = types.flatMap((type) => flow.limitsOf({ type, grp: "" }));
   await lockLimits(tx, scopes);
   const held = await heldOf(tx, scopes, nowMs);
   return new Room(flow, { countHeld: ({ type }) => held.get(type)!, nowMs });
@@ -225,5 +225,6 @@ function limitOfRow(row: Row): StoredLimit {
     paused_by: row.paused_by as string | null,
     paused_reason: row.paused_reason as string | null,
     paused_until: number(row.paused_until),
+    weight: null,
   };
 }

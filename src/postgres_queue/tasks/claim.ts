@@ -305,7 +305,7 @@ interface Claimed {
 
 /** The scopes that count the leases of what is asked for. */
 function limitsOf({ types }: PreparedClaim, { flow }: KnownFlow): readonly LimitedScope[] {
-  const limits = types.flatMap((type) => flow.limitsOf(type));
+  const limits = types.flatMap((type) => flow.limitsOf({ type, grp: "" }));
   return [...new Map(limits.map((limit) => [limit.type, limit])).values()];
 }
 
@@ -314,7 +314,10 @@ function governing(from: readonly Lane[], request: PreparedClaim, known: KnownFl
   const limits = limitsOf(request, known);
   const never = Number.MAX_SAFE_INTEGER;
   const opensAt = from.map(({ type }) =>
-    Math.max(0, ...known.flow.pausesOf(type).map(({ paused_until }) => paused_until ?? never))
+    Math.max(
+      0,
+      ...known.flow.pausesOf({ type, grp: "" }).map(({ paused_until }) => paused_until ?? never),
+    )
   );
   return [
     opensAt,

@@ -85,8 +85,8 @@ async function takeIds(
   const types = starting.map(({ kept }) => kept.type);
   const room = await lockedRoom(work.tx, { flow, types, nowMs: work.context.nowMs });
   const mayStart = (type: string): boolean => {
-    const hasRoom = room.of(type) > 0;
-    if (hasRoom) room.take(type);
+    const hasRoom = room.of({ type, grp: "" }) > 0;
+    if (hasRoom) room.take({ type, grp: "" });
     return hasRoom;
   };
   return { ids, mayStart };
