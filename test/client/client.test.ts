@@ -220,7 +220,7 @@ const SAME_TYPES: readonly true[] = [
   true satisfies Same<Flat<ClientLimit>, z.infer<typeof LimitSchema>>,
   true satisfies Same<Writable<PauseRequest>, Writable<z.input<typeof PauseBody>>>,
   true satisfies Same<
-    Writable<Omit<LimitRequest, "type">>,
+    Writable<Omit<LimitRequest, "type" | "group">>,
     Writable<z.input<typeof LimitBody>>
   >,
   true satisfies Same<

@@ -198,6 +198,7 @@ const LIMITS: readonly FlowRecord[] = [
   {
     scope: {},
     concurrency: 3,
+    weight: null,
     setAt: AT,
     setBy: "ops",
     isDeclared: true,
@@ -206,10 +207,20 @@ const LIMITS: readonly FlowRecord[] = [
   {
     scope: { type: "email" },
     concurrency: null,
+    weight: null,
     setAt: null,
     setBy: null,
     isDeclared: false,
     paused: { at: AT, by: "me", reason: null, until: null },
+  },
+  {
+    scope: { group: "acme" },
+    concurrency: null,
+    weight: 2.5,
+    setAt: AT,
+    setBy: null,
+    isDeclared: false,
+    paused: null,
   },
 ];
 
