@@ -83,6 +83,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--webhook-secret-file": fileToRead,
   "--webhook-timeout-ms": among("100", "60000", "99"),
   "--concurrency": among("1", "4", "1000", "0", "1001"),
+  "--weight": among("1", "0.01", "100", "0", "101", "heavy"),
   "--worker-id": among("w1"),
   "--lease-ms": among("100", "10000", "99", "86400001"),
   "--capabilities": json,
