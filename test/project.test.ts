@@ -32,6 +32,17 @@ Deno.test("the lines of In your project run in an empty folder and print their r
   });
 });
 
+Deno.test("what would be published is every export, and nothing of tests, bench or CI", async () => {
+  const { exports, publish } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const folders: readonly string[] = publish.include;
+  for (const path of Object.values<string>(exports)) {
+    assert(folders.includes(path.split("/")[1]!), `${path} would not be published`);
+  }
+  for (const folder of ["test", "bench", ".ci", "docs", "examples"]) {
+    assert(!folders.includes(folder), `${folder} would be published`);
+  }
+});
+
 function blocksOf(language: string, text: string): string[] {
   return [...text.matchAll(/```(\w+)[^\n]*\n([\s\S]*?)```/g)]
     .filter(([, name]) => name === language)
