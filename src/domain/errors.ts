@@ -109,7 +109,8 @@ export class PermanentError extends Error {
 /** The longest delay that a handler may ask for, a year, in milliseconds. */
 export const RETRY_AFTER_MAX_MS = 365 * 24 * 3_600_000;
 
-function checkDelay(delayMs: number, what: string): number {
+/** A delay that a handler or a worker asks for. @throws RangeError when it is negative, or more than a year. */
+export function checkDelay(delayMs: number, what: string): number {
   if (delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS) return delayMs;
   throw new RangeError(
     `Cannot ${what} ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
