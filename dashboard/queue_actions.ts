@@ -2,7 +2,13 @@
  * Actions on the queue as a whole: pauses, schedules, deleting, checkpoints.
  */
 import type { Context, Hono } from "hono";
-import { maintenanceOf, QueueError, type Schedule } from "../src/mod.ts";
+import {
+  maintenanceOf,
+  type NewTask,
+  QueueError,
+  type Schedule,
+  SCHEDULED_FIELD_NAMES,
+} from "../src/mod.ts";
 import { HttpError } from "../server/http/errors.ts";
 import { addAction, nameOf } from "./action.ts";
 import type { Services } from "./options.ts";
@@ -76,15 +82,9 @@ function notThere(id: string): QueueError {
 }
 
 /** What a schedule enqueues. */
-function taskOf(schedule: Schedule): Parameters<Services["queue"]["enqueue"]>[0] {
-  const { type, payload, priority, compatibility, maxAttempts } = schedule;
-  return {
-    ...{ type, payload, priority, compatibility, maxAttempts },
-    group: schedule.group ?? undefined,
-    retryPolicy: schedule.retryPolicy ?? undefined,
-    timeoutMs: schedule.timeoutMs ?? undefined,
-    webhook: schedule.webhook ?? undefined,
-  };
+function taskOf(schedule: Schedule): NewTask {
+  const fields = SCHEDULED_FIELD_NAMES.map((name) => [name, schedule[name] ?? undefined]);
+  return { ...Object.fromEntries(fields), payload: schedule.payload };
 }
 
 const DAY_MS = 86_400_000;

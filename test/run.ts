@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
+import { TEST_PERMISSIONS } from "./support/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -15,12 +16,7 @@ const FLAGS = [
   "--quiet",
   "--sanitize-ops",
   "--sanitize-resources",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env",
-  "--allow-run",
-  "--allow-sys=uid",
-  "--allow-net=127.0.0.1,localhost,0.0.0.0",
+  ...TEST_PERMISSIONS,
 ];
 
 const FILES_OF_A_GROUP = 12;

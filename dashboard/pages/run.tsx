@@ -6,6 +6,7 @@ import type { HandlerEntry, HandlerRegistry } from "../../src/mod.ts";
 import { type FormField, formFieldsOf } from "../module_form.ts";
 import type { Viewer } from "../options.ts";
 import { type Html, Nothing, Table, Text } from "./parts.tsx";
+import { PriorityField } from "./small.tsx";
 import { NewTaskFields } from "./task.tsx";
 
 export function ModuleList(
@@ -67,15 +68,7 @@ export function ModuleView(
             </label>
           )
           : fields.map((field) => <Field field={field} />)}
-        <label>
-          Priority (1–1000, lower runs first)<input
-            name="priority"
-            type="number"
-            min="1"
-            max="1000"
-            value="100"
-          />
-        </label>
+        <PriorityField priority={100} />
         <button type="submit">Run</button>
       </form>
     </>

@@ -65,6 +65,21 @@ export function Confirm(
   );
 }
 
+/** The field of a task's priority. */
+export function PriorityField({ priority }: { readonly priority: number }): Html {
+  return (
+    <label>
+      Priority (1–1000, lower runs first)<input
+        name="priority"
+        type="number"
+        min="1"
+        max="1000"
+        value={priority}
+      />
+    </label>
+  );
+}
+
 /** Says what went wrong, and what to do. */
 export function Problem(
   { message, advice }: { readonly message: string; readonly advice: Child },

@@ -25,6 +25,7 @@ import {
   Time,
 } from "./parts.tsx";
 import { visible } from "../text.ts";
+import { PriorityField } from "./small.tsx";
 import { Timeline } from "./timeline.tsx";
 
 /** Lines of the log and transitions on a page. */
@@ -375,15 +376,7 @@ export function NewTaskFields(
       <label>
         Payload (JSON)<textarea name="payload" spellcheck={false}>{payload}</textarea>
       </label>
-      <label>
-        Priority (1–1000, lower runs first)<input
-          name="priority"
-          type="number"
-          min="1"
-          max="1000"
-          value={priority}
-        />
-      </label>
+      <PriorityField priority={priority} />
       <label>
         Not before (empty: now), as 2026-01-31T12:00Z<input name="run_after" maxlength={40} />
       </label>

@@ -109,6 +109,14 @@ export class PermanentError extends Error {
 /** The longest delay that a handler may ask for, a year, in milliseconds. */
 export const RETRY_AFTER_MAX_MS = 365 * 24 * 3_600_000;
 
+/** A delay that a handler or a worker asks for. @throws RangeError when it is negative, or more than a year. */
+export function checkDelay(delayMs: number, what: string): number {
+  if (delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS) return delayMs;
+  throw new RangeError(
+    `Cannot ${what} ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
+  );
+}
+
 /** Thrown by a handler: try again after `delayMs` milliseconds instead of the usual backoff. */
 export class RetryAfterError extends Error {
   /** `RetryAfterError`. */
@@ -119,12 +127,7 @@ export class RetryAfterError extends Error {
   /** Tries again after `delayMs` milliseconds. @throws RangeError when that is negative, or more than a year. */
   constructor(delayMs: number, message = `retry after ${delayMs} ms`) {
     super(message);
-    if (!(delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS)) {
-      throw new RangeError(
-        `Cannot retry after ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
-      );
-    }
-    this.delayMs = delayMs;
+    this.delayMs = checkDelay(delayMs, "retry after");
   }
 }
 
@@ -141,12 +144,7 @@ export class SnoozeError extends Error {
   /** Is due again after `delayMs` milliseconds. @throws RangeError when that is negative, or more than a year. */
   constructor(delayMs: number) {
     super(`snoozed for ${delayMs} ms`);
-    if (!(delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS)) {
-      throw new RangeError(
-        `Cannot snooze for ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
-      );
-    }
-    this.delayMs = delayMs;
+    this.delayMs = checkDelay(delayMs, "snooze for");
   }
 }
 

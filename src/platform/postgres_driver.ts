@@ -40,7 +40,7 @@ const PLANNING = {
     set_config('max_parallel_workers_per_gather', '0', false), set_config('jit', 'off', false)`,
   reading: `select set_config('plan_cache_mode', 'auto', true),
     set_config('enable_seqscan', 'on', true), set_config('enable_mergejoin', 'on', true),
-    set_config('max_parallel_workers_per_gather', '2', true)`,
+    set_config('max_parallel_workers_per_gather', '2', true), set_config('jit', 'on', true)`,
   again: "discard plans",
 } as const;
 

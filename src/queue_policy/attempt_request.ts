@@ -2,7 +2,7 @@
  * What a worker says when an attempt ends well or is given back, checked before any effect.
  */
 import { checkInteger, checkLeaseDuration } from "../domain/check.ts";
-import { RETRY_AFTER_MAX_MS } from "../domain/errors.ts";
+import { checkDelay } from "../domain/errors.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { toJsonText } from "../domain/json.ts";
 import { type Lease, type LeaseLike, type NewTask, TASK_LIMITS, toLease } from "../domain/task.ts";
@@ -79,9 +79,5 @@ function checkCount(count: number): void {
 /** How long a task that is given back is not due. @throws RangeError */
 export function checkReleaseDelay(options: ReleaseOptions): number {
   checkOptions(options, RELEASE_OPTIONS, "release");
-  const { delayMs = 0 } = options;
-  if (delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS) return delayMs;
-  throw new RangeError(
-    `Cannot release a task for ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
-  );
+  return checkDelay(options.delayMs ?? 0, "release a task for");
 }

@@ -18,12 +18,22 @@ import {
 /** The column of a kept field. */
 export type KeptColumn = Exclude<SnakeName<KeptFieldName>, "group"> | "grp";
 
-/** The group that no task has: a limit of it is one of each group by itself. */
-export const EACH_GROUP = "*";
+/** The group that no task may have. */
+const EACH_GROUP = "*";
 
-/** The column of a kept field: its name where it is written, unless SQL has another use for that. */
+/** Columns that are not as most: another name where SQL has a use for the field's, another value for none. */
+const COLUMNS: Readonly<
+  Partial<Record<KeptFieldName, { readonly column: KeptColumn; readonly none: string }>>
+> = Object.freeze({ group: { column: "grp", none: "" } });
+
+/** The column of a kept field. */
 export function columnName(name: KeptFieldName): KeptColumn {
-  return name === "group" ? "grp" : snakeName(name) as KeptColumn;
+  return COLUMNS[name]?.column ?? snakeName(name) as KeptColumn;
+}
+
+/** What the column holds when a task has no value of the field. */
+function noneOf(name: KeptFieldName): string | null {
+  return COLUMNS[name]?.none ?? null;
 }
 
 /** The kept fields of one task in the forms of their columns; JSON for what is an object. Those that are read one by one have types. */
@@ -48,10 +58,9 @@ const NOUNS: Readonly<Partial<Record<KeptFieldName, string>>> = Object.freeze({
 });
 
 /** No value for any of them. */
-export const NO_KEPT_VALUES = Object.freeze({
-  ...Object.fromEntries(KEPT_FIELD_NAMES.map((name) => [columnName(name), null])),
-  grp: "",
-}) as Readonly<Record<Exclude<KeptColumn, "grp">, null> & { grp: "" }>;
+export const NO_KEPT_VALUES = Object.freeze(
+  Object.fromEntries(KEPT_FIELD_NAMES.map((name) => [columnName(name), noneOf(name)])),
+) as Readonly<Record<Exclude<KeptColumn, "grp">, null> & { grp: "" }>;
 
 /** Checks the kept fields of a task, each by its kind. @throws TypeError, RangeError */
 export function keptValues(
@@ -79,7 +88,7 @@ function columnValue(
   const value = given ?? field.default;
   const what = NOUNS[name] ?? name;
   if (field.isRequired === undefined && (value === undefined || value === null)) {
-    return name === "group" ? "" : null;
+    return noneOf(name);
   }
   if (name === "group") return checkGroup(value, checkString);
   switch (field.kind) {
@@ -99,15 +108,15 @@ function columnValue(
 }
 
 /** A group of a task. @throws TypeError */
-export function checkGroup(value: unknown, checkString: typeof checkName = checkName): string {
+function checkGroup(value: unknown, checkString: typeof checkName = checkName): string {
   const group = checkString(value, "group", TASK_LIMITS.groupMaxLength);
   if (group !== EACH_GROUP) return group;
   throw new TypeError(`Cannot use "${EACH_GROUP}" as group of a task: it stands for each group`);
 }
 
 function fieldValue(name: KeptFieldName, stored: unknown): unknown {
-  if (name === "group") return stored === "" ? null : stored;
+  if (stored === noneOf(name)) return null;
   const { kind }: TaskField = TASK_FIELDS[name];
   const isJson = kind === "pairs" || kind === "object";
-  return isJson && stored !== null ? JSON.parse(stored as string) : stored;
+  return isJson ? JSON.parse(stored as string) : stored;
 }

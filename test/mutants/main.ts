@@ -5,6 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { TEST_PERMISSIONS } from "../support/permissions.ts";
 import type { Mutant } from "./mutant.ts";
 import { MUTANTS, SUITE } from "./mutants.ts";
 
@@ -141,11 +142,7 @@ async function firstFailure(
       "--cached-only",
       "--fail-fast",
       "--reporter=tap",
-      "--allow-read",
-      "--allow-write",
-      "--allow-env",
-      "--allow-run",
-      "--allow-net=127.0.0.1,localhost",
+      ...TEST_PERMISSIONS,
       ...tests,
     ],
     env: { NO_COLOR: "1", HOLDFAST_EFFORT: "all" },
@@ -161,7 +158,8 @@ async function firstFailure(
   if (!/^(not )?ok /m.test(output)) {
     throw new Error(`no test ran\n${new TextDecoder().decode(stderr)}`);
   }
-  return failedTest(output) ?? "an error outside of any test";
+  const whatElse = new TextDecoder().decode(stderr).trim().slice(-1000);
+  return failedTest(output) ?? `an error outside of any test, ${lastTest(output)}: ${whatElse}`;
 }
 
 /** The failed test in a TAP report: its name, and the file under which it stands. */

@@ -177,7 +177,7 @@ Deno.test("a worker whose clock is five minutes wrong keeps its leases, and does
       assertEquals((await task(now.id, "completed")).attempts, 1);
       assert(Math.abs(remote.clock.nowMs() - Date.now()) < 5000);
       assertEquals((await task(later.id, "completed")).attempts, 1);
-      assert(asked < 30, `it was asked ${asked} times`);
+      assert(asked < 120, `it was asked ${asked} times`);
     });
   }
 });
