@@ -191,7 +191,7 @@ export interface Task {
   readonly retryPolicy: RetryPolicy | null;
   /** Overrides the handler's timeout, in milliseconds. */
   readonly timeoutMs: number | null;
-  /** Whose it is, such as a tenant; `null` for none. */
+  /** Whose it is: tasks of different groups take turns; `null` for none. */
   readonly group: string | null;
   /** How many of its parents are not final yet; it is not claimed before this is 0. Always 0 unless queued. */
   readonly waitsFor: number;
@@ -233,8 +233,8 @@ export interface NewTask {
   /** The policy for when a parent fails or is cancelled; default `fail`. Without parents it has no effect. */
   readonly onParentFailure?: ParentFailurePolicy;
   /**
-   * Whose it is, such as a tenant, 1–200 characters and not `*`: tasks can be listed by it. It neither orders nor limits them yet.
-   * Default none.
+   * Whose it is, such as a tenant, 1–200 characters and not `*`: tasks of different groups take turns, and a limit or a pause may
+   * be for one. Default none.
    */
   readonly group?: string;
   /**

@@ -208,7 +208,7 @@ export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.fr
     maxLength: TASK_LIMITS.groupMaxLength,
     isKept: true,
     defaultText: "none",
-    help: "whose it is, such as a tenant: tasks can be listed by it, no more yet",
+    help: "whose it is, such as a tenant: groups take turns, and may have limits",
     example: "acme",
   },
   webhook: {

@@ -18,8 +18,8 @@ import {
 /** The column of a kept field. */
 export type KeptColumn = Exclude<SnakeName<KeptFieldName>, "group"> | "grp";
 
-/** The group that no task may have. */
-const EACH_GROUP = "*";
+/** The name that stands for each group; no task may have it as its own. */
+export const EACH_GROUP = "*";
 
 /** Columns that are not as most: another name where SQL has a use for the field's, another value for none. */
 const COLUMNS: Readonly<

@@ -27,6 +27,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = Object.freeze({
     await queue.enqueueBatch(batch());
     return () => claimSome(queue, 32);
   },
+  "claim one, where groups take turns": async ({ queue }) => {
+    await queue.enqueueBatch(batch().map((task, i) => ({ ...task, group: `g${i % 10}` })));
+    await claimSome(queue, 1);
+    return () => claimSome(queue, 1);
+  },
   "claim when nothing is there": ({ queue }) => ready(() => claimSome(queue, 32)),
   "complete": async ({ queue }) => {
     const task = await claimed(queue);

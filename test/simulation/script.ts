@@ -25,8 +25,8 @@ export interface Setup {
   readonly isBulky: boolean;
   /** Whether clients prune finished tasks. */
   readonly isPruned: boolean;
-  /** How much memory the tasks may take, in bytes: little more than an empty queue takes, or `null` for more than enough. */
-  readonly memoryMaxBytes: number | null;
+  /** How many pages of memory tasks may be added to, beyond those of an empty queue; `null` for more than enough. */
+  readonly memoryPages: number | null;
   /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
   readonly pretendsToSync?: boolean;
   /** Broken on purpose: who asks for a lock gets it. */
@@ -97,7 +97,7 @@ export function scriptOf(seed: number): Script {
     isPruned: chance.happens(0.2) || (isScarce && memory.happens(0.8)),
     isBulky: chance.happens(0.02) && !isScarce,
     evictsForgotten: new Chance(seed + 5).happens(0.5),
-    memoryMaxBytes: isScarce ? memory.pick([160_000, 164_000, 172_000, 200_000]) : null,
+    memoryPages: isScarce ? memory.pick([0, 1, 2, 7]) : null,
   } satisfies Setup;
   const weights = weightsFor(setup, chance);
   const count = chance.pick([40, 100, 100, 200, 400]);

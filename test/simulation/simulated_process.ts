@@ -21,6 +21,7 @@ import type { EventLog } from "./event_log.ts";
 import type { LockTable } from "./locks.ts";
 import { type CallingProcess, type Promised, recordQueue } from "./recorded_queue.ts";
 import type { ProcessId, Scheduler } from "./scheduler.ts";
+import { scarceMemory } from "./scarce_memory.ts";
 import type { Setup } from "./script.ts";
 import { SimulatedStorage } from "./simulated_storage.ts";
 import { EngineWatch } from "./engine_watch.ts";
@@ -293,6 +294,7 @@ export class SimulatedProcess implements CallingProcess {
   }
 
   #openLedger(): Promise<Ledger> {
+    const { memoryPages } = this.#options.setup;
     return Ledger.open({
       storage: this.#monitor,
       engine: this.#engine,
@@ -300,7 +302,9 @@ export class SimulatedProcess implements CallingProcess {
       newQueueId: () => this.id.toString(16).padStart(32, "0"),
       clock: this.#clock,
       durability: this.#options.durability,
-      memoryMaxBytes: this.#options.setup.memoryMaxBytes ?? undefined,
+      memoryMaxBytes: memoryPages === null
+        ? undefined
+        : scarceMemory(this.#world.engine, memoryPages),
       onBackgroundError: (error) => this.#onBackgroundError(error),
     });
   }

@@ -56,17 +56,21 @@ export const GROUP_SQL = {
     ORDER BY served DESC LIMIT 1`,
   open: `SELECT * FROM group_lanes INDEXED BY open_groups
     WHERE is_active = 1 AND closed_at IS NULL AND ${IN_LANE} ORDER BY tag, grp LIMIT +?3`,
-  active: `SELECT 1 FROM group_lanes WHERE ${IN_LANE} AND is_active = 1 LIMIT 1`,
   idle: `SELECT grp FROM group_lanes INDEXED BY idle_groups
-    WHERE is_active = 0 AND ${IN_LANE} AND tag <= +?3 ORDER BY tag LIMIT ${FORGET_MAX}`,
+    WHERE is_active = 0 AND ${IN_LANE} AND tag <= CASE
+      WHEN EXISTS (SELECT 1 FROM group_lanes WHERE ${IN_LANE} AND is_active = 1)
+      THEN (SELECT max(served) FROM group_lanes INDEXED BY served_groups WHERE ${IN_LANE})
+      ELSE 9e999 END
+    ORDER BY tag LIMIT ${FORGET_MAX}`,
   ready: `SELECT 1 FROM task_queue INDEXED BY ready_by_id
     WHERE is_ready = 1 AND ${IN_LANE} AND grp = +?3 LIMIT 1`,
   closedOfGroup: `SELECT * FROM group_lanes INDEXED BY closed_by_group
     WHERE closed_at IS NOT NULL AND grp = +?1 ORDER BY tag LIMIT 64`,
-  closedBefore: `SELECT * FROM group_lanes INDEXED BY closed_groups
-    WHERE closed_at IS NOT NULL AND closed_at < +?1 LIMIT +?2`,
-  timed: `SELECT * FROM group_lanes INDEXED BY timed_groups
-    WHERE opens_at_utc IS NOT NULL AND opens_at_utc <= +?1 ORDER BY opens_at_utc LIMIT +?2`,
+  toOpen: `SELECT * FROM group_lanes INDEXED BY closed_groups
+      WHERE closed_at IS NOT NULL AND closed_at < +?1
+    UNION ALL SELECT * FROM group_lanes INDEXED BY timed_groups
+      WHERE opens_at_utc IS NOT NULL AND opens_at_utc <= +?2 AND closed_at >= +?1
+    LIMIT +?3`,
 } as const;
 
 /** Whether any lane has seen a group; known in memory, so a queue without groups asks nothing. */
@@ -140,33 +144,31 @@ export function leftReady(tx: Transaction, place: GroupPlace): void {
 /** Tasks of a group have started in its turn; `last` is the tag of the last of them, `next` the one that comes then. */
 export function noteStarts(
   tx: Transaction,
-  place: GroupPlace,
-  { last, next, clock, closing }: {
+  group: GroupRow,
+  { last, next, clock, hasMore, closing }: {
     readonly last: number;
     readonly next: number;
     /** How far the clocks have run; only under weighted random. */
     readonly clock?: number;
+    /** Whether more of its tasks are ready; `undefined` when nobody has looked. */
+    readonly hasMore: boolean | undefined;
     readonly closing: Closing | null;
   },
 ): void {
-  const known = findGroup(tx, place);
-  if (known === undefined) throw new Error(`Cannot find group ${JSON.stringify(place)}`);
-  tx.update(GROUP_TABLE, known.row, {
+  tx.update(GROUP_TABLE, group.row, {
     tag: next,
     served: last,
     ...(clock === undefined ? {} : { clock }),
-    is_active: isAnyReady(tx, place) ? 1 : 0,
+    is_active: hasMore ?? isAnyReady(tx, group) ? 1 : 0,
     closed_at: closing?.change ?? null,
     opens_at_utc: closing?.opensAtMs ?? null,
   });
 }
 
 /** A group's own limit or pause lets none of its tasks start. */
-export function closeGroup(tx: Transaction, place: GroupPlace, closing: Closing): void {
-  const known = findGroup(tx, place);
-  if (known === undefined) return;
+export function closeGroup(tx: Transaction, group: GroupRow, closing: Closing): void {
   const { change, opensAtMs } = closing;
-  tx.update(GROUP_TABLE, known.row, { closed_at: change, opens_at_utc: opensAtMs });
+  tx.update(GROUP_TABLE, group.row, { closed_at: change, opens_at_utc: opensAtMs });
 }
 
 /** A closed group may start tasks again. */
@@ -191,9 +193,7 @@ export function groupsToOpen(
   },
 ): GroupRow[] {
   if (!hasGroups(reader)) return [];
-  const changed = reader.read(GROUP_SQL.closedBefore, [change, max]);
-  if (changed.length > 0) return changed.map(groupOfRow);
-  return reader.read(GROUP_SQL.timed, [nowMs, max]).map(groupOfRow);
+  return reader.read(GROUP_SQL.toOpen, [change, nowMs, max]).map(groupOfRow);
 }
 
 /** The clocks of a group have run so much further, under weighted random. */
@@ -205,9 +205,7 @@ export function runGroupClock(tx: Transaction, place: GroupPlace, elapsed: numbe
 /** Forgets some groups without tasks that have nothing to wait for any more; in a lane without groups all take turns no more. */
 export function forgetIdle(tx: Transaction, lane: Lane): void {
   const { type, compatibility } = lane;
-  const isBusy = tx.read(GROUP_SQL.active, [type, compatibility]).length > 0;
-  const upTo = isBusy ? servedOf(tx, lane) : Number.MAX_VALUE;
-  const idle = tx.read(GROUP_SQL.idle, [type, compatibility, upTo]);
+  const idle = tx.read(GROUP_SQL.idle, [type, compatibility]);
   if (idle.length === 0) return;
   for (const [grp] of idle) tx.remove(GROUP_TABLE, [type, compatibility, grp!]);
   const left = tx.read(GROUP_SQL.inLane, [type, compatibility]);

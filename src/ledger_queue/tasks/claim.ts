@@ -14,12 +14,10 @@ import { flowOf, nextRoomMs, roomOf } from "../rows/flow_rows.ts";
 import { closingOf, hasGroupsToOpen, openGroups } from "../rows/group_room.ts";
 import {
   closeGroup,
-  findGroup,
   forgetIdle,
-  isGrouped,
+  type GroupRow,
   type Lane,
   leftReady,
-  nextGroups,
   noteStarts,
   runGroupClock,
 } from "../rows/groups.ts";
@@ -29,7 +27,14 @@ import { LANE_TABLE } from "../rows/schema.ts";
 import { cell } from "../rows/cells.ts";
 import { placeOf, startTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, waitMsOf } from "../rows/transition_log.ts";
-import { type Candidate, GroupedLine, type Line, lineOf } from "./claim_lines.ts";
+import {
+  type Candidate,
+  GroupedLine,
+  type GroupStart,
+  type Line,
+  lineOf,
+  openGroupsOf,
+} from "./claim_lines.ts";
 
 /**
  * The statements of a claim; a test reads their plans.
@@ -65,11 +70,7 @@ export function hasClaimable(reader: Reader, request: PreparedClaim, nowMs: numb
 
 /** Whether the line of a lane with ready tasks has one that is not in a closed group. */
 function isOpen(reader: Reader, lane: Lane, nowMs: number): boolean {
-  if (!isGrouped(reader, lane)) return true;
-  if (flowOf(reader).eachPausedOf(lane.type, nowMs) === undefined) {
-    return nextGroups(reader, lane, 1).length > 0;
-  }
-  return findGroup(reader, { ...lane, grp: "" })?.isActive ?? false;
+  return openGroupsOf(reader, lane, { flow: flowOf(reader), nowMs, limit: 1 })?.length !== 0;
 }
 
 /** When the first scheduled task becomes due, or there is room by itself, in milliseconds; `undefined` for never. */
@@ -222,25 +223,22 @@ function takeTurns(
   },
 ): void {
   if (!lines.some((line) => line instanceof GroupedLine)) return;
-  const last = new Map<string, Candidate>();
-  for (const each of chosen.slice(0, leasedCount)) {
-    if (each.turn !== undefined) last.set(JSON.stringify([each.lane, each.grp]), each);
+  const last = new Map<GroupRow, GroupStart>();
+  for (const { turn } of chosen.slice(0, leasedCount)) {
+    if (turn !== undefined) last.set(turn.group, turn);
   }
   const room = roomOf(tx, nowMs);
-  for (const { lane, grp, turn } of last.values()) {
-    const key = { type: lane.type, grp };
-    const closing = room.ofGroup(key) > 0 ? null : closingOf(tx, key, nowMs);
-    const { tag, next, clock } = turn!;
-    noteStarts(tx, { ...lane, grp }, { last: tag, next, clock, closing });
+  for (const { group, tag, next, clock, hasMore } of last.values()) {
+    const closing = room.ofGroup(group) > 0 ? null : closingOf(tx, group, nowMs);
+    noteStarts(tx, group, { last: tag, next, clock, hasMore, closing });
   }
   for (const line of lines) {
     if (!(line instanceof GroupedLine)) continue;
-    for (const grp of line.withoutRoom) {
-      const key = { type: line.lane.type, grp };
-      if (last.has(JSON.stringify([line.lane, grp])) || room.ofGroup(key) > 0) continue;
-      closeGroup(tx, { ...line.lane, grp }, closingOf(tx, key, nowMs));
+    for (const group of line.withoutRoom) {
+      if (last.has(group) || room.ofGroup(group) > 0) continue;
+      closeGroup(tx, group, closingOf(tx, group, nowMs));
     }
-    for (const grp of line.withoutTasks) leftReady(tx, { ...line.lane, grp });
+    for (const group of line.withoutTasks) leftReady(tx, group);
     forgetIdle(tx, line.lane);
   }
 }

@@ -5,8 +5,18 @@
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { Flow, Room } from "../../queue_policy/flow.ts";
-import { findGroup, type GroupRow, isGrouped, type Lane, nextGroups } from "../rows/groups.ts";
+import {
+  findGroup,
+  type GroupRow,
+  hasGroups,
+  isGrouped,
+  type Lane,
+  nextGroups,
+} from "../rows/groups.ts";
 import { clockOf, findLane } from "../rows/lanes.ts";
+
+/** How many groups a claim reads at least: as many may turn out to have no room. */
+const GROUPS_MIN = 32;
 
 /** A task at the front of its line; the lowest `key` of all lines is claimed first, then the lowest id. */
 export interface Candidate {
@@ -14,8 +24,20 @@ export interface Candidate {
   readonly grp: string;
   readonly id: number;
   readonly key: number;
-  /** The tags of this start and of the group's next; `undefined` in a lane without groups. */
-  readonly turn?: { readonly tag: number; readonly next: number; readonly clock?: number };
+  /** `undefined` in a lane without groups. */
+  readonly turn?: GroupStart;
+}
+
+/** A start in a group's turn. */
+export interface GroupStart {
+  readonly group: GroupRow;
+  /** The tags of this start, and of the group's next. */
+  readonly tag: number;
+  readonly next: number;
+  /** How far the group's clocks have run; only under weighted random. */
+  readonly clock?: number;
+  /** Whether more of the group's tasks are ready; `undefined` when that was not read. */
+  readonly hasMore: boolean | undefined;
 }
 
 /** What a line is read with. */
@@ -57,9 +79,27 @@ export abstract class Line {
 
 /** The line of a lane. */
 export function lineOf(reader: Reader, lane: Lane, reading: LineReading): Line {
-  return isGrouped(reader, lane)
-    ? new GroupedLine(reader, lane, reading)
-    : new PlainLine(reader, lane, reading);
+  const groupsMax = Math.max(reading.limit, GROUPS_MIN);
+  const groups = openGroupsOf(reader, lane, { ...reading, limit: groupsMax });
+  if (groups === undefined) return new PlainLine(reader, lane, reading);
+  return new GroupedLine(reader, lane, { ...reading, groups, isCut: groups.length === groupsMax });
+}
+
+/**
+ * The open groups of a lane with ready tasks, at most `limit`, the next first; `undefined` when no groups take turns in it. While each
+ * group is paused, only the tasks without one take part.
+ */
+export function openGroupsOf(
+  reader: Reader,
+  lane: Lane,
+  { flow, nowMs, limit }: Pick<LineReading, "flow" | "nowMs" | "limit">,
+): GroupRow[] | undefined {
+  if (!hasGroups(reader)) return undefined;
+  const areAllPaused = flow.eachPausedOf(lane.type, nowMs) !== undefined;
+  const groups = areAllPaused
+    ? [findGroup(reader, { ...lane, grp: "" })].filter((group) => group?.isActive)
+    : nextGroups(reader, lane, limit);
+  return groups.length > 0 || isGrouped(reader, lane) ? groups as GroupRow[] : undefined;
 }
 
 /** The line of a lane without groups. */
@@ -84,52 +124,55 @@ class PlainLine extends Line {
   }
 }
 
-/** How many groups a claim reads at least: as many may turn out to have no room. */
-const GROUPS_MIN = 32;
+/** A ready task, and where it stands in its order. */
+type Head = readonly [id: number, key: number];
 
 /** A group in its line. */
 interface Turn {
-  readonly grp: string;
+  readonly group: GroupRow;
   readonly weight: number;
   readonly clock: number;
   tag: number;
-  heads: readonly (readonly [id: number, key: number])[];
+  heads: readonly Head[];
   hasMore: boolean;
   taken: number;
+}
+
+/** What a line of groups is read with. */
+interface GroupedReading extends LineReading {
+  readonly groups: readonly GroupRow[];
+  /** Whether there may be more open groups. */
+  readonly isCut: boolean;
 }
 
 /** The line of a lane whose groups take turns. */
 export class GroupedLine extends Line {
   readonly #reader: Reader;
-  readonly #reading: LineReading;
+  readonly #reading: GroupedReading;
   readonly #turns: Turn[];
-  readonly #withoutRoom: string[] = [];
-  readonly #withoutTasks: string[] = [];
-  readonly #isCut: boolean;
+  readonly #withoutRoom: GroupRow[] = [];
+  readonly #withoutTasks: GroupRow[] = [];
 
-  constructor(reader: Reader, lane: Lane, reading: LineReading) {
+  constructor(reader: Reader, lane: Lane, reading: GroupedReading) {
     super(lane);
     this.#reader = reader;
     this.#reading = reading;
-    const groupsMax = Math.max(reading.limit, GROUPS_MIN);
-    const groups = this.#groups(groupsMax);
-    this.#isCut = groups.length === groupsMax;
-    this.#turns = groups.map((group) => this.#turnOf(group));
+    this.#turns = reading.groups.map((group) => this.#turnOf(group));
   }
 
   /** The groups that have turned out to have no room: they are to be closed. */
-  get withoutRoom(): readonly string[] {
+  get withoutRoom(): readonly GroupRow[] {
     return this.#withoutRoom;
   }
 
   /** The groups that have turned out to have no ready task, though their rows say so. */
-  get withoutTasks(): readonly string[] {
+  get withoutTasks(): readonly GroupRow[] {
     return this.#withoutTasks;
   }
 
   /** Whether more groups may have room than were read. */
   get isCut(): boolean {
-    return this.#isCut;
+    return this.#reading.isCut;
   }
 
   peek(): Candidate | undefined {
@@ -137,17 +180,11 @@ export class GroupedLine extends Line {
     for (;;) {
       const [turn] = this.#turns;
       if (turn === undefined) return undefined;
-      const { grp, tag, weight, clock } = turn;
       const head = this.#headOf(turn);
-      const hasRoom = this.#reading.room.ofGroup({ type, grp }) > 0;
-      if (hasRoom && head !== undefined) {
-        const [id, key] = head;
-        const next = tag + 1 / weight;
-        const ran = this.#reading.order === "weighted_random" ? key : undefined;
-        return { lane: this.lane, grp, id, key: key - clock, turn: { tag, next, clock: ran } };
-      }
-      if (!hasRoom) this.#withoutRoom.push(grp);
-      else if (turn.taken === 0) this.#withoutTasks.push(grp);
+      const hasRoom = this.#reading.room.ofGroup({ type, grp: turn.group.grp }) > 0;
+      if (hasRoom && head !== undefined) return this.#candidateOf(turn, head);
+      if (!hasRoom) this.#withoutRoom.push(turn.group);
+      else if (turn.taken === 0) this.#withoutTasks.push(turn.group);
       this.#turns.shift();
     }
   }
@@ -160,20 +197,25 @@ export class GroupedLine extends Line {
     this.#turns.splice(place === -1 ? this.#turns.length : place, 0, turn);
   }
 
-  /** While each group is paused, only the tasks without one take part. */
-  #groups(limit: number): GroupRow[] {
-    const { flow, nowMs } = this.#reading;
-    if (flow.eachPausedOf(this.lane.type, nowMs) === undefined) {
-      return nextGroups(this.#reader, this.lane, limit);
-    }
-    const ungrouped = findGroup(this.#reader, { ...this.lane, grp: "" });
-    return ungrouped?.isActive ? [ungrouped] : [];
+  #candidateOf(turn: Turn, [id, key]: Head): Candidate {
+    const { group, tag, weight, clock } = turn;
+    const ran = this.#reading.order === "weighted_random" ? key : undefined;
+    const isRead = turn.taken + 1 < turn.heads.length;
+    const hasMore = isRead || (turn.hasMore ? undefined : false);
+    return {
+      lane: this.lane,
+      grp: group.grp,
+      id,
+      key: key - clock,
+      turn: { group, tag, next: tag + 1 / weight, clock: ran, hasMore },
+    };
   }
 
-  #turnOf({ grp, tag, clock }: GroupRow): Turn {
+  #turnOf(group: GroupRow): Turn {
     const { flow, order } = this.#reading;
+    const { grp, tag, clock } = group;
     return {
-      grp,
+      group,
       tag,
       weight: flow.weightOf({ type: this.lane.type, grp }),
       clock: order !== "weighted_random"
@@ -187,12 +229,12 @@ export class GroupedLine extends Line {
     };
   }
 
-  #headOf(turn: Turn): readonly [id: number, key: number] | undefined {
+  #headOf(turn: Turn): Head | undefined {
     if (turn.taken >= turn.heads.length && turn.hasMore) {
-      const limit = 2 * turn.taken + 1;
+      const limit = 2 * turn.taken + 2;
       const { type, compatibility } = this.lane;
       turn.heads = this.#reader
-        .read(HEAD_SQL[this.#reading.order], [type, compatibility, turn.grp, limit])
+        .read(HEAD_SQL[this.#reading.order], [type, compatibility, turn.group.grp, limit])
         .map(([id, key]) => [Number(id), Number(key)]);
       turn.hasMore = turn.heads.length === limit;
     }
@@ -201,7 +243,7 @@ export class GroupedLine extends Line {
 }
 
 function isBefore(a: Turn, b: Turn): boolean {
-  return a.tag < b.tag || (a.tag === b.tag && a.grp < b.grp);
+  return a.tag < b.tag || (a.tag === b.tag && a.group.grp < b.group.grp);
 }
 
 function laneClock(reader: Reader, { type, compatibility }: Lane, order: ClaimOrder): number {
