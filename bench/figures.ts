@@ -52,7 +52,7 @@ export function percentiles(values: readonly number[]): Percentiles {
 }
 
 /** Who the others are compared with. */
-export const YARDSTICK = "node:sqlite, FULL";
+export const YARDSTICK = "plain table in node:sqlite, FULL";
 
 /** With as many digits as mean something. */
 export function number(value: number): string {

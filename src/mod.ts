@@ -312,6 +312,7 @@ export type {
   EnqueueOptions,
   EnqueueResult,
   FailOptions,
+  IsWanted,
   ListRequest,
   ParentResult,
   QueueStats,

@@ -1,13 +1,15 @@
 /**
- * `deno task test`: every test file, in as many processes as there are processors; with arguments, one `deno test` with them.
+ * `deno task test`: the test files of the chosen size, in as many processes as there are processors; with arguments, one
+ * `deno test` with them.
  *
  * Files share processes in small groups, and a process that is ready takes the next group. Not `--parallel`, which runs
  * files in threads of one process: the working folder, the environment and open files are the whole process's, and are
  * tested. Output comes file by file; what failed comes again at the end, before the sum.
  */
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
+import { EFFORT, LEFT_OUT } from "./support/effort.ts";
 import { TEST_PERMISSIONS } from "./support/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -38,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   const startedMs = performance.now();
   const checked = await run(["check", "--quiet", "test"]);
   if (checked !== 0) return checked;
-  const groups = groupsOf(await testFiles(join(ROOT, "test")));
+  const groups = groupsOf((await testFiles(join(ROOT, "test"))).filter(isOfThisSize));
   const outcomes: Outcome[] = [];
   const takeGroups = async (): Promise<void> => {
     for (let files = groups.shift(); files !== undefined; files = groups.shift()) {
@@ -64,6 +66,13 @@ async function testFiles(folder: string): Promise<string[]> {
     else if (name.endsWith(".test.ts")) files.push(path);
   }
   return files.sort();
+}
+
+/** Whether a run without arguments has this file in it. */
+function isOfThisSize(file: string): boolean {
+  if (EFFORT !== "quick") return true;
+  const path = relative(ROOT, file).replaceAll(sep, "/");
+  return !LEFT_OUT.some((left) => path === left || path.startsWith(`${left}/`));
 }
 
 function groupsOf(files: readonly string[]): string[][] {
@@ -130,6 +139,9 @@ function report(outcomes: readonly Outcome[], tookMs: number): number {
   for (const { errors } of outcomes) if (errors !== "") console.log(`\n${errors}`);
   const verdict = failed === 0 ? "ok" : "FAILED";
   const counts = `${sumOf("passed")} passed | ${failed} failed | ${sumOf("ignored")} ignored`;
+  if (EFFORT === "quick") {
+    console.log(`\nLeft out, by name or with \`deno task test:all\`: ${LEFT_OUT.join(", ")}`);
+  }
   console.log(`\n${verdict} | ${counts} (${Math.round(tookMs / 1000)}s)`);
   return failed === 0 ? 0 : 1;
 }

@@ -18,8 +18,8 @@ export interface Contender extends Subject {
   enqueueBatch(count: number): Promise<void>;
   /** Claims up to `limit` tasks and completes each by itself; how many there were. Not everyone lets tasks be claimed. */
   readonly claimAndComplete?: (limit: number) => Promise<number>;
-  /** Begins to run tasks with a handler that does nothing. */
-  work(concurrency: number): Promise<Working>;
+  /** Begins to run tasks with a handler that does nothing; as with claims. */
+  readonly work?: (concurrency: number) => Promise<Working>;
   close(): Promise<void>;
 }
 

@@ -20,7 +20,7 @@ async function countSyncs(bench: Bench): Promise<Figure> {
   const samples: number[] = [];
   try {
     for (let round = 0; round < bench.scale.rounds; round++) {
-      const working = await contender.work(CONCURRENCY);
+      const working = await contender.work!(CONCURRENCY);
       const watch = new Stopwatch(() => contender.syncs());
       await watch.total(() => working.live(BATCH));
       await working.stop();

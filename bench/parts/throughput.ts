@@ -5,10 +5,12 @@ import { join } from "node:path";
 import type { Durability } from "../../src/mod.ts";
 import type { Bench, Part } from "../bench.ts";
 import type { Contender } from "../contenders/contender.ts";
+import { append, APPEND_NAME } from "../contenders/append.ts";
 import { denoKv, KV_NAME } from "../contenders/deno_kv.ts";
 import { holdfast } from "../contenders/holdfast.ts";
 import { inMemory } from "../contenders/in_memory.ts";
-import { nodeSqlite, nodeSqliteName } from "../contenders/node_sqlite.ts";
+import { OUR_TABLES_NAME, ourTables } from "../contenders/our_tables.ts";
+import { plainTable, plainTableName } from "../contenders/plain_table.ts";
 import type { Figure } from "../figures.ts";
 import { measure, Stopwatch, type Workload } from "../measure.ts";
 import { withTracedSyncs } from "../traced_syncs.ts";
@@ -67,20 +69,21 @@ interface Entrant {
 function entrants(): readonly Entrant[] {
   const enter = async (folder: string, durability: Durability): Promise<Contender> =>
     await holdfast(join(folder, `${durability}.db`), durability);
-  const peers = (["FULL", "NORMAL"] as const).flatMap((synchronous) =>
-    [false, true].map((hasTransitions): Entrant => ({
-      name: nodeSqliteName({ synchronous, hasTransitions }),
-      enter: (folder) => {
-        const path = join(folder, `sqlite ${synchronous} ${hasTransitions}.db`);
-        return Promise.resolve(nodeSqlite(path, { synchronous, hasTransitions }));
-      },
-    }))
-  );
+  const plain = (["FULL", "NORMAL"] as const).map((synchronous): Entrant => ({
+    name: plainTableName(synchronous),
+    enter: (folder) =>
+      Promise.resolve(plainTable(join(folder, `plain ${synchronous}.db`), synchronous)),
+  }));
   return [
     { name: "Holdfast, full", enter: (folder) => enter(folder, "full") },
     { name: "Holdfast, relaxed", enter: (folder) => enter(folder, "relaxed") },
+    ...plain,
+    {
+      name: OUR_TABLES_NAME,
+      enter: (folder) => Promise.resolve(ourTables(join(folder, "ours.db"))),
+    },
+    { name: APPEND_NAME, enter: (folder) => Promise.resolve(append(join(folder, "append"))) },
     { name: "in-memory manager", enter: () => Promise.resolve(inMemory()) },
-    ...peers,
     ..."openKv" in Deno
       ? [{ name: KV_NAME, enter: (folder: string) => denoKv(join(folder, "kv.db")) }]
       : [],
@@ -119,7 +122,7 @@ async function inTurns(bench: Bench, group: string): Promise<Figure[]> {
       bench.say(name);
       const workload: Workload<Contender> = {
         name,
-        suits: ({ claimAndComplete }) => group !== "claim" || claimAndComplete !== undefined,
+        suits: (contender) => suits(contender, group),
         run: (contender, watch) => work(contender, watch, bench.scale.operations),
       };
       figures.push(...await measure(group, workload, { subjects, rounds: bench.scale.rounds }));
@@ -128,6 +131,12 @@ async function inTurns(bench: Bench, group: string): Promise<Figure[]> {
     for (const subject of subjects) await subject.close();
   }
   return bench.scale.tracesSyncs ? await withTracedSyncs(bench, figures) : figures;
+}
+
+/** Not everyone lets tasks be claimed, or runs them. */
+function suits({ claimAndComplete, work }: Contender, group: string): boolean {
+  if (group === "claim") return claimAndComplete !== undefined;
+  return group !== "life" || work !== undefined;
 }
 
 async function batches(contender: Contender, watch: Stopwatch): Promise<number> {
@@ -143,7 +152,7 @@ async function lives(
   watch: Stopwatch,
   [times, count]: readonly [times: number, count: number],
 ): Promise<number> {
-  const working = await contender.work(count === 1 ? 1 : CONCURRENCY);
+  const working = await contender.work!(count === 1 ? 1 : CONCURRENCY);
   await watch.total(async () => {
     for (let n = 0; n < times; n++) await watch.lap(() => working.live(count));
   });

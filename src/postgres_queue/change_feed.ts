@@ -1,12 +1,18 @@
 /**
  * Tells those who watch a queue what changed.
  */
-import type { TaskChanges } from "../queue/task_queue.ts";
+import type { TaskStatus } from "../domain/task.ts";
+import type { IsWanted, TaskChanges } from "../queue/task_queue.ts";
+
+interface Watcher {
+  readonly tell: (changes: TaskChanges) => void;
+  readonly isWanted: IsWanted;
+}
 
 /** Who watches, and what they hear. */
 export class ChangeFeed {
   readonly #onListenerError: (error: unknown) => void;
-  readonly #listeners = new Set<{ readonly tell: (changes: TaskChanges) => void }>();
+  readonly #listeners = new Set<Watcher>();
 
   constructor(onListenerError: (error: unknown) => void) {
     this.#onListenerError = onListenerError;
@@ -17,9 +23,15 @@ export class ChangeFeed {
     return this.#listeners.size > 0;
   }
 
+  /** Whether anybody wants to hear that this task has this status now. */
+  wants(taskId: number, status: TaskStatus): boolean {
+    for (const { isWanted } of this.#listeners) if (isWanted(taskId, status)) return true;
+    return false;
+  }
+
   /** Calls `listener` with what changes from now on. Returns the way to stop. */
-  watch(listener: (changes: TaskChanges) => void): () => void {
-    const entry = { tell: listener };
+  watch(listener: (changes: TaskChanges) => void, isWanted: IsWanted = () => true): () => void {
+    const entry = { tell: listener, isWanted };
     this.#listeners.add(entry);
     return () => this.#listeners.delete(entry);
   }

@@ -21,6 +21,7 @@ import type {
   EnqueueOptions,
   EnqueueResult,
   FailOptions,
+  IsWanted,
   ListRequest,
   ParentResult,
   QueueStats,
@@ -312,8 +313,8 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return await this.access.read((tx, nowMs) => stats(tx, nowMs));
   }
 
-  watch(listener: (changes: TaskChanges) => void): () => void {
-    return this.feed.watch(listener);
+  watch(listener: (changes: TaskChanges) => void, isWanted?: IsWanted): () => void {
+    return this.feed.watch(listener, isWanted);
   }
 
   async flush(): Promise<void> {

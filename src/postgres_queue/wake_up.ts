@@ -1,12 +1,14 @@
 /**
  * Wake-up: the processes of one queue tell each other which tasks they have changed.
  *
- * Each sends the ids with NOTIFY, a few milliseconds after a change and apart from the transaction that made it, since a
- * server commits transactions that notify one after the other. Each listens on a connection of its own. A listener may be
+ * Each sends the ids and statuses with NOTIFY, a few milliseconds after a change and apart from the transaction that made it, since a
+ * server commits transactions that notify one after the other. Each listens on a connection of its own, and reads the tasks
+ * whose status its watchers want to hear of. A listener may be
  * deaf without an error (behind a pooler), and a sender may die before it sends, so the history is read now and then as well:
  * each second while nothing is heard, else every five.
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
+import { TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { ChangeFeed } from "./change_feed.ts";
 import type { TaskChange } from "../queue/task_queue.ts";
 import type { ChangedRows, PostgresAccess } from "./postgres_access.ts";
@@ -52,6 +54,17 @@ export function messageOfTasks(ids: readonly number[]): string {
   return `tx ${ids.length > IDS_MAX ? MANY : ids.join(",")}`;
 }
 
+/** A task in a message: its id, and the place of its status among all of them. */
+function textOfChange([id, status]: readonly [number, TaskStatus]): string {
+  return `${id}:${TASK_STATUSES.indexOf(status)}`;
+}
+
+/** Likewise, read; a message of no process says nothing of statuses. */
+function changeOfText(text: string): [id: number, status: TaskStatus | undefined] {
+  const [id, at] = text.split(":");
+  return [Number(id), TASK_STATUSES[Number(at)]];
+}
+
 /** One process's ears and mouth. */
 export class WakeUp {
   readonly #access: PostgresAccess;
@@ -60,7 +73,7 @@ export class WakeUp {
   readonly #clock: Clock;
   readonly #me = crypto.randomUUID();
   readonly #history: HistoryReader;
-  readonly #changed = new Set<number>();
+  readonly #changed = new Map<number, TaskStatus>();
   #isManyChanged = false;
   #cancelSend: CancelTimer | undefined;
   #cancelPoll: CancelTimer = () => {};
@@ -110,7 +123,7 @@ export class WakeUp {
     if (rows === "many") this.#feed.tell("reset");
     else this.#tellChanges(rows.map(changeOfRow));
     if (rows === "many") this.#isManyChanged = true;
-    else for (const { id } of rows) this.#changed.add(id);
+    else for (const { id, status } of rows) this.#changed.set(id, status);
     if (this.#isStopped) return;
     this.#cancelSend ??= this.#clock.setTimer(() => this.#send(), GATHER_MS);
   }
@@ -147,11 +160,11 @@ export class WakeUp {
   }
 
   async #notify(): Promise<void> {
-    const ids = [...this.#changed];
-    const isMany = this.#isManyChanged || ids.length > IDS_MAX;
+    const changes = [...this.#changed];
+    const isMany = this.#isManyChanged || changes.length > IDS_MAX;
     this.#changed.clear();
     this.#isManyChanged = false;
-    await this.#say(isMany ? MANY : ids.join(","));
+    await this.#say(isMany ? MANY : changes.map(textOfChange).join(","));
   }
 
   async #say(what: string): Promise<void> {
@@ -178,23 +191,37 @@ export class WakeUp {
     this.#changes++;
     if (what === MANY) return this.#feed.tell("reset");
     if (what === ROOM) return this.#feed.tell("room");
-    if (!this.#feed.isWatched) return;
-    this.#tell(what.split(",").map(Number)).catch((error) => {
+    const ids = what.split(",").map(changeOfText)
+      .filter(([id, status]) => this.#isWanted(id, status)).map(([id]) => id);
+    if (ids.length === 0) return;
+    this.#tell(ids).catch((error) => {
       if (!this.#isStopped) this.#onError(error);
     });
   }
 
+  #isWanted(id: number, status: TaskStatus | undefined): boolean {
+    if (!this.#feed.isWatched) return false;
+    return status === undefined || this.#mayMakeRoom(status) || this.#feed.wants(id, status);
+  }
+
+  /** Whether limits that are known here might count a task that has this status now. */
+  #mayMakeRoom(status: TaskStatus): boolean {
+    const flow = this.#access.flow.latest;
+    return status !== "leased" && flow !== undefined && !flow.isEmpty;
+  }
+
   async #tell(ids: readonly number[]): Promise<void> {
     const rows = await this.#access.statements.query(SELECT_CHANGES, [ids]);
-    this.#tellChanges((rows as unknown as ChangeRow[]).map(changeOfRow));
+    const changes = (rows as unknown as ChangeRow[]).map(changeOfRow);
+    this.#tellChanges(changes.filter(({ taskId, status }) => this.#isWanted(taskId, status)));
   }
 
   /** Where the limits that are known here count a task, its end makes room. */
   #tellChanges(changes: readonly TaskChange[]): void {
     this.#feed.tell(changes);
-    const flow = this.#access.flow.latest;
-    const mayHaveRoom = flow !== undefined && !flow.isEmpty &&
-      changes.some(({ status, type }) => status !== "leased" && flow.isLimited(type));
+    const mayHaveRoom = changes.some(({ status, type }) =>
+      this.#mayMakeRoom(status) && this.#access.flow.latest!.isLimited(type)
+    );
     if (mayHaveRoom) this.#feed.tell("room");
   }
 

@@ -164,6 +164,9 @@ export interface TaskChange {
  */
 export type TaskChanges = readonly TaskChange[] | "reset" | "room";
 
+/** Whether a watcher wants to hear that this task has this status now. */
+export type IsWanted = (taskId: number, status: TaskStatus) => boolean;
+
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
 export interface TaskQueue extends QueueOperator, QueueLimits {
   /**
@@ -251,8 +254,10 @@ export interface TaskQueue extends QueueOperator, QueueLimits {
   /**
    * Calls `listener` soon after every change, of any process: at once for a change of this process, later for
    * another's. Several changes to one task may arrive as one. Returns a function that stops it.
+   *
+   * `isWanted` is a hint: a change by another process after which the task has a status for which it says `false` may be left out.
    */
-  watch(listener: (changes: TaskChanges) => void): () => void;
+  watch(listener: (changes: TaskChanges) => void, isWanted?: IsWanted): () => void;
   /** Resolves when everything asked for so far is durable. */
   flush(): Promise<void>;
   /** Flushes, and releases everything that the queue holds. */

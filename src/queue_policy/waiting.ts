@@ -5,7 +5,13 @@ import { checkInteger, checkName, checkTaskId } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { QueueError, WaitTimeoutError } from "../domain/errors.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
-import { isFinal, type Task, TASK_LIMITS, type TaskReference } from "../domain/task.ts";
+import {
+  isFinal,
+  type Task,
+  TASK_LIMITS,
+  type TaskReference,
+  type TaskStatus,
+} from "../domain/task.ts";
 import type { TaskChanges, TaskQueue, WaitOptions } from "../queue/task_queue.ts";
 
 /** How long can be waited at most, in milliseconds. */
@@ -33,7 +39,10 @@ export class Waits {
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Task>();
     const watched = new Watched(reference, () => this.#read(reference), resolve);
-    const unwatch = this.#queue.watch((changes) => watched.onChanges(changes).catch(reject));
+    const unwatch = this.#queue.watch(
+      (changes) => watched.onChanges(changes).catch(reject),
+      (taskId, status) => watched.mayEnd(taskId, status),
+    );
     const cancelTimer = this.#clock.setTimer(
       () => reject(watched.timeoutError(timeoutMs!)),
       timeoutMs ?? Infinity,
@@ -92,11 +101,16 @@ class Watched {
     if (isFinal(this.#seen.status)) this.#onFinal(this.#seen);
   }
 
+  /** Whether this status of a task may be the end that is waited for. */
+  mayEnd(taskId: number, status: TaskStatus): boolean {
+    return isFinal(status) && (typeof this.#reference === "string" || this.#reference === taskId);
+  }
+
   async onChanges(changes: TaskChanges): Promise<void> {
     if (changes === "room") return;
     const isEnd = changes === "reset" ||
       changes.some(({ taskId, runId, status }) =>
-        isFinal(status) && (this.#reference === taskId || this.#reference === runId)
+        this.mayEnd(taskId, status) && (this.#reference === taskId || this.#reference === runId)
       );
     if (isEnd) await this.look();
   }

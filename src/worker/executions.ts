@@ -3,6 +3,7 @@
  *
  * No change is missed: one that arrives before the claim's answer is kept for the execution to come.
  */
+import type { TaskStatus } from "../domain/task.ts";
 import type { TaskChange } from "../queue/task_queue.ts";
 import type { Execution } from "./execution.ts";
 
@@ -77,6 +78,11 @@ export class Executions {
   onChange(change: TaskChange): void {
     this.#latest.get(change.taskId)?.interruptUnlessLeased(change);
     if (this.#mayBecomeOurs(change)) this.#early.set(change.taskId, change);
+  }
+
+  /** Whether this status of a task may begin or end work here: another's lease, and its end, do neither. */
+  mayConcern(taskId: number, status: TaskStatus): boolean {
+    return status === "queued" || status === "cancelled" || this.#latest.has(taskId);
   }
 
   /** While own tasks are being stored there may be no end of changes, so that only those are kept that end a lease. */

@@ -100,7 +100,10 @@ export class Worker {
   start(): void {
     if (this.#looping !== undefined || this.#stopping !== undefined) return;
     checkInteger(this.#handlers.types().length, "number of handlers", 0, WORKER_LIMITS.typesMax);
-    this.#unwatch = this.#queue.watch((changes) => this.#onChanges(changes));
+    this.#unwatch = this.#queue.watch(
+      (changes) => this.#onChanges(changes),
+      (taskId, status) => this.#executions.mayConcern(taskId, status),
+    );
     this.#leases.start();
     this.#heartbeat = this.#startHeartbeat();
     this.#unwatchHandlers = this.#handlers.watch(() => this.#onHandlers());

@@ -1,11 +1,12 @@
 /**
- * Fault loops on files: in every scenario the n-th call of each kind fails, once and from then on, for n = 1, 2, 3 … until
- * the scenario meets no fault. Whatever fails, every call answers or refuses by name, nothing stays open, and a healthy
+ * Fault loops on files: in every scenario the n-th call of each kind fails, once and from then on, for n = 1, 2, 3 … (in the
+ * quick size for every fourth) until the scenario meets no fault. Whatever fails, every call answers or refuses by name, nothing stays open, and a healthy
  * process finds all that was acknowledged.
  */
 import { assert, assertEquals } from "@std/assert";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
+import { effort } from "../support/effort.ts";
 import { EVERY_POINT, type FaultPoint, FaultyStorage } from "../support/faulty_storage.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { copyQueue } from "./files.ts";
@@ -72,8 +73,8 @@ async function loop(
 ): Promise<number> {
   const before = await scenario.prepare(path);
   const faults = await Promise.all(kinds.map(async (kind) => {
-    for (let n = 1; n <= CALLS_MAX; n++) {
-      if (!await survives(scenario, before, { path, kind, n })) return n - 1;
+    for (let n = 1, tried = 0; n <= CALLS_MAX; n += effort("faultStride"), tried++) {
+      if (!await survives(scenario, before, { path, kind, n })) return tried;
     }
     throw new Error(`${scenario.name}: more than ${CALLS_MAX} calls of ${kind.point}`);
   }));

@@ -1,11 +1,25 @@
 /**
  * How much the tests try, in three sizes: `quick` (the default) for everyday work, `all` for CI, `nightly` for a long run.
- * The environment variable HOLDFAST_EFFORT chooses. Every size runs every test; the sizes differ in these counts alone.
+ * The environment variable HOLDFAST_EFFORT chooses. `all` and `nightly` run every test; they differ in these counts alone.
+ * `quick` leaves out what `LEFT_OUT` names.
  */
 const SIZES = ["quick", "all", "nightly"] as const;
 
 /** One of the three sizes. */
 export type Effort = typeof SIZES[number];
+
+/**
+ * Folders and files of tests that `quick` leaves out when none are asked for by name: they start a database server, a
+ * browser or a program that is built first, or they kill processes.
+ */
+export const LEFT_OUT: readonly string[] = [
+  "test/postgres_queue",
+  "test/process",
+  "test/cli/binary.test.ts",
+  "test/cli/compiled.test.ts",
+  "test/dashboard/browser.test.ts",
+  "test/project.test.ts",
+];
 
 /** For each count: quick, all, nightly. */
 const COUNTS = {
@@ -27,6 +41,10 @@ const COUNTS = {
   sharedTasks: [600, 3000, 3000],
   /** Times that an idle worker is woken, and a running task cancelled, by another process. */
   wakeUps: [3, 20, 20],
+  /** Of the calls of each kind, every so many-th fails in the fault loops. */
+  faultStride: [4, 1, 1],
+  /** Of the places in a snapshot where bits are flipped, every so many-th. */
+  flipStride: [5, 1, 1],
   /** Requests to the HTTP interface. */
   fuzzRequests: [500, 6000, 6000],
   /** Requests to it while its queue is broken. */

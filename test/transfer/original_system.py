@@ -84,8 +84,11 @@ def connect(path):
 
 
 def create(path, kind="full"):
+    """Makes the database, with the rows of the input if there is one."""
     connection = connect(path)
+    connection.execute("PRAGMA synchronous=OFF")
     connection.executescript(PLAIN_SCHEMA if kind == "plain" else SCHEMA)
+    insert_rows(connection, json.loads(sys.stdin.read() or "[]"))
     connection.close()
 
 
@@ -96,12 +99,6 @@ def insert_rows(connection, rows):
         marks = ", ".join("?" for _ in row)
         connection.execute(f"INSERT INTO task_queue ({names}) VALUES ({marks})", tuple(row.values()))
     connection.execute("COMMIT")
-
-
-def insert(path):
-    connection = connect(path)
-    insert_rows(connection, json.load(sys.stdin))
-    connection.close()
 
 
 def execute(path):
@@ -220,7 +217,7 @@ def schema(path):
 
 
 COMMANDS = {
-    "create": create, "insert": insert, "execute": execute, "bulk": bulk, "die-with-wal": die_with_wal,
+    "create": create, "execute": execute, "bulk": bulk, "die-with-wal": die_with_wal,
     "die-uncommitted": die_uncommitted, "die-with-journal": die_with_journal, "drain": drain,
     "enqueue": enqueue, "dump": dump, "schema": schema,
 }

@@ -34,7 +34,7 @@ export async function original(
   input = "",
 ): Promise<string> {
   const process = new Deno.Command(PYTHON!, {
-    args: [SCRIPT, ...args],
+    args: ["-I", "-S", SCRIPT, ...args],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -55,8 +55,7 @@ export async function originalDatabase(
   rows: readonly OriginalRow[],
   kind: "full" | "plain" = "full",
 ): Promise<string> {
-  await original(["create", path, kind]);
-  await original(["insert", path], JSON.stringify(rows));
+  await original(["create", path, kind], JSON.stringify(rows));
   return path;
 }
 
