@@ -156,6 +156,18 @@ export function groupsContract(name: string, useQueue: UseQueue): void {
     assertAlternating(await claim(queue, { limit: 10 }));
   });
 
+  behaviour(
+    "18: nor for that in which each group was paused and others started",
+    async (queue) => {
+      await enqueue(queue, "a", 20);
+      await enqueue(queue, undefined, 20);
+      await queue.pause({ group: "*" });
+      assertEquals(groupsOf(await claim(queue, { limit: 9 })), Array(9).fill(null));
+      await queue.resume({ group: "*" });
+      assertAlternating(await claim(queue, { limit: 10 }));
+    },
+  );
+
   behaviour("19: groups that come to idle rows alternate at once", async (queue) => {
     await enqueue(queue, "a", 9);
     await enqueue(queue, "b", 1);
