@@ -39,7 +39,7 @@ const RESOURCE = [
 ];
 
 /** What runs where there is no platform. */
-const CORE = ["src/core.ts", "server/app.ts", "dashboard/app.tsx"];
+const CORE = ["src/core.ts", "server/app.ts", "dashboard/app.tsx", "examples/edge/bundle.ts"];
 
 /** What each folder may import besides itself. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -153,7 +153,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "client": [],
   "testing": ["src/mod.ts"],
   "cli": ["src/mod.ts", "server", "dashboard/app.tsx", "deno.json"],
-  "examples": ["src/mod.ts", "server", "client", "cli"],
+  "examples": ["src/core.ts", "src/mod.ts", "server", "client", "cli"],
 };
 
 /** Packages that a layer may use. */

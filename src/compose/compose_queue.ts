@@ -97,7 +97,7 @@ export async function composeQueue(parts: PlatformParts): Promise<EmbeddedQueue>
 
 function queueOptionsOf(
   { random = Math.random, isReadOnly, retryPolicy, payloadMaxBytes, ...parts }: PlatformParts,
-): Omit<LedgerQueueOptions, "clock"> {
+): Omit<LedgerQueueOptions, "clock" | "onBackgroundError"> {
   const { retention, health, writeBackup, onPruned, onClosed } = parts;
   return {
     random,
