@@ -4,8 +4,11 @@
 
 /** The promise, and what settles it. */
 export interface Deferred<T> {
+  /** Settled by one of the others, the first time that one is called. */
   readonly promise: Promise<T>;
+  /** Fulfils it. */
   readonly resolve: (value: T | PromiseLike<T>) => void;
+  /** Rejects it. */
   readonly reject: (reason: unknown) => void;
 }
 
