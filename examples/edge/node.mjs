@@ -1,3 +1,4 @@
+// deno-lint-ignore-file explicit-function-return-type -- this is JavaScript
 /**
  * The application in Node 20 or newer, asked without a socket; `app.fetch` is what a server for fetch handlers takes. Beside it is
  * `edge.mjs`, which `bundle.ts` says how to make.
