@@ -3,7 +3,7 @@
  * to a page that says what became of it.
  */
 import type { Hono } from "hono";
-import { toNewTask } from "../src/mod.ts";
+import { toNewTask } from "../src/core.ts";
 import { HttpError } from "../server/http/errors.ts";
 import { enqueueOneChecked } from "../server/tasks/enqueue.ts";
 import { addAction, type Done } from "./action.ts";

@@ -1,7 +1,7 @@
 /**
  * Actions on many tasks: in steps, so that other work goes on between, and so many at once at most.
  */
-import type { Task, TaskQueue } from "../src/mod.ts";
+import type { Task, TaskQueue } from "../src/core.ts";
 import type { Services } from "./options.ts";
 import { readTasks, type TaskFilter } from "./task_filter.ts";
 

@@ -1,7 +1,7 @@
 /**
  * When a schedule fires, in words. An expression that has no short words is shown as it is, with its next instants beside it.
  */
-import { nextInstant, type Schedule } from "../src/mod.ts";
+import { nextInstant, type Schedule } from "../src/core.ts";
 import { duration } from "./text.ts";
 
 const DAYS = [

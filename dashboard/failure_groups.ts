@@ -1,7 +1,7 @@
 /**
  * Failures that are the same problem: one type, and one message once what differs from task to task is left out.
  */
-import type { Task } from "../src/mod.ts";
+import type { Task } from "../src/core.ts";
 
 /** Failures with one cause, as far as their messages say. */
 export interface FailureGroup {

@@ -4,7 +4,7 @@
  * The larger a queue, the longer its numbers take. So they are kept for as much longer, and never take more than a small share of the
  * time, however many look; and what is dear is found out anew while its last value is shown.
  */
-import type { Clock } from "../src/mod.ts";
+import type { Clock } from "../src/core.ts";
 
 /** The shortest time that something is kept, in milliseconds. */
 const KEPT_MIN_MS = 1000;

@@ -3,7 +3,7 @@
  * again.
  */
 import type { Hono } from "hono";
-import { sleep } from "../src/mod.ts";
+import { sleep } from "../src/core.ts";
 import { type ServerEvent, streamEvents } from "../server/http/event_stream.ts";
 import { requires } from "../server/http/access.ts";
 import type { Services } from "./options.ts";

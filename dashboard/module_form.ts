@@ -4,7 +4,7 @@
  * The form is a help only: the handler's own schema checks the payload when it is enqueued.
  */
 import { z } from "@hono/zod-openapi";
-import type { HandlerEntry } from "../src/mod.ts";
+import type { HandlerEntry } from "../src/core.ts";
 import { HttpError } from "../server/http/errors.ts";
 import { payloadOf } from "./new_task.ts";
 

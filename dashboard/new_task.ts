@@ -1,7 +1,7 @@
 /**
  * What a person wrote of a new task.
  */
-import { checkInteger, messageOf, roundedNumber, TASK_LIMITS } from "../src/mod.ts";
+import { checkInteger, messageOf, roundedNumber, TASK_LIMITS } from "../src/core.ts";
 import { HttpError } from "../server/http/errors.ts";
 
 /** The value of a JSON text; none is an empty object. @throws HttpError `VALIDATION_ERROR`. */

@@ -2,7 +2,7 @@
  * What the dashboard is given, resolved and checked once.
  */
 import type { Context } from "hono";
-import type { TaskQueue } from "../src/mod.ts";
+import type { TaskQueue } from "../src/core.ts";
 import { principalOf, type Scope } from "../server/http/access.ts";
 import { Changes } from "../server/http/changes.ts";
 import { OpenStreams } from "../server/http/event_stream.ts";

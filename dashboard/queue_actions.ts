@@ -8,7 +8,7 @@ import {
   QueueError,
   type Schedule,
   SCHEDULED_FIELD_NAMES,
-} from "../src/mod.ts";
+} from "../src/core.ts";
 import { HttpError } from "../server/http/errors.ts";
 import { addAction, nameOf } from "./action.ts";
 import type { Services } from "./options.ts";

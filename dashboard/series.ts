@@ -4,7 +4,7 @@
  * Each interval is measured once. The first look measures the hour before it in a few steps; each later one what has happened
  * since, a minute at least. So nothing runs while nobody looks, and no interval is missing.
  */
-import type { Clock, TaskQueue, WindowMetrics } from "../src/mod.ts";
+import type { Clock, TaskQueue, WindowMetrics } from "../src/core.ts";
 
 /** What happened in an interval. */
 export interface Interval {

@@ -4,7 +4,7 @@
  * The cookie holds 256 random bits and not the token. Only their hash is kept here, in memory, so sessions end with the process, and
  * at the latest after `SESSION_MS`. An answer to a wrong token waits a second, and few may wait at once, so that guessing is slow.
  */
-import { type Clock, sleep } from "../src/mod.ts";
+import { type Clock, sleep, toBase64Url, toHex } from "../src/core.ts";
 import type { Principal } from "../server/http/access.ts";
 import { recogniseToken, sha256, type TokenRecord } from "../server/http/tokens.ts";
 
@@ -77,7 +77,7 @@ export class Sessions {
 
   async #begin(principal: Principal): Promise<string> {
     const random = crypto.getRandomValues(new Uint8Array(32));
-    const secret = random.toBase64({ alphabet: "base64url", omitPadding: true });
+    const secret = toBase64Url(random);
     const endsAtMs = this.#clock.nowMs() + SESSION_MS;
     this.#sessions.set(await nameOf(secret), { principal, endsAtMs });
     if (this.#sessions.size > SESSIONS_MAX) {
@@ -88,5 +88,5 @@ export class Sessions {
 }
 
 async function nameOf(secret: string): Promise<string> {
-  return (await sha256(secret)).toHex();
+  return toHex(await sha256(secret));
 }

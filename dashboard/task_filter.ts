@@ -10,7 +10,7 @@ import {
   TASK_LIMITS,
   type TaskQueue,
   type TaskStatus,
-} from "../src/mod.ts";
+} from "../src/core.ts";
 import type { Kept } from "./kept.ts";
 import { mask } from "./mask.ts";
 

@@ -3,7 +3,7 @@
  * The pages that are read.
  */
 import type { Context, Hono } from "hono";
-import type { Task } from "../src/mod.ts";
+import type { Task } from "../src/core.ts";
 import { HttpError } from "../server/http/errors.ts";
 import { idOf } from "./forms.ts";
 import { mask } from "./mask.ts";

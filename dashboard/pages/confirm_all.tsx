@@ -2,7 +2,7 @@
 /**
  * The page before an action on all tasks that match: how many, and which first.
  */
-import type { Task } from "../../src/mod.ts";
+import type { Task } from "../../src/core.ts";
 import { isOpenTo, type TaskAction } from "../bulk.ts";
 import type { Services, Viewer } from "../options.ts";
 import {

@@ -2,7 +2,7 @@
 /**
  * Failures, grouped by their causes.
  */
-import type { Task } from "../../src/mod.ts";
+import type { Task } from "../../src/core.ts";
 import { type FailureGroup, groupFailures } from "../failure_groups.ts";
 import type { Services, Viewer } from "../options.ts";
 import { count } from "../text.ts";

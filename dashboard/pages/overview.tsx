@@ -9,7 +9,7 @@ import {
   type QueueMetrics,
   TASK_STATUSES,
   type WindowMetrics,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import type { Services, Viewer } from "../options.ts";
 import type { Interval } from "../series.ts";
 import { count, duration, share } from "../text.ts";

@@ -6,7 +6,7 @@
  */
 import type { Child } from "hono/jsx";
 import type { JSX } from "hono/jsx/jsx-runtime";
-import type { TaskStatus } from "../../src/mod.ts";
+import type { TaskStatus } from "../../src/core.ts";
 import type { Viewer } from "../options.ts";
 import { duration, relative, short, visible } from "../text.ts";
 

@@ -2,7 +2,7 @@
 /**
  * Running a module by hand: a form made from what its handler says of its parameters, or from its JSON Schema.
  */
-import type { HandlerEntry, HandlerRegistry } from "../../src/mod.ts";
+import type { HandlerEntry, HandlerRegistry } from "../../src/core.ts";
 import { type FormField, formFieldsOf } from "../module_form.ts";
 import type { Viewer } from "../options.ts";
 import { type Html, Nothing, Table, Text } from "./parts.tsx";

@@ -2,7 +2,7 @@
 /**
  * Schedules: when they fire, in words and as instants, and what became of the last task.
  */
-import type { Schedule, Task } from "../../src/mod.ts";
+import type { Schedule, Task } from "../../src/core.ts";
 import { nextInstants, scheduleWords } from "../cron_words.ts";
 import type { Services, Viewer } from "../options.ts";
 import { count } from "../text.ts";

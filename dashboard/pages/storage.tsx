@@ -7,7 +7,7 @@ import {
   type QueueHealth,
   type StorageStats,
   type TaskQueue,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import type { Viewer } from "../options.ts";
 import { bytes, count, share } from "../text.ts";
 import { Action, type Html, Text, Time } from "./parts.tsx";

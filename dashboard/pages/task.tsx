@@ -9,7 +9,7 @@ import type {
   ParentResult,
   Task,
   TaskTransition,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { mask } from "../mask.ts";
 import type { Services, Viewer } from "../options.ts";
 import {

@@ -2,7 +2,7 @@
 /**
  * The list of tasks: its filter is the URL, its pages follow each other by a cursor.
  */
-import { type Task, TASK_STATUSES } from "../../src/mod.ts";
+import { type Task, TASK_STATUSES } from "../../src/core.ts";
 import type { Services, Viewer } from "../options.ts";
 import {
   AGES,

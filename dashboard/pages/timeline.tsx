@@ -2,7 +2,7 @@
 /**
  * The timeline of a task: waiting and running to scale. The table of its transitions says the same in words.
  */
-import type { TaskTransition, TransitionKind } from "../../src/mod.ts";
+import type { TaskTransition, TransitionKind } from "../../src/core.ts";
 import { duration } from "../text.ts";
 import type { Html } from "./parts.tsx";
 

@@ -2,7 +2,7 @@
 /**
  * Workers: how they are, what they can do, and what each runs.
  */
-import type { Task, WorkerRecord } from "../../src/mod.ts";
+import type { Task, WorkerRecord } from "../../src/core.ts";
 import type { Services, Viewer } from "../options.ts";
 import { type Html, Nothing, Table, TaskLink, Text, Time } from "./parts.tsx";
 

@@ -2,7 +2,8 @@
  * Changes of tasks as a stream, for a reader of any speed: what it has not taken yet is kept by task, the latest change of each,
  * and when that is too much it is told to look at everything again.
  */
-import type { TaskChange, TaskChanges, TaskQueue } from "../../src/mod.ts";
+import { deferred } from "../../src/core.ts";
+import type { TaskChange, TaskChanges, TaskQueue } from "../../src/core.ts";
 import type { ServerEvent } from "../http/event_stream.ts";
 import { changeJson } from "../tasks/json.ts";
 
@@ -65,7 +66,7 @@ class Backlog {
   /** Resolves when there is something to take, or `signal` aborts. */
   async filled(signal: AbortSignal): Promise<void> {
     if (this.#isOverfull || this.#hasRoom || this.#latest.size > 0 || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = deferred<void>();
     const wake = (): void => resolve();
     this.#wake = wake;
     signal.addEventListener("abort", wake, { once: true });

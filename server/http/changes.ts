@@ -4,11 +4,12 @@
  */
 import {
   type Clock,
+  deferred,
   type LogStore,
   sleep,
   type TaskChanges,
   type TaskQueue,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 
 /** Another process's log lines are looked for this often, in milliseconds. */
 const LOG_POLL_MS = 200;
@@ -111,7 +112,7 @@ class ChangeWaiter implements Waiter {
 
   async changed(signal: AbortSignal): Promise<void> {
     if (this.#hasChanged || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = deferred<void>();
     const wake = (): void => resolve();
     this.#wake = wake;
     signal.addEventListener("abort", wake, { once: true });

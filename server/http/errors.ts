@@ -6,7 +6,7 @@
 import type { z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
-import { type Clock, messageOf, QueueError, QueueFullError, StorageError } from "../../src/mod.ts";
+import { type Clock, messageOf, QueueError, QueueFullError, StorageError } from "../../src/core.ts";
 import { ERROR_STATUSES, type ErrorCode, type ErrorStatus } from "./error_codes.ts";
 import type { ErrorSchema } from "./error_schema.ts";
 

@@ -6,7 +6,7 @@
  * proxies keep the connection.
  */
 import type { Context } from "hono";
-import { sleep } from "../../src/mod.ts";
+import { sleep } from "../../src/core.ts";
 import { HttpError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 

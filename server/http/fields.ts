@@ -5,7 +5,7 @@
  * names its field.
  */
 import { z } from "@hono/zod-openapi";
-import { TASK_LIMITS } from "../../src/mod.ts";
+import { TASK_LIMITS } from "../../src/core.ts";
 
 /** What the examples of the API are about. */
 export const EXAMPLE = Object.freeze({

@@ -6,7 +6,7 @@
  * worth. So a request that changes anything is refused when its `Origin` is neither this host nor a listed one.
  */
 import type { Context, MiddlewareHandler } from "hono";
-import { decodeText, messageOf, roundedNumber, sleep } from "../../src/mod.ts";
+import { decodeText, messageOf, roundedNumber, sleep } from "../../src/core.ts";
 import { HttpError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 

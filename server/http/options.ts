@@ -11,7 +11,7 @@ import {
   type QueuedTaskManager,
   systemClock,
   type TaskQueue,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { type Access, OPEN_ACCESS } from "./access.ts";
 
 /** What `createApp` takes. Exactly one of `queue` and `manager` is needed. */

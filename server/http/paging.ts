@@ -2,7 +2,7 @@
  * Pages that survive inserts. A cursor is the id of the last task or schedule of a page, or how many of a list that only grows at
  * its end have been given.
  */
-import type { ListRequest, PartRequest, Schedule, Task, TaskQueue } from "../../src/mod.ts";
+import type { ListRequest, PartRequest, Schedule, Task, TaskQueue } from "../../src/core.ts";
 
 /** Where the next page begins; `null` when this one is the last. A page of large tasks is shorter than was asked for. */
 export async function nextCursorOf(

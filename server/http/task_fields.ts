@@ -21,7 +21,7 @@ import {
   type TaskField,
   toNewTask,
   toTaskBody,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { instantWithZone, jsonObject, keySchema, nameSchema } from "./fields.ts";
 
 /** The schemas of a body's fields. */

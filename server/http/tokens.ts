@@ -4,6 +4,7 @@
  * A token is 256 random bits, so a plain SHA-256 of it cannot be guessed back. Only hashes are kept in memory and in files,
  * and a presented token's hash is compared with all of them, each in full, so timing tells nothing.
  */
+import { fromHex, toBase64Url, toHex } from "../../src/core.ts";
 import type { Context } from "hono";
 import { type Access, type Principal, type Scope, SCOPES } from "./access.ts";
 
@@ -43,8 +44,8 @@ export async function createToken(name: string, scopes: readonly Scope[]): Promi
   checkTokenName(name);
   const checked = checkScopes(scopes.join(","));
   const random = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-  const token = `hf_${random.toBase64({ alphabet: "base64url", omitPadding: true })}`;
-  const hash = (await sha256(token)).toHex();
+  const token = `hf_${toBase64Url(random)}`;
+  const hash = toHex(await sha256(token));
   return { token, line: `${name} ${checked.join(",")} ${HASH_PREFIX}${hash}` };
 }
 
@@ -123,7 +124,7 @@ async function hashOf(secret: string, allowPlain: boolean): Promise<Uint8Array> 
     if (!/^[0-9a-f]{64}$/i.test(hex)) {
       throw new TypeError(`64 hexadecimal digits are needed after ${HASH_PREFIX}`);
     }
-    return Uint8Array.fromHex(hex);
+    return fromHex(hex);
   }
   if (!allowPlain) {
     throw new TypeError(`a hash is needed here, ${HASH_PREFIX}hex, not the token itself`);

@@ -2,7 +2,7 @@
  * Waiting within a request: looks again whenever something has changed, until it is as wished, the time is over, the
  * client has gone or the server closes.
  */
-import { sleep } from "../../src/mod.ts";
+import { sleep } from "../../src/core.ts";
 import type { Waiter } from "./changes.ts";
 import type { AppServices } from "./services.ts";
 

@@ -2,7 +2,7 @@
  * Limits and pauses as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import type { FlowRecord, LimitRecord } from "../../src/mod.ts";
+import type { FlowRecord, LimitRecord } from "../../src/core.ts";
 import { instant } from "../http/fields.ts";
 import type { LimitRecordSchema, LimitSchema } from "./schemas.ts";
 

@@ -3,7 +3,7 @@
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { TaskQueue } from "../../src/mod.ts";
+import type { TaskQueue } from "../../src/core.ts";
 import { ANYBODY, principalOf, requires } from "../http/access.ts";
 import { asInput } from "../http/errors.ts";
 import {

@@ -2,7 +2,7 @@
  * What the API takes and gives of limits and pauses, as zod schemas. Limits of values are the queue's.
  */
 import { z } from "@hono/zod-openapi";
-import { FLOW_LIMITS, TASK_LIMITS } from "../../src/mod.ts";
+import { FLOW_LIMITS, TASK_LIMITS } from "../../src/core.ts";
 import {
   countSchema,
   EXAMPLE,

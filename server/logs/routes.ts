@@ -2,7 +2,7 @@
  * What a run says: its log, whole or as it grows.
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { isFinal, type LogLine, type LogStore } from "../../src/mod.ts";
+import { isFinal, type LogLine, type LogStore } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { asInput, HttpError } from "../http/errors.ts";
 import { streamEvents } from "../http/event_stream.ts";

@@ -4,7 +4,7 @@
  * A cursor is `<offset>-<lines>`: an offset that the log store gave, and how many lines after it have been told. A log is
  * only ever added to, so it stays true however the lines are read again.
  */
-import type { LogLine, LogStore } from "../../src/mod.ts";
+import type { LogLine, LogStore } from "../../src/core.ts";
 import { HttpError } from "../http/errors.ts";
 
 /** Where a reader of a log is. */

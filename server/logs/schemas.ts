@@ -2,7 +2,7 @@
  * What the routes of a run's log and the event streams take and give.
  */
 import { z } from "@hono/zod-openapi";
-import { LOG_LEVELS, RUN_STATUSES } from "../../src/mod.ts";
+import { LOG_LEVELS, RUN_STATUSES } from "../../src/core.ts";
 import {
   countSchema,
   digitsSchema,

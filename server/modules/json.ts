@@ -7,7 +7,7 @@ import {
   jsonSchemaOf,
   type ModuleParameter,
   type StandardSchema,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import type { ModuleSchema } from "./schemas.ts";
 
 /** A module: what a handler says of itself. Its schema describes the input, before defaults and conversions. */

@@ -3,7 +3,12 @@
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { MiddlewareHandler } from "hono";
-import { type HandlerEntry, type HandlerRegistry, toNewTask, WEBHOOK_TYPE } from "../../src/mod.ts";
+import {
+  type HandlerEntry,
+  type HandlerRegistry,
+  toNewTask,
+  WEBHOOK_TYPE,
+} from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { enqueueChecked, enqueueOneChecked, keyOf } from "../tasks/enqueue.ts";
 import { HttpError } from "../http/errors.ts";

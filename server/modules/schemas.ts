@@ -2,7 +2,7 @@
  * Modules over HTTP: bodies, parameters and answers.
  */
 import { z } from "@hono/zod-openapi";
-import { PARAMETER_TYPES, TASK_LIMITS } from "../../src/mod.ts";
+import { PARAMETER_TYPES, TASK_LIMITS } from "../../src/core.ts";
 import { countSchema, EXAMPLE, nameSchema, valueSchema } from "../http/fields.ts";
 import { RunSchema } from "../runs/schemas.ts";
 import { isCreatedSchema, RUN_BATCH_MAX, schedulingFields } from "../tasks/schemas.ts";

@@ -2,7 +2,7 @@
  * Statistics and health as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import type { HealthReason, QueueMetrics, QueueStats, StorageStats } from "../../src/mod.ts";
+import type { HealthReason, QueueMetrics, QueueStats, StorageStats } from "../../src/core.ts";
 import { instant } from "../http/fields.ts";
 import type { HealthSchema, MetricsSchema, StatsSchema, StorageSchema } from "./schemas.ts";
 

@@ -1,7 +1,7 @@
 /**
  * Metrics in the text format of Prometheus, version 0.0.4.
  */
-import type { DurationSummary, QueueHealth, QueueMetrics, StorageStats } from "../../src/mod.ts";
+import type { DurationSummary, QueueHealth, QueueMetrics, StorageStats } from "../../src/core.ts";
 
 /** How far the metrics of `/metrics` look back. */
 export const METRICS_WINDOW_MS = 300_000;

@@ -2,7 +2,7 @@
  * Routes for operating the queue: health, metrics, statistics, pruning, checkpoints.
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { maintenanceOf, type StorageStats, type TaskQueue } from "../../src/mod.ts";
+import { maintenanceOf, type StorageStats, type TaskQueue } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { errorJson, HttpError, queueUnavailable, reportError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";

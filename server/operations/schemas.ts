@@ -2,7 +2,7 @@
  * Operating a queue over HTTP: statistics, health, pruning.
  */
 import { z } from "@hono/zod-openapi";
-import { FINAL_STATUSES, HEALTH_CODES, HEALTH_SEVERITIES } from "../../src/mod.ts";
+import { FINAL_STATUSES, HEALTH_CODES, HEALTH_SEVERITIES } from "../../src/core.ts";
 import { ErrorSchema } from "../http/error_schema.ts";
 import { countSchema, digitsSchema, instantSchema } from "../http/fields.ts";
 

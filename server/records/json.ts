@@ -12,7 +12,7 @@ import {
   type Task,
   type TaskRecord,
   toRetryPolicy,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { keptOf } from "../http/task_fields.ts";
 import type { LimitRecordSchema } from "../limits/schemas.ts";
 import { scheduleJson } from "../schedules/json.ts";

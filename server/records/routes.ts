@@ -2,7 +2,7 @@
  * Carrying tasks, schedules and limits to another queue, as they are stored.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { QueueRecords, TaskQueue } from "../../src/mod.ts";
+import type { QueueRecords, TaskQueue } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { asInput } from "../http/errors.ts";
 import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../http/responses.ts";

@@ -10,7 +10,7 @@ import {
   PARENT_FAILURE_POLICIES,
   TASK_STATUSES,
   type TaskStatus,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { countSchema, EXAMPLE } from "../http/fields.ts";
 import { LimitRecordSchema } from "../limits/schemas.ts";
 import { ScheduleSchema } from "../schedules/schemas.ts";

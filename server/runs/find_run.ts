@@ -1,7 +1,7 @@
 /**
  * Finding runs by run id; a number is never taken for a task id.
  */
-import type { Task, TaskQueue } from "../../src/mod.ts";
+import type { Task, TaskQueue } from "../../src/core.ts";
 import { HttpError } from "../http/errors.ts";
 
 /** The task of a run. @throws HttpError `RUN_NOT_FOUND`. */

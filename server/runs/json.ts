@@ -10,7 +10,7 @@ import {
   runOfTask,
   runStatusOf,
   type Task,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { instant } from "../http/fields.ts";
 import type { StatusEventSchema } from "../logs/schemas.ts";
 import type { RunBatchSchema } from "../modules/schemas.ts";

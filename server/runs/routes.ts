@@ -2,7 +2,7 @@
  * Runs: tasks as the API's clients see them, found by run id only.
  */
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
-import { isFinal, runStatusOf, type Task, taskStatusOf } from "../../src/mod.ts";
+import { isFinal, runStatusOf, type Task, taskStatusOf } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { HttpError } from "../http/errors.ts";
 import { requireRunTask, runNotFound } from "./find_run.ts";

@@ -4,7 +4,7 @@
  * Each event has an id that says which lines and which status were told so far. A reader that was cut off goes on with it,
  * so it sees every line exactly once, and a status again only when it has changed.
  */
-import { isFinal, type Task } from "../../src/mod.ts";
+import { isFinal, type Task } from "../../src/core.ts";
 import type { Waiter } from "../http/changes.ts";
 import type { ServerEvent } from "../http/event_stream.ts";
 import { runJsonOfTask, statusJson } from "./json.ts";

@@ -2,7 +2,7 @@
  * Runs over HTTP: parameters and answers.
  */
 import { z } from "@hono/zod-openapi";
-import { EXPLANATION_REASONS, RUN_STATUSES, TASK_LIMITS } from "../../src/mod.ts";
+import { EXPLANATION_REASONS, RUN_STATUSES, TASK_LIMITS } from "../../src/core.ts";
 import {
   countSchema,
   digitsSchema,

@@ -2,7 +2,7 @@
  * Schedules as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import { type Schedule, toRetryPolicyBody } from "../../src/mod.ts";
+import { type Schedule, toRetryPolicyBody } from "../../src/core.ts";
 import type { ScheduleSchema } from "./schemas.ts";
 
 /** A schedule as JSON. */

@@ -2,7 +2,7 @@
  * Schedules: listing, adding, pausing and removing them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import { type TaskQueue, toNewTask } from "../../src/mod.ts";
+import { type TaskQueue, toNewTask } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { asInput, HttpError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";

@@ -3,7 +3,7 @@
  * time zone, fields that exclude each other) it judges, and its words are passed on.
  */
 import { z } from "@hono/zod-openapi";
-import { CATCH_UP_POLICIES, SCHEDULE_LIMITS, SCHEDULED_FIELD_NAMES } from "../../src/mod.ts";
+import { CATCH_UP_POLICIES, SCHEDULE_LIMITS, SCHEDULED_FIELD_NAMES } from "../../src/core.ts";
 import {
   countSchema,
   EXAMPLE,

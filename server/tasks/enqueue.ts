@@ -11,7 +11,7 @@ import {
   type StandardSchema,
   type TaskBody,
   toNewTask,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import type { z } from "@hono/zod-openapi";
 import { enqueueErrorOf, HttpError, validationError } from "../http/errors.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";

@@ -1,7 +1,7 @@
 /**
  * Finding tasks by their ids.
  */
-import type { Task, TaskQueue } from "../../src/mod.ts";
+import type { Task, TaskQueue } from "../../src/core.ts";
 import { HttpError } from "../http/errors.ts";
 
 /** The task with this id. @throws HttpError `TASK_NOT_FOUND`. */

@@ -10,7 +10,7 @@ import type {
   Task,
   TaskChange,
   TaskTransition,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { instant } from "../http/fields.ts";
 import { keptJson } from "../http/task_fields.ts";
 import type {

@@ -2,7 +2,7 @@
  * Tasks: enqueueing one of any type, reading, cancelling and retrying them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { ListRequest, Task, TaskQueue } from "../../src/mod.ts";
+import type { ListRequest, Task, TaskQueue } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { HttpError } from "../http/errors.ts";
 import { IdempotencyHeaders, instant } from "../http/fields.ts";

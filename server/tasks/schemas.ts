@@ -8,7 +8,7 @@ import {
   TASK_LIMITS,
   TASK_STATUSES,
   TRANSITION_KINDS,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import {
   countSchema,
   digitsSchema,

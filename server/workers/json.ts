@@ -2,7 +2,7 @@
  * Workers as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import type { WorkerRecord } from "../../src/mod.ts";
+import type { WorkerRecord } from "../../src/core.ts";
 import type { WorkerListSchema } from "./schemas.ts";
 
 /** A worker. */

@@ -2,7 +2,7 @@
  * Routes of the workers as the queue knows them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { TaskQueue } from "../../src/mod.ts";
+import type { TaskQueue } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { changeErrors, jsonResponse, queueErrors } from "../http/responses.ts";
 import { workerJson } from "./json.ts";

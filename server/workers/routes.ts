@@ -12,7 +12,7 @@ import {
   type Task,
   type TaskQueue,
   toRetryPolicy,
-} from "../../src/mod.ts";
+} from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { enqueueErrorOf, HttpError } from "../http/errors.ts";
 import { checkPayloads, taskOf } from "../tasks/enqueue.ts";

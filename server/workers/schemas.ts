@@ -5,7 +5,7 @@
  * nothing and is answered 409 `LEASE_LOST`.
  */
 import { z } from "@hono/zod-openapi";
-import { CLAIM_ORDERS, LOG_LEVELS, TASK_LIMITS } from "../../src/mod.ts";
+import { CLAIM_ORDERS, LOG_LEVELS, TASK_LIMITS } from "../../src/core.ts";
 import {
   countSchema,
   EXAMPLE,

@@ -19,10 +19,11 @@ import {
 import type { QueuedTaskManager } from "../manager/queued_task_manager.ts";
 import type { RunHistorySettings } from "../manager/run_history.ts";
 import { RunRegistry, type RunRegistryOptions } from "../manager/run_registry.ts";
+import { warnOnStandardError } from "./background_warning.ts";
 import { openLogStore, openQueue } from "./open_queue.ts";
 import { QUEUE_SETTINGS } from "../queue/queue_settings.ts";
 import { DiskHistoryFile } from "../platform/disk_history_file.ts";
-import { readEnvironment, warnOnStandardError } from "../platform/environment.ts";
+import { readEnvironment } from "../platform/environment.ts";
 
 /** How to open a registry. */
 export interface OpenRunRegistryOptions extends RunRegistryOptions, RunHistorySettings {

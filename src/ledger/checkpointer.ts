@@ -6,6 +6,7 @@
  * Nothing is replaced or removed that is not this queue's: right before each step the code checks whose the file is, and
  * whether the folder is still the same.
  */
+import { deferred } from "../domain/deferred.ts";
 import { invariant } from "../domain/errors.ts";
 import type { CheckpointReport } from "../domain/storage_stats.ts";
 import { displaced } from "../storage/place.ts";
@@ -129,7 +130,7 @@ export class Checkpointer {
 
   /** Notes that a snapshot is being written; returns what to call when that has ended. */
   #beginWriting({ length }: Uint8Array): () => void {
-    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const { promise: ended, resolve } = deferred<void>();
     this.#writing = { bytes: length, ended };
     return () => {
       this.#writing = undefined;

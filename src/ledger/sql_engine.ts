@@ -18,6 +18,7 @@ export interface SqlDatabase {
   execute(sql: string, parameters?: readonly SqlValue[]): number;
   /** The database as the bytes of an ordinary SQLite file. Only between transactions. */
   export(): Uint8Array;
+  /** Lets go of it. */
   close(): void;
 }
 

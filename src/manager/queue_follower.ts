@@ -4,6 +4,7 @@
  * A change only says that a task is stale; what its run becomes is always read from the queue. One loop does all the
  * reading and applies what it read before it reads again, so an older state never overwrites a newer one.
  */
+import { deferred } from "../domain/deferred.ts";
 import { type Clock, sleep } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import { isActive, type Run } from "../domain/run.ts";
@@ -47,7 +48,7 @@ export class QueueFollower {
   readonly #idle = new IdleSignal();
   readonly #stopped = new AbortController();
   readonly #unwatch: () => void;
-  readonly #loaded = Promise.withResolvers<void>();
+  readonly #loaded = deferred<void>();
   /** Runs of an earlier process or manager of which only the queue knows what became. */
   readonly #interrupted: Run[];
   readonly #stale = new StaleTasks();

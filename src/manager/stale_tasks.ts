@@ -42,7 +42,11 @@ export class StaleTasks {
 
   /** Takes the first ones, `max` at most; what is taken is stale no more. */
   take(max: number): StaleTask[] {
-    const taken = [...this.#byRun.values().take(max)];
+    const taken: StaleTask[] = [];
+    for (const stale of this.#byRun.values()) {
+      if (taken.length >= max) break;
+      taken.push(stale);
+    }
     for (const { runId } of taken) this.#byRun.delete(runId);
     return taken;
   }

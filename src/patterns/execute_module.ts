@@ -4,6 +4,7 @@
  * Both outputs are read at the same time and to their end, so that no program waits for a reader and nothing is lost. An
  * exit code is a result and never an error.
  */
+import { deferred } from "../domain/deferred.ts";
 import { checkOneOf } from "../domain/check.ts";
 import { quotePath } from "../domain/errors.ts";
 import { sleep, systemClock } from "../domain/clock.ts";
@@ -214,7 +215,7 @@ interface Following {
  * was read is handed on no more.
  */
 async function follow(program: RunningProgram, { signal, read }: Following): Promise<number> {
-  const abort = Promise.withResolvers<never>();
+  const abort = deferred<never>();
   const onAbort = (): void => abort.reject(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted) onAbort();

@@ -1,6 +1,7 @@
 /**
  * Waiting for a task to become final: whoever waits hears of the queue's changes first and looks then, so that no end is missed.
  */
+import { deferred } from "../domain/deferred.ts";
 import { checkInteger, checkName, checkTaskId } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { QueueError, WaitTimeoutError } from "../domain/errors.ts";
@@ -37,7 +38,7 @@ export class Waits {
     checkReference(reference);
     if (timeoutMs !== undefined) checkInteger(timeoutMs, "timeoutMs", 0, TIMEOUT_MAX_MS);
     signal?.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<Task>();
+    const { promise, resolve, reject } = deferred<Task>();
     const watched = new Watched(reference, () => this.#read(reference), resolve);
     const unwatch = this.#queue.watch(
       (changes) => watched.onChanges(changes).catch(reject),

@@ -1,6 +1,7 @@
 /**
  * Workers as they are shown: what one said of itself, how it is, and what it holds.
  */
+import { groupBy } from "../domain/sequences.ts";
 import type { WorkerRecord } from "../queue/operator.ts";
 import { type PreparedBeat, workerStateOf } from "./worker_beat.ts";
 
@@ -26,7 +27,7 @@ export function workerRecords(
   held: readonly HeldTasks[],
   nowMs: number,
 ): WorkerRecord[] {
-  const byWorker = Map.groupBy(held, ({ workerId }) => workerId);
+  const byWorker = groupBy(held, ({ workerId }) => workerId);
   return workers.map((worker) => recordOf(worker, byWorker.get(worker.workerId) ?? [], nowMs));
 }
 

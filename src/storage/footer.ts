@@ -3,6 +3,7 @@
  *
  * A footer says whose the file is and which records it includes, so that this is known without reading all of it.
  */
+import { fromHex, toHex } from "../domain/hex.ts";
 import { crc32 } from "./crc32.ts";
 import { SNAPSHOT_MARK } from "./storage.ts";
 
@@ -52,7 +53,7 @@ export function decodeFooter(bytes: Uint8Array): Footer | undefined {
   const at = bytes.length - FOOTER_BYTES;
   if (at < 0) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, FOOTER_BYTES);
-  const queueId = bytes.subarray(at, at + 16).toHex();
+  const queueId = toHex(bytes.subarray(at, at + 16));
   return { isBackup, crc, identity: { queueId, sequence: Number(view.getBigUint64(16)) } };
 }
 
@@ -65,7 +66,7 @@ export function encodeFooter(
   const footer = new Uint8Array(FOOTER_BYTES);
   const view = new DataView(footer.buffer);
   const tailAt = FOOTER_BYTES - TAIL_BYTES;
-  footer.set(Uint8Array.fromHex(queueId), 0);
+  footer.set(fromHex(queueId), 0);
   view.setBigUint64(16, BigInt(sequence));
   footer.set(MAGIC, tailAt);
   view.setUint32(tailAt + 8, crc32(footer.subarray(0, tailAt), pagesCrc));

@@ -4,6 +4,7 @@
  * A segment's header is durable before any record follows it, and a segment exists only when all before it are durable
  * and sealed. So a crash can leave a damaged end in the last segment only.
  */
+import { fromHex, toHex } from "../domain/hex.ts";
 import { CorruptionError, StorageError } from "../domain/errors.ts";
 import { crc32 } from "./crc32.ts";
 import { foreign } from "./place.ts";
@@ -89,7 +90,7 @@ export function readSegmentHeader(
   }
   const header = {
     schemaVersion: view.getUint32(12),
-    queueId: bytes.subarray(16, 32).toHex(),
+    queueId: toHex(bytes.subarray(16, 32)),
     firstSequence: Number(view.getBigUint64(32)),
   };
   if (header.firstSequence !== firstSequence) {
@@ -125,7 +126,7 @@ function checkUnused(file: StorageFile, { queueId }: SegmentHeader): void {
 function checkOwner(file: StorageFile, queueId: string): void {
   const bytes = readAt(file, 0, SEGMENT_HEADER_BYTES);
   if (!isWholeHeader(bytes)) return;
-  const found = bytes.subarray(16, 32).toHex();
+  const found = toHex(bytes.subarray(16, 32));
   if (found !== queueId) throw foreign(file.path, `a file of queue ${found}`, queueId);
 }
 
@@ -142,7 +143,7 @@ function encodeHeader(header: SegmentHeader): Uint8Array {
   bytes.set(MAGIC, 0);
   view.setUint32(8, FORMAT_VERSION);
   view.setUint32(12, header.schemaVersion);
-  bytes.set(Uint8Array.fromHex(header.queueId), 16);
+  bytes.set(fromHex(header.queueId), 16);
   view.setBigUint64(32, BigInt(header.firstSequence));
   view.setUint32(60, crc32(bytes.subarray(0, 60)));
   return bytes;

@@ -5,6 +5,7 @@
  * One thread per attempt, gone when the attempt ends. An interruption escalates: the handler's signal fires, it gets the
  * grace time to end by itself, then its thread is ended. What the platform cannot end is reported, never forgotten.
  */
+import { deferred } from "../domain/deferred.ts";
 import { z } from "zod";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { messageOf, PermanentError } from "../domain/errors.ts";
@@ -131,7 +132,7 @@ export async function checkSource(
   source: HandlerSource,
   threads: HandlerThreads,
 ): Promise<HandlerOptions> {
-  const loaded = Promise.withResolvers<HandlerOptions>();
+  const loaded = deferred<HandlerOptions>();
   const thread = threads.start(source, {
     onMessage: (message) => {
       const told = readMessage(message);
@@ -152,7 +153,7 @@ export async function checkSource(
 class IsolatedAttempt {
   readonly #context: TaskContext;
   readonly #tools: IsolationTools;
-  readonly #outcome = Promise.withResolvers<unknown>();
+  readonly #outcome = deferred<unknown>();
   #cancelKill: CancelTimer = () => {};
   #ending: Promise<StuckThread | null> | undefined;
   #isParentsKnown = false;

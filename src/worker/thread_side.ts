@@ -3,6 +3,7 @@
  *
  * Nothing that the handler does here is lost on the worker: what it throws, also later and unawaited, is reported.
  */
+import { type Deferred, deferred } from "../domain/deferred.ts";
 import { messageOf, PermanentError, SnoozeError } from "../domain/errors.ts";
 import type { ParentDefinitions } from "../queue/task_definition.ts";
 import type { ParentResult } from "../queue/task_queue.ts";
@@ -169,8 +170,8 @@ class ParentsAsker {
 }
 
 /** Nobody may be waiting when it is rejected. */
-function newAnswer(): PromiseWithResolvers<readonly ParentResult[]> {
-  const answer = Promise.withResolvers<readonly ParentResult[]>();
+function newAnswer(): Deferred<readonly ParentResult[]> {
+  const answer = deferred<readonly ParentResult[]>();
   answer.promise.catch(() => {});
   return answer;
 }

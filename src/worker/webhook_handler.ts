@@ -4,6 +4,7 @@
  * A URL comes from the caller of `enqueue`. So its host must be listed, and no address that the host has may be private unless the
  * address itself is listed; the connection goes to the address that was looked at, and no redirect is followed.
  */
+import { toHex } from "../domain/hex.ts";
 import { backoffDelayMs } from "../domain/backoff.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { messageOf, PermanentError, RetryAfterError } from "../domain/errors.ts";
@@ -141,7 +142,7 @@ async function signed(
     "User-Agent": "Holdfast",
     "X-Holdfast-Delivery": deliveryId,
     "X-Holdfast-Timestamp": timestamp,
-    "X-Holdfast-Signature": `sha256=${new Uint8Array(signature).toHex()}`,
+    "X-Holdfast-Signature": `sha256=${toHex(new Uint8Array(signature))}`,
   };
 }
 

@@ -4,6 +4,7 @@
  * A storage error is never a handler's failure and never ends the loop; a handler's error never ends the process. While the
  * queue's tasks are being moved elsewhere the loop goes on asking; when they are there, it ends.
  */
+import { deferred } from "../domain/deferred.ts";
 import { checkInteger } from "../domain/check.ts";
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
@@ -57,7 +58,7 @@ export class Worker {
   #slotsTaken = 0;
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
-  readonly #graceOver = Promise.withResolvers<void>();
+  readonly #graceOver = deferred<void>();
   #unwatch: () => void = () => {};
   #unwatchHandlers: () => void = () => {};
   #heartbeat: Heartbeat | undefined;

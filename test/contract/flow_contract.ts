@@ -2,6 +2,7 @@
  * What every TaskQueue must do with limits and pauses. The numbers are those of the cases that flow control was designed by.
  */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { deferred } from "../../src/domain/deferred.ts";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { Limit, LimitScope } from "../../src/queue/limits.ts";
@@ -394,8 +395,8 @@ export function flowContract(name: string, useQueue: UseQueue): void {
   behaviour("a worker tells that it has stopped a cancelled task", async (queue, clock) => {
     await queue.setLimit(EMAIL, { concurrency: 1 });
     const [first, second] = await enqueue(queue, "email", 2);
-    const begun = Promise.withResolvers<void>();
-    const stopped = Promise.withResolvers<void>();
+    const begun = deferred<void>();
+    const stopped = deferred<void>();
     const handlers = new HandlerRegistry();
     handlers.register("email", async (task, { signal }) => {
       if (task.id !== first!.id) return;

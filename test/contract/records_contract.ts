@@ -4,10 +4,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PermanentError } from "../../src/domain/errors.ts";
 import { WEBHOOK_TYPE } from "../../src/domain/webhook.ts";
+import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import type { QueueRecords, TaskRecord } from "../../src/queue/records.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
-import { IN_MEMORY, withQueue } from "../support/queues.ts";
 import { behavioursOf, type UseQueue } from "./suite.ts";
 
 const HOOK = "https://hooks.example.com/done";
@@ -53,10 +53,16 @@ async function finish(queue: TaskQueue, type: string): Promise<void> {
   await queue.complete((await queue.claim({ workerId: "w", types: [type] }))[0]!);
 }
 
+/** Runs a test with a queue in memory, whichever implementation the suite is for. */
+type UseMemory = (
+  options: Record<string, never>,
+  test: (queue: EmbeddedQueue, clock: FakeClock) => Promise<void>,
+) => Promise<void>;
+
 /** What a filled queue holds. */
-async function filled(): Promise<QueueRecords> {
+async function filled(useMemory: UseMemory): Promise<QueueRecords> {
   let records: QueueRecords | undefined;
-  await withQueue(IN_MEMORY, async (queue, clock) => {
+  await useMemory({}, async (queue, clock) => {
     await fill(queue, clock);
     records = await queue.exportAll();
   });
@@ -107,11 +113,11 @@ function openParent(taskId: number): TaskRecord["parents"][number] {
 }
 
 /** Registers the suite for one implementation. */
-export function recordsContract(name: string, useQueue: UseQueue): void {
+export function recordsContract(name: string, useQueue: UseQueue, useMemory: UseMemory): void {
   const behaviour = behavioursOf(name, useQueue);
 
   behaviour("what comes in goes out as it was, and comes in elsewhere again", async (queue) => {
-    const records = await filled();
+    const records = await filled(useMemory);
     const states = records.tasks.flatMap(({ parents }) => parents.map(({ state }) => state));
     assertEquals(new Set(states), new Set(["met", "ended_child", "open"]));
     const { schedules } = records;
@@ -120,7 +126,7 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
     assertEquals([report.stored, report.additions, report.storedIds], [true, ids, ids]);
     assertEquals(report.schedules, { additions: ["nightly", "sync"], present: [] });
     assertEquals(await queue.exportAll(), records);
-    await withQueue(IN_MEMORY, async (other) => {
+    await useMemory({}, async (other) => {
       const again = await queue.exportAll();
       await other.importRecords(again.tasks, { schedules: again.schedules });
       assertEquals(await other.exportAll(), records);
@@ -129,7 +135,7 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
   });
 
   behaviour("imported tasks go on: due ones are claimed, ended ones tell", async (queue, clock) => {
-    const records = await filled();
+    const records = await filled(useMemory);
     await clock.advance(2000); // to when they were due where they come from
     await queue.importRecords(records.tasks);
     const byRunId = async (runId: string): Promise<number> => (await queue.getByRunId(runId))!.id;
@@ -165,7 +171,7 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
   });
 
   behaviour("a dry run says what would happen, and stores nothing", async (queue) => {
-    const records = await filled();
+    const records = await filled(useMemory);
     const { schedules } = records;
     const plan = await queue.importRecords(records.tasks, { schedules, dryRun: true });
     assertEquals([plan.stored, plan.storedIds], [false, []]);
@@ -242,7 +248,7 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
     "renumber gives new ids, which parents and schedules follow; nothing twice",
     async (queue) => {
       await queue.enqueueBatch([{ type: "own" }, { type: "own" }]);
-      const { tasks, schedules } = await filled();
+      const { tasks, schedules } = await filled(useMemory);
       const options = { schedules, renumber: true };
       const report = await queue.importRecords(tasks, options);
       assertEquals(report.storedIds, tasks.map((_, i) => 3 + i));
@@ -345,7 +351,7 @@ export function recordsContract(name: string, useQueue: UseQueue): void {
   });
 
   behaviour("two imports of the same tasks at the same time store them once", async (queue) => {
-    const { tasks, schedules } = await filled();
+    const { tasks, schedules } = await filled(useMemory);
     const reports = await Promise.all([1, 2].map(() => queue.importRecords(tasks, { schedules })));
     const counts = reports.map(({ additions, present }) => [additions.length, present.length]);
     const count = tasks.length;

@@ -2,6 +2,7 @@
  * What every Storage must do, whatever it is made of.
  */
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { deferred } from "../../src/domain/deferred.ts";
 import { StorageError } from "../../src/domain/errors.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { until } from "../support/until.ts";
@@ -9,8 +10,12 @@ import { until } from "../support/until.ts";
 /** Two storages at the same place, as two processes would have them. */
 export type UseStorages = (test: (one: Storage, other: Storage) => Promise<void>) => Promise<void>;
 
-/** Registers the suite for one implementation. */
-export function storageContract(name: string, useStorages: UseStorages): void {
+/** Registers the suite for one implementation; one that `isAlone` at its place has nobody to watch. */
+export function storageContract(
+  name: string,
+  useStorages: UseStorages,
+  { isAlone = false } = {},
+): void {
   const behaviour = (what: string, test: (one: Storage, other: Storage) => Promise<void>): void => {
     Deno.test(`${name}: ${what}`, () => useStorages(test));
   };
@@ -120,22 +125,12 @@ export function storageContract(name: string, useStorages: UseStorages): void {
     },
   );
 
-  behaviour(
-    "a watch that is proven tells of what another writes, until it is stopped",
-    async (one, other) => {
-      const file = other.createFile("journal-1");
-      const told = Promise.withResolvers<void>();
-      const watch = one.watch(() => told.resolve())!;
-      await until(() => watch.isProven);
-      file.write(0, bytes("news"));
-      await told.promise;
-      watch.stop();
-      const again = one.watch(() => {})!;
-      assertEquals(again.isProven, true);
-      again.stop();
-      file.close();
-    },
-  );
+  if (!isAlone) {
+    behaviour(
+      "a watch that is proven tells of what another writes, until it is stopped",
+      tellsWhatAnotherWrites,
+    );
+  }
 
   behaviour("an open file outlives its removal and its replacement", async (one, other) => {
     await one.writeFile("journal-1", [bytes("kept")]);
@@ -145,6 +140,20 @@ export function storageContract(name: string, useStorages: UseStorages): void {
     assertEquals(other.openFile("journal-1"), undefined);
     file.close();
   });
+}
+
+async function tellsWhatAnotherWrites(one: Storage, other: Storage): Promise<void> {
+  const file = other.createFile("journal-1");
+  const told = deferred<void>();
+  const watch = one.watch(() => told.resolve())!;
+  await until(() => watch.isProven);
+  file.write(0, bytes("news"));
+  await told.promise;
+  watch.stop();
+  const again = one.watch(() => {})!;
+  assertEquals(again.isProven, true);
+  again.stop();
+  file.close();
 }
 
 function bytes(text: string): Uint8Array {

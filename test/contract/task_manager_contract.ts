@@ -9,6 +9,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { deferred } from "../../src/domain/deferred.ts";
 import { ExitCodeError, QueueError } from "../../src/domain/errors.ts";
 import {
   createRun,
@@ -76,7 +77,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
   });
 
   test("✗ none were set: a run goes from queued over running to completed, with times, exit code and result", async ({ manager }) => {
-    const gate = Promise.withResolvers<unknown>();
+    const gate = deferred<unknown>();
     const run = newRun("r1");
     manager.startTask(run, () => gate.promise);
     await until(() => run.status === "running", "the run to start");
@@ -191,7 +192,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
   });
 
   test("a promise already under way is followed", async ({ manager }) => {
-    const work = Promise.withResolvers<string>();
+    const work = deferred<string>();
     const run = newRun("r1");
     manager.startTask(run, work.promise);
     await until(() => run.status === "running", "the run to start");
@@ -232,7 +233,7 @@ export function taskManagerContract(name: string, make: () => Promise<ManagerFix
   });
 
   test("the promise of a run cancelled before it begins is never unhandled", async ({ manager }) => {
-    const work = Promise.withResolvers<void>();
+    const work = deferred<void>();
     const run = newRun("r1");
     manager.startTask(run, work.promise);
     await manager.cancelTask("r1");
@@ -661,8 +662,8 @@ interface RunningWork {
 }
 
 async function startRunning(manager: TaskManager, runId: string): Promise<RunningWork> {
-  const gate = Promise.withResolvers<unknown>();
-  const begun = Promise.withResolvers<TaskContext>();
+  const gate = deferred<unknown>();
+  const begun = deferred<TaskContext>();
   const run = newRun(runId);
   manager.startTask(run, (context) => {
     begun.resolve(context);

@@ -109,7 +109,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "export free pages",
-    file: "src/platform/sqljs_engine.ts",
+    file: "src/ledger/sqljs_engine.ts",
     find: "free >= COMPACT_MIN_PAGES && free > pages - free",
     replace: "free > pages",
     tests: SHRINKING,

@@ -37,6 +37,23 @@ for (const [name, wrongMs] of [["ahead", FIVE_MINUTES_MS], ["behind", -FIVE_MINU
   });
 
   Deno.test({
+    name: `a process whose clock is five minutes ${name} rescues what is due, and nothing else`,
+    fn: async () => {
+      const wrong = await openPostgresQueue(server.url, {
+        schema: freshSchema(),
+        clock: wrongBy(wrongMs),
+      });
+      await wrong.enqueueBatch([{ type: "t" }, { type: "t" }]);
+      const claim = { workerId: "w", types: ["t"] };
+      const [long] = await wrong.claim({ ...claim, leaseDurationMs: 60_000 });
+      const [short] = await wrong.claim({ ...claim, leaseDurationMs: 1000 });
+      await until(async () => (await wrong.get(short!.id))!.status === "queued", "the rescue");
+      assertEquals((await wrong.get(long!.id))!.status, "leased");
+      await wrong.close();
+    },
+  });
+
+  Deno.test({
     name:
       `a worker whose clock is five minutes ${name} takes a scheduled task, and does not ask all the time until then`,
     fn: async () => {

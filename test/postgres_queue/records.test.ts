@@ -3,12 +3,13 @@
  */
 import { assertEquals } from "@std/assert";
 import { record, recordsContract } from "../contract/records_contract.ts";
+import { withMemoryQueue } from "../support/queues.ts";
 import { postgresForTests, withPostgresQueue } from "../support/postgres_queues.ts";
 
 const server = postgresForTests();
 const withQueue = withPostgresQueue(server);
 
-recordsContract("queue on PostgreSQL", withQueue);
+recordsContract("queue on PostgreSQL", withQueue, withMemoryQueue);
 
 Deno.test("queue on PostgreSQL: an id that was given to no task is free for an import", () =>
   withQueue({}, async (queue, clock) => {

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, (...args: never[]) => unknown>> = {
   url: () => page.url(),
   click: (selector: string) => page.locator(selector).first().click(),
   fill: (selector: string, text: string) => page.locator(selector).first().fill(text),
+  choose: (selector: string, path: string) => page.locator(selector).first().setInputFiles(path),
   check: (selector: string) => page.locator(selector).first().check(),
   press: (key: string) => page.keyboard.press(key),
   type: (text: string) => page.keyboard.type(text),

@@ -17,6 +17,9 @@ export const LEFT_OUT: readonly string[] = [
   "test/process",
   "test/cli/binary.test.ts",
   "test/cli/compiled.test.ts",
+  "test/core/browser.test.ts",
+  "test/core/node.test.ts",
+  "test/core/workerd.test.ts",
   "test/dashboard/browser.test.ts",
   "test/project.test.ts",
 ];

@@ -2,24 +2,15 @@
  * Queues for tests: in memory, in a temporary folder, with a clock of the test's.
  */
 import { join } from "node:path";
-import type { Random } from "../../src/domain/random.ts";
 import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { OrderMonitor } from "./order_monitor.ts";
+import { seededRandom } from "./seeded_random.ts";
 
-/** A small generator of reproducible chance (mulberry32). */
-export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+export { seededRandom } from "./seeded_random.ts";
 
 /** Runs `test` with the path of a queue in a folder that is removed afterwards. */
 export async function withTemporaryPath(test: (path: string) => Promise<void>): Promise<void> {

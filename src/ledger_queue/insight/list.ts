@@ -3,6 +3,7 @@
  *
  * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
  */
+import { lazyMap } from "../../domain/sequences.ts";
 import { TASK_STATUSES, type TaskStatus } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
@@ -22,7 +23,7 @@ interface Shelf {
  */
 export function list(reader: Reader, request: PreparedList): SqlRow[] {
   const ids = idsOf(reader, request);
-  return fillPage(ids.values().map((id) => findRow(reader, id)!));
+  return fillPage(lazyMap(ids, (id) => findRow(reader, id)!));
 }
 
 function idsOf(reader: Reader, request: PreparedList): number[] {

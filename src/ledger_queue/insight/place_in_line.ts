@@ -4,6 +4,7 @@
  *
  * Only what a worker could take at this moment is ahead: tasks of a type that runs as often as it may hold up none of another.
  */
+import { groupBy } from "../../domain/sequences.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { Task } from "../../domain/task.ts";
 import { canonicalJson } from "../../domain/json.ts";
@@ -63,7 +64,7 @@ interface Line {
 export function inLine(reader: Reader, task: Task, { workers, nowMs }: Line): Why {
   const able = workers.filter((worker) => hasPlace(worker, task.type));
   if (able.length === 0) return typeAtLimit(task, workers);
-  const places = [...Map.groupBy(able, ({ strategy }) => strategy)].map(([order, those]) => ({
+  const places = [...groupBy(able, ({ strategy }) => strategy)].map(([order, those]) => ({
     order,
     ahead: countAhead(reader, task, { workers: those, nowMs, order }),
   }));

@@ -4,6 +4,7 @@
  * A worker's row is replaced by each heartbeat. Rows that were silent for a day go with the next heartbeat of any worker,
  * so the table stays as small as the fleet.
  */
+import { lazyMap } from "../../domain/sequences.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import { TASK_LIMITS } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
@@ -61,8 +62,8 @@ function findWorker(reader: Reader, workerId: string): SqlRow | undefined {
 /** The workers that were heard of last, the latest heartbeat first: 1000 at most, fewer when their rows are large. */
 export function latestWorkers(reader: Reader, nowMs: number): WorkerRecord[] {
   const sinceMs = nowMs - WORKER_AGES.forgottenMs;
-  const rows = reader.read(WORKER_SQL.latest, [sinceMs, TASK_LIMITS.listMax]).values()
-    .map(([id]) => findWorker(reader, String(id))!);
+  const ids = reader.read(WORKER_SQL.latest, [sinceMs, TASK_LIMITS.listMax]);
+  const rows = lazyMap(ids, ([id]) => findWorker(reader, String(id))!);
   return workersOfRows(reader, fillPage(rows), nowMs);
 }
 

@@ -1,6 +1,7 @@
 /**
  * Storing schedules: added, replaced, paused, removed.
  */
+import { lazyMap } from "../../domain/sequences.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { AddScheduleResult, Schedule } from "../../queue/schedule.ts";
 import type { PreparedSchedule } from "../../queue_policy/new_schedule.ts";
@@ -51,8 +52,8 @@ export function listSchedules(
   { afterId, limit }: PreparedScheduleList,
   nowMs: number,
 ): Schedule[] {
-  const rows = reader.read(SCHEDULE_SQL.idsAfter, [afterId, limit]).values()
-    .map(([id]) => reader.read(SCHEDULE_SQL.one, [id!])[0]!);
+  const ids = reader.read(SCHEDULE_SQL.idsAfter, [afterId, limit]);
+  const rows = lazyMap(ids, ([id]) => reader.read(SCHEDULE_SQL.one, [id!])[0]!);
   return fillPage(rows).map((row) => seen(reader, scheduleOfRow(row), nowMs));
 }
 

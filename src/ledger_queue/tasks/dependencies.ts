@@ -4,6 +4,7 @@
  * The rows of a task go when it goes. Those that name it as a parent stay, with its run id, so that a child's content and
  * results can still be told apart from another's when the parent has been pruned.
  */
+import { lazyMap } from "../../domain/sequences.ts";
 import { isFinal, type ParentFailurePolicy, type TaskStatus } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
@@ -133,8 +134,10 @@ export function failedParent(reader: Reader, childId: number): ParentStanding | 
 export function parentResults(reader: Reader, childId: number, part: PreparedPart): ParentResult[] {
   const parents = dependenciesOf(reader, childId);
   const begin = beginOf(part, parents.length);
-  const rows = parents.slice(begin, begin + part.limit).values()
-    .map(({ parentId }) => reader.read(DEPENDENCY_SQL.result, [childId, parentId])[0]!);
+  const rows = lazyMap(
+    parents.slice(begin, begin + part.limit),
+    ({ parentId }) => reader.read(DEPENDENCY_SQL.result, [childId, parentId])[0]!,
+  );
   return fillPage(rows).map(([id, runId, status, result, errorMessage]) => ({
     taskId: Number(id),
     runId: String(runId),
