@@ -130,8 +130,9 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "groups: what starts while each group is paused is their credit",
     file: "src/ledger_queue/tasks/claim_lines.ts",
-    find: "const groups = areGroupsPaused(lane, reading)",
-    replace: "const groups = areGroupsPaused(lane, reading) && !isGrouped(reader, lane)",
+    find: "const groups = areGroupsPaused(lane, reading)\n    ? undefined",
+    replace:
+      'const groups = areGroupsPaused(lane, reading)\n    ? [findGroup(reader, { ...lane, grp: "" }) ?? []].flat()',
     tests: ["test/ledger_queue/groups.test.ts"],
   },
   {
