@@ -130,9 +130,9 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "groups: what starts while each group is paused is their credit",
     file: "src/ledger_queue/tasks/claim_lines.ts",
-    find: "const groups = areGroupsPaused(lane, reading)\n    ? undefined",
+    find: "areGroupsPaused(lane, reading) ? undefined :",
     replace:
-      'const groups = areGroupsPaused(lane, reading)\n    ? [findGroup(reader, { ...lane, grp: "" }) ?? []].flat()',
+      'areGroupsPaused(lane, reading) ? [findGroup(reader, { ...lane, grp: "" }) ?? []].flat() :',
     tests: ["test/ledger_queue/groups.test.ts"],
   },
   {
