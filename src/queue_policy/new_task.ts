@@ -72,7 +72,7 @@ export function prepareTask(
   const kept = keptValues(task);
   checkUnreserved(kept.type);
   return {
-    runId: optional(task.runId, checkReachable),
+    runId: optional(task.runId, checkRunId),
     payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
     kept,
     runAfterMs: optional(task.runAfter, (runAfter) => checkInstant(runAfter, "runAfter")),
@@ -88,8 +88,8 @@ export function prepareTask(
   };
 }
 
-/** URLs cannot name `.` and `..`: every client takes them for steps in the path. */
-function checkReachable(runId: string): string {
+/** A run id; URLs cannot name `.` and `..`: every client takes them for steps in the path. @throws TypeError */
+export function checkRunId(runId: string): string {
   const checked = checkName(runId, "run id", TASK_LIMITS.runIdMaxLength);
   if (checked !== "." && checked !== "..") return checked;
   throw new TypeError(`Cannot use run id ${JSON.stringify(checked)}: no URL can name it`);

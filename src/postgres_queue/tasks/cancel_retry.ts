@@ -2,13 +2,17 @@
  * What a person does to a task: cancel it, or queue it again.
  */
 import { CANCELLED_BY_USER } from "../../domain/task.ts";
+import type { AskedByHand } from "../../queue_policy/changed_by.ts";
 import { checkOpen } from "../rows/closure.ts";
 import { isFinalRow, runMsOf, taskNotFound, type TaskRow } from "../rows/task_row.ts";
 import { keepSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
 import { forgiveParents } from "./dependencies.ts";
 import { propagate } from "./propagate.ts";
-import { requeue } from "./requeue.ts";
+import { requeue, requeueBehind, type Requeued } from "./requeue.ts";
+
+/** As though it had never begun. */
+const FRESH: Requeued = Object.freeze({ delayMs: 0, attempts: 0, message: null });
 
 /**
  * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
@@ -16,23 +20,43 @@ import { requeue } from "./requeue.ts";
  *
  * @throws QueueError `task_not_found`, `queue_moving`, `queue_moved`.
  */
-export async function cancel(work: Work, taskId: number): Promise<boolean> {
-  const row = await work.row(taskId);
-  if (row === undefined) throw taskNotFound(taskId);
+export async function cancel(work: Work, { id, by }: AskedByHand): Promise<boolean> {
+  const row = await work.row(id);
+  if (row === undefined) throw taskNotFound(id);
   if (isFinalRow(row)) return false;
   if (row.status === "queued") await checkOpen(work.tx);
-  await cancelTask(work, row);
+  await cancelTask(work, row, { by });
   await work.flush();
   return true;
 }
 
-/** Cancels a task that is not final. */
-export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
+/** Who cancels a task, and what it says then. */
+export interface Cancelling {
+  readonly by?: string | null;
+  /** Default that a user did it. */
+  readonly reason?: string;
+}
+
+/** Cancels a task that is not final, and tells its children. */
+export async function cancelTask(
+  work: Work,
+  row: TaskRow,
+  cancelling: Cancelling = {},
+): Promise<void> {
+  await propagate(work, [await cancelRow(work, row, cancelling)]);
+}
+
+/** Cancels a task that is not final; its row, of which its children have yet to be told. */
+export async function cancelRow(
+  work: Work,
+  row: TaskRow,
+  { by, reason }: Cancelling,
+): Promise<TaskRow> {
   const { nowMs } = work.context;
   const note = row.status === "leased"
     ? { worker: row.locked_by!, durationMs: runMsOf(row, nowMs) }
     : {};
-  work.note(row.id, "cancelled", note);
+  work.note(row.id, "cancelled", { ...note, by: by ?? undefined, error: reason });
   if (row.status === "leased") {
     await keepSlot(work.tx, {
       taskId: row.id,
@@ -43,15 +67,14 @@ export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
       untilMs: row.lease_until!,
     });
   }
-  const cancelled = work.change(row, {
+  return work.change(row, {
     status: "cancelled",
-    error_message: CANCELLED_BY_USER,
+    error_message: reason ?? CANCELLED_BY_USER,
     waits_for: 0,
     lease_until: null,
     finished_at: nowMs,
     updated_at: nowMs,
   });
-  await propagate(work, [cancelled]);
 }
 
 /**
@@ -59,13 +82,41 @@ export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
  * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
  * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
  */
-export async function retry(work: Work, taskId: number): Promise<boolean> {
-  const row = await work.row(taskId);
-  if (row === undefined) throw taskNotFound(taskId);
+export async function retry(work: Work, { id, by }: AskedByHand): Promise<boolean> {
+  const row = await work.row(id);
+  if (row === undefined) throw taskNotFound(id);
   if (row.status !== "failed" && row.status !== "cancelled") return false;
-  work.note(taskId, "requeued");
-  await forgiveParents(work, taskId);
-  await propagate(work, [await requeue(work, row, { delayMs: 0, attempts: 0, message: null })]);
+  await propagate(work, [await retryRow(work, row, by)]);
   await work.flush();
   return true;
+}
+
+const RETRY_SQL = {
+  children: "select distinct child_id from @dependency where child_id = any($1)",
+} as const;
+
+/** Queues failed or cancelled tasks again; their rows, of which their children have yet to be told. */
+export async function retryRows(
+  work: Work,
+  rows: readonly TaskRow[],
+  by: string | null,
+): Promise<TaskRow[]> {
+  const children = await work.tx.query(RETRY_SQL.children, [rows.map(({ id }) => id)]);
+  const ids = new Set(children.map(({ child_id }) => Number(child_id)));
+  const queued: TaskRow[] = [];
+  for (const row of rows) {
+    if (ids.has(row.id)) queued.push(await retryRow(work, row, by));
+    else {
+      work.note(row.id, "requeued", { by: by ?? undefined });
+      queued.push(requeueBehind(work, row, FRESH, 0));
+    }
+  }
+  return queued;
+}
+
+/** Queues a failed or cancelled task again; its row, of which its children have yet to be told. */
+export async function retryRow(work: Work, row: TaskRow, by: string | null): Promise<TaskRow> {
+  work.note(row.id, "requeued", { by: by ?? undefined });
+  await forgiveParents(work, row.id);
+  return await requeue(work, row, FRESH);
 }
