@@ -20,8 +20,8 @@ interface Lane {
   readonly type: string;
   /** The ready tasks of each group. */
   readonly ready: Map<string, Set<number>>;
-  /** For two groups, how far the first is ahead of the second since both can start. */
-  readonly ahead: Map<string, number>;
+  /** For each group, how far it is ahead of others since both can start. */
+  readonly ahead: Map<string, Map<string, number>>;
   /** The longest step of each group. */
   readonly steps: Map<string, number>;
 }
@@ -59,14 +59,15 @@ export class FairAudit {
     for (const [other, ids] of lane.ready) {
       if (other === own) continue;
       const canStart = ids.size > 0 && this.#rules.mayStart(lane.type, other, atMs);
-      if (!canStart) this.#part(lane, own, other);
-      else this.#compare(task, { lane, own, other, step });
+      if (canStart) this.#compare(task, { lane, own, other, step });
+      else this.#part(lane, other);
     }
   }
 
-  #part({ ahead }: Lane, own: string, other: string): void {
-    ahead.delete(pair(own, other));
-    ahead.delete(pair(other, own));
+  /** A group that cannot start when another does has no credit for it, nor a debt to anybody. */
+  #part({ ahead }: Lane, grp: string): void {
+    ahead.delete(grp);
+    for (const others of ahead.values()) others.delete(grp);
   }
 
   #compare(task: Task, { lane, own, other, step }: {
@@ -76,9 +77,10 @@ export class FairAudit {
     readonly step: number;
   }): void {
     this.#stepOf(lane, other);
-    const ahead = (lane.ahead.get(pair(own, other)) ?? 0) + step;
-    lane.ahead.set(pair(own, other), ahead);
-    lane.ahead.set(pair(other, own), -ahead);
+    const ahead = (lane.ahead.get(own)?.get(other) ?? 0) + step;
+    for (const [one, two, by] of [[own, other, ahead], [other, own, -ahead]] as const) {
+      lane.ahead.set(one, (lane.ahead.get(one) ?? new Map<string, number>()).set(two, by));
+    }
     const bound = lane.steps.get(own)! + lane.steps.get(other)!;
     this.#log.count("starts beside another group");
     if (ahead <= bound + EPSILON) return;
@@ -104,8 +106,4 @@ export class FairAudit {
     this.#lanes.set(key, lane);
     return lane;
   }
-}
-
-function pair(first: string, second: string): string {
-  return JSON.stringify([first, second]);
 }
