@@ -94,6 +94,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
     ...["+1s", "+0ms", "2030-01-01T00:00:00Z", "+99999999999999d", "2026-02-30T00:00:00Z"],
   ),
   "--key": among("k1", "k2", ""),
+  "--retention": among("30d", "failed:1d,keep:5", "none", "30", "keep:-1"),
   "--memory-max": among("64M", "1.25G", "1K", "2G"),
   "--log-max": among("64K", "1M", "1K", "2G"),
   "--compatibility": json,
