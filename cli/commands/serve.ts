@@ -6,6 +6,7 @@ import {
   HandlerRegistry,
   messageOf,
   type ProjectConfig,
+  type ResolvedProject,
   SETTINGS,
   withoutRepeats,
 } from "../../src/mod.ts";
@@ -99,14 +100,13 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
   const handlers = executed ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
-  announceRetention(session, resolved);
   try {
     return await withQueueAndLogs(session, async (queue, logs) => {
       const listen = (broken?: AbortSignal): Promise<string> =>
         whileSound({ queue, signal: interrupts.signal, broken }, (over) =>
           listenUntil(over, {
             session,
-            config,
+            resolved,
             access,
             app: { queue, handlers, logs },
           }));
@@ -151,18 +151,21 @@ interface Listening {
   readonly session: Session;
   readonly app: AppOptions & Required<Pick<AppOptions, "queue">>;
   readonly access: HttpAccess;
-  readonly config: ProjectConfig;
+  readonly resolved: ResolvedProject;
 }
 
 /** Serves until `signal` aborts and resolves to the URL it served; running requests may finish for the grace time. */
 async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
-  const { session, config } = listening;
+  const { session, resolved } = listening;
   const note = (message: string): void => writeNote(session, `holdfast: ${message}`);
   const handler = await checkedInput(() => handlerOf(signal, listening, withoutRepeats(note)));
   return await serveUntil(signal, {
-    address: config,
+    address: resolved.config,
     handler,
-    onListening: (url) => writeNote(session, `listening on ${url}`),
+    onListening: (url) => {
+      announceRetention(session, resolved);
+      writeNote(session, `listening on ${url}`);
+    },
     onFailure: note,
   });
 }
@@ -170,7 +173,7 @@ async function listenUntil(signal: AbortSignal, listening: Listening): Promise<s
 /** Answers requests: those for the HTTP interface by it, all others by the dashboard. */
 function handlerOf(
   closing: AbortSignal,
-  { app, access, config }: Listening,
+  { app, access, resolved: { config } }: Listening,
   tell: (message: string) => void,
 ): (request: Request) => Response | Promise<Response> {
   const { tokens, hosts } = access;

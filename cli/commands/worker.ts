@@ -125,13 +125,13 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   const report = new WorkerReport(session);
   const { memoryMaxBytes, logMaxBytes } = config;
   const room = { memoryMaxBytes, logMaxBytes, ...retentionOf(resolved) };
-  if (session.server === null) announceRetention(session, resolved);
   const settings = { ...ownSettings(config), handlers, onEvent: report.onEvent };
   try {
     return await withWorkplace(session, async ({ unreadableMaxMs, ...place }) => {
       const { queue } = place;
       const workToTheEnd = async (worker: Worker, broken: AbortSignal): Promise<string> => {
         const types = handlers.types();
+        if (session.server === null) announceRetention(session, resolved);
         writeNote(session, `worker ${worker.workerId} executes ${types.join(", ")}`);
         await whileSound(
           { queue, signal, broken, unreadableMaxMs },

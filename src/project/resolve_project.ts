@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { describeProblems, onlyFields } from "../worker/schema_problems.ts";
 import type { ProjectConfig } from "./project_config.ts";
-import { SETTINGS } from "./settings.ts";
+import { CHECKED_SETTINGS as SETTINGS } from "./settings.ts";
 
 /** Where a project's settings may come from. */
 export interface ProjectSources {
@@ -28,7 +28,9 @@ export type SettingSource = "option" | "environment" | "file" | "default";
 
 /** What is in force, and who said so. */
 export interface ResolvedProject {
+  /** Every setting. */
   readonly config: ProjectConfig;
+  /** Who said what each is. */
   readonly from: { readonly [Name in keyof ProjectConfig]: SettingSource };
 }
 

@@ -22,8 +22,6 @@ export interface Setting<Value> {
   readonly field: string;
   /** Its environment variable. */
   readonly variable: string;
-  /** What it may be. */
-  readonly schema: z.ZodType<Value>;
   /** What it is when nobody says. */
   readonly byDefault: Value;
   /** What it means, in one line. */
@@ -32,6 +30,11 @@ export interface Setting<Value> {
   readonly read: (text: string) => unknown;
   /** Whether it is a path, which is relative to the file that it stands in. */
   readonly isPath: boolean;
+}
+
+/** One setting, and what it may be. */
+interface CheckedSetting<Value> extends Setting<Value> {
+  readonly schema: z.ZodType<Value>;
 }
 
 interface Traits<Value> {
@@ -51,9 +54,9 @@ const RULES_MAX = 20;
 const HOST_ALLOWED =
   "a host name such as hooks.example.com, perhaps with a port, or an address is needed";
 
-/** Every setting, in the order of the docs. */
-export const SETTINGS: {
-  readonly [Name in keyof ProjectConfig]-?: Setting<ProjectConfig[Name]>;
+/** Every setting with its schema, in the order of the docs. */
+export const CHECKED_SETTINGS: {
+  readonly [Name in keyof ProjectConfig]-?: CheckedSetting<ProjectConfig[Name]>;
 } = Object.freeze({
   db: setting<string>("db", {
     schema: text("a path or an address such as postgres://user@host/database is needed"),
@@ -177,7 +180,12 @@ export const SETTINGS: {
   }),
 });
 
-function setting<Value>(field: string, traits: Traits<Value>): Setting<Value> {
+/** Every setting, in the order of the docs. */
+export const SETTINGS: {
+  readonly [Name in keyof ProjectConfig]-?: Setting<ProjectConfig[Name]>;
+} = CHECKED_SETTINGS;
+
+function setting<Value>(field: string, traits: Traits<Value>): CheckedSetting<Value> {
   return {
     field,
     variable: traits.variable ?? `HOLDFAST_${field.toUpperCase()}`,
@@ -190,7 +198,7 @@ function setting<Value>(field: string, traits: Traits<Value>): Setting<Value> {
   };
 }
 
-function path(field: string, about: string): Setting<string | undefined> {
+function path(field: string, about: string): CheckedSetting<string | undefined> {
   return setting<string | undefined>(field, {
     schema: text("the path of a file is needed"),
     isPath: true,
@@ -201,7 +209,7 @@ function path(field: string, about: string): Setting<string | undefined> {
 function integer(
   field: string,
   { min, max, ...traits }: { min: number; max: number; byDefault: number; about: string },
-): Setting<number> {
+): CheckedSetting<number> {
   const allowed = `an integer from ${min} to ${max} is needed`;
   const schema = z.int(allowed).min(min, allowed).max(max, allowed);
   const read = (given: string): unknown => /^[+-]?\d+$/.test(given) ? Number(given) : given;

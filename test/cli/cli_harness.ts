@@ -68,6 +68,7 @@ export function capturedIo(
     outRows: () => 24,
     onInterrupt: (listener) => {
       const interrupt = (): void => listener(false);
+      if (surroundings.interrupt?.aborted) queueMicrotask(interrupt); // before the command listened
       surroundings.interrupt?.addEventListener("abort", interrupt);
       return () => surroundings.interrupt?.removeEventListener("abort", interrupt);
     },
