@@ -1,5 +1,5 @@
 /**
- * Duties: what every process that has a queue open does for it by itself: it rescues tasks, fires schedules on time, and applies
+ * Duties: what every process that has a queue open does for it by itself: it rescues tasks, ends those that have expired, fires schedules on time, and applies
  * retention.
  */
 import type { CancelTimer } from "../domain/clock.ts";
@@ -21,6 +21,7 @@ import { freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
 import { BackgroundFailures } from "../queue_policy/background_failures.ts";
+import { EXPIRE_MAX, expireTasks, hasExpiredTask } from "./tasks/expire.ts";
 import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
 import { prune, PRUNE_MAX, pruneBound } from "./tasks/prune.ts";
 import { hasExpired, rescue } from "./tasks/rescue.ts";
@@ -103,7 +104,8 @@ export class Duties {
       const isPutBack = this.#clockWatch.look(reader, nowMs) && closureIn(reader) === null;
       const isWorthwhile = hasExpired(reader, nowMs) || hasDeferredChildren(reader) ||
         hasExpiredSlot(reader, nowMs);
-      return { isPutBack, isWorthwhile };
+      const isToExpire = hasExpiredTask(reader, nowMs) && closureIn(reader) === null;
+      return { isPutBack, isWorthwhile, isToExpire };
     });
     const rows: SqlRow[] = [];
     if (found.isWorthwhile) {
@@ -121,10 +123,16 @@ export class Duties {
         ...await this.#access.writeIfOpen((tx, context) => this.#clockWatch.mend(tx, context)),
       );
     }
+    if (found.isToExpire) await this.#expire();
     if (rows.length === 0) return [];
     const rescued = rows.map(taskOfRow);
     logRescued(rescued);
     return rescued;
+  }
+
+  /** Ends what has expired, some hundreds of tasks in each transaction, so that other work goes on in between. */
+  async #expire(): Promise<void> {
+    while (await this.#access.writeIfOpen(expireTasks) === EXPIRE_MAX && !this.#isStopped);
   }
 
   /** Enqueues the tasks of schedules that are due; those tasks. */

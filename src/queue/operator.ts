@@ -59,6 +59,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
  * Why a task is where it is.
  *
  * - `queue_moving`: the queue is closed while its tasks are moved, or while it is filled. `queue_moved`: they are elsewhere.
+ * - `expired`: it had not started by its `expiresAt`, and is about to be cancelled by itself.
  * - `waiting_for_parents`: tasks that it depends on are not final.
  * - `scheduled`, `waiting_for_retry`: its time has not come.
  * - `paused`: its type, or the whole queue, is paused. `concurrency_limited`: a limit's slots are all in use.
@@ -75,6 +76,7 @@ export type ExplanationReason = typeof EXPLANATION_REASONS[number];
 export const EXPLANATION_REASONS = [
   "queue_moving",
   "queue_moved",
+  "expired",
   "waiting_for_parents",
   "scheduled",
   "waiting_for_retry",
@@ -155,6 +157,8 @@ export interface WindowMetrics {
   readonly cancelled: number;
   /** Tasks queued again by hand. */
   readonly requeued: number;
+  /** Tasks cancelled by themselves because they had not started in time. */
+  readonly expired: number;
   /** Tasks finished (completed or failed) a second. */
   readonly throughputPerSecond: number;
   /** Completed / (completed + failed); `null` when nothing finished. */

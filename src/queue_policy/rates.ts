@@ -73,5 +73,6 @@ export function noTransitions(): Record<TransitionKind, number> {
     rescued: 0,
     cancelled: 0,
     requeued: 0,
+    expired: 0,
   };
 }

@@ -70,15 +70,19 @@ export function runIdFor({ schedule_id }: StoredSchedule, atMs: number): string 
   return `${schedule_id}@${new Date(atMs).toISOString()}`;
 }
 
-/** A task of a schedule; with a run id of the queue's for `null`. */
-export function taskOfSchedule(schedule: StoredSchedule, runId: string | null): PreparedTask {
+/** A task of a schedule that fires now; with a run id of the queue's for `null`. */
+export function taskOfSchedule(
+  schedule: StoredSchedule,
+  { runId, nowMs }: { readonly runId: string | null; readonly nowMs: number },
+): PreparedTask {
   const { type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp } = schedule;
-  const { payload, webhook_url, webhook_events } = schedule;
+  const { payload, webhook_url, webhook_events, expires_in_ms } = schedule;
   return {
     runId,
     kept: {
       ...NO_KEPT_VALUES,
       ...{ type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp },
+      expires_at: expires_in_ms === null ? null : nowMs + expires_in_ms,
     },
     payload,
     runAfterMs: null,

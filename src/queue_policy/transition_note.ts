@@ -38,6 +38,7 @@ export const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> =
   released: "info",
   cancelled: "info",
   requeued: "info",
+  expired: "warn",
   retried: "warn",
   rescued: "warn",
   failed: "error",

@@ -83,6 +83,8 @@ function keptField(field: TaskField): Decode<unknown> {
     ? pairs
     : kind === "object"
     ? retryPolicy
+    : kind === "instant"
+    ? instant
     : text;
   return isRequired || otherwise !== undefined ? decode : nullable(decode);
 }
@@ -234,6 +236,7 @@ export const scheduleFields: Fields<
   retryPolicy: nullable(retryPolicy),
   timeoutMs: nullable(number),
   group: nullable(text),
+  expiresInMs: nullable(number),
   everyMs: nullable(number),
   cron: nullable(text),
   timeZone: text,
@@ -365,6 +368,7 @@ export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
     released: number,
     cancelled: number,
     requeued: number,
+    expired: number,
     throughputPerSecond: number,
     successRate: nullable(number),
     failureRate: nullable(number),

@@ -4,6 +4,7 @@
 import { completionContract } from "../contract/completion_contract.ts";
 import { dependenciesContract } from "../contract/dependencies_contract.ts";
 import { firstLeaseContract } from "../contract/first_lease_contract.ts";
+import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
 import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
 import { schedulesContract } from "../contract/schedules_contract.ts";
@@ -27,6 +28,7 @@ schedulesContract("queue behind a server", asked);
 webhooksContract("queue behind a server", asked);
 firstLeaseContract("queue behind a server", asked);
 flowContract("queue behind a server", asked);
+expiryContract("queue behind a server", asked);
 completionContract("queue behind a server", asked);
 waitContract("queue behind a server", asked);
 waitContract("queue behind a socket", overSocket);

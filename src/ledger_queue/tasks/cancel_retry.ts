@@ -3,6 +3,7 @@
  */
 import { CANCELLED_BY_USER, type TaskStatus } from "../../domain/task.ts";
 import type { Transaction } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
 import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { checkOpen } from "../rows/notes.ts";
@@ -30,23 +31,33 @@ export function cancel(tx: Transaction, taskId: number, context: OperationContex
     : {};
   noteTransition(tx, { id: taskId, nowMs }, "cancelled", note);
   if (status === "leased") keepSlot(tx, row);
-  const cancelled = updateTask(tx, row, {
+  propagate(tx, [markCancelled(tx, row, { message: CANCELLED_BY_USER, nowMs })], context);
+  return true;
+}
+
+/** Ends a task as cancelled; its row. Its children and webhooks are still to be told (`propagate`). */
+export function markCancelled(
+  tx: Transaction,
+  row: SqlRow,
+  { message, nowMs }: { readonly message: string; readonly nowMs: number },
+): SqlRow {
+  return updateTask(tx, row, {
     status: "cancelled",
-    error_message: CANCELLED_BY_USER,
+    error_message: message,
     is_ready: 0,
     waits_for: 0,
     lease_until_utc: null,
     finished_at_utc: nowMs,
     updated_at_utc: nowMs,
   });
-  propagate(tx, [cancelled], context);
-  return true;
 }
 
 /**
  * Queues a failed or cancelled task again, with fresh attempts; `false` for any other. It waits for those of its parents
  * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
- * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
+ * those that ended because of it, which are queued again with fresh attempts. It does not expire any more.
+ *
+ * @throws QueueError `task_not_found`.
  */
 export function retry(tx: Transaction, taskId: number, context: OperationContext): boolean {
   const row = rowOfTask(tx, taskId);
@@ -54,6 +65,7 @@ export function retry(tx: Transaction, taskId: number, context: OperationContext
   if (status !== "failed" && status !== "cancelled") return false;
   noteTransition(tx, { id: taskId, nowMs: context.nowMs }, "requeued");
   forgiveParents(tx, taskId);
-  propagate(tx, [requeue(tx, row, { delayMs: 0, attempts: 0, message: null }, context)], context);
+  const state = { delayMs: 0, attempts: 0, message: null, isByHand: true };
+  propagate(tx, [requeue(tx, row, state, context)], context);
   return true;
 }

@@ -10,6 +10,9 @@ import { forgiveParents } from "./dependencies.ts";
 import { propagate } from "./propagate.ts";
 import { requeue } from "./requeue.ts";
 
+/** `$1` is the id. */
+const FORGET_EXPIRY = "update @task set expires_at = null where id = $1";
+
 /**
  * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
  * may have been copied already.
@@ -43,21 +46,28 @@ export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
       untilMs: row.lease_until!,
     });
   }
-  const cancelled = work.change(row, {
+  await propagate(work, [markCancelled(work, row, CANCELLED_BY_USER)]);
+}
+
+/** Ends a task as cancelled; its children and webhooks are still to be told (`propagate`). */
+export function markCancelled(work: Work, row: TaskRow, message: string): TaskRow {
+  const { nowMs } = work.context;
+  return work.change(row, {
     status: "cancelled",
-    error_message: CANCELLED_BY_USER,
+    error_message: message,
     waits_for: 0,
     lease_until: null,
     finished_at: nowMs,
     updated_at: nowMs,
   });
-  await propagate(work, [cancelled]);
 }
 
 /**
  * Queues a failed or cancelled task again, with fresh attempts; `false` for any other. It waits for those of its parents
  * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
- * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
+ * those that ended because of it, which are queued again with fresh attempts. It does not expire any more.
+ *
+ * @throws QueueError `task_not_found`.
  */
 export async function retry(work: Work, taskId: number): Promise<boolean> {
   const row = await work.row(taskId);
@@ -65,7 +75,14 @@ export async function retry(work: Work, taskId: number): Promise<boolean> {
   if (row.status !== "failed" && row.status !== "cancelled") return false;
   work.note(taskId, "requeued");
   await forgiveParents(work, taskId);
-  await propagate(work, [await requeue(work, row, { delayMs: 0, attempts: 0, message: null })]);
+  const back = await requeue(work, row, { delayMs: 0, attempts: 0, message: null });
+  await propagate(work, [await neverExpiring(work, back)]);
   await work.flush();
   return true;
+}
+
+async function neverExpiring(work: Work, row: TaskRow): Promise<TaskRow> {
+  if (row.expires_at === null) return row;
+  await work.tx.query(FORGET_EXPIRY, [row.id]);
+  return work.change(row, { expires_at: null });
 }
