@@ -135,9 +135,10 @@ export function groupsContract(name: string, useQueue: UseQueue): void {
 
   behaviour("18: a group has no credit for the time in which it was idle", async (queue) => {
     await enqueue(queue, "a", 30);
-    await enqueue(queue, "b", 1);
+    // one claim forgets only some of the groups that have become idle: the last is still known by its old turn
+    for (const group of ["b", "c", "d", "e"]) await enqueue(queue, group, 1);
     await claim(queue, { limit: 20 });
-    await enqueue(queue, "b", 10);
+    await enqueue(queue, "e", 10);
     assertAlternating(await claim(queue, { limit: 10 }));
   });
 
@@ -155,6 +156,18 @@ export function groupsContract(name: string, useQueue: UseQueue): void {
     await queue.setLimit({ group: "b" }, null);
     assertAlternating(await claim(queue, { limit: 10 }));
   });
+
+  behaviour(
+    "18: nor for that in which each group was paused and others started",
+    async (queue) => {
+      await enqueue(queue, "a", 20);
+      await enqueue(queue, undefined, 20);
+      await queue.pause({ group: "*" });
+      assertEquals(groupsOf(await claim(queue, { limit: 9 })), Array(9).fill(null));
+      await queue.resume({ group: "*" });
+      assertAlternating(await claim(queue, { limit: 10 }));
+    },
+  );
 
   behaviour("19: groups that come to idle rows alternate at once", async (queue) => {
     await enqueue(queue, "a", 9);

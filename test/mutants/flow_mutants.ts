@@ -191,6 +191,14 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
     tests: ["test/ledger_queue/groups.test.ts"],
   },
   {
+    name: "groups: what starts while each group is paused is their credit",
+    file: "src/ledger_queue/tasks/claim_lines.ts",
+    find: "const groups = areGroupsPaused(lane, reading)\n    ? undefined",
+    replace:
+      'const groups = areGroupsPaused(lane, reading)\n    ? [findGroup(reader, { ...lane, grp: "" }) ?? []].flat()',
+    tests: ["test/ledger_queue/groups.test.ts"],
+  },
+  {
     name: "groups: a slot that comes free opens no group",
     file: "src/ledger_queue/rows/group_room.ts",
     find: "if (roomOf(tx, nowMs).ofGroup(group) > 0) openGroup(tx, group);",

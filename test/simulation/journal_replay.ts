@@ -18,6 +18,7 @@ import type { SimulatedDisk } from "./disk.ts";
 import type { EventLog } from "./event_log.ts";
 import { describe, isFinalStatus } from "./facts.ts";
 import { FlowAudit } from "./flow_audit.ts";
+import { checkGroupRows } from "./group_rows_audit.ts";
 
 /** Rows as a process saw them, at a place in the journal. */
 export interface Sighting {
@@ -54,6 +55,7 @@ export interface ReplayOptions {
   readonly engine: SqlEngine;
   readonly log: EventLog;
   readonly areClocksEqual: boolean;
+  readonly hasGroups: boolean;
   readonly wasRetryAsked: (taskId: number) => boolean;
   readonly wasPruneAsked: boolean;
   /** The tasks that were acknowledged. */
@@ -75,6 +77,9 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
         const changes = replica.apply(frame.payload);
         audit.check(changes);
         flow.check(changes);
+        if (options.hasGroups) {
+          checkGroupRows(replica, log, (type, grp) => flow.isHeldBack(type, grp));
+        }
         checkWhole(changes, replica, log);
       }
       chain = crc32(frame.payload, chain) ^ frame.sequence;

@@ -25,6 +25,8 @@ export interface Setup {
   readonly isBulky: boolean;
   /** Whether clients prune finished tasks. */
   readonly isPruned: boolean;
+  /** Whether tasks have groups, and groups limits and pauses. */
+  readonly hasGroups: boolean;
   /** How many pages of memory tasks may be added to, beyond those of an empty queue; `null` for more than enough. */
   readonly memoryPages: number | null;
   /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
@@ -97,6 +99,7 @@ export function scriptOf(seed: number): Script {
     isPruned: chance.happens(0.2) || (isScarce && memory.happens(0.8)),
     isBulky: chance.happens(0.02) && !isScarce,
     evictsForgotten: new Chance(seed + 5).happens(0.5),
+    hasGroups: new Chance(seed + 19).happens(0.3),
     memoryPages: isScarce ? memory.pick([0, 1, 2, 7]) : null,
   } satisfies Setup;
   const weights = weightsFor(setup, chance);
@@ -109,7 +112,8 @@ export function scriptOf(seed: number): Script {
   const all = withMore(related, { kind: "inspect", counts: [0, 0, 2, 6] }, new Chance(seed + 9));
   const failing = { kind: "fail disk", counts: [0, 0, 0, 0, 0, 0, 0, 4, 10, 25] } as const;
   const harmed = withMore(all, failing, new Chance(seed + 11));
-  const governing = { kind: "govern", counts: [0, 0, 0, 3, 8, 20] } as const;
+  const governed = setup.hasGroups ? [0, 3, 8, 20] : [0, 0, 0, 3, 8, 20];
+  const governing = { kind: "govern", counts: governed } as const;
   return { seed, setup, steps: withMore(harmed, governing, new Chance(seed + 17)) };
 }
 

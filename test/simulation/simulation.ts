@@ -94,7 +94,7 @@ class Simulation {
     this.#script = script;
     this.#log = log;
     this.#chance = new Chance(script.seed + 1);
-    this.#source = new TaskSource({ isBulky: script.setup.isBulky });
+    this.#source = new TaskSource(script.setup);
     this.#locks = new LockTable(this.#scheduler, {
       chance: new Chance(script.seed + 2),
       areIgnored: script.setup.locksAreIgnored ?? false,
@@ -217,7 +217,9 @@ class Simulation {
         return this.#inspect(this.#pickOpen(chance), chance);
       case "govern": {
         const process = this.#pickOpen(chance);
-        if (process !== undefined) govern(process, this.#scheduler.nowMs, chance);
+        const { hasGroups } = this.#script.setup;
+        const situation = { nowMs: this.#scheduler.nowMs, hasGroups };
+        if (process !== undefined) govern(process, situation, chance);
         return;
       }
       case "look":
@@ -543,6 +545,7 @@ class Simulation {
       engine: this.#world.engine,
       log: this.#log,
       areClocksEqual: this.#script.setup.skewMaxMs === 0,
+      hasGroups: this.#script.setup.hasGroups,
       wasRetryAsked: (taskId) => this.#checker.wasRetryAsked(taskId),
       wasPruneAsked: this.#checker.wasPruneAsked,
       knownIds: this.#checker.knownIds,

@@ -31,6 +31,9 @@ const BULKY_LENGTH = 200_000;
 /** The task types that there are. */
 export const TASK_TYPES = ["alpha", "beta", "gamma"] as const;
 
+/** Whose tasks are, where they have groups. */
+export const TASK_GROUPS = ["a", "b", "c"] as const;
+
 /** What some tasks need and some workers have. */
 export const CAPABILITIES = { zone: "north" } as const;
 
@@ -48,10 +51,14 @@ const BEHAVIOURS: Readonly<Record<Behaviour, number>> = {
 /** Makes tasks, each with a marker of its own. */
 export class TaskSource {
   readonly #isBulky: boolean;
+  readonly #hasGroups: boolean;
   #made = 0;
 
-  constructor({ isBulky }: { readonly isBulky: boolean }) {
+  constructor(
+    { isBulky, hasGroups }: { readonly isBulky: boolean; readonly hasGroups: boolean },
+  ) {
     this.#isBulky = isBulky;
+    this.#hasGroups = hasGroups;
   }
 
   /** A task by chance. Those with the same key ask, with few exceptions, for the same thing. */
@@ -73,6 +80,7 @@ export class TaskSource {
       runAfter: chance.happens(0.15) ? new Date(nowMs + chance.below(2000)) : undefined,
       expiresAt: chance.happens(0.1) ? new Date(nowMs + 2000 + chance.below(3000)) : undefined,
       compatibility: chance.happens(0.1) ? CAPABILITIES : undefined,
+      group: this.#hasGroups ? chance.pick([undefined, ...TASK_GROUPS]) : undefined,
       timeoutMs: chance.happens(0.1) ? 1 + chance.below(500) : undefined,
       retryPolicy: { initialDelayMs: chance.pick([0, 10, 100]), maxDelayMs: 500 },
     };

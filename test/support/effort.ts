@@ -58,6 +58,8 @@ const COUNTS = {
   memoryRequests: [2000, 10_000, 10_000],
   /** Tasks in a row, each the parent of the next. */
   chainLength: [1000, 10_000, 10_000],
+  /** Starts whose turns are counted. */
+  fairStarts: [500, 10_000, 200_000],
   /** Tasks beside which a claim must cost what it costs beside ten. */
   queuedTasks: [2000, 10_000, 10_000],
   /** Draws whose distribution is tested. */

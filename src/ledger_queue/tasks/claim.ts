@@ -31,9 +31,9 @@ import {
   type Candidate,
   GroupedLine,
   type GroupStart,
+  isLineOpen,
   type Line,
   lineOf,
-  openGroupsOf,
 } from "./claim_lines.ts";
 import { EXPIRED_TASKS_SQL, isExpired, markExpired } from "./expire.ts";
 import { propagate } from "./propagate.ts";
@@ -68,13 +68,9 @@ const PROMOTE_CHUNK = 100;
 /** Whether a claim would find anything, or has tasks to make ready or groups to open or to close. Changes nothing. */
 export function hasClaimable(reader: Reader, request: PreparedClaim, nowMs: number): boolean {
   if (request.taskId !== null) return isClaimable(reader, request.taskId, nowMs);
+  const situation = { flow: flowOf(reader), nowMs };
   return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 || hasGroupsToOpen(reader, nowMs) ||
-    eligibleLanes(reader, request, nowMs).some((lane) => isOpen(reader, lane, nowMs));
-}
-
-/** Whether the line of a lane with ready tasks has one that is not in a closed group. */
-function isOpen(reader: Reader, lane: Lane, nowMs: number): boolean {
-  return openGroupsOf(reader, lane, { flow: flowOf(reader), nowMs, limit: 1 })?.length !== 0;
+    eligibleLanes(reader, request, nowMs).some((lane) => isLineOpen(reader, lane, situation));
 }
 
 /** When the first scheduled task becomes due, or there is room by itself, in milliseconds; `undefined` for never. */

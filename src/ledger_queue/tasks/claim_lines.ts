@@ -77,29 +77,40 @@ export abstract class Line {
   abstract advance(): void;
 }
 
-/** The line of a lane. */
+/**
+ * The line of a lane. While each group is paused, the tasks without one are alone in it and take no turns: what they start meanwhile
+ * is no credit of the others.
+ */
 export function lineOf(reader: Reader, lane: Lane, reading: LineReading): Line {
   const groupsMax = Math.max(reading.limit, GROUPS_MIN);
-  const groups = openGroupsOf(reader, lane, { ...reading, limit: groupsMax });
+  const groups = areGroupsPaused(lane, reading) ? undefined : openGroupsOf(reader, lane, groupsMax);
   if (groups === undefined) return new PlainLine(reader, lane, reading);
   return new GroupedLine(reader, lane, { ...reading, groups, isCut: groups.length === groupsMax });
 }
 
-/**
- * The open groups of a lane with ready tasks, at most `limit`, the next first; `undefined` when no groups take turns in it. While each
- * group is paused, only the tasks without one take part.
- */
-export function openGroupsOf(
+/** Whether the line of a lane with ready tasks has one that is not in a closed or paused group. */
+export function isLineOpen(
   reader: Reader,
   lane: Lane,
-  { flow, nowMs, limit }: Pick<LineReading, "flow" | "nowMs" | "limit">,
-): GroupRow[] | undefined {
+  situation: Pick<LineReading, "flow" | "nowMs">,
+): boolean {
+  if (!areGroupsPaused(lane, situation)) return openGroupsOf(reader, lane, 1)?.length !== 0;
+  if (!isGrouped(reader, lane)) return true;
+  return findGroup(reader, { ...lane, grp: "" })?.isActive ?? false;
+}
+
+function areGroupsPaused(
+  { type }: Lane,
+  { flow, nowMs }: Pick<LineReading, "flow" | "nowMs">,
+): boolean {
+  return flow.eachPausedOf(type, nowMs) !== undefined;
+}
+
+/** The open groups of a lane with ready tasks, at most `limit`, the next first; `undefined` when no groups take turns in it. */
+function openGroupsOf(reader: Reader, lane: Lane, limit: number): GroupRow[] | undefined {
   if (!hasGroups(reader)) return undefined;
-  const areAllPaused = flow.eachPausedOf(lane.type, nowMs) !== undefined;
-  const groups = areAllPaused
-    ? [findGroup(reader, { ...lane, grp: "" })].filter((group) => group?.isActive)
-    : nextGroups(reader, lane, limit);
-  return groups.length > 0 || isGrouped(reader, lane) ? groups as GroupRow[] : undefined;
+  const groups = nextGroups(reader, lane, limit);
+  return groups.length > 0 || isGrouped(reader, lane) ? groups : undefined;
 }
 
 /** The line of a lane without groups. */
