@@ -11,7 +11,7 @@ import { ExplanationSchema } from "../server/runs/schemas.ts";
 import { HealthSchema, StatsSchema } from "../server/operations/schemas.ts";
 import { TaskSchema, TransitionListSchema } from "../server/tasks/schemas.ts";
 import { WorkerListSchema } from "../server/workers/schemas.ts";
-import { TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
+import { BULK_ACTIONS, TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
 
 const instant = z.iso.datetime();
 const count = z.number().int().min(0);
@@ -97,6 +97,14 @@ export const DOCUMENTS = Object.freeze({
   CancelledEach: z.object({ results: z.array(Cancelled) }),
   Retried,
   RetriedEach: z.object({ results: z.array(Retried) }),
+  Removed: z.object({ removed: z.boolean(), task_id: z.number().int() }),
+  BulkDone: z.object({
+    action: z.enum(BULK_ACTIONS),
+    matched: count,
+    changed: count,
+    is_dry_run: z.boolean(),
+    is_more: z.boolean(),
+  }),
   Explanation: ExplanationSchema,
   TransitionList: TransitionListSchema,
   Log: z.object({ task_id: z.number().int(), run_id: z.string(), lines: z.array(LogLine) }),

@@ -10,6 +10,8 @@ import { type App, createSession, type Program } from "./app.ts";
 import { addBackendCommand } from "./commands/backend.ts";
 import { addBackupCommands } from "./commands/backups.ts";
 import { addByHandCommands } from "./commands/cancel_retry.ts";
+import { addBulkCommands } from "./commands/bulk.ts";
+import { addChangeCommands } from "./commands/change.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addCompletionsCommand } from "./commands/completions.ts";
@@ -148,6 +150,8 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addShowCommand(program, app);
   addTransitionsCommand(program, app);
   addByHandCommands(program, app);
+  addChangeCommands(program, app);
+  addBulkCommands(program, app);
   addExplainCommand(program, app);
   addLogsCommand(program, app);
   addStatsCommand(program, app);

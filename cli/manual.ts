@@ -140,6 +140,75 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     exits: { 1: "a task has neither failed nor been cancelled" },
     documents: { "": "Retried", "with several ids": "RetriedEach" },
   },
+  update: {
+    examples: [
+      { does: "before most others, and now", line: "holdfast update import-7 --priority 1 --now" },
+      {
+        does: "tomorrow, with more attempts",
+        line: "holdfast update import-7 --run-after +1d --max-attempts 9 --by ops",
+      },
+    ],
+    exits: { 1: "a worker holds the task, or it is final" },
+    documents: { "": "Task" },
+  },
+  replace: {
+    examples: [
+      {
+        does: "with a corrected payload; what waits for the task waits for the new one",
+        line: `holdfast replace import-7 --payload '{"to":"bob@example.com"}'`,
+      },
+    ],
+    exits: { 1: "a worker holds the task, or it has completed" },
+    documents: { "": "Task" },
+  },
+  remove: {
+    examples: [{ does: "a task, its transitions and its log", line: "holdfast remove 2" }],
+    exits: { 1: "a worker holds the task, or tasks that are not final depend on it" },
+    documents: { "": "Removed" },
+  },
+  "bulk cancel": {
+    examples: [
+      { does: "how many would it be?", line: "holdfast bulk cancel --type email --dry-run" },
+      {
+        does: "all that wait or run, with who did it",
+        line: "holdfast bulk cancel --type email --by ops",
+      },
+    ],
+    documents: { "": "BulkDone" },
+  },
+  "bulk retry": {
+    examples: [
+      { does: "what failed for one reason", line: "holdfast bulk retry --error 'no data'" },
+      {
+        does: "everything that failed, but nothing that was cancelled",
+        line: "holdfast bulk retry --status failed",
+      },
+    ],
+    documents: { "": "BulkDone" },
+  },
+  "bulk remove": {
+    examples: [
+      { does: "a group's finished tasks", line: "holdfast bulk remove --group acme" },
+      { does: "everything that is finished", line: "holdfast bulk remove --all" },
+    ],
+    documents: { "": "BulkDone" },
+  },
+  "bulk reschedule": {
+    examples: [
+      { does: "in two hours", line: "holdfast bulk reschedule --type email --run-after +2h" },
+      { does: "now", line: "holdfast bulk reschedule --group acme --now" },
+    ],
+    documents: { "": "BulkDone" },
+  },
+  "bulk set-priority": {
+    examples: [
+      {
+        does: "behind everything else",
+        line: "holdfast bulk set-priority --type report --priority 1000",
+      },
+    ],
+    documents: { "": "BulkDone" },
+  },
   explain: {
     examples: [{ does: "why it does not run, or how it ended", line: "holdfast explain import-7" }],
     documents: { "": "Explanation" },

@@ -41,6 +41,11 @@ export function sizeFrom(min: number, max: number): (text: string) => number {
   };
 }
 
+/** Who does something by hand. */
+export function byOption(): Option<"--by <name>", undefined, undefined, string> {
+  return new Option("--by <name>", "who does it (behind a server: default the token's name)");
+}
+
 /** A reader of durations in milliseconds: `500ms`, `10s`, `5m`, `2h`, `30d`. */
 export function duration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);

@@ -3,6 +3,7 @@
  * them.
  */
 import {
+  type BulkRequest,
   type ChangedBy,
   type CheckpointReport,
   type Limit,
@@ -20,10 +21,12 @@ import {
   type StorageStats,
   type Task,
   type TaskQueue,
+  type TaskReplacement,
+  type TaskUpdate,
 } from "../src/mod.ts";
 import { explanationJson } from "../server/runs/json.ts";
 import { healthReasonsJson, statsJson } from "../server/operations/json.ts";
-import { taskJson, transitionJson } from "../server/tasks/json.ts";
+import { bulkJson, taskJson, transitionJson } from "../server/tasks/json.ts";
 import { workerJson } from "../server/workers/json.ts";
 import { nextCursorOf, nextScheduleCursorOf, readPart } from "../server/http/paging.ts";
 import { limitJson } from "../server/limits/json.ts";
@@ -33,6 +36,9 @@ import { checkedInput, NotFoundError, UsageError } from "./exit.ts";
 
 /** A task as a document. */
 export type TaskDocument = DocumentOf<"Task">;
+
+/** What one request of many has done. */
+export type BulkDocument = ReturnType<typeof bulkJson>;
 
 /** Which tasks to list. */
 export interface ListQuery {
@@ -116,16 +122,42 @@ export class Desk {
     return { tasks: tasks.map(taskJson), total, next_cursor };
   }
 
-  async cancel(reference: string): Promise<DocumentOf<"Cancelled">> {
+  async cancel(reference: string, who: ChangedBy = {}): Promise<DocumentOf<"Cancelled">> {
     const { id } = await findTask(this.#queue, reference);
-    const cancelled = await this.#queue.cancel(id);
+    const cancelled = await checkedInput(() => this.#queue.cancel(id, who));
     return { cancelled, task: await this.find(String(id)) };
   }
 
-  async retry(reference: string): Promise<DocumentOf<"Retried">> {
+  async retry(reference: string, who: ChangedBy = {}): Promise<DocumentOf<"Retried">> {
     const { id } = await findTask(this.#queue, reference);
-    const retried = await this.#queue.retry(id);
+    const retried = await checkedInput(() => this.#queue.retry(id, who));
     return { retried, task: await this.find(String(id)) };
+  }
+
+  async update(reference: string, changes: TaskUpdate, who: ChangedBy): Promise<TaskDocument> {
+    const { id } = await findTask(this.#queue, reference);
+    return taskJson(await checkedInput(() => this.#queue.update(id, changes, who)));
+  }
+
+  /** Stores another task in place of one; the new one. */
+  async replace(
+    reference: string,
+    replacement: TaskReplacement,
+    who: ChangedBy,
+  ): Promise<TaskDocument> {
+    const { id } = await findTask(this.#queue, reference);
+    return taskJson(await checkedInput(() => this.#queue.replace(id, replacement, who)));
+  }
+
+  async remove(reference: string, who: ChangedBy): Promise<DocumentOf<"Removed">> {
+    const { id } = await findTask(this.#queue, reference);
+    await checkedInput(() => this.#queue.remove(id, who));
+    return { removed: true, task_id: id };
+  }
+
+  /** Does a part of what the request says; its cursor leads to the rest. */
+  async bulk(request: BulkRequest): Promise<BulkDocument> {
+    return bulkJson(await checkedInput(() => this.#queue.bulk(request)));
   }
 
   async explain(reference: string): Promise<DocumentOf<"Explanation">> {

@@ -95,7 +95,8 @@ function optionsOf(name: keyof NewTask): Option[] {
   }
 }
 
-function payloadOptions(): Option[] {
+/** How a payload is given. */
+export function payloadOptions(): Option[] {
   return [
     new Option("--payload <json>", "the handler's input, - for standard input (default: {})")
       .conflicts("payloadFile"),
@@ -245,7 +246,11 @@ function referenceOf(text: string): TaskReference {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
-async function readPayload(session: Session, options: TaskOptions): Promise<unknown> {
+/** The payload that the options give; `undefined` for none. @throws UsageError when it cannot be read. */
+export async function readPayload(
+  session: Session,
+  options: Pick<TaskOptions, "payload" | "payloadFile">,
+): Promise<unknown> {
   const { payload, payloadFile = payload === "-" ? payload : undefined } = options;
   if (payloadFile !== undefined) {
     return parseJson(await readInput(session, payloadFile), inputName(payloadFile));

@@ -12,19 +12,26 @@ import {
 import { readEvents, type StreamEvent } from "./event_stream.ts";
 import { namesOf, refuseUnknown } from "./options.ts";
 import type {
+  BulkRequestBody,
+  ClientBulkReport,
   ClientErrorBody,
   ClientExplanation,
   ClientLimit,
   ClientRun,
+  ClientTask,
   EnqueuedTask,
   EnqueueRequest,
   LimitRequest,
   PauseRequest,
+  ReplaceRequest,
   RunEvent,
   RunOptions,
+  UpdateRequest,
 } from "./types.ts";
 
 export type {
+  BulkRequestBody,
+  ClientBulkReport,
   ClientErrorBody,
   ClientExplanation,
   ClientLimit,
@@ -33,12 +40,15 @@ export type {
   ClientRun,
   ClientRunProgress,
   ClientRunStatus,
+  ClientTask,
   EnqueuedTask,
   EnqueueRequest,
   LimitRequest,
   PauseRequest,
+  ReplaceRequest,
   RunEvent,
   RunOptions,
+  UpdateRequest,
 } from "./types.ts";
 
 export {
@@ -182,6 +192,26 @@ export class HoldfastClient {
   /** Queues a failed or cancelled run again. @throws HoldfastError `RUN_NOT_RETRYABLE`. */
   async retry(runId: string): Promise<ClientRun> {
     return await this.#json("POST", `${pathOf(runId)}/retry`);
+  }
+
+  /** Changes a task while it waits; the task as it is then. @throws HoldfastError `TASK_NOT_QUEUED`, `TASK_CHANGED`. */
+  async updateTask(taskId: number, changes: UpdateRequest): Promise<ClientTask> {
+    return await this.#json("PATCH", `/queue/tasks/${taskId}`, { body: changes });
+  }
+
+  /** Stores another task with another payload in place of one; the new one. @throws HoldfastError `TASK_NOT_QUEUED`, `TASK_CHANGED`. */
+  async replaceTask(taskId: number, replacement: ReplaceRequest): Promise<ClientTask> {
+    return await this.#json("POST", `/queue/tasks/${taskId}/replace`, { body: replacement });
+  }
+
+  /** Deletes a task for good. @throws HoldfastError `TASK_LEASED`, `TASK_HAS_CHILDREN`. */
+  async removeTask(taskId: number): Promise<void> {
+    await this.#ask("DELETE", `/queue/tasks/${taskId}`, {});
+  }
+
+  /** Changes all tasks that match, for as long as it may; ask again with the answer's cursor for the rest. @throws HoldfastError */
+  async bulk(request: BulkRequestBody): Promise<ClientBulkReport> {
+    return await this.#json("POST", "/queue/bulk", { body: request });
   }
 
   /** Every limit and pause: the whole queue's first, then by type. @throws HoldfastError */

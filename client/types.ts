@@ -101,8 +101,8 @@ export interface EnqueueRequest extends RunOptions {
   cancelled?: boolean;
 }
 
-/** A task that was enqueued. Instants are ISO 8601 with `Z`. */
-export interface EnqueuedTask {
+/** A task. Instants are ISO 8601 with `Z`. */
+export interface ClientTask {
   /** The task id. */
   id: number;
   /** The run id. */
@@ -168,6 +168,10 @@ export interface EnqueuedTask {
   progress_percent: number | null;
   /** What the handler said about its progress. */
   progress_message: string | null;
+}
+
+/** A task that was enqueued. */
+export interface EnqueuedTask extends ClientTask {
   /** False when the idempotency key named a task that was there already. */
   created: boolean;
 }
@@ -265,6 +269,89 @@ export interface PauseRequest {
   readonly by?: string;
   /** When it ends by itself, in ISO 8601 with a zone; default when it is resumed. */
   readonly until?: string;
+}
+
+/** What is to be different of a queued task; what is not given stays. */
+export interface UpdateRequest {
+  /** Lower runs first, 1–1000. */
+  readonly priority?: number;
+  /** Not before this instant, in ISO 8601 with a zone. */
+  readonly run_after?: string;
+  /** How long from now until it is due, in milliseconds, instead of `run_after`; 0 is now. */
+  readonly delay_ms?: number;
+  /** Executions allowed, 1–100, and more than there were. */
+  readonly max_attempts?: number;
+  /** Whose it is; `null` for none. */
+  readonly group?: string | null;
+  /** The `updated_at_utc` that was seen: if the task has changed since, nothing is done; default whatever it is. */
+  readonly expect_updated_at?: string;
+  /** Who does it; default the name of the token. */
+  readonly by?: string;
+}
+
+/** Another payload for a task that no worker holds. */
+export interface ReplaceRequest extends UpdateRequest {
+  /** The new task's payload. */
+  readonly payload: unknown;
+  /** The new task's run id, unique; default a random UUID. */
+  readonly run_id?: string;
+}
+
+/** One change for all tasks that match. */
+export interface BulkRequestBody {
+  /** What to do; `remove` needs the scope `admin`. */
+  readonly action: "cancel" | "retry" | "remove" | "reschedule" | "set_priority";
+  /** Which tasks; a task matches when all that is given is true of it. */
+  readonly filter: {
+    /** Of those that the action is for; default all of those. */
+    readonly statuses?: readonly ClientTask["status"][];
+    /** Only tasks of this type. */
+    readonly type?: string;
+    /** Only tasks of this group. */
+    readonly group?: string;
+    /** Only these, at most 10,000. */
+    readonly ids?: readonly number[];
+    /** Only those that were stored before, in ISO 8601 with a zone. */
+    readonly created_before?: string;
+    /** Only those that have ended before, in ISO 8601 with a zone. */
+    readonly finished_before?: string;
+    /** Only those whose last error has this text in it, in any case. */
+    readonly error_contains?: string;
+    /** Only those that have begun so many executions or more. */
+    readonly attempts_min?: number;
+    /** Only those with this id or a lower one; default all that there are at the beginning. */
+    readonly up_to_id?: number;
+  };
+  /** Must be true for a filter without a field, which every task matches. */
+  readonly all?: boolean;
+  /** The priority that `set_priority` gives, 1–1000. */
+  readonly priority?: number;
+  /** When `reschedule` makes them due, in ISO 8601 with a zone. */
+  readonly run_after?: string;
+  /** The same from now on, in milliseconds; 0 is now. */
+  readonly delay_ms?: number;
+  /** Counts what matches, up to 10,000, and changes nothing; default false. */
+  readonly dry_run?: boolean;
+  /** The cursor of the answer before, for the rest. */
+  readonly cursor?: string;
+  /** After how long to answer with what is done so far, 0 to 30,000 ms; default 2000. */
+  readonly budget_ms?: number;
+  /** Who does it; default the name of the token. */
+  readonly by?: string;
+}
+
+/** What a bulk request has done. */
+export interface ClientBulkReport {
+  /** How many tasks matched. */
+  matched: number;
+  /** How many of them are different now. */
+  changed: number;
+  /** Tasks were looked at up to this id. */
+  done_up_to_id: number;
+  /** The highest id when it began. */
+  up_to_id: number;
+  /** Give this for the rest; `null` when there is none. */
+  cursor: string | null;
 }
 
 /** A line of a run's log. */

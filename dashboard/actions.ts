@@ -2,49 +2,36 @@
  * What the dashboard does: each action is a form that was sent, needs the scope that the HTTP API asks for the same, and leads back
  * to a page that says what became of it.
  */
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
 import { toNewTask } from "../src/core.ts";
+import { requireScope } from "../server/http/access.ts";
 import { HttpError } from "../server/http/errors.ts";
-import { enqueueOneChecked } from "../server/tasks/enqueue.ts";
-import { addAction, type Done } from "./action.ts";
-import { actOnAll, actOnEach, isTaskAction, type TaskAction } from "./bulk.ts";
+import { checkPayloads, enqueueOneChecked } from "../server/tasks/enqueue.ts";
+import { addAction, type Done, nameOf } from "./action.ts";
+import {
+  type Acted,
+  type Acting,
+  type ActionFields,
+  ACTIONS,
+  actOnAll,
+  actOnEach,
+  actOnOne,
+  checkAction,
+  type TaskAction,
+} from "./bulk.ts";
+import { requireTask } from "./find_task.ts";
 import { formOf, idOf } from "./forms.ts";
 import { sentPayload } from "./module_form.ts";
-import { payloadOf, priorityOf } from "./new_task.ts";
+import { editOf, payloadOf, priorityOf } from "./new_task.ts";
 import type { Services } from "./options.ts";
 import { addQueueActions } from "./queue_actions.ts";
 import { filterOf } from "./task_filter.ts";
 
 /** Adds every action. */
 export function addActions(app: Hono, services: Services): void {
-  const { queue, app: options } = services;
-  for (const action of ["cancel", "retry"] as const) {
-    addAction(app, services, {
-      path: `/tasks/${action}`,
-      scope: "operate",
-      act: async ({ id }) => doneOf(action, await actOnEach(queue, action, [idOf(id)])),
-    });
-  }
-  addAction(app, services, {
-    path: "/tasks/selected",
-    scope: "operate",
-    act: async ({ action }, c) => {
-      const ids = (await formOf(c)).getAll("id").map(idOf);
-      const checked = checkAction(action);
-      return doneOf(checked, await actOnEach(queue, checked, ids));
-    },
-  });
-  addAction(app, services, {
-    path: "/tasks/all",
-    scope: "operate",
-    act: async ({ action, filter = "", up_to: upTo }) => {
-      const checked = checkAction(action);
-      const given = { ...filterOf(new URLSearchParams(filter)), beforeId: idOf(upTo) + 1 };
-      const { changed, hasMore } = await actOnAll(services, checked, given);
-      const to = `/tasks?${filter}`;
-      return { ...doneOf(checked, changed), to, left: hasMore ? "1+" : undefined };
-    },
-  });
+  const { app: options } = services;
+  addTaskActions(app, services);
+  addEditActions(app, services);
   addAction(app, services, {
     path: "/tasks/new",
     scope: "enqueue",
@@ -82,15 +69,83 @@ export function addActions(app: Hono, services: Services): void {
   addQueueActions(app, services);
 }
 
-function checkAction(action: string | undefined): TaskAction {
-  if (isTaskAction(action)) return action;
-  throw new HttpError(
-    "VALIDATION_ERROR",
-    `Cannot do ${JSON.stringify(action ?? null)}: choose cancel or retry`,
-  );
+/** Actions on one task, on a selection, and on all that match. */
+function addTaskActions(app: Hono, services: Services): void {
+  const { queue } = services;
+  for (const action of ["cancel", "retry", "run_now", "remove"] as const) {
+    addAction(app, services, {
+      path: `/tasks/${action}`,
+      scope: ACTIONS[action].scope,
+      act: async (fields, c) => {
+        const acting = { action, fields, by: nameOf(c) };
+        const isChanged = await actOnOne(queue, acting, idOf(fields.id));
+        const done = doneOf(action, { changed: Number(isChanged), hasMore: false });
+        return action === "remove" ? { ...done, to: "/tasks" } : done;
+      },
+    });
+  }
+  addAction(app, services, {
+    path: "/tasks/selected",
+    scope: "operate",
+    act: async (fields, c) => {
+      const acting = actingOf(fields, c);
+      const ids = (await formOf(c)).getAll("id").map(idOf);
+      return doneOf(acting.action, await actOnEach(queue, acting, ids));
+    },
+  });
+  addAction(app, services, {
+    path: "/tasks/all",
+    scope: "operate",
+    act: async (fields, c) => {
+      const acting = actingOf(fields, c);
+      const { filter = "", up_to: upTo } = fields;
+      const given = { filter: filterOf(new URLSearchParams(filter)), upToId: idOf(upTo) };
+      return {
+        ...doneOf(acting.action, await actOnAll(services, acting, given)),
+        to: `/tasks?${filter}`,
+      };
+    },
+  });
 }
 
-function doneOf(action: TaskAction, changed: number): Done {
-  if (changed === 0) return { did: "unchanged" };
-  return { did: action === "cancel" ? "cancelled" : "retried", n: changed };
+/** What a form says of an action on several tasks. @throws HttpError also when the caller may not do it. */
+function actingOf(fields: ActionFields, c: Context): Acting {
+  const action = checkAction(fields.action);
+  requireScope(c, ACTIONS[action].scope);
+  return { action, fields, by: nameOf(c) };
+}
+
+function doneOf(action: TaskAction, { changed, hasMore }: Acted): Done {
+  const left = hasMore ? "1+" : undefined;
+  return changed === 0 && !hasMore
+    ? { did: "unchanged" }
+    : { did: ACTIONS[action].did, n: changed, left };
+}
+
+/** Actions by a form with fields of its own. */
+function addEditActions(app: Hono, services: Services): void {
+  const { queue } = services;
+  addAction(app, services, {
+    path: "/tasks/edit",
+    scope: "operate",
+    act: async (fields, c) => {
+      const id = idOf(fields.id);
+      const options = { by: nameOf(c), expectUpdatedAt: fields.seen };
+      await queue.update(id, editOf(fields), options);
+      return { did: "updated", n: 1, to: `/tasks/${id}` };
+    },
+  });
+  addAction(app, services, {
+    path: "/tasks/replace",
+    scope: "operate",
+    act: async (fields, c) => {
+      const id = idOf(fields.id);
+      const options = { by: nameOf(c), expectUpdatedAt: fields.seen };
+      const payload = payloadOf(fields.payload ?? "");
+      const { type } = await requireTask(queue, id);
+      await checkPayloads([{ task: { type, payload }, payloadPath: ["payload"] }], services.app);
+      const stored = await queue.replace(id, { payload }, options);
+      return { did: "replaced", to: `/tasks/${stored.id}` };
+    },
+  });
 }

@@ -1,69 +1,180 @@
 /**
- * Actions on many tasks: in steps, so that other work goes on between, and so many at once at most.
+ * Actions on tasks: on one, on some, and on all that match. The queue does them, in many small transactions; here a request only
+ * says which, and ends after a while, so that its reader can be asked to go on.
  */
-import type { Task, TaskQueue } from "../src/core.ts";
+import {
+  BULK_STATUSES,
+  type BulkAction,
+  type BulkFilter,
+  type BulkRequest,
+  checkInstant,
+  type Task,
+  type TaskQueue,
+  type TaskUpdate,
+} from "../src/core.ts";
+import type { Scope } from "../server/http/access.ts";
+import { HttpError } from "../server/http/errors.ts";
+import { priorityOf } from "./new_task.ts";
 import type { Services } from "./options.ts";
 import { readTasks, type TaskFilter } from "./task_filter.ts";
 
-/** What can be done to many tasks. */
-export type TaskAction = "cancel" | "retry";
+/** What can be done to tasks. */
+export const TASK_ACTIONS = [
+  "retry",
+  "cancel",
+  "run_now",
+  "set_priority",
+  "reschedule",
+  "remove",
+] as const;
 
-/** So many tasks are changed in one transaction, about: what is asked for together is committed together. */
-const STEP = 100;
+/** One of them. */
+export type TaskAction = typeof TASK_ACTIONS[number];
 
-/** So many tasks are looked at for one request; then the reader is asked to go on. */
-const LOOKED_AT_MAX = 10_000;
-
-/** Whether a field names such an action. */
-export function isTaskAction(text: string | undefined): text is TaskAction {
-  return text === "cancel" || text === "retry";
+/** What the pages say of an action. */
+interface ActionText {
+  /** On a button, before how many tasks. */
+  readonly verb: string;
+  /** What the answer is called. */
+  readonly did: string;
+  /** Whether it cannot be undone. */
+  readonly isGrave: boolean;
+  readonly scope: Scope;
+  /** What the queue is asked for. */
+  readonly bulk: BulkAction;
 }
 
-/** Does it to these tasks; how many it changed. @throws QueueError `task_not_found` when one alone was named. */
-export async function actOnEach(
-  queue: TaskQueue,
-  action: TaskAction,
-  ids: readonly number[],
-): Promise<number> {
-  if (ids.length === 1) return Number(await queue[action](ids[0]!));
-  let changed = 0;
-  for (let from = 0; from < ids.length; from += STEP) {
-    const part = ids.slice(from, from + STEP);
-    const outcomes = await Promise.allSettled(part.map((id) => queue[action](id)));
-    for (const outcome of outcomes) {
-      if (outcome.status === "fulfilled") changed += Number(outcome.value);
-      else if (!isGone(outcome.reason)) throw outcome.reason;
-    }
-  }
-  return changed;
+/** What there is to know of each action. */
+export const ACTIONS: Readonly<Record<TaskAction, ActionText>> = Object.freeze({
+  retry: { verb: "Retry", did: "retried", isGrave: false, scope: "operate", bulk: "retry" },
+  cancel: { verb: "Cancel", did: "cancelled", isGrave: true, scope: "operate", bulk: "cancel" },
+  run_now: {
+    ...{ verb: "Run now", did: "run_now", isGrave: false, scope: "operate" },
+    bulk: "reschedule",
+  },
+  set_priority: {
+    ...{ verb: "Set the priority of", did: "updated", isGrave: false, scope: "operate" },
+    bulk: "set_priority",
+  },
+  reschedule: {
+    ...{ verb: "Set the time of", did: "updated", isGrave: false, scope: "operate" },
+    bulk: "reschedule",
+  },
+  remove: { verb: "Delete", did: "removed", isGrave: true, scope: "admin", bulk: "remove" },
+});
+
+/** What a form says about an action on tasks. */
+export type ActionFields = Readonly<Record<string, string>>;
+
+/** Who acts, how. */
+export interface Acting {
+  readonly action: TaskAction;
+  readonly fields: ActionFields;
+  readonly by: string;
 }
 
-/** A task that was deleted meanwhile is no failure of the others. */
-function isGone(reason: unknown): boolean {
-  return reason instanceof Error && "code" in reason && reason.code === "task_not_found";
+/** How many were changed, and whether there are more. */
+export interface Acted {
+  readonly changed: number;
+  readonly hasMore: boolean;
+}
+
+/** So many tasks are searched for a text in one request; then the reader is asked to go on. */
+const SEARCHED_MAX = 10_000;
+
+/** The action in a field. @throws HttpError `VALIDATION_ERROR`. */
+export function checkAction(text: string | undefined): TaskAction {
+  const action = TASK_ACTIONS.find((each) => each === text);
+  if (action !== undefined) return action;
+  const shown = JSON.stringify(text ?? null);
+  const allowed = TASK_ACTIONS.join(", ");
+  throw new HttpError("VALIDATION_ERROR", `Cannot do ${shown}: allowed are ${allowed}`);
 }
 
 /** Whether an action may change a task with this status. */
 export function isOpenTo(action: TaskAction, { status }: Pick<Task, "status">): boolean {
-  if (action === "cancel") return status === "queued" || status === "leased";
-  return status === "failed" || status === "cancelled";
+  return BULK_STATUSES[ACTIONS[action].bulk].includes(status);
 }
 
-/** Does it to all tasks that the filter leaves, newest first, as far as one request goes. */
+/** Does it to one task; whether that is different now. @throws QueueError when its state does not allow it. */
+export async function actOnOne(queue: TaskQueue, acting: Acting, id: number): Promise<boolean> {
+  const { action, by } = acting;
+  if (action === "cancel" || action === "retry") return await queue[action](id, { by });
+  if (action === "remove") {
+    await queue.remove(id, { by });
+    return true;
+  }
+  const before = await queue.get(id);
+  const after = await queue.update(id, changeOf(acting), { by });
+  return before?.updatedAt.getTime() !== after.updatedAt.getTime();
+}
+
+/** Does it to some tasks, all of them. */
+export async function actOnEach(
+  queue: TaskQueue,
+  acting: Acting,
+  ids: readonly number[],
+): Promise<Acted> {
+  const request = requestOf(acting, { ids });
+  let report = await queue.bulk(request);
+  let { changed } = report;
+  while (report.cursor !== null) {
+    report = await queue.bulk({ ...request, cursor: report.cursor });
+    changed += report.changed;
+  }
+  return { changed, hasMore: false };
+}
+
+/** Does it to all tasks that the filter leaves, as far as one request goes. */
 export async function actOnAll(
+  services: Pick<Services, "queue" | "app" | "maskedKeys">,
+  acting: Acting,
+  { filter, upToId }: { readonly filter: TaskFilter; readonly upToId: number },
+): Promise<Acted> {
+  const { status, type, group, olderThanMs } = filter;
+  const statuses = BULK_STATUSES[ACTIONS[acting.action].bulk];
+  if (status !== undefined && !statuses.includes(status)) return { changed: 0, hasMore: false };
+  if (filter.text !== undefined) return await actOnFound(services, acting, { filter, upToId });
+  const { queue, app } = services;
+  const createdBefore = olderThanMs === undefined
+    ? undefined
+    : new Date(app.clock.nowMs() - olderThanMs);
+  const bulkFilter = { statuses: status && [status], type, group, createdBefore, upToId };
+  const { changed, cursor } = await queue.bulk(requestOf(acting, bulkFilter));
+  return { changed, hasMore: cursor !== null };
+}
+
+/** A text is looked for in what is shown here, so that nothing masked is found: newest first, in steps. */
+async function actOnFound(
   { queue, app, maskedKeys }: Pick<Services, "queue" | "app" | "maskedKeys">,
-  action: TaskAction,
-  filter: TaskFilter,
-): Promise<{ readonly changed: number; readonly hasMore: boolean }> {
+  acting: Acting,
+  { filter, upToId }: { readonly filter: TaskFilter; readonly upToId: number },
+): Promise<Acted> {
+  const options = { nowMs: app.clock.nowMs(), maskedKeys, limit: 500 };
   let changed = 0;
-  let { beforeId } = filter;
-  for (let looked = 0; looked < LOOKED_AT_MAX; looked += STEP) {
-    const options = { nowMs: app.clock.nowMs(), maskedKeys, limit: STEP };
-    const { tasks, nextBeforeId } = await readTasks(queue, { ...filter, beforeId }, options);
-    const ids = tasks.filter((task) => isOpenTo(action, task)).map(({ id }) => id);
-    changed += ids.length === 0 ? 0 : await actOnEach(queue, action, ids);
-    if (nextBeforeId === null) return { changed, hasMore: false };
-    beforeId = nextBeforeId;
+  let beforeId: number | null = upToId + 1;
+  for (let looked = 0; looked < SEARCHED_MAX;) {
+    const page = await readTasks(queue, { ...filter, beforeId }, options);
+    const ids = page.tasks.filter((task) => isOpenTo(acting.action, task)).map(({ id }) => id);
+    if (ids.length > 0) changed += (await actOnEach(queue, acting, ids)).changed;
+    beforeId = page.nextBeforeId;
+    if (beforeId === null) return { changed, hasMore: false };
+    looked += page.searched;
   }
   return { changed, hasMore: true };
+}
+
+function requestOf(acting: Acting, filter: BulkFilter): BulkRequest {
+  const { action, by } = acting;
+  return { action: ACTIONS[action].bulk, filter, by, ...changeOf(acting) };
+}
+
+/** What is to be different of each task. @throws TypeError, RangeError, HttpError for what a form says wrongly. */
+function changeOf(
+  { action, fields }: Acting,
+): Pick<TaskUpdate, "priority" | "runAfter" | "delayMs"> {
+  if (action === "run_now") return { delayMs: 0 };
+  if (action === "set_priority") return { priority: priorityOf(fields.priority ?? "") };
+  if (action !== "reschedule") return {};
+  return { runAfter: new Date(checkInstant(fields.run_after?.trim(), "time")) };
 }

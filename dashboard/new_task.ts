@@ -1,7 +1,14 @@
 /**
  * What a person wrote of a new task.
  */
-import { checkInteger, messageOf, roundedNumber, TASK_LIMITS } from "../src/core.ts";
+import {
+  checkInstant,
+  checkInteger,
+  messageOf,
+  roundedNumber,
+  TASK_LIMITS,
+  type TaskUpdate,
+} from "../src/core.ts";
 import { HttpError } from "../server/http/errors.ts";
 
 /** The value of a JSON text; none is an empty object. @throws HttpError `VALIDATION_ERROR`. */
@@ -26,4 +33,16 @@ export function payloadOf(text: string): unknown {
 export function priorityOf(text: string): number {
   const { priorityMin, priorityMax } = TASK_LIMITS;
   return checkInteger(Number(text), "priority", priorityMin, priorityMax);
+}
+
+/** What a form says is to be different of a task; an empty field leaves it as it is. @throws TypeError, RangeError */
+export function editOf(fields: Readonly<Record<string, string>>): TaskUpdate {
+  const { priority, max_attempts: attempts, group, run_after: runAfter } = fields;
+  const at = runAfter?.trim();
+  return {
+    priority: priority ? priorityOf(priority) : undefined,
+    maxAttempts: attempts ? Number(attempts) : undefined,
+    group: group === undefined ? undefined : group.trim() || null,
+    runAfter: at ? new Date(checkInstant(at, "time")) : undefined,
+  };
 }

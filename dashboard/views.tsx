@@ -4,17 +4,25 @@
  */
 import type { Context, Hono } from "hono";
 import type { Task } from "../src/core.ts";
-import { HttpError } from "../server/http/errors.ts";
+import { requireScope } from "../server/http/access.ts";
+import { requireTask, taskNotThere } from "./find_task.ts";
 import { idOf } from "./forms.ts";
 import { mask } from "./mask.ts";
 import type { Services, Viewer } from "./options.ts";
 import { Overview, readOverview } from "./pages/overview.tsx";
-import { AgainForm, readTask, TaskView } from "./pages/task.tsx";
+import {
+  AgainForm,
+  ConfirmRemove,
+  EditForm,
+  readTask,
+  ReplaceForm,
+  TaskView,
+} from "./pages/task.tsx";
 import { readTaskList, TaskList } from "./pages/tasks.tsx";
-import { ConfirmAll, readMatching } from "./pages/confirm_all.tsx";
+import { ConfirmAll, ConfirmChosen, readMatching } from "./pages/confirm_all.tsx";
 import { addOperatorViews } from "./operator_views.tsx";
-import { isTaskAction } from "./bulk.ts";
-import { filterOf } from "./task_filter.ts";
+import { ACTIONS, checkAction, type TaskAction } from "./bulk.ts";
+import { filterOf, PAGE_SIZE } from "./task_filter.ts";
 import { short } from "./text.ts";
 import { addView } from "./view.ts";
 
@@ -52,41 +60,99 @@ function addTaskViews(app: Hono, services: Services): void {
     scope: "operate",
     show: async (viewer, c) => {
       const { searchParams } = new URL(c.req.url);
-      const action = searchParams.get("action") ?? undefined;
-      if (!isTaskAction(action)) throw new HttpError("NOT_FOUND", "Cannot find this action");
+      const action = actionOf(searchParams, c);
       const seen = await readMatching(services, action, filterOf(searchParams));
       return { title: "Are you sure?", children: <ConfirmAll seen={seen} viewer={viewer} /> };
     },
   });
   addView(app, services, {
+    path: "/tasks/chosen",
+    scope: "operate",
+    show: async (viewer, c) => {
+      const { searchParams } = new URL(c.req.url);
+      const action = actionOf(searchParams, c);
+      const ids = searchParams.getAll("id").slice(0, PAGE_SIZE).map(idOf);
+      const tasks = (await Promise.all(ids.map((id) => services.queue.get(id))))
+        .filter((task) => task !== undefined);
+      const children = <ConfirmChosen action={action} tasks={tasks} viewer={viewer} />;
+      return { title: "Are you sure?", children };
+    },
+  });
+  addTaskView(app, services);
+  addEditViews(app, services);
+}
+
+/** What a page asks about. @throws HttpError also when the caller may not do it. */
+function actionOf(query: URLSearchParams, c: Context): TaskAction {
+  const action = checkAction(query.get("action") ?? undefined);
+  requireScope(c, ACTIONS[action].scope);
+  return action;
+}
+
+function addTaskView(app: Hono, services: Services): void {
+  addView(app, services, {
     path: "/tasks/:id",
     show: async (viewer, c) => {
       const id = idOf(c.req.param("id"));
       const seen = await readTask(services, id, isUnmasked(viewer, c));
-      if (seen === undefined) throw notThere(id);
+      if (seen === undefined) throw taskNotThere(id);
       const title = `Task #${id}: ${short(seen.task.type, 80)}`;
       return { title, isLive: true, children: <TaskView seen={seen} viewer={viewer} /> };
-    },
-  });
-  addView(app, services, {
-    path: "/tasks/:id/again",
-    scope: "enqueue",
-    show: async (viewer, c) => {
-      const task = await requireTask(services, c);
-      const children = <AgainForm task={task} viewer={viewer} isUnmasked={isUnmasked(viewer, c)} />;
-      return { title: "A new task", children };
     },
   });
   for (const part of ["payload", "result"] as const) {
     addView(app, services, {
       path: `/tasks/:id/${part}`,
       show: async (viewer, c) => {
-        const task = await requireTask(services, c);
+        const task = await requireTask(services.queue, idOf(c.req.param("id")));
         const pattern = isUnmasked(viewer, c) ? /(?!)/ : services.maskedKeys;
         return c.json(mask(task[part], pattern).value ?? null);
       },
     });
   }
+}
+
+/** The forms that change a task. */
+function addEditViews(app: Hono, services: Services): void {
+  addView(app, services, {
+    path: "/tasks/:id/edit",
+    scope: "operate",
+    show: async (viewer, c) => {
+      const task = await requireTask(services.queue, idOf(c.req.param("id")));
+      return {
+        title: `Change task #${task.id}`,
+        children: <EditForm task={task} viewer={viewer} />,
+      };
+    },
+  });
+  addView(app, services, {
+    path: "/tasks/:id/replace",
+    scope: "operate",
+    show: async (viewer, c) => {
+      const task = await requireTask(services.queue, idOf(c.req.param("id")));
+      const isSeen = isUnmasked(viewer, c);
+      const children = <ReplaceForm task={task} viewer={viewer} isUnmasked={isSeen} />;
+      return { title: `Replace task #${task.id}`, children };
+    },
+  });
+  addView(app, services, {
+    path: "/tasks/:id/remove",
+    scope: "admin",
+    show: async (viewer, c) => {
+      const task = await requireTask(services.queue, idOf(c.req.param("id")));
+      const children = <ConfirmRemove task={task} viewer={viewer} />;
+      return { title: "Are you sure?", children };
+    },
+  });
+  addView(app, services, {
+    path: "/tasks/:id/again",
+    scope: "enqueue",
+    show: async (viewer, c) => {
+      const task = await requireTask(services.queue, idOf(c.req.param("id")));
+      const children = <AgainForm task={task} viewer={viewer} isUnmasked={isUnmasked(viewer, c)} />;
+      return { title: "A new task", children };
+    },
+  });
 }
 
 /** The one task that a text names: by its id or its run id. */
@@ -98,17 +164,6 @@ async function namedTask(
   const id = /^#?([1-9]\d{0,14})$/.exec(text)?.[1];
   const byId = id === undefined ? undefined : await queue.get(Number(id));
   return byId ?? await queue.getByRunId(text);
-}
-
-async function requireTask({ queue }: Services, c: Context): Promise<Task> {
-  const id = idOf(c.req.param("id"));
-  const task = await queue.get(id);
-  if (task === undefined) throw notThere(id);
-  return task;
-}
-
-function notThere(id: number): HttpError {
-  return new HttpError("TASK_NOT_FOUND", `Cannot find task ${id}`);
 }
 
 /** Whether secrets were asked for, by somebody who may see them. */

@@ -178,6 +178,16 @@ export {
   type QueueMaintenance,
 } from "./queue/maintenance.ts";
 export {
+  BULK_ACTIONS,
+  BULK_LIMITS,
+  BULK_STATUSES,
+  type BulkAction,
+  type BulkFilter,
+  type BulkReport,
+  type BulkRequest,
+} from "./queue/bulk.ts";
+export type { QueueChanges, TaskReplacement, TaskUpdate, UpdateOptions } from "./queue/changes.ts";
+export {
   type ChangedBy,
   type DeclaredLimit,
   FLOW_LIMITS,
@@ -270,6 +280,7 @@ export type {
   WaitOptions,
 } from "./queue/task_queue.ts";
 export {
+  type FieldChange,
   type HistoryEntry,
   type HistoryPage,
   type HistoryRequest,

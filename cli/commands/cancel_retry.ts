@@ -11,6 +11,8 @@ import {
   writeLine,
   writeNote,
 } from "../app.ts";
+import type { ChangedBy } from "../../src/mod.ts";
+import { byOption } from "../options.ts";
 import type { Desk, TaskDocument } from "../queue_access.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT, NotFoundError } from "../exit.ts";
@@ -20,7 +22,7 @@ interface Act {
   readonly name: string;
   readonly description: string;
   /** Does it; `isDone` is false when the task's status does not allow it. */
-  run(desk: Desk, reference: string): Promise<Answer>;
+  run(desk: Desk, reference: string, who: ChangedBy): Promise<Answer>;
   /** The answer for people. */
   yes(task: TaskDocument): string;
   no(task: TaskDocument): string;
@@ -35,8 +37,8 @@ const ACTS: readonly Act[] = [
   {
     name: "cancel",
     description: "cancel a task that is queued or running",
-    run: async (desk, reference) => {
-      const document = await desk.cancel(reference);
+    run: async (desk, reference, who) => {
+      const document = await desk.cancel(reference, who);
       return { isDone: document.cancelled, document };
     },
     yes: ({ id }) => `task ${id} is cancelled`,
@@ -45,8 +47,8 @@ const ACTS: readonly Act[] = [
   {
     name: "retry",
     description: "queue a failed or cancelled task again, with fresh attempts",
-    run: async (desk, reference) => {
-      const document = await desk.retry(reference);
+    run: async (desk, reference, who) => {
+      const document = await desk.retry(reference, who);
       return { isDone: document.retried, document };
     },
     yes: ({ id }) => `task ${id} is queued again`,
@@ -61,20 +63,25 @@ export function addByHandCommands(program: Program, app: App): void {
     program.command(act.name)
       .description(act.description)
       .argument("<ids...>", ID_HELP)
-      .action((ids, _options, command) =>
-        app.run(command.optsWithGlobals(), (session) => performAll(session, act, ids))
+      .addOption(byOption())
+      .action((ids, { by }, command) =>
+        app.run(command.optsWithGlobals(), (session) => performAll(session, act, { ids, by }))
       );
   }
 }
 
 /** One after the other: a problem with one does not keep the next from being done. */
-function performAll(session: Session, act: Act, references: readonly string[]): Promise<number> {
+function performAll(
+  session: Session,
+  act: Act,
+  { ids: references, by }: { readonly ids: readonly string[]; readonly by?: string },
+): Promise<number> {
   return withDesk(session, async (desk) => {
     const answers: Answer[] = [];
     let code: number = EXIT.done;
     for (const reference of references) {
       try {
-        const answer = await act.run(desk, reference);
+        const answer = await act.run(desk, reference, { by });
         answers.push(answer);
         const { task } = answer.document;
         writeLine(session, answer.isDone ? act.yes(task) : act.no(task));

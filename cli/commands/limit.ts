@@ -15,7 +15,7 @@ import {
 } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { duration, instant, integerFrom, numberFrom } from "../options.ts";
+import { byOption, duration, instant, integerFrom, numberFrom } from "../options.ts";
 import { printable } from "../task_text.ts";
 
 type LimitRecord = DocumentOf<"LimitList">["limits"][number];
@@ -105,10 +105,6 @@ function groupOption(): Option<"--group <group>", undefined, undefined, string> 
 function limitOf({ concurrency, weight }: SetOptions): Limit {
   if (concurrency !== undefined || weight !== undefined) return { concurrency, weight };
   throw new UsageError("--concurrency or --weight is needed");
-}
-
-function byOption(): Option<"--by <name>", undefined, undefined, string> {
-  return new Option("--by <name>", "who does it (behind a server: default the token's name)");
 }
 
 function list(session: Session): Promise<number> {

@@ -71,8 +71,12 @@ function transitionRow(step: Transition): string[] {
 }
 
 function reasonsOf(step: Transition): string[] {
-  const { error, delay_ms, caused_by, enqueued_count, enqueued_runs } = step;
+  const { error, delay_ms, by, changes, caused_by, enqueued_count, enqueued_runs } = step;
   const reasons = error === null ? [] : [error];
+  if (by !== null) reasons.push(`by ${by}`);
+  for (const [name, { from, to }] of Object.entries(changes ?? {})) {
+    reasons.push(`${name} ${from ?? "none"} → ${to ?? "none"}`);
+  }
   if (delay_ms !== null) reasons.push(`again after ${durationText(delay_ms)}`);
   if (caused_by !== null) reasons.push(`by run ${caused_by}`);
   if (enqueued_count !== null) {

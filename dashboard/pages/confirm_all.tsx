@@ -1,9 +1,9 @@
 /** @jsxImportSource hono/jsx */
 /**
- * The page before an action on all tasks that match: how many, and which first.
+ * The pages before an action on several tasks: how many, and which first.
  */
-import type { Task } from "../../src/core.ts";
-import { isOpenTo, type TaskAction } from "../bulk.ts";
+import { BULK_STATUSES, type Task } from "../../src/core.ts";
+import { ACTIONS, isOpenTo, type TaskAction } from "../bulk.ts";
 import type { Services, Viewer } from "../options.ts";
 import {
   countKept,
@@ -14,7 +14,7 @@ import {
   type TaskFilter,
 } from "../task_filter.ts";
 import { type Html, Nothing, Status, TaskLink, Text } from "./parts.tsx";
-import { Confirm } from "./small.tsx";
+import { Confirm, PriorityField, TimeField } from "./small.tsx";
 
 interface Seen {
   readonly action: TaskAction;
@@ -24,9 +24,6 @@ interface Seen {
   readonly upTo: number;
   readonly first: readonly Task[];
 }
-
-/** Statuses of which an action changes tasks. */
-const OPEN = { cancel: ["queued", "leased"], retry: ["failed", "cancelled"] } as const;
 
 /** Reads how many tasks an action would change. */
 export async function readMatching(
@@ -53,7 +50,7 @@ async function countOpen(
   filter: TaskFilter,
 ): Promise<string> {
   let sum = 0;
-  for (const status of OPEN[action]) {
+  for (const status of BULK_STATUSES[ACTIONS[action].bulk]) {
     if (filter.status === undefined || filter.status === status) {
       sum += await countKept(services, { ...filter, status });
     }
@@ -67,13 +64,9 @@ export function ConfirmAll(
   const { action, filter, count, upTo, first } = seen;
   const query = String(queryOf(filter));
   if (first.length === 0 && count === "0") {
-    return (
-      <Nothing>
-        No task that matches can be {action === "cancel" ? "cancelled" : "retried"}.
-      </Nothing>
-    );
+    return <Nothing>No task that matches can be changed so.</Nothing>;
   }
-  const verb = action === "cancel" ? "Cancel" : "Retry";
+  const { verb, isGrave } = ACTIONS[action];
   return (
     <Confirm
       viewer={viewer}
@@ -81,20 +74,68 @@ export function ConfirmAll(
       label={`${verb} ${count === "1" ? "1 task" : `${count} tasks`}`}
       fields={{ action, filter: query, up_to: String(upTo) }}
       back={`/tasks?${query}`}
-      isGrave={action === "cancel"}
+      isGrave={isGrave}
     >
       <p>
-        {verb} all tasks that match: <strong>{count}</strong>, those up to #{upTo}.{" "}
-        {action === "cancel" && "Who is running one is told to stop. Retry brings them back."}
+        {verb} all tasks that match: <strong>{count}</strong>, those up to #{upTo}. {hintOf(action)}
       </p>
-      <ul>
-        {first.map((task) => (
-          <li>
-            <TaskLink id={task.id} viewer={viewer} /> <Text of={task.type} max={60} />{" "}
-            <Status of={task.status} />
-          </li>
-        ))}
-      </ul>
+      <TaskNames tasks={first} viewer={viewer} />
+      <ActionFields action={action} />
     </Confirm>
+  );
+}
+
+/** Asks before, or how, an action is done to the tasks that were chosen. */
+export function ConfirmChosen(
+  { action, tasks, viewer }: {
+    readonly action: TaskAction;
+    readonly tasks: readonly Task[];
+    readonly viewer: Viewer;
+  },
+): Html {
+  const open = tasks.filter((task) => isOpenTo(action, task));
+  if (open.length === 0) return <Nothing>None of these tasks can be changed so.</Nothing>;
+  const { verb, isGrave } = ACTIONS[action];
+  return (
+    <Confirm
+      viewer={viewer}
+      path="/tasks/selected"
+      label={`${verb} ${open.length === 1 ? "1 task" : `${open.length} tasks`}`}
+      fields={{ action, back: "/tasks" }}
+      back="/tasks"
+      isGrave={isGrave}
+    >
+      <p>{hintOf(action)}</p>
+      <TaskNames tasks={open} viewer={viewer} />
+      {open.map(({ id }) => <input type="hidden" name="id" value={id} />)}
+      <ActionFields action={action} />
+    </Confirm>
+  );
+}
+
+function hintOf(action: TaskAction): string {
+  if (action === "cancel") return "Who is running one is told to stop. Retry brings them back.";
+  if (action !== "remove") return "";
+  return "They go for good, with their logs; those that others wait for, and what is not finished, stay.";
+}
+
+/** The fields that an action needs. */
+function ActionFields({ action }: { readonly action: TaskAction }): Html | null {
+  if (action === "set_priority") return <PriorityField priority={100} />;
+  return action === "reschedule" ? <TimeField label="Not before" isRequired /> : null;
+}
+
+function TaskNames(
+  { tasks, viewer }: { readonly tasks: readonly Task[]; readonly viewer: Viewer },
+): Html {
+  return (
+    <ul>
+      {tasks.map((task) => (
+        <li>
+          <TaskLink id={task.id} viewer={viewer} /> <Text of={task.type} max={60} />{" "}
+          <Status of={task.status} />
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -87,6 +87,10 @@ function Navigation({ viewer }: { readonly viewer: Viewer }): Html {
 const DONE: Readonly<Record<string, (n: string) => string>> = {
   cancelled: (n) => `Cancelled ${tasks(n)}. Retry brings back what was cancelled by mistake.`,
   retried: (n) => `Queued ${tasks(n)} again.`,
+  run_now: (n) => `Made ${tasks(n)} due now.`,
+  updated: (n) => `Changed ${tasks(n)}.`,
+  removed: (n) => `Deleted ${tasks(n)} for good.`,
+  replaced: () => "This new task takes the place of the one before.",
   unchanged: () => "Nothing changed: it had happened already.",
   paused: () => "Paused: no such task starts until it is resumed.",
   resumed: () => "Resumed.",

@@ -80,6 +80,18 @@ export function PriorityField({ priority }: { readonly priority: number }): Html
   );
 }
 
+/** The field of an instant. */
+export function TimeField(
+  { label, isRequired = false }: { readonly label: string; readonly isRequired?: boolean },
+): Html {
+  return (
+    <label>
+      {`${label}, as 2026-01-31T12:00Z`}
+      <input name="run_after" maxlength={40} required={isRequired} />
+    </label>
+  );
+}
+
 /** Says what went wrong, and what to do. */
 export function Problem(
   { message, advice }: { readonly message: string; readonly advice: Child },

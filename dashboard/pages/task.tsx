@@ -25,7 +25,7 @@ import {
   Time,
 } from "./parts.tsx";
 import { visible } from "../text.ts";
-import { PriorityField } from "./small.tsx";
+import { Confirm, PriorityField, TimeField } from "./small.tsx";
 import { Timeline } from "./timeline.tsx";
 
 /** Lines of the log and transitions on a page. */
@@ -133,8 +133,20 @@ function Buttons({ task, viewer }: { readonly task: Task; readonly viewer: Viewe
       {viewer.can("operate") && (status === "queued" || status === "leased") && (
         <Action viewer={viewer} path="/tasks/cancel" label="Cancel" fields={fields} isGrave />
       )}
+      {viewer.can("operate") && status === "queued" && task.runAfter.getTime() > viewer.nowMs && (
+        <Action viewer={viewer} path="/tasks/run_now" label="Run now" fields={fields} />
+      )}
       {viewer.can("enqueue") && (
         <a href={`${viewer.prefix}/tasks/${id}/again`}>Edit and enqueue as a new task…</a>
+      )}
+      {viewer.can("operate") && status !== "leased" && status !== "completed" && (
+        <a href={`${viewer.prefix}/tasks/${id}/replace`}>Correct the payload…</a>
+      )}
+      {viewer.can("operate") && status === "queued" && (
+        <a href={`${viewer.prefix}/tasks/${id}/edit`}>Priority, time and more…</a>
+      )}
+      {viewer.can("admin") && status !== "leased" && (
+        <a href={`${viewer.prefix}/tasks/${id}/remove`}>Delete…</a>
       )}
     </div>
   );
@@ -149,7 +161,7 @@ function Transitions(
   return (
     <details open={transitions.length <= 12}>
       <summary>{transitions.length} transitions</summary>
-      <Table label="Transitions" head={["when", "what", "attempt", "worker", "took", "error"]}>
+      <Table label="Transitions" head={["when", "what", "attempt", "worker", "took", "why"]}>
         {transitions.map((each) => (
           <tr>
             <td>
@@ -174,13 +186,21 @@ function Transitions(
               )}
             </td>
             <td>
-              <Text of={each.error ?? ""} max={500} />
+              <Text of={reasonsOf(each).join("; ")} max={500} />
             </td>
           </tr>
         ))}
       </Table>
     </details>
   );
+}
+
+/** What a step says of itself, and who did it by hand. */
+function reasonsOf({ error, by, changes }: TaskTransition): string[] {
+  const edits = Object.entries(changes ?? {}).map(([name, { from, to }]) =>
+    `${name} ${from ?? "none"} → ${to ?? "none"}`
+  );
+  return [...error === null ? [] : [error], ...edits, ...by === null ? [] : [`by ${by}`]];
 }
 
 function Values({ seen, viewer }: { readonly seen: SeenTask; readonly viewer: Viewer }): Html {
@@ -326,24 +346,106 @@ function Facts({ task, viewer }: { readonly task: Task; readonly viewer: Viewer 
   );
 }
 
-/** The form that makes a new task of an old one. */
-export function AgainForm(
-  { task, viewer, isUnmasked }: {
-    readonly task: Task;
-    readonly viewer: Viewer;
-    readonly isUnmasked: boolean;
-  },
+/** A task whose payload is to be edited, by somebody who may see it or not. */
+interface EditedPayload {
+  readonly task: Task;
+  readonly viewer: Viewer;
+  readonly isUnmasked: boolean;
+}
+
+/** Says that a payload cannot be edited because parts of it are masked. */
+function Masked(
+  { task, viewer, page }: Omit<EditedPayload, "isUnmasked"> & { readonly page: string },
 ): Html {
-  const payload = mask(task.payload, isUnmasked ? NOTHING : viewer.maskedKeys);
-  if (payload.isMasked) {
-    return (
+  return (
+    <p>
+      Parts of the payload are masked, so it cannot be edited. {viewer.can("admin")
+        ? <a href={`${viewer.prefix}/tasks/${task.id}/${page}?unmask=1`}>Show them and edit</a>
+        : "A token with scope admin can."}
+    </p>
+  );
+}
+
+/** The form that changes a task while it waits. */
+export function EditForm(
+  { task, viewer }: { readonly task: Task; readonly viewer: Viewer },
+): Html {
+  return (
+    <form method="post" action={`${viewer.prefix}/tasks/edit`} class="stack">
       <p>
-        Parts of the payload are masked, so it cannot be edited. {viewer.can("admin")
-          ? <a href={`${viewer.prefix}/tasks/${task.id}/again?unmask=1`}>Show them and edit</a>
-          : "A token with scope admin can."}
+        Task <TaskLink id={task.id} viewer={viewer} /> is due{" "}
+        <Time at={task.runAfter} nowMs={viewer.nowMs} />. What is left empty stays.
       </p>
-    );
-  }
+      <input type="hidden" name="id" value={task.id} />
+      <input type="hidden" name="seen" value={task.updatedAt.toISOString()} />
+      <PriorityField priority={task.priority} />
+      <TimeField label="Not before" />
+      <label>
+        Attempts in all (it has begun {task.attempts})<input
+          name="max_attempts"
+          type="number"
+          min={task.attempts + 1}
+          max="100"
+          value={task.maxAttempts}
+        />
+      </label>
+      <label>
+        Group (empty: none)<input name="group" value={task.group ?? ""} maxlength={200} />
+      </label>
+      <button type="submit">Change it</button>
+    </form>
+  );
+}
+
+/** The form that stores another task in place of one. */
+export function ReplaceForm({ task, viewer, isUnmasked }: EditedPayload): Html {
+  const payload = mask(task.payload, isUnmasked ? NOTHING : viewer.maskedKeys);
+  if (payload.isMasked) return <Masked task={task} viewer={viewer} page="replace" />;
+  return (
+    <form method="post" action={`${viewer.prefix}/tasks/replace`} class="stack">
+      <p>
+        A new task with this payload takes the place of <TaskLink id={task.id} viewer={viewer} />
+        {task.status === "queued"
+          ? ", which is cancelled; what waits for it waits for the new one."
+          : ", which stays as it is."}
+      </p>
+      <input type="hidden" name="id" value={task.id} />
+      <input type="hidden" name="seen" value={task.updatedAt.toISOString()} />
+      <label>
+        Payload (JSON)<textarea name="payload" spellcheck={false}>
+          {visible(JSON.stringify(payload.value, null, 2))}
+        </textarea>
+      </label>
+      <button type="submit">Replace it</button>
+    </form>
+  );
+}
+
+/** Asks before a task is deleted. */
+export function ConfirmRemove(
+  { task, viewer }: { readonly task: Task; readonly viewer: Viewer },
+): Html {
+  return (
+    <Confirm
+      viewer={viewer}
+      path="/tasks/remove"
+      label="Delete it for good"
+      fields={{ id: String(task.id) }}
+      back={`/tasks/${task.id}`}
+    >
+      <p>
+        Delete task <TaskLink id={task.id} viewer={viewer} />,{" "}
+        <Text of={task.type} max={80} />, with its transitions and its log.{" "}
+        {task.status === "queued" && "It has not run, and will not."}
+      </p>
+    </Confirm>
+  );
+}
+
+/** The form that makes a new task of an old one. */
+export function AgainForm({ task, viewer, isUnmasked }: EditedPayload): Html {
+  const payload = mask(task.payload, isUnmasked ? NOTHING : viewer.maskedKeys);
+  if (payload.isMasked) return <Masked task={task} viewer={viewer} page="again" />;
   return (
     <form method="post" action={`${viewer.prefix}/tasks/new`} class="stack">
       <p>

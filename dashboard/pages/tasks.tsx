@@ -3,6 +3,7 @@
  * The list of tasks: its filter is the URL, its pages follow each other by a cursor.
  */
 import { type Task, TASK_STATUSES } from "../../src/core.ts";
+import type { TaskAction } from "../bulk.ts";
 import type { Services, Viewer } from "../options.ts";
 import {
   AGES,
@@ -137,10 +138,37 @@ function Rows(
             all on this page
           </span>
           <button type="submit" name="action" value="retry">Retry selected</button>
+          <button type="submit" name="action" value="run_now">Run selected now</button>
           <button type="submit" name="action" value="cancel" class="grave">Cancel selected</button>
+          <ToConfirm viewer={viewer} action="set_priority" label="Priority of selected…" />
+          <ToConfirm viewer={viewer} action="reschedule" label="Time of selected…" />
+          {viewer.can("admin") && (
+            <ToConfirm viewer={viewer} action="remove" label="Delete selected…" />
+          )}
         </p>
       )}
     </form>
+  );
+}
+
+/** Leads with the selection to the page that asks for more. */
+function ToConfirm(
+  { viewer, action, label }: {
+    readonly viewer: Viewer;
+    readonly action: TaskAction;
+    readonly label: string;
+  },
+): Html {
+  return (
+    <button
+      type="submit"
+      formmethod="get"
+      formaction={`${viewer.prefix}/tasks/chosen`}
+      name="action"
+      value={action}
+    >
+      {label}
+    </button>
   );
 }
 
@@ -211,7 +239,10 @@ function ForAll(
     })}`;
   return (
     <p>
-      All that match: <a href={to("retry")}>retry…</a> <a href={to("cancel")}>cancel…</a>
+      All that match: <a href={to("retry")}>retry…</a> <a href={to("cancel")}>cancel…</a>{" "}
+      <a href={to("run_now")}>run now…</a> <a href={to("set_priority")}>priority…</a>{" "}
+      <a href={to("reschedule")}>time…</a>{" "}
+      {viewer.can("admin") && <a href={to("remove")}>delete…</a>}
     </p>
   );
 }

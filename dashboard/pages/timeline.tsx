@@ -16,6 +16,7 @@ const AFTER: Readonly<Record<TransitionKind, string | null>> = {
   released: "wait",
   rescued: "wait",
   requeued: "wait",
+  edited: "wait",
   leased: "run",
   completed: null,
   failed: null,
@@ -24,12 +25,14 @@ const AFTER: Readonly<Record<TransitionKind, string | null>> = {
 };
 
 export function Timeline(
-  { transitions, nowMs, isOver }: {
+  { transitions: all, nowMs, isOver }: {
     readonly transitions: readonly TaskTransition[];
     readonly nowMs: number;
     readonly isOver: boolean;
   },
 ): Html {
+  // one that was replaced after its end was over before
+  const transitions = all.filter(({ changes }) => changes?.replaced_by === undefined);
   const first = transitions[0];
   if (first === undefined) return <p class="dim">Nothing is known of its past.</p>;
   const fromMs = first.at.getTime();

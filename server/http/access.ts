@@ -46,6 +46,12 @@ export function principalOf(c: Context): Principal | undefined {
   return principals.get(c);
 }
 
+/** Who asks, for what the queue notes of it: the name of the token; where everybody is let in there is none. */
+export function nameOf(c: Context): string | undefined {
+  const principal = principalOf(c);
+  return principal === undefined || principal === ANYBODY ? undefined : principal.name;
+}
+
 /** Lets known callers in. @throws HttpError `UNAUTHORIZED`. */
 export function authenticate(access: Access): MiddlewareHandler {
   return async (c, next) => {
@@ -73,11 +79,16 @@ export function requires(scope: Scope): Requirement {
   return {
     security: [{ bearer: [scope] }],
     middleware: async (c, next) => {
-      const held = principalOf(c)?.scopes ?? [];
-      if (!held.includes(scope) && !held.includes("admin")) throw forbidden(scope, held);
+      requireScope(c, scope);
       await next();
     },
   };
+}
+
+/** What a request asks for needs more than its route. @throws HttpError `FORBIDDEN`. */
+export function requireScope(c: Context, scope: Scope): void {
+  const held = principalOf(c)?.scopes ?? [];
+  if (!held.includes(scope) && !held.includes("admin")) throw forbidden(scope, held);
 }
 
 function forbidden(scope: Scope, held: readonly Scope[]): HttpError {

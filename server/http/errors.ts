@@ -153,6 +153,10 @@ export function respondWithError(
 
 const QUEUE_ERROR_CODES: Readonly<Record<QueueError["code"], ErrorCode>> = Object.freeze({
   task_not_found: "TASK_NOT_FOUND",
+  task_not_queued: "TASK_NOT_QUEUED",
+  task_changed: "TASK_CHANGED",
+  task_leased: "TASK_LEASED",
+  task_has_children: "TASK_HAS_CHILDREN",
   lease_lost: "LEASE_LOST",
   idempotency_conflict: "IDEMPOTENCY_CONFLICT",
   run_id_conflict: "RUN_ID_CONFLICT",

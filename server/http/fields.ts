@@ -15,6 +15,9 @@ export const EXAMPLE = Object.freeze({
   workerId: "python-1",
 });
 
+/** How long from now something can be due at most, a year, in milliseconds. */
+export const DELAY_MAX_MS = 365 * 24 * 3_600_000;
+
 /** The longest that a request waits for something to happen, in milliseconds. */
 export const WAIT_MAX_MS = 60_000;
 

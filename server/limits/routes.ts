@@ -2,9 +2,8 @@
  * Limits and pauses: listing, setting, removing, pausing, resuming.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
 import type { TaskQueue } from "../../src/core.ts";
-import { ANYBODY, principalOf, requires } from "../http/access.ts";
+import { nameOf, requires } from "../http/access.ts";
 import { asInput } from "../http/errors.ts";
 import {
   bodyErrors,
@@ -133,10 +132,4 @@ export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
     const changed = await asInput(() => queue.resume({ type, group }, { by: by ?? nameOf(c) }));
     return c.json({ changed }, 200);
   });
-}
-
-/** Who asks: the name of the token; where everybody is let in there is none. */
-function nameOf(c: Context): string | undefined {
-  const principal = principalOf(c);
-  return principal === undefined || principal === ANYBODY ? undefined : principal.name;
 }

@@ -3,7 +3,7 @@
  */
 import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
 import { isFinal, runStatusOf, type Task, taskStatusOf } from "../../src/core.ts";
-import { requires } from "../http/access.ts";
+import { nameOf, requires } from "../http/access.ts";
 import { HttpError } from "../http/errors.ts";
 import { requireRunTask, runNotFound } from "./find_run.ts";
 import { explanationJson, runJsonOfTask } from "./json.ts";
@@ -185,17 +185,18 @@ function addLookingRoutes(app: OpenAPIHono, services: AppServices): void {
 function addChangingRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   app.openapi(
     cancelRun,
-    async (c) => c.json(await cancel(options, c.req.valid("param").id), 200),
+    async (c) => c.json(await cancel(options, c.req.valid("param").id, nameOf(c)), 200),
   );
 
   app.openapi(
     deleteRun,
-    async (c) => c.json(await cancel(options, c.req.valid("param").id), 200),
+    async (c) => c.json(await cancel(options, c.req.valid("param").id, nameOf(c)), 200),
   );
 
   app.openapi(retryRun, async (c) => {
     const { id } = c.req.valid("param");
-    const isDone = await options.queue.retry((await requireRunTask(options.queue, id)).id);
+    const { id: taskId } = await requireRunTask(options.queue, id);
+    const isDone = await options.queue.retry(taskId, { by: nameOf(c) });
     const task = await requireRunTask(options.queue, id);
     if (isDone) return c.json(runJsonOfTask(task, options.handlers), 200);
     const status = runStatusOf(task.status);
@@ -218,9 +219,10 @@ async function finalTask(
 async function cancel(
   { queue, handlers }: ResolvedAppOptions,
   runId: string,
+  by: string | undefined,
 ): Promise<z.infer<typeof RunSchema>> {
   const task = await requireRunTask(queue, runId);
-  if (await queue.cancel(task.id)) {
+  if (await queue.cancel(task.id, { by })) {
     return runJsonOfTask(await requireRunTask(queue, runId), handlers);
   }
   const { status } = await requireRunTask(queue, runId);

@@ -3,6 +3,7 @@
  */
 import type { z } from "@hono/zod-openapi";
 import type {
+  BulkReport,
   EnqueueResult,
   HistoryEntry,
   HistoryPage,
@@ -13,6 +14,7 @@ import type {
 } from "../../src/core.ts";
 import { instant } from "../http/fields.ts";
 import { keptJson } from "../http/task_fields.ts";
+import type { BulkSchema } from "./change_schemas.ts";
 import type {
   ChangesEventSchema,
   EnqueuedBatchSchema,
@@ -79,6 +81,8 @@ export function transitionJson(
     handler_max_attempts: transition.handlerMaxAttempts,
     error: transition.error,
     delay_ms: transition.delayMs,
+    by: transition.by,
+    changes: transition.changes,
     caused_by: transition.causedBy,
     enqueued_count: transition.enqueuedCount,
     enqueued_runs: [...transition.enqueuedRuns],
@@ -110,6 +114,12 @@ export function changeJson(change: TaskChange): z.infer<typeof ChangesEventSchem
     locked_by: change.lockedBy,
     progress_percent: change.progress,
   };
+}
+
+/** What a bulk request has done. */
+export function bulkJson(report: BulkReport): z.infer<typeof BulkSchema> {
+  const { matched, changed, doneUpToId, upToId, cursor } = report;
+  return { matched, changed, done_up_to_id: doneUpToId, up_to_id: upToId, cursor };
 }
 
 /** The outcome of a task's parent. */

@@ -1,20 +1,14 @@
 /**
- * Tasks: enqueueing one of any type, reading, cancelling and retrying them.
+ * Tasks: enqueueing one of any type, and reading them.
  */
 import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
 import type { ListRequest, Task, TaskQueue } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
-import { HttpError } from "../http/errors.ts";
 import { IdempotencyHeaders, instant } from "../http/fields.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
 import { nextCursorOf, readPart } from "../http/paging.ts";
-import {
-  bodyErrors,
-  changeErrors,
-  jsonBody,
-  jsonResponse,
-  queueErrors,
-} from "../http/responses.ts";
+import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../http/responses.ts";
+import { addChangeRoutes } from "./change_routes.ts";
 import { enqueueChecked, enqueueOneChecked, howOf, keyOf, taskOf } from "./enqueue.ts";
 import { requireTask } from "./find_task.ts";
 import { batchedTaskJson, enqueuedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
@@ -130,38 +124,12 @@ const listParents = createRoute({
   },
 });
 
-const cancelTask = createRoute({
-  ...requires("operate"),
-  method: "post",
-  path: "/api/queue/tasks/{id}/cancel",
-  operationId: "cancelTask",
-  summary: "Cancel a task",
-  request: { params: TaskParams },
-  responses: {
-    200: jsonResponse(TaskSchema, "The task, cancelled"),
-    ...changeErrors(404, 409, 410, 422),
-  },
-});
-
-const retryTask = createRoute({
-  ...requires("operate"),
-  method: "post",
-  path: "/api/queue/tasks/{id}/retry",
-  operationId: "retryTask",
-  summary: "Queue a failed or cancelled task again",
-  request: { params: TaskParams },
-  responses: {
-    200: jsonResponse(TaskSchema, "The task, queued"),
-    ...changeErrors(404, 409, 410, 422),
-  },
-});
-
 /** Adds the routes under `/api/queue`. */
 export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   addTaskRoutes(app, options);
   addQuestionRoutes(app, options.queue);
   addFamilyRoutes(app, options.queue);
-  addByHandRoutes(app, options.queue);
+  addChangeRoutes(app, options);
 }
 
 function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
@@ -249,29 +217,5 @@ function addFamilyRoutes(app: OpenAPIHono, queue: TaskQueue): void {
       c.req.valid("query"),
     );
     return c.json({ task_id: id, parents: part.map(parentJson), next_cursor }, 200);
-  });
-}
-
-function addByHandRoutes(app: OpenAPIHono, queue: TaskQueue): void {
-  app.openapi(cancelTask, async (c) => {
-    const { id } = c.req.valid("param");
-    const isDone = await queue.cancel(id);
-    const task = await requireTask(queue, id);
-    if (isDone) return c.json(taskJson(task), 200);
-    throw new HttpError(
-      "TASK_FINISHED",
-      `Cannot cancel task ${id}: it is ${task.status} already`,
-    );
-  });
-
-  app.openapi(retryTask, async (c) => {
-    const { id } = c.req.valid("param");
-    const isDone = await queue.retry(id);
-    const task = await requireTask(queue, id);
-    if (isDone) return c.json(taskJson(task), 200);
-    throw new HttpError(
-      "TASK_NOT_RETRYABLE",
-      `Cannot retry task ${id}: it is ${task.status}, failed or cancelled is needed`,
-    );
   });
 }

@@ -264,6 +264,17 @@ const transitionFields = {
     description: "How long the next attempt had to wait",
     example: null,
   }),
+  by: z.string().nullable().openapi({ description: "Who did it by hand", example: null }),
+  changes: z.record(
+    z.string(),
+    z.object({
+      from: z.union([z.string(), z.number(), z.null()]),
+      to: z.union([z.string(), z.number(), z.null()]),
+    }),
+  ).nullable().openapi({
+    description: "What is different since, by the names of fields",
+    example: null,
+  }),
   caused_by: z.string().nullable().openapi({
     description: "The run whose completion stored it",
     example: null,

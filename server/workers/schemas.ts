@@ -8,6 +8,7 @@ import { z } from "@hono/zod-openapi";
 import { CLAIM_ORDERS, LOG_LEVELS, TASK_LIMITS } from "../../src/core.ts";
 import {
   countSchema,
+  DELAY_MAX_MS,
   EXAMPLE,
   instantSchema,
   jsonObject,
@@ -17,8 +18,6 @@ import {
 } from "../http/fields.ts";
 import { taskBodyShape } from "../http/task_fields.ts";
 import { taskBodiesSchema, TaskSchema } from "../tasks/schemas.ts";
-
-const YEAR_MS = 365 * 24 * 3_600_000;
 
 /** The bounds of a worker's own numbers. */
 const WORKER_FIELD_LIMITS = Object.freeze({
@@ -111,7 +110,7 @@ export const CompleteBody = z.strictObject({
 /** Gives the task back. */
 export const ReleaseBody = z.strictObject({
   ...leaseFields,
-  delay_ms: z.number().int().min(0).max(YEAR_MS).optional().openapi({
+  delay_ms: z.number().int().min(0).max(DELAY_MAX_MS).optional().openapi({
     description: "How long until it is due again; default 0",
     example: 0,
   }),
@@ -128,7 +127,7 @@ export const FailBody = z.strictObject({
     description: "Whether no further attempt can help; default false",
     example: false,
   }),
-  retry_after_ms: z.number().int().min(0).max(YEAR_MS).optional().openapi({
+  retry_after_ms: z.number().int().min(0).max(DELAY_MAX_MS).optional().openapi({
     description: "When to try again, instead of the usual backoff",
   }),
   max_attempts: z.number().int().min(TASK_LIMITS.maxAttemptsMin).max(TASK_LIMITS.maxAttemptsMax)

@@ -10,6 +10,10 @@ import { shownPath } from "./queue_address.ts";
 /** Why the queue refused. */
 export type QueueErrorCode =
   | "task_not_found"
+  | "task_not_queued"
+  | "task_changed"
+  | "task_leased"
+  | "task_has_children"
   | "lease_lost"
   | "idempotency_conflict"
   | "run_id_conflict"

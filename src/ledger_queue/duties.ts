@@ -175,13 +175,14 @@ export class Duties {
     if (bound === undefined) return 0;
     for (let pruned = 0;;) {
       const ids = await this.#access.writeIfOpen((tx) => prune(tx, status, { bound, beforeMs }));
-      if (ids.length > 0) this.#tellPruned(ids);
+      if (ids.length > 0) this.tellPruned(ids);
       pruned += ids.length;
       if (ids.length < PRUNE_MAX) return pruned;
     }
   }
 
-  #tellPruned(ids: readonly number[]): void {
+  /** Tells that tasks were deleted, by a prune or by hand. */
+  tellPruned(ids: readonly number[]): void {
     try {
       this.#onPruned(ids);
     } catch (error) {

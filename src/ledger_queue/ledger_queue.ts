@@ -17,6 +17,9 @@ import {
 } from "../domain/task.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { BackupReport, EmbeddedQueue, IntegrityReport } from "../queue/maintenance.ts";
+import type { BulkReport, BulkRequest } from "../queue/bulk.ts";
+import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../queue/changes.ts";
+import type { ChangedBy } from "../queue/limits.ts";
 import type { PruneRequest } from "../queue/operator.ts";
 import type { MovableQueue } from "../queue/move_end.ts";
 import type { PartRequest } from "../queue/page_request.ts";
@@ -34,6 +37,7 @@ import type {
   TaskChanges,
   WaitOptions,
 } from "../queue/task_queue.ts";
+import type { Transaction } from "../ledger/replica.ts";
 import type { LedgerChanges } from "../ledger/change_feed.ts";
 import { checkMaxAttempts } from "../queue_policy/attempt_end.ts";
 import {
@@ -44,12 +48,18 @@ import {
 } from "../queue_policy/attempt_request.ts";
 import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
+import { prepareBulk } from "../queue_policy/bulk_request.ts";
+import { walk } from "../queue_policy/bulk_walk.ts";
+import { prepareBy } from "../queue_policy/changed_by.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
 import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
+import { prepareReplacement } from "../queue_policy/replacement.ts";
+import { prepareUpdate } from "../queue_policy/update_request.ts";
 import { Waits } from "../queue_policy/waiting.ts";
+import { LedgerBulk } from "./bulk_engine.ts";
 import { impossibleRows } from "./insight/integrity.ts";
 import { count, list } from "./insight/list.ts";
 import { stats } from "./insight/stats.ts";
@@ -58,6 +68,7 @@ import { LedgerOperator, type LedgerOperatorOptions } from "./ledger_operator.ts
 import { logBackup, logCheckpoint, logClosed, logOpened } from "./queue_log.ts";
 import { LedgerMoveEnd } from "./records/ledger_move_end.ts";
 import { flowOf } from "./rows/flow_rows.ts";
+import type { OperationContext } from "./rows/context.ts";
 import { closureIn } from "./rows/notes.ts";
 import { FLOW_TABLE, SLOT_TABLE, TASK_TABLE } from "./rows/schema.ts";
 import { changeOfRow, findRow, oncePerRow, rowOfTask, taskOfRow } from "./rows/task_row.ts";
@@ -66,6 +77,9 @@ import { claim, hasClaimable, nextDueMs } from "./tasks/claim.ts";
 import { parentResults } from "./tasks/dependencies.ts";
 import { enqueueAll } from "./tasks/enqueue.ts";
 import { complete, fail, release, renew, reportProgress } from "./tasks/lease.ts";
+import { remove } from "./tasks/remove.ts";
+import { replace } from "./tasks/replace.ts";
+import { update } from "./tasks/update.ts";
 
 /** How a queue is made from a ledger. */
 export interface LedgerQueueOptions extends AccessOptions, LedgerOperatorOptions {
@@ -232,14 +246,42 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     );
   }
 
-  async cancel(id: number): Promise<boolean> {
-    checkTaskId(id);
-    return await this.access.write((tx, context) => cancel(tx, id, context));
+  async cancel(id: number, options: ChangedBy = {}): Promise<boolean> {
+    const asked = { id: checkTaskId(id), by: prepareBy(options, "cancel") };
+    return await this.access.write((tx, context) => cancel(tx, asked, context));
   }
 
-  async retry(id: number): Promise<boolean> {
-    checkTaskId(id);
-    return await this.access.writeIfOpen((tx, context) => retry(tx, id, context));
+  async retry(id: number, options: ChangedBy = {}): Promise<boolean> {
+    const asked = { id: checkTaskId(id), by: prepareBy(options, "retry") };
+    return await this.access.writeIfOpen((tx, context) => retry(tx, asked, context));
+  }
+
+  async update(id: number, changes: TaskUpdate, options: UpdateOptions = {}): Promise<Task> {
+    const asked = { id: checkTaskId(id), update: prepareUpdate(changes, options) };
+    return taskOfRow(await this.access.writeIfOpen((tx, context) => update(tx, asked, context)));
+  }
+
+  async replace(
+    id: number,
+    replacement: TaskReplacement,
+    options: UpdateOptions = {},
+  ): Promise<Task> {
+    const prepared = prepareReplacement(replacement, options, this.payloadMaxBytes);
+    const asked = { id: checkTaskId(id), replacement: prepared };
+    const run = (tx: Transaction, context: OperationContext) => replace(tx, asked, context);
+    return taskOfRow(await this.access.writeIfOpen(run, "high_water"));
+  }
+
+  async remove(id: number, options: ChangedBy = {}): Promise<void> {
+    const asked = { id: checkTaskId(id), by: prepareBy(options, "remove") };
+    for (;;) {
+      const isGone = await this.access.writeIfOpen((tx, context) => remove(tx, asked, context));
+      if (isGone) return this.duties.tellPruned([id]);
+    }
+  }
+
+  async bulk(request: BulkRequest): Promise<BulkReport> {
+    return await walk(new LedgerBulk(this.access, this.duties), prepareBulk(request));
   }
 
   async rescue(): Promise<Task[]> {

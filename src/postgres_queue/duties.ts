@@ -151,10 +151,11 @@ export class Duties {
 
   /** Deletes finished tasks, some hundreds in each transaction. */
   async prune(request: PreparedPrune): Promise<PruneReport> {
-    return await pruneAll(this.#access, request, (taskIds) => this.#tellPruned(taskIds));
+    return await pruneAll(this.#access, request, (taskIds) => this.tellPruned(taskIds));
   }
 
-  #tellPruned(taskIds: readonly number[]): void {
+  /** Tells that tasks were deleted, by a prune or by hand. */
+  tellPruned(taskIds: readonly number[]): void {
     try {
       this.#onPruned(taskIds);
     } catch (error) {

@@ -14,6 +14,9 @@ import {
   toLease,
 } from "../domain/task.ts";
 import type { MovableQueue } from "../queue/move_end.ts";
+import type { BulkReport, BulkRequest } from "../queue/bulk.ts";
+import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../queue/changes.ts";
+import type { ChangedBy } from "../queue/limits.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   ClaimRequest,
@@ -39,12 +42,18 @@ import {
   prepareRenewal,
 } from "../queue_policy/attempt_request.ts";
 import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
+import { prepareBulk } from "../queue_policy/bulk_request.ts";
+import { walk } from "../queue_policy/bulk_walk.ts";
+import { prepareBy } from "../queue_policy/changed_by.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
 import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
+import { prepareReplacement } from "../queue_policy/replacement.ts";
+import { prepareUpdate } from "../queue_policy/update_request.ts";
 import { Waits } from "../queue_policy/waiting.ts";
+import { PostgresBulk } from "./bulk_engine.ts";
 import { CallGroup, GROUP } from "./call_group.ts";
 import { Claims } from "./claims.ts";
 import { count, list } from "./insight/list.ts";
@@ -71,6 +80,9 @@ import {
   renewHeld,
   reportProgress,
 } from "./tasks/lease.ts";
+import { remove } from "./tasks/remove.ts";
+import { replace } from "./tasks/replace.ts";
+import { update } from "./tasks/update.ts";
 
 /** A queue on a database. */
 export class PostgresQueue extends PostgresOperator implements MovableQueue {
@@ -295,14 +307,49 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return taskOfRow(row);
   }
 
-  async cancel(id: number): Promise<boolean> {
-    checkTaskId(id);
-    return await this.access.write((work) => cancel(work, id));
+  async cancel(id: number, options: ChangedBy = {}): Promise<boolean> {
+    const asked = { id: checkTaskId(id), by: prepareBy(options, "cancel") };
+    return await this.access.write((work) => cancel(work, asked));
   }
 
-  async retry(id: number): Promise<boolean> {
+  async retry(id: number, options: ChangedBy = {}): Promise<boolean> {
+    const asked = { id: checkTaskId(id), by: prepareBy(options, "retry") };
+    return await this.access.writeIfOpen((work) => retry(work, asked));
+  }
+
+  async update(id: number, changes: TaskUpdate, options: UpdateOptions = {}): Promise<Task> {
     checkTaskId(id);
-    return await this.access.writeIfOpen((work) => retry(work, id));
+    const prepared = prepareUpdate(changes, options);
+    return taskOfRow(await this.access.writeIfOpen((work) => update(work, id, prepared)));
+  }
+
+  async replace(
+    id: number,
+    replacement: TaskReplacement,
+    options: UpdateOptions = {},
+  ): Promise<Task> {
+    const prepared = prepareReplacement(replacement, options, this.payloadMaxBytes);
+    const runId = prepared.runId ?? this.access.newRunId();
+    const asked = { id: checkTaskId(id), replacement: { ...prepared, runId } };
+    const row = await this.access.writeIfOpen((work, isRepeat) => replace(work, asked, isRepeat));
+    return taskOfRow(row);
+  }
+
+  async remove(id: number, options: ChangedBy = {}): Promise<void> {
+    const asked = { id: checkTaskId(id), by: prepareBy(options, "remove") };
+    for (let wasCancelled = false;; wasCancelled = true) {
+      const isGone = await this.access.writeIfOpen(async (work, isRepeat) => {
+        const isDone = isRepeat && await work.row(id) === undefined;
+        return isDone || await remove(work, asked);
+      });
+      if (!isGone) continue;
+      if (wasCancelled) this.access.changed("many"); // who reads only now finds no task that could say so
+      return this.duties.tellPruned([id]);
+    }
+  }
+
+  async bulk(request: BulkRequest): Promise<BulkReport> {
+    return await walk(new PostgresBulk(this.access, this.duties), prepareBulk(request));
   }
 
   async rescue(): Promise<Task[]> {

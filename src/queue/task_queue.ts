@@ -5,7 +5,8 @@
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
-import type { QueueLimits } from "./limits.ts";
+import type { QueueChanges } from "./changes.ts";
+import type { ChangedBy, QueueLimits } from "./limits.ts";
 import type { QueueOperator } from "./operator.ts";
 import type { PartRequest } from "./page_request.ts";
 import type { LeaseLike, NewTask, Task, TaskReference, TaskStatus } from "../domain/task.ts";
@@ -168,7 +169,7 @@ export type TaskChanges = readonly TaskChange[] | "reset" | "room";
 export type IsWanted = (taskId: number, status: TaskStatus) => boolean;
 
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
-export interface TaskQueue extends QueueOperator, QueueLimits {
+export interface TaskQueue extends QueueOperator, QueueLimits, QueueChanges {
   /**
    * Stores a task; resolves when it is durable.
    *
@@ -235,7 +236,7 @@ export interface TaskQueue extends QueueOperator, QueueLimits {
    */
   release(lease: LeaseLike, options?: ReleaseOptions): Promise<Task>;
   /** Cancels a queued or leased task. `false` when it is final already. @throws QueueError `task_not_found`. */
-  cancel(id: number): Promise<boolean>;
+  cancel(id: number, options?: ChangedBy): Promise<boolean>;
   /**
    * Queues a failed or cancelled task again with fresh attempts; `false` for any other. It waits for those of its parents
    * that are not final; a failed one does not hold it up. Of its children, the queued ones wait for it again, and those that
@@ -243,7 +244,7 @@ export interface TaskQueue extends QueueOperator, QueueLimits {
    *
    * @throws QueueError `task_not_found`.
    */
-  retry(id: number): Promise<boolean>;
+  retry(id: number, options?: ChangedBy): Promise<boolean>;
   /**
    * Returns tasks whose lease expired to the queue, or fails them when attempts are used up; goes on with notifying children
    * of their parents where there were too many for one transaction. Also done every second by itself.

@@ -10,6 +10,7 @@
  *   was queued again.
  * - `released`: its worker gave it back, to be due at once or after `delayMs`. `cancelled`, `requeued`: a person cancelled it, queued it again.
  * - `expired`: it had not started by its `expiresAt`, and was cancelled by itself.
+ * - `edited`: a person changed it while it waited; `changes` says what.
  */
 export type TransitionKind = typeof TRANSITION_KINDS[number];
 
@@ -26,7 +27,16 @@ export const TRANSITION_KINDS = [
   "cancelled",
   "requeued",
   "expired",
+  "edited",
 ] as const;
+
+/** What a field of a task was, and what it is since. Instants are ISO 8601 strings. */
+export interface FieldChange {
+  /** Before. */
+  readonly from: string | number | null;
+  /** Since then. */
+  readonly to: string | number | null;
+}
 
 /** One step of a task's life. */
 export interface TaskTransition {
@@ -48,6 +58,10 @@ export interface TaskTransition {
   readonly error: string | null;
   /** How long the next attempt had to wait, in milliseconds. */
   readonly delayMs: number | null;
+  /** Who did it by hand; `null` when nobody said, or nobody did. */
+  readonly by: string | null;
+  /** What is different since (`edited`), by the fields' written names; `null` for nothing. */
+  readonly changes: Readonly<Record<string, FieldChange>> | null;
   /** The run whose completion stored it (`enqueued`). */
   readonly causedBy: string | null;
   /** How many tasks its completion stored (`completed`); `null` for none. */

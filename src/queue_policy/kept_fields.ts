@@ -81,6 +81,17 @@ export function keptFields(valueOf: (column: KeptColumn) => unknown): Pick<Task,
   ) as Pick<Task, KeptFieldName>;
 }
 
+/** One kept field in the form of its column; `null` for none. @throws TypeError, RangeError */
+export function keptValue(name: KeptFieldName, given: unknown): string | number | null {
+  return columnValue(name, given, checkName);
+}
+
+/** The kept fields of a task as its columns have them. */
+export function keptColumns(valueOf: (column: KeptColumn) => unknown): KeptValues {
+  const columns = KEPT_FIELD_NAMES.map(columnName);
+  return Object.fromEntries(columns.map((column) => [column, valueOf(column)])) as KeptValues;
+}
+
 function columnValue(
   name: KeptFieldName,
   given: unknown,

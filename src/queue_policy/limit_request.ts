@@ -12,10 +12,10 @@ import {
   type LimitScope,
   type PauseOptions,
 } from "../queue/limits.ts";
+import { checkBy } from "./changed_by.ts";
 import { EACH_GROUP } from "./kept_fields.ts";
 
-const { concurrencyMax, weightMin, weightMax, byMaxLength, reasonMaxLength, declaredMax } =
-  FLOW_LIMITS;
+const { concurrencyMax, weightMin, weightMax, reasonMaxLength, declaredMax } = FLOW_LIMITS;
 
 /** Which row is a scope's; empty strings are for all types, and for no group. */
 export interface ScopeKey {
@@ -141,10 +141,6 @@ export function preparePause(scope: LimitScope, options: PauseOptions = {}): Pre
 export function prepareResume(scope: LimitScope, options: ChangedBy = {}): ScopeKey {
   checkBy(options);
   return prepareScope(scope);
-}
-
-function checkBy({ by }: ChangedBy): string | null {
-  return by === undefined ? null : checkName(by, "by", byMaxLength);
 }
 
 /** A misspelled scope would be the whole queue. */

@@ -74,7 +74,7 @@ export function prepareTask(
   const runAfterMs = optional(task.runAfter, (runAfter) => checkInstant(runAfter, "runAfter"));
   checkExpiry(kept.expires_at, runAfterMs);
   return {
-    runId: optional(task.runId, checkReachable),
+    runId: optional(task.runId, checkRunId),
     payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
     kept,
     runAfterMs,
@@ -90,8 +90,8 @@ export function prepareTask(
   };
 }
 
-/** URLs cannot name `.` and `..`: every client takes them for steps in the path. */
-function checkReachable(runId: string): string {
+/** A run id; URLs cannot name `.` and `..`: every client takes them for steps in the path. @throws TypeError */
+export function checkRunId(runId: string): string {
   const checked = checkName(runId, "run id", TASK_LIMITS.runIdMaxLength);
   if (checked !== "." && checked !== "..") return checked;
   throw new TypeError(`Cannot use run id ${JSON.stringify(checked)}: no URL can name it`);

@@ -74,5 +74,6 @@ export function noTransitions(): Record<TransitionKind, number> {
     cancelled: 0,
     requeued: 0,
     expired: 0,
+    edited: 0,
   };
 }

@@ -2,7 +2,7 @@
  * What a transition keeps: a word for what happened, the few values that the task itself will not keep, and how long the
  * task waited or ran before. It is small, because one is written with every change of a task.
  */
-import type { TaskTransition, TransitionKind } from "../queue/task_transition.ts";
+import type { FieldChange, TaskTransition, TransitionKind } from "../queue/task_transition.ts";
 
 /** What a transition says beside the task, the time and the kind. */
 export interface TransitionNote {
@@ -15,6 +15,10 @@ export interface TransitionNote {
   readonly error?: string;
   /** How long the next attempt has to wait. */
   readonly delayMs?: number;
+  /** Who did it by hand. */
+  readonly by?: string;
+  /** What is different since. */
+  readonly changes?: Readonly<Record<string, FieldChange>>;
   /** The run whose completion stored the task. */
   readonly causedBy?: string;
   /** The runs that its completion stored. */
@@ -39,6 +43,7 @@ export const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> =
   cancelled: "info",
   requeued: "info",
   expired: "warn",
+  edited: "info",
   retried: "warn",
   rescued: "warn",
   failed: "error",
@@ -56,6 +61,8 @@ export function detailsOf(note: TransitionNote): string | null {
     handler_max_attempts: said.handlerMaxAttempts,
     error: said.error?.slice(0, ERROR_MAX_LENGTH).toWellFormed(),
     delay_ms: said.delayMs,
+    by: said.by,
+    changes: said.changes,
     caused_by: said.causedBy,
     enqueued_count: enqueuedCount,
     enqueued_runs: enqueuedCount && enqueued!.slice(0, ENQUEUED_NAMED_MAX),
@@ -84,6 +91,8 @@ export function transitionOf(stored: {
     handlerMaxAttempts: (details.handler_max_attempts ?? null) as number | null,
     error: (details.error ?? null) as string | null,
     delayMs: (details.delay_ms ?? null) as number | null,
+    by: (details.by ?? null) as string | null,
+    changes: (details.changes ?? null) as TaskTransition["changes"],
     causedBy: (details.caused_by ?? null) as string | null,
     enqueuedCount: (details.enqueued_count ?? null) as number | null,
     enqueuedRuns: (details.enqueued_runs ?? []) as readonly string[],

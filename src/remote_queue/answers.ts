@@ -37,6 +37,7 @@ import {
 import { CATCH_UP_POLICIES, type Schedule } from "../queue/schedule.ts";
 import type { ParentResult, QueueStats, TaskChange } from "../queue/task_queue.ts";
 import {
+  type FieldChange,
   type HistoryEntry,
   type HistoryPage,
   type TaskTransition,
@@ -140,6 +141,10 @@ export const parent: Decode<ParentResult> = object<ParentResult>({
   errorMessage: nullable(text),
 });
 
+const scalar: Decode<string | number | null> = nullable((value) =>
+  typeof value === "number" ? value : text(value)
+);
+
 const transitionFields: Fields<Omit<TaskTransition, "taskId">> = {
   at: instant,
   level: oneOf(["info", "warn", "error"]),
@@ -149,6 +154,8 @@ const transitionFields: Fields<Omit<TaskTransition, "taskId">> = {
   handlerMaxAttempts: nullable(number),
   error: nullable(text),
   delayMs: nullable(number),
+  by: nullable(text),
+  changes: nullable(record(object<FieldChange>({ from: scalar, to: scalar }))),
   causedBy: nullable(text),
   enqueuedCount: nullable(number),
   enqueuedRuns: list(text),

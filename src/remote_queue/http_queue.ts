@@ -51,10 +51,10 @@ import { checkpointReport, parent, stats, storageStats, task } from "./answers.t
 import { ChangeFeed } from "./change_feed.ts";
 import { Connection } from "./connection.ts";
 import { LeaseBook } from "./lease_book.ts";
-import { errorCodeOf, unless } from "./refusal.ts";
+import { unless } from "./refusal.ts";
 import { leaseBody, RemoteLogs } from "./remote_logs.ts";
 import type { RemoteQueue } from "./remote_queue.ts";
-import { RemoteOperator } from "./remote_operator.ts";
+import { RemoteChanges } from "./remote_changes.ts";
 import { type RemoteQueueOptions, resolveRemoteOptions } from "./remote_options.ts";
 import {
   type Body,
@@ -74,7 +74,7 @@ const enqueued: Decode<EnqueueResult> = (answer) => ({
 });
 
 /** The implementation of `RemoteQueue`. */
-export class HttpQueue extends RemoteOperator implements RemoteQueue {
+export class HttpQueue extends RemoteChanges implements RemoteQueue {
   readonly logs: LogStore;
   readonly clock: Clock;
   readonly #logs: RemoteLogs;
@@ -201,7 +201,7 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
     // Not sent again: the next report says more.
     const question = { method: "POST", path: "worker/progress", body } as const;
     const report = (): Promise<Task> => this.connection.ask(question, task);
-    return this.#toldOne(await this.#reports.send(body.task_id, report));
+    return this.toldOne(await this.#reports.send(body.task_id, report));
   }
 
   async complete(
@@ -252,21 +252,6 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
       isDone: async ({ id }) =>
         (await this.transitions(id, { offset: -1 }))[0]?.kind === "released",
     });
-  }
-
-  async cancel(id: number): Promise<boolean> {
-    checkTaskId(id);
-    let isInDoubt = false;
-    const onDoubt = (): void => void (isInDoubt = true);
-    const cancelled = await this.#byHand(`queue/tasks/${id}/cancel`, { resend: true, onDoubt });
-    if (cancelled || !isInDoubt) return cancelled;
-    return (await this.get(id))?.status === "cancelled";
-  }
-
-  async retry(id: number): Promise<boolean> {
-    checkTaskId(id);
-    // Not sent again: the task may have run and failed meanwhile.
-    return await this.#byHand(`queue/tasks/${id}/retry`, {});
   }
 
   async rescue(): Promise<Task[]> {
@@ -365,23 +350,6 @@ export class HttpQueue extends RemoteOperator implements RemoteQueue {
       },
     );
     this.#leases.certain(lease);
-    return this.#toldOne(ended);
-  }
-
-  async #byHand(
-    path: string,
-    parts: { readonly resend?: boolean; readonly onDoubt?: () => void },
-  ): Promise<boolean> {
-    const question = { ...parts, method: "POST", path, body: {}, alsoAnswers: [409] } as const;
-    const changed = await this.connection.ask(question, (answer) => {
-      return errorCodeOf(answer) === undefined ? [task(answer)] : [];
-    });
-    this.feed.tell(changed);
-    return changed.length > 0;
-  }
-
-  #toldOne(changed: Task): Task {
-    this.feed.tell([changed]);
-    return changed;
+    return this.toldOne(ended);
   }
 }

@@ -14,6 +14,10 @@ import {
 const QUEUE_ERRORS: Readonly<Record<string, QueueErrorCode>> = Object.freeze({
   TASK_NOT_FOUND: "task_not_found",
   RUN_NOT_FOUND: "task_not_found",
+  TASK_NOT_QUEUED: "task_not_queued",
+  TASK_CHANGED: "task_changed",
+  TASK_LEASED: "task_leased",
+  TASK_HAS_CHILDREN: "task_has_children",
   LEASE_LOST: "lease_lost",
   IDEMPOTENCY_CONFLICT: "idempotency_conflict",
   RUN_ID_CONFLICT: "run_id_conflict",

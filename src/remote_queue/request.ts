@@ -6,13 +6,19 @@ import { checkName } from "../domain/check.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { LeaseLike, NewTask } from "../domain/task.ts";
 import { toTaskBody } from "../domain/task_fields.ts";
+import type { BulkRequest } from "../queue/bulk.ts";
+import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../queue/changes.ts";
+import type { ChangedBy } from "../queue/limits.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type { NewSchedule } from "../queue/schedule.ts";
 import type { CompleteOptions, EnqueueOptions } from "../queue/task_queue.ts";
 import { prepareCompletion } from "../queue_policy/attempt_request.ts";
+import { prepareBy } from "../queue_policy/changed_by.ts";
 import { prepareSchedule } from "../queue_policy/new_schedule.ts";
 import { PAYLOAD_LIMIT_BYTES, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
+import { prepareReplacement } from "../queue_policy/replacement.ts";
+import { type PreparedUpdate, prepareUpdate } from "../queue_policy/update_request.ts";
 
 /** A JSON object. */
 export type Body = Readonly<Record<string, unknown>>;
@@ -57,6 +63,62 @@ export function completionBody(
   const { result: text, tasks } = prepareCompletion(lease, result, { ...options, ...limits });
   const enqueue = tasks.length > 0 ? options.enqueue!.map((task) => taskBody(task)) : undefined;
   return { result: JSON.parse(text), enqueue };
+}
+
+/** Where something is done to a task by hand. @throws TypeError */
+export function byHandPath(id: number, what: "cancel" | "retry", options: ChangedBy): string {
+  return `queue/tasks/${id}/${what}${queryOf({ by: prepareBy(options, what) ?? undefined })}`;
+}
+
+/** A change of a queued task. @throws TypeError, RangeError */
+export function updateBody(changes: TaskUpdate, options: UpdateOptions): Body {
+  return changeBody(changes, prepareUpdate(changes, options));
+}
+
+/** What is to take the place of a task, under a run id that is known before its answer comes. @throws TypeError, RangeError */
+export function replacementBody(
+  replacement: TaskReplacement,
+  options: UpdateOptions,
+): TaskBodyWithRunId {
+  const prepared = prepareReplacement(replacement, options, PAYLOAD_LIMIT_BYTES);
+  return {
+    ...changeBody(replacement, prepared),
+    payload: JSON.parse(prepared.payload),
+    run_id: prepared.runId ?? crypto.randomUUID(),
+  };
+}
+
+/** One change for all tasks that match; it has been checked. */
+export function bulkBody(request: BulkRequest): Body {
+  const { action, filter, all, priority, runAfter, delayMs, dryRun, cursor, budgetMs, by } =
+    request;
+  const { statuses, type, group, ids, attemptsMin, errorContains } = filter;
+  return given({
+    ...{ action, all, priority, delay_ms: delayMs, dry_run: dryRun, cursor, by },
+    run_after: runAfter,
+    budget_ms: budgetMs,
+    filter: given({
+      ...{ statuses, type, group, ids, attempts_min: attemptsMin, error_contains: errorContains },
+      created_before: filter.createdBefore,
+      finished_before: filter.finishedBefore,
+      up_to_id: filter.upToId,
+    }),
+  });
+}
+
+function changeBody(
+  { priority, maxAttempts, group }: TaskUpdate,
+  { due, by, expectUpdatedAtMs }: Pick<PreparedUpdate, "due" | "by" | "expectUpdatedAtMs">,
+): Body {
+  return {
+    ...(group === undefined ? {} : { group }), // null is for none
+    ...given({ priority, max_attempts: maxAttempts, by }),
+    run_after: due !== null && "atMs" in due ? new Date(due.atMs).toISOString() : undefined,
+    delay_ms: due !== null && "delayMs" in due ? due.delayMs : undefined,
+    expect_updated_at: expectUpdatedAtMs === null
+      ? undefined
+      : new Date(expectUpdatedAtMs).toISOString(),
+  };
 }
 
 /** A schedule to add. @throws TypeError, RangeError */

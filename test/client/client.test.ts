@@ -11,6 +11,8 @@ import { type as arktype } from "arktype";
 import * as v from "valibot";
 import type { z } from "zod";
 import {
+  type BulkRequestBody,
+  type ClientBulkReport,
   type ClientErrorBody,
   type ClientExplanation,
   type ClientLimit,
@@ -23,10 +25,18 @@ import {
   HoldfastError,
   type LimitRequest,
   type PauseRequest,
+  type ReplaceRequest,
   resultOf,
   type RunOptions,
+  type UpdateRequest,
 } from "../../client/client.ts";
 import type { LogLineSchema, StatusEventSchema } from "../../server/logs/schemas.ts";
+import type {
+  BulkBody,
+  BulkSchema,
+  ReplaceBody,
+  UpdateBody,
+} from "../../server/tasks/change_schemas.ts";
 import type { EnqueueBody, EnqueuedSchema } from "../../server/tasks/schemas.ts";
 import type { ErrorSchema } from "../../server/http/error_schema.ts";
 import type { ExplanationSchema, RunSchema } from "../../server/runs/schemas.ts";
@@ -50,6 +60,17 @@ Deno.test("the client does the whole round over a real connection, with a token"
   const [claimed] = await queue.claim({ workerId: "w", types: ["t"] });
   await queue.complete(claimed!, 42);
   assertEquals((await waiting).result, 42);
+  const { id } = await client.enqueue({ type: "t" });
+  assertEquals((await client.updateTask(id, { priority: 7, delay_ms: 60_000 })).priority, 7);
+  assertEquals((await queue.transitions(id)).at(-1)!.by, "c");
+  const corrected = await client.replaceTask(id, { payload: { n: 2 } });
+  assertEquals([corrected.payload, corrected.priority], [{ n: 2 }, 7]);
+  const cancel = { action: "cancel", filter: { ids: [corrected.id] } } as const;
+  assertEquals((await client.bulk({ ...cancel, dry_run: true })).matched, 1);
+  assertEquals((await client.bulk(cancel)).changed, 1);
+  await client.removeTask(corrected.id);
+  const gone = await assertRejects(() => client.removeTask(corrected.id), HoldfastError);
+  assertEquals(gone.code, "TASK_NOT_FOUND");
   const nobody = new HoldfastClient({ url });
   assertEquals((await assertRejects(() => nobody.get("x"), HoldfastError)).code, "UNAUTHORIZED");
   await server.shutdown();
@@ -218,6 +239,10 @@ const SAME_TYPES: readonly true[] = [
     Flat<Omit<z.infer<typeof ErrorSchema>, "error_code"> & { error_code: string }>
   >,
   true satisfies Same<Flat<ClientLimit>, z.infer<typeof LimitSchema>>,
+  true satisfies Same<Writable<UpdateRequest>, Writable<z.input<typeof UpdateBody>>>,
+  true satisfies Same<Writable<ReplaceRequest>, Writable<z.input<typeof ReplaceBody>>>,
+  true satisfies Same<Writable<BulkRequestBody>, Writable<z.input<typeof BulkBody>>>,
+  true satisfies Same<Flat<ClientBulkReport>, z.infer<typeof BulkSchema>>,
   true satisfies Same<Writable<PauseRequest>, Writable<z.input<typeof PauseBody>>>,
   true satisfies Same<
     Writable<Omit<LimitRequest, "type" | "group">>,
@@ -238,5 +263,5 @@ type Writable<T> = T extends readonly (infer Each)[] ? Writable<Each>[]
 type Flat<T> = { [Name in keyof T]: T[Name] };
 
 Deno.test("the client's types are those of the server's schemas", () => {
-  assertEquals(SAME_TYPES.length, 11);
+  assertEquals(SAME_TYPES.length, 15);
 });

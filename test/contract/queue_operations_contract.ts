@@ -749,6 +749,8 @@ function transition(fields: Partial<TaskTransition>): TaskTransition {
     handlerMaxAttempts: null,
     error: null,
     delayMs: null,
+    by: null,
+    changes: null,
     causedBy: null,
     enqueuedCount: null,
     enqueuedRuns: [],

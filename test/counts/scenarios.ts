@@ -53,6 +53,14 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = Object.freeze({
     const { task } = await queue.enqueue(newTask());
     return () => queue.cancel(task.id);
   },
+  "update a queued task": async ({ queue }) => {
+    const { task } = await queue.enqueue(newTask());
+    return () => queue.update(task.id, { priority: 1 });
+  },
+  "bulk cancel of 100": async ({ queue }) => {
+    await queue.enqueueBatch(batch().slice(0, 100));
+    return () => queue.bulk({ action: "cancel", filter: { type: TYPE } });
+  },
   "get": async ({ queue }) => {
     const { task } = await queue.enqueue(newTask());
     return () => queue.get(task.id);

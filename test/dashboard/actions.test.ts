@@ -46,6 +46,62 @@ Deno.test("an action on all that match shows their count first and spares what c
     assertEquals(await queue.count({ status: "queued" }), 251);
   }));
 
+Deno.test("one task is changed, run now, replaced and deleted, by whom", () =>
+  withDashboard(async ({ app, queue }) => {
+    const { task } = await queue.enqueue({ type: "email", payload: { to: "a" } });
+    const edit = { id: "1", priority: "7", run_after: "2126-01-31T12:00Z", group: "acme" };
+    const seen = task.updatedAt.toISOString();
+    assertEquals(await sent(app, "/tasks/edit", { ...edit, seen }), "/tasks/1?did=updated&n=1");
+    const edited = (await queue.get(1))!;
+    assertEquals([edited.priority, edited.group], [7, "acme"]);
+    const stale = await send(app, "/tasks/edit", { ...edit, priority: "8", seen });
+    assertEquals(stale.status, 409, await stale.text());
+    const back = "/tasks/1";
+    assertEquals(await sent(app, "/tasks/run_now", { id: "1", back }), `${back}?did=run_now&n=1`);
+    assertEquals(await sent(app, "/tasks/run_now", { id: "1", back }), `${back}?did=unchanged`);
+    const text = await page(app, back);
+    assertStringIncludes(text, "priority 100 → 7");
+    assertStringIncludes(text, "by ops");
+    const payload = `{"to":"b"}`;
+    const to = await sent(app, "/tasks/replace", { id: "1", payload });
+    assertEquals(to, "/tasks/2?did=replaced");
+    assertEquals((await queue.get(2))!.payload, { to: "b" });
+    assertStringIncludes(await page(app, "/tasks/1/remove"), "Delete it for good");
+    assertEquals(await sent(app, "/tasks/remove", { id: "1" }), "/tasks?did=removed&n=1");
+    assertEquals(await queue.get(1), undefined);
+    const gone = await send(app, "/tasks/remove", { id: "1" });
+    assertEquals(gone.status, 404, await gone.text());
+  }, { access: () => ({ name: "ops", scopes: ["admin"] }) }));
+
+Deno.test("a selection and all that match are changed, and deleted by an admin alone", async () => {
+  for (const scope of ["operate", "admin"] as const) {
+    await withDashboard(async ({ app, queue }) => {
+      await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "email" })));
+      const chosen = [["id", "1"], ["id", "2"]];
+      const asked = await page(app, `/tasks/chosen?action=set_priority&id=1&id=2&id=99`);
+      assertStringIncludes(asked, "Set the priority of 2 tasks");
+      const priority = [["action", "set_priority"], ["priority", "7"], ["back", "/tasks"]];
+      const selected = new URLSearchParams([...chosen, ...priority]);
+      assertEquals(await sent(app, "/tasks/selected", selected), "/tasks?did=updated&n=2");
+      assertEquals((await queue.get(2))!.priority, 7);
+      const later = { action: "reschedule", run_after: "2126-01-01T00:00Z", up_to: "4" };
+      assertEquals(await sent(app, "/tasks/all", later), "/tasks?did=updated&n=4");
+      const now = { action: "run_now", filter: "q=email", up_to: "3" };
+      assertEquals(await sent(app, "/tasks/all", now), "/tasks?q=email&did=run_now&n=3");
+      await queue.cancel(5);
+      const wrong = await send(app, "/tasks/all", { ...later, run_after: "soon" });
+      assertEquals(wrong.status, 422, await wrong.text());
+      const remove = await send(app, "/tasks/all", { action: "remove", up_to: "5" });
+      await remove.body?.cancel();
+      assertEquals(remove.status, scope === "admin" ? 303 : 403);
+      assertEquals(await queue.count(), scope === "admin" ? 4 : 5);
+      const page403 = await app.request("/tasks/all?action=remove");
+      await page403.body?.cancel();
+      assertEquals(page403.status, scope === "admin" ? 200 : 403);
+    }, { access: () => ({ name: "me", scopes: ["read", scope] }) });
+  }
+});
+
 Deno.test("a task can be edited and enqueued as a new one; the old one stays", () =>
   withDashboard(async ({ app, queue }) => {
     await queue.enqueue({ type: "email", payload: { to: "a" } });

@@ -59,7 +59,10 @@ async function fill(queue: TaskQueue, logs: MemoryLogStore): Promise<void> {
   await queue.enqueueBatch(
     Array.from({ length: 5 }, () => ({ type: "email", payload, maxAttempts: 1 })),
   );
-  const leased = await queue.claim({ workerId: "w1", types: ["email"], limit: 3 });
+  const leaseDurationMs = 3_600_000; // longer than any tour
+  const leased = await queue.claim({
+    ...{ workerId: "w1", types: ["email"], limit: 3, leaseDurationMs },
+  });
   await queue.complete(leased[0]!, { sent: true });
   await queue.fail(leased[1]!, new Error(`no answer from 10.0.0.1`));
   await queue.cancel(5);
@@ -84,9 +87,15 @@ const PAGES = [
     "/tasks/2",
     "/tasks/6",
     "/tasks/all?action=cancel",
+    "/tasks/all?action=reschedule",
+    "/tasks/chosen?action=set_priority&id=4&id=6",
+    "/tasks/chosen?action=remove&id=1&id=2",
   ],
   ...[
     "/tasks/1/again?unmask=1",
+    "/tasks/4/edit",
+    "/tasks/4/replace?unmask=1",
+    "/tasks/1/remove",
     "/failures",
     "/workers",
     "/schedules",
@@ -147,6 +156,8 @@ for (const javaScriptEnabled of [true, false]) {
       await submit("form[action='/tasks/all'] button");
       assertEquals(await queue.count({ status: "cancelled" }), 0);
 
+      await changeTasks({ browser, queue, url }, submit);
+
       await browser.do("goto", url);
       await submit("form[action='/resume'] button");
       assertEquals(await queue.listLimits(), []);
@@ -158,11 +169,11 @@ for (const javaScriptEnabled of [true, false]) {
       await browser.do("goto", `${url}/run?module=email`);
       await browser.do("fill", "[name='p:to']", "b@example.com");
       await submit("form[action='/run'] button");
-      assertEquals((await queue.get(7))!.payload, { to: "b@example.com" });
-      await browser.do("goto", `${url}/tasks/7/again`);
+      assertEquals((await queue.get(8))!.payload, { to: "b@example.com" });
+      await browser.do("goto", `${url}/tasks/8/again`);
       await browser.do("fill", "textarea", `{"to":"c@example.com"}`);
       await submit("form[action='/tasks/new'] button");
-      assertEquals((await queue.get(8))!.payload, { to: "c@example.com" });
+      assertEquals((await queue.get(9))!.payload, { to: "c@example.com" });
 
       for (
         const [path, isThere] of [["pause", true], ["resume", true], ["run", true], [
@@ -186,6 +197,46 @@ for (const javaScriptEnabled of [true, false]) {
       assertEquals(await browser.do("problems"), []);
     },
   );
+}
+
+/** One task, a selection and all that match are changed and deleted; task 5 is replaced by a task 7 and deleted. */
+async function changeTasks(
+  { browser, queue, url }: Scene,
+  submit: (selector: string) => Promise<void>,
+): Promise<void> {
+  await browser.do("goto", `${url}/tasks/5`);
+  await browser.do("click", "text=Priority, time and more…");
+  await browser.do("waitUrl", "/edit");
+  await browser.do("fill", "input[name=priority]", "7");
+  await browser.do("fill", "input[name=run_after]", "2126-01-31T12:00Z");
+  await submit("form[action='/tasks/edit'] button");
+  const edited = (await queue.get(5))!;
+  assertEquals([edited.priority, edited.runAfter.getUTCFullYear()], [7, 2126]);
+  await submit("form[action='/tasks/run_now'] button");
+  assert((await queue.get(5))!.runAfter.getUTCFullYear() < 2126);
+  await browser.do("goto", `${url}/tasks/5/replace?unmask=1`);
+  await browser.do("fill", "textarea", `{"to":"d@example.com"}`);
+  await submit("form[action='/tasks/replace'] button");
+  assertEquals((await queue.get(7))!.payload, { to: "d@example.com" });
+  await browser.do("goto", `${url}/tasks/5/remove`);
+  await submit("form[action='/tasks/remove'] button");
+  assertEquals(await queue.get(5), undefined);
+
+  await browser.do("goto", `${url}/tasks`);
+  await browser.do("check", `input[value="4"]`);
+  await browser.do("check", `input[value="7"]`);
+  await browser.do("click", "button[value=set_priority]");
+  await browser.do("wait", "text=Set the priority of 2 tasks");
+  await browser.do("fill", "input[name=priority]", "9");
+  await submit("form[action='/tasks/selected'] button");
+  assertEquals([(await queue.get(4))!.priority, (await queue.get(7))!.priority], [9, 9]);
+  await browser.do("goto", `${url}/tasks?type=email`);
+  await browser.do("click", "text=time…");
+  await browser.do("wait", "text=Set the time of");
+  await browser.do("fill", "input[name=run_after]", "2126-01-31T12:00Z");
+  await submit("form[action='/tasks/all'] button");
+  assertEquals((await queue.get(4))!.runAfter.getUTCFullYear(), 2126);
+  await queue.remove(7);
 }
 
 browserTest(

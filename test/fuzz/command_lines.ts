@@ -127,6 +127,10 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--by": among("ops", "", "x".repeat(201)),
   "--reason": among("provider down", "", "x".repeat(501)),
   "--until": among("2126-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "soon"),
+  "--ids": among("1", "2", "999", "x", "-1"),
+  "--finished-before": among("2126-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "soon"),
+  "--error": among("no", "", "x".repeat(501)),
+  "--min-attempts": among("0", "1", "100", "101"),
   "--for": among("30m", "0ms", "99999999d"),
 };
 

@@ -3,6 +3,7 @@
  */
 import type { Mutant } from "./mutant.ts";
 import { MOVE_MUTANTS } from "./move_mutants.ts";
+import { CHANGE_MUTANTS } from "./change_mutants.ts";
 import { FLOW_MUTANTS } from "./flow_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
@@ -655,8 +656,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "leave a pruned task's transitions",
-    file: "src/ledger_queue/tasks/prune.ts",
-    find: "for (const key of tx.read(PRUNE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);",
+    file: "src/ledger_queue/tasks/remove.ts",
+    find: "for (const key of tx.read(REMOVE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);",
     replace: "",
     tests: PRUNING,
   },
@@ -754,6 +755,7 @@ export const MUTANTS: readonly Mutant[] = [
     tests: SEEDS,
   },
   ...MOVE_MUTANTS,
+  ...CHANGE_MUTANTS,
   ...FLOW_MUTANTS,
   ...PLACE_MUTANTS,
   ...POSTGRES_MUTANTS,

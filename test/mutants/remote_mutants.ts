@@ -26,9 +26,10 @@ export const REMOTE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "remote: a task is queued again twice",
-    file: QUEUE,
-    find: "return await this.#byHand(`queue/tasks/${id}/retry`, {});",
-    replace: "return await this.#byHand(`queue/tasks/${id}/retry`, { resend: true });",
+    file: "src/remote_queue/remote_changes.ts",
+    find: 'return await this.#byHand(byHandPath(checkTaskId(id), "retry", options), {});',
+    replace:
+      'return await this.#byHand(byHandPath(checkTaskId(id), "retry", options), { resend: true });',
     tests: LOST,
   },
   {

@@ -64,8 +64,7 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "http: any scope opens any route",
     file: "server/http/access.ts",
-    find:
-      '      if (!held.includes(scope) && !held.includes("admin")) throw forbidden(scope, held);\n',
+    find: '  if (!held.includes(scope) && !held.includes("admin")) throw forbidden(scope, held);\n',
     replace: "",
     tests: EVERY_ROUTE,
   },

@@ -124,6 +124,15 @@ const byHand: fc.Arbitrary<SingleAction> = fc.record({
   nth: fc.nat({ max: 15 }),
 });
 
+const updates: fc.Arbitrary<SingleAction> = fc.record({
+  do: fc.constant("update" as const),
+  nth: fc.nat({ max: 9 }),
+  changes: fc.record({
+    priority: fc.constantFrom(1, 2, 100, 1000),
+    delayMs: fc.constantFrom(0, 0, 20, 5000),
+  }, { requiredKeys: [] }),
+});
+
 const claimActions: fc.Arbitrary<SingleAction> = fc.record({
   do: fc.constant("claim" as const),
   request: claims,
@@ -135,6 +144,7 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
   { weight: 8, arbitrary: families },
   { weight: 14, arbitrary: leaseActions },
   { weight: 4, arbitrary: byHand },
+  { weight: 4, arbitrary: updates },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -164,7 +174,7 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       do: fc.constant("burst" as const),
-      of: fc.array(fc.oneof(enqueues, families, leaseActions, byHand), {
+      of: fc.array(fc.oneof(enqueues, families, leaseActions, byHand, updates), {
         minLength: 2,
         maxLength: 6,
       }),
@@ -204,6 +214,7 @@ const MUST_HAVE_SEEN = [
     `${kind} task_not_found`,
   ]),
   ...["renew invalid", "progress invalid", "complete invalid"],
+  ...["update done", "update task_not_queued", "update task_not_found", "update invalid"],
   ...["cancel done", "cancel task_not_found", "retry done", "retry task_not_found"],
 ];
 

@@ -28,7 +28,14 @@ export type Operation =
   | { readonly kind: "release"; readonly lease: Lease }
   | { readonly kind: "cancel"; readonly id: number }
   | { readonly kind: "retry"; readonly id: number }
+  | { readonly kind: "update"; readonly id: number; readonly changes: UpdateWish }
   | { readonly kind: "rescue" };
+
+/** What a person changes of a task. */
+export interface UpdateWish {
+  readonly priority?: number;
+  readonly delayMs?: number;
+}
 
 /** What came back: a value, or a refusal: a `QueueError`'s code, or `invalid` for a `TypeError` or `RangeError`. */
 export type Outcome = { readonly value: unknown } | { readonly refused: string };
@@ -80,6 +87,8 @@ export class QueueOracle {
       case "cancel":
       case "retry":
         return this.#checkByHand(operation, outcome, nowMs);
+      case "update":
+        return this.#checkUpdate(operation, outcome, nowMs);
       case "rescue":
         return this.#checkRescue(outcome, nowMs);
       default:
@@ -362,7 +371,10 @@ export class QueueOracle {
   // --- leases
 
   #checkLeased(
-    operation: Exclude<Operation, { kind: "enqueue" | "claim" | "cancel" | "retry" | "rescue" }>,
+    operation: Exclude<
+      Operation,
+      { kind: "enqueue" | "claim" | "cancel" | "retry" | "update" | "rescue" }
+    >,
     outcome: Outcome,
     nowMs: number,
   ): void {
@@ -422,6 +434,26 @@ export class QueueOracle {
       task.waitsFor = 0;
     }
     this.#tellChildren([task], nowMs);
+  }
+
+  #checkUpdate(
+    { id, changes }: Extract<Operation, { kind: "update" }>,
+    outcome: Outcome,
+    nowMs: number,
+  ): void {
+    const { priority, delayMs } = changes;
+    if (priority === undefined && delayMs === undefined) {
+      return assertEquals(outcome, { refused: "invalid" });
+    }
+    const task = this.#find(id);
+    if (task === undefined) return assertEquals(outcome, { refused: "task_not_found" });
+    if (task.status !== "queued") return assertEquals(outcome, { refused: "task_not_queued" });
+    task.priority = priority ?? task.priority;
+    if (delayMs !== undefined) {
+      const isDue = delayMs === 0 && task.runAfter.getTime() <= nowMs;
+      task.runAfter = isDue ? task.runAfter : new Date(nowMs + delayMs);
+    }
+    assertEquals(seen(valueOf(outcome) as Task), task);
   }
 
   #checkRescue(outcome: Outcome, nowMs: number): void {

@@ -9,7 +9,13 @@ import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import type { ClaimRequest, ListRequest } from "../../src/queue/task_queue.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { seededRandom } from "../support/queues.ts";
-import { type Operation, type Outcome, QueueOracle, seen } from "./queue_oracle.ts";
+import {
+  type Operation,
+  type Outcome,
+  QueueOracle,
+  seen,
+  type UpdateWish,
+} from "./queue_oracle.ts";
 import { StillClock } from "./still_clock.ts";
 
 /** Which of the two processes acts. */
@@ -47,6 +53,7 @@ export type SingleAction =
   | { readonly do: "claimOne"; readonly nth: number; readonly workerId: string }
   | { readonly do: "lease"; readonly act: LeaseAct; readonly choice: LeaseChoice }
   | { readonly do: "byHand"; readonly kind: "cancel" | "retry"; readonly nth: number }
+  | { readonly do: "update"; readonly nth: number; readonly changes: UpdateWish }
   | { readonly do: "rescue" };
 
 /** Anything that can happen. */
@@ -201,6 +208,8 @@ export class QueueWorld {
       }
       case "byHand":
         return { kind: action.kind, id: this.#taskId(action.nth) };
+      case "update":
+        return { kind: "update", id: this.#taskId(action.nth), changes: action.changes };
       case "lease":
         return leaseOperation(action.act, this.#leaseOf(action.choice));
       case "rescue":
@@ -292,6 +301,8 @@ function submit(queue: EmbeddedQueue, operation: Operation): Promise<unknown> {
       return queue.cancel(operation.id);
     case "retry":
       return queue.retry(operation.id);
+    case "update":
+      return queue.update(operation.id, operation.changes);
     case "rescue":
       return queue.rescue();
   }

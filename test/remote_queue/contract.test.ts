@@ -1,6 +1,8 @@
 /**
  * The suites that every queue has to pass, for a queue behind a server.
  */
+import { bulkContract } from "../contract/bulk_contract.ts";
+import { changesContract } from "../contract/changes_contract.ts";
 import { completionContract } from "../contract/completion_contract.ts";
 import { dependenciesContract } from "../contract/dependencies_contract.ts";
 import { firstLeaseContract } from "../contract/first_lease_contract.ts";
@@ -29,6 +31,8 @@ webhooksContract("queue behind a server", asked);
 firstLeaseContract("queue behind a server", asked);
 flowContract("queue behind a server", asked);
 expiryContract("queue behind a server", asked);
+changesContract("queue behind a server", asked);
+bulkContract("queue behind a server", asked);
 completionContract("queue behind a server", asked);
 waitContract("queue behind a server", asked);
 waitContract("queue behind a socket", overSocket);

@@ -117,6 +117,10 @@ const SCENES: Readonly<
   listTransitions: { 200: leased },
   cancelTask: { 200: leased, 409: completed },
   retryTask: { 200: failed, 409: leased },
+  updateTask: { 200: queued, 409: leased },
+  replaceTask: { 201: [queued, { fields: { run_id: undefined } }], 409: leased },
+  removeTask: { 204: failed, 409: leased },
+  bulk: { 200: queued },
   getStats: { 200: queued },
   listWorkers: {
     200: (queue) =>
@@ -253,6 +257,7 @@ const BAD_PARAMETERS: Readonly<Record<string, string>> = {
   tail: "0",
   format: "xml",
   wait: "1h",
+  by: tooLong,
   "last-event-id": "x",
 };
 

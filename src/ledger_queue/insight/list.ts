@@ -4,18 +4,13 @@
  * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
  */
 import { lazyMap } from "../../domain/sequences.ts";
-import { TASK_STATUSES, type TaskStatus } from "../../domain/task.ts";
+import { TASK_STATUSES } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { PreparedList } from "../../queue_policy/list_request.ts";
 import { fillPage } from "../rows/page.ts";
+import { type Shelf, shelvesOf } from "../rows/shelves.ts";
 import { findRow } from "../rows/task_row.ts";
-
-/** Tasks of one status and type; they stand together in the index `tasks_by_status`, in order of their ids. */
-interface Shelf {
-  readonly status: TaskStatus;
-  readonly type: string;
-}
 
 /**
  * The rows asked for, newest first: a few index searches and the rows themselves, however many tasks there are. Fewer rows,
@@ -83,21 +78,5 @@ export function count(reader: Reader, request: PreparedList): number {
 
 /** Where the tasks stand that the request is about. */
 function shelves(reader: Reader, { status, type }: PreparedList): Shelf[] {
-  const statuses = status === null ? TASK_STATUSES : [status];
-  return statuses.flatMap((of) =>
-    (type === null ? typesOf(reader, of) : [type]).map((each) => ({ status: of, type: each }))
-  );
-}
-
-/** The types that tasks of a status have, one index search each. */
-function typesOf(reader: Reader, status: TaskStatus): string[] {
-  const select =
-    `SELECT type FROM task_queue INDEXED BY tasks_by_status WHERE status = ? AND type > ?
-    ORDER BY type LIMIT 1`;
-  const found: string[] = [];
-  for (;;) {
-    const [row] = reader.read(select, [status, found.at(-1) ?? ""]);
-    if (row === undefined) return found;
-    found.push(String(row[0]));
-  }
+  return shelvesOf(reader, status === null ? TASK_STATUSES : [status], { type })!;
 }

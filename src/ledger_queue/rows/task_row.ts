@@ -89,7 +89,9 @@ export function addTask(tx: Transaction, values: TaskValues): SqlRow {
 export function updateTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
   const next = tx.update(TASK_TABLE, row, values as Values);
   const [was, is] = [cell(row, "is_ready"), cell(next, "is_ready")];
-  if (was !== is) (is === 1 ? becameReady : leftReady)(tx, placeOf(next));
+  const isMoved = cell(row, "grp") !== cell(next, "grp");
+  if (was === 1 && (is !== 1 || isMoved)) leftReady(tx, placeOf(row));
+  if (is === 1 && (was !== 1 || isMoved)) becameReady(tx, placeOf(next));
   if (cell(row, "status") === "leased" && cell(next, "status") !== "leased") {
     slotEnded(tx, cell(next, "grp") as string, cell(next, "updated_at_utc") as number);
   }

@@ -4,6 +4,7 @@
 import { CANCELLED_BY_USER, type TaskStatus } from "../../domain/task.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
+import type { AskedByHand } from "../../queue_policy/changed_by.ts";
 import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { checkOpen } from "../rows/notes.ts";
@@ -20,19 +21,37 @@ import { noteTransition, runMsOf } from "../rows/transition_log.ts";
  *
  * @throws QueueError `task_not_found`, `queue_moving`, `queue_moved`.
  */
-export function cancel(tx: Transaction, taskId: number, context: OperationContext): boolean {
-  const { nowMs } = context;
-  const row = rowOfTask(tx, taskId);
+export function cancel(tx: Transaction, asked: AskedByHand, context: OperationContext): boolean {
+  const row = rowOfTask(tx, asked.id);
   const status = cell(row, "status") as TaskStatus;
   if (status !== "queued" && status !== "leased") return false;
   if (status === "queued") checkOpen(tx);
+  propagate(tx, [cancelRow(tx, { row, by: asked.by }, context)], context);
+  return true;
+}
+
+/** A task that is not final, who cancels it, and what it says then. */
+export interface Cancelling {
+  readonly row: SqlRow;
+  readonly by: string | null;
+  /** Default that a user did it. */
+  readonly reason?: string;
+}
+
+/** Cancels a task that is not final; its row, of which its children have yet to be told. */
+export function cancelRow(
+  tx: Transaction,
+  { row, by, reason }: Cancelling,
+  { nowMs }: Pick<OperationContext, "nowMs">,
+): SqlRow {
+  const status = cell(row, "status") as TaskStatus;
   const note = status === "leased"
     ? { worker: cell(row, "locked_by") as string, durationMs: runMsOf(row, nowMs) }
     : {};
-  noteTransition(tx, { id: taskId, nowMs }, "cancelled", note);
+  const said = { ...note, by: by ?? undefined, error: reason };
+  noteTransition(tx, { id: cell(row, "id") as number, nowMs }, "cancelled", said);
   if (status === "leased") keepSlot(tx, row);
-  propagate(tx, [markCancelled(tx, row, { message: CANCELLED_BY_USER, nowMs })], context);
-  return true;
+  return markCancelled(tx, row, { message: reason ?? CANCELLED_BY_USER, nowMs });
 }
 
 /** Ends a task as cancelled; its row. Its children and webhooks are still to be told (`propagate`). */
@@ -59,13 +78,27 @@ export function markCancelled(
  *
  * @throws QueueError `task_not_found`.
  */
-export function retry(tx: Transaction, taskId: number, context: OperationContext): boolean {
-  const row = rowOfTask(tx, taskId);
+export function retry(
+  tx: Transaction,
+  { id, by }: AskedByHand,
+  context: OperationContext,
+): boolean {
+  const row = rowOfTask(tx, id);
   const status = cell(row, "status") as TaskStatus;
   if (status !== "failed" && status !== "cancelled") return false;
-  noteTransition(tx, { id: taskId, nowMs: context.nowMs }, "requeued");
-  forgiveParents(tx, taskId);
-  const state = { delayMs: 0, attempts: 0, message: null, isByHand: true };
-  propagate(tx, [requeue(tx, row, state, context)], context);
+  propagate(tx, [retryRow(tx, { row, by }, context)], context);
   return true;
+}
+
+/** Queues a failed or cancelled task again; its row, of which its children have yet to be told. */
+export function retryRow(
+  tx: Transaction,
+  { row, by }: { readonly row: SqlRow; readonly by: string | null },
+  context: OperationContext,
+): SqlRow {
+  const id = cell(row, "id") as number;
+  noteTransition(tx, { id, nowMs: context.nowMs }, "requeued", { by: by ?? undefined });
+  forgiveParents(tx, id);
+  const state = { delayMs: 0, attempts: 0, message: null, isByHand: true };
+  return requeue(tx, row, state, context);
 }

@@ -38,6 +38,8 @@ export const DEPENDENCY_SQL = {
   ofChild: `SELECT child_id, parent_id, parent_run_id, position, on_failure, state
     FROM task_dependencies WHERE child_id = ?`,
   /** Left join: a pruned parent has no row. */
+  ofParent: `SELECT child_id, parent_id, parent_run_id, position, on_failure, state
+    FROM task_dependencies INDEXED BY dependencies_by_parent WHERE parent_id = ? LIMIT +?`,
   standings: `SELECT dependency.parent_id, dependency.state, parent.status
     FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ?`,
@@ -110,6 +112,11 @@ export function removeDependencies(tx: Transaction, childId: number): void {
 export function dependenciesOf(reader: Reader, childId: number): Dependency[] {
   return reader.read(DEPENDENCY_SQL.ofChild, [childId]).map(dependencyOfRow)
     .sort((a, b) => a.position - b.position);
+}
+
+/** The tasks that depend on one, in no order; at most so many. */
+export function childrenOf(reader: Reader, parentId: number, limit: number): Dependency[] {
+  return reader.read(DEPENDENCY_SQL.ofParent, [parentId, limit]).map(dependencyOfRow);
 }
 
 /** The parents that a task has to wait for. One that is gone (a repair can lose it) holds up no task. */

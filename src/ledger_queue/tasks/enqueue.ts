@@ -72,7 +72,7 @@ export function enqueueAll(
 /** A new task that is cancelled from the start. */
 function cancelled(tx: Transaction, stored: Enqueued, context: OperationContext): Enqueued {
   if (!stored.created) return stored;
-  cancel(tx, idOf(stored), context);
+  cancel(tx, { id: idOf(stored), by: null }, context);
   return { ...stored, row: rowOfTask(tx, idOf(stored)) };
 }
 
@@ -215,7 +215,8 @@ function storedIn(tx: Transaction): FindStored {
   };
 }
 
-function checkRunId(tx: Transaction, runId: string | null): void {
+/** A run id names one task only. @throws QueueError `run_id_conflict`. */
+export function checkRunId(tx: Transaction, runId: string | null): void {
   if (runId === null) return;
   const [row] = tx.read("SELECT id FROM task_queue WHERE run_id = ?", [runId]);
   if (row !== undefined) throw runIdConflict(runId, Number(row[0]));

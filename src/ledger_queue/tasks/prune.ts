@@ -4,9 +4,7 @@
  */
 import type { FinalStatus } from "../../domain/final_status.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
-import { LOG_TABLE, TASK_TABLE } from "../rows/schema.ts";
-import { removeDependencies } from "./dependencies.ts";
-import { removeWebhook } from "./webhooks.ts";
+import { removeTask } from "./remove.ts";
 
 /** The last task to go, in the order in which tasks finished; all before it go too. */
 export interface PruneBound {
@@ -30,7 +28,6 @@ export const PRUNE_SQL = {
         JOIN task_queue AS child ON child.id = dependency.child_id
         WHERE dependency.parent_id = task_queue.id AND child.status IN ('queued', 'leased'))
     ORDER BY finished_at_utc, id LIMIT ?`,
-  transitions: "SELECT log_id FROM task_logs WHERE task_id = ?",
 } as const;
 
 /** The last task of a status to go, for all that must stay; `undefined` when all stay. */
@@ -51,11 +48,6 @@ export function prune(
 ): number[] {
   const parameters = [status, beforeMs, bound.finishedAtMs, bound.id, PRUNE_MAX];
   const ids = tx.read(PRUNE_SQL.oldest, parameters).map(([id]) => Number(id));
-  for (const id of ids) {
-    for (const key of tx.read(PRUNE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);
-    removeDependencies(tx, id);
-    removeWebhook(tx, id);
-    tx.remove(TASK_TABLE, [id]);
-  }
+  for (const id of ids) removeTask(tx, id);
   return ids;
 }

@@ -3,7 +3,7 @@
  * made up. Delivering it is an ordinary task's work, see `worker/webhook_handler.ts`.
  */
 import type { PreparedWebhook } from "../../domain/webhook.ts";
-import type { Transaction } from "../../ledger/replica.ts";
+import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { insertTask } from "../rows/insert_task.ts";
@@ -24,6 +24,12 @@ export function addWebhook(tx: Transaction, taskId: number, webhook: PreparedWeb
   tx.insert(WEBHOOK_TABLE, { task_id: taskId, url, events });
 }
 
+/** Where a task's end is to be reported. */
+export function webhookOf(reader: Reader, taskId: number): PreparedWebhook | undefined {
+  const [row] = reader.read(WEBHOOK_SQL.of, [taskId]);
+  return row && { url: String(row[0]), events: String(row[1]) };
+}
+
 /** A pruned task's webhook goes with it. */
 export function removeWebhook(tx: Transaction, taskId: number): void {
   if (tx.read(WEBHOOK_SQL.of, [taskId]).length > 0) tx.remove(WEBHOOK_TABLE, [taskId]);
@@ -31,10 +37,9 @@ export function removeWebhook(tx: Transaction, taskId: number): void {
 
 /** Enqueues the delivery that reports a task's end, if there is one to make. */
 export function tellWebhook(tx: Transaction, row: SqlRow, context: OperationContext): void {
-  const [webhook] = tx.read(WEBHOOK_SQL.of, [cell(row, "id")]);
+  const webhook = webhookOf(tx, cell(row, "id") as number);
   if (webhook === undefined) return;
-  const [url, events] = webhook.map(String);
-  const delivery = deliveryOf(taskOfRow(row), { url: url!, events: events! });
+  const delivery = deliveryOf(taskOfRow(row), webhook);
   if (delivery === null) return;
   const stored = insertTask(tx, { ...delivery, waitsFor: 0 }, context);
   noteTransition(tx, { id: cell(stored, "id") as number, nowMs: context.nowMs }, "enqueued");

@@ -32,6 +32,13 @@ export const GIVEN_COLUMNS: Columns = Object.freeze({
   ...KEPT_COLUMNS,
 });
 
+/** What of it a person may change while the task waits. */
+export const EDITED_COLUMNS: Columns = Object.freeze({
+  priority: "bigint",
+  max_attempts: "bigint",
+  grp: "text",
+});
+
 /** What only a final task has there. */
 export const ENDED_COLUMNS: Columns = Object.freeze({
   outcome: "text",

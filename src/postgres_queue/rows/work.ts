@@ -11,7 +11,15 @@ import { isReady } from "../../domain/readiness.ts";
 import type { DependencyState } from "../../queue/records.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { detailsOf, type TransitionNote } from "../../queue_policy/transition_note.ts";
-import { ENDED_COLUMNS, GIVEN_COLUMNS, givenRows, LIVE_COLUMNS, namesOf } from "./columns.ts";
+import type { EditableValues } from "../../queue_policy/update_request.ts";
+import {
+  EDITED_COLUMNS,
+  ENDED_COLUMNS,
+  GIVEN_COLUMNS,
+  givenRows,
+  LIVE_COLUMNS,
+  namesOf,
+} from "./columns.ts";
 import type { Row, Statements } from "./database.ts";
 import { FLOW_VERSION, type FlowKnowledge, GATE, type KnownFlow } from "./flow_rows.ts";
 import type { Lanes } from "./lanes.ts";
@@ -91,6 +99,10 @@ const WORK_SQL = {
     where v.id = r.id and v.id = any($2)`,
   /** `$1` are ids. */
   removeLive: "delete from @live where id = any($1)",
+  setEdited: `update @task t set (${namesOf(EDITED_COLUMNS)}) = row(${
+    namesOf(EDITED_COLUMNS, "r.")
+  })
+    from ${givenRows({ id: "bigint", ...EDITED_COLUMNS })} where t.id = r.id and t.id = any($2)`,
   setEnds: `update @task t set (${namesOf(ENDED_COLUMNS)}) = row(${namesOf(ENDED_COLUMNS, "r.")})
     from ${givenRows({ id: "bigint", ...ENDED_COLUMNS })} where t.id = r.id and t.id = any($2)`,
   addTransitions: `insert into @transition (task_id, at, kind, details, duration_ms)
@@ -231,7 +243,7 @@ export class Work {
   /** Changes a task; the row as it is now. One that becomes ready is drawn anew. */
   change(
     row: TaskRow,
-    values: Partial<TaskState & Pick<TaskRow, "expires_at">>,
+    values: Partial<TaskState & EditableValues & Pick<TaskRow, "expires_at">>,
     { isDrawn = false } = {},
   ): TaskRow {
     const before = this.#held.get(row.id)!;
@@ -306,6 +318,7 @@ export class Work {
     const changed = held.filter((each) => isLive(each) && wasLive(each));
     const ended = held.filter((each) => !isLive(each));
     const back = held.filter((each) => isLive(each) && wasFinal(each));
+    const edited = changed.filter(isEdited);
     const gone = ended.filter(wasLive).map(({ row }) => row.id);
     return [
       ...(gone.length > 0 ? [this.tx.query(WORK_SQL.removeLive, [gone])] : []),
@@ -315,6 +328,7 @@ export class Work {
         added.map((each) => this.#liveOf({ ...each, isDrawn: true })),
       ),
       ...this.#writeById(WORK_SQL.changeLive, changed.map((each) => this.#liveOf(each))),
+      ...this.#writeById(WORK_SQL.setEdited, edited.map(({ row }) => ({ ...row }))),
     ];
   }
 
@@ -363,6 +377,13 @@ export class Work {
     const awaited = { runAfterMs: run_after, waitsFor: waits_for };
     return isReady(awaited, this.context.nowMs) ? LIVE_STATES.ready : LIVE_STATES.scheduled;
   }
+}
+
+/** Whether something is different that stands in `task`. */
+function isEdited({ stored, row }: Held): boolean {
+  return Object.keys(EDITED_COLUMNS).some((name) =>
+    stored![name as keyof EditableValues] !== row[name as keyof EditableValues]
+  );
 }
 
 function endOf({ row }: Held): WrittenRow {

@@ -2,13 +2,17 @@
  * What a person does to a task: cancel it, or queue it again.
  */
 import { CANCELLED_BY_USER } from "../../domain/task.ts";
+import type { AskedByHand } from "../../queue_policy/changed_by.ts";
 import { checkOpen } from "../rows/closure.ts";
 import { isFinalRow, runMsOf, taskNotFound, type TaskRow } from "../rows/task_row.ts";
 import { keepSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
 import { forgiveParents } from "./dependencies.ts";
 import { propagate } from "./propagate.ts";
-import { requeue } from "./requeue.ts";
+import { requeue, requeueBehind, type Requeued } from "./requeue.ts";
+
+/** As though it had never begun. */
+const FRESH: Requeued = Object.freeze({ delayMs: 0, attempts: 0, message: null });
 
 /** `$1` is the id. */
 const FORGET_EXPIRY = "update @task set expires_at = null where id = $1";
@@ -19,23 +23,43 @@ const FORGET_EXPIRY = "update @task set expires_at = null where id = $1";
  *
  * @throws QueueError `task_not_found`, `queue_moving`, `queue_moved`.
  */
-export async function cancel(work: Work, taskId: number): Promise<boolean> {
-  const row = await work.row(taskId);
-  if (row === undefined) throw taskNotFound(taskId);
+export async function cancel(work: Work, { id, by }: AskedByHand): Promise<boolean> {
+  const row = await work.row(id);
+  if (row === undefined) throw taskNotFound(id);
   if (isFinalRow(row)) return false;
   if (row.status === "queued") await checkOpen(work.tx);
-  await cancelTask(work, row);
+  await cancelTask(work, row, { by });
   await work.flush();
   return true;
 }
 
-/** Cancels a task that is not final. */
-export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
+/** Who cancels a task, and what it says then. */
+export interface Cancelling {
+  readonly by?: string | null;
+  /** Default that a user did it. */
+  readonly reason?: string;
+}
+
+/** Cancels a task that is not final, and tells its children. */
+export async function cancelTask(
+  work: Work,
+  row: TaskRow,
+  cancelling: Cancelling = {},
+): Promise<void> {
+  await propagate(work, [await cancelRow(work, row, cancelling)]);
+}
+
+/** Cancels a task that is not final; its row, of which its children have yet to be told. */
+export async function cancelRow(
+  work: Work,
+  row: TaskRow,
+  { by, reason }: Cancelling,
+): Promise<TaskRow> {
   const { nowMs } = work.context;
   const note = row.status === "leased"
     ? { worker: row.locked_by!, durationMs: runMsOf(row, nowMs) }
     : {};
-  work.note(row.id, "cancelled", note);
+  work.note(row.id, "cancelled", { ...note, by: by ?? undefined, error: reason });
   if (row.status === "leased") {
     await keepSlot(work.tx, {
       taskId: row.id,
@@ -46,7 +70,7 @@ export async function cancelTask(work: Work, row: TaskRow): Promise<void> {
       untilMs: row.lease_until!,
     });
   }
-  await propagate(work, [markCancelled(work, row, CANCELLED_BY_USER)]);
+  return markCancelled(work, row, reason ?? CANCELLED_BY_USER);
 }
 
 /** Ends a task as cancelled; its children and webhooks are still to be told (`propagate`). */
@@ -69,14 +93,11 @@ export function markCancelled(work: Work, row: TaskRow, message: string): TaskRo
  *
  * @throws QueueError `task_not_found`.
  */
-export async function retry(work: Work, taskId: number): Promise<boolean> {
-  const row = await work.row(taskId);
-  if (row === undefined) throw taskNotFound(taskId);
+export async function retry(work: Work, { id, by }: AskedByHand): Promise<boolean> {
+  const row = await work.row(id);
+  if (row === undefined) throw taskNotFound(id);
   if (row.status !== "failed" && row.status !== "cancelled") return false;
-  work.note(taskId, "requeued");
-  await forgiveParents(work, taskId);
-  const back = await requeue(work, row, { delayMs: 0, attempts: 0, message: null });
-  await propagate(work, [await neverExpiring(work, back)]);
+  await propagate(work, [await retryRow(work, row, by)]);
   await work.flush();
   return true;
 }
@@ -85,4 +106,34 @@ async function neverExpiring(work: Work, row: TaskRow): Promise<TaskRow> {
   if (row.expires_at === null) return row;
   await work.tx.query(FORGET_EXPIRY, [row.id]);
   return work.change(row, { expires_at: null });
+}
+
+const RETRY_SQL = {
+  children: "select distinct child_id from @dependency where child_id = any($1)",
+} as const;
+
+/** Queues failed or cancelled tasks again; their rows, of which their children have yet to be told. */
+export async function retryRows(
+  work: Work,
+  rows: readonly TaskRow[],
+  by: string | null,
+): Promise<TaskRow[]> {
+  const children = await work.tx.query(RETRY_SQL.children, [rows.map(({ id }) => id)]);
+  const ids = new Set(children.map(({ child_id }) => Number(child_id)));
+  const queued: TaskRow[] = [];
+  for (const row of rows) {
+    if (ids.has(row.id)) queued.push(await retryRow(work, row, by));
+    else {
+      work.note(row.id, "requeued", { by: by ?? undefined });
+      queued.push(await neverExpiring(work, requeueBehind(work, row, FRESH, 0)));
+    }
+  }
+  return queued;
+}
+
+/** Queues a failed or cancelled task again; its row, of which its children have yet to be told. */
+export async function retryRow(work: Work, row: TaskRow, by: string | null): Promise<TaskRow> {
+  work.note(row.id, "requeued", { by: by ?? undefined });
+  await forgiveParents(work, row.id);
+  return await neverExpiring(work, await requeue(work, row, FRESH));
 }
