@@ -11,7 +11,7 @@ import type { PruneReport } from "../queue/operator.ts";
 import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
-import { UnplannableReports } from "../queue_policy/schedule_firing.ts";
+import { UnplannableReports, type UnplannableSchedule } from "../queue_policy/schedule_firing.ts";
 import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
@@ -60,6 +60,11 @@ export class Duties {
     this.failures = new BackgroundFailures(() => access.clock.nowMs());
     this.#onBackgroundError = onBackgroundError;
     this.#onPruned = onPruned;
+  }
+
+  /** The schedules that could not be planned at the last look. */
+  get unplannable(): readonly UnplannableSchedule[] {
+    return this.#unplannable.present;
   }
 
   /** Begins; each duty stands alone, so that one that fails holds up no other. */

@@ -9,6 +9,7 @@ import type { PruneReport } from "../queue/operator.ts";
 import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
+import type { UnplannableSchedule } from "../queue_policy/schedule_firing.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { taskOfRow, type TaskRow } from "./rows/task_row.ts";
 import { pruneAll } from "./tasks/prune.ts";
@@ -78,6 +79,11 @@ export class Duties {
       during: (fire) => this.failures.during("firing of schedules", fire),
     });
     this.#onBackgroundError = onBackgroundError;
+  }
+
+  /** The schedules that could not be planned at the last look. */
+  get unplannable(): readonly UnplannableSchedule[] {
+    return this.#firing.unplannable;
   }
 
   /** Begins. */

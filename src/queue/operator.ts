@@ -242,6 +242,8 @@ export const HEALTH_CODES = [
   "lock_held",
   "clock_put_back",
   "background_error",
+  "schedule_unplannable",
+  "webhook_failing",
   "dead_rows",
   "old_snapshot",
   "wake_up_deaf",
@@ -391,6 +393,9 @@ export interface QueueOperator {
  *   queue waits for it to catch up.
  * - `background_error`: what the queue does by itself in this process (rescue, schedules, retention) failed when it was done last:
  *   degraded until it succeeds.
+ * - `schedule_unplannable`: this process cannot say when a schedule is due, as its time zone is not known here: degraded.
+ * - `webhook_failing`: deliveries to a host have failed three times or more and are to be tried again, or failed for good within
+ *   `failureWindowMs`: degraded. Of the deliveries that wait and of those that failed, 200 each are looked at.
  * - `dead_rows` (on PostgreSQL): a table whose rows change all the time has more than `deadRows` rows that vacuum has yet to
  *   remove: degraded.
  * - `old_snapshot` (on PostgreSQL): a session, prepared transaction or replication slot holds a snapshot, or has a transaction open, from before what happened to a task

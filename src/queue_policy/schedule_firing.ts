@@ -114,16 +114,21 @@ export function firedSchedule(
 /** Tells of each schedule that cannot be planned once, until it can be planned again. */
 export class UnplannableReports {
   readonly #report: (error: Error) => void;
-  #known: ReadonlySet<string> = new Set();
+  #present: readonly UnplannableSchedule[] = [];
 
   constructor(report: (error: Error) => void) {
     this.#report = report;
   }
 
+  /** Those that could not be planned at the last look. */
+  get present(): readonly UnplannableSchedule[] {
+    return this.#present;
+  }
+
   /** These are all that cannot be planned now. */
   tell(schedules: readonly UnplannableSchedule[]): void {
-    const known = this.#known;
-    this.#known = new Set(schedules.map(({ id }) => id));
+    const known = new Set(this.#present.map(({ id }) => id));
+    this.#present = schedules;
     for (const { id, error } of schedules) if (!known.has(id)) this.#report(error);
   }
 }
