@@ -3,14 +3,23 @@
  */
 import { assertRejects, assertThrows } from "@std/assert";
 import { createApp } from "../../server/app.ts";
-import { HandlerRegistry, openQueue, openRemoteQueue, Worker } from "../../src/mod.ts";
+import {
+  HandlerRegistry,
+  openQueue,
+  openQueueWith,
+  openRemoteQueue,
+  Worker,
+} from "../../src/mod.ts";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { IN_MEMORY, withMemoryQueue } from "../support/queues.ts";
 
-Deno.test("openQueue, openRemoteQueue, Worker, createApp and register refuse an option that they have not", async () => {
+Deno.test("openQueue, openQueueWith, openRemoteQueue, Worker, createApp and register refuse an option that they have not", async () => {
   // deno-lint-ignore no-explicit-any
   const unknown: any = { retntion: [] };
   const named = '"retntion"';
   await assertRejects(() => openQueue({ memory: true, ...unknown }), TypeError, named);
+  const engine = await loadSqlJsEngine();
+  await assertRejects(() => openQueueWith({ engine, ...unknown }), TypeError, named);
   await assertRejects(
     async () => await openRemoteQueue({ url: "http://127.0.0.1:1", ...unknown }),
     TypeError,
