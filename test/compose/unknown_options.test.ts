@@ -15,6 +15,7 @@ import {
   moveQueue,
   openLogStore,
   openQueue,
+  openQueueWith,
   openRemoteQueue,
   openRunRegistry,
   QueuedTaskManager,
@@ -24,13 +25,16 @@ import {
   RunRegistry,
   Worker,
 } from "../../src/mod.ts";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { IN_MEMORY, withMemoryQueue } from "../support/queues.ts";
 
-Deno.test("openQueue, openRemoteQueue, Worker, createApp and register refuse an option that they have not", async () => {
+Deno.test("openQueue, openQueueWith, openRemoteQueue, Worker, createApp and register refuse an option that they have not", async () => {
   // deno-lint-ignore no-explicit-any
   const unknown: any = { retntion: [] };
   const named = '"retntion"';
   await assertRejects(() => openQueue({ memory: true, ...unknown }), TypeError, named);
+  const engine = await loadSqlJsEngine();
+  await assertRejects(() => openQueueWith({ engine, ...unknown }), TypeError, named);
   await assertRejects(
     async () => await openRemoteQueue({ url: "http://127.0.0.1:1", ...unknown }),
     TypeError,
