@@ -4,6 +4,7 @@
  * A path may hold a secret, so only the host is named.
  */
 import { clip } from "../domain/kept_text.ts";
+import { groupBy } from "../domain/sequences.ts";
 
 /** How often a delivery that is to be tried again must have failed. */
 export const DELIVERY_FAILURES_MIN = 3;
@@ -33,7 +34,7 @@ export interface FailingWebhook {
 
 /** The hosts of these deliveries, the most failures first, and then by name. */
 export function failingWebhooks(deliveries: readonly FailedDelivery[]): FailingWebhook[] {
-  const byHost = Map.groupBy(deliveries, ({ payload }) => hostOf(payload));
+  const byHost = groupBy(deliveries, ({ payload }) => hostOf(payload));
   return [...byHost].map(([host, failed]): FailingWebhook => {
     const latest = failed.reduce((a, b) => b.updatedAtMs > a.updatedAtMs ? b : a);
     return { host, deliveries: failed.length, message: reasonOf(latest) };
