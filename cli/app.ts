@@ -6,15 +6,19 @@ import {
   isDatabaseAddress,
   messageOf,
   openLogStore,
+  openProject,
   openQueue,
+  type Project,
+  PROJECT_VARIABLES,
   type QueueOptions,
   type QueueSettings,
+  type ResolvedProject,
   shownPath,
   StorageError,
   type TaskQueue,
 } from "../src/mod.ts";
 import { type Desk, localDesk } from "./queue_access.ts";
-import { OpenError, UsageError } from "./exit.ts";
+import { checkedInput, OpenError, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { remoteDesk, type RemoteOptions, withRemoteQueue } from "./remote_access.ts";
 import { shellWord } from "./shell_quoting.ts";
@@ -23,7 +27,13 @@ import { tableOf } from "./table.ts";
 import { printableJson } from "./task_text.ts";
 
 /** Options that every command has, before or after its name. */
-export type GlobalOptions = { db?: string; url?: string; token?: string; json?: true };
+export type GlobalOptions = {
+  db?: string;
+  config?: string;
+  url?: string;
+  token?: string;
+  json?: true;
+};
 
 /** The command line before its commands are added. */
 export type Program = Command<[], GlobalOptions>;
@@ -34,11 +44,13 @@ export const ID_HELP = "a task id, or a run id (run:… forces a run id)";
 /** The columns of tables that are never cut: values that users type again, or search for. */
 const WHOLE_COLUMNS = ["id", "status"];
 
-const DEFAULT_DB_PATH = "data/queue.db";
-
 /** One invocation: where it works and how it answers. */
 export interface Session {
   readonly io: CliIo;
+  /** What the project around it says. */
+  readonly project: Project;
+  /** What is in force, before the command's own options. */
+  readonly resolved: ResolvedProject;
   /** The queue's path, or its address, which may hold a password. */
   readonly dbPath: string;
   /** The same as it may be shown. */
@@ -58,17 +70,23 @@ export interface App {
   run(globals: GlobalOptions, work: (session: Session) => Promise<number>): Promise<void>;
 }
 
-/** The session that the global options ask for. @throws UsageError when `--db` is empty, or contradicts `--url`. */
-export function createSession(io: CliIo, globals: GlobalOptions): Session {
+/**
+ * The session that the global options ask for, in the project around it.
+ *
+ * @throws UsageError when `--db` is empty, or contradicts `--url`, or the project's file or a variable is wrong.
+ */
+export async function createSession(io: CliIo, globals: GlobalOptions): Promise<Session> {
   if (globals.db?.trim() === "") throw new UsageError("--db needs the path of a queue");
   if (globals.db !== undefined && globals.url !== undefined) {
     throw new UsageError(
       "--db and --url contradict each other: a queue is files, or behind a server",
     );
   }
-  const dbPath = globals.db ?? (io.environment("QUEUE_DB_PATH")?.trim() || DEFAULT_DB_PATH);
+  const project = await projectAround(io, globals);
+  const resolved = await checkedInput(() => project.resolve({ db: globals.db }));
+  const dbPath = resolved.config.db;
   return {
-    io,
+    ...{ io, project, resolved },
     server: globals.db === undefined ? serverOf(io, globals) : null,
     isServerAsked: globals.url !== undefined,
     dbPath,
@@ -76,6 +94,11 @@ export function createSession(io: CliIo, globals: GlobalOptions): Session {
     json: globals.json ?? false,
     style: chooseStyle(io.outIsTerminal, io.environment),
   };
+}
+
+function projectAround(io: CliIo, { config }: GlobalOptions): Promise<Project> {
+  const env = Object.fromEntries(PROJECT_VARIABLES.map((name) => [name, io.environment(name)]));
+  return checkedInput(() => openProject({ file: config, folder: io.folder, env }));
 }
 
 function serverOf(io: CliIo, { url, token }: GlobalOptions): RemoteOptions | null {
@@ -91,7 +114,7 @@ export function withQueue<T>(
   settings: QueueSettings = {},
 ): Promise<T> {
   refuseServer(session);
-  return withOpenQueue({ ...settings, path: session.dbPath }, work);
+  return withOpenQueue({ ...settingsOf(session), ...settings, path: session.dbPath }, work);
 }
 
 /** The same for a queue that must be there: a mistyped path makes no new one. @throws OpenError */
@@ -100,7 +123,10 @@ export function withExistingQueue<T>(
   work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   refuseServer(session);
-  return withOpenQueue({ path: session.dbPath, mustExist: true }, work);
+  return withOpenQueue(
+    { ...settingsOf(session), path: session.dbPath, mustExist: true },
+    work,
+  );
 }
 
 /**
@@ -112,7 +138,7 @@ export async function withQueueToRead<T>(
   work: (queue: TaskQueue) => Promise<T>,
 ): Promise<T> {
   refuseServer(session);
-  const options = { path: session.dbPath, mustExist: true };
+  const options = { ...settingsOf(session), path: session.dbPath, mustExist: true };
   try {
     return await withOpenQueue({ ...options, readOnly: true }, work);
   } catch (thrown) {
@@ -175,6 +201,12 @@ export function refuseServer({ isServerAsked, server }: Session): void {
   throw new UsageError(
     "this works on a queue's files, and HOLDFAST_URL names a server: name the files by --db PATH, or unset HOLDFAST_URL",
   );
+}
+
+/** What the project says of every process that opens its queue. */
+function settingsOf({ resolved }: Session): QueueSettings {
+  const { durability, payloadMaxBytes, memoryMaxBytes } = resolved.config;
+  return { durability, payloadMaxBytes, memoryMaxBytes };
 }
 
 async function withOpenQueue<T>(

@@ -88,11 +88,15 @@ function parseLine(line: string, where: string): NewTask {
 
 function checkedTask(line: TaskBody, where: string): NewTask {
   try {
-    const task = toNewTask(line);
-    const { runAfter } = task;
-    const timed = typeof runAfter === "string" ? { ...task, runAfter: instant(runAfter) } : task;
-    checkNewTask(timed);
-    return timed;
+    const given = toNewTask(line);
+    const { runAfter, expiresAt } = given;
+    const task = {
+      ...given,
+      ...(typeof runAfter === "string" ? { runAfter: instant(runAfter) } : {}),
+      ...(typeof expiresAt === "string" ? { expiresAt: instant(expiresAt) } : {}),
+    };
+    checkNewTask(task);
+    return task;
   } catch (thrown) {
     throw new UsageError(`${where}: ${messageOf(thrown)}`, { cause: thrown });
   }

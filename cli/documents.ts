@@ -26,6 +26,11 @@ const LogLine = LogLineSchema;
 const Transition = TransitionListSchema.shape.transitions.element;
 const Worker = WorkerListSchema.shape.workers.element;
 
+const Config = z.object({
+  file: z.string().nullable(),
+  settings: z.array(z.object({ name: z.string(), value: z.unknown(), from: z.string() })),
+});
+
 const WorkerSummary = z.object({
   worker_id: z.string(),
   completed: count,
@@ -140,6 +145,7 @@ export const DOCUMENTS = Object.freeze({
   Schedule: ScheduleSchema,
   WorkerSummary,
   Served: z.object({ url: z.string(), worker: WorkerSummary.nullable() }),
+  Config,
   Health: z.object({
     status: z.enum(["healthy", "degraded", "unhealthy"]),
     reasons: HealthSchema.shape.reasons,

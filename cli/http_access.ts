@@ -3,12 +3,10 @@
  */
 import type { AppOptions } from "../server/app.ts";
 import { parseTokens, type TokenRecord } from "../server/app.ts";
-import { messageOf, quotePath } from "../src/mod.ts";
+import { messageOf, type ProjectConfig, quotePath, SETTINGS } from "../src/mod.ts";
 import { checkedInput, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 
-/** The file that tokens are read from, one a line, as hashes. */
-export const TOKENS_FILE_VARIABLE = "HOLDFAST_TOKENS_FILE";
 /** Tokens themselves or their hashes, between `;`. */
 export const TOKENS_VARIABLE = "HOLDFAST_TOKENS";
 
@@ -28,7 +26,7 @@ export interface HttpAccess extends Pick<AppOptions, "hosts"> {
  */
 export async function httpAccess(
   io: CliIo,
-  { host, tokensFile }: { readonly host: string; readonly tokensFile?: string },
+  { host, tokensFile }: Pick<ProjectConfig, "host" | "tokensFile">,
 ): Promise<HttpAccess> {
   const tokens = await readTokens(io, tokensFile);
   if (tokens.length > 0) return { tokens };
@@ -41,12 +39,11 @@ export async function httpAccess(
   throw new UsageError(
     `Cannot listen on ${
       JSON.stringify(host)
-    }: without access tokens only a loopback address is allowed (127.0.0.1, ::1, localhost); give tokens by --tokens, ${TOKENS_FILE_VARIABLE} or ${TOKENS_VARIABLE}`,
+    }: without access tokens only a loopback address is allowed (127.0.0.1, ::1, localhost); give tokens by --tokens, ${SETTINGS.tokensFile.variable} or ${TOKENS_VARIABLE}`,
   );
 }
 
-async function readTokens(io: CliIo, tokensFile: string | undefined): Promise<TokenRecord[]> {
-  const file = tokensFile ?? (io.environment(TOKENS_FILE_VARIABLE) || undefined);
+async function readTokens(io: CliIo, file: string | undefined): Promise<TokenRecord[]> {
   const plain = io.environment(TOKENS_VARIABLE) ?? "";
   const ofFile = file === undefined ? [] : await readTokensFile(io, file);
   const ofEnvironment = await checkedInput(() =>

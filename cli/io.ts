@@ -33,6 +33,8 @@ export interface CliIo {
    * it 5 s later. Returns the way to stop listening.
    */
   onInterrupt(listener: (isClosing: boolean) => void): () => void;
+  /** The folder in which a project is looked for. */
+  readonly folder: string;
   /** Ends the process at once. */
   exitNow(code: number): void;
 }
@@ -51,6 +53,7 @@ export function systemIo(): CliIo {
     errIsTerminal: Deno.stderr.isTerminal(),
     outColumns: () => outSize().columns,
     outRows: () => outSize().rows,
+    folder: ".",
     onInterrupt: onSignals,
     exitNow: (code) => exit(code),
   };

@@ -13,6 +13,7 @@ import { addByHandCommands } from "./commands/cancel_retry.ts";
 import { addBulkCommands } from "./commands/bulk.ts";
 import { addChangeCommands } from "./commands/change.ts";
 import { addCheckpointCommand } from "./commands/checkpoint.ts";
+import { addConfigCommand } from "./commands/config.ts";
 import { addCompletionsCommand } from "./commands/completions.ts";
 import { addEnqueueCommand } from "./commands/enqueue.ts";
 import { addExplainCommand } from "./commands/explain.ts";
@@ -54,7 +55,7 @@ export async function main(
   let exitCode: number = EXIT.done;
   const app: App = {
     run: async (globals, work) => {
-      exitCode = await work(createSession(io, globals));
+      exitCode = await work(await createSession(io, globals));
     },
   };
   try {
@@ -109,7 +110,11 @@ export function createProgram(
     )
     .option(
       "--db <path>",
-      "the queue: a path, or postgres://… (default: QUEUE_DB_PATH, else data/queue.db)",
+      "the queue: a path, or postgres://… (default: the project's, else data/queue.db)",
+    )
+    .option(
+      "--config <file>",
+      "the project file (default: holdfast.toml, .json or .yaml here)",
     )
     .option("--url <url>", "ask a server instead of files (default: HOLDFAST_URL)")
     .option(
@@ -163,6 +168,7 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addTokenCommand(program, app);
   addImportCommand(program, app);
   addExportCommand(program, app);
+  addConfigCommand(program, app);
   addBackendCommand(program, app);
   addCompletionsCommand(program, io);
 }

@@ -33,10 +33,13 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
   serve: {
     examples: [
       { does: "HTTP on a port of your choice", line: "holdfast serve --port 8788" },
-      { does: "HTTP, and a worker beside it", line: "holdfast serve --handlers handlers.ts" },
       {
-        does: "and the worker delivers webhooks, to one host; worker.toml says the rest",
-        line: "holdfast serve --config worker.toml --webhook-allowed-hosts hooks.example.com",
+        does: "HTTP, and a worker beside it that keeps finished tasks for a week",
+        line: "holdfast serve --handlers handlers.ts --retention 7d",
+      },
+      {
+        does: "and the worker delivers webhooks, to one host; hooks.toml says the rest",
+        line: "holdfast serve --config hooks.toml --webhook-allowed-hosts hooks.example.com",
       },
     ],
     exits: { 0: "it was interrupted and has stopped in order" },
@@ -48,9 +51,12 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         does: "execute what there is, eight tasks at a time, and end",
         line: "holdfast worker --handlers handlers.ts --concurrency 8 --until-empty",
       },
-      { does: "execute tasks until interrupted", line: "holdfast worker --handlers handlers.ts" },
       {
-        does: "deliver webhooks and nothing else",
+        does: "execute tasks until interrupted, with handlers.ts or what holdfast.toml says",
+        line: "holdfast worker",
+      },
+      {
+        does: "deliver webhooks, too",
         line:
           "holdfast worker --webhook-allowed-hosts hooks.example.com --webhook-secret-file webhook.secret --webhook-timeout-ms 5000",
       },
@@ -399,6 +405,13 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     ],
     exits: { 1: "tasks are leased: stop the workers first", 4: "the file is there already" },
     documents: { "": "Exported" },
+  },
+  config: {
+    examples: [
+      { does: "what is in force in this folder, and why", line: "holdfast config" },
+      { does: "with another project's file", line: "holdfast config --config hooks.toml" },
+    ],
+    documents: { "": "Config" },
   },
   backend: {
     examples: [{ does: "what is active, and what to type", line: "holdfast backend" }],

@@ -61,7 +61,9 @@ function styleOf(isColoured: boolean): Style {
 export function statusStyle(style: Style, status: string): (text: string) => string {
   if (["completed", "healthy", "active"].includes(status)) return style.green;
   if (["failed", "unhealthy", "stale", "error"].includes(status)) return style.red;
-  if (["retried", "rescued", "degraded", "limbo", "warn"].includes(status)) return style.yellow;
+  if (["retried", "rescued", "expired", "degraded", "limbo", "warn"].includes(status)) {
+    return style.yellow;
+  }
   if (status === "leased") return style.cyan;
   return status === "cancelled" ? style.dim : (text) => text;
 }

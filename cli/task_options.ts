@@ -59,6 +59,7 @@ type WebhookEvent = typeof WEBHOOK_EVENTS[number];
 /** Help where the command line takes more than the field does. */
 const HELP: Readonly<Partial<Record<PlainName, string>>> = {
   runAfter: "not before: ISO 8601 with a zone, or +10s, +5m, +2h, +1d",
+  expiresAt: "cancelled by itself if it has not started by then: as --run-after",
   idempotencyKey: "idempotency key: the same key and content give the same task",
   dependsOn: `not before these are final: each is ${ID_HELP}`,
 };

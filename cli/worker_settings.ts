@@ -1,19 +1,22 @@
 /**
- * A worker's settings as `worker`, `serve` and `run` find them: options first, then HOLDFAST_… variables, then the file.
+ * What `worker`, `serve` and `run` take of a project's settings, and the options that go before it.
  */
 import {
   HandlerRegistry,
   LOG_LIMITS,
   MEMORY_LIMITS,
+  parseRetention,
+  type ProjectConfig,
+  type QueueSettings,
   readWebhookOptions,
-  readWorkerConfig,
   registerWebhooks,
+  type ResolvedProject,
+  SETTINGS,
+  type TaskQueue,
   WEBHOOK_SECRET_VARIABLE,
-  WORKER_CONFIG_VARIABLES,
-  type WorkerConfig,
   type WorkerOptions,
 } from "../src/mod.ts";
-import type { Session } from "./app.ts";
+import { type Session, writeNote } from "./app.ts";
 import { checkedInput } from "./exit.ts";
 import type { AnyCommand } from "./manual.ts";
 import { integerFrom, sizeFrom } from "./options.ts";
@@ -24,10 +27,6 @@ export interface WebhookCommandOptions {
   readonly webhookSecretFile?: string;
   readonly webhookTimeoutMs?: number;
 }
-
-/** What `--config` takes. */
-export const CONFIG_HELP =
-  "settings in .json, .yaml or .toml; HOLDFAST_… variables take precedence over it, options over both";
 
 /** Adds the options of webhooks to a command. */
 export function addWebhookOptions(command: AnyCommand): void {
@@ -47,7 +46,7 @@ export function addWebhookOptions(command: AnyCommand): void {
 /** What of a command's options is about webhooks. */
 export function webhookSettings(
   { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs }: WebhookCommandOptions,
-): Partial<WorkerConfig> {
+): Partial<ProjectConfig> {
   return { webhookAllowedHosts, webhookSecretFile, webhookTimeoutMs };
 }
 
@@ -75,25 +74,72 @@ export function addRoomOptions(command: AnyCommand): void {
 }
 
 /** What of a command's options is about the room of a queue and its logs. */
-export function roomSettings({ memoryMax, logMax }: RoomOptions): Partial<WorkerConfig> {
+export function roomSettings({ memoryMax, logMax }: RoomOptions): Partial<ProjectConfig> {
   return { memoryMaxBytes: memoryMax, logMaxBytes: logMax };
 }
 
-/** The settings. @throws UsageError with the wrong one, its value and what is allowed. */
-export function readWorkerSettings(
-  session: Session,
-  file: string | undefined,
-  options: Partial<WorkerConfig> = {},
-): Promise<WorkerConfig> {
-  const env = Object.fromEntries(
-    WORKER_CONFIG_VARIABLES.map((name) => [name, session.io.environment(name)]),
+/** The settings in force with the command's own options. @throws UsageError with the wrong one, its value and what is allowed. */
+export function configured(
+  { project }: Session,
+  options: Partial<ProjectConfig> = {},
+): Promise<ResolvedProject> {
+  return checkedInput(() => project.resolve(options));
+}
+
+/** Adds the option of what is deleted to a command. */
+export function addRetentionOption(command: AnyCommand): void {
+  command.option(
+    "--retention <rules>",
+    `which finished tasks to delete: 30d, failed:90d, keep:1000, between commas, or none (default: ${
+      SETTINGS.retention.byDefault.join(",")
+    })`,
   );
-  return checkedInput(() => readWorkerConfig({ options, file, env }));
+}
+
+/** What of a command's options is about retention. */
+export function retentionSettings(
+  { retention }: { readonly retention?: string },
+): Partial<ProjectConfig> {
+  if (retention === undefined) return {};
+  return { retention: SETTINGS.retention.read(retention) as string[] }; // its schema checks it, as of a variable
+}
+
+/** The rules that a queue applies by itself while it is open. */
+export function retentionOf(
+  { config: { retention } }: ResolvedProject,
+): Pick<QueueSettings, "retention"> {
+  return { retention: parseRetention(retention) };
+}
+
+/** Applies it now: a worker that ends when nothing is left may live shorter than it takes the queue to do so by itself. */
+export async function applyRetention(
+  queue: TaskQueue,
+  { config: { retention } }: ResolvedProject,
+): Promise<void> {
+  for (const rule of parseRetention(retention)) await queue.prune(rule);
+}
+
+/** Says which tasks will be deleted, and who wants it so. */
+export function announceRetention(
+  session: Session,
+  { config: { retention }, from }: ResolvedProject,
+): void {
+  const origin = {
+    option: "--retention",
+    environment: SETTINGS.retention.variable,
+    file: session.project.file ?? "the project file",
+    default: "default; --retention changes it",
+  }[from.retention];
+  const rules = retention.length === 0 ? "none" : retention.join(", ");
+  const effect = retention.length === 0
+    ? "finished tasks are kept for ever"
+    : "finished tasks beyond it are deleted";
+  writeNote(session, `retention ${rules} (${origin}): ${effect}`);
 }
 
 /** What of the settings is the worker's own. */
 export function ownSettings(
-  { workerId, concurrency, capabilities, strategy, leaseDurationMs, pollIntervalMs }: WorkerConfig,
+  { workerId, concurrency, capabilities, strategy, leaseDurationMs, pollIntervalMs }: ProjectConfig,
 ): Omit<WorkerOptions, "queue" | "handlers"> {
   return { workerId, concurrency, capabilities, strategy, leaseDurationMs, pollIntervalMs };
 }
@@ -101,7 +147,7 @@ export function ownSettings(
 /** The handlers and, if the settings allow hosts, the delivery of webhooks. @throws UsageError */
 export async function withWebhooks(
   session: Session,
-  config: WorkerConfig,
+  config: ProjectConfig,
   handlers: HandlerRegistry | undefined,
 ): Promise<HandlerRegistry | undefined> {
   const name = WEBHOOK_SECRET_VARIABLE;

@@ -10,6 +10,7 @@ import {
   type ClientSchema,
 } from "./definition.ts";
 import { readEvents, type StreamEvent } from "./event_stream.ts";
+import { namesOf, refuseUnknown } from "./options.ts";
 import type {
   BulkRequestBody,
   ClientBulkReport,
@@ -79,6 +80,15 @@ export interface FollowOptions {
   readonly lastEventId?: string;
 }
 
+const CLIENT_OPTIONS = namesOf<ClientOptions>({
+  url: true,
+  token: true,
+  headers: true,
+  fetch: true,
+});
+
+const FOLLOW_OPTIONS = namesOf<FollowOptions>({ signal: true, lastEventId: true });
+
 /** What the server answered instead of what was asked for. */
 export class HoldfastError extends Error {
   /** `HoldfastError`. */
@@ -123,8 +133,10 @@ export class HoldfastClient {
   readonly #headers: Readonly<Record<string, string>>;
   readonly #fetch: (request: Request) => Promise<Response>;
 
-  /** A client of the server at `url`. @throws TypeError when that is not a URL. */
-  constructor({ url, token, headers = {}, fetch = globalThis.fetch }: ClientOptions) {
+  /** A client of the server at `url`. @throws TypeError when that is not a URL, or an option is unknown. */
+  constructor(options: ClientOptions) {
+    refuseUnknown(options, CLIENT_OPTIONS, "a client");
+    const { url, token, headers = {}, fetch = globalThis.fetch } = options;
     this.#url = new URL(url).href.replace(/\/+$/, "");
     this.#headers = token === undefined
       ? headers
@@ -229,7 +241,9 @@ export class HoldfastClient {
   }
 
   /** The run once it is over. @throws HoldfastError; the signal's reason when it aborts. */
-  async wait(runId: string, { signal }: Pick<FollowOptions, "signal"> = {}): Promise<ClientRun> {
+  async wait(runId: string, options: Pick<FollowOptions, "signal"> = {}): Promise<ClientRun> {
+    refuseUnknown(options, ["signal"], "wait");
+    const { signal } = options;
     for (;;) {
       const run: ClientRun = await this.#json("GET", `${pathOf(runId)}?wait=${WAIT}`, { signal });
       if (run.status !== "queued" && run.status !== "running") return run;
@@ -244,8 +258,11 @@ export class HoldfastClient {
    */
   async *follow(
     runId: string,
-    { signal, lastEventId }: FollowOptions = {},
+    options: FollowOptions = {},
   ): AsyncGenerator<RunEvent, void> {
+    refuseUnknown(options, FOLLOW_OPTIONS, "follow");
+    const { signal } = options;
+    let { lastEventId } = options;
     for (let delayMs: number = RECONNECT_MS.first;;) {
       signal?.throwIfAborted();
       try {

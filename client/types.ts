@@ -45,6 +45,8 @@ export interface RunOptions {
   priority?: number;
   /** Not before this instant, RFC 3339 with a zone; default now. */
   run_after?: string;
+  /** Cancelled by itself if it has not started by this instant, RFC 3339 with a zone, later than `run_after`; default never. */
+  expires_at?: string;
   /** Same key and same content give the same task; an empty key counts as none. */
   idempotency_key?: string;
   /** Executions allowed, 1–100; default 5. */
@@ -143,6 +145,8 @@ export interface ClientTask {
   timeout_ms: number | null;
   /** Whose it is; `null` for none. */
   group: string | null;
+  /** When it is cancelled by itself unless it has started; `null` for never. */
+  expires_at: string | null;
   /** How its failures are retried; `null` for the handler's policy, then the queue's. */
   retry_policy: {
     /** The delay after the first failure, in milliseconds. */

@@ -368,10 +368,4 @@ export {
   type WorkerDefaults,
   type WorkerOptions,
 } from "./worker/worker_options.ts";
-export {
-  resolveWorkerConfig,
-  WORKER_CONFIG_VARIABLES,
-  type WorkerConfig,
-  type WorkerConfigSources,
-} from "./worker/worker_config.ts";
 export type { WorkerEvent } from "./worker/worker_log.ts";

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import "./platform/needs_deno.ts"; // first: nothing else can be evaluated where there is no Deno
+
 export * from "./core.ts";
 export {
   type BackupFile,
@@ -61,5 +63,22 @@ export {
   WEBHOOK_SECRET_VARIABLE,
   type WebhookConfig,
 } from "./platform/read_webhook_options.ts";
-export { readWorkerConfig, type ReadWorkerConfigOptions } from "./platform/read_worker_config.ts";
+export {
+  openProject,
+  type OpenProjectOptions,
+  type Project,
+  PROJECT_FILES,
+  readProject,
+} from "./platform/open_project.ts";
 export { sqliteVersion } from "./platform/sqljs_engine.ts";
+export type { ProjectConfig } from "./project/project_config.ts";
+export {
+  PROJECT_VARIABLES,
+  projectSchema,
+  type ProjectSources,
+  type ResolvedProject,
+  resolveProject,
+  type SettingSource,
+} from "./project/resolve_project.ts";
+export { parseRetention, RETENTION_DEFAULT } from "./project/retention_rules.ts";
+export { type Setting, SETTINGS } from "./project/settings.ts";

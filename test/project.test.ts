@@ -1,7 +1,7 @@
 /**
  * README's "In your project" is done as it is printed, in an empty folder, with no permission but the printed ones.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { tmpdir } from "node:os";
 import { dirname, join, parse, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -68,3 +68,17 @@ async function deno(args: readonly string[], cwd: string): Promise<string> {
   assertEquals(code, 0, `deno ${args.join(" ")}\n${new TextDecoder().decode(stderr)}`);
   return new TextDecoder().decode(stdout);
 }
+
+Deno.test("Node is told in one sentence what it cannot do", async () => {
+  const library = await Deno.readTextFile(join(ROOT, "src/mod.ts"));
+  const [first] = /^import "[^"]+"|^(import|export) .*/m.exec(library)!;
+  assertEquals(first, 'import "./platform/needs_deno.ts"');
+  const guard = await Deno.readTextFile(join(ROOT, "src/platform/needs_deno.ts"));
+  const node = new Deno.Command("node", {
+    args: ["--input-type=module", "--eval", guard],
+    stdin: "null",
+  });
+  const { code, stderr } = await node.output();
+  assertEquals(code, 1);
+  assertStringIncludes(new TextDecoder().decode(stderr), "Error: Holdfast needs Deno, whose files");
+});

@@ -2,9 +2,11 @@
  * `holdfast run TYPE`: stores a task, follows its log and progress until it is final, and exits with its outcome.
  */
 import {
+  type HandlerRegistry,
   isFinal,
   type LogStore,
   type NewTask,
+  type ProjectConfig,
   type TaskQueue,
   type WorkerEvent,
   type WorkerOptions,
@@ -27,18 +29,11 @@ import { type Progress, startProgress } from "../progress.ts";
 import { addTaskOptions, newTaskOf, type TaskOptions } from "../task_options.ts";
 import { logText, printable } from "../task_text.ts";
 import { eventText } from "../worker_report.ts";
-import {
-  addRoomOptions,
-  CONFIG_HELP,
-  readWorkerSettings,
-  type RoomOptions,
-  roomSettings,
-} from "../worker_settings.ts";
+import { addRoomOptions, configured, type RoomOptions, roomSettings } from "../worker_settings.ts";
 
 type RunOptions = TaskOptions & RoomOptions & {
   handlers?: string;
   modules?: string;
-  config?: string;
 };
 
 /** After this time a message says that no worker has taken the task, in milliseconds. */
@@ -49,9 +44,14 @@ export function addRunCommand(program: Program, app: App): void {
   const base = program.command("run").argument("<type>", "which handler executes it");
   const command = addTaskOptions(base)
     .description("store a task, follow it to its end, and exit with its outcome")
-    .option("--handlers <file>", "execute this task in this process, with this handler file")
-    .option("--modules <file>", "execute this task in this process, with these command modules")
-    .option("--config <file>", `with --handlers or --modules: ${CONFIG_HELP}`);
+    .option(
+      "--handlers <file>",
+      "execute this task in this process, with this handler file (default: the project's)",
+    )
+    .option(
+      "--modules <file>",
+      "execute this task in this process, with these command modules (default: the project's)",
+    );
   addRoomOptions(command);
   command.action((type, options, command) =>
     app.run(command.optsWithGlobals(), (session) => run(session, type, options))
@@ -60,9 +60,14 @@ export function addRunCommand(program: Program, app: App): void {
 
 async function run(session: Session, type: string, options: RunOptions): Promise<number> {
   const newTask = await newTaskOf(session, type, options);
-  const handlers = await loadHandlerFiles(options);
+  const { handlers: file, modules } = options;
+  const { config } = await configured(session, {
+    handlers: file,
+    modules,
+    ...roomSettings(options),
+  });
+  const handlers = await handlersFor(session, config, { type: type.trim(), options });
   await checkedInput(() => handlers?.checkPayloadAsync(type.trim(), newTask.payload ?? {}));
-  const config = await readWorkerSettings(session, options.config, roomSettings(options));
   const { leaseDurationMs, pollIntervalMs, memoryMaxBytes, logMaxBytes } = config;
   const executing = handlers === undefined
     ? undefined
@@ -84,6 +89,21 @@ async function run(session: Session, type: string, options: RunOptions): Promise
   } finally {
     dispose();
   }
+}
+
+/**
+ * With what this process executes the task: the handlers that were named, else the project's, if they know its type and the
+ * queue is here. Otherwise the task is left to others.
+ */
+async function handlersFor(
+  { server }: Session,
+  config: ProjectConfig,
+  { type, options }: { readonly type: string; readonly options: RunOptions },
+): Promise<HandlerRegistry | undefined> {
+  if ((options.handlers ?? options.modules) !== undefined) return await loadHandlerFiles(config);
+  if (server !== null) return undefined;
+  const handlers = await loadHandlerFiles(config);
+  return handlers?.has(type) ? handlers : undefined;
 }
 
 /** What else happens while a task is followed. */

@@ -24,7 +24,7 @@ import {
 import type { Desk, ScheduleQuery } from "../queue_access.ts";
 import type { DocumentOf } from "../documents.ts";
 import { checkedInput, EXIT, UsageError } from "../exit.ts";
-import { duration, integerFrom, pageLimitOption } from "../options.ts";
+import { duration, durationFrom, integerFrom, pageLimitOption } from "../options.ts";
 import { durationText } from "../task_text.ts";
 import { addTaskOptions, newTaskOf, type TaskOptions } from "../task_options.ts";
 
@@ -32,6 +32,7 @@ type AddOptions = TaskOptions & {
   readonly cron?: string;
   readonly timeZone?: string;
   readonly every?: number;
+  readonly expiresIn?: number;
   readonly catchUp?: CatchUpPolicy;
   readonly catchUpMax?: number;
   readonly overlap?: true;
@@ -69,6 +70,11 @@ export function addScheduleCommands(program: Program, app: App): void {
       "--catch-up-max <n>",
       "how many missed instants --catch-up all makes up for",
       integerFrom(1, SCHEDULE_LIMITS.catchUpMax),
+    )
+    .option(
+      "--expires-in <duration>",
+      "each task is cancelled by itself if it has not started so long after its firing",
+      durationFrom(1, SCHEDULE_LIMITS.expiresInMaxMs),
     )
     .option("--overlap", "enqueue also while the task before is not over")
     .option("--paused", "fire nothing until it is resumed")
@@ -109,14 +115,25 @@ async function add(
   { id, type }: { readonly id: string; readonly type: string },
   options: AddOptions,
 ): Promise<number> {
-  const { cron, timeZone, every, catchUp, catchUpMax, overlap, paused, replace, ...ofTasks } =
+  const { cron, timeZone, every, expiresIn, catchUp, catchUpMax, overlap, paused, ...others } =
     options;
+  const { replace, ...ofTasks } = others;
   if ((cron === undefined) === (every === undefined)) {
     throw new UsageError("exactly one of --cron and --every is needed");
   }
   const wanted: NewSchedule = {
     ...await newTaskOf(session, type, ofTasks),
-    ...{ id, cron, timeZone, everyMs: every, catchUp, catchUpMax, overlap, paused },
+    ...{
+      id,
+      cron,
+      timeZone,
+      everyMs: every,
+      expiresInMs: expiresIn,
+      catchUp,
+      catchUpMax,
+      overlap,
+      paused,
+    },
   };
   await checkedInput(() => checkNewSchedule(wanted)); // before a mistyped --db makes a queue
   const addIt = async (desk: Desk): Promise<number> => {

@@ -2,7 +2,14 @@
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
 import configuration from "../../deno.json" with { type: "json" };
-import { HandlerRegistry, messageOf, withoutRepeats } from "../../src/mod.ts";
+import {
+  HandlerRegistry,
+  messageOf,
+  type ProjectConfig,
+  type ResolvedProject,
+  SETTINGS,
+  withoutRepeats,
+} from "../../src/mod.ts";
 import { createDashboard } from "../../dashboard/app.tsx";
 import { type AppOptions, createApp, tokenAccess } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
@@ -14,18 +21,21 @@ import {
   withWorker,
 } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
-import { type HttpAccess, httpAccess, TOKENS_FILE_VARIABLE } from "../http_access.ts";
+import { type HttpAccess, httpAccess } from "../http_access.ts";
 import { serveUntil } from "../http_server.ts";
 import { listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
 import { whileSound } from "../end_in_doubt.ts";
 import { WorkerReport } from "../worker_report.ts";
 import {
+  addRetentionOption,
   addRoomOptions,
   addWebhookOptions,
-  CONFIG_HELP,
+  announceRetention,
+  configured,
   ownSettings,
-  readWorkerSettings,
+  retentionOf,
+  retentionSettings,
   type RoomOptions,
   roomSettings,
   type WebhookCommandOptions,
@@ -33,18 +43,15 @@ import {
   withWebhooks,
 } from "../worker_settings.ts";
 
-const DEFAULT_HOST = "127.0.0.1";
-const DEFAULT_PORT = 8787;
-
 /** How long a request may wait for the commit lock: it is answered even while another process holds it. */
 const LOCK_WAIT_MAX_MS = 10_000;
 
 interface ServeOptions extends WebhookCommandOptions, RoomOptions {
-  readonly host: string;
-  readonly port: number;
+  readonly host?: string;
+  readonly port?: number;
   readonly handlers?: string;
   readonly modules?: string;
-  readonly config?: string;
+  readonly retention?: string;
   readonly tokens?: string;
   readonly corsOrigin?: string[];
   /** False when `--no-worker` was given. */
@@ -59,30 +66,36 @@ export function addServeCommand(program: Program, app: App): void {
     .description("serve HTTP and a dashboard, and execute tasks with the same handlers")
     .option(
       "--host <host>",
-      "the address to listen on; beyond loopback tokens are needed",
-      DEFAULT_HOST,
+      `the address to listen on; beyond loopback tokens are needed (default: ${SETTINGS.host.byDefault})`,
     )
-    .option("--port <n>", "0 takes a free one", integerFrom(0, 65_535), DEFAULT_PORT)
+    .option(
+      "--port <n>",
+      `0 takes a free one (default: ${SETTINGS.port.byDefault})`,
+      integerFrom(0, 65_535),
+    )
     .option("--handlers <file>", HANDLERS_HELP)
     .option("--modules <file>", MODULES_HELP)
-    .option("--config <file>", `the worker's ${CONFIG_HELP}`)
-    .option("--tokens <file>", `access tokens, one a line (default: ${TOKENS_FILE_VARIABLE})`)
+    .option(
+      "--tokens <file>",
+      `access tokens, one a line (default: ${SETTINGS.tokensFile.variable})`,
+    )
     .option("--cors-origin <origin...>", "origins whose pages may use the interface")
     .option("--no-worker", "execute nothing in this process")
     .option("--no-dashboard", "show no dashboard at /");
   addWebhookOptions(command);
   addRoomOptions(command);
+  addRetentionOption(command);
   command.action((options, command) =>
     app.run(command.optsWithGlobals(), (session) => serve(session, options))
   );
 }
 
 async function serve(session: Session, options: ServeOptions): Promise<number> {
-  const access = await httpAccess(session.io, { host: options.host, tokensFile: options.tokens });
-  const given = { ...webhookSettings(options), ...roomSettings(options) };
-  const config = await readWorkerSettings(session, options.config, given);
+  const resolved = await configured(session, settingsGiven(options));
+  const { config } = resolved;
+  const access = await httpAccess(session.io, config);
   const { memoryMaxBytes, logMaxBytes } = config;
-  const loaded = await loadHandlerFiles(options);
+  const loaded = await loadHandlerFiles(config);
   const executed = options.worker ? await withWebhooks(session, config, loaded) : loaded;
   const handlers = executed ?? new HandlerRegistry();
   const interrupts = listenForInterrupts(session.io, STOPPING_NOTE);
@@ -93,7 +106,7 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
         whileSound({ queue, signal: interrupts.signal, broken }, (over) =>
           listenUntil(over, {
             session,
-            options,
+            resolved,
             access,
             app: { queue, handlers, logs },
           }));
@@ -113,28 +126,46 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
       if (session.json) writeJson(session, { url, worker: report.summary(workerId) });
       else writeNote(session, report.summaryText(workerId));
       return EXIT.done;
-    }, { memoryMaxBytes, logMaxBytes, lockWaitMaxMs: LOCK_WAIT_MAX_MS });
+    }, {
+      ...{ memoryMaxBytes, logMaxBytes, lockWaitMaxMs: LOCK_WAIT_MAX_MS },
+      ...retentionOf(resolved),
+    });
   } finally {
     interrupts.dispose();
   }
+}
+
+/** What the options say of the settings. */
+function settingsGiven(options: ServeOptions): Partial<ProjectConfig> {
+  const { host, port, handlers, modules, tokens, corsOrigin, dashboard } = options;
+  return {
+    ...{ host, port, handlers, modules, tokensFile: tokens, corsOrigins: corsOrigin },
+    dashboard: dashboard ? undefined : false,
+    ...webhookSettings(options),
+    ...roomSettings(options),
+    ...retentionSettings(options),
+  };
 }
 
 interface Listening {
   readonly session: Session;
   readonly app: AppOptions & Required<Pick<AppOptions, "queue">>;
   readonly access: HttpAccess;
-  readonly options: ServeOptions;
+  readonly resolved: ResolvedProject;
 }
 
 /** Serves until `signal` aborts and resolves to the URL it served; running requests may finish for the grace time. */
 async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
-  const { session, options } = listening;
+  const { session, resolved } = listening;
   const note = (message: string): void => writeNote(session, `holdfast: ${message}`);
   const handler = await checkedInput(() => handlerOf(signal, listening, withoutRepeats(note)));
   return await serveUntil(signal, {
-    address: options,
+    address: resolved.config,
     handler,
-    onListening: (url) => writeNote(session, `listening on ${url}`),
+    onListening: (url) => {
+      announceRetention(session, resolved);
+      writeNote(session, `listening on ${url}`);
+    },
     onFailure: note,
   });
 }
@@ -142,7 +173,7 @@ async function listenUntil(signal: AbortSignal, listening: Listening): Promise<s
 /** Answers requests: those for the HTTP interface by it, all others by the dashboard. */
 function handlerOf(
   closing: AbortSignal,
-  { app, access, options }: Listening,
+  { app, access, resolved: { config } }: Listening,
   tell: (message: string) => void,
 ): (request: Request) => Response | Promise<Response> {
   const { tokens, hosts } = access;
@@ -153,9 +184,9 @@ function handlerOf(
   const api = createApp({
     ...common,
     access: tokens && tokenAccess(tokens),
-    corsOrigins: options.corsOrigin,
+    corsOrigins: config.corsOrigins.length === 0 ? undefined : config.corsOrigins,
   });
-  const dashboard = options.dashboard ? createDashboard({ ...common, tokens }) : undefined;
+  const dashboard = config.dashboard ? createDashboard({ ...common, tokens }) : undefined;
   return (request) => {
     if (dashboard !== undefined && !isForPrograms(request)) return dashboard.fetch(request);
     return isRoot(request) ? rootAnswer() : api.fetch(request);

@@ -27,11 +27,15 @@ import { integerFrom, jsonObject } from "../options.ts";
 import { whileSound } from "../end_in_doubt.ts";
 import { WorkerReport } from "../worker_report.ts";
 import {
+  addRetentionOption,
   addRoomOptions,
   addWebhookOptions,
-  CONFIG_HELP,
+  announceRetention,
+  applyRetention,
+  configured,
   ownSettings,
-  readWorkerSettings,
+  retentionOf,
+  retentionSettings,
   type RoomOptions,
   roomSettings,
   type WebhookCommandOptions,
@@ -51,7 +55,7 @@ interface WorkerCommandOptions extends WebhookCommandOptions, RoomOptions {
   readonly untilEmpty?: true;
   readonly leaseMs?: number;
   readonly capabilities?: Readonly<Record<string, unknown>>;
-  readonly config?: string;
+  readonly retention?: string;
   readonly logLevel?: LogLevelName;
 }
 
@@ -66,7 +70,6 @@ export function addWorkerCommand(program: Program, app: App): void {
     )
     .option("--handlers <file>", HANDLERS_HELP)
     .option("--modules <file>", MODULES_HELP)
-    .option("--config <file>", CONFIG_HELP)
     .option("--concurrency <n>", "how many tasks at a time (default: 4)", integerFrom(1, 1000))
     .addOption(
       new Option("--strategy <order>", "which due task comes first (default: priority)")
@@ -90,6 +93,7 @@ export function addWorkerCommand(program: Program, app: App): void {
     );
   addWebhookOptions(command);
   addRoomOptions(command);
+  addRetentionOption(command);
   command.action((options, command) =>
     app.run(
       command.optsWithGlobals(),
@@ -100,29 +104,34 @@ export function addWorkerCommand(program: Program, app: App): void {
 
 async function work(session: Session, options: WorkerCommandOptions): Promise<number> {
   checkRoomIsHere(session, options);
-  const { untilEmpty, concurrency, strategy, workerId, leaseMs, capabilities } = options;
+  const { handlers: file, modules, untilEmpty } = options;
+  const { concurrency, strategy, workerId, leaseMs, capabilities } = options;
   const given = {
+    ...{ handlers: file, modules },
     ...{ concurrency, strategy, workerId, leaseDurationMs: leaseMs, capabilities },
     ...webhookSettings(options),
     ...roomSettings(options),
+    ...retentionSettings(options),
   };
-  const config = await readWorkerSettings(session, options.config, given);
-  const handlers = await withWebhooks(session, config, await loadHandlerFiles(options));
+  const resolved = await configured(session, given);
+  const { config } = resolved;
+  const handlers = await withWebhooks(session, config, await loadHandlerFiles(config));
   if (handlers === undefined) {
     throw new UsageError(
-      "Cannot work without handlers: --handlers, --modules or allowed hosts of webhooks are needed",
+      `Cannot work without handlers: write handlers.ts here, or name a file by --handlers FILE, or by handlers = "FILE" in holdfast.toml (modules, or allowed hosts of webhooks, will do too)`,
     );
   }
   const { signal, dispose, graceMs } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
   const { memoryMaxBytes, logMaxBytes } = config;
-  const room = { memoryMaxBytes, logMaxBytes };
+  const room = { memoryMaxBytes, logMaxBytes, ...retentionOf(resolved) };
   const settings = { ...ownSettings(config), handlers, onEvent: report.onEvent };
   try {
     return await withWorkplace(session, async ({ unreadableMaxMs, ...place }) => {
       const { queue } = place;
       const workToTheEnd = async (worker: Worker, broken: AbortSignal): Promise<string> => {
         const types = handlers.types();
+        if (session.server === null) announceRetention(session, resolved);
         writeNote(session, `worker ${worker.workerId} executes ${types.join(", ")}`);
         await whileSound(
           { queue, signal, broken, unreadableMaxMs },
@@ -131,6 +140,7 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
         return worker.workerId;
       };
       const id = await withWorker({ ...settings, ...place, graceMs }, workToTheEnd);
+      if (untilEmpty && session.server === null) await applyRetention(queue, resolved);
       if (session.json) writeJson(session, report.summary(id));
       else writeNote(session, report.summaryText(id));
       return EXIT.done;
@@ -140,11 +150,14 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   }
 }
 
-/** What the tasks and logs of another machine may take, that machine says. @throws UsageError */
-function checkRoomIsHere({ server }: Session, { memoryMax, logMax }: RoomOptions): void {
-  if (server === null || (memoryMax ?? logMax) === undefined) return;
+/** What the tasks and logs of another machine may take, and how long they stay, that machine says. @throws UsageError */
+function checkRoomIsHere(
+  { server }: Session,
+  { memoryMax, logMax, retention }: WorkerCommandOptions,
+): void {
+  if (server === null || (memoryMax ?? logMax ?? retention) === undefined) return;
   throw new UsageError(
-    "--memory-max and --log-max are about a queue's files: give them where the server runs",
+    "--memory-max, --log-max and --retention are about a queue's files: give them where the server runs",
   );
 }
 

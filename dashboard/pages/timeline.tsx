@@ -21,6 +21,7 @@ const AFTER: Readonly<Record<TransitionKind, string | null>> = {
   completed: null,
   failed: null,
   cancelled: null,
+  expired: null,
 };
 
 export function Timeline(

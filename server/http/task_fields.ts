@@ -22,7 +22,7 @@ import {
   toNewTask,
   toTaskBody,
 } from "../../src/core.ts";
-import { instantWithZone, jsonObject, keySchema, nameSchema } from "./fields.ts";
+import { instantSchema, instantWithZone, jsonObject, keySchema, nameSchema } from "./fields.ts";
 
 /** The schemas of a body's fields. */
 export type BodyShape<Body> = {
@@ -35,6 +35,7 @@ export type BodyShape<Body> = {
 export type KeptJson = {
   readonly [Name in KeptFieldName as SnakeName<Name>]: Name extends "retryPolicy"
     ? Required<RetryPolicyBody> | null
+    : Task[Name] extends Date | null ? string | null
     : Task[Name];
 };
 
@@ -77,8 +78,12 @@ export function keptJson(task: Pick<Task, KeptFieldName>): KeptJson {
 export function keptOf(json: KeptJson): Pick<Task, KeptFieldName> {
   const fields = toNewTask(json as unknown as Partial<TaskBody>) as unknown as Task;
   return Object.fromEntries(
-    KEPT_FIELD_NAMES.map((name) => [name, fields[name]]),
+    KEPT_FIELD_NAMES.map((name) => [name, keptValueOf(name, fields[name])]),
   ) as unknown as Pick<Task, KeptFieldName>;
+}
+
+function keptValueOf(name: KeptFieldName, value: unknown): unknown {
+  return TASK_FIELDS[name].kind === "instant" && value !== null ? new Date(String(value)) : value;
 }
 
 function storedValueOf(field: TaskField): z.ZodType {
@@ -97,6 +102,8 @@ function storedValueOf(field: TaskField): z.ZodType {
       );
     case "number":
       return z.number();
+    case "instant":
+      return instantSchema;
     default:
       return z.string();
   }

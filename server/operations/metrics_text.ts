@@ -29,6 +29,7 @@ const KINDS = [
   "released",
   "cancelled",
   "requeued",
+  "expired",
 ] as const;
 
 const VERDICTS = ["healthy", "degraded", "unhealthy"] as const;

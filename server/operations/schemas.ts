@@ -145,6 +145,7 @@ export const MetricsSchema = z.object({
     released: countSchema,
     cancelled: countSchema,
     requeued: countSchema,
+    expired: countSchema,
     throughput_per_second: z.number(),
     success_rate: shareSchema,
     failure_rate: shareSchema,

@@ -92,6 +92,7 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
     retryPolicy: schedule.retry_policy && toRetryPolicy(schedule.retry_policy) as RetryPolicy,
     timeoutMs: schedule.timeout_ms,
     group: schedule.group,
+    expiresInMs: schedule.expires_in_ms,
     everyMs: schedule.every_ms,
     cron: schedule.cron,
     timeZone: schedule.time_zone,

@@ -17,6 +17,7 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     retry_policy: schedule.retryPolicy && toRetryPolicyBody(schedule.retryPolicy),
     timeout_ms: schedule.timeoutMs,
     group: schedule.group,
+    expires_in_ms: schedule.expiresInMs,
     every_ms: schedule.everyMs,
     cron: schedule.cron,
     time_zone: schedule.timeZone,

@@ -124,6 +124,7 @@ export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOption
       ...toNewTask(body),
       id: body.id,
       type: body.type,
+      expiresInMs: body.expires_in_ms,
       everyMs: body.every_ms,
       cron: body.cron,
       timeZone: body.time_zone,

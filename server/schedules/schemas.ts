@@ -30,6 +30,9 @@ export const ScheduleParams = z.object({
 export const ScheduleBody = z.strictObject({
   id: nameSchema(SCHEDULE_LIMITS.idMaxLength).openapi({ example: "nightly" }),
   ...taskFields,
+  expires_in_ms: z.number().int().min(1).max(SCHEDULE_LIMITS.expiresInMaxMs).optional().openapi({
+    description: "How long each task has to start, or it is cancelled by itself; default for ever",
+  }),
   every_ms: z.number().int().min(SCHEDULE_LIMITS.everyMinMs).max(SCHEDULE_LIMITS.everyMaxMs)
     .optional().openapi({ description: "How long after a task has ended; or give cron" }),
   cron: z.string().max(200).optional().openapi({
@@ -67,6 +70,7 @@ export const ScheduleSchema = z.object({
   retry_policy: taskFields.retry_policy.unwrap().nullable(),
   timeout_ms: z.number().int().nullable(),
   group: z.string().nullable(),
+  expires_in_ms: z.number().int().nullable(),
   every_ms: z.number().int().nullable(),
   cron: z.string().nullable(),
   time_zone: z.string(),

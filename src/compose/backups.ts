@@ -6,6 +6,7 @@
  */
 import { CorruptionError, messageOf, StorageError } from "../domain/errors.ts";
 import { checkInteger } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { newQueueId } from "../domain/queue_id.ts";
 import { Replica } from "../ledger/replica.ts";
 import { integrityProblems } from "../ledger/verify.ts";
@@ -49,6 +50,8 @@ export interface RestoreOptions {
    */
   readonly force?: boolean;
 }
+
+const RESTORE_OPTIONS = optionNames<RestoreOptions>({ force: true });
 
 /** The result of a restore. */
 export interface RestoreReport {
@@ -94,6 +97,7 @@ export async function restoreBackup(
   path: string,
   options: RestoreOptions = {},
 ): Promise<RestoreReport> {
+  checkOptions(options, RESTORE_OPTIONS, "restoreBackup");
   const { replica } = await openBackup(backup);
   const tasks = countTasks(replica);
   const queueId = newQueueId();

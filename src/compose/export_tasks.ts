@@ -10,8 +10,8 @@ import type { QueueRecords, TaskRecord } from "../queue/records.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { chunksOf, linesOf } from "../transfer/export_lines.ts";
 import {
+  checkExport,
   checkLeases,
-  checkOptions,
   countByStatus,
   type ExportOptions,
   ExportRefusedError,
@@ -34,8 +34,8 @@ export async function exportTasks(
   queue: TaskQueue,
   options: ExportOptions,
 ): Promise<ExportReport> {
+  checkExport(options);
   const { format, output } = options;
-  checkOptions(options);
   if (typeof output === "string" && await isThere(output)) {
     throw new StorageError("write", output, "it is there already");
   }

@@ -4,6 +4,7 @@
  * The whole file is read and checked before the queue is touched, and what is stored is stored in one transaction.
  */
 import { invariant, StorageError } from "../domain/errors.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import type { SqlDatabase } from "../ledger/sql_engine.ts";
 import { removeFile } from "../platform/backup_files.ts";
 import { loadSqlJsEngine } from "../platform/sqljs_engine.ts";
@@ -38,6 +39,16 @@ import { openEmbeddedQueue } from "./open_embedded.ts";
 
 const SILENT = (): void => {};
 
+const READ_OPTIONS = optionNames<ReadTaskFileOptions>({ onProgress: true });
+
+const IMPORT_OPTIONS = optionNames<ImportOptions>({
+  dryRun: true,
+  skipInvalid: true,
+  renumber: true,
+  onProgress: true,
+  clamp: true,
+});
+
 /**
  * Reads a file of tasks: a database of the Python system (tables `task_queue`, `workers`, `task_logs`) or NDJSON. The file is
  * only read; it and its tasks are held in memory, about 0.4 GB for 50,000 ordinary ones. Rows that are not tasks are in
@@ -48,8 +59,10 @@ const SILENT = (): void => {};
  */
 export async function readTaskFile(
   path: string,
-  { onProgress = SILENT }: ReadTaskFileOptions = {},
+  options: ReadTaskFileOptions = {},
 ): Promise<TaskFile> {
+  checkOptions(options, READ_OPTIONS, "readTaskFile");
+  const { onProgress = SILENT } = options;
   const files = await readDatabaseFiles(path);
   if (files.bytes.length === 0 && !NDJSON_NAME.test(path)) {
     throw new StorageError("import", path, "it is empty");
@@ -84,13 +97,14 @@ export async function importTasks(
   from: string | TaskFile,
   options: ImportOptions = {},
 ): Promise<ImportReport> {
-  const { onProgress = SILENT, dryRun = false, skipInvalid = false } = options;
+  checkOptions(options, IMPORT_OPTIONS, "importTasks");
+  const { onProgress = SILENT, dryRun = false, skipInvalid = false, renumber } = options;
   const file = await taskFileOf(from, options);
   const total = file.records.length;
   const isUnreadable = file.problems.length > 0 && !skipInvalid;
   onProgress({ phase: "store", done: 0, total });
   const outcome = await queue.importRecords(file.records, {
-    ...options,
+    ...{ skipInvalid, renumber },
     schedules: file.schedules,
     limits: file.limits,
     dryRun: dryRun || isUnreadable,
@@ -114,6 +128,7 @@ export async function importAsNewQueue(
   from: string | TaskFile,
   options: ImportOptions = {},
 ): Promise<ImportReport> {
+  checkOptions(options, IMPORT_OPTIONS, "importAsNewQueue");
   const { onProgress = SILENT } = options;
   if (await isThere(path)) throw new StorageError("import into", path, "it is there already");
   const file = await taskFileOf(from, options);

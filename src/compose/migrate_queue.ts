@@ -1,6 +1,7 @@
 /**
  * Migrating a queue by hand: what `openQueue` does by itself where its user may.
  */
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { isDatabaseAddress, shownPath } from "../domain/queue_address.ts";
 
 /** What a migration did, or would do. */
@@ -21,6 +22,8 @@ export interface MigrateOptions {
   readonly dryRun?: boolean;
 }
 
+const MIGRATE_OPTIONS = optionNames<MigrateOptions>({ dryRun: true });
+
 /**
  * Brings the schema of the queue at an address to this version, all of it or nothing, and says by which SQL.
  *
@@ -30,8 +33,10 @@ export interface MigrateOptions {
  */
 export async function migrateQueue(
   path: string,
-  { dryRun = false }: MigrateOptions = {},
+  options: MigrateOptions = {},
 ): Promise<MigrationReport> {
+  checkOptions(options, MIGRATE_OPTIONS, "migrateQueue");
+  const { dryRun = false } = options;
   if (!isDatabaseAddress(path)) {
     return { location: shownPath(path), version: null, newest: null, sql: [] };
   }

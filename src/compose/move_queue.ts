@@ -1,6 +1,7 @@
 /**
  * Moving a queue by its path or address to another one.
  */
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { checkPath } from "../domain/check_path.ts";
 import { messageOf, quotePath } from "../domain/errors.ts";
 import { isDatabaseAddress, shownPath } from "../domain/queue_address.ts";
@@ -18,6 +19,8 @@ import type {
 import { moveTasks } from "../transfer/move_tasks.ts";
 import { openQueue } from "./open_queue.ts";
 
+const MOVE_OPTIONS = optionNames<MoveOptions>({ waitMs: true, onProgress: true, clock: true });
+
 /**
  * Moves everything that the queue at `from` holds into a new one at `to`, each a path or an address: tasks with their
  * transitions, schedules, dependencies, webhooks and keys; not the logs of handlers. The old queue is closed before, and for
@@ -32,6 +35,7 @@ export async function moveQueue(
   to: string,
   options: MoveOptions = {},
 ): Promise<MoveReport> {
+  checkOptions(options, MOVE_OPTIONS, "moveQueue");
   await using source = await openSide(from, { mustExist: true });
   checkPlaces(from, to);
   await using target = await openSide(to);

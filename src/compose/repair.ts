@@ -1,6 +1,7 @@
 /**
  * Repair: what can be salvaged of a damaged queue goes into a new file, and the damaged files stay as they are.
  */
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { newQueueId } from "../domain/queue_id.ts";
 import { writeBackup } from "./backups.ts";
 import { type LostPart, salvage } from "../ledger/salvage.ts";
@@ -15,6 +16,8 @@ export interface RepairOptions {
   /** Read the files although the queue may be open somewhere. Default false. */
   readonly force?: boolean;
 }
+
+const REPAIR_OPTIONS = optionNames<RepairOptions>({ output: true, force: true });
 
 /** The result of a repair. */
 export interface RepairReport {
@@ -37,6 +40,7 @@ export async function repairQueue(
   path: string,
   options: RepairOptions = {},
 ): Promise<RepairReport> {
+  checkOptions(options, REPAIR_OPTIONS, "repairQueue");
   const presence = options.force ? "unseen" : "exclusive";
   const storage = new DenoStorage(path, { mustExist: true, presence });
   try {

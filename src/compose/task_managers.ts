@@ -17,8 +17,12 @@ import {
   type QueuedTaskManagerParts,
 } from "../manager/factory.ts";
 import type { QueuedTaskManager } from "../manager/queued_task_manager.ts";
-import type { RunHistorySettings } from "../manager/run_history.ts";
-import { RunRegistry, type RunRegistryOptions } from "../manager/run_registry.ts";
+import { RUN_HISTORY_SETTINGS, type RunHistorySettings } from "../manager/run_history.ts";
+import {
+  REGISTRY_SETTINGS,
+  RunRegistry,
+  type RunRegistryOptions,
+} from "../manager/run_registry.ts";
 import { warnOnStandardError } from "./background_warning.ts";
 import { openLogStore, openQueue } from "./open_queue.ts";
 import { QUEUE_SETTINGS } from "../queue/queue_settings.ts";
@@ -34,6 +38,12 @@ export interface OpenRunRegistryOptions extends RunRegistryOptions, RunHistorySe
    */
   readonly historyPath?: string;
 }
+
+const REGISTRY_OPTIONS = optionNames<OpenRunRegistryOptions>({
+  ...REGISTRY_SETTINGS,
+  ...RUN_HISTORY_SETTINGS,
+  historyPath: true,
+});
 
 /** Which manager, and what it is made of. */
 export interface CreateTaskManagerOptions
@@ -58,10 +68,12 @@ export interface CreateTaskManagerOptions
  * @throws StorageError for a file that is not a history, or one of a newer version: it is left as it is.
  */
 export async function openRunRegistry(options: OpenRunRegistryOptions = {}): Promise<RunRegistry> {
-  const { historyPath, onHistoryProblem = warnOnStandardError } = options;
-  if (historyPath === undefined) return new RunRegistry(options);
+  checkOptions(options, REGISTRY_OPTIONS, "openRunRegistry");
+  const { historyPath, onHistoryProblem = warnOnStandardError, ...settings } = options;
+  const { clock, maxRuns } = settings;
+  if (historyPath === undefined) return new RunRegistry({ clock, maxRuns });
   const history = new DiskHistoryFile(checkPath(historyPath, "path of a run history"));
-  return await RunRegistry.open({ ...options, history, onHistoryProblem });
+  return await RunRegistry.open({ ...settings, history, onHistoryProblem });
 }
 
 /**

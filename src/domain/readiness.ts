@@ -10,6 +10,11 @@ export interface Awaited {
   readonly waitsFor: number;
 }
 
+/** Whether a task that has never started ends by itself: its `expiresAt` has come. */
+export function hasExpiredBy(expiresAtMs: number | null, nowMs: number): boolean {
+  return expiresAtMs !== null && expiresAtMs <= nowMs;
+}
+
 /** Whether a queued task is due and waits for no parent. */
 export function isReady({ runAfterMs, waitsFor }: Awaited, nowMs: number): boolean {
   return runAfterMs <= nowMs && waitsFor === 0;

@@ -161,6 +161,8 @@ export interface Task {
   readonly maxAttempts: number;
   /** Not claimed before this instant. */
   readonly runAfter: Date;
+  /** When it is cancelled by itself unless it has started; `null` for never, and after a retry by hand. */
+  readonly expiresAt: Date | null;
   /** When the current lease ends unless renewed; `null` when not leased. */
   readonly leaseUntil: Date | null;
   /** When it was last claimed; `null` while its own task manager runs it, in none of its worker's slots. */
@@ -209,6 +211,11 @@ export interface NewTask {
   readonly priority?: number;
   /** Not before this instant: a `Date`, or an ISO 8601 text with a zone; default now. */
   readonly runAfter?: Date | string;
+  /**
+   * A task that has not started by this instant is cancelled by itself, whatever holds it back: its children and its webhook see a
+   * cancelled task. Later than `runAfter`; default never.
+   */
+  readonly expiresAt?: Date | string;
   /**
    * Same key and same type, payload, parents and `onParentFailure` give the same task; an empty key counts as none. At most 255
    * characters; default none.
@@ -270,6 +277,11 @@ export function isFinal(status: TaskStatus): status is FinalStatus {
 
 /** The message of a task that was cancelled by hand, and of its run. */
 export const CANCELLED_BY_USER = "Cancelled by user";
+
+/** The message of a task that was cancelled by itself because it had not started in time. */
+export function expiredMessage(expiresAtMs: number): string {
+  return `Expired: it had not started by ${new Date(expiresAtMs).toISOString()}`;
+}
 
 /** Whether `text` names a status. */
 export function isTaskStatus(text: string): text is TaskStatus {

@@ -59,7 +59,8 @@ export type RetryPolicyBody = { readonly [Name in keyof RetryPolicy as SnakeName
 
 /** A new task as it is written: in HTTP bodies and batch files. */
 export type TaskBody = {
-  readonly [Name in keyof NewTask as SnakeName<Name>]: Name extends "runAfter" ? string
+  readonly [Name in keyof NewTask as SnakeName<Name>]: Name extends "runAfter" | "expiresAt"
+    ? string
     : Name extends "retryPolicy" ? RetryPolicyBody
     : NewTask[Name];
 };
@@ -140,6 +141,13 @@ export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.fr
     defaultText: "now",
     help: "not before this instant",
     example: "2026-01-31T12:00:00.000Z",
+  },
+  expiresAt: {
+    kind: "instant",
+    isKept: true,
+    defaultText: "never",
+    help: "a task that has not started by this instant is cancelled by itself",
+    example: "2026-01-31T13:00:00.000Z",
   },
   idempotencyKey: {
     kind: "key",

@@ -1,5 +1,5 @@
 /**
- * Duties: what every process that has a queue open does for it by itself: it rescues tasks, fires schedules on time, and applies
+ * Duties: what every process that has a queue open does for it by itself: it rescues tasks, ends those that have expired, fires schedules on time, and applies
  * retention.
  */
 import type { CancelTimer } from "../domain/clock.ts";
@@ -11,7 +11,7 @@ import type { PruneReport } from "../queue/operator.ts";
 import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
-import { UnplannableReports } from "../queue_policy/schedule_firing.ts";
+import { UnplannableReports, type UnplannableSchedule } from "../queue_policy/schedule_firing.ts";
 import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
@@ -21,6 +21,7 @@ import { freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
 import { BackgroundFailures } from "../queue_policy/background_failures.ts";
+import { EXPIRE_MAX, expireTasks, hasExpiredTask } from "./tasks/expire.ts";
 import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
 import { prune, PRUNE_MAX, pruneBound } from "./tasks/prune.ts";
 import { hasExpired, rescue } from "./tasks/rescue.ts";
@@ -59,6 +60,11 @@ export class Duties {
     this.failures = new BackgroundFailures(() => access.clock.nowMs());
     this.#onBackgroundError = onBackgroundError;
     this.#onPruned = onPruned;
+  }
+
+  /** The schedules that could not be planned at the last look. */
+  get unplannable(): readonly UnplannableSchedule[] {
+    return this.#unplannable.present;
   }
 
   /** Begins; each duty stands alone, so that one that fails holds up no other. */
@@ -103,7 +109,8 @@ export class Duties {
       const isPutBack = this.#clockWatch.look(reader, nowMs) && closureIn(reader) === null;
       const isWorthwhile = hasExpired(reader, nowMs) || hasDeferredChildren(reader) ||
         hasExpiredSlot(reader, nowMs);
-      return { isPutBack, isWorthwhile };
+      const isToExpire = hasExpiredTask(reader, nowMs) && closureIn(reader) === null;
+      return { isPutBack, isWorthwhile, isToExpire };
     });
     const rows: SqlRow[] = [];
     if (found.isWorthwhile) {
@@ -121,10 +128,16 @@ export class Duties {
         ...await this.#access.writeIfOpen((tx, context) => this.#clockWatch.mend(tx, context)),
       );
     }
+    if (found.isToExpire) await this.#expire();
     if (rows.length === 0) return [];
     const rescued = rows.map(taskOfRow);
     logRescued(rescued);
     return rescued;
+  }
+
+  /** Ends what has expired, some hundreds of tasks in each transaction, so that other work goes on in between. */
+  async #expire(): Promise<void> {
+    while (await this.#access.writeIfOpen(expireTasks) === EXPIRE_MAX && !this.#isStopped);
   }
 
   /** Enqueues the tasks of schedules that are due; those tasks. */

@@ -211,6 +211,7 @@ export class LedgerOperator implements QueueOperator, QueueLimits {
         storage: ledger.stats(),
         lockWaitMs: ledger.lockWaitMs,
         failingDuties: this.duties.failures.failing,
+        unplannable: this.duties.unplannable,
       })
     );
   }

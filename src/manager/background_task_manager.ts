@@ -131,7 +131,7 @@ export class BackgroundTaskManager implements TaskManager {
    * @throws TypeError, RangeError for a grace time out of its range; StorageError when the history cannot be written.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const graceMs = resolveGraceMs(options.graceMs);
+    const graceMs = resolveGraceMs(options, "close");
     this.#closed = true;
     const graceOver = new AbortController();
     await Promise.race([this.waitAll(), sleep(this.#clock, graceMs, graceOver.signal)]);

@@ -288,7 +288,7 @@ export class QueuedTaskManager implements TaskManager {
    * cannot be written.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    this.#graceMs = Math.min(this.#graceMs, resolveGraceMs(options.graceMs));
+    this.#graceMs = Math.min(this.#graceMs, resolveGraceMs(options, "close"));
     this.#closed ??= this.#close();
     if (this.#isStopping) await this.#ownWork.stop(this.#graceMs);
     await this.#closed;

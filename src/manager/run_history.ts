@@ -24,6 +24,15 @@ export interface RunHistorySettings {
   readonly onHistoryProblem?: (message: string) => void;
 }
 
+/** The names of all of them. */
+export const RUN_HISTORY_SETTINGS: { readonly [Name in keyof RunHistorySettings]-?: true } = Object
+  .freeze({
+    historyDelayMs: true,
+    historyMaxRuns: true,
+    historyMaxBytes: true,
+    onHistoryProblem: true,
+  });
+
 /** The defaults. */
 export const RUN_HISTORY_DEFAULTS: Required<Omit<RunHistorySettings, "onHistoryProblem">> = Object
   .freeze({

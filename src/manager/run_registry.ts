@@ -9,7 +9,8 @@ import { QueueError } from "../domain/errors.ts";
 import { completeRun, type GivenRun, isActive, type Run, type RunStatus } from "../domain/run.ts";
 import { checkInteger } from "../domain/check.ts";
 import type { HistoryFile } from "./history_file.ts";
-import { RunHistory, type RunHistorySettings } from "./run_history.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
+import { RUN_HISTORY_SETTINGS, RunHistory, type RunHistorySettings } from "./run_history.ts";
 
 const RECENT_LIMIT_DEFAULT = 50;
 const RECENT_LIMIT_MAX = 1_000_000;
@@ -38,6 +39,18 @@ export interface OpenRegistryOptions extends RunRegistryOptions, RunHistorySetti
   readonly history: HistoryFile;
 }
 
+/** The names of a registry's own options. */
+export const REGISTRY_SETTINGS: { readonly [Name in keyof RunRegistryOptions]-?: true } = Object
+  .freeze({ clock: true, maxRuns: true });
+
+const REGISTRY_OPTIONS = optionNames<RunRegistryOptions>(REGISTRY_SETTINGS);
+
+const OPEN_OPTIONS = optionNames<OpenRegistryOptions>({
+  ...REGISTRY_SETTINGS,
+  ...RUN_HISTORY_SETTINGS,
+  history: true,
+});
+
 /** Knows each run by its id. */
 export class RunRegistry {
   readonly #runs = new Map<string, Run>();
@@ -50,9 +63,10 @@ export class RunRegistry {
   /**
    * A registry that keeps nothing when this process ends; `open` makes one that does.
    *
-   * @throws TypeError, RangeError for an option out of its range.
+   * @throws TypeError, RangeError for an unknown option, or one out of its range.
    */
   constructor(options: RunRegistryOptions = {}) {
+    checkOptions(options, REGISTRY_OPTIONS, "a run registry");
     this.#clock = options.clock ?? systemClock;
     const maxRuns = options.maxRuns ?? MAX_RUNS_DEFAULT;
     this.#maxRuns = checkInteger(maxRuns, "maxRuns", 1, MAX_RUNS_LIMIT);
@@ -67,7 +81,9 @@ export class RunRegistry {
    * @throws StorageError for a file that is not a history, or one of a newer version: it is left as it is.
    */
   static async open(options: OpenRegistryOptions): Promise<RunRegistry> {
-    const registry = new RunRegistry(options);
+    checkOptions(options, OPEN_OPTIONS, "a run registry");
+    const { maxRuns } = options;
+    const registry = new RunRegistry({ clock: options.clock, maxRuns });
     const clock = registry.#clock;
     const runs = (): Iterable<Run> => registry.#runs.values();
     const history = new RunHistory(options.history, { ...options, clock, runs });

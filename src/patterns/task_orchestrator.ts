@@ -179,7 +179,7 @@ export class Orchestrator {
    * @throws RangeError, StorageError as the manager's `close`.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const graceMs = resolveGraceMs(options.graceMs);
+    const graceMs = resolveGraceMs(options, "close");
     this.#isClosed = true;
     const timely = new AbortController();
     const late = sleep(systemClock, graceMs, timely.signal).then(() => {

@@ -5,15 +5,15 @@
 import { messageOf, quotePath } from "../domain/errors.ts";
 import { decodeText } from "../domain/given_text.ts";
 import type { WebhookOptions } from "../worker/webhook_handler.ts";
-import type { WorkerConfig } from "../worker/worker_config.ts";
+import type { ProjectConfig } from "../project/project_config.ts";
 import { readEnvironment } from "./environment.ts";
 
 /** The environment variable that holds the secret. */
 export const WEBHOOK_SECRET_VARIABLE = "HOLDFAST_WEBHOOK_SECRET";
 
-/** What a worker's configuration says of webhooks. */
+/** What a project says of webhooks. */
 export type WebhookConfig = Pick<
-  WorkerConfig,
+  ProjectConfig,
   "webhookAllowedHosts" | "webhookSecretFile" | "webhookTimeoutMs"
 >;
 

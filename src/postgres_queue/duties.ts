@@ -1,5 +1,5 @@
 /**
- * Duties: what every process that has a queue open does for it by itself: it rescues tasks, fires schedules on time, and applies
+ * Duties: what every process that has a queue open does for it by itself: it rescues tasks, ends those that have expired, fires schedules on time, and applies
  * retention. Processes need no leader: what one has locked, the others skip.
  */
 import type { CancelTimer } from "../domain/clock.ts";
@@ -9,12 +9,15 @@ import type { PruneReport } from "../queue/operator.ts";
 import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
+import type { UnplannableSchedule } from "../queue_policy/schedule_firing.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { taskOfRow, type TaskRow } from "./rows/task_row.ts";
 import { pruneAll } from "./tasks/prune.ts";
 import { Firing } from "./firing.ts";
 import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
 import { storageErrorOf } from "./storage_errors.ts";
+import { closureIn } from "./rows/closure.ts";
+import { EXPIRE_MAX, EXPIRED_TASKS, expireTasks } from "./tasks/expire.ts";
 import { freeExpiredSlots } from "./tasks/limits.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
 import { BackgroundFailures } from "../queue_policy/background_failures.ts";
@@ -49,6 +52,7 @@ const DUTY_SQL = {
         end as is_expired from asked)
     select ${OUTLOOK}, leases.is_expired or exists (select from @unsettled) as is_rescue_due,
       exists (select from @flow_slot where until <= moment.now) as is_slot_due,
+      exists (${EXPIRED_TASKS}) as is_expiry_due,
       extract(epoch from clock_timestamp() - asked.at)::float8 * 1000 as took_ms
     from moment, asked, leases`,
 } as const;
@@ -75,6 +79,11 @@ export class Duties {
       during: (fire) => this.failures.during("firing of schedules", fire),
     });
     this.#onBackgroundError = onBackgroundError;
+  }
+
+  /** The schedules that could not be planned at the last look. */
+  get unplannable(): readonly UnplannableSchedule[] {
+    return this.#firing.unplannable;
   }
 
   /** Begins. */
@@ -115,6 +124,7 @@ export class Duties {
       this.#leasesAtMs = clock.nowMs() + Math.min(SLOW_LOOK.times * tookMs, SLOW_LOOK.mostMs);
     }
     this.#firing.heed(outlookOf(look!));
+    if (look!.is_expiry_due) await this.#expire();
     if (look!.is_slot_due) await this.#access.write(freeExpiredSlots);
     while (look!.is_rescue_due) {
       const rows = await this.#access.write(async (work) => {
@@ -126,6 +136,13 @@ export class Duties {
       if (rows.length < RESCUE_MAX) break;
     }
     return rescued.map(taskOfRow);
+  }
+
+  /** Ends what has expired, some hundreds of tasks in each transaction. In a queue whose tasks are being moved they stay as they are. */
+  async #expire(): Promise<void> {
+    const { statements } = this.#access;
+    if (await closureIn(statements) !== null) return;
+    while (await this.#access.writeIfOpen(expireTasks) === EXPIRE_MAX && !this.#isStopped);
   }
 
   /** Looks at the schedules soon: one has changed. */

@@ -3,7 +3,7 @@
  */
 import type { CancelTimer } from "../domain/clock.ts";
 import type { Task } from "../domain/task.ts";
-import { UnplannableReports } from "../queue_policy/schedule_firing.ts";
+import { UnplannableReports, type UnplannableSchedule } from "../queue_policy/schedule_firing.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { DELIVERY_LANE } from "./rows/lanes.ts";
@@ -43,6 +43,11 @@ export class Firing {
     this.#onError = onError;
     this.#during = during;
     this.#unplannable = new UnplannableReports(onError);
+  }
+
+  /** The schedules that could not be planned at the last look. */
+  get unplannable(): readonly UnplannableSchedule[] {
+    return this.#unplannable.present;
   }
 
   /** Stops; what is under way ends. */

@@ -233,6 +233,7 @@ export class PostgresOperator implements QueueOperator, QueueLimits {
         thresholds: this.#health,
         isDeaf: this.#wakeUp.isDeaf,
         failingDuties: this.duties.failures.failing,
+        unplannable: this.duties.unplannable,
         nowMs,
       });
     }, HEALTH_AWAY_MAX_MS);

@@ -59,6 +59,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
  * Why a task is where it is.
  *
  * - `queue_moving`: the queue is closed while its tasks are moved, or while it is filled. `queue_moved`: they are elsewhere.
+ * - `expired`: it had not started by its `expiresAt`, and is about to be cancelled by itself.
  * - `waiting_for_parents`: tasks that it depends on are not final.
  * - `scheduled`, `waiting_for_retry`: its time has not come.
  * - `paused`: its type, or the whole queue, is paused. `concurrency_limited`: a limit's slots are all in use.
@@ -75,6 +76,7 @@ export type ExplanationReason = typeof EXPLANATION_REASONS[number];
 export const EXPLANATION_REASONS = [
   "queue_moving",
   "queue_moved",
+  "expired",
   "waiting_for_parents",
   "scheduled",
   "waiting_for_retry",
@@ -155,6 +157,8 @@ export interface WindowMetrics {
   readonly cancelled: number;
   /** Tasks queued again by hand. */
   readonly requeued: number;
+  /** Tasks cancelled by themselves because they had not started in time. */
+  readonly expired: number;
   /** Tasks finished (completed or failed) a second. */
   readonly throughputPerSecond: number;
   /** Completed / (completed + failed); `null` when nothing finished. */
@@ -238,6 +242,8 @@ export const HEALTH_CODES = [
   "lock_held",
   "clock_put_back",
   "background_error",
+  "schedule_unplannable",
+  "webhook_failing",
   "dead_rows",
   "old_snapshot",
   "wake_up_deaf",
@@ -387,6 +393,9 @@ export interface QueueOperator {
  *   queue waits for it to catch up.
  * - `background_error`: what the queue does by itself in this process (rescue, schedules, retention) failed when it was done last:
  *   degraded until it succeeds.
+ * - `schedule_unplannable`: this process cannot say when a schedule is due, as its time zone is not known here: degraded.
+ * - `webhook_failing`: deliveries to a host have failed three times or more and are to be tried again, or failed for good within
+ *   `failureWindowMs`: degraded. Of the deliveries that wait and of those that failed, 200 each are looked at.
  * - `dead_rows` (on PostgreSQL): a table whose rows change all the time has more than `deadRows` rows that vacuum has yet to
  *   remove: degraded.
  * - `old_snapshot` (on PostgreSQL): a session, prepared transaction or replication slot holds a snapshot, or has a transaction open, from before what happened to a task

@@ -29,12 +29,15 @@ export const SCHEDULE_LIMITS: {
   readonly catchUpDefault: number;
   readonly lateMs: number;
   readonly schedulesMax: number;
+  readonly expiresInMaxMs: number;
 } = Object.freeze({
   /** Characters of an id. */
   idMaxLength: 160,
   /** The shortest and the longest interval, in milliseconds. */
   everyMinMs: 1000,
   everyMaxMs: 366 * 24 * 3_600_000,
+  /** The longest time until a task expires, in milliseconds. */
+  expiresInMaxMs: 366 * 24 * 3_600_000,
   /** The bounds and the default of `catchUpMax`. */
   catchUpMax: 1000,
   catchUpDefault: 100,
@@ -63,6 +66,11 @@ export interface NewSchedule extends Pick<NewTask, ScheduledFieldName> {
   readonly catchUpMax?: number;
   /** Whether a task may be enqueued while the one before is not final; only with `cron`, default false. */
   readonly overlap?: boolean;
+  /**
+   * How long each task has to start, from its firing, in milliseconds, 1 ms to 366 days; else it is cancelled by itself. Default for
+   * ever.
+   */
+  readonly expiresInMs?: number;
   /** Whether it begins paused; default false, or as it was when it replaces another. */
   readonly paused?: boolean;
 }
@@ -87,6 +95,8 @@ export interface Schedule {
   readonly timeoutMs: number | null;
   /** The group of its tasks; `null` for none. */
   readonly group: string | null;
+  /** How long each task has to start, in milliseconds; `null` for ever. */
+  readonly expiresInMs: number | null;
   /** The interval after a task has ended; `null` with `cron`. */
   readonly everyMs: number | null;
   /** The expression; `null` with `everyMs`. */

@@ -9,6 +9,7 @@
  * - `retried`: an attempt failed and another follows. `failed`: none follows. `rescued`: its worker fell silent, and it
  *   was queued again.
  * - `released`: its worker gave it back, to be due at once or after `delayMs`. `cancelled`, `requeued`: a person cancelled it, queued it again.
+ * - `expired`: it had not started by its `expiresAt`, and was cancelled by itself.
  * - `edited`: a person changed it while it waited; `changes` says what.
  */
 export type TransitionKind = typeof TRANSITION_KINDS[number];
@@ -25,6 +26,7 @@ export const TRANSITION_KINDS = [
   "rescued",
   "cancelled",
   "requeued",
+  "expired",
   "edited",
 ] as const;
 

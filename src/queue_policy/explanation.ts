@@ -43,6 +43,25 @@ export function waitingForParents(
   };
 }
 
+/** Why a queued task is not running, with when it expires; one that has not started by then is only about to be ended. */
+export function withExpiry(
+  { reason, summary, data }: Why,
+  { id, expiresAt, leaseToken }: Task,
+  nowMs: number,
+): Why {
+  if (expiresAt === null || leaseToken > 0) return { reason, summary, data };
+  const at = iso(expiresAt);
+  if (expiresAt.getTime() <= nowMs) {
+    const ends = `Task ${id} expired at ${at}: it is cancelled by itself within seconds`;
+    return { reason: "expired", summary: ends, data: { expires_at: at } };
+  }
+  return {
+    reason,
+    summary: `${summary}; it is cancelled by itself if it has not started by ${at}`,
+    data: { ...data, expires_at: at },
+  };
+}
+
 /** The task's time has not come; `isRetry` when a failed attempt made it wait. */
 export function notDue(
   { id, runAfter, attempts, maxAttempts, errorMessage }: Task,

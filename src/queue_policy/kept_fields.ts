@@ -3,7 +3,7 @@
  * columns. One rule for each kind of field, so that a new field of a known kind needs a line in the table and a column.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInteger, checkName, checkPairs } from "../domain/check.ts";
+import { checkInstant, checkInteger, checkName, checkPairs } from "../domain/check.ts";
 import { canonicalJson } from "../domain/json.ts";
 import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import {
@@ -49,6 +49,8 @@ export type KeptValues =
     readonly timeout_ms: number | null;
     /** An empty string for none, so that it can be compared. */
     readonly grp: string;
+    /** Milliseconds since 1970. */
+    readonly expires_at: number | null;
   };
 
 /** How messages name a field, where it is not by its own name. */
@@ -109,6 +111,8 @@ function columnValue(
       return value === "" ? null : checkString(value, what, field.maxLength);
     case "integer":
       return checkInteger(value, what, field.min, field.max);
+    case "instant":
+      return checkInstant(value, what);
     case "pairs":
       return canonicalJson(checkPairs(value, what));
     case "object":
@@ -128,6 +132,7 @@ function checkGroup(value: unknown, checkString: typeof checkName = checkName): 
 function fieldValue(name: KeptFieldName, stored: unknown): unknown {
   if (stored === noneOf(name)) return null;
   const { kind }: TaskField = TASK_FIELDS[name];
+  if (kind === "instant") return new Date(stored as number);
   const isJson = kind === "pairs" || kind === "object";
   return isJson ? JSON.parse(stored as string) : stored;
 }

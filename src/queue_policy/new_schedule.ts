@@ -29,6 +29,7 @@ export interface PreparedSchedule {
   readonly timeout_ms: number | null;
   /** An empty string for none. */
   readonly grp: string;
+  readonly expires_in_ms: number | null;
   readonly every_ms: number | null;
   readonly cron: string | null;
   readonly time_zone: string;
@@ -58,6 +59,7 @@ const SCHEDULE_OPTIONS: ReadonlySet<string> = new Set([
   ...SCHEDULED_FIELD_NAMES,
   ...optionNames<Omit<NewSchedule, ScheduledFieldName>>({
     id: true,
+    expiresInMs: true,
     everyMs: true,
     cron: true,
     timeZone: true,
@@ -100,6 +102,7 @@ export function prepareDefinition(
     retry_policy: task.kept.retry_policy,
     timeout_ms: task.kept.timeout_ms,
     grp: task.kept.grp,
+    expires_in_ms: checkExpiresIn(schedule),
     ...time,
     catch_up: checkCatchUp(schedule),
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),
@@ -150,6 +153,11 @@ function checkOverlap({ overlap = false, everyMs }: NewSchedule): boolean {
     );
   }
   return overlap;
+}
+
+function checkExpiresIn({ expiresInMs }: NewSchedule): number | null {
+  if (expiresInMs === undefined || expiresInMs === null) return null;
+  return checkInteger(expiresInMs, "expiresInMs", 1, SCHEDULE_LIMITS.expiresInMaxMs);
 }
 
 function checkPaused({ paused }: NewSchedule): boolean | null {

@@ -71,11 +71,13 @@ export function prepareTask(
   }
   const kept = keptValues(task);
   checkUnreserved(kept.type);
+  const runAfterMs = optional(task.runAfter, (runAfter) => checkInstant(runAfter, "runAfter"));
+  checkExpiry(kept.expires_at, runAfterMs);
   return {
     runId: optional(task.runId, checkRunId),
     payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
     kept,
-    runAfterMs: optional(task.runAfter, (runAfter) => checkInstant(runAfter, "runAfter")),
+    runAfterMs,
     dependsOn: checkReferences(task.dependsOn ?? []),
     onParentFailure: checkOneOf(
       task.onParentFailure ?? "fail",
@@ -121,6 +123,15 @@ function checkFirstLease(
     workerId: checkName(workerId, "worker id", TASK_LIMITS.workerIdMaxLength),
     leaseDurationMs: checkLeaseDuration(leaseDurationMs),
   };
+}
+
+/** A task that would never run is a mistake. @throws RangeError */
+function checkExpiry(expiresAtMs: number | null, runAfterMs: number | null): void {
+  if (expiresAtMs === null || runAfterMs === null || expiresAtMs > runAfterMs) return;
+  const [expiresAt, runAfter] = [expiresAtMs, runAfterMs].map((ms) => new Date(ms).toISOString());
+  throw new RangeError(
+    `Cannot use expiresAt ${expiresAt} with runAfter ${runAfter}: it must be later, or the task would never run`,
+  );
 }
 
 /** Only the queue makes deliveries: a worker signs their content. */

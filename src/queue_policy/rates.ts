@@ -73,6 +73,7 @@ export function noTransitions(): Record<TransitionKind, number> {
     rescued: 0,
     cancelled: 0,
     requeued: 0,
+    expired: 0,
     edited: 0,
   };
 }

@@ -70,15 +70,19 @@ export function runIdFor({ schedule_id }: StoredSchedule, atMs: number): string 
   return `${schedule_id}@${new Date(atMs).toISOString()}`;
 }
 
-/** A task of a schedule; with a run id of the queue's for `null`. */
-export function taskOfSchedule(schedule: StoredSchedule, runId: string | null): PreparedTask {
+/** A task of a schedule that fires now; with a run id of the queue's for `null`. */
+export function taskOfSchedule(
+  schedule: StoredSchedule,
+  { runId, nowMs }: { readonly runId: string | null; readonly nowMs: number },
+): PreparedTask {
   const { type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp } = schedule;
-  const { payload, webhook_url, webhook_events } = schedule;
+  const { payload, webhook_url, webhook_events, expires_in_ms } = schedule;
   return {
     runId,
     kept: {
       ...NO_KEPT_VALUES,
       ...{ type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp },
+      expires_at: expires_in_ms === null ? null : nowMs + expires_in_ms,
     },
     payload,
     runAfterMs: null,
@@ -110,16 +114,21 @@ export function firedSchedule(
 /** Tells of each schedule that cannot be planned once, until it can be planned again. */
 export class UnplannableReports {
   readonly #report: (error: Error) => void;
-  #known: ReadonlySet<string> = new Set();
+  #present: readonly UnplannableSchedule[] = [];
 
   constructor(report: (error: Error) => void) {
     this.#report = report;
   }
 
+  /** Those that could not be planned at the last look. */
+  get present(): readonly UnplannableSchedule[] {
+    return this.#present;
+  }
+
   /** These are all that cannot be planned now. */
   tell(schedules: readonly UnplannableSchedule[]): void {
-    const known = this.#known;
-    this.#known = new Set(schedules.map(({ id }) => id));
+    const known = new Set(this.#present.map(({ id }) => id));
+    this.#present = schedules;
     for (const { id, error } of schedules) if (!known.has(id)) this.#report(error);
   }
 }

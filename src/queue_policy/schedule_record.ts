@@ -50,7 +50,7 @@ export function scheduleName(id: unknown): string {
 }
 
 function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedScheduleRecord {
-  const { everyMs, cron, retryPolicy, timeoutMs, group, webhook, lastRunId } = record;
+  const { everyMs, cron, retryPolicy, timeoutMs, group, expiresInMs, webhook, lastRunId } = record;
   const defined = prepareDefinition({
     ...record,
     everyMs: everyMs ?? undefined,
@@ -58,6 +58,7 @@ function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedSc
     retryPolicy: retryPolicy ?? undefined,
     timeoutMs: timeoutMs ?? undefined,
     group: group ?? undefined,
+    expiresInMs: expiresInMs ?? undefined,
     webhook: webhook ?? undefined,
   }, payloadMaxBytes);
   const row = {

@@ -42,6 +42,7 @@ export const LEVELS: Readonly<Record<TransitionKind, TaskTransition["level"]>> =
   released: "info",
   cancelled: "info",
   requeued: "info",
+  expired: "warn",
   edited: "info",
   retried: "warn",
   rescued: "warn",

@@ -15,10 +15,15 @@ import type {
 } from "../queue/operator.ts";
 import type { QueueClosure } from "../queue/closure.ts";
 import type { FailingDuty } from "./background_failures.ts";
+import type { FailingWebhook } from "./failing_webhooks.ts";
 import { isFromFuture } from "./clock_put_back.ts";
 import { closureReasons } from "./closure.ts";
 import { scopeText } from "./limit_request.ts";
 import type { LongHold } from "./limit_state.ts";
+import type { UnplannableSchedule } from "./schedule_firing.ts";
+
+/** How many schedules and hosts are named. */
+const NAMED_MAX = 3;
 
 /** What a verdict is made from. */
 export interface HealthFacts {
@@ -43,6 +48,10 @@ export interface HealthFacts {
   readonly closure: QueueClosure | null;
   /** What the queue fails to do by itself in this process; default nothing. */
   readonly failingDuties?: readonly FailingDuty[];
+  /** The schedules that this process cannot plan; default none. */
+  readonly unplannable?: readonly UnplannableSchedule[];
+  /** The hosts that deliveries do not reach; default none. */
+  readonly failingWebhooks?: readonly FailingWebhook[];
   /** For a queue that keeps its own files. */
   readonly storage?: Pick<
     StorageStats,
@@ -91,6 +100,8 @@ export function verdictOf(facts: HealthFacts): QueueHealth {
     ...memoryReasons(facts),
     ...clockReasons(facts),
     ...dutyReasons(facts),
+    ...scheduleReasons(facts),
+    ...webhookReasons(facts),
     ...deadRowReasons(facts),
     ...snapshotReasons(facts),
     ...wakeUpReasons(facts),
@@ -225,6 +236,31 @@ function dutyReasons({ failingDuties = [], nowMs }: HealthFacts): HealthReason[]
     code: "background_error",
     severity: "degraded",
     message: `The queue's own ${duty} has failed for ${durationText(nowMs - sinceMs)}: ${message}`,
+  }));
+}
+
+function scheduleReasons({ unplannable = [] }: HealthFacts): HealthReason[] {
+  return degradedBy("schedule_unplannable", unplannable, ({ error }) => error.message);
+}
+
+function webhookReasons({ failingWebhooks = [] }: HealthFacts): HealthReason[] {
+  return degradedBy("webhook_failing", failingWebhooks, ({ host, deliveries, message }) => {
+    const what = deliveries === 1 ? "A delivery" : `${deliveries} deliveries`;
+    return `${what} to ${JSON.stringify(host)} failed, the latest: ${message}`;
+  });
+}
+
+/** A reason for each of the first; the last one says how many there are besides. */
+function degradedBy<T>(
+  code: HealthReason["code"],
+  all: readonly T[],
+  messageOf: (each: T) => string,
+): HealthReason[] {
+  const more = all.length - NAMED_MAX;
+  return all.slice(0, NAMED_MAX).map((each, i) => ({
+    code,
+    severity: "degraded",
+    message: messageOf(each) + (i === NAMED_MAX - 1 && more > 0 ? `, and ${more} more` : ""),
   }));
 }
 

@@ -84,6 +84,8 @@ function keptField(field: TaskField): Decode<unknown> {
     ? pairs
     : kind === "object"
     ? retryPolicy
+    : kind === "instant"
+    ? instant
     : text;
   return isRequired || otherwise !== undefined ? decode : nullable(decode);
 }
@@ -241,6 +243,7 @@ export const scheduleFields: Fields<
   retryPolicy: nullable(retryPolicy),
   timeoutMs: nullable(number),
   group: nullable(text),
+  expiresInMs: nullable(number),
   everyMs: nullable(number),
   cron: nullable(text),
   timeZone: text,
@@ -372,6 +375,7 @@ export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
     released: number,
     cancelled: number,
     requeued: number,
+    expired: number,
     throughputPerSecond: number,
     successRate: nullable(number),
     failureRate: nullable(number),

@@ -31,7 +31,7 @@ export function taskBody(
   task: NewTask,
   options: EnqueueOptions = {},
 ): TaskBodyWithRunId {
-  const { payload, runId, runAfterMs, leaseTo, isCancelled } = prepareTask(
+  const { payload, runId, runAfterMs, kept, leaseTo, isCancelled } = prepareTask(
     task,
     PAYLOAD_LIMIT_BYTES,
     options,
@@ -39,13 +39,18 @@ export function taskBody(
   return {
     ...given(toTaskBody(task)),
     payload: JSON.parse(payload),
-    run_after: runAfterMs === null ? undefined : new Date(runAfterMs).toISOString(),
+    run_after: instantText(runAfterMs),
+    expires_at: instantText(kept.expires_at),
     run_id: runId ?? crypto.randomUUID(),
     lease_to: leaseTo === null
       ? undefined
       : { worker_id: leaseTo.workerId, lease_duration_ms: leaseTo.leaseDurationMs },
     cancelled: isCancelled ? true : undefined,
   };
+}
+
+function instantText(atMs: number | null): string | undefined {
+  return atMs === null ? undefined : new Date(atMs).toISOString();
 }
 
 /** A completion, and the tasks that follow from it. @throws TypeError, RangeError */
@@ -120,13 +125,21 @@ function changeBody(
 export function scheduleBody(schedule: NewSchedule): Body {
   const { payload } = prepareSchedule(schedule, PAYLOAD_LIMIT_BYTES);
   const { id, type, everyMs, cron, timeZone, catchUp, catchUpMax, overlap, paused } = schedule;
+  const { expiresInMs } = schedule;
   const { run_id: _1, depends_on: _2, on_parent_failure: _3, ...task } = toTaskBody(schedule) as
     & Body
     & Partial<Record<"run_id" | "depends_on" | "on_parent_failure", unknown>>;
   return {
     ...given(task),
     payload: JSON.parse(payload),
-    ...given({ id, type, every_ms: everyMs, cron, time_zone: timeZone }),
+    ...given({
+      id,
+      type,
+      expires_in_ms: expiresInMs,
+      every_ms: everyMs,
+      cron,
+      time_zone: timeZone,
+    }),
     ...given({ catch_up: catchUp, catch_up_max: catchUpMax, overlap, paused }),
   };
 }

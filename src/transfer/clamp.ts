@@ -17,6 +17,7 @@ const NAMES = ["type", "runId", "lockedBy"] as const;
 
 const INSTANTS = [
   "runAfter",
+  "expiresAt",
   "reservedAt",
   "processingStarted",
   "finishedAt",

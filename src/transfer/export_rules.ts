@@ -2,6 +2,7 @@
  * What an export may do, what it refuses, and what it came to.
  */
 import { checkOneOf } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { TaskRecord } from "../queue/records.ts";
 import {
@@ -73,8 +74,18 @@ export function lossesOfLines({ statuses }: ExportOptions): readonly string[] {
     : ["transitions, schedules, limits and log files stay behind"];
 }
 
+const EXPORT_OPTIONS = optionNames<ExportOptions>({
+  format: true,
+  output: true,
+  statuses: true,
+  includeLeased: true,
+  onProgress: true,
+});
+
 /** @throws TypeError */
-export function checkOptions({ format, output }: ExportOptions): void {
+export function checkExport(options: ExportOptions): void {
+  checkOptions(options, EXPORT_OPTIONS, "exportTasks");
+  const { format, output } = options;
   checkOneOf(format, TRANSFER_FORMATS, "format");
   const isPlace = typeof output === "string" ? output.trim() !== "" : format === "ndjson";
   if (!isPlace) throw new TypeError(`Cannot export ${format} without the path of a new file`);

@@ -56,8 +56,9 @@ export function keptFieldsOf<Name extends KeptFieldName>(
 }
 
 function keptFieldOf(name: KeptFieldName, value: unknown): unknown {
-  const { default: ofNewTask = null, isRequired } = TASK_FIELDS[name];
+  const { default: ofNewTask = null, isRequired, kind } = TASK_FIELDS[name];
   if (isRequired) return value;
+  if (kind === "instant") return optionalInstantOf({ [name]: value }, name);
   return name === "retryPolicy" ? policyOf(value ?? null) : value ?? ofNewTask;
 }
 

@@ -3,6 +3,7 @@
  */
 import { messageOf } from "../domain/errors.ts";
 import { checkInteger } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import type { LogLimits, LogLine } from "./log_store.ts";
 
 const LINE_MAX_BYTES = 64 * 1024;
@@ -34,8 +35,12 @@ export interface BoundedLine {
   readonly bytes: number;
 }
 
-/** The limit that is asked for, or the default. @throws RangeError */
-export function resolveLogLimits({ taskMaxBytes }: Partial<LogLimits> = {}): LogLimits {
+const LIMIT_NAMES = optionNames<LogLimits>({ taskMaxBytes: true });
+
+/** The limit that is asked for, or the default. @throws TypeError, RangeError */
+export function resolveLogLimits(limits: Partial<LogLimits> = {}): LogLimits {
+  checkOptions(limits, LIMIT_NAMES, "a log store");
+  const { taskMaxBytes } = limits;
   const { taskMaxBytesMin, taskMaxBytesMax, taskMaxBytesDefault } = LOG_LIMITS;
   const wanted = taskMaxBytes ?? taskMaxBytesDefault;
   return { taskMaxBytes: checkInteger(wanted, "taskMaxBytes", taskMaxBytesMin, taskMaxBytesMax) };

@@ -122,12 +122,9 @@ const WORKER_OPTIONS = optionNames<WorkerOptions>({
   quiet: true,
 });
 
-const STOP_OPTIONS = optionNames<StopOptions>({ graceMs: true });
-
 /** The grace time of a worker that stops. @throws TypeError, RangeError */
 export function graceOf(options: StopOptions): number {
-  checkOptions(options, STOP_OPTIONS, "stop");
-  return resolveGraceMs(options.graceMs);
+  return resolveGraceMs(options, "stop");
 }
 
 /** The settings of a worker, checked. @throws TypeError, RangeError */

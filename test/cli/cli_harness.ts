@@ -29,6 +29,8 @@ export interface Surroundings {
   /** Files by path; `-` is standard input. Any other path is read from the disk. */
   readonly files?: Readonly<Record<string, string>>;
   readonly environment?: Readonly<Record<string, string>>;
+  /** The folder in which a project is looked for; default the working folder. */
+  readonly folder?: string;
   readonly terminal?: boolean;
   /** How many columns the terminal has; default 80. */
   readonly columns?: number;
@@ -58,6 +60,7 @@ export function capturedIo(
     },
     readText: async (path) => surroundings.files?.[path] ?? await systemIo().readText(path),
     environment: (name) => surroundings.environment?.[name],
+    folder: surroundings.folder ?? ".",
     outIsTerminal: surroundings.terminal ?? false,
     errIsTerminal: false,
     outClosed: surroundings.outClosed ?? new AbortController().signal,
@@ -65,6 +68,7 @@ export function capturedIo(
     outRows: () => 24,
     onInterrupt: (listener) => {
       const interrupt = (): void => listener(false);
+      if (surroundings.interrupt?.aborted) queueMicrotask(interrupt); // before the command listened
       surroundings.interrupt?.addEventListener("abort", interrupt);
       return () => surroundings.interrupt?.removeEventListener("abort", interrupt);
     },

@@ -162,6 +162,23 @@ test("runs handlers that lie beside it, also isolated", async (place, { importsT
   else assertStringIncludes(await place.run(triple, 2), "Cannot load handlers from");
 });
 
+test("finds its settings in a project file of any kind, and its handlers beside it", async (place) => {
+  await place.write("handlers.js", HANDLERS);
+  const files = {
+    "holdfast.toml": 'db = "a.db"\n',
+    "holdfast.yaml": "db: a.db\n",
+    "holdfast.json": '{"db":"a.db"}',
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await place.write(name, text);
+    assertEquals(await place.run(["run", "double", "--payload", '{"n":21}']), "42\n");
+    const { settings } = await place.json(["config"]);
+    assertEquals(settings[0], { name: "db", value: "a.db", from: name });
+    await Deno.remove(join(place.folder, name));
+  }
+  assertEquals((await place.json(["list", "--db", "a.db"])).total, 3);
+});
+
 test("runs command modules, and says what scripts need", async (place) => {
   await place.write("script.ts", 'console.log("hi" as string);');
   await place.write("modules.json", [
@@ -265,7 +282,7 @@ async function walkTasks(place: Place): Promise<void> {
   assertStringIncludes(await place.run(["explain", "4"]), "ancel");
   assertEquals((await place.json(["list"])).total, 4);
   for (const command of ["transitions", "logs"]) await place.run([command, "1"]);
-  for (const command of ["stats", "workers", "backend"]) await place.run([command]);
+  for (const command of ["stats", "workers", "config", "backend"]) await place.run([command]);
   assertEquals((await place.json(["prune", "--keep", "3"])).pruned, 0);
 }
 

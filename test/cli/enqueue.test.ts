@@ -33,6 +33,7 @@ const COLUMNS = [
   "retry_policy",
   "timeout_ms",
   "group",
+  "expires_at",
   "trace_parent",
 ];
 

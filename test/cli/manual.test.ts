@@ -62,7 +62,7 @@ class World implements AsyncDisposable {
     await Deno.writeTextFile("handlers.ts", HANDLERS_TEXT);
     await Deno.writeTextFile("tasks.ndjson", BATCH_TEXT);
     await Deno.writeTextFile("webhook.secret", "a secret of the two of us\n");
-    await Deno.writeTextFile("worker.toml", 'webhook_secret_file = "webhook.secret"\n');
+    await Deno.writeTextFile("hooks.toml", 'webhook_secret_file = "webhook.secret"\n');
     const payload = '{"to":"ann@example.com"}';
     await holdfast(["enqueue", "email", "--payload", payload]);
     await holdfast(["enqueue", "report", "--max-attempts", "1"]);

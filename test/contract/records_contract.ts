@@ -95,6 +95,7 @@ export function record(id: number, fields: Partial<TaskRecord> = {}): TaskRecord
     retryPolicy: null,
     timeoutMs: null,
     group: null,
+    expiresAt: null,
     progress: null,
     progressMessage: null,
     traceParent: null,

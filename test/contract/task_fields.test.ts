@@ -41,7 +41,7 @@ function valueOf(name: string, field: TaskField): unknown {
     case "number":
       return field.max - 1;
     case "instant":
-      return new Date("2999-01-01T00:00:00.500Z");
+      return new Date(`2999-0${name === "expiresAt" ? 2 : 1}-01T00:00:00.500Z`);
     case "choice":
       return field.choices.at(-1);
     case "choices":
@@ -103,8 +103,9 @@ Deno.test("every field goes through enqueue() and enqueueBatch()", async () => {
 Deno.test("a task comes back from the form in which it is written", () => {
   const body = toTaskBody(WHOLE);
   assertEquals(Object.keys(body), TASK_FIELD_NAMES.map(snakeName));
-  const { runAfter, ...rest } = WHOLE;
-  assertEquals(toNewTask(body), { ...rest, runAfter: (runAfter as Date).toISOString() });
+  const { runAfter, expiresAt, ...rest } = WHOLE;
+  const [from, until] = [runAfter, expiresAt].map((at) => (at as Date).toISOString());
+  assertEquals(toNewTask(body), { ...rest, runAfter: from, expiresAt: until });
 });
 
 // --- HTTP

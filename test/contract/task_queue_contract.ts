@@ -91,6 +91,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       retryPolicy: null,
       timeoutMs: null,
       group: null,
+      expiresAt: null,
       waitsFor: 0,
       traceParent: null,
     });

@@ -122,6 +122,34 @@ export function webhooksContract(name: string, useQueue: UseQueue): void {
     },
   );
 
+  behaviour(
+    "health() names the hosts that deliveries keep failing to reach, until they do",
+    async (queue, clock) => {
+      await queue.enqueue({ type: "t", webhook: { url: URL_GIVEN } });
+      await queue.enqueue({ type: "t", webhook: { url: "https://gone.example:8443/secret" } });
+      for (const task of await claim(queue, 2)) await queue.complete(task);
+      const delivery = async (): Promise<Task> =>
+        (await queue.claim({ workerId: "w", types: [WEBHOOK_TYPE] }))[0]!;
+      const first = await delivery();
+      await queue.fail(await delivery(), new PermanentError('"gone.example" answered 404\nmore'));
+      await queue.fail(first, new Error("answered 500"));
+      const gone =
+        'A delivery to "gone.example:8443" failed, the latest: "gone.example" answered 404';
+      assertEquals(await failingHosts(queue), [gone]);
+      for (const message of ["answered 500", "answered 503"]) {
+        await clock.advance(10_000);
+        await queue.fail(await delivery(), new Error(message));
+      }
+      assertEquals(await failingHosts(queue), [
+        gone,
+        'A delivery to "hooks.example.com" failed, the latest: answered 503',
+      ]);
+      await clock.advance(10_000);
+      await queue.complete(await delivery());
+      assertEquals(await failingHosts(queue), [gone]);
+    },
+  );
+
   behaviour("pruning a task leaves its delivery to be made", async (queue) => {
     await queue.enqueue({ type: "t", webhook: { url: URL_GIVEN } });
     await queue.cancel(1);
@@ -141,6 +169,12 @@ interface Told {
 async function told(queue: TaskQueue): Promise<Told[]> {
   const deliveries = await queue.list({ type: WEBHOOK_TYPE });
   return deliveries.reverse().map(({ payload }) => payload as Told);
+}
+
+/** What the queue's health says of webhooks. */
+async function failingHosts(queue: TaskQueue): Promise<string[]> {
+  const { reasons } = await queue.health();
+  return reasons.filter(({ code }) => code === "webhook_failing").map(({ message }) => message);
 }
 
 function claim(queue: TaskQueue, limit = 1): Promise<Task[]> {

@@ -93,7 +93,10 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--run-after": among(
     ...["+1s", "+0ms", "2030-01-01T00:00:00Z", "+99999999999999d", "2026-02-30T00:00:00Z"],
   ),
+  "--expires-at": among("+1m", "+0ms", "2030-01-01T00:00:00Z", "soon"),
+  "--expires-in": among("1m", "0ms", "400d"),
   "--key": among("k1", "k2", ""),
+  "--retention": among("30d", "failed:1d,keep:5", "none", "30", "keep:-1"),
   "--memory-max": among("64M", "1.25G", "1K", "2G"),
   "--log-max": among("64K", "1M", "1K", "2G"),
   "--compatibility": json,

@@ -6,6 +6,7 @@ import { CLAIM_ORDERS } from "../../src/domain/claim_order.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { CLAIM_SQL } from "../../src/ledger_queue/tasks/claim.ts";
 import { HEAD_SQL } from "../../src/ledger_queue/tasks/claim_lines.ts";
+import { EXPIRED_TASKS_SQL } from "../../src/ledger_queue/tasks/expire.ts";
 import { EXPIRED_SQL } from "../../src/ledger_queue/tasks/rescue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
@@ -14,6 +15,9 @@ import { effort } from "../support/effort.ts";
 
 const MANY = effort("queuedTasks");
 const DRAWS = effort("draws");
+
+/** How a plan says that it reads what two searches have found, one after the other. */
+const IN_PARTS = /^(COMPOUND QUERY|LEFT-MOST SUBQUERY|UNION ALL|CO-ROUTINE|SCAN \(subquery)/;
 
 Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 scheduled tasks", async () => {
   const database = (await loadSqlJsEngine()).open();
@@ -31,11 +35,12 @@ Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 
     CLAIM_SQL.nextLane,
     CLAIM_SQL.claimable,
     EXPIRED_SQL,
+    EXPIRED_TASKS_SQL,
   ];
   for (const sql of statements) {
     const plan = database.all(`EXPLAIN QUERY PLAN ${sql}`).map((row) => String(row[3]));
     assert(plan.length > 0);
-    for (const step of plan) {
+    for (const step of plan.filter((each) => !IN_PARTS.test(each))) {
       assert(step.startsWith("SEARCH task_queue USING"), `${step} in the plan of ${sql}`);
       assert(!step.includes("TEMP B-TREE"), `${step} in the plan of ${sql}`);
     }

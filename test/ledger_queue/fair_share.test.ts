@@ -104,7 +104,8 @@ Deno.test("while two groups can start, their starts by weight differ by 1/w1 + 1
     const market = new Market(queue, 17);
     while (market.starts < effort("fairStarts")) await market.step();
     assertEquals(market.log.violations, []);
-    assert((market.log.counts["starts beside another group"] ?? 0) > market.starts);
+    const beside = market.log.counts["starts beside another group"] ?? 0;
+    assert(beside > market.starts / 2, `${beside} of ${market.starts}`);
   } finally {
     await queue.close();
   }

@@ -1,8 +1,10 @@
 import { assertEquals } from "@std/assert";
+import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
 import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
 
 flowContract("queue in memory", withMemoryQueue);
+expiryContract("queue in memory", withMemoryQueue);
 flowContract(
   "queue in files",
   (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),

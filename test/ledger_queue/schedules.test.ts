@@ -86,10 +86,17 @@ Deno.test("a schedule whose time this process cannot read holds up no other, and
   assertEquals(told.map((message) => message.split(":").slice(0, 2).join(":")), [
     `Cannot fire schedule "bad": ${reason}`,
   ]);
+  const reasons = async (): Promise<string[]> =>
+    (await queue.health()).reasons.map(({ code, message }) => `${code}: ${message}`);
+  assertEquals(
+    (await reasons()).filter((reason) => reason.startsWith("schedule")),
+    [`schedule_unplannable: ${told[0]}`],
+  );
   await queue.pauseSchedule("bad", true);
   await assertRejects(() => queue.pauseSchedule("bad", false), TypeError, reason);
   await clock.advance(60_000);
   assertEquals([await firings(), told.length], [[0, 4], 1]);
+  assertEquals((await reasons()).filter((reason) => reason.startsWith("schedule")), []);
   await queue.close();
 });
 

@@ -100,6 +100,7 @@ function taskWith(id: number, status: TaskStatus): Task {
     errorMessage: null,
     idempotencyKey: null,
     group: null,
+    expiresAt: null,
     result: null,
     progress: null,
     progressMessage: null,

@@ -109,6 +109,26 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ["test/ledger/out_of_memory.test.ts"],
   },
   {
+    name: "take any option of openQueueWith",
+    file: "src/compose/compose_queue.ts",
+    find: `  checkOptions(parts, PART_NAMES, "openQueueWith");\n`,
+    replace: "",
+    tests: ["test/compose/unknown_options.test.ts"],
+  },
+  {
+    name: "delete pages from a key-value store before their file has lost its name",
+    file: "examples/edge/key_value_storage.ts",
+    find: `    this.#put([["names", names]]);
+    const named = [...this.#files.values()];
+    for (const file of this.#kept) if (!named.includes(file)) this.#discard(file);
+`,
+    replace: `    const named = [...this.#files.values()];
+    for (const file of this.#kept) if (!named.includes(file)) this.#discard(file);
+    this.#put([["names", names]]);
+`,
+    tests: ["test/core/key_value_storage.test.ts"],
+  },
+  {
     name: "export free pages",
     file: "src/ledger/sqljs_engine.ts",
     find: "free >= COMPACT_MIN_PAGES && free > pages - free",

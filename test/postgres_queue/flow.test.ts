@@ -2,6 +2,7 @@
  * Limits and pauses on a server that many clients ask at once.
  */
 import { assert, assertEquals } from "@std/assert";
+import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
 import {
   freshSchema,
@@ -16,6 +17,7 @@ import type { Task } from "../../src/domain/task.ts";
 const server = postgresForTests();
 
 flowContract("queue on PostgreSQL", withPostgresQueue(server));
+expiryContract("queue on PostgreSQL", withPostgresQueue(server));
 
 async function withQueues(
   count: number,

@@ -180,6 +180,8 @@ Deno.test({
       assertEquals(told.map(({ message }) => message.split(":").slice(0, 2).join(":")), [
         'Cannot fire schedule "bad": Cannot use "Europe/Newzone" as timeZone',
       ]);
+      const { reasons } = await queue!.health();
+      assertEquals(reasons.filter(({ code }) => code === "schedule_unplannable").length, 1);
     }),
 });
 

@@ -551,6 +551,7 @@ function newTask(
     retryPolicy: wanted.retryPolicy === undefined ? null : { ...SPEC_RETRY, ...wanted.retryPolicy },
     timeoutMs: wanted.timeoutMs ?? null,
     group: wanted.group ?? null,
+    expiresAt: wanted.expiresAt === undefined ? null : new Date(wanted.expiresAt),
     waitsFor: 0,
     traceParent: null,
   };

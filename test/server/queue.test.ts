@@ -30,6 +30,7 @@ const TASK_FIELDS = [
   "lease_token",
   "timeout_ms",
   "group",
+  "expires_at",
   "retry_policy",
   "trace_parent",
   "error_message",

@@ -227,6 +227,9 @@ class TransitionAudit {
       if (isEndedByParent(after)) log.count("children ended by a parent");
     }
     const mayComeBack = wasRetryAsked(after.id);
+    if (after.status === "cancelled" && after.errorMessage!.startsWith("Expired: ")) {
+      log.count("tasks expired");
+    }
     if (!mayComeBack && isEndedByParent(before) && after.status === "queued") {
       log.count("children brought back by a parent");
     }
@@ -269,15 +272,18 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
     case "queued leased":
       if (after.attempts !== before.attempts + 1) return "the attempt is not counted";
       if (rules.parents.some(({ status }) => !isFinal(status))) return "a parent is not final";
+      if (isExpired(before, after.processingStarted!)) return "it had expired";
       return before.runAfter <= after.processingStarted! || !rules.areClocksEqual
         ? undefined
         : "it was not due";
-    case "queued queued":
     case "queued cancelled":
+      if (!after.errorMessage!.startsWith("Expired: ")) return whyNotAttempts(before, after);
+      return isExpired(before, after.updatedAt) ? undefined : "it had not expired";
+    case "queued queued":
     case "leased leased":
     case "leased completed":
     case "leased cancelled":
-      return after.attempts === before.attempts ? undefined : "its attempts changed";
+      return whyNotAttempts(before, after);
     case "queued failed":
       return isEndedByParent(after) && after.attempts === before.attempts
         ? undefined
@@ -294,6 +300,15 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
     default:
       return "no rule allows it";
   }
+}
+
+function whyNotAttempts(before: Task, after: Task): string | undefined {
+  return after.attempts === before.attempts ? undefined : "its attempts changed";
+}
+
+/** Whether a task that has never started is to end by itself. */
+function isExpired({ expiresAt, leaseToken }: Task, at: Date): boolean {
+  return expiresAt !== null && leaseToken === 0 && expiresAt <= at;
 }
 
 /** A parent that had ended a task is back, and another one that stands failed has ended it now. */

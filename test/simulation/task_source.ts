@@ -78,6 +78,7 @@ export class TaskSource {
       priority: 1 + chance.below(3),
       maxAttempts: 1 + chance.below(4),
       runAfter: chance.happens(0.15) ? new Date(nowMs + chance.below(2000)) : undefined,
+      expiresAt: chance.happens(0.1) ? new Date(nowMs + 2000 + chance.below(3000)) : undefined,
       compatibility: chance.happens(0.1) ? CAPABILITIES : undefined,
       group: this.#hasGroups ? chance.pick([undefined, ...TASK_GROUPS]) : undefined,
       timeoutMs: chance.happens(0.1) ? 1 + chance.below(500) : undefined,

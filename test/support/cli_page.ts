@@ -10,6 +10,7 @@ import { DOCUMENTS, PARTS } from "../../cli/documents.ts";
 import { createProgram } from "../../cli/main.ts";
 import { type AnyCommand, commandName, commandsOf, MANUAL, type Page } from "../../cli/manual.ts";
 import { capturedIo } from "../cli/cli_harness.ts";
+import { formatted } from "./settings_pages.ts";
 
 /** Where the page is. */
 export const CLI_PAGE = join(fileURLToPath(new URL("../..", import.meta.url)), "docs", "cli.md");
@@ -156,19 +157,8 @@ function arrayText(element: string): string {
 }
 
 /** The page as `deno fmt` leaves it. */
-export async function formattedCliPage(): Promise<string> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--ext=md", "--line-width=100", "-"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(cliPage()));
-  await writer.close();
-  const { success, stdout } = await child.output();
-  if (!success) throw new Error("deno fmt cannot format docs/cli.md");
-  return new TextDecoder().decode(stdout);
+export function formattedCliPage(): Promise<string> {
+  return formatted(cliPage(), "md");
 }
 
 if (import.meta.main) await Deno.writeTextFile(CLI_PAGE, await formattedCliPage());

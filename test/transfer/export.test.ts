@@ -95,6 +95,13 @@ const webhookArbitrary = fc.record({
   events: fc.subarray([...WEBHOOK_EVENTS], { minLength: 1 }),
 });
 
+/** None of them comes while a test runs. */
+const distantDate = fc.date({
+  min: new Date("2090-01-01T00:00:00Z"),
+  max: new Date("2100-01-01T00:00:00Z"),
+  noInvalidDate: true,
+});
+
 const recordArbitrary: fc.Arbitrary<
   Omit<TaskRecord, "id" | "runId" | "idempotencyKey" | "parents">
 > = fc
@@ -128,6 +135,7 @@ const recordArbitrary: fc.Arbitrary<
     })),
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
     group: fc.option(safeText(20).filter((group) => group !== "*")),
+    expiresAt: fc.option(distantDate),
     traceParent: fc.option(safeText(55)),
     webhook: fc.option(webhookArbitrary),
   }).map((record) => record.status === "queued" ? { ...record, finishedAt: null } : record);
@@ -149,13 +157,6 @@ const tasksArbitrary: fc.Arbitrary<TaskRecord[]> = fc.array(
   });
 });
 
-/** None of them comes while a test runs. */
-const distantDate = fc.date({
-  min: new Date("2090-01-01T00:00:00Z"),
-  max: new Date("2100-01-01T00:00:00Z"),
-  noInvalidDate: true,
-});
-
 const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> = fc
   .record({
     type: safeText(30),
@@ -170,6 +171,7 @@ const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> 
     })),
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
     group: fc.option(safeText(20).filter((group) => group !== "*")),
+    expiresInMs: fc.option(fc.integer({ min: 1, max: 1000 })),
     everyMs: fc.option(fc.integer({ min: 1000, max: 1_000_000 })),
     catchUp: fc.constantFrom("once", "skip"),
     catchUpMax: fc.integer({ min: 1, max: 1000 }),
@@ -571,6 +573,7 @@ Deno.test("lines go to a function, in order of their ids, with every field", () 
       retry_policy: null,
       timeout_ms: 5000,
       group: null,
+      expires_at: null,
       trace_parent: null,
       parents: [],
       webhook: null,

@@ -93,6 +93,7 @@ pythonTest(
         retryPolicy: null,
         timeoutMs: null,
         group: null,
+        expiresAt: null,
         waitsFor: 0,
         traceParent: null,
       });

@@ -2,18 +2,18 @@
  * `readWebhookOptions`: off without hosts, and one secret from one place.
  */
 import { assertEquals, assertRejects } from "@std/assert";
-import { readWebhookOptions, resolveWorkerConfig, type WorkerConfig } from "../../src/mod.ts";
+import { type ProjectConfig, readWebhookOptions, resolveProject } from "../../src/mod.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 
 const SECRET = "a secret of the two of us";
 
 /** A worker's configuration that allows one host. */
-function allowing(options: Partial<WorkerConfig> = {}): WorkerConfig {
-  return resolveWorkerConfig({ options: { webhookAllowedHosts: ["x.example"], ...options } });
+function allowing(options: Partial<ProjectConfig> = {}): ProjectConfig {
+  return resolveProject({ options: { webhookAllowedHosts: ["x.example"], ...options } }).config;
 }
 
 Deno.test("readWebhookOptions() gives nothing while no host is allowed, whatever else there is", async () => {
-  const config = resolveWorkerConfig({ options: { webhookSecretFile: "nowhere" } });
+  const config = resolveProject({ options: { webhookSecretFile: "nowhere" } }).config;
   const env = { HOLDFAST_WEBHOOK_SECRET: SECRET };
   assertEquals(await readWebhookOptions(config, { env }), undefined);
 });

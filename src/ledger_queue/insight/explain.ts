@@ -15,6 +15,7 @@ import {
   takersOf,
   waitingForParents,
   type Why,
+  withExpiry,
 } from "../../queue_policy/explanation.ts";
 import { closureIn } from "../rows/notes.ts";
 import { findRow, taskOfRow } from "../rows/task_row.ts";
@@ -56,6 +57,10 @@ function whyOf(reader: Reader, task: Task, nowMs: number): Why {
 function queued(reader: Reader, task: Task, nowMs: number): Why {
   const closure = closureIn(reader);
   if (closure !== null) return inClosedQueue(task.id, closure);
+  return withExpiry(waiting(reader, task, nowMs), task, nowMs);
+}
+
+function waiting(reader: Reader, task: Task, nowMs: number): Why {
   if (task.waitsFor > 0) {
     const count = dependenciesOf(reader, task.id).length;
     return waitingForParents(task, { open: openParents(reader, task.id), count });

@@ -6,6 +6,8 @@ import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
 import type { HealthFacts } from "../../queue_policy/verdict.ts";
 import { closureIn } from "../rows/notes.ts";
 import { EXPIRED_SQL } from "../tasks/rescue.ts";
+import { failingWebhooks } from "../../queue_policy/failing_webhooks.ts";
+import { failedDeliveries } from "../tasks/webhooks.ts";
 import { fullLimits, longPauses, oldestClaimableMs } from "../../queue_policy/limit_state.ts";
 import { heldBack } from "./limits.ts";
 import { measureWindow } from "./metrics.ts";
@@ -43,5 +45,6 @@ export function healthFacts(
     expiredTaskId: expired === undefined ? null : Number(expired[0]),
     latestWriteMs: latestMs === null ? null : Number(latestMs),
     closure: closureIn(reader),
+    failingWebhooks: failingWebhooks(failedDeliveries(reader, nowMs - thresholds.failureWindowMs)),
   };
 }

@@ -86,6 +86,7 @@ export const TASK_COLUMNS = [
   "waits_for",
   "trace_parent",
   "grp",
+  "expires_at",
 ] as const;
 
 /** A column of `task_queue`. */
@@ -303,6 +304,14 @@ const VERSION_10 = `
   CREATE INDEX closed_by_group ON group_lanes (grp) WHERE closed_at IS NOT NULL
 `;
 
+/** When a task that has not started is cancelled by itself; how long after its firing a schedule's task is. */
+const VERSION_11 = `
+  ALTER TABLE task_queue ADD COLUMN expires_at INTEGER;
+  ALTER TABLE schedules ADD COLUMN expires_in_ms INTEGER;
+  CREATE INDEX expiring_tasks ON task_queue (expires_at)
+    WHERE expires_at IS NOT NULL AND status = 'queued' AND lease_token = 0
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -330,5 +339,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_8,
     VERSION_9,
     VERSION_10,
+    VERSION_11,
   ],
 });

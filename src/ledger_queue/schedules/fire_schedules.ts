@@ -86,7 +86,7 @@ function fire(
   const tasks = plan.instantsMs.map((atMs) => {
     const runId = runIdFor(schedule, atMs);
     const isTaken = tx.read(SCHEDULE_SQL.runId, [runId]).length > 0;
-    return taskOfSchedule(schedule, isTaken ? null : runId);
+    return taskOfSchedule(schedule, { runId: isTaken ? null : runId, nowMs: context.nowMs });
   });
   const rows = enqueueAll(tx, tasks, context).map((enqueued) => enqueued.row);
   const taskIds = rows.map((row) => cell(row, "id") as number);

@@ -32,6 +32,7 @@ const COLUMNS: readonly (readonly [column: string, field: keyof StoredSchedule])
   ["webhook_url", "webhook_url"],
   ["webhook_events", "webhook_events"],
   ["grp", "grp"],
+  ["expires_in_ms", "expires_in_ms"],
 ];
 
 /** The statements; a test reads their plans. */

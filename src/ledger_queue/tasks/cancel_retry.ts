@@ -51,9 +51,18 @@ export function cancelRow(
   const said = { ...note, by: by ?? undefined, error: reason };
   noteTransition(tx, { id: cell(row, "id") as number, nowMs }, "cancelled", said);
   if (status === "leased") keepSlot(tx, row);
+  return markCancelled(tx, row, { message: reason ?? CANCELLED_BY_USER, nowMs });
+}
+
+/** Ends a task as cancelled; its row. Its children and webhooks are still to be told (`propagate`). */
+export function markCancelled(
+  tx: Transaction,
+  row: SqlRow,
+  { message, nowMs }: { readonly message: string; readonly nowMs: number },
+): SqlRow {
   return updateTask(tx, row, {
     status: "cancelled",
-    error_message: reason ?? CANCELLED_BY_USER,
+    error_message: message,
     is_ready: 0,
     waits_for: 0,
     lease_until_utc: null,
@@ -65,7 +74,9 @@ export function cancelRow(
 /**
  * Queues a failed or cancelled task again, with fresh attempts; `false` for any other. It waits for those of its parents
  * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
- * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
+ * those that ended because of it, which are queued again with fresh attempts. It does not expire any more.
+ *
+ * @throws QueueError `task_not_found`.
  */
 export function retry(
   tx: Transaction,
@@ -88,5 +99,6 @@ export function retryRow(
   const id = cell(row, "id") as number;
   noteTransition(tx, { id, nowMs: context.nowMs }, "requeued", { by: by ?? undefined });
   forgiveParents(tx, id);
-  return requeue(tx, row, { delayMs: 0, attempts: 0, message: null }, context);
+  const state = { delayMs: 0, attempts: 0, message: null, isByHand: true };
+  return requeue(tx, row, state, context);
 }

@@ -35,6 +35,8 @@ import {
   type Line,
   lineOf,
 } from "./claim_lines.ts";
+import { EXPIRED_TASKS_SQL, isExpired, markExpired } from "./expire.ts";
+import { propagate } from "./propagate.ts";
 
 /**
  * The statements of a claim; a test reads their plans.
@@ -46,16 +48,18 @@ export const CLAIM_SQL = {
   nextDue: `SELECT run_after_utc FROM task_queue INDEXED BY scheduled_tasks
     WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc > +?
     ORDER BY run_after_utc LIMIT 1`,
-  due: `SELECT * FROM task_queue INDEXED BY scheduled_tasks
-    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= +?
-    ORDER BY run_after_utc LIMIT +?`,
+  due: `SELECT * FROM (SELECT * FROM task_queue INDEXED BY scheduled_tasks
+      WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc <= +?1
+        AND (expires_at IS NULL OR lease_token > 0 OR expires_at > +?1)
+      ORDER BY run_after_utc LIMIT +?2)
+    UNION ALL SELECT * FROM (${EXPIRED_TASKS_SQL})`,
   nextLane: `SELECT compatibility FROM task_queue INDEXED BY ready_by_priority
     WHERE is_ready = 1 AND type = +? AND compatibility > +? ORDER BY compatibility LIMIT 1`,
   claimable: `SELECT * FROM task_queue
     WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`,
 } as const;
 
-/** How many tasks that became due one transaction makes ready at most; the earliest first. */
+/** How many tasks that became due one transaction makes ready at most, and of how many it ends that have expired; the earliest first. */
 const PROMOTE_MAX = 1000;
 
 /** How many of them are read at once. */
@@ -97,7 +101,7 @@ export function claim(
   request: PreparedClaim,
   context: OperationContext,
 ): SqlRow[] | undefined {
-  if (promoteDue(tx, context) || openGroups(tx, context.nowMs)) return undefined;
+  if (settleDue(tx, context) || openGroups(tx, context.nowMs)) return undefined;
   const { nowMs } = context;
   if (request.taskId !== null) {
     const ids = named(tx, request.taskId, nowMs);
@@ -122,23 +126,34 @@ function lease(
   );
 }
 
-/** Makes tasks ready whose time has come; whether there may be more. */
-function promoteDue(tx: Transaction, context: OperationContext): boolean {
+/** Makes tasks ready whose time has come, and ends those that have expired; whether there may be more. */
+function settleDue(tx: Transaction, context: OperationContext): boolean {
+  const expired: SqlRow[] = [];
+  const mayBeMore = settleEach(tx, context, expired);
+  if (expired.length > 0) propagate(tx, expired, context);
+  return mayBeMore;
+}
+
+/** The same, without telling of those that have ended, which are added to `expired`. */
+function settleEach(tx: Transaction, context: OperationContext, expired: SqlRow[]): boolean {
+  const { nowMs } = context;
   const budget = new RecordBudget(context.recordBudget);
   for (let count = 0; count < PROMOTE_MAX; count += PROMOTE_CHUNK) {
-    const due = tx.read(CLAIM_SQL.due, [context.nowMs, PROMOTE_CHUNK]);
+    const due = tx.read(CLAIM_SQL.due, [nowMs, PROMOTE_CHUNK]);
     for (const row of due) {
       if (budget.isSpent) return true;
-      budget.spend(promote(tx, row, context));
+      budget.spend(row);
+      if (isExpired(row, nowMs)) expired.push(markExpired(tx, row, nowMs));
+      else promote(tx, row, context);
     }
     if (due.length < PROMOTE_CHUNK) return false;
   }
   return true;
 }
 
-function promote(tx: Transaction, row: SqlRow, { nowMs, random }: OperationContext): SqlRow {
+function promote(tx: Transaction, row: SqlRow, { nowMs, random }: OperationContext): void {
   const draw_key = drawKey(tx, laneOfRow(row), random);
-  return updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
+  updateTask(tx, row, { is_ready: 1, draw_key, updated_at_utc: nowMs });
 }
 
 /** The task that is asked for by its id, if it may start. */

@@ -5,6 +5,7 @@
  * known, are the dependencies written, and children of parents that have failed already are ended.
  */
 import type { TaskStatus } from "../../domain/task.ts";
+import { hasExpiredBy } from "../../domain/readiness.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { BatchParent } from "../../queue_policy/cycle.ts";
@@ -163,7 +164,7 @@ function enqueue(
   if (existing !== undefined) return { row: existing, created: false };
   checkRunId(tx, task.runId);
   const { nowMs, causedBy } = context;
-  const leaseTo = task.leaseTo !== null && hasRoom(tx, task.kept, nowMs) ? task.leaseTo : null;
+  const leaseTo = mayStart(tx, task, nowMs) ? task.leaseTo : null;
   const row = insertTask(tx, { ...task, leaseTo }, context);
   const noted = { id: cell(row, "id") as number, nowMs };
   noteTransition(tx, noted, "enqueued", { causedBy });
@@ -173,6 +174,11 @@ function enqueue(
   }
   if (task.webhook !== null) addWebhook(tx, cell(row, "id") as number, task.webhook);
   return { row, created: true };
+}
+
+/** Whether a task that is to be leased from the start may be. */
+function mayStart(tx: Transaction, { leaseTo, kept }: PreparedTask, nowMs: number): boolean {
+  return leaseTo !== null && !hasExpiredBy(kept.expires_at, nowMs) && hasRoom(tx, kept, nowMs);
 }
 
 function idOf({ row }: Enqueued): number {

@@ -10,11 +10,20 @@ import type { OperationContext } from "../rows/context.ts";
 import { cell } from "../rows/cells.ts";
 import { updateTask } from "../rows/task_row.ts";
 
+/** How a task goes back. */
+export interface Requeued {
+  readonly delayMs: number;
+  readonly attempts: number;
+  readonly message: string | null;
+  /** Whether a person wants it to run, so that it does not expire any more; default false. */
+  readonly isByHand?: boolean;
+}
+
 /** Puts a task back into the queue, due after `delayMs`. */
 export function requeue(
   tx: Transaction,
   row: SqlRow,
-  state: { readonly delayMs: number; readonly attempts: number; readonly message: string | null },
+  state: Requeued,
   context: OperationContext,
 ): SqlRow {
   const { nowMs } = context;
@@ -32,6 +41,7 @@ export function requeue(
     progress_percent: null,
     progress_message: null,
     result: null,
+    ...(state.isByHand ? { expires_at: null } : {}),
     updated_at_utc: nowMs,
   });
 }

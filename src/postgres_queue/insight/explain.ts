@@ -15,6 +15,7 @@ import {
   takersOf,
   waitingForParents,
   type Why,
+  withExpiry,
 } from "../../queue_policy/explanation.ts";
 import { closureIn } from "../rows/closure.ts";
 import type { Statements } from "../rows/database.ts";
@@ -65,7 +66,11 @@ async function whyOf(tx: Statements, task: Task, nowMs: number): Promise<Why> {
 async function queued(tx: Statements, task: Task, nowMs: number): Promise<Why> {
   const closure = await closureIn(tx);
   if (closure !== null) return inClosedQueue(task.id, closure);
-  if (task.waitsFor > 0) return await waiting(tx, task);
+  return withExpiry(await waiting(tx, task, nowMs), task, nowMs);
+}
+
+async function waiting(tx: Statements, task: Task, nowMs: number): Promise<Why> {
+  if (task.waitsFor > 0) return await forParents(tx, task);
   if (task.runAfter.getTime() > nowMs) {
     const last = await lastTransitionOf(tx, task.id);
     return notDue(task, { isRetry: last?.kind === "retried", nowMs });
@@ -76,7 +81,7 @@ async function queued(tx: Statements, task: Task, nowMs: number): Promise<Why> {
   return "why" in found ? found.why : await inLine(tx, task, { workers: found.takers, nowMs });
 }
 
-async function waiting(tx: Statements, task: Task): Promise<Why> {
+async function forParents(tx: Statements, task: Task): Promise<Why> {
   const [[counted], open] = await Promise.all([
     tx.query(EXPLAIN_SQL.countParents, [task.id]),
     tx.query(EXPLAIN_SQL.openParents, [task.id]),

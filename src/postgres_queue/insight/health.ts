@@ -5,8 +5,16 @@
  * so says the queue's own history, by what happened first after it was taken; for not longer than its transaction is there,
  * but when that one began may be seen only with the right to.
  */
+import { WEBHOOK_TYPE } from "../../domain/webhook.ts";
 import type { HealthThresholds, QueueHealth } from "../../queue/operator.ts";
 import type { FailingDuty } from "../../queue_policy/background_failures.ts";
+import {
+  DELIVERIES_MAX,
+  DELIVERY_FAILURES_MIN,
+  type FailingWebhook,
+  failingWebhooks,
+} from "../../queue_policy/failing_webhooks.ts";
+import type { UnplannableSchedule } from "../../queue_policy/schedule_firing.ts";
 import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
 import {
   type DatabaseFacts,
@@ -22,6 +30,9 @@ import { heldBack } from "./limits.ts";
 import { measureWindow } from "./metrics.ts";
 import { workerStates } from "./workers.ts";
 
+/** Of the tasks whose time has not come, so many are looked at for deliveries. */
+const SCHEDULED_MAX = 1000;
+
 /** What is to be judged, and how. */
 export interface Assessment {
   readonly thresholds: HealthThresholds;
@@ -29,6 +40,8 @@ export interface Assessment {
   readonly isDeaf: boolean;
   /** What the queue fails to do by itself in this process. */
   readonly failingDuties: readonly FailingDuty[];
+  /** The schedules that this process cannot plan. */
+  readonly unplannable: readonly UnplannableSchedule[];
   readonly nowMs: number;
 }
 
@@ -41,6 +54,22 @@ export const HEALTH_SQL = {
         as expired,
       greatest((select max(updated_at) from @live where state = 4 and lease_until > $1),
         (select max(updated_at) from @schedule where not is_paused and next_at > $1)) as latest`,
+  /** `$1` is since when one failed for good. Of those that wait for their time, the ones among the next to come. */
+  failedDeliveries: `with target as materialized (
+      select lane_id from @lane where type = '${WEBHOOK_TYPE}'),
+    failed as (
+      (select id, attempts, error_message, updated_at from target join @live using (lane_id)
+        where state = 1 order by id limit ${DELIVERIES_MAX})
+      union all
+      (select id, attempts, error_message, updated_at from (
+        select * from @live where state = 2 order by run_after limit ${SCHEDULED_MAX}) as next
+        where lane_id in (select lane_id from target) limit ${DELIVERIES_MAX}))
+    select payload, f.error_message, f.updated_at from failed f join @task using (id)
+      where f.attempts >= ${DELIVERY_FAILURES_MIN}
+    union all
+    select payload, error_message, updated_at from (
+      select * from @task where outcome = 'failed' and lane_id in (select lane_id from target)
+      order by id desc limit ${DELIVERIES_MAX}) as ended where updated_at >= $1`,
   /** The tables whose rows come and go, or change, all the time. */
   deadRows: `select relname as name, pg_stat_get_dead_tuples(oid) as count
     from pg_class where oid = any(array['@live', '@worker', '@unsettled', '@schedule']::regclass[])
@@ -75,15 +104,16 @@ export const HEALTH_SQL = {
 /** The verdict, with every reason. */
 export async function assess(
   tx: Statements,
-  { thresholds, isDeaf, failingDuties, nowMs }: Assessment,
+  { thresholds, isDeaf, failingDuties, unplannable, nowMs }: Assessment,
 ): Promise<QueueHealth> {
-  const [due, window, workers, leases, database, closure] = await Promise.all([
+  const [due, window, workers, leases, database, closure, failing] = await Promise.all([
     heldBack(tx, nowMs),
     measureWindow(tx, thresholds.failureWindowMs, nowMs),
     workerStates(tx, nowMs, nowMs - WORKER_AGES.limboMs),
     leaseFacts(tx, thresholds, nowMs),
     databaseFacts(tx, nowMs),
     closureIn(tx),
+    unreachedWebhooks(tx, nowMs - thresholds.failureWindowMs),
   ]);
   const oldestMs = oldestClaimableMs(due);
   return verdictOf({
@@ -97,6 +127,8 @@ export async function assess(
     closure,
     ...leases,
     failingDuties,
+    unplannable,
+    failingWebhooks: failing,
     database: { ...database, isDeaf },
   });
 }
@@ -113,6 +145,15 @@ async function leaseFacts(
     expiredTaskId: numberOrNull(row!.expired),
     latestWriteMs: numberOrNull(row!.latest),
   };
+}
+
+async function unreachedWebhooks(tx: Statements, sinceMs: number): Promise<FailingWebhook[]> {
+  const rows = await tx.query(HEALTH_SQL.failedDeliveries, [sinceMs]);
+  return failingWebhooks(rows.map(({ payload, error_message, updated_at }) => ({
+    payload: String(payload),
+    errorMessage: error_message as string | null,
+    updatedAtMs: Number(updated_at),
+  })));
 }
 
 async function databaseFacts(

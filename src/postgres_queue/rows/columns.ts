@@ -16,7 +16,7 @@ export const KEPT_COLUMNS: Columns = Object.freeze(
   Object.fromEntries(
     KEPT_FIELD_NAMES.filter((name) => !OF_LANE.includes(name)).map((name) => [
       columnName(name),
-      TASK_FIELDS[name].kind === "integer" ? "bigint" : "text",
+      ["integer", "instant"].includes(TASK_FIELDS[name].kind) ? "bigint" : "text",
     ]),
   ) as Columns,
 );
@@ -63,6 +63,7 @@ export const LIVE_COLUMNS: Columns = Object.freeze({
   draw: "float8",
   state: "bigint",
   run_after: "bigint",
+  expires_at: "bigint",
   waits_for: "bigint",
   followed: "boolean",
   weight: "bigint",

@@ -46,6 +46,7 @@ const VERSION_1 = `
     retry_policy text,
     timeout_ms bigint,
     grp text collate "C" not null default '',
+    expires_at bigint,
     trace_parent text,
     created_at bigint not null,
     outcome text check (outcome in ('completed', 'failed', 'cancelled')),
@@ -75,6 +76,7 @@ const VERSION_1 = `
     draw float8 not null,
     state smallint not null check (state between 1 and 4),
     run_after bigint not null,
+    expires_at bigint,
     waits_for int not null,
     followed boolean not null,
     weight int not null,
@@ -102,6 +104,7 @@ const VERSION_1 = `
   create index ready_by_id on @live (lane_id, id) where state = 1;
   create index ready_by_draw on @live (lane_id, draw) where state = 1;
   create index scheduled_task on @live (run_after) where state = 2;
+  create index expiring_task on @live (expires_at) where expires_at is not null and lease_token = 0;
   create index fresh_task on @live (made) where state <= 2;
   create index leased_task on @live (id) where state = 4;
   create table @transition (
@@ -156,6 +159,7 @@ const VERSION_1 = `
     retry_policy text,
     timeout_ms bigint,
     grp text not null default '',
+    expires_in_ms bigint,
     every_ms bigint,
     cron text,
     time_zone text not null,

@@ -243,7 +243,7 @@ export class Work {
   /** Changes a task; the row as it is now. One that becomes ready is drawn anew. */
   change(
     row: TaskRow,
-    values: Partial<TaskState & EditableValues>,
+    values: Partial<TaskState & EditableValues & Pick<TaskRow, "expires_at">>,
     { isDrawn = false } = {},
   ): TaskRow {
     const before = this.#held.get(row.id)!;
@@ -353,6 +353,7 @@ export class Work {
       draw: isDrawn ? drawWaitingTime(state.priority, random) : null,
       state: this.#stateOf(row),
       run_after: state.run_after,
+      expires_at: state.expires_at,
       waits_for: state.waits_for,
       followed: state.followed,
       weight: row.payload.length,

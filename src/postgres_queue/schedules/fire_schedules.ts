@@ -49,8 +49,11 @@ export async function fireSchedules(work: Work, ids: readonly string[]): Promise
     plan.instantsMs.map((atMs) => runIdFor(schedule, atMs))
   );
   const taken = await takenRunIds(work, runIds.flat());
+  const { nowMs } = work.context;
   const tasks = firings.flatMap(({ schedule }, i) =>
-    runIds[i]!.map((runId) => taskOfSchedule(schedule, taken.has(runId) ? null : runId))
+    runIds[i]!.map((runId) =>
+      taskOfSchedule(schedule, { runId: taken.has(runId) ? null : runId, nowMs })
+    )
   );
   const rows = (await enqueueAll(work, tasks, { traceParent: null })).map(({ row }) => row);
   await moveOn(work, firings, rows);

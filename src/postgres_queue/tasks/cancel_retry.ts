@@ -14,6 +14,9 @@ import { requeue, requeueBehind, type Requeued } from "./requeue.ts";
 /** As though it had never begun. */
 const FRESH: Requeued = Object.freeze({ delayMs: 0, attempts: 0, message: null });
 
+/** `$1` is the id. */
+const FORGET_EXPIRY = "update @task set expires_at = null where id = $1";
+
 /**
  * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
  * may have been copied already.
@@ -67,9 +70,15 @@ export async function cancelRow(
       untilMs: row.lease_until!,
     });
   }
+  return markCancelled(work, row, reason ?? CANCELLED_BY_USER);
+}
+
+/** Ends a task as cancelled; its children and webhooks are still to be told (`propagate`). */
+export function markCancelled(work: Work, row: TaskRow, message: string): TaskRow {
+  const { nowMs } = work.context;
   return work.change(row, {
     status: "cancelled",
-    error_message: reason ?? CANCELLED_BY_USER,
+    error_message: message,
     waits_for: 0,
     lease_until: null,
     finished_at: nowMs,
@@ -80,7 +89,9 @@ export async function cancelRow(
 /**
  * Queues a failed or cancelled task again, with fresh attempts; `false` for any other. It waits for those of its parents
  * that are not final; one that has failed does not hold it up. Its children wait for it again: those that are queued, and
- * those that ended because of it, which are queued again with fresh attempts. @throws QueueError `task_not_found`.
+ * those that ended because of it, which are queued again with fresh attempts. It does not expire any more.
+ *
+ * @throws QueueError `task_not_found`.
  */
 export async function retry(work: Work, { id, by }: AskedByHand): Promise<boolean> {
   const row = await work.row(id);
@@ -89,6 +100,12 @@ export async function retry(work: Work, { id, by }: AskedByHand): Promise<boolea
   await propagate(work, [await retryRow(work, row, by)]);
   await work.flush();
   return true;
+}
+
+async function neverExpiring(work: Work, row: TaskRow): Promise<TaskRow> {
+  if (row.expires_at === null) return row;
+  await work.tx.query(FORGET_EXPIRY, [row.id]);
+  return work.change(row, { expires_at: null });
 }
 
 const RETRY_SQL = {
@@ -108,7 +125,7 @@ export async function retryRows(
     if (ids.has(row.id)) queued.push(await retryRow(work, row, by));
     else {
       work.note(row.id, "requeued", { by: by ?? undefined });
-      queued.push(requeueBehind(work, row, FRESH, 0));
+      queued.push(await neverExpiring(work, requeueBehind(work, row, FRESH, 0)));
     }
   }
   return queued;
@@ -118,5 +135,5 @@ export async function retryRows(
 export async function retryRow(work: Work, row: TaskRow, by: string | null): Promise<TaskRow> {
   work.note(row.id, "requeued", { by: by ?? undefined });
   await forgiveParents(work, row.id);
-  return await requeue(work, row, FRESH);
+  return await neverExpiring(work, await requeue(work, row, FRESH));
 }

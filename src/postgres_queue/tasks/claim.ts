@@ -37,6 +37,11 @@ export function clockOf(parameter: string): string {
   return `(select coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint))`;
 }
 
+/** A task `v` that expires may only start before that, unless it has started already. */
+function mayStillStart(now: string): string {
+  return `(v.expires_at is null or v.lease_token > 0 or v.expires_at > ${now})`;
+}
+
 /** How many tasks that became due one statement makes ready; others go on with the rest. */
 const PROMOTE_MAX = 1000;
 
@@ -148,7 +153,7 @@ const governedParts: PartsOf = (isWeighted) => {
  * and whether limits have changed: those come first, so nothing is leased then.
  */
 function claimStatement(order: ClaimOrder, partsOf: PartsOf): string {
-  const marked = markedSql(order, 8);
+  const marked = markedSql(order, 8, `and ${mayStillStart("look.now")}`);
   const isWeighted = order === "weighted_random";
   const parts = partsOf(isWeighted, marked.lanes);
   const turn = `, clocks as (
@@ -213,8 +218,9 @@ const CLAIM_SQL = {
   named: `with ${GATE},
   look as materialized (select ${NOW}, ${FLOW_VERSION} = $6::bigint as is_current from gate),
   pick as materialized (
-    select id, 1 as place from @live where id = $5 and (select closure from look) is null
+    select id, 1 as place from @live v where id = $5 and (select closure from look) is null
       and (state = 1 or state = 2 and run_after <= (select now from look))
+      and ${mayStillStart("(select now from look)")}
       and (select is_current from look) and not $7::boolean for update),
   ${LEASE}
   select look.closure, look.is_current, leased.* from look left join leased on true`,

@@ -4,6 +4,7 @@
  * A batch is stored in its order, each task with the number of parents it has to wait for. Its parents are locked before
  * where they are is read, so that none can end without hearing of the child.
  */
+import { hasExpiredBy } from "../../domain/readiness.ts";
 import { isFinal, type TaskReference, type TaskStatus } from "../../domain/task.ts";
 import type { BatchParent, StoredParent } from "../../queue_policy/cycle.ts";
 import {
@@ -200,7 +201,9 @@ function store(
   if (taken !== undefined) throw runIdConflict(task.runId!, taken);
   const waitsFor = countOpen(batch.parentages[i]!);
   const isFollowed = task.webhook !== null;
-  const leaseTo = task.leaseTo !== null && mayStart(task.kept.type) ? task.leaseTo : null;
+  const isLeased = task.leaseTo !== null &&
+    !hasExpiredBy(task.kept.expires_at, work.context.nowMs) && mayStart(task.kept.type);
+  const leaseTo = isLeased ? task.leaseTo : null;
   const given = { id, waitsFor, traceParent, isFollowed };
   const row = work.add(newRow(work.context, { ...task, leaseTo }, given));
   noteNew(work, row, { leaseTo, causedBy });

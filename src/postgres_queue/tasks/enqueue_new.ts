@@ -34,11 +34,11 @@ const ADD = `with input as materialized (
     insert into @task (${namesOf(STORED)}) select ${namesOf(STORED)} from input order by place
     on conflict do nothing returning *),
   alive as (
-    insert into @live (id, lane_id, priority, draw, state, run_after, waits_for, followed, weight,
+    insert into @live (id, lane_id, priority, draw, state, run_after, expires_at, waits_for, followed, weight,
       attempts, lease_token, created_at, updated_at)
     select a.id, a.lane_id, a.priority, i.draw + lane.clock,
       case when coalesce(i.run_after, i.created_at) <= i.created_at then 1 else 2 end, coalesce(i.run_after, i.created_at),
-      0, false, length(a.payload), 0, 0, i.created_at, i.created_at
+      a.expires_at, 0, false, length(a.payload), 0, 0, i.created_at, i.created_at
     from added a join input i using (run_id) join @lane lane on lane.lane_id = a.lane_id returning *),
   told as (insert into @transition (task_id, at, kind) select id, created_at, 'enqueued' from added)
   ${selectTasks({ task: "added", live: "join alive" })}`;

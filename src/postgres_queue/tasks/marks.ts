@@ -101,8 +101,8 @@ export interface MarkedSql {
 const SERVER = `concat(extract(epoch from pg_postmaster_start_time()), ' ',
   extract(epoch from pg_stat_get_bgwriter_stat_reset_time()))`;
 
-/** The same for all statements: their parameters are `parametersFor`, from `$n` on. */
-export function markedSql(order: ClaimOrder, n: number): MarkedSql {
+/** The same for all statements: their parameters are `parametersFor`, from `$n` on; `only` is a condition on tasks, with its `and`. */
+export function markedSql(order: ClaimOrder, n: number, only = ""): MarkedSql {
   const { sort, plainSort, key, isIn, type, ends } = ORDERS[order];
   const [lanes, places, lows, marks, highs, next, underWay, due, server] = Array.from(
     { length: 9 },
@@ -135,13 +135,13 @@ export function markedSql(order: ClaimOrder, n: number): MarkedSql {
       `select * from (select part.*
         from (select * from ranges where lane_id = lane.lane_id order by low) as m
           cross join lateral (select ${columns} from @live v
-            where v.lane_id = m.lane_id and v.state = 1 and ${isIn}
+            where v.lane_id = m.lane_id and v.state = 1 and ${isIn} ${only}
             order by ${sort} ${limit} ${lock}) as part ${limit}) as part`,
     unseen: (columns, end = "") =>
       unseen.map((isUnseen) =>
         `select * from (select ${columns}
           from @live v join lanes as lane on lane.lane_id = v.lane_id + 0
-          where v.state <= 2 and v.state + 0 = 1 and ${isUnseen} and (${known})
+          where v.state <= 2 and v.state + 0 = 1 and ${isUnseen} and (${known}) ${only}
             and not exists (select from ranges m where m.lane_id = v.lane_id and ${isIn}) ${end}) as part`
       ).join(" union all "),
   };
