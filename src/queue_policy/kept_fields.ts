@@ -26,9 +26,16 @@ const COLUMNS: Readonly<
   Partial<Record<KeptFieldName, { readonly column: KeptColumn; readonly none: string }>>
 > = Object.freeze({ group: { column: "grp", none: "" } });
 
+/** The column of each kept field. They are made once: each task that is stored or read needs all of them. */
+const COLUMN_NAMES = Object.freeze(
+  Object.fromEntries(
+    KEPT_FIELD_NAMES.map((name) => [name, COLUMNS[name]?.column ?? snakeName(name)]),
+  ),
+) as Readonly<Record<KeptFieldName, KeptColumn>>;
+
 /** The column of a kept field. */
 export function columnName(name: KeptFieldName): KeptColumn {
-  return COLUMNS[name]?.column ?? snakeName(name) as KeptColumn;
+  return COLUMN_NAMES[name];
 }
 
 /** What the column holds when a task has no value of the field. */
