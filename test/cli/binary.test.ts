@@ -159,7 +159,7 @@ Deno.test({
     const standIn = (await Deno.stat("/bin/true")).size;
     const payload = (await Deno.stat(output)).size - standIn;
     console.log(`embedded: ${(payload / MIB).toFixed(1)} MiB`);
-    assert(payload > 5 * MIB && payload < 15 * MIB, `${payload} bytes`);
+    assert(payload > 5 * MIB && payload < 16 * MIB, `${payload} bytes`);
     assertMatch(said, /sql\.js\/1\.\d+\.\d+\/\* \(9\d\d\.\d+KB/);
     for (const absent of ["fast-check", "fast-png", "cli-table3", "test/"]) {
       assert(!said.includes(absent), `${absent} is embedded`);
@@ -174,7 +174,7 @@ Deno.test("what is kept out is named file by file, and is there", async () => {
   assert(excluded.some((path) => path.endsWith("sql-asm.js")));
   assert(!excluded.some((path) => basename(path) === "sql-wasm-inline.js"));
   assert(modules.files > 100 && packages.files > 500);
-  assert(modules.bytes + packages.bytes < 14 * MIB, `${modules.bytes + packages.bytes} bytes`);
+  assert(modules.bytes + packages.bytes < 15 * MIB, `${modules.bytes + packages.bytes} bytes`);
 });
 
 Deno.test("the icon is one that Windows reads: a header, one picture, its size", () => {

@@ -82,7 +82,10 @@ Deno.test("worker --modules executes modules beside handlers, and needs one of t
     assertStringIncludes((await scratch.run(["logs", "1"])).out, "hello all");
     const idle = await scratch.run(["worker", "--until-empty"]);
     assertEquals(idle.code, 2);
-    assertStringIncludes(idle.err, "--handlers, --modules or allowed hosts of webhooks are needed");
+    assertStringIncludes(
+      idle.err,
+      "Cannot work without handlers: write handlers.ts here, or name a file by --handlers FILE",
+    );
     const wrong = await scratch.run(["worker", "--modules", scratch.path("greet.mjs")]);
     assertEquals(wrong.code, 2);
     assertStringIncludes(wrong.err, "Cannot load modules from");
