@@ -34,7 +34,20 @@ type Maker = (chance: Chance, places: FuzzPlaces) => string;
 
 const TYPES = ["echo", "broken", "flaky", "odd", "mute", "strict.number", "nobody handles it"];
 const IDS = [
-  ...["1", "2", "3", "run:r1", "r1", "run:1", "run:", "0", "999", "99999999999999999999"],
+  ...[
+    "1",
+    "2",
+    "3",
+    "4",
+    "waiting",
+    "run:r1",
+    "r1",
+    "run:1",
+    "run:",
+    "0",
+    "999",
+    "99999999999999999999",
+  ],
   ...["nightly", "hourly"],
 ];
 

@@ -157,7 +157,7 @@ async function fuzzOnce(
     checkAnswer(target, wanted, answer);
     assert(answer.status < 500, "the queue was there");
     const mayChange = answer.status < 300 && answer.operation!.method !== "GET";
-    if (mayChange) checkChange(answer, before, after);
+    if (mayChange) checkChange(answer, before, after, followersOf(wanted));
     else assertEquals(after, before);
   });
   await removeIntervals(queue);
@@ -276,8 +276,23 @@ function checkError({ status, headers }: Answer, body: unknown): void {
   assert(Number(headers.get("Retry-After")) > 0, "503 without Retry-After");
 }
 
+/** How many tasks a completion was asked to store. */
+function followersOf({ body }: FuzzRequest): number {
+  try {
+    return JSON.parse(new TextDecoder().decode(body ?? undefined)).enqueue?.length ?? 0;
+  } catch (error) {
+    if (error instanceof SyntaxError) return 0;
+    throw error;
+  }
+}
+
 /** A success changes what it says, in at most one transaction. */
-function checkChange({ status, text, operation }: Answer, before: State, after: State): void {
+function checkChange(
+  { status, text, operation }: Answer,
+  before: State,
+  after: State,
+  followers: number,
+): void {
   const { operationId } = operation!;
   const { created = 0, pruned } = (text === "" ? {} : JSON.parse(text)) as {
     created?: boolean | number;
@@ -290,6 +305,7 @@ function checkChange({ status, text, operation }: Answer, before: State, after: 
   assert(transactions === 0 || transactions === 1, `${transactions} transactions`);
   if (ONE_TRANSACTION.includes(operationId)) assertEquals(transactions, 1);
   if (operationId === "runModule") return assert(added === 0 || added === 1, `${added} tasks`);
+  if (operationId === "completeTask") return assert(added >= 0 && added <= followers, `${added}`);
   assertEquals(added, Number(created));
   if (status === 201) assertEquals(transactions, 1);
   if (created === false) assertEquals(transactions, 0);
