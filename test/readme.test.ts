@@ -172,7 +172,8 @@ Deno.test("every link of the README and of docs/ to a page, and to a heading of 
 
 async function isReachable(file: string, heading: string | undefined): Promise<boolean> {
   try {
-    if (heading === undefined) return (await Deno.stat(file)).isFile;
+    const { isDirectory } = await Deno.stat(file);
+    if (heading === undefined || isDirectory) return heading === undefined;
     const lines = (await Deno.readTextFile(file)).split(/\r?\n/);
     return lines.some((line) => /^#+ /.test(line) && anchorOf(line) === heading);
   } catch (thrown) {
