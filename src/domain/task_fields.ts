@@ -42,7 +42,7 @@ export type TaskField = TaskFieldKind & {
   readonly example?: unknown;
   /** Whether it must be given. */
   readonly isRequired?: true;
-  /** Whether a task keeps it under its name and in its form for ever, so that it can be compared with what was given. */
+  /** Whether a task keeps it under its name and in its form, so that it can be compared with what was given. */
   readonly isKept?: true;
 };
 

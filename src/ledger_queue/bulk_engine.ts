@@ -2,8 +2,8 @@
  * LedgerBulk: a bulk request on a ledger. Each step is one write; between two, the event loop has a turn.
  */
 import { type Clock, sleep, systemClock } from "../domain/clock.ts";
-import type { BulkFacts, IdRange, PreparedBulk } from "../queue_policy/bulk_request.ts";
-import type { BulkEngine, BulkStep } from "../queue_policy/bulk_walk.ts";
+import type { IdRange, PreparedBulk } from "../queue_policy/bulk_request.ts";
+import type { BulkEngine, BulkSlice, BulkStep } from "../queue_policy/bulk_walk.ts";
 import type { Duties } from "./duties.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { BULK_STEP, change, lastId, look } from "./tasks/bulk.ts";
@@ -25,7 +25,7 @@ export class LedgerBulk implements BulkEngine {
     return this.#access.read(lastId);
   }
 
-  look({ filter }: PreparedBulk, range: IdRange): Promise<readonly BulkFacts[]> {
+  look({ filter }: PreparedBulk, range: IdRange): Promise<BulkSlice> {
     return this.#access.read((reader) => look(reader, filter, range));
   }
 

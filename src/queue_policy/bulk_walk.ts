@@ -14,8 +14,13 @@ import {
   type PreparedBulk,
 } from "./bulk_request.ts";
 
-/** How many tasks are looked at at once. */
-export const LOOK_MAX = 1000;
+/** A part of what a request looks at. */
+export interface BulkSlice {
+  /** Tasks that may match, by their ids. */
+  readonly tasks: readonly BulkFacts[];
+  /** Up to which id there are no others. */
+  readonly upToId: number;
+}
 
 /** What one transaction has done. */
 export interface BulkStep {
@@ -33,8 +38,8 @@ export interface BulkEngine {
   readonly stepMax: number;
   /** The highest id that there is; 0 without any. */
   lastId(): Promise<number>;
-  /** The first `LOOK_MAX` tasks of a range that may match, by their ids; fewer only when there are no more. */
-  look(bulk: PreparedBulk, range: IdRange): Promise<readonly BulkFacts[]>;
+  /** The beginning of a range. */
+  look(bulk: PreparedBulk, range: IdRange): Promise<BulkSlice>;
   /** Changes those of these tasks that match, in one transaction; begins with the first. */
   change(bulk: PreparedBulk, ids: readonly number[]): Promise<BulkStep>;
   /** Lets other work go on. */
@@ -47,10 +52,9 @@ export async function walk(engine: BulkEngine, bulk: PreparedBulk): Promise<Bulk
   const range = bulk.range ?? await wholeRange(engine, bulk);
   const progress = new Progress(range);
   while (!progress.isOver) {
-    const looked = await engine.look(bulk, progress.range);
-    const ids = looked.filter((task) => matches(task, bulk.filter)).map(({ id }) => id);
-    const lookedUpToId = looked.length < LOOK_MAX ? range.upToId : looked.at(-1)!.id;
-    await goOver(engine, bulk, { ids, lookedUpToId, progress, endMs });
+    const { tasks, upToId } = await engine.look(bulk, progress.range);
+    const ids = tasks.filter((task) => matches(task, bulk.filter)).map(({ id }) => id);
+    await goOver(engine, bulk, { ids, lookedUpToId: upToId, progress, endMs });
     const isFull = bulk.isDryRun && progress.matched >= BULK_LIMITS.countMax;
     if (isFull || engine.clock.nowMs() >= endMs) break;
     await engine.rest();
@@ -60,6 +64,14 @@ export async function walk(engine: BulkEngine, bulk: PreparedBulk): Promise<Bulk
 
 async function wholeRange(engine: BulkEngine, { filter }: PreparedBulk): Promise<IdRange> {
   return { afterId: 0, upToId: Math.min(filter.upToId, await engine.lastId()) };
+}
+
+/** The slice that these tasks make, of which one look gives at most so many. */
+export function sliceOf(
+  tasks: readonly BulkFacts[],
+  { upToId, max }: { readonly upToId: number; readonly max: number },
+): BulkSlice {
+  return { tasks, upToId: tasks.length < max ? upToId : tasks.at(-1)!.id };
 }
 
 /** Changes what was found in a slice, or counts it. */

@@ -53,8 +53,8 @@ export const CHANGE_MUTANTS: readonly Mutant[] = [
   {
     name: "bulk: only the first slice is looked at",
     file: "src/queue_policy/bulk_walk.ts",
-    find: "const lookedUpToId = looked.length < LOOK_MAX ? range.upToId : looked.at(-1)!.id;",
-    replace: "const lookedUpToId = range.upToId;",
+    find: "tasks.length < max ? upToId : tasks.at(-1)!.id",
+    replace: "tasks.length < 2 * max ? upToId : tasks.at(-1)!.id",
     tests: ["test/queue_policy/bulk_walk.test.ts"],
   },
   {

@@ -10,13 +10,15 @@ import {
 } from "../../src/queue_policy/bulk_request.ts";
 import {
   type BulkEngine,
+  type BulkSlice,
   type BulkStep,
-  LOOK_MAX,
+  sliceOf,
   walk,
 } from "../../src/queue_policy/bulk_walk.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 const STEP = 50;
+const LOOK_MAX = 1000;
 
 /** Every third task matches; one step does no more than `most`. */
 class ArrayEngine implements BulkEngine {
@@ -48,9 +50,9 @@ class ArrayEngine implements BulkEngine {
   look(
     _bulk: PreparedBulk,
     { afterId, upToId }: { readonly afterId: number; readonly upToId: number },
-  ): Promise<BulkFacts[]> {
+  ): Promise<BulkSlice> {
     const found = this.tasks.filter(({ id }) => id > afterId && id <= upToId);
-    return Promise.resolve(found.slice(0, LOOK_MAX));
+    return Promise.resolve(sliceOf(found.slice(0, LOOK_MAX), { upToId, max: LOOK_MAX }));
   }
 
   change(bulk: PreparedBulk, ids: readonly number[]): Promise<BulkStep> {

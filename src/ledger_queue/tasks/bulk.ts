@@ -11,7 +11,7 @@ import {
   type PreparedBulk,
   type PreparedFilter,
 } from "../../queue_policy/bulk_request.ts";
-import { type BulkStep, LOOK_MAX } from "../../queue_policy/bulk_walk.ts";
+import { type BulkSlice, type BulkStep, sliceOf } from "../../queue_policy/bulk_walk.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { RecordBudget } from "../rows/record_budget.ts";
 import { type Shelf, shelvesOf } from "../rows/shelves.ts";
@@ -28,6 +28,10 @@ export const BULK_STEP = 50;
 /** Statuses with more types than this are looked through by id, and not by type. */
 const TYPES_MAX = 32;
 
+/** How many tasks one look finds by an index, each by a statement of its own, and how many it reads one after the other. */
+const FOUND_MAX = 200;
+const READ_MAX = 1000;
+
 const FACTS = `SELECT id, status, type, grp, created_at_utc, finished_at_utc, attempts,
     CASE WHEN ?1 THEN error_message END FROM task_queue`;
 
@@ -36,10 +40,10 @@ export const BULK_SQL = {
   lastId: "SELECT max(id) FROM task_queue",
   one: `${FACTS} WHERE id = ?2`,
   ofGroup: `${FACTS} INDEXED BY tasks_by_group
-    WHERE grp = +?4 AND grp <> '' AND id > +?2 AND id <= +?3 ORDER BY id LIMIT ${LOOK_MAX}`,
+    WHERE grp = +?4 AND grp <> '' AND id > +?2 AND id <= +?3 ORDER BY id LIMIT ${READ_MAX}`,
   ofShelf: `SELECT id FROM task_queue INDEXED BY tasks_by_status
-    WHERE status = ? AND type = ? AND id > ? AND id <= ? ORDER BY id LIMIT ${LOOK_MAX}`,
-  all: `${FACTS} WHERE id > ?2 AND id <= ?3 ORDER BY id LIMIT ${LOOK_MAX}`,
+    WHERE status = ? AND type = ? AND id > ? AND id <= ? ORDER BY id LIMIT ${FOUND_MAX}`,
+  all: `${FACTS} WHERE id > ?2 AND id <= ?3 ORDER BY id LIMIT ${READ_MAX}`,
 } as const;
 
 /** The highest id. */
@@ -48,22 +52,32 @@ export function lastId(reader: Reader): number {
 }
 
 /** The first tasks of a range that may match, by one index. */
-export function look(reader: Reader, filter: PreparedFilter, range: IdRange): BulkFacts[] {
+export function look(reader: Reader, filter: PreparedFilter, range: IdRange): BulkSlice {
   const { ids, group } = filter;
   const { afterId, upToId } = range;
   const hasError = filter.error === null ? 0 : 1;
   if (ids !== null) {
-    const wanted = ids.filter((id) => id > afterId && id <= upToId).slice(0, LOOK_MAX);
-    return wanted.map((id) => oneOf(reader, id, hasError));
+    const wanted = ids.filter((id) => id > afterId && id <= upToId).slice(0, FOUND_MAX);
+    return foundOf(reader, wanted, { upToId, hasError });
   }
-  if (group !== null) {
-    return reader.read(BULK_SQL.ofGroup, [hasError, afterId, upToId, group]).map(factsOfRow);
+  const shelves = group === null
+    ? shelvesOf(reader, filter.statuses, { type: filter.type, max: TYPES_MAX })
+    : undefined;
+  if (shelves !== undefined) {
+    return foundOf(reader, onShelves(reader, shelves, range), { upToId, hasError });
   }
-  const shelves = shelvesOf(reader, filter.statuses, { type: filter.type, max: TYPES_MAX });
-  if (shelves === undefined) {
-    return reader.read(BULK_SQL.all, [hasError, afterId, upToId]).map(factsOfRow);
-  }
-  return onShelves(reader, shelves, range).map((id) => oneOf(reader, id, hasError));
+  const rows = group === null
+    ? reader.read(BULK_SQL.all, [hasError, afterId, upToId])
+    : reader.read(BULK_SQL.ofGroup, [hasError, afterId, upToId, group]);
+  return sliceOf(rows.map(factsOfRow), { upToId, max: READ_MAX });
+}
+
+function foundOf(
+  reader: Reader,
+  ids: readonly number[],
+  { upToId, hasError }: { readonly upToId: number; readonly hasError: 0 | 1 },
+): BulkSlice {
+  return sliceOf(ids.map((id) => oneOf(reader, id, hasError)), { upToId, max: FOUND_MAX });
 }
 
 function onShelves(
@@ -74,7 +88,7 @@ function onShelves(
   const ids = shelves.flatMap(({ status, type }) =>
     reader.read(BULK_SQL.ofShelf, [status, type, afterId, upToId]).map(([id]) => Number(id))
   );
-  return ids.sort((a, b) => a - b).slice(0, LOOK_MAX);
+  return ids.sort((a, b) => a - b).slice(0, FOUND_MAX);
 }
 
 /** A task that is gone keeps its place, so that a page is full all the same. */

@@ -9,7 +9,7 @@ import {
   type PreparedBulk,
   type PreparedFilter,
 } from "../../queue_policy/bulk_request.ts";
-import { type BulkStep, LOOK_MAX } from "../../queue_policy/bulk_walk.ts";
+import { type BulkSlice, type BulkStep, sliceOf } from "../../queue_policy/bulk_walk.ts";
 import type { Row, Statements } from "../rows/database.ts";
 import { fitting } from "../rows/page.ts";
 import { STATUS, type TaskRow } from "../rows/task_row.ts";
@@ -21,6 +21,9 @@ import { edit } from "./update.ts";
 
 /** How many tasks one transaction changes at most: it holds their locks. */
 export const BULK_STEP = 500;
+
+/** How many tasks one look finds. */
+const LOOK_MAX = 1000;
 
 /** `$1` is the id before the first, `$2` the last one, `$3` says whether errors are needed. */
 const FACTS = `select t.id, ${STATUS} as status, lane.type, t.grp, t.created_at, t.finished_at,
@@ -57,25 +60,32 @@ export async function lastId(tx: Statements): Promise<number> {
   return Number((await tx.query(BULK_SQL.lastId))[0]!.id ?? 0);
 }
 
-/** The first tasks of a range that may match, by their ids. */
+/** The first tasks of a range that may match. */
 export async function look(
   tx: Statements,
   filter: PreparedFilter,
+  range: IdRange,
+): Promise<BulkSlice> {
+  const rows = await find(tx, filter, range);
+  return sliceOf(rows.map(factsOfRow), { upToId: range.upToId, max: LOOK_MAX });
+}
+
+async function find(
+  tx: Statements,
+  { ids, group, statuses, error, type }: PreparedFilter,
   { afterId, upToId }: IdRange,
-): Promise<BulkFacts[]> {
-  const { ids, group, statuses } = filter;
-  const place = [afterId, upToId, filter.error !== null];
-  if (ids !== null) return (await tx.query(BULK_SQL.byIds, [...place, ids])).map(factsOfRow);
-  if (group !== null) return (await tx.query(BULK_SQL.ofGroup, [...place, group])).map(factsOfRow);
-  const lanes = (await tx.query(BULK_SQL.lanes, [filter.type])).map(({ lane_id }) => lane_id);
-  const rows = await tx.query(BULK_SQL.ofLanes, [
+): Promise<Row[]> {
+  const place = [afterId, upToId, error !== null];
+  if (ids !== null) return await tx.query(BULK_SQL.byIds, [...place, ids]);
+  if (group !== null) return await tx.query(BULK_SQL.ofGroup, [...place, group]);
+  const lanes = (await tx.query(BULK_SQL.lanes, [type])).map(({ lane_id }) => Number(lane_id));
+  return await tx.query(BULK_SQL.ofLanes, [
     ...place,
-    lanes.map(Number),
+    lanes,
     statuses.filter(isFinal),
     statuses.includes("leased"),
     statuses.includes("queued"),
   ]);
-  return rows.map(factsOfRow);
 }
 
 function factsOfRow(row: Row): BulkFacts {
