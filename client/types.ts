@@ -283,6 +283,8 @@ export interface UpdateRequest {
   readonly max_attempts?: number;
   /** Whose it is; `null` for none. */
   readonly group?: string | null;
+  /** When it is cancelled by itself if it has not started, in ISO 8601 with a zone; `null` for never. */
+  readonly expires_at?: string | null;
   /** The `updated_at_utc` that was seen: if the task has changed since, nothing is done; default whatever it is. */
   readonly expect_updated_at?: string;
   /** Who does it; default the name of the token. */

@@ -24,6 +24,8 @@ interface UpdateOptions {
   readonly maxAttempts?: number;
   /** `false` for none. */
   readonly group?: string | false;
+  /** `false` for never. */
+  readonly expiresAt?: Date | false;
   readonly by?: string;
 }
 
@@ -76,17 +78,21 @@ function updateOptions(): Option[] {
       .argParser(integerFrom(maxAttemptsMin, maxAttemptsMax)),
     new Option("--group <group>", "whose it is"),
     new Option("--no-group", "nobody's"),
+    new Option("--expires-at <instant>", "cancel it if it has not started by then, as --run-after")
+      .argParser(instant),
+    new Option("--no-expires-at", "it never expires"),
     byOption(),
   ];
 }
 
 function updateOf(
-  { priority, runAfter, now, maxAttempts, group }: UpdateOptions,
+  { priority, runAfter, now, maxAttempts, group, expiresAt }: UpdateOptions,
 ): TaskUpdate {
   return {
     ...{ priority, runAfter, maxAttempts },
     delayMs: now ? 0 : undefined,
     group: group === false ? null : group,
+    expiresAt: expiresAt === false ? null : expiresAt,
   };
 }
 

@@ -184,5 +184,6 @@ function updateOf(
   body: Omit<z.infer<typeof UpdateBody>, "expect_updated_at" | "by">,
 ): TaskUpdate {
   const { priority, run_after: runAfter, delay_ms: delayMs, max_attempts, group } = body;
-  return { priority, runAfter, delayMs, maxAttempts: max_attempts, group };
+  const { expires_at: expiresAt } = body;
+  return { priority, runAfter, delayMs, maxAttempts: max_attempts, group, expiresAt };
 }

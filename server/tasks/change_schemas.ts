@@ -48,6 +48,9 @@ export const updateFields = {
     description: "null for none",
     example: "acme",
   }),
+  expires_at: instantWithZone().nullable().optional().openapi({
+    description: "When it is cancelled by itself if it has not started; null for never",
+  }),
 };
 
 /** What was seen of a task, and who changes it. */

@@ -19,6 +19,11 @@ export interface TaskUpdate {
   readonly maxAttempts?: number;
   /** Its group; `null` for none. */
   readonly group?: string | null;
+  /**
+   * When it is cancelled by itself if it has not started: a `Date`, or an ISO 8601 string with a zone; `null` for never. Of no effect
+   * on one that has started.
+   */
+  readonly expiresAt?: Date | string | null;
 }
 
 /** Who changes a task, and what of it was seen. */

@@ -126,7 +126,7 @@ function checkFirstLease(
 }
 
 /** A task that would never run is a mistake. @throws RangeError */
-function checkExpiry(expiresAtMs: number | null, runAfterMs: number | null): void {
+export function checkExpiry(expiresAtMs: number | null, runAfterMs: number | null): void {
   if (expiresAtMs === null || runAfterMs === null || expiresAtMs > runAfterMs) return;
   const [expiresAt, runAfter] = [expiresAtMs, runAfterMs].map((ms) => new Date(ms).toISOString());
   throw new RangeError(

@@ -41,6 +41,7 @@ const REPLACEMENT_FIELDS = optionNames<TaskReplacement>({
   delayMs: true,
   maxAttempts: true,
   group: true,
+  expiresAt: true,
 });
 
 /** Checks a replacement. @throws TypeError, RangeError */
@@ -91,7 +92,10 @@ export function replacementOf(
   checkExpected(task, replacement, "replace");
   const { runId, payload, values } = replacement;
   const runAfterMs = runAfterOf(task, replacement.due, nowMs);
-  return { runId, payload, runAfterMs, kept: { ...kept, ...values, idempotency_key: null } };
+  // one that has ended is wanted all the same, as when it is retried
+  const expires_at = status === "queued" ? kept.expires_at : null;
+  const fresh = { ...kept, expires_at, ...values, idempotency_key: null };
+  return { runId, payload, runAfterMs, kept: fresh };
 }
 
 function runAfterOf(

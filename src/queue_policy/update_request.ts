@@ -10,6 +10,7 @@ import type { TaskUpdate, UpdateOptions } from "../queue/changes.ts";
 import type { FieldChange } from "../queue/task_transition.ts";
 import { checkBy } from "./changed_by.ts";
 import { columnName, keptValue } from "./kept_fields.ts";
+import { checkExpiry } from "./new_task.ts";
 import type { TransitionNote } from "./transition_note.ts";
 
 /** What can be changed of a queued task and is kept as it was given, in the forms of the columns. */
@@ -17,9 +18,15 @@ export interface EditableValues {
   readonly priority: number;
   readonly max_attempts: number;
   readonly grp: string;
+  readonly expires_at: number | null;
 }
 
-const EDITABLE = ["priority", "maxAttempts", "group"] as const satisfies readonly KeptFieldName[];
+const EDITABLE = [
+  "priority",
+  "maxAttempts",
+  "group",
+  "expiresAt",
+] as const satisfies readonly KeptFieldName[];
 
 /** When a task is to be due: at an instant, or so long from now. */
 export type Due = { readonly atMs: number } | { readonly delayMs: number };
@@ -59,6 +66,7 @@ const UPDATE_FIELDS = optionNames<TaskUpdate>({
   delayMs: true,
   maxAttempts: true,
   group: true,
+  expiresAt: true,
 });
 
 const UPDATE_OPTIONS = optionNames<UpdateOptions>({ by: true, expectUpdatedAt: true });
@@ -95,7 +103,7 @@ export function prepareOptions(
 export function editableValues(changes: TaskUpdate): Partial<EditableValues> {
   const given = EDITABLE.filter((name) => changes[name] !== undefined);
   return Object.fromEntries(given.map((name) => {
-    if (changes[name] === null && name !== "group") {
+    if (changes[name] === null && name !== "group" && name !== "expiresAt") {
       throw new TypeError(`Cannot use null as ${name}: an integer is needed`);
     }
     return [columnName(name), keptValue(name, changes[name])];
@@ -147,6 +155,7 @@ export function editOf(
   }
   checkAttemptsLeft(task, update.values.max_attempts);
   const runAfterMs = runAfterOf(task, update.due, nowMs);
+  if (task.attempts === 0) checkExpiry(update.values.expires_at ?? null, runAfterMs);
   const values = Object.fromEntries(
     Object.entries(update.values).filter(([column, value]) =>
       task[column as keyof EditableValues] !== value
@@ -185,13 +194,14 @@ function changesOf(before: EditableTask, after: EditableTask): Record<string, Fi
     ["priority", before.priority, after.priority],
     ["max_attempts", before.max_attempts, after.max_attempts],
     ["group", before.grp || null, after.grp || null],
-    ["run_after", textOf(before), textOf(after)],
+    ["expires_at", textOf(before.expires_at), textOf(after.expires_at)],
+    ["run_after", textOf(before.runAfterMs), textOf(after.runAfterMs)],
   ] as const;
   return Object.fromEntries(
     fields.filter(([, from, to]) => from !== to).map(([name, from, to]) => [name, { from, to }]),
   );
 }
 
-function textOf({ runAfterMs }: EditableTask): string {
-  return new Date(runAfterMs).toISOString();
+function textOf(atMs: number | null): string | null {
+  return atMs === null ? null : new Date(atMs).toISOString();
 }

@@ -107,11 +107,12 @@ export function bulkBody(request: BulkRequest): Body {
 }
 
 function changeBody(
-  { priority, maxAttempts, group }: TaskUpdate,
+  { priority, maxAttempts, group, expiresAt }: TaskUpdate,
   { due, by, expectUpdatedAtMs }: Pick<PreparedUpdate, "due" | "by" | "expectUpdatedAtMs">,
 ): Body {
   return {
     ...(group === undefined ? {} : { group }), // null is for none
+    ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
     ...given({ priority, max_attempts: maxAttempts, by }),
     run_after: due !== null && "atMs" in due ? new Date(due.atMs).toISOString() : undefined,
     delay_ms: due !== null && "delayMs" in due ? due.delayMs : undefined,

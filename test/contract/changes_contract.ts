@@ -7,7 +7,7 @@ import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../../src/queue/changes.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
-import { behavioursOf, type UseQueue } from "./suite.ts";
+import { behavioursOf, untilPassed, type UseQueue } from "./suite.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -153,6 +153,28 @@ export function changesContract(name: string, useQueue: UseQueue): void {
     assertEquals(said, [["enqueued", null], ["cancelled", "ann"], ["requeued", "bob"]]);
     await assertRejects(() => queue.cancel(id, { by: "" }), TypeError);
     await assertRejects(() => queue.retry(id, { by: "x".repeat(201) }), TypeError);
+  });
+
+  behaviour("an update sets when a task expires, and takes it back", async (queue, clock) => {
+    const task = await added(queue, {});
+    const expiresAt = new Date(clock.nowMs() + HOUR_MS);
+    const updated = await queue.update(task.id, { expiresAt });
+    assertEquals(updated.expiresAt, expiresAt);
+    const { changes } = (await queue.transitions(task.id)).at(-1)!;
+    assertEquals(changes, { expires_at: { from: null, to: expiresAt.toISOString() } });
+    assertEquals((await queue.update(task.id, { expiresAt: null })).expiresAt, null);
+    await queue.update(task.id, { expiresAt: expiresAt.toISOString() });
+    const other = await queue.replace(task.id, { payload: 2 });
+    assertEquals(other.expiresAt, expiresAt, "the replacement of one that waits expires, too");
+    await clock.advance(HOUR_MS);
+    assertEquals(await claimed(queue), []);
+    await untilPassed(
+      clock,
+      async () => (await queue.get(other.id))!.status === "cancelled",
+      "its expiry",
+    );
+    assertEquals((await queue.replace(other.id, { payload: 3 })).expiresAt, null, "it is wanted");
+    assertEquals((await claimed(queue)).length, 1);
   });
 
   behaviour("33: what waits for a replaced task waits for the new one", async (queue) => {

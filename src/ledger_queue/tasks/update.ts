@@ -54,6 +54,7 @@ export function editableOf(row: SqlRow): EditableTask {
     priority: cell(row, "priority") as number,
     max_attempts: cell(row, "max_attempts") as number,
     grp: cell(row, "grp") as string,
+    expires_at: cell(row, "expires_at") as number | null,
     runAfterMs: cell(row, "run_after_utc") as number,
     updatedAtMs: cell(row, "updated_at_utc") as number,
   };

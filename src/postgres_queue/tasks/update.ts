@@ -30,9 +30,9 @@ export function edit(work: Work, row: TaskRow, update: PreparedUpdate): TaskRow 
 
 /** A task as an update needs it. */
 export function editableOf(row: TaskRow): EditableTask {
-  const { id, status, attempts, priority, max_attempts, grp } = row;
+  const { id, status, attempts, priority, max_attempts, grp, expires_at } = row;
   return {
-    ...{ id, status, attempts, priority, max_attempts, grp },
+    ...{ id, status, attempts, priority, max_attempts, grp, expires_at },
     runAfterMs: row.run_after,
     updatedAtMs: row.updated_at,
   };
