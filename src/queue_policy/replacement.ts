@@ -66,6 +66,7 @@ export function prepareReplacement(
 /** A task as far as a replacement needs it. */
 export interface ReplaceableTask extends Omit<EditableTask, keyof EditableValues> {
   readonly kept: KeptValues;
+  readonly uniqueKey: string | null;
 }
 
 /**
@@ -91,7 +92,10 @@ export function replacementOf(
   checkExpected(task, replacement, "replace");
   const { runId, payload, values } = replacement;
   const runAfterMs = runAfterOf(task, replacement.due, nowMs);
-  return { runId, payload, runAfterMs, kept: { ...kept, ...values, idempotency_key: null } };
+  // what has ended and is to run once more does not expire, as after a retry
+  const expires_at = status === "queued" ? kept.expires_at : null;
+  const all = { ...kept, ...values, idempotency_key: null, expires_at };
+  return { runId, payload, runAfterMs, kept: all, uniqueKey: task.uniqueKey };
 }
 
 function runAfterOf(
