@@ -9,7 +9,11 @@ import { ScheduleListSchema, ScheduleSchema } from "../server/schedules/schemas.
 import { ChangedSchema, LimitListSchema } from "../server/limits/schemas.ts";
 import { ExplanationSchema } from "../server/runs/schemas.ts";
 import { HealthSchema, StatsSchema } from "../server/operations/schemas.ts";
-import { TaskSchema, TransitionListSchema } from "../server/tasks/schemas.ts";
+import {
+  outcomeSchema as outcome,
+  TaskSchema,
+  TransitionListSchema,
+} from "../server/tasks/schemas.ts";
 import { WorkerListSchema } from "../server/workers/schemas.ts";
 import { BULK_ACTIONS, TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
 
@@ -19,7 +23,9 @@ const count = z.number().int().min(0);
 const Batch = z.object({
   created: count,
   existing: count,
-  tasks: z.array(z.object({ id: z.number().int(), run_id: z.string(), created: z.boolean() })),
+  tasks: z.array(
+    z.object({ id: z.number().int(), run_id: z.string(), created: z.boolean(), outcome }),
+  ),
 });
 
 const LogLine = LogLineSchema;
@@ -91,7 +97,7 @@ export const DOCUMENTS = Object.freeze({
     transitions: z.array(Transition),
     next_cursor: z.string().nullable(),
   }),
-  Enqueued: z.object({ created: z.boolean(), task: TaskSchema }),
+  Enqueued: z.object({ created: z.boolean(), outcome, task: TaskSchema }),
   EnqueuedBatch: Batch,
   Cancelled,
   CancelledEach: z.object({ results: z.array(Cancelled) }),

@@ -6,6 +6,7 @@ import {
   type BulkRequest,
   type ChangedBy,
   type CheckpointReport,
+  type EnqueueOutcome,
   type Limit,
   type LimitScope,
   type LogLine,
@@ -97,14 +98,16 @@ export class Desk {
 
   /** Stores a task; on disk when it resolves. */
   async enqueue(newTask: NewTask): Promise<DocumentOf<"Enqueued">> {
-    const { task, created } = await this.#queue.enqueue(newTask);
-    return { created, task: taskJson(task) };
+    const { task, created, outcome } = await this.#queue.enqueue(newTask);
+    return { created, outcome, task: taskJson(task) };
   }
 
   /** Stores all of these tasks, or none; on disk when it resolves. */
   async enqueueBatch(newTasks: readonly NewTask[]): Promise<DocumentOf<"EnqueuedBatch">> {
     const results = await this.#queue.enqueueBatch(newTasks);
-    return batchDocument(results.map(({ task, created }) => ({ ...taskJson(task), created })));
+    return batchDocument(
+      results.map(({ task, created, outcome }) => ({ ...taskJson(task), created, outcome })),
+    );
   }
 
   /** The task that a task id, or a run id, names. */
@@ -309,9 +312,19 @@ export async function* logPages(
 
 /** What came of a batch. */
 export function batchDocument(
-  results: readonly { readonly id: number; readonly run_id: string; readonly created: boolean }[],
+  results: readonly {
+    readonly id: number;
+    readonly run_id: string;
+    readonly created: boolean;
+    readonly outcome: EnqueueOutcome;
+  }[],
 ): DocumentOf<"EnqueuedBatch"> {
-  const tasks = results.map(({ id, run_id, created }) => ({ id, run_id, created }));
+  const tasks = results.map(({ id, run_id, created, outcome }) => ({
+    id,
+    run_id,
+    created,
+    outcome,
+  }));
   const created = tasks.filter((task) => task.created).length;
   return { created, existing: tasks.length - created, tasks };
 }

@@ -16,6 +16,10 @@ import {
   TASK_FIELDS,
   type TaskField,
   type TaskReference,
+  type Unique,
+  UNIQUE_LIMITS,
+  UNIQUE_MODES,
+  type UniqueMode,
   type Webhook,
   WEBHOOK_EVENTS,
 } from "../src/mod.ts";
@@ -32,7 +36,7 @@ import {
 import { shellHint } from "./shell_quoting.ts";
 
 /** Fields with an option of their own, which gives their value as it is. */
-type PlainName = Exclude<keyof NewTask, "type" | "payload" | "retryPolicy" | "webhook">;
+type PlainName = Exclude<keyof NewTask, "type" | "payload" | "retryPolicy" | "unique" | "webhook">;
 
 /** What an option is called in a program: after its field, but for the key, and durations without their unit. */
 type OptionName<Name extends string> = Name extends "idempotencyKey" ? "key"
@@ -50,6 +54,10 @@ export type TaskOptions =
     retryDelay?: number;
     retryMultiplier?: number;
     retryMaxDelay?: number;
+    uniqueKey?: string;
+    uniqueMode?: UniqueMode;
+    uniqueWindow?: number;
+    uniqueMaxWait?: number;
     webhook?: string;
     webhookEvents?: WebhookEvent[];
   };
@@ -81,6 +89,8 @@ function optionsOf(name: keyof NewTask): Option[] {
       return payloadOptions();
     case "retryPolicy":
       return retryOptions();
+    case "unique":
+      return uniqueOptions();
     case "webhook":
       return [
         new Option("--webhook <url>", "tell this URL when the task has ended"),
@@ -101,6 +111,28 @@ export function payloadOptions(): Option[] {
     new Option("--payload <json>", "the handler's input, - for standard input (default: {})")
       .conflicts("payloadFile"),
     new Option("--payload-file <file>", "a file that holds the payload, - for standard input"),
+  ];
+}
+
+function uniqueOptions(): Option[] {
+  const { windowMaxMs } = UNIQUE_LIMITS;
+  return [
+    new Option("--unique-key <key>", "unique among the tasks of its type, as --unique-mode says"),
+    new Option(
+      "--unique-mode <mode>",
+      "what becomes of it when there is one under its key: it joins that one, debounce replaces its payload",
+    ).choices(UNIQUE_MODES),
+    readBy(
+      new Option("--unique-window <duration>", "how long throttle and debounce hold the key"),
+      durationFrom(1, windowMaxMs),
+    ),
+    readBy(
+      new Option(
+        "--unique-max-wait <duration>",
+        "how long a debounced task waits at most (default: ten windows)",
+      ),
+      durationFrom(1, windowMaxMs),
+    ),
   ];
 }
 
@@ -205,6 +237,7 @@ export async function newTaskOf(
     type,
     payload: await readPayload(session, options),
     retryPolicy: retryPolicyOf(options),
+    unique: uniqueOf(options),
     webhook: webhookOf(options),
   };
   await checkedInput(() => checkNewTask(task));
@@ -231,6 +264,16 @@ function retryPolicyOf(options: TaskOptions): Partial<RetryPolicy> | undefined {
   const parts = [retryDelay, retryMultiplier, retryMaxDelay];
   if (parts.every((part) => part === undefined)) return undefined;
   return { initialDelayMs: retryDelay, multiplier: retryMultiplier, maxDelayMs: retryMaxDelay };
+}
+
+/** @throws UsageError when the key or the mode is missing. */
+function uniqueOf(
+  { uniqueKey: key, uniqueMode: mode, uniqueWindow: windowMs, uniqueMaxWait: maxWaitMs }:
+    TaskOptions,
+): Unique | undefined {
+  if (key !== undefined && mode !== undefined) return { key, mode, windowMs, maxWaitMs };
+  if ([key, mode, windowMs, maxWaitMs].every((part) => part === undefined)) return undefined;
+  throw new UsageError(`${key === undefined ? "--unique-key" : "--unique-mode"} is needed, too`);
 }
 
 /** @throws UsageError when events are given without a URL. */

@@ -47,6 +47,17 @@ export interface RunOptions {
   run_after?: string;
   /** Cancelled by itself if it has not started by this instant, RFC 3339 with a zone, later than `run_after`; default never. */
   expires_at?: string;
+  /** What becomes of it when there is a task of its type under the same key; not with `idempotency_key`; default none. */
+  unique?: {
+    /** The key, unique for each task type, 1–255 characters. */
+    key: string;
+    /** It joins the task under its key while that holds it; `debounce` replaces that one's payload. */
+    mode: "throttle" | "debounce" | "queued" | "incomplete";
+    /** For how long, in milliseconds; `throttle` and `debounce` need it. */
+    window_ms?: number;
+    /** How long a debounced task waits at most, in milliseconds; default ten windows. */
+    max_wait_ms?: number;
+  };
   /** Same key and same content give the same task; an empty key counts as none. */
   idempotency_key?: string;
   /** Executions allowed, 1–100; default 5. */
@@ -145,6 +156,8 @@ export interface ClientTask {
   timeout_ms: number | null;
   /** Whose it is; `null` for none. */
   group: string | null;
+  /** The key that makes it unique among the tasks of its type. */
+  unique_key: string | null;
   /** When it is cancelled by itself unless it has started; `null` for never. */
   expires_at: string | null;
   /** How its failures are retried; `null` for the handler's policy, then the queue's. */
@@ -172,8 +185,10 @@ export interface ClientTask {
 
 /** A task that was enqueued. */
 export interface EnqueuedTask extends ClientTask {
-  /** False when the idempotency key named a task that was there already. */
+  /** False when another task stands for it. */
   created: boolean;
+  /** A new task; the one under its idempotency key; the one under its unique key, unchanged or with the new payload. */
+  outcome: "created" | "existing" | "joined" | "replaced";
 }
 
 /** Why a run is where it is. */

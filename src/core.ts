@@ -100,7 +100,18 @@ export {
   toRetryPolicy,
   toRetryPolicyBody,
   toTaskBody,
+  toUnique,
+  toUniqueBody,
+  type UniqueBody,
 } from "./domain/task_fields.ts";
+export {
+  ENQUEUE_OUTCOMES,
+  type EnqueueOutcome,
+  type Unique,
+  UNIQUE_LIMITS,
+  UNIQUE_MODES,
+  type UniqueMode,
+} from "./domain/unique.ts";
 export { checkWebhookUrl, type Webhook, WEBHOOK_EVENTS, WEBHOOK_TYPE } from "./domain/webhook.ts";
 export { withoutRepeats } from "./domain/without_repeats.ts";
 export { WORKER_LIMITS, type WorkerLimits } from "./domain/worker_limits.ts";

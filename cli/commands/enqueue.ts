@@ -48,12 +48,14 @@ async function enqueueOne(session: Session, type: string, options: TaskOptions):
   const newTask = await newTaskOf(session, type, options);
   return await withDesk(session, async (desk) => {
     const document = await checkedInput(() => desk.enqueue(newTask));
-    const { task, created } = document;
+    const { task, outcome } = document;
     if (session.json) writeJson(session, document);
     writeLine(
       session,
-      created
+      outcome === "created"
         ? `task ${task.id} is queued (run ${task.run_id})`
+        : outcome === "replaced"
+        ? `task ${task.id} was there already and has this payload now (run ${task.run_id})`
         : `task ${task.id} was there already and is ${task.status} (run ${task.run_id})`,
     );
     return EXIT.done;

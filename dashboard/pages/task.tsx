@@ -327,11 +327,13 @@ function Facts({ task, viewer }: { readonly task: Task; readonly viewer: Viewer 
     ["Attempts", <>{task.attempts} of {task.maxAttempts}</>],
     ["Stored", <Time at={task.createdAt} nowMs={nowMs} />],
     ["Due", <Time at={task.runAfter} nowMs={nowMs} />],
+    ["Expires", <Time at={task.expiresAt} nowMs={nowMs} />],
     ["Began", <Time at={task.processingStarted} nowMs={nowMs} />],
     ["Ended", <Time at={task.finishedAt} nowMs={nowMs} />],
     ["Lease until", <Time at={task.leaseUntil} nowMs={nowMs} />],
     ["Worker", <Text of={task.lockedBy ?? "–"} />],
     ["Idempotency key", <Text of={task.idempotencyKey ?? "–"} />],
+    ["Unique key", <Text of={task.uniqueKey ?? "–"} />],
     ["Needs", <Text of={JSON.stringify(task.compatibility)} max={500} />],
   ];
   return (

@@ -12,6 +12,7 @@ import {
   type Task,
   type TaskRecord,
   toRetryPolicy,
+  toUnique,
 } from "../../src/core.ts";
 import { keptOf } from "../http/task_fields.ts";
 import type { LimitRecordSchema } from "../limits/schemas.ts";
@@ -73,6 +74,7 @@ function taskRecordOf(task: z.infer<typeof TaskRecordSchema>): TaskRecord {
     progress: task.progress_percent,
     progressMessage: task.progress_message,
     traceParent: task.trace_parent,
+    uniqueKey: task.unique_key,
     parents: task.parents.map(({ task_id, run_id, on_failure, state }) => {
       return { taskId: task_id, runId: run_id, onFailure: on_failure, state };
     }),
@@ -92,6 +94,7 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
     retryPolicy: schedule.retry_policy && toRetryPolicy(schedule.retry_policy) as RetryPolicy,
     timeoutMs: schedule.timeout_ms,
     group: schedule.group,
+    unique: schedule.unique && toUnique(schedule.unique),
     expiresInMs: schedule.expires_in_ms,
     everyMs: schedule.every_ms,
     cron: schedule.cron,

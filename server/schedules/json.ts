@@ -2,7 +2,7 @@
  * Schedules as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import { type Schedule, toRetryPolicyBody } from "../../src/core.ts";
+import { type Schedule, toRetryPolicyBody, toUniqueBody } from "../../src/core.ts";
 import type { ScheduleSchema } from "./schemas.ts";
 
 /** A schedule as JSON. */
@@ -17,6 +17,7 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     retry_policy: schedule.retryPolicy && toRetryPolicyBody(schedule.retryPolicy),
     timeout_ms: schedule.timeoutMs,
     group: schedule.group,
+    unique: schedule.unique && toUniqueBody(schedule.unique),
     expires_in_ms: schedule.expiresInMs,
     every_ms: schedule.everyMs,
     cron: schedule.cron,

@@ -70,6 +70,7 @@ export const ScheduleSchema = z.object({
   retry_policy: taskFields.retry_policy.unwrap().nullable(),
   timeout_ms: z.number().int().nullable(),
   group: z.string().nullable(),
+  unique: taskFields.unique.unwrap().nullable(),
   expires_in_ms: z.number().int().nullable(),
   every_ms: z.number().int().nullable(),
   cron: z.string().nullable(),

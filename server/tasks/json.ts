@@ -46,6 +46,7 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     locked_by: task.lockedBy,
     lease_token: task.leaseToken,
     trace_parent: task.traceParent,
+    unique_key: task.uniqueKey,
     error_message: task.errorMessage,
     result: task.result,
     progress_percent: task.progress,
@@ -55,17 +56,17 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
 
 /** A task that was enqueued. */
 export function enqueuedTaskJson(
-  { task, created }: EnqueueResult,
+  { task, created, outcome }: EnqueueResult,
 ): z.infer<typeof EnqueuedSchema> {
-  return { ...taskJson(task), created };
+  return { ...taskJson(task), created, outcome };
 }
 
 /** A task of a batch. */
 export function batchedTaskJson(
-  { task, created }: EnqueueResult,
+  { task, created, outcome }: EnqueueResult,
 ): z.infer<typeof EnqueuedBatchSchema>["tasks"][number] {
   const { id, runId, type, status, waitsFor } = task;
-  return { id, run_id: runId, type, status, waits_for: waitsFor, created };
+  return { id, run_id: runId, type, status, waits_for: waitsFor, created, outcome };
 }
 
 /** A step of a task's life. */

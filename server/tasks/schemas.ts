@@ -3,6 +3,7 @@
  */
 import { z } from "@hono/zod-openapi";
 import {
+  ENQUEUE_OUTCOMES,
   TASK_FIELD_NAMES,
   type TASK_FIELDS,
   TASK_LIMITS,
@@ -106,8 +107,15 @@ export const PartQuery = z.object({
 
 /** Whether a task is new. */
 export const isCreatedSchema = z.boolean().openapi({
-  description: "false when the idempotency key named one that was there already",
+  description: "false when another one stands for it",
   example: true,
+});
+
+/** Which task it is that is answered. */
+export const outcomeSchema = z.enum(ENQUEUE_OUTCOMES).openapi({
+  description:
+    "created: a new task; existing: the one under its idempotency key; joined, replaced: the one under its unique key, unchanged or with the new payload",
+  example: "created",
 });
 
 /** The most runs in one batch. */
@@ -192,6 +200,10 @@ export const TaskSchema = z.object({
     description: "Its place in a distributed trace, a W3C traceparent",
     example: null,
   }),
+  unique_key: z.string().nullable().openapi({
+    description: "The key that makes it unique among the tasks of its type",
+    example: null,
+  }),
   error_message: z.string().nullable().openapi({ example: null }),
   result: valueSchema.openapi({ description: "What the handler returned", example: null }),
   progress_percent: z.number().nullable().openapi({ description: "0–100", example: null }),
@@ -199,8 +211,10 @@ export const TaskSchema = z.object({
 }).openapi("Task");
 
 /** The answer of `enqueue`. */
-export const EnqueuedSchema = TaskSchema.extend({ created: isCreatedSchema })
-  .openapi("EnqueuedTask");
+export const EnqueuedSchema = TaskSchema.extend({
+  created: isCreatedSchema,
+  outcome: outcomeSchema,
+}).openapi("EnqueuedTask");
 
 /** One page of tasks, newest first. */
 export const TaskPageSchema = z.object({
@@ -219,7 +233,8 @@ const batchedTaskFields = {
 /** What enqueueing several answers: what is small of each. */
 export const EnqueuedBatchSchema = z.object({
   tasks: z.array(
-    TaskSchema.partial().required(batchedTaskFields).extend({ created: isCreatedSchema })
+    TaskSchema.partial().required(batchedTaskFields)
+      .extend({ created: isCreatedSchema, outcome: outcomeSchema })
       .openapi("BatchedTask"),
   ).openapi({
     description: "In the order of the request, without payloads and results unless whole",

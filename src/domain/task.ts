@@ -6,6 +6,7 @@
  */
 import type { RetryPolicy } from "./backoff.ts";
 import { FINAL_STATUSES, type FinalStatus } from "./final_status.ts";
+import type { Unique } from "./unique.ts";
 import type { Webhook } from "./webhook.ts";
 
 /** Every status, in the order of a task's life. */
@@ -189,6 +190,8 @@ export interface Task {
   readonly progress: number | null;
   /** The handler's message about its progress, at most 500 characters. */
   readonly progressMessage: string | null;
+  /** The key that makes it unique among the tasks of its type, if it was stored with one. */
+  readonly uniqueKey: string | null;
   /** Overrides the handler's and the queue's retry policy. */
   readonly retryPolicy: RetryPolicy | null;
   /** Overrides the handler's timeout, in milliseconds. */
@@ -221,6 +224,10 @@ export interface NewTask {
    * characters; default none.
    */
   readonly idempotencyKey?: string;
+  /**
+   * What becomes of it when there is a task of its type under the same key: see `UniqueMode`. Not with `idempotencyKey`. Default none.
+   */
+  readonly unique?: Unique;
   /** Executions allowed, 1–100; default 5. */
   readonly maxAttempts?: number;
   /** A JSON object; only workers whose capabilities contain each pair may claim the task. Default `{}`. */

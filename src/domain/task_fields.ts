@@ -5,6 +5,7 @@
  * Programs say `maxAttempts`, everything that is written says `max_attempts`: the second name is always made from the first.
  */
 import { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./backoff.ts";
+import { type Unique, UNIQUE_LIMITS, UNIQUE_MODES } from "./unique.ts";
 import { type NewTask, PARENT_FAILURE_POLICIES, type Task, TASK_LIMITS } from "./task.ts";
 import { type Webhook, WEBHOOK_EVENTS, WEBHOOK_URL_MAX_LENGTH } from "./webhook.ts";
 
@@ -57,11 +58,15 @@ export type SnakeName<Name extends string> = Name extends `${infer First}${infer
 /** A retry policy, or parts of one, as it is written. */
 export type RetryPolicyBody = { readonly [Name in keyof RetryPolicy as SnakeName<Name>]?: number };
 
+/** What makes a task unique, as it is written. */
+export type UniqueBody = { readonly [Name in keyof Unique as SnakeName<Name>]: Unique[Name] };
+
 /** A new task as it is written: in HTTP bodies and batch files. */
 export type TaskBody = {
   readonly [Name in keyof NewTask as SnakeName<Name>]: Name extends "runAfter" | "expiresAt"
     ? string
     : Name extends "retryPolicy" ? RetryPolicyBody
+    : Name extends "unique" ? UniqueBody
     : NewTask[Name];
 };
 
@@ -108,6 +113,39 @@ const WEBHOOK_FIELDS: Readonly<Record<keyof Webhook, TaskField>> = Object.freeze
     defaultText: "all three",
     help: "which ends to report",
     example: ["completed", "failed"],
+  },
+});
+
+/** The fields of what makes a task unique. */
+const UNIQUE_FIELDS: Readonly<Record<keyof Unique, TaskField>> = Object.freeze({
+  key: {
+    kind: "name",
+    maxLength: UNIQUE_LIMITS.keyMaxLength,
+    isRequired: true,
+    help: "the key, unique for each task type",
+    example: "report-4711",
+  },
+  mode: {
+    kind: "choice",
+    choices: UNIQUE_MODES,
+    isRequired: true,
+    help: "what becomes of a task when there is one under its key",
+    example: "queued",
+  },
+  windowMs: {
+    kind: "integer",
+    min: 1,
+    max: UNIQUE_LIMITS.windowMaxMs,
+    defaultText: "none; throttle and debounce need one",
+    help:
+      "for how long a throttled task holds its key, or how long a debounced one waits for the next",
+  },
+  maxWaitMs: {
+    kind: "integer",
+    min: 1,
+    max: UNIQUE_LIMITS.windowMaxMs,
+    defaultText: "ten windows",
+    help: "how long a debounced task waits at most",
   },
 });
 
@@ -211,6 +249,13 @@ export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.fr
     help: "the policy for when a parent fails or is cancelled",
     example: "fail",
   },
+  unique: {
+    kind: "object",
+    fields: UNIQUE_FIELDS,
+    defaultText: "none",
+    help:
+      "what becomes of it when there is one of its type under the same key; not with idempotency_key",
+  },
   group: {
     kind: "name",
     maxLength: TASK_LIMITS.groupMaxLength,
@@ -250,6 +295,7 @@ export const SCHEDULED_FIELD_NAMES = [
   "retryPolicy",
   "timeoutMs",
   "group",
+  "unique",
   "webhook",
 ] as const satisfies readonly (keyof NewTask)[];
 
@@ -266,7 +312,9 @@ export const KEPT_FIELD_NAMES: readonly KeptFieldName[] = Object.freeze(
 
 /** The names of those that a schedule gives to each of its tasks. */
 export const KEPT_IN_SCHEDULES: readonly (KeptFieldName & ScheduledFieldName)[] = Object.freeze(
-  SCHEDULED_FIELD_NAMES.filter((name) => name !== "payload" && name !== "webhook"),
+  SCHEDULED_FIELD_NAMES.filter((name) => {
+    return name !== "payload" && name !== "unique" && name !== "webhook";
+  }),
 );
 
 /** The name of a field where it is written. */
@@ -298,6 +346,18 @@ export function toRetryPolicy(body: RetryPolicyBody): Partial<RetryPolicy> {
 /** A retry policy as it is written. */
 export function toRetryPolicyBody(policy: Partial<RetryPolicy>): RetryPolicyBody {
   return renamed(policy, RETRY_POLICY_FIELDS, (name) => [name, snakeName(name)]);
+}
+
+/** What makes a task unique, from how it is written. */
+export function toUnique(body: UniqueBody): Unique {
+  const unique: unknown = renamed(body, UNIQUE_FIELDS, (name) => [snakeName(name), name]);
+  return unique as Unique;
+}
+
+/** What makes a task unique, as it is written. */
+export function toUniqueBody(unique: Unique): UniqueBody {
+  const body: unknown = renamed({ ...unique }, UNIQUE_FIELDS, (name) => [name, snakeName(name)]);
+  return body as UniqueBody;
 }
 
 /** Which field is read, and under which name it is written. */

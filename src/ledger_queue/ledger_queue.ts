@@ -135,7 +135,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
         ),
     );
     const taskOf = oncePerRow(taskOfRow);
-    return enqueued.map(({ row, created }) => ({ task: taskOf(row), created }));
+    return enqueued.map(({ row, created, outcome }) => ({ task: taskOf(row), created, outcome }));
   }
 
   async get(id: number): Promise<Task | undefined> {

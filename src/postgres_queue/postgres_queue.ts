@@ -66,7 +66,7 @@ import { PostgresMoveEnd } from "./records/postgres_move_end.ts";
 import { checkOpen } from "./rows/closure.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
-import { enqueueAll, findEnqueued } from "./tasks/enqueue.ts";
+import { enqueueAll, type Enqueued, findEnqueued } from "./tasks/enqueue.ts";
 import { enqueueNew, findNew, type NewEntry, standsAlone } from "./tasks/enqueue_new.ts";
 import {
   complete,
@@ -134,7 +134,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return await joinTransaction(this.access, tx, async (work) => {
       await checkOpen(work.tx);
       const [enqueued] = await enqueueAll(work, [prepared], { traceParent });
-      return { task: taskOfRow(enqueued!.row), created: enqueued!.created };
+      return resultOf(enqueued!);
     });
   }
 
@@ -157,7 +157,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
       const stored = isRepeat ? await findEnqueued(work, tasks) : undefined;
       return stored ?? await enqueueAll(work, tasks, { traceParent });
     });
-    return enqueued.map(({ row, created }) => ({ task: taskOfRow(row), created }));
+    return enqueued.map(resultOf);
   }
 
   async #enqueueNew(entries: readonly NewEntry[]): Promise<Promise<EnqueueResult>[]> {
@@ -174,7 +174,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     return entries.map(async ({ task, runId, traceParent }) => {
       const row = byRunId.get(runId);
       byRunId.delete(runId); // another entry may have the same run id, or the same key
-      if (row !== undefined) return { task: taskOfRow(row), created: true };
+      if (row !== undefined) return resultOf({ row, created: true, outcome: "created" });
       return (await this.#store([{ ...task, runId }], traceParent))[0]!;
     });
   }
@@ -378,4 +378,8 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     this.access.changed(rows);
     return new Map(rows.map((row) => [row.id, row]));
   }
+}
+
+function resultOf({ row, created, outcome }: Enqueued): EnqueueResult {
+  return { task: taskOfRow(row), created, outcome };
 }

@@ -4,6 +4,7 @@
 import type { RetryPolicy } from "../domain/backoff.ts";
 import type { NewTask } from "../domain/task.ts";
 import type { ScheduledFieldName } from "../domain/task_fields.ts";
+import type { Unique } from "../domain/unique.ts";
 import type { Webhook } from "../domain/webhook.ts";
 
 /** Every policy for instants that were missed; the default first. */
@@ -95,6 +96,8 @@ export interface Schedule {
   readonly timeoutMs: number | null;
   /** The group of its tasks; `null` for none. */
   readonly group: string | null;
+  /** What makes its tasks unique; `null` for nothing. */
+  readonly unique: Unique | null;
   /** How long each task has to start, in milliseconds; `null` for ever. */
   readonly expiresInMs: number | null;
   /** The interval after a task has ended; `null` with `cron`. */

@@ -9,14 +9,20 @@ import type { QueueChanges } from "./changes.ts";
 import type { ChangedBy, QueueLimits } from "./limits.ts";
 import type { QueueOperator } from "./operator.ts";
 import type { PartRequest } from "./page_request.ts";
+import type { EnqueueOutcome } from "../domain/unique.ts";
 import type { LeaseLike, NewTask, Task, TaskReference, TaskStatus } from "../domain/task.ts";
 
 /** The answer of `enqueue`. */
 export interface EnqueueResult {
   /** The task as it is stored. */
   readonly task: Task;
-  /** `false` when the idempotency key named a task that was there already. */
+  /** `false` when another task stands for it: see `outcome`. */
   readonly created: boolean;
+  /**
+   * `created`: it is a new task. `existing`: its idempotency key named a task that was there. `joined`: the task under its unique key
+   * stands for it, unchanged; `replaced`: that one has taken over its payload and waits anew.
+   */
+  readonly outcome: EnqueueOutcome;
 }
 
 /** How to store a task, apart from what it is. */

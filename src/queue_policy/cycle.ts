@@ -9,6 +9,8 @@ export interface BatchTask {
   readonly runId: string | null;
   readonly idempotencyKey: string | null;
   readonly dependsOn: readonly TaskReference[];
+  /** The task that stands for it, if it is not new; default none's. */
+  readonly standIn?: BatchParent;
 }
 
 /** A task that is there already. */

@@ -26,6 +26,7 @@ export function deliveryOf(
     },
     payload: JSON.stringify({ url, ...messageOf(task) }),
     runAfterMs: null,
+    uniqueKey: null,
   };
 }
 

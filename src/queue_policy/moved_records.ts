@@ -42,6 +42,7 @@ export const MOVED_COLUMNS: readonly (keyof MovedColumns)[] = Object.freeze([
   "progress_percent",
   "progress_message",
   "trace_parent",
+  "unique_key",
 ]);
 
 /** A task's columns by name. */

@@ -30,6 +30,8 @@ export interface PreparedSchedule {
   /** An empty string for none. */
   readonly grp: string;
   readonly expires_in_ms: number | null;
+  /** JSON. */
+  readonly unique_by: string | null;
   readonly every_ms: number | null;
   readonly cron: string | null;
   readonly time_zone: string;
@@ -103,6 +105,7 @@ export function prepareDefinition(
     timeout_ms: task.kept.timeout_ms,
     grp: task.kept.grp,
     expires_in_ms: checkExpiresIn(schedule),
+    unique_by: task.unique && JSON.stringify(task.unique),
     ...time,
     catch_up: checkCatchUp(schedule),
     catch_up_max: checkInteger(schedule.catchUpMax ?? catchUpDefault, "catchUpMax", 1, catchUpMax),

@@ -21,6 +21,7 @@ import { TASK_OPTIONS } from "../domain/task_fields.ts";
 import { type PreparedWebhook, prepareWebhook, WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { EnqueueOptions } from "../queue/task_queue.ts";
 import { type KeptValues, keptValues } from "./kept_fields.ts";
+import { type PreparedUnique, prepareUnique } from "./unique.ts";
 
 /** The largest payload that any queue takes, in bytes; a queue's own limit may be lower. */
 export const PAYLOAD_LIMIT_BYTES = 16 * 1024 * 1024;
@@ -32,6 +33,7 @@ export interface StorableTask {
   readonly payload: string;
   /** `null` for now. */
   readonly runAfterMs: number | null;
+  readonly uniqueKey: string | null;
   readonly kept: KeptValues;
 }
 
@@ -40,6 +42,8 @@ export interface PreparedTask extends StorableTask {
   readonly dependsOn: readonly TaskReference[];
   readonly onParentFailure: ParentFailurePolicy;
   readonly webhook: PreparedWebhook | null;
+  /** What makes it unique; its key is `uniqueKey`. */
+  readonly unique: PreparedUnique | null;
   /** The worker that the task is leased to from the start. */
   readonly leaseTo: FirstLease | null;
   /** Whether it is cancelled from the start. */
@@ -73,11 +77,14 @@ export function prepareTask(
   checkUnreserved(kept.type);
   const runAfterMs = optional(task.runAfter, (runAfter) => checkInstant(runAfter, "runAfter"));
   checkExpiry(kept.expires_at, runAfterMs);
+  const unique = prepareUnique(task);
   return {
     runId: optional(task.runId, checkRunId),
     payload: toJsonText(task.payload === undefined ? {} : task.payload, "payload", payloadMaxBytes),
     kept,
     runAfterMs,
+    uniqueKey: unique?.key ?? null,
+    unique,
     dependsOn: checkReferences(task.dependsOn ?? []),
     onParentFailure: checkOneOf(
       task.onParentFailure ?? "fail",
@@ -111,11 +118,17 @@ function checkCancelled({ cancelled = false, leaseTo }: EnqueueOptions): boolean
 
 function checkFirstLease(
   leaseTo: NonNullable<EnqueueOptions["leaseTo"]>,
-  { runAfter, dependsOn = [] }: NewTask,
+  { runAfter, dependsOn = [], unique }: NewTask,
 ): FirstLease {
   checkOptions(leaseTo, LEASE_OPTIONS, "leaseTo");
   const { workerId, leaseDurationMs } = leaseTo;
-  const obstacle = runAfter ? "runAfter" : dependsOn.length > 0 ? "dependsOn" : undefined;
+  const obstacle = runAfter
+    ? "runAfter"
+    : dependsOn.length > 0
+    ? "dependsOn"
+    : unique?.mode === "debounce"
+    ? "debounce"
+    : undefined;
   if (obstacle !== undefined) {
     throw new TypeError(`Cannot use leaseTo together with ${obstacle}: such a task has to wait`);
   }

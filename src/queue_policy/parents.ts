@@ -62,7 +62,8 @@ export function findParents(
 
 function placesOf(tasks: readonly BatchTask[], findStored: FindStored): Place[] {
   const firstOfKey = new Map<string, Place>();
-  return tasks.map(({ idempotencyKey }, index) => {
+  return tasks.map(({ idempotencyKey, standIn }, index) => {
+    if (standIn !== undefined) return standIn;
     if (idempotencyKey === null) return { index };
     const known = firstOfKey.get(idempotencyKey) ??
       findStored("idempotency_key", idempotencyKey) ?? { index };

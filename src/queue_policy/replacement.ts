@@ -67,6 +67,7 @@ export function prepareReplacement(
 /** A task as far as a replacement needs it. */
 export interface ReplaceableTask extends Omit<EditableTask, keyof EditableValues> {
   readonly kept: KeptValues;
+  readonly uniqueKey: string | null;
 }
 
 /**
@@ -95,7 +96,7 @@ export function replacementOf(
   // one that has ended is wanted all the same, as when it is retried
   const expires_at = status === "queued" ? kept.expires_at : null;
   const fresh = { ...kept, expires_at, ...values, idempotency_key: null };
-  return { runId, payload, runAfterMs, kept: fresh };
+  return { runId, payload, runAfterMs, kept: fresh, uniqueKey: task.uniqueKey };
 }
 
 function runAfterOf(

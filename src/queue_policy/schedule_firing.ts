@@ -4,6 +4,7 @@
 import { NO_KEPT_VALUES } from "./kept_fields.ts";
 import type { PreparedTask } from "./new_task.ts";
 import type { Plan } from "./schedule_plan.ts";
+import type { PreparedUnique } from "./unique.ts";
 import type { StoredSchedule } from "./stored_schedule.ts";
 
 /** How many due schedules one transaction fires at most; the longest due first. */
@@ -76,7 +77,8 @@ export function taskOfSchedule(
   { runId, nowMs }: { readonly runId: string | null; readonly nowMs: number },
 ): PreparedTask {
   const { type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp } = schedule;
-  const { payload, webhook_url, webhook_events, expires_in_ms } = schedule;
+  const { payload, webhook_url, webhook_events, expires_in_ms, unique_by } = schedule;
+  const unique = unique_by === null ? null : JSON.parse(unique_by) as PreparedUnique;
   return {
     runId,
     kept: {
@@ -88,6 +90,8 @@ export function taskOfSchedule(
     runAfterMs: null,
     dependsOn: [],
     onParentFailure: "fail",
+    uniqueKey: unique?.key ?? null,
+    unique,
     webhook: webhook_url === null ? null : { url: webhook_url, events: webhook_events! },
     leaseTo: null,
     isCancelled: false,

@@ -50,7 +50,8 @@ export function scheduleName(id: unknown): string {
 }
 
 function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedScheduleRecord {
-  const { everyMs, cron, retryPolicy, timeoutMs, group, expiresInMs, webhook, lastRunId } = record;
+  const { everyMs, cron, retryPolicy, timeoutMs, group, expiresInMs, unique, webhook, lastRunId } =
+    record;
   const defined = prepareDefinition({
     ...record,
     everyMs: everyMs ?? undefined,
@@ -59,6 +60,7 @@ function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedSc
     timeoutMs: timeoutMs ?? undefined,
     group: group ?? undefined,
     expiresInMs: expiresInMs ?? undefined,
+    unique: unique ?? undefined,
     webhook: webhook ?? undefined,
   }, payloadMaxBytes);
   const row = {

@@ -8,6 +8,7 @@ import type { Schedule } from "../queue/schedule.ts";
 import { isFromFuture } from "./clock_put_back.ts";
 import { type CronTime, nextInstant } from "./cron.ts";
 import type { PreparedSchedule } from "./new_schedule.ts";
+import { uniqueOf } from "./unique.ts";
 import { type LastTask, type Plan, planSchedule } from "./schedule_plan.ts";
 
 /** A schedule in the forms of its columns; instants are milliseconds since 1970. */
@@ -52,6 +53,7 @@ const DEFINED = [
   "timeout_ms",
   "grp",
   "expires_in_ms",
+  "unique_by",
   "every_ms",
   "cron",
   "time_zone",
@@ -129,6 +131,7 @@ export function scheduleOf(stored: StoredSchedule, last: LastTask, nowMs: number
     timeoutMs: stored.timeout_ms,
     group: stored.grp === "" ? null : stored.grp,
     expiresInMs: stored.expires_in_ms,
+    unique: stored.unique_by === null ? null : uniqueOf(JSON.parse(stored.unique_by)),
     everyMs: stored.every_ms,
     cron: stored.cron,
     timeZone: stored.time_zone,

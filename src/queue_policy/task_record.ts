@@ -14,6 +14,7 @@ import {
   TASK_STATUSES,
   type TaskStatus,
 } from "../domain/task.ts";
+import { UNIQUE_LIMITS } from "../domain/unique.ts";
 import { type PreparedWebhook, prepareWebhook } from "../domain/webhook.ts";
 import { DEPENDENCY_STATES, type ParentRecord, type TaskRecord } from "../queue/records.ts";
 import { type KeptValues, keptValues } from "./kept_fields.ts";
@@ -40,6 +41,7 @@ export interface PreparedRecord extends KeptValues {
   readonly progress_percent: number | null;
   readonly progress_message: string | null;
   readonly trace_parent: string | null;
+  readonly unique_key: string | null;
   readonly parents: readonly ParentRecord[];
   readonly webhook: PreparedWebhook | null;
 }
@@ -95,6 +97,10 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
     trace_parent: optional(
       record.traceParent,
       (trace) => checkName(trace, "trace parent", TRACE_PARENT_MAX_LENGTH),
+    ),
+    unique_key: optional(
+      record.uniqueKey,
+      (key) => checkExactName(key, "unique key", UNIQUE_LIMITS.keyMaxLength),
     ),
     parents: checkParents(record),
     webhook: optional(record.webhook, prepareWebhook),

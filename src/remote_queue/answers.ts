@@ -12,6 +12,7 @@ import {
 } from "../domain/task_fields.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { type Task, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import { type Unique, UNIQUE_MODES } from "../domain/unique.ts";
 import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
 import type {
   FlowRecord,
@@ -110,6 +111,7 @@ export const taskFields: Fields<Omit<Task, "payload" | "result" | "waitsFor">> =
   progress: ["progress_percent", nullable(number)],
   progressMessage: nullable(text),
   traceParent: nullable(text),
+  uniqueKey: nullable(text),
 };
 
 /** A task. */
@@ -225,6 +227,17 @@ export const explanation: Decode<Explanation> = object<Explanation>({
   data: pairs,
 });
 
+/** What makes a schedule's tasks unique. */
+export function unique(value: unknown): Unique {
+  const { key, mode, window_ms: windowMs, max_wait_ms: maxWaitMs } = pairs(value);
+  return {
+    key: text(key),
+    mode: oneOf(UNIQUE_MODES)(mode),
+    ...(windowMs === undefined ? {} : { windowMs: number(windowMs) }),
+    ...(maxWaitMs === undefined ? {} : { maxWaitMs: number(maxWaitMs) }),
+  };
+}
+
 /** A webhook. */
 export function webhook(value: unknown): Webhook {
   const { url, events } = pairs(value);
@@ -244,6 +257,7 @@ export const scheduleFields: Fields<
   timeoutMs: nullable(number),
   group: nullable(text),
   expiresInMs: nullable(number),
+  unique: nullable(unique),
   everyMs: nullable(number),
   cron: nullable(text),
   timeZone: text,

@@ -21,6 +21,7 @@ import {
   toLease,
 } from "../domain/task.ts";
 import { toRetryPolicyBody } from "../domain/task_fields.ts";
+import { ENQUEUE_OUTCOMES } from "../domain/unique.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   ClaimRequest,
@@ -46,7 +47,7 @@ import { prepareList } from "../queue_policy/list_request.ts";
 import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
 import { Waits } from "../queue_policy/waiting.ts";
 import type { LogStore } from "../worker/log_store.ts";
-import { type Decode, field, flag, instant, list, nullable, number } from "./answer.ts";
+import { type Decode, field, flag, instant, list, nullable, number, oneOf } from "./answer.ts";
 import { checkpointReport, parent, stats, storageStats, task } from "./answers.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { Connection } from "./connection.ts";
@@ -71,6 +72,7 @@ const tasks: Decode<Task[]> = field("tasks", list(task));
 const enqueued: Decode<EnqueueResult> = (answer) => ({
   task: task(answer),
   created: field("created", flag)(answer),
+  outcome: field("outcome", oneOf(ENQUEUE_OUTCOMES))(answer),
 });
 
 /** The implementation of `RemoteQueue`. */
@@ -301,12 +303,14 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
         thrown.code === "run_id_conflict";
       const found = isThere ? await this.#findAll(bodies) : undefined;
       if (found === undefined) throw thrown;
-      return found.map((task) => ({ task, created: true }));
+      return found.map((task) => ({ task, created: true, outcome: "created" as const }));
     });
     const ours = new Set(isInDoubt ? bodies.map(({ run_id }) => run_id) : []);
-    const stored = results.map(({ task, created }) => {
-      return { task, created: created || ours.has(task.runId) };
-    });
+    const stored = results.map((result) =>
+      ours.has(result.task.runId)
+        ? { ...result, created: true, outcome: "created" as const }
+        : result
+    );
     const added = stored.filter(({ created }) => created).map(({ task }) => task);
     for (const task of added) if (task.status === "leased") this.#leases.given(task);
     this.feed.tell(added);

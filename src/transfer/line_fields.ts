@@ -10,7 +10,10 @@ import {
   TASK_FIELDS,
   toRetryPolicy,
   toTaskBody,
+  toUnique,
+  type UniqueBody,
 } from "../domain/task_fields.ts";
+import type { Unique } from "../domain/unique.ts";
 import type { Webhook } from "../domain/webhook.ts";
 import type { TaskRecord } from "../queue/records.ts";
 
@@ -75,6 +78,13 @@ export function webhookOf(value: unknown): Webhook | null {
   if (typeof value !== "object") throw new TypeError("webhook: a JSON object is needed");
   const { url, events } = value as Webhook;
   return { url, events };
+}
+
+/** What makes tasks unique, as it was written; the queue checks its fields. @throws TypeError */
+export function uniqueOf(value: unknown): Unique | null {
+  if (value === null) return null;
+  if (typeof value !== "object") throw new TypeError("unique: a JSON object is needed");
+  return toUnique(value as UniqueBody);
 }
 
 /** The value of a JSON text. Where a number of JavaScript's would be written differently, the characters stay. */

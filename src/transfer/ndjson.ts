@@ -50,6 +50,7 @@ const FIELDS = [
   "progress_percent",
   "progress_message",
   "trace_parent",
+  "unique_key",
   "parents",
   "webhook",
 ] as const;
@@ -87,6 +88,7 @@ export function lineOf(record: TaskRecord): string {
     progress_percent: record.progress,
     progress_message: record.progressMessage,
     trace_parent: record.traceParent,
+    unique_key: record.uniqueKey,
     parents: record.parents.map(({ taskId, runId, onFailure, state }) => {
       return { task_id: taskId, run_id: runId, on_failure: onFailure, state };
     }),
@@ -194,6 +196,7 @@ function recordOf(line: Line, exact: Line): TaskRecord {
     progress: (line.progress_percent ?? null) as number | null,
     progressMessage: (line.progress_message ?? null) as string | null,
     traceParent: (line.trace_parent ?? null) as string | null,
+    uniqueKey: (line.unique_key ?? null) as string | null,
     parents: parentsOf(line.parents ?? []),
     webhook: webhookOf(line.webhook ?? null),
   };

@@ -156,6 +156,7 @@ function recordOf(fields: Fields, nameRun: (fields: Fields) => string): TaskReco
     progress: null,
     progressMessage: null,
     traceParent: null,
+    uniqueKey: null,
     parents: [],
     webhook: null,
   };

@@ -1,7 +1,7 @@
 /**
  * Schedules in NDJSON: a line `{"schedule": {…}}` each, with every field and where its clock stands.
  */
-import { KEPT_IN_SCHEDULES } from "../domain/task_fields.ts";
+import { KEPT_IN_SCHEDULES, toUniqueBody } from "../domain/task_fields.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import {
   type Fields,
@@ -11,6 +11,7 @@ import {
   optionalInstantOf,
   parseExactly,
   payloadTextOf,
+  uniqueOf,
   webhookOf,
 } from "./line_fields.ts";
 
@@ -22,6 +23,7 @@ export function scheduleLineOf(record: ScheduleRecord): string {
       ...keptFields(record, KEPT_IN_SCHEDULES),
       payload: parseExactly(record.payloadText),
       webhook: record.webhook,
+      unique: record.unique && toUniqueBody(record.unique),
       expires_in_ms: record.expiresInMs,
       every_ms: record.everyMs,
       cron: record.cron,
@@ -53,6 +55,7 @@ export function scheduleOfLine(value: unknown, exact: unknown): ScheduleRecord {
     ...keptFieldsOf(line, KEPT_IN_SCHEDULES),
     payloadText: payloadTextOf(exact as Fields),
     webhook: webhookOf(line.webhook ?? null),
+    unique: uniqueOf(line.unique ?? null),
     expiresInMs: (line.expires_in_ms ?? null) as number | null,
     everyMs: (line.every_ms ?? null) as number | null,
     cron: (line.cron ?? null) as string | null,

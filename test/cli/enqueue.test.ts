@@ -35,6 +35,7 @@ const COLUMNS = [
   "group",
   "expires_at",
   "trace_parent",
+  "unique_key",
 ];
 
 Deno.test("enqueue stores what the options say and answers with the task", async () => {
@@ -290,7 +291,7 @@ Deno.test("enqueue --batch stores every line, whatever its line end", async () =
   ].join("\r\n");
   const { code, doc } = await scratch.json(["enqueue", "--batch", "-"], { files: { "-": batch } });
   assertEquals([code, doc.created, doc.existing, doc.tasks.length], [0, 2, 1, 3]);
-  assertEquals(doc.tasks[2], { ...doc.tasks[0], created: false });
+  assertEquals(doc.tasks[2], { ...doc.tasks[0], created: false, outcome: "existing" });
   const a = (await scratch.json(["show", String(doc.tasks[0].id)])).doc;
   assertEquals([a.type, a.payload, a.priority, a.max_attempts], ["a", { n: 1 }, 5, 2]);
   const b = (await scratch.json(["show", "r-2"])).doc;

@@ -401,7 +401,7 @@ export function dependenciesContract(
       const wanted = child(["a", "b"], { idempotencyKey: "k", runId: "c" });
       const { task } = await queue.enqueue(wanted);
       for (const same of [wanted, { ...wanted, dependsOn: [2, 1] }]) {
-        assertEquals(await queue.enqueue(same), { task, created: false });
+        assertEquals(await queue.enqueue(same), { task, created: false, outcome: "existing" });
       }
       for (
         const other of [

@@ -96,6 +96,7 @@ export function record(id: number, fields: Partial<TaskRecord> = {}): TaskRecord
     timeoutMs: null,
     group: null,
     expiresAt: null,
+    uniqueKey: null,
     progress: null,
     progressMessage: null,
     traceParent: null,

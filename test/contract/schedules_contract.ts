@@ -64,6 +64,7 @@ export function schedulesContract(name: string, useQueue: UseQueue): void {
         retryPolicy: null,
         timeoutMs: null,
         group: null,
+        unique: null,
         expiresInMs: null,
         everyMs: null,
         cron: "30 2 * * *",

@@ -27,8 +27,14 @@ type Name = keyof NewTask;
 /** The run that all tasks here wait for. */
 const MOTHER = "mother";
 
+/** All but one: a task has either a unique key or an idempotency key. */
+const NAMES = TASK_FIELD_NAMES.filter((name) => name !== "idempotencyKey");
+
+const UNIQUE = { key: "unique ü", mode: "incomplete" } as const;
+
 /** A value that no default has. */
 function valueOf(name: string, field: TaskField): unknown {
+  if (name === "unique") return UNIQUE;
   switch (field.kind) {
     case "name":
     case "key":
@@ -63,19 +69,20 @@ function given<N extends Name>(names: readonly N[]): Pick<Required<NewTask>, N> 
   return Object.fromEntries(fields) as Pick<Required<NewTask>, N>;
 }
 
-const WHOLE: NewTask = given(TASK_FIELD_NAMES);
+const WHOLE = given(NAMES);
 
 /** The fields of the only task beside its parent. */
 async function stored(
   queue: TaskQueue,
-  names: readonly Name[] = TASK_FIELD_NAMES,
+  names: readonly Name[] = NAMES,
 ): Promise<unknown> {
   const others = (await queue.exportAll()).tasks.filter(({ runId }) => runId !== MOTHER);
   assertEquals(others.length, 1);
-  const { payloadText, parents, ...record } = others[0]!;
+  const { payloadText, parents, uniqueKey, ...record } = others[0]!;
   const fields: Record<Name, unknown> = {
     ...record,
     payload: JSON.parse(payloadText),
+    unique: uniqueKey === null ? null : { ...UNIQUE, key: uniqueKey },
     dependsOn: parents.map(({ runId }) => runId),
     onParentFailure: parents[0]?.onFailure,
   };
@@ -85,7 +92,7 @@ async function stored(
 /** Runs `enter` on a queue with the parent, and compares what came in. */
 async function through(
   enter: (queue: TaskQueue) => Promise<unknown>,
-  names: readonly Name[] = TASK_FIELD_NAMES,
+  names: readonly Name[] = NAMES,
 ): Promise<void> {
   await withQueue(IN_MEMORY, async (queue) => {
     await queue.enqueue({ type: "other", runId: MOTHER });
@@ -95,14 +102,14 @@ async function through(
 }
 
 Deno.test("every field goes through enqueue() and enqueueBatch()", async () => {
-  assertEquals(TASK_FIELD_NAMES.length, Object.keys(WHOLE).length);
+  assertEquals(NAMES.length, Object.keys(WHOLE).length);
   await through((queue) => queue.enqueue(WHOLE));
   await through((queue) => queue.enqueueBatch([WHOLE]));
 });
 
 Deno.test("a task comes back from the form in which it is written", () => {
   const body = toTaskBody(WHOLE);
-  assertEquals(Object.keys(body), TASK_FIELD_NAMES.map(snakeName));
+  assertEquals(Object.keys(body), NAMES.map(snakeName));
   const { runAfter, expiresAt, ...rest } = WHOLE;
   const [from, until] = [runAfter, expiresAt].map((at) => (at as Date).toISOString());
   assertEquals(toNewTask(body), { ...rest, runAfter: from, expiresAt: until });
@@ -128,7 +135,7 @@ Deno.test("every field goes through HTTP, alone and in a batch", async () => {
 
 Deno.test("every field but compatibility and run id goes through a run over HTTP", async () => {
   const { type, payload, compatibility: _, run_id: _id, ...scheduling } = toTaskBody(WHOLE);
-  const names = TASK_FIELD_NAMES.filter((name) => name !== "compatibility" && name !== "runId");
+  const names = NAMES.filter((name) => name !== "compatibility" && name !== "runId");
   const run = { parameters: payload, ...scheduling };
   await through((queue) => post(queue, `modules/${encodeURIComponent(type)}/run`, run), names);
   const runs = [{ module_id: type, ...run }];
@@ -142,7 +149,7 @@ function optionsOf(names: readonly Name[]): string[] {
   const { retryPolicy, webhook, payload } = WHOLE;
   return names.filter((name) => name !== "type").flatMap((name) => {
     if (name === "payload") return ["--payload", JSON.stringify(payload)];
-    if (name === "idempotencyKey") return ["--key", WHOLE.idempotencyKey!];
+    if (name === "unique") return ["--unique-key", UNIQUE.key, "--unique-mode", UNIQUE.mode];
     if (name === "webhook") {
       return ["--webhook", webhook!.url, "--webhook-events", webhook!.events!.join()];
     }
@@ -157,7 +164,7 @@ function optionsOf(names: readonly Name[]): string[] {
       return [...pauses, "--retry-multiplier", String(multiplier)];
     }
     const flag = `--${snakeName(name).replace(/_ms$/, "").replaceAll("_", "-")}`;
-    return [flag, textOf(name, WHOLE[name])];
+    return [flag, textOf(name, WHOLE[name as keyof typeof WHOLE])];
   });
 }
 
@@ -183,10 +190,24 @@ async function throughCommand(args: readonly string[], input = ""): Promise<void
 }
 
 Deno.test("every field goes through the options of enqueue", () =>
-  throughCommand(["enqueue", WHOLE.type, ...optionsOf(TASK_FIELD_NAMES)]));
+  throughCommand(["enqueue", WHOLE.type, ...optionsOf(NAMES)]));
 
 Deno.test("every field goes through a batch file", () =>
   throughCommand(["enqueue", "--batch", "-"], JSON.stringify(toTaskBody(WHOLE))));
+
+Deno.test("an idempotency key goes through HTTP, the options of enqueue and a batch file", async () => {
+  const task = { type: "email", idempotencyKey: "key ü" };
+  const line = JSON.stringify(toTaskBody(task));
+  await withQueue(IN_MEMORY, async (queue) => {
+    await post(queue, "queue/enqueue", toTaskBody(task));
+    await remotely(queue, ["enqueue", "email", "--key", task.idempotencyKey]);
+    assertEquals((await queue.list()).map((each) => each.idempotencyKey), [task.idempotencyKey]);
+  });
+  await using scratch = new Scratch();
+  await scratch.run(["enqueue", "--batch", "-"], { files: { "-": line } });
+  const { doc } = await scratch.json(["list"]);
+  assertEquals(doc.tasks[0].idempotency_key, task.idempotencyKey);
+});
 
 /** Runs a command against a server of this queue. */
 async function remotely(queue: TaskQueue, args: readonly string[]): Promise<void> {
@@ -202,7 +223,7 @@ async function remotely(queue: TaskQueue, args: readonly string[]): Promise<void
 }
 
 Deno.test("every field goes from the command line to a server", () =>
-  through((queue) => remotely(queue, ["enqueue", WHOLE.type, ...optionsOf(TASK_FIELD_NAMES)])));
+  through((queue) => remotely(queue, ["enqueue", WHOLE.type, ...optionsOf(NAMES)])));
 
 // --- schedules
 

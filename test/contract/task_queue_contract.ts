@@ -92,6 +92,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       timeoutMs: null,
       group: null,
       expiresAt: null,
+      uniqueKey: null,
       waitsFor: 0,
       traceParent: null,
     });

@@ -7,6 +7,7 @@ import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { CLAIM_SQL } from "../../src/ledger_queue/tasks/claim.ts";
 import { HEAD_SQL } from "../../src/ledger_queue/tasks/claim_lines.ts";
 import { EXPIRED_TASKS_SQL } from "../../src/ledger_queue/tasks/expire.ts";
+import { HOLDER_SQL } from "../../src/ledger_queue/tasks/unique.ts";
 import { EXPIRED_SQL } from "../../src/ledger_queue/tasks/rescue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
@@ -36,6 +37,7 @@ Deno.test("no statement of a claim scans or sorts at 100,000 queued and 100,000 
     CLAIM_SQL.claimable,
     EXPIRED_SQL,
     EXPIRED_TASKS_SQL,
+    HOLDER_SQL,
   ];
   for (const sql of statements) {
     const plan = database.all(`EXPLAIN QUERY PLAN ${sql}`).map((row) => String(row[3]));

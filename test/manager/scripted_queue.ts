@@ -101,6 +101,7 @@ function taskWith(id: number, status: TaskStatus): Task {
     idempotencyKey: null,
     group: null,
     expiresAt: null,
+    uniqueKey: null,
     result: null,
     progress: null,
     progressMessage: null,

@@ -4,6 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
+import { uniqueContract } from "../contract/unique_contract.ts";
 import {
   freshSchema,
   openPostgresQueue,
@@ -18,6 +19,7 @@ const server = postgresForTests();
 
 flowContract("queue on PostgreSQL", withPostgresQueue(server));
 expiryContract("queue on PostgreSQL", withPostgresQueue(server));
+uniqueContract("queue on PostgreSQL", withPostgresQueue(server));
 
 async function withQueues(
   count: number,
@@ -109,5 +111,18 @@ Deno.test("queue on PostgreSQL: nothing starts between a pause's commit and the 
     await working;
     assertEquals(late, []);
     assert(claimed >= 8 || claimed === 300);
+  });
+});
+
+Deno.test("queue on PostgreSQL: clients that enqueue at once under one key store one task", async () => {
+  await withQueues(8, async (queues) => {
+    for (let round = 0; round < 10; round++) {
+      const unique = { key: `k${round}`, mode: "queued" } as const;
+      const stored = await Promise.all(
+        Array.from({ length: 32 }, (_, i) => queues[i % 8]!.enqueue({ type: "email", unique })),
+      );
+      assertEquals(stored.filter(({ created }) => created).length, 1);
+      assertEquals(new Set(stored.map(({ task }) => task.id)).size, 1);
+    }
   });
 });

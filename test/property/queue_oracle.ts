@@ -554,6 +554,7 @@ function newTask(
     expiresAt: wanted.expiresAt === undefined ? null : new Date(wanted.expiresAt),
     waitsFor: 0,
     traceParent: null,
+    uniqueKey: wanted.unique?.key ?? null,
   };
 }
 

@@ -33,6 +33,7 @@ const TASK_FIELDS = [
   "expires_at",
   "retry_policy",
   "trace_parent",
+  "unique_key",
   "error_message",
   "idempotency_key",
   "result",
@@ -94,7 +95,7 @@ Deno.test("POST /api/queue/enqueue answers 200 with created false for a known ke
       200,
       EnqueuedSchema,
     );
-    assertEquals(again, { ...first, created: false });
+    assertEquals(again, { ...first, created: false, outcome: "existing" });
     assertEquals(await queue.count(), 1);
   }));
 

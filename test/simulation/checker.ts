@@ -264,6 +264,9 @@ export class Checker {
       this.#known.parents.set(task.id, this.#parentsOf(submitted, submissions, results));
       const key = submitted.idempotencyKey;
       if (key !== undefined) return this.#enqueuedKey(call, key, { id: task.id, created });
+      if (submitted.unique !== undefined) {
+        return this.#log.count(created ? "unique tasks stored" : "unique tasks joined");
+      }
       if (!created) this.#violate(call, `${describe(task)} was there already, without a key`);
       if (submitted.runId !== undefined && task.runId !== submitted.runId) {
         this.#violate(call, `run ${submitted.runId} was enqueued as ${task.runId}`);
@@ -377,7 +380,8 @@ export class Checker {
       (rest.priority ?? 100) === task.priority &&
       (rest.idempotencyKey ?? null) === task.idempotencyKey
     );
-    if (this.#undone.has(markerOf(task.payload)) && task.idempotencyKey === null) {
+    const isShared = task.idempotencyKey !== null || task.uniqueKey !== null;
+    if (this.#undone.has(markerOf(task.payload)) && !isShared) {
       this.#violate(call, `${describe(task)} is there, its enqueueing was undone`);
     }
     if (!isSubmitted) this.#violate(call, `${describe(task)} is nothing that was submitted`);
@@ -416,7 +420,7 @@ export class Checker {
     const shown = new Set(tasks.map(({ payload }) => markerOf(payload)));
     const sizes = new Map<number, { total: number; shown: number }>();
     for (const [{ batch, task, marker }] of this.#submissions.values() as Iterable<[Submission]>) {
-      if (task.idempotencyKey !== undefined) continue;
+      if (task.idempotencyKey !== undefined || task.unique !== undefined) continue;
       const size = sizes.get(batch) ?? { total: 0, shown: 0 };
       sizes.set(batch, size);
       size.total++;

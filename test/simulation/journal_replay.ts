@@ -203,7 +203,7 @@ class TransitionAudit {
     const task = taskOfRow(row);
     const before = this.#tasks.get(task.id);
     const reason = before === undefined
-      ? whyNotNew(task, this.#lastId)
+      ? whyNotNew(task, this.#lastId) ?? this.#whyNotUnique(task)
       : whyNotNext(before, task, this.#rulesFor(before, task));
     if (reason !== undefined) {
       const from = before === undefined ? "nothing" : describe(before);
@@ -211,6 +211,17 @@ class TransitionAudit {
     }
     this.#tasks.set(task.id, task);
     this.#lastId = Math.max(this.#lastId, task.id);
+  }
+
+  /** No task of the simulation is stored under a key whose latest task has never started and will. */
+  #whyNotUnique({ type, uniqueKey, createdAt }: Task): string | undefined {
+    if (uniqueKey === null) return undefined;
+    const holder = [...this.#tasks.values()]
+      .filter((task) => task.type === type && task.uniqueKey === uniqueKey)
+      .reduce<Task | undefined>((last, task) => last && last.id > task.id ? last : task, undefined);
+    const isPending = holder?.status === "queued" && holder.leaseToken === 0 &&
+      !isExpired(holder, createdAt);
+    return isPending ? `task ${holder.id} under its key has never started` : undefined;
   }
 
   #noteParent(childId: number, parentId: number): void {

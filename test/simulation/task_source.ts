@@ -64,6 +64,7 @@ export class TaskSource {
   /** A task by chance. Those with the same key ask, with few exceptions, for the same thing. */
   make(chance: Chance, nowMs: number): NewTask {
     if (chance.happens(0.2)) return keyedTask(chance, ++this.#made);
+    if (chance.happens(0.1)) return uniqueTask(chance);
     return this.makeUnkeyed(chance, nowMs);
   }
 
@@ -85,6 +86,19 @@ export class TaskSource {
       retryPolicy: { initialDelayMs: chance.pick([0, 10, 100]), maxDelayMs: 500 },
     };
   }
+}
+
+/** Those under one key are the same, but for what becomes of them when there is one. */
+function uniqueTask(chance: Chance): NewTask {
+  const key = `unique-${chance.below(3)}`;
+  const mode = chance.pick(["queued", "incomplete", "debounce"] as const);
+  const window = mode === "debounce" ? { windowMs: 1500, maxWaitMs: 4000 } : {};
+  return {
+    type: "beta",
+    payload: { marker: key, behaviour: "take long", durationMs: 200 },
+    unique: { key, mode, ...window },
+    maxAttempts: 3,
+  };
 }
 
 function keyedTask(chance: Chance, number: number): NewTask {

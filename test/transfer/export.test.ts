@@ -136,6 +136,7 @@ const recordArbitrary: fc.Arbitrary<
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
     group: fc.option(safeText(20).filter((group) => group !== "*")),
     expiresAt: fc.option(distantDate),
+    uniqueKey: fc.option(safeText(20)),
     traceParent: fc.option(safeText(55)),
     webhook: fc.option(webhookArbitrary),
   }).map((record) => record.status === "queued" ? { ...record, finishedAt: null } : record);
@@ -172,6 +173,9 @@ const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> 
     timeoutMs: fc.option(fc.integer({ min: 1, max: 1000 })),
     group: fc.option(safeText(20).filter((group) => group !== "*")),
     expiresInMs: fc.option(fc.integer({ min: 1, max: 1000 })),
+    unique: fc.option(
+      fc.record({ key: safeText(20), mode: fc.constantFrom("queued", "incomplete") }),
+    ),
     everyMs: fc.option(fc.integer({ min: 1000, max: 1_000_000 })),
     catchUp: fc.constantFrom("once", "skip"),
     catchUpMax: fc.integer({ min: 1, max: 1000 }),
@@ -575,6 +579,7 @@ Deno.test("lines go to a function, in order of their ids, with every field", () 
       group: null,
       expires_at: null,
       trace_parent: null,
+      unique_key: null,
       parents: [],
       webhook: null,
     });

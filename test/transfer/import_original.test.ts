@@ -94,6 +94,7 @@ pythonTest(
         timeoutMs: null,
         group: null,
         expiresAt: null,
+        uniqueKey: null,
         waitsFor: 0,
         traceParent: null,
       });

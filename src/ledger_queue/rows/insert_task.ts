@@ -38,6 +38,7 @@ export function insertTask(
       runAfterMs: task.runAfterMs ?? nowMs,
     }, context),
     trace_parent: context.traceParent ?? null,
+    unique_key: task.uniqueKey,
     ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),
   });
 }

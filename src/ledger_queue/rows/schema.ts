@@ -87,6 +87,7 @@ export const TASK_COLUMNS = [
   "trace_parent",
   "grp",
   "expires_at",
+  "unique_key",
 ] as const;
 
 /** A column of `task_queue`. */
@@ -312,6 +313,13 @@ const VERSION_11 = `
     WHERE expires_at IS NOT NULL AND status = 'queued' AND lease_token = 0
 `;
 
+/** The key that makes a task unique among those of its type; what makes a schedule's tasks unique (JSON). */
+const VERSION_12 = `
+  ALTER TABLE task_queue ADD COLUMN unique_key TEXT;
+  ALTER TABLE schedules ADD COLUMN unique_by TEXT;
+  CREATE INDEX tasks_by_unique_key ON task_queue (type, unique_key, id) WHERE unique_key IS NOT NULL
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -340,5 +348,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_9,
     VERSION_10,
     VERSION_11,
+    VERSION_12,
   ],
 });

@@ -39,6 +39,7 @@ export function taskOfRow(row: SqlRow): Task {
     progressMessage: cell(row, "progress_message") as string | null,
     waitsFor: integer(row, "waits_for"),
     traceParent: cell(row, "trace_parent") as string | null,
+    uniqueKey: cell(row, "unique_key") as string | null,
   };
 }
 

@@ -33,6 +33,7 @@ const COLUMNS: readonly (readonly [column: string, field: keyof StoredSchedule])
   ["webhook_events", "webhook_events"],
   ["grp", "grp"],
   ["expires_in_ms", "expires_in_ms"],
+  ["unique_by", "unique_by"],
 ];
 
 /** The statements; a test reads their plans. */

@@ -5,6 +5,7 @@
  * known, are the dependencies written, and children of parents that have failed already are ended.
  */
 import type { TaskStatus } from "../../domain/task.ts";
+import type { EnqueueOutcome } from "../../domain/unique.ts";
 import { hasExpiredBy } from "../../domain/readiness.ts";
 import type { Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
@@ -24,6 +25,7 @@ import {
   type Parentage,
   stateFor,
 } from "../../queue_policy/parents.ts";
+import { findJoined, firstDueOf } from "../../queue_policy/unique.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { type InsertableTask, insertTask } from "../rows/insert_task.ts";
 import { cell } from "../rows/cells.ts";
@@ -33,16 +35,18 @@ import { cancel } from "./cancel_retry.ts";
 import { addDependency, dependenciesOf } from "./dependencies.ts";
 import { endByParent, propagate } from "./propagate.ts";
 import { hasRoom } from "./claim.ts";
+import { holderOf, standIn } from "./unique.ts";
 import { addWebhook } from "./webhooks.ts";
 
-/** The row that stands for the task, and whether it is new. */
+/** The row that stands for the task, and why that one. */
 export interface Enqueued {
   readonly row: SqlRow;
   readonly created: boolean;
+  readonly outcome: EnqueueOutcome;
 }
 
 /**
- * Inserts each task, or finds the one that has its idempotency key.
+ * Inserts each task, or finds the one that has its idempotency key, or stands for it under its unique key.
  *
  * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `unknown_parent`, `dependency_cycle`.
  */
@@ -51,19 +55,29 @@ export function enqueueAll(
   tasks: readonly PreparedTask[],
   context: OperationContext,
 ): Enqueued[] {
-  const named = tasks.map(({ runId, dependsOn, kept }) => ({
+  const joined = findJoined(tasks, (type, key) => holderOf(tx, type, key), context.nowMs);
+  const named = tasks.map(({ runId, dependsOn, kept }, i) => ({
     runId,
     dependsOn,
     idempotencyKey: kept.idempotency_key,
+    standIn: joined[i]?.place,
   }));
   const parentages = findParents(named, storedIn(tx));
   const known = new Map<string, SqlRow>();
-  const enqueued = tasks.map((task, i) => {
+  const enqueued: Enqueued[] = [];
+  tasks.forEach((task, i) => {
+    const join = joined[i];
+    if (join !== undefined) {
+      const { place, dueAtMs } = join;
+      const id = "index" in place ? idOf(enqueued[place.index]!) : place.id;
+      enqueued.push(standIn(tx, { task, id, dueAtMs }, context));
+      return;
+    }
     const wanted = { ...task, waitsFor: countOpen(parentages[i]!) };
     const stored = enqueue(tx, wanted, { ...context, known });
     const { idempotency_key: key } = task.kept;
     if (key !== null) known.set(key, stored.row);
-    return stored;
+    enqueued.push(stored);
   });
   const stored = connect(tx, { tasks, parentages, enqueued }, context);
   return stored.map((each, i) => tasks[i]!.isCancelled ? cancelled(tx, each, context) : each);
@@ -87,13 +101,14 @@ interface StoredBatch {
 function connect(tx: Transaction, batch: StoredBatch, context: OperationContext): Enqueued[] {
   const ended = batch.enqueued.flatMap((stored, i) => {
     if (stored.created) return addParents(tx, i, batch, context);
-    checkSameParents(tx, i, batch);
+    if (stored.outcome === "existing") checkSameParents(tx, i, batch);
     return [];
   });
-  if (ended.length === 0) return [...batch.enqueued];
-  propagate(tx, ended, context);
+  if (ended.length > 0) propagate(tx, ended, context);
+  const hasReplaced = batch.enqueued.some(({ outcome }) => outcome === "replaced");
+  if (ended.length === 0 && !hasReplaced) return [...batch.enqueued];
   const rowNow = oncePerRow((row) => rowOfTask(tx, cell(row, "id") as number));
-  return batch.enqueued.map(({ row, created }) => ({ row: rowNow(row), created }));
+  return batch.enqueued.map((each) => ({ ...each, row: rowNow(each.row) }));
 }
 
 /** Writes the dependencies of a new task; its row if one of them ends it at once. */
@@ -161,11 +176,11 @@ function enqueue(
   { known, ...context }: OperationContext & { readonly known: ReadonlyMap<string, SqlRow> },
 ): Enqueued {
   const existing = findByKey(tx, task, known);
-  if (existing !== undefined) return { row: existing, created: false };
+  if (existing !== undefined) return { row: existing, created: false, outcome: "existing" };
   checkRunId(tx, task.runId);
   const { nowMs, causedBy } = context;
   const leaseTo = mayStart(tx, task, nowMs) ? task.leaseTo : null;
-  const row = insertTask(tx, { ...task, leaseTo }, context);
+  const row = insertTask(tx, { ...task, ...firstDueOf(task, nowMs), leaseTo }, context);
   const noted = { id: cell(row, "id") as number, nowMs };
   noteTransition(tx, noted, "enqueued", { causedBy });
   if (leaseTo !== null) {
@@ -173,7 +188,7 @@ function enqueue(
     noteTransition(tx, noted, "leased", { worker, attempt: 1, durationMs: 0 });
   }
   if (task.webhook !== null) addWebhook(tx, cell(row, "id") as number, task.webhook);
-  return { row, created: true };
+  return { row, created: true, outcome: "created" };
 }
 
 /** Whether a task that is to be leased from the start may be. */

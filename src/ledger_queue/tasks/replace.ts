@@ -49,6 +49,7 @@ export function replace(
     id,
     status,
     kept,
+    uniqueKey: cell(old, "unique_key") as string | null,
     attempts: cell(old, "attempts") as number,
     runAfterMs: cell(old, "run_after_utc") as number,
     updatedAtMs: cell(old, "updated_at_utc") as number,

@@ -28,12 +28,14 @@ export const GIVEN_COLUMNS: Columns = Object.freeze({
   lane_id: "bigint",
   payload: "text",
   trace_parent: "text",
+  unique_key: "text",
   created_at: "bigint",
   ...KEPT_COLUMNS,
 });
 
 /** What of it a person may change while the task waits. */
 export const EDITED_COLUMNS: Columns = Object.freeze({
+  expires_at: "bigint",
   priority: "bigint",
   max_attempts: "bigint",
   grp: "text",

@@ -24,6 +24,7 @@ export function newRow(
     lane_id: lanes.idOf(task.kept),
     payload: task.payload,
     trace_parent: traceParent,
+    unique_key: task.uniqueKey,
     created_at: nowMs,
     ...NEW_STATE,
     run_after: task.runAfterMs ?? nowMs,

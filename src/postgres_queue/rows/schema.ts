@@ -47,6 +47,7 @@ const VERSION_1 = `
     timeout_ms bigint,
     grp text collate "C" not null default '',
     expires_at bigint,
+    unique_key text collate "C",
     trace_parent text,
     created_at bigint not null,
     outcome text check (outcome in ('completed', 'failed', 'cancelled')),
@@ -66,6 +67,7 @@ const VERSION_1 = `
   ) with (fillfactor = 85);
   create unique index task_by_key on @task (idempotency_key) where idempotency_key is not null;
   create index task_by_group on @task (grp, id) where grp <> '';
+  create index task_by_unique_key on @task (unique_key, id) where unique_key is not null;
   create index task_by_lane on @task (lane_id, id);
   create index finished_task on @task (outcome, finished_at, id) where outcome is not null;
   create index final_task_by_lane on @task (outcome, lane_id, id) where outcome is not null;
@@ -160,6 +162,7 @@ const VERSION_1 = `
     timeout_ms bigint,
     grp text not null default '',
     expires_in_ms bigint,
+    unique_by text,
     every_ms bigint,
     cron text,
     time_zone text not null,

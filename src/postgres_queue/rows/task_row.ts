@@ -39,6 +39,7 @@ export interface TaskRow extends KeptValues, TaskState {
   readonly lane_id: number;
   readonly payload: string;
   readonly trace_parent: string | null;
+  readonly unique_key: string | null;
   readonly created_at: number;
 }
 
@@ -130,6 +131,7 @@ export function taskOfRow(row: TaskRow): Task {
     progressMessage: row.progress_message,
     waitsFor: row.waits_for,
     traceParent: row.trace_parent,
+    uniqueKey: row.unique_key,
   };
 }
 

@@ -97,6 +97,8 @@ const WORK_SQL = {
   changeLive: `update @live v set (${namesOf(LIVE_COLUMNS)}, made) = row(${NEW_LIVE}, ${NEW_MADE})
     from ${givenRows(LIVE)} join @lane lane using (lane_id)
     where v.id = r.id and v.id = any($2)`,
+  setPayloads: `update @task t set payload = r.payload
+    from ${givenRows({ id: "bigint", payload: "text" })} where t.id = r.id and t.id = any($2)`,
   /** `$1` are ids. */
   removeLive: "delete from @live where id = any($1)",
   setEdited: `update @task t set (${namesOf(EDITED_COLUMNS)}) = row(${
@@ -243,7 +245,7 @@ export class Work {
   /** Changes a task; the row as it is now. One that becomes ready is drawn anew. */
   change(
     row: TaskRow,
-    values: Partial<TaskState & EditableValues & Pick<TaskRow, "expires_at">>,
+    values: Partial<TaskState & EditableValues & Pick<TaskRow, "payload" | "expires_at">>,
     { isDrawn = false } = {},
   ): TaskRow {
     const before = this.#held.get(row.id)!;
@@ -318,7 +320,10 @@ export class Work {
     const changed = held.filter((each) => isLive(each) && wasLive(each));
     const ended = held.filter((each) => !isLive(each));
     const back = held.filter((each) => isLive(each) && wasFinal(each));
-    const edited = changed.filter(isEdited);
+    const rewritten = held.filter(({ stored, row }) =>
+      stored !== undefined && stored.payload !== row.payload
+    );
+    const edited = held.filter((each) => each.stored !== undefined && isEdited(each));
     const gone = ended.filter(wasLive).map(({ row }) => row.id);
     return [
       ...(gone.length > 0 ? [this.tx.query(WORK_SQL.removeLive, [gone])] : []),
@@ -329,6 +334,10 @@ export class Work {
       ),
       ...this.#writeById(WORK_SQL.changeLive, changed.map((each) => this.#liveOf(each))),
       ...this.#writeById(WORK_SQL.setEdited, edited.map(({ row }) => ({ ...row }))),
+      ...this.#writeById(
+        WORK_SQL.setPayloads,
+        rewritten.map(({ row: { id, payload } }) => ({ id, payload })),
+      ),
     ];
   }
 

@@ -12,10 +12,12 @@ import { propagate } from "./propagate.ts";
 import { requeue, requeueBehind, type Requeued } from "./requeue.ts";
 
 /** As though it had never begun. */
-const FRESH: Requeued = Object.freeze({ delayMs: 0, attempts: 0, message: null });
-
-/** `$1` is the id. */
-const FORGET_EXPIRY = "update @task set expires_at = null where id = $1";
+const FRESH: Requeued = Object.freeze({
+  delayMs: 0,
+  attempts: 0,
+  message: null,
+  isByHand: true,
+});
 
 /**
  * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
@@ -102,12 +104,6 @@ export async function retry(work: Work, { id, by }: AskedByHand): Promise<boolea
   return true;
 }
 
-async function neverExpiring(work: Work, row: TaskRow): Promise<TaskRow> {
-  if (row.expires_at === null) return row;
-  await work.tx.query(FORGET_EXPIRY, [row.id]);
-  return work.change(row, { expires_at: null });
-}
-
 const RETRY_SQL = {
   children: "select distinct child_id from @dependency where child_id = any($1)",
 } as const;
@@ -125,7 +121,7 @@ export async function retryRows(
     if (ids.has(row.id)) queued.push(await retryRow(work, row, by));
     else {
       work.note(row.id, "requeued", { by: by ?? undefined });
-      queued.push(await neverExpiring(work, requeueBehind(work, row, FRESH, 0)));
+      queued.push(requeueBehind(work, row, FRESH, 0));
     }
   }
   return queued;
@@ -135,5 +131,5 @@ export async function retryRows(
 export async function retryRow(work: Work, row: TaskRow, by: string | null): Promise<TaskRow> {
   work.note(row.id, "requeued", { by: by ?? undefined });
   await forgiveParents(work, row.id);
-  return await neverExpiring(work, await requeue(work, row, FRESH));
+  return await requeue(work, row, FRESH);
 }

@@ -6,6 +6,7 @@
  */
 import { hasExpiredBy } from "../../domain/readiness.ts";
 import { isFinal, type TaskReference, type TaskStatus } from "../../domain/task.ts";
+import type { EnqueueOutcome } from "../../domain/unique.ts";
 import type { BatchParent, StoredParent } from "../../queue_policy/cycle.ts";
 import {
   checkSameContent,
@@ -21,6 +22,7 @@ import {
   type Parentage,
   stateFor,
 } from "../../queue_policy/parents.ts";
+import { findJoined, firstDueOf, type Joined } from "../../queue_policy/unique.ts";
 import { lockedRoom } from "../rows/flow_rows.ts";
 import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -28,11 +30,13 @@ import type { Work } from "../rows/work.ts";
 import { cancelTask } from "./cancel_retry.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import { endByParent, propagate } from "./propagate.ts";
+import { findHolders, lockHolders, standIn } from "./unique.ts";
 
-/** The row that stands for the task, and whether it is new. */
+/** The row that stands for the task, and why that one. */
 export interface Enqueued {
   readonly row: TaskRow;
   readonly created: boolean;
+  readonly outcome: EnqueueOutcome;
 }
 
 const ENQUEUE_SQL = {
@@ -42,7 +46,7 @@ const ENQUEUE_SQL = {
 } as const;
 
 /**
- * Inserts each task, or finds the one that has its idempotency key. The lanes of the tasks are known already.
+ * Inserts each task, or finds the one that has its idempotency key, or stands for it under its unique key. The lanes of the tasks are known already.
  *
  * @throws QueueError `idempotency_conflict`, `run_id_conflict`, `unknown_parent`, `dependency_cycle`.
  */
@@ -51,17 +55,27 @@ export async function enqueueAll(
   tasks: readonly PreparedTask[],
   from: Origin,
 ): Promise<Enqueued[]> {
-  const batch = await findBatch(work, tasks);
+  const find = await lockHolders(work, tasks);
+  const joined = findJoined(tasks, find, work.context.nowMs);
+  const batch = await findBatch(work, tasks, joined);
   const { ids, mayStart } = await takeIds(work, tasks);
-  const enqueued = tasks.map((task, i) =>
-    store(work, { task, i, id: ids[i]!, ...from, mayStart }, batch)
-  );
+  const enqueued: Enqueued[] = [];
+  for (const [i, task] of tasks.entries()) {
+    const join = joined[i];
+    if (join === undefined) {
+      enqueued.push(store(work, { task, i, id: ids[i]!, ...from, mayStart }, batch));
+      continue;
+    }
+    const { place, dueAtMs } = join;
+    const id = "index" in place ? enqueued[place.index]!.row.id : place.id;
+    enqueued.push(standIn(work, { task, row: work.held(id)!, dueAtMs }));
+  }
   await connect(work, { tasks, enqueued, parentages: batch.parentages });
   for (const [i, { row, created }] of enqueued.entries()) {
     if (created && tasks[i]!.isCancelled) await cancelTask(work, work.held(row.id)!);
   }
   await work.flush();
-  return enqueued.map(({ row, created }) => ({ row: work.held(row.id) ?? row, created }));
+  return enqueued.map((each) => ({ ...each, row: work.held(each.row.id) ?? each.row }));
 }
 
 /** Where tasks come from. */
@@ -102,17 +116,22 @@ export async function findEnqueued(
   tasks: readonly (PreparedTask & { readonly runId: string })[],
 ): Promise<Enqueued[] | undefined> {
   const keys = tasks.flatMap(({ kept }) => kept.idempotency_key ?? []);
-  const [named, keyed] = await Promise.all([
+  const [named, keyed, holderOf] = await Promise.all([
     work.tx.query(ENQUEUE_SQL.byRunId, [tasks.map(({ runId }) => runId)]),
     work.tx.query(ENQUEUE_SQL.byKey, [keys]),
+    findHolders(work, tasks),
   ]);
   const byRunId = new Map(taskRows(named).map((row) => [row.run_id, row]));
   const byKey = new Map(taskRows(keyed).map((row) => [row.idempotency_key!, row]));
-  const found = tasks.map(({ runId, payload, kept }) => {
+  const found = tasks.map(({ runId, payload, kept, uniqueKey }): Enqueued | undefined => {
     const own = byRunId.get(runId);
-    const isOwn = own !== undefined && own.payload === payload && own.type === kept.type;
-    const row = isOwn ? own : byKey.get(kept.idempotency_key ?? "");
-    return row && { row, created: isOwn };
+    const isOwn = own !== undefined && own.type === kept.type &&
+      (own.payload === payload || uniqueKey !== null);
+    if (isOwn) return { row: own, created: true, outcome: "created" };
+    const known = byKey.get(kept.idempotency_key ?? "");
+    if (known !== undefined) return { row: known, created: false, outcome: "existing" };
+    const holder = uniqueKey === null ? undefined : holderOf(kept.type, uniqueKey);
+    return holder && { row: holder, created: false, outcome: "joined" };
   }).filter((each) => each !== undefined);
   const isStored = found.length === tasks.length && found.some(({ created }) => created);
   return isStored ? found : undefined;
@@ -127,7 +146,11 @@ interface FoundBatch {
   readonly idsByRunId: Map<string, number>;
 }
 
-async function findBatch(work: Work, tasks: readonly PreparedTask[]): Promise<FoundBatch> {
+async function findBatch(
+  work: Work,
+  tasks: readonly PreparedTask[],
+  joined: readonly (Joined | undefined)[],
+): Promise<FoundBatch> {
   const keys = tasks.flatMap(({ kept }) => kept.idempotency_key ?? []);
   const references = tasks.flatMap(({ dependsOn }) => dependsOn);
   const runIds = [
@@ -139,7 +162,7 @@ async function findBatch(work: Work, tasks: readonly PreparedTask[]): Promise<Fo
     runIds.length > 0 ? work.tx.query(ENQUEUE_SQL.idsByRunId, [runIds]) : [],
   ]);
   const byKey = new Map(
-    taskRows(keyed).map((row) => [row.idempotency_key!, { row, created: false }]),
+    taskRows(keyed).map((row) => [row.idempotency_key!, known(row)]),
   );
   const idsByRunId = new Map(numbered.map(({ id, run_id }) => [String(run_id), Number(id)]));
   const parents = await lockParents(work, references, idsByRunId);
@@ -148,12 +171,17 @@ async function findBatch(work: Work, tasks: readonly PreparedTask[]): Promise<Fo
     const id = typeof value === "string" ? idsByRunId.get(value) : value;
     return storedParent(id === undefined ? undefined : parents.get(id));
   };
-  const named = tasks.map(({ runId, dependsOn, kept }) => ({
+  const named = tasks.map(({ runId, dependsOn, kept }, i) => ({
     runId,
     dependsOn,
     idempotencyKey: kept.idempotency_key,
+    standIn: joined[i]?.place,
   }));
   return { parentages: findParents(named, findStored), byKey, idsByRunId };
+}
+
+function known(row: TaskRow): Enqueued {
+  return { row, created: false, outcome: "existing" };
 }
 
 /** Locks the parents that are there, and notes on those that live that they are followed. */
@@ -195,7 +223,7 @@ function store(
   const known = key === null ? undefined : batch.byKey.get(key);
   if (known !== undefined) {
     checkSameContent(known.row, task);
-    return { row: known.row, created: false };
+    return { ...known, created: false, outcome: "existing" };
   }
   const taken = task.runId === null ? undefined : batch.idsByRunId.get(task.runId);
   if (taken !== undefined) throw runIdConflict(task.runId!, taken);
@@ -205,10 +233,11 @@ function store(
     !hasExpiredBy(task.kept.expires_at, work.context.nowMs) && mayStart(task.kept.type);
   const leaseTo = isLeased ? task.leaseTo : null;
   const given = { id, waitsFor, traceParent, isFollowed };
-  const row = work.add(newRow(work.context, { ...task, leaseTo }, given));
+  const due = firstDueOf(task, work.context.nowMs);
+  const row = work.add(newRow(work.context, { ...task, ...due, leaseTo }, given));
   noteNew(work, row, { leaseTo, causedBy });
   if (task.webhook !== null) work.addWebhook({ task_id: id, ...task.webhook });
-  const enqueued = { row, created: true };
+  const enqueued: Enqueued = { row, created: true, outcome: "created" };
   if (key !== null) batch.byKey.set(key, enqueued);
   batch.idsByRunId.set(row.run_id, id);
   return enqueued;
@@ -234,9 +263,9 @@ interface StoredBatch {
 /** Writes the dependencies of the new tasks, checks those of the others, and ends children of parents that have failed. */
 async function connect(work: Work, batch: StoredBatch): Promise<void> {
   const ended: TaskRow[] = [];
-  for (const [i, { created }] of batch.enqueued.entries()) {
-    if (created) ended.push(...addParents(work, i, batch));
-    else await checkSameParents(work, i, batch);
+  for (const [i, { outcome }] of batch.enqueued.entries()) {
+    if (outcome === "created") ended.push(...addParents(work, i, batch));
+    if (outcome === "existing") await checkSameParents(work, i, batch);
   }
   // one that has ended may have got children since
   if (ended.length > 0) await propagate(work, ended.map(({ id }) => work.held(id)!));

@@ -44,8 +44,11 @@ const ADD = `with input as materialized (
   ${selectTasks({ task: "added", live: "join alive" })}`;
 
 /** Whether a task needs nothing but its own rows. */
-export function standsAlone({ dependsOn, webhook, leaseTo, isCancelled }: PreparedTask): boolean {
-  return dependsOn.length === 0 && webhook === null && leaseTo === null && !isCancelled;
+export function standsAlone(
+  { dependsOn, unique, webhook, leaseTo, isCancelled }: PreparedTask,
+): boolean {
+  return unique === null && dependsOn.length === 0 && webhook === null && leaseTo === null &&
+    !isCancelled;
 }
 
 /** Stores these tasks; the rows of those that were new, none in a closed queue. Their lanes are known. */
@@ -67,6 +70,7 @@ export async function enqueueNew(
       lane_id: lanes.idOf({ type, compatibility }),
       payload: task.payload,
       trace_parent: traceParent,
+      unique_key: null,
       run_after: task.runAfterMs,
       draw: drawWaitingTime(kept.priority, random),
     };

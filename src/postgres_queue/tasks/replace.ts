@@ -11,10 +11,12 @@ import {
   replacementOf,
   standingOf,
 } from "../../queue_policy/replacement.ts";
+import { nameOf } from "../../queue_policy/unique.ts";
 import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, taskNotFound, type TaskRow, taskRows } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { cancelTask } from "./cancel_retry.ts";
+import { lockKeys } from "./unique.ts";
 import { dependenciesOf } from "./dependencies.ts";
 
 /** A task, and what is to take its place: a run id is known before its answer comes. */
@@ -56,6 +58,7 @@ export async function replace(
   if (known !== undefined) throw runIdConflict(runId, known.id);
   const old = await work.row(id);
   if (old === undefined) throw taskNotFound(id);
+  if (old.unique_key !== null) await lockKeys(work, [nameOf(old.type, old.unique_key)]);
   const stored = await add(work, old, replacement);
   work.note(stored.id, "enqueued", { by: by ?? undefined, causedBy: old.run_id });
   await work.flush();
@@ -74,7 +77,7 @@ async function add(work: Work, old: TaskRow, replacement: PreparedReplacement): 
   const { tx, context } = work;
   const kept = keptColumns((column) => old[column]);
   const { id, status, attempts, run_after: runAfterMs, updated_at: updatedAtMs } = old;
-  const task = { id, status, attempts, runAfterMs, updatedAtMs, kept };
+  const task = { id, status, attempts, runAfterMs, updatedAtMs, kept, uniqueKey: old.unique_key };
   const wanted = replacementOf(task, replacement, context.nowMs);
   const parents = (await dependenciesOf(tx, id)).map((parent) => {
     return { ...parent, state: standingOf({ status, state: parent.state }) };

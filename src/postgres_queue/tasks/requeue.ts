@@ -11,6 +11,8 @@ export interface Requeued {
   readonly delayMs: number;
   readonly attempts: number;
   readonly message: string | null;
+  /** Whether a person wants it to run, so that it does not expire any more; default false. */
+  readonly isByHand?: boolean;
 }
 
 /** Puts a task back into the queue, due after `delayMs`. Whether one that was final is followed is not known: it may be. */
@@ -39,6 +41,7 @@ export function requeueBehind(
     progress_percent: null,
     progress_message: null,
     result: null,
+    ...(state.isByHand ? { expires_at: null } : {}),
     updated_at: nowMs,
     followed: row.followed || isFinalRow(row),
   }, { isDrawn: true });
