@@ -249,6 +249,7 @@ test("has every command", async (place) => {
   await walkSchedules(place);
   await walkLimits(place);
   await walkFiles(place);
+  await walkChanges(place);
   for (const shell of ["bash", "zsh", "fish", "powershell"]) {
     assertStringIncludes(await place.run(["completions", shell]), "holdfast");
   }
@@ -284,6 +285,24 @@ async function walkTasks(place: Place): Promise<void> {
   for (const command of ["transitions", "logs"]) await place.run([command, "1"]);
   for (const command of ["stats", "workers", "config", "backend"]) await place.run([command]);
   assertEquals((await place.json(["prune", "--keep", "3"])).pruned, 0);
+}
+
+/** What changes tasks that wait, one and all that match. */
+async function walkChanges(place: Place): Promise<void> {
+  await place.run(["enqueue", "spare", "--run-id", "spare", "--run-after", "+1d"]);
+  await place.run(["update", "spare", "--priority", "7"]);
+  assertEquals((await place.json(["show", "spare"])).priority, 7);
+  await place.run(["replace", "spare", "--payload", '{"n":2}', "--run-id", "other"]);
+  assertEquals((await place.json(["show", "spare"])).status, "cancelled");
+  await place.run(["remove", "spare"]);
+  const bulk = (action: string, ...options: string[]): Promise<string> =>
+    place.run(["bulk", action, "--type", "spare", ...options]);
+  await bulk("set-priority", "--priority", "9");
+  await bulk("reschedule", "--run-after", "+2d");
+  const { priority, payload } = await place.json(["show", "other"]);
+  assertEquals([priority, payload], [9, { n: 2 }]);
+  for (const action of ["cancel", "retry", "cancel", "remove"]) await bulk(action);
+  assertEquals((await place.json(["list", "--type", "spare"])).total, 0);
 }
 
 async function walkSchedules(place: Place): Promise<void> {

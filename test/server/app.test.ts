@@ -20,7 +20,7 @@ const ROUTES: ReadonlyArray<readonly [path: string, allow: string]> = [
   ["/api/runs/r1", "GET, HEAD, DELETE"],
   ["/api/runs/r1/cancel", "POST"],
   ["/api/queue/enqueue", "POST"],
-  ["/api/queue/tasks/1", "GET, HEAD"],
+  ["/api/queue/tasks/1", "GET, HEAD, PATCH, DELETE"],
   ["/api/queue/stats", "GET, HEAD"],
   ["/api/health", "GET, HEAD"],
 ];

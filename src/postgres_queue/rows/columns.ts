@@ -39,7 +39,6 @@ export const EDITED_COLUMNS: Columns = Object.freeze({
   priority: "bigint",
   max_attempts: "bigint",
   grp: "text",
-  expires_at: "bigint",
 });
 
 /** What only a final task has there. */
