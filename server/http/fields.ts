@@ -33,8 +33,11 @@ export function keySchema(): z.ZodString {
 }
 
 function printable(schema: z.ZodString, maxLength: number): z.ZodString {
+  const tooLong = `At most ${maxLength} characters are allowed`;
   return schema
-    .max(maxLength, `At most ${maxLength} characters are allowed`)
+    .max(maxLength, { error: tooLong, abort: true })
+    // zod counts an emoji as one character, the queue as two
+    .refine((text) => text.length <= maxLength, tooLong)
     // deno-lint-ignore no-control-regex
     .regex(/^[^\u0000-\u001f\u007f]*$/, "Control characters are not allowed")
     .refine((text) => text.isWellFormed(), "A lone surrogate is not allowed");

@@ -109,7 +109,8 @@ export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   });
 
   app.openapi(removeLimit, async (c) => {
-    const changed = await queue.setLimit(c.req.valid("query"), null, { by: nameOf(c) });
+    const scope = c.req.valid("query");
+    const changed = await asInput(() => queue.setLimit(scope, null, { by: nameOf(c) }));
     return c.json({ changed }, 200);
   });
 

@@ -34,21 +34,8 @@ type Maker = (chance: Chance, places: FuzzPlaces) => string;
 
 const TYPES = ["echo", "broken", "flaky", "odd", "mute", "strict.number", "nobody handles it"];
 const IDS = [
-  ...[
-    "1",
-    "2",
-    "3",
-    "4",
-    "waiting",
-    "run:r1",
-    "r1",
-    "run:1",
-    "run:",
-    "0",
-    "999",
-    "99999999999999999999",
-  ],
-  ...["nightly", "hourly"],
+  ...["1", "2", "3", "4", "2", "3", "4", "waiting", "run:r1", "r1", "run:1", "run:", "0"],
+  ...["999", "99999999999999999999", "nightly", "hourly"],
 ];
 
 const text: Maker = (chance) => chance.pick([...NASTY_TEXTS, chance.text()]);

@@ -41,6 +41,25 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a name of a hundred emojis and one, which the queue counts as 202 characters, is refused",
+  fn: async () => {
+    const queue = await openQueue({ memory: true });
+    const app = createApp({ queue, onError: () => {} });
+    const name = "😀".repeat(101);
+    const query = `type=${encodeURIComponent(name)}`;
+    for (const [method, path] of [["DELETE", "/api/limits"], ["GET", "/api/queue/tasks"]]) {
+      const response = await app.request(`${path}?${query}`, { method });
+      await response.body?.cancel();
+      assertEquals([path, response.status], [path, 422]);
+    }
+    const response = await post(app, "/api/queue/enqueue", JSON.stringify({ type: name }));
+    await response.body?.cancel();
+    await queue.close();
+    assertEquals(response.status, 422);
+  },
+});
+
+Deno.test({
   name: "enqueue and run make no queue for a task that they refuse",
   fn: async () => {
     for (const name of ["enqueue", "run"]) {

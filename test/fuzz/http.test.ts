@@ -302,9 +302,13 @@ function checkChange(
   if (pruned !== undefined) return assertEquals(before.total - after.total, pruned);
   const transactions = after.sequence - before.sequence;
   const added = (after.total - after.deliveries) - (before.total - before.deliveries);
+  // a queued task is cancelled before it is removed, and what matches many is done in steps
+  if (operationId === "removeTask") return assert(added === -1 || added === 0, `${added} tasks`);
+  if (operationId === "bulk") return assert(added <= 0, `${added} tasks`);
   assert(transactions === 0 || transactions === 1, `${transactions} transactions`);
   if (ONE_TRANSACTION.includes(operationId)) assertEquals(transactions, 1);
   if (operationId === "runModule") return assert(added === 0 || added === 1, `${added} tasks`);
+  if (operationId === "replaceTask") return assertEquals(added, 1);
   if (operationId === "completeTask") return assert(added >= 0 && added <= followers, `${added}`);
   assertEquals(added, Number(created));
   if (status === 201) assertEquals(transactions, 1);

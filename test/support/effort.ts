@@ -53,7 +53,7 @@ const COUNTS = {
   /** Requests to it while its queue is broken. */
   fuzzRequestsWhileDown: [200, 1000, 1000],
   /** Command lines. */
-  fuzzCommands: [120, 900, 900],
+  fuzzCommands: [120, 1140, 1140],
   /** Requests after which the heap must not have grown. */
   memoryRequests: [2000, 10_000, 10_000],
   /** Tasks in a row, each the parent of the next. */
