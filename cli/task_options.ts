@@ -160,15 +160,25 @@ function retryOptions(): Option[] {
   ];
 }
 
+/** The option of a field of a task that is there: what is not given stays, so it has no default. */
+export function changedField(name: PlainName): Option {
+  return plainOption(name, { isNew: false });
+}
+
+/** When a task that is there is to be due. */
+export function dueOptions(): Option[] {
+  return [changedField("runAfter"), new Option("--now", "due at once").conflicts("runAfter")];
+}
+
 /** The option of a field: `--max-attempts <n>` for `maxAttempts`, `--timeout <duration>` for `timeoutMs`. */
-function plainOption(name: PlainName): Option {
+function plainOption(name: PlainName, { isNew = true } = {}): Option {
   const field = TASK_FIELDS[name];
   const flag = name === "idempotencyKey"
     ? "key"
     : snakeName(name).replace(/_ms$/, "").replaceAll("_", "-");
   const help = HELP[name] ?? withRange(field);
   const standard = defaultText(field);
-  const isTold = standard !== undefined && standard !== "none" && HELP[name] === undefined;
+  const isTold = isNew && standard !== undefined && standard !== "none" && HELP[name] === undefined;
   const option = new Option(
     `--${flag} <${placeholderOf(name, field)}>`,
     isTold ? `${help} (default: ${standard})` : help,
@@ -273,7 +283,10 @@ function uniqueOf(
 ): Unique | undefined {
   if (key !== undefined && mode !== undefined) return { key, mode, windowMs, maxWaitMs };
   if ([key, mode, windowMs, maxWaitMs].every((part) => part === undefined)) return undefined;
-  throw new UsageError(`${key === undefined ? "--unique-key" : "--unique-mode"} is needed, too`);
+  const modes = UNIQUE_MODES.join(", ");
+  throw new UsageError(
+    key === undefined ? "--unique-key is needed, too" : `--unique-mode is needed, too: ${modes}`,
+  );
 }
 
 /** @throws UsageError when events are given without a URL. */

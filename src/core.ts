@@ -78,13 +78,11 @@ export {
   type TaskReference,
   type TaskStatus,
 } from "./domain/task.ts";
+export { defaultText, helpText, rangeText } from "./domain/field_text.ts";
 export {
-  defaultText,
   type FieldTable,
-  helpText,
   KEPT_FIELD_NAMES,
   type KeptFieldName,
-  rangeText,
   RETRY_POLICY_FIELDS,
   type RetryPolicyBody,
   SCHEDULED_FIELD_NAMES,

@@ -12,10 +12,11 @@ import {
 } from "../../src/mod.ts";
 import { type App, type Program, type Session, withDesk, writeJson, writeLine } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import { byOption, duration, instant, integerFrom, someOption } from "../options.ts";
 import { type Progress, startProgress } from "../progress.ts";
 import type { Desk } from "../queue_access.ts";
+import { changedField, dueOptions } from "../task_options.ts";
 
 /** What the options gave. */
 interface BulkOptions {
@@ -69,22 +70,14 @@ const BULKS: readonly Bulk[] = [
     action: "reschedule",
     description: "make all queued tasks that match due at another time",
     done: "rescheduled",
-    options: () => [
-      new Option("--run-after <instant>", "ISO 8601 with a zone, or +10s, +5m, +2h, +1d")
-        .argParser(instant),
-      new Option("--now", "due at once").conflicts("runAfter"),
-    ],
+    options: dueOptions,
   },
   {
     name: "set-priority",
     action: "set_priority",
     description: "give all queued tasks that match another priority",
     done: "changed",
-    options: () => [
-      new Option("--priority <n>", "lower runs first, 1 to 1000")
-        .argParser(integerFrom(TASK_LIMITS.priorityMin, TASK_LIMITS.priorityMax))
-        .makeOptionMandatory(),
-    ],
+    options: () => [changedField("priority").makeOptionMandatory()],
   },
 ];
 
@@ -134,19 +127,24 @@ function requestOf({ action }: Bulk, options: BulkOptions): BulkRequest {
   const createdBefore = olderThan === undefined ? undefined : new Date(Date.now() - olderThan);
   const filter = { statuses: status, type, group, ids, createdBefore, finishedBefore };
   const { all, dryRun, by, priority, runAfter, now } = options;
+  const whole = { ...filter, errorContains: error, attemptsMin: minAttempts };
+  if (!all && Object.values(whole).every((value) => value === undefined)) {
+    throw new UsageError(`--all is needed for every task; otherwise an option that says which`);
+  }
   return {
     ...{ action, all, dryRun, by, priority, runAfter },
     delayMs: now ? 0 : undefined,
-    filter: { ...filter, errorContains: error, attemptsMin: minAttempts },
+    filter: whole,
   };
 }
 
-function perform(session: Session, bulk: Bulk, options: BulkOptions): Promise<number> {
-  return withDesk(session, async (desk) => {
-    const document = await doAll(session, desk, requestOf(bulk, options));
+async function perform(session: Session, bulk: Bulk, options: BulkOptions): Promise<number> {
+  const request = requestOf(bulk, options);
+  return await withDesk(session, async (desk) => {
+    const document = await doAll(session, desk, request);
     if (session.json) writeJson(session, document);
     const { matched, changed, is_dry_run: isDryRun, is_more: isMore } = document;
-    const found = `${matched}${isMore ? "+" : ""} tasks match`;
+    const found = `${matched}${isMore ? "+" : ""} match`;
     writeLine(session, isDryRun ? found : `${found}, ${changed} ${bulk.done}`);
     return EXIT.done;
   });

@@ -2,7 +2,7 @@
  * `holdfast update ID`, `holdfast replace ID` and `holdfast remove ID`: what a person changes of a task.
  */
 import { Option } from "@commander-js/extra-typings";
-import { TASK_LIMITS, type TaskUpdate } from "../../src/mod.ts";
+import type { TaskUpdate } from "../../src/mod.ts";
 import {
   type App,
   ID_HELP,
@@ -13,8 +13,8 @@ import {
   writeLine,
 } from "../app.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { byOption, instant, integerFrom } from "../options.ts";
-import { payloadOptions, readPayload } from "../task_options.ts";
+import { byOption } from "../options.ts";
+import { changedField, dueOptions, payloadOptions, readPayload } from "../task_options.ts";
 import { printable } from "../task_text.ts";
 
 interface UpdateOptions {
@@ -67,19 +67,13 @@ function runIdOption(): Option {
 }
 
 function updateOptions(): Option[] {
-  const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax } = TASK_LIMITS;
   return [
-    new Option("--priority <n>", `lower runs first, ${priorityMin} to ${priorityMax}`)
-      .argParser(integerFrom(priorityMin, priorityMax)),
-    new Option("--run-after <instant>", "not before: ISO 8601 with a zone, or +10s, +5m, +2h, +1d")
-      .argParser(instant),
-    new Option("--now", "due at once").conflicts("runAfter"),
-    new Option("--max-attempts <n>", "executions allowed, more than there were")
-      .argParser(integerFrom(maxAttemptsMin, maxAttemptsMax)),
-    new Option("--group <group>", "whose it is"),
+    changedField("priority"),
+    ...dueOptions(),
+    changedField("maxAttempts"),
+    changedField("group"),
     new Option("--no-group", "nobody's"),
-    new Option("--expires-at <instant>", "cancel it if it has not started by then, as --run-after")
-      .argParser(instant),
+    changedField("expiresAt"),
     new Option("--no-expires-at", "it never expires"),
     byOption(),
   ];

@@ -14,13 +14,6 @@ import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts"
 import { type Task, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import { type Unique, UNIQUE_MODES } from "../domain/unique.ts";
 import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
-import type {
-  FlowRecord,
-  LimitRecord,
-  LimitScope,
-  PauseState,
-  SlotHolder,
-} from "../queue/limits.ts";
 import {
   type DurationSummary,
   type Explanation,
@@ -59,6 +52,7 @@ import {
   record,
   text,
 } from "./answer.ts";
+import { withScope } from "./limit_answers.ts";
 
 const status: Decode<TaskStatus> = oneOf(TASK_STATUSES);
 
@@ -309,52 +303,6 @@ const durations: Decode<DurationSummary> = object<DurationSummary>({
   p99: nullable(number),
   max: nullable(number),
 });
-
-/** The scope that an answer's fields `type` and `group` say. */
-function scopeOfAnswer(answer: unknown): LimitScope {
-  const { type, group } = pairs(answer);
-  return {
-    ...(type === null ? {} : { type: text(type) }),
-    ...(group === null ? {} : { group: text(group) }),
-  };
-}
-
-/** What has a scope, which is two fields of the answer. */
-export function withScope<T extends { readonly scope: LimitScope }>(
-  decode: Decode<Omit<T, "scope">>,
-): Decode<T> {
-  return (answer) => ({ ...decode(answer), scope: scopeOfAnswer(answer) }) as unknown as T;
-}
-
-/** The fields of a limit and a pause that its record has, too. */
-export const flowFields: Fields<Omit<FlowRecord, "scope">> = {
-  concurrency: nullable(number),
-  weight: nullable(number),
-  setAt: nullable(instant),
-  setBy: nullable(text),
-  isDeclared: flag,
-  paused: nullable(object<PauseState>({
-    at: instant,
-    by: nullable(text),
-    reason: nullable(text),
-    until: nullable(instant),
-  })),
-};
-
-/** A scope with a limit or a pause. */
-export const limit: Decode<LimitRecord> = withScope(object<Omit<LimitRecord, "scope">>({
-  ...flowFields,
-  held: number,
-  holders: list(object<SlotHolder>({
-    taskId: number,
-    runId: nullable(text),
-    type: text,
-    workerId: text,
-    leaseUntil: instant,
-    isCancelled: flag,
-  })),
-  blocked: number,
-}));
 
 /** How the queue goes. */
 export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({

@@ -30,14 +30,8 @@ import {
   pairs,
   text,
 } from "./answer.ts";
-import {
-  flowFields,
-  policyFields,
-  scheduleFields,
-  taskFields,
-  webhook,
-  withScope,
-} from "./answers.ts";
+import { policyFields, scheduleFields, taskFields, webhook } from "./answers.ts";
+import { flowFields, withScope } from "./limit_answers.ts";
 import type { Body } from "./request.ts";
 
 const parentFields: Fields<ParentRecord> = {

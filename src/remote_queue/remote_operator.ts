@@ -58,7 +58,6 @@ import {
   explanation,
   health,
   history,
-  limit as limitOfAnswer,
   metrics,
   pruned,
   schedule,
@@ -66,6 +65,7 @@ import {
   transitionOf,
   worker,
 } from "./answers.ts";
+import { limit as limitOfAnswer } from "./limit_answers.ts";
 import type { ChangeFeed } from "./change_feed.ts";
 import type { Connection, Question } from "./connection.ts";
 import { importBody, imported, readRecords } from "./records.ts";

@@ -67,8 +67,8 @@ export const CHANGE_MUTANTS: readonly Mutant[] = [
   {
     name: "postgres: an updated priority stays in the task's own row",
     file: "src/postgres_queue/rows/work.ts",
-    find: "const edited = changed.filter(isEdited);",
-    replace: "const edited = changed.filter(isEdited).slice(0, 0);",
+    find: "each.stored !== undefined && isEdited(each)",
+    replace: "each.stored !== undefined && isEdited(each) && false",
     tests: POSTGRES,
   },
   {

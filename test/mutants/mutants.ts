@@ -670,8 +670,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "retry by hand with the attempts used up",
     file: "src/ledger_queue/tasks/cancel_retry.ts",
-    find: "{ delayMs: 0, attempts: 0, message: null }",
-    replace: '{ delayMs: 0, attempts: cell(row, "attempts") as number, message: null }',
+    find: "{ delayMs: 0, attempts: 0, message: null, isByHand: true }",
+    replace:
+      '{ delayMs: 0, attempts: cell(row, "attempts") as number, message: null, isByHand: true }',
     tests: QUEUE,
   },
   {

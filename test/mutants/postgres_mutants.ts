@@ -145,7 +145,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: forget who made a task ready again",
-    file: "src/postgres_queue/rows/work.ts",
+    file: "src/postgres_queue/rows/work_sql.ts",
     find: "then pg_current_xact_id() else v.made end",
     replace: "then v.made else v.made end",
     tests: MARKS,

@@ -32,8 +32,19 @@ const TYPES_MAX = 32;
 const FOUND_MAX = 200;
 const READ_MAX = 1000;
 
-const FACTS = `SELECT id, status, type, grp, created_at_utc, finished_at_utc, attempts,
-    CASE WHEN ?1 THEN error_message END FROM task_queue`;
+/** What a filter reads of a task; its error last, which is read only where it is asked about. */
+const FACT_COLUMNS = [
+  "id",
+  "status",
+  "type",
+  "grp",
+  "created_at_utc",
+  "finished_at_utc",
+  "attempts",
+] as const;
+
+const FACTS = `SELECT ${FACT_COLUMNS.join(", ")}, CASE WHEN ?1 THEN error_message END
+    FROM task_queue`;
 
 /** The statements; a test reads their plans. */
 export const BULK_SQL = {
@@ -69,7 +80,7 @@ export function look(reader: Reader, filter: PreparedFilter, range: IdRange): Bu
   const rows = group === null
     ? reader.read(BULK_SQL.all, [hasError, afterId, upToId])
     : reader.read(BULK_SQL.ofGroup, [hasError, afterId, upToId, group]);
-  return sliceOf(rows.map(factsOfRow), { upToId, max: READ_MAX });
+  return sliceOf(rows.map(factsOf), { upToId, max: READ_MAX });
 }
 
 function foundOf(
@@ -94,7 +105,7 @@ function onShelves(
 /** A task that is gone keeps its place, so that a page is full all the same. */
 function oneOf(reader: Reader, id: number, hasError: 0 | 1): BulkFacts {
   const [row] = reader.read(BULK_SQL.one, [hasError, id]);
-  return row === undefined ? { ...GONE, id } : factsOfRow(row);
+  return row === undefined ? { ...GONE, id } : factsOf(row);
 }
 
 /** No filter lets it through. */
@@ -109,8 +120,9 @@ const GONE: BulkFacts = Object.freeze({
   errorMessage: null,
 });
 
-function factsOfRow(row: SqlRow): BulkFacts {
-  const [id, status, type, grp, createdAtMs, finishedAtMs, attempts, errorMessage] = row;
+/** What `FACTS` has read. */
+function factsOf(facts: SqlRow): BulkFacts {
+  const [id, status, type, grp, createdAtMs, finishedAtMs, attempts, errorMessage] = facts;
   return {
     id: Number(id),
     status: status as TaskStatus,
@@ -135,7 +147,7 @@ export function change(
   let [matched, changed, done] = [0, 0, 0];
   for (; done < ids.length && !budget.isSpent; done++) {
     const row = findRow(tx, ids[done]!);
-    if (row === undefined || !matches(factsOf(row), bulk.filter)) continue;
+    if (row === undefined || !matches(factsOfRow(row), bulk.filter)) continue;
     matched++;
     budget.spend(row);
     const isChanged = bulk.action === "remove"
@@ -174,15 +186,7 @@ function changeRow(
   return true;
 }
 
-function factsOf(row: SqlRow): BulkFacts {
-  return {
-    id: cell(row, "id") as number,
-    status: cell(row, "status") as TaskStatus,
-    type: cell(row, "type") as string,
-    grp: cell(row, "grp") as string,
-    createdAtMs: cell(row, "created_at_utc") as number,
-    finishedAtMs: cell(row, "finished_at_utc") as number | null,
-    attempts: cell(row, "attempts") as number,
-    errorMessage: cell(row, "error_message") as string | null,
-  };
+/** The same of a whole row. */
+function factsOfRow(row: SqlRow): BulkFacts {
+  return factsOf([...FACT_COLUMNS, "error_message" as const].map((column) => cell(row, column)));
 }

@@ -22,6 +22,7 @@ import { noteTransition } from "../rows/transition_log.ts";
 import { cancelRow } from "./cancel_retry.ts";
 import { addDependency, childrenOf, dependenciesOf } from "./dependencies.ts";
 import { checkRunId } from "./enqueue.ts";
+import { editableOf } from "./update.ts";
 import { addWebhook, removeWebhook, webhookOf } from "./webhooks.ts";
 
 /** A task, and what is to take its place. */
@@ -45,15 +46,7 @@ export function replace(
   const old = rowOfTask(tx, id);
   const status = cell(old, "status") as TaskStatus;
   const kept = keptColumns((column: KeptColumn) => cell(old, column));
-  const task = {
-    id,
-    status,
-    kept,
-    uniqueKey: cell(old, "unique_key") as string | null,
-    attempts: cell(old, "attempts") as number,
-    runAfterMs: cell(old, "run_after_utc") as number,
-    updatedAtMs: cell(old, "updated_at_utc") as number,
-  };
+  const task = { ...editableOf(old), kept, uniqueKey: cell(old, "unique_key") as string | null };
   const wanted = replacementOf(task, replacement, context.nowMs);
   checkRunId(tx, wanted.runId);
   const parents = dependenciesOf(tx, id).map((dependency) => {

@@ -5,6 +5,7 @@
  * Only what a worker could take at this moment is ahead: tasks of a type that runs as often as it may hold up none of another.
  */
 import type { ClaimOrder } from "../../domain/claim_order.ts";
+import { groupBy } from "../../domain/sequences.ts";
 import type { Task } from "../../domain/task.ts";
 import type { WorkerRecord } from "../../queue/operator.ts";
 import type { Why } from "../../queue_policy/explanation.ts";
@@ -59,7 +60,7 @@ export async function inLine(
   const able = workers.filter((worker) => hasPlace(worker, task.type));
   if (able.length === 0) return typeAtLimit(task, workers);
   const lanes = await lanesOf(tx, able);
-  const orders = [...Map.groupBy(able, ({ strategy }) => strategy)];
+  const orders = [...groupBy(able, ({ strategy }) => strategy)];
   const places = await Promise.all(orders.map(async ([order, those]) => {
     const takes = lanes.filter(({ type, compatibility }) =>
       canTake(those, { type, compatibility: JSON.parse(compatibility) })

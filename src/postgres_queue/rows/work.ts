@@ -12,19 +12,13 @@ import type { DependencyState } from "../../queue/records.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { detailsOf, type TransitionNote } from "../../queue_policy/transition_note.ts";
 import type { EditableValues } from "../../queue_policy/update_request.ts";
-import {
-  EDITED_COLUMNS,
-  ENDED_COLUMNS,
-  GIVEN_COLUMNS,
-  givenRows,
-  LIVE_COLUMNS,
-  namesOf,
-} from "./columns.ts";
+import { EDITED_COLUMNS } from "./columns.ts";
 import type { Row, Statements } from "./database.ts";
-import { FLOW_VERSION, type FlowKnowledge, GATE, type KnownFlow } from "./flow_rows.ts";
+import type { FlowKnowledge, KnownFlow } from "./flow_rows.ts";
 import type { Lanes } from "./lanes.ts";
 import { LIVE_STATES } from "./schema.ts";
-import { isFinalRow, SELECT_TASKS, type TaskRow, taskRows, type TaskState } from "./task_row.ts";
+import { isFinalRow, type TaskRow, taskRows, type TaskState } from "./task_row.ts";
+import { WORK_SQL } from "./work_sql.ts";
 
 /** Fixed for the length of one operation. */
 export interface OperationContext {
@@ -66,66 +60,6 @@ export class RunAgainError extends Error {
 
 /** How many rows one statement writes at most. */
 const WRITE_MAX = 1000;
-
-/** Who made the row what it is in the indexes of ready and scheduled tasks: see `tasks/marks.ts`. */
-const NEW_MADE = `case when r.state in (1, 2)
-    and (v.state <> r.state or r.draw is not null or v.run_after <> r.run_after)
-  then pg_current_xact_id() else v.made end`;
-
-const LIVE = { id: "bigint", ...LIVE_COLUMNS } as const;
-
-/** A row of `live` as it will be; without a new draw it keeps its place. */
-const NEW_LIVE = Object.keys(LIVE_COLUMNS).map((name) =>
-  name === "draw"
-    ? "case when r.draw is null then v.draw else r.draw + lane.clock end"
-    : `r.${name}`
-).join(", ");
-
-/** The statements; `$1` is a JSON array of rows where there is no other comment, and `$2` their ids. */
-const WORK_SQL = {
-  /** `$1` are ids. */
-  lockLive: "select id from @live where id = any($1) order by id for update",
-  lockFinal: `select id from @task t where id = any($1)
-    and not exists (select from @live v where v.id = t.id) order by id for update`,
-  load: `${SELECT_TASKS} where t.id = any($1)`,
-  addTasks: `insert into @task (${namesOf(GIVEN_COLUMNS)})
-    select ${namesOf(GIVEN_COLUMNS)} from ${givenRows(GIVEN_COLUMNS)}
-    on conflict do nothing returning id`,
-  addLive: `insert into @live (${namesOf(LIVE)})
-    select ${namesOf(LIVE, "r.").replace("r.draw", "r.draw + lane.clock")}
-    from ${givenRows(LIVE)} join @lane lane using (lane_id)`,
-  changeLive: `update @live v set (${namesOf(LIVE_COLUMNS)}, made) = row(${NEW_LIVE}, ${NEW_MADE})
-    from ${givenRows(LIVE)} join @lane lane using (lane_id)
-    where v.id = r.id and v.id = any($2)`,
-  setPayloads: `update @task t set payload = r.payload
-    from ${givenRows({ id: "bigint", payload: "text" })} where t.id = r.id and t.id = any($2)`,
-  /** `$1` are ids. */
-  removeLive: "delete from @live where id = any($1)",
-  setEdited: `update @task t set (${namesOf(EDITED_COLUMNS)}) = row(${
-    namesOf(EDITED_COLUMNS, "r.")
-  })
-    from ${givenRows({ id: "bigint", ...EDITED_COLUMNS })} where t.id = r.id and t.id = any($2)`,
-  setEnds: `update @task t set (${namesOf(ENDED_COLUMNS)}) = row(${namesOf(ENDED_COLUMNS, "r.")})
-    from ${givenRows({ id: "bigint", ...ENDED_COLUMNS })} where t.id = r.id and t.id = any($2)`,
-  addTransitions: `insert into @transition (task_id, at, kind, details, duration_ms)
-    select task_id, at, kind, details, duration_ms from json_to_recordset($1::text::json)
-      as r(task_id bigint, at bigint, kind text, details text, duration_ms bigint)`,
-  addDependencies: `insert into @dependency
-      (child_id, parent_id, parent_run_id, position, on_failure, state)
-    select child_id, parent_id, parent_run_id, position, on_failure, state
-    from json_to_recordset($1::text::json) as r(child_id bigint, parent_id bigint, parent_run_id text,
-      position int, on_failure text, state text)`,
-  markDependencies: `update @dependency d set state = r.state
-    from json_to_recordset($1::text::json) as r(child_id bigint, parent_id bigint, state text)
-    where d.child_id = r.child_id and d.parent_id = r.parent_id`,
-  addWebhooks: `insert into @webhook (task_id, url, events) select task_id, url, events
-    from json_to_recordset($1::text::json) as r(task_id bigint, url text, events text)`,
-  /** `$1` is how many. */
-  takeIds: "select nextval('@task_id_seq') as id from generate_series(1, $1::int)",
-  /** The same, behind the gate of the limits. */
-  takeIdsToStart: `with ${GATE} select nextval('@task_id_seq') as id, ${FLOW_VERSION} as version
-    from gate, generate_series(1, $1::int)`,
-} as const;
 
 /** A transition that is to be written. */
 interface PendingTransition {

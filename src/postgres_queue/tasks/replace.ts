@@ -16,8 +16,9 @@ import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, taskNotFound, type TaskRow, taskRows } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { cancelTask } from "./cancel_retry.ts";
-import { lockKeys } from "./unique.ts";
 import { dependenciesOf } from "./dependencies.ts";
+import { lockKeys } from "./unique.ts";
+import { editableOf } from "./update.ts";
 
 /** A task, and what is to take its place: a run id is known before its answer comes. */
 export interface Replacing {
@@ -76,8 +77,8 @@ export async function replace(
 async function add(work: Work, old: TaskRow, replacement: PreparedReplacement): Promise<TaskRow> {
   const { tx, context } = work;
   const kept = keptColumns((column) => old[column]);
-  const { id, status, attempts, run_after: runAfterMs, updated_at: updatedAtMs } = old;
-  const task = { id, status, attempts, runAfterMs, updatedAtMs, kept, uniqueKey: old.unique_key };
+  const { id, status } = old;
+  const task = { ...editableOf(old), kept, uniqueKey: old.unique_key };
   const wanted = replacementOf(task, replacement, context.nowMs);
   const parents = (await dependenciesOf(tx, id)).map((parent) => {
     return { ...parent, state: standingOf({ status, state: parent.state }) };
