@@ -158,6 +158,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   "schedule add": ["--cron=@daily"],
   prune: ["--keep=1"],
   move: ["--cancel"], // a queue that was moved would answer nothing else
+  update: ["--priority=7"],
 };
 
 /** These write files where they are told to: no rubbish may come where a path belongs. */
@@ -184,11 +185,13 @@ const COMMANDS = leavesOf(createProgram(capturedIo().io, { run: () => Promise.re
 /** The names of all commands. */
 export const COMMAND_NAMES = COMMANDS.map(({ name }) => name);
 
-/** The command line of a seed. */
-export function commandOf(seed: number, places: FuzzPlaces): FuzzCommand {
+/** The command line of a seed: of the command `only`, or of any. */
+export function commandOf(seed: number, places: FuzzPlaces, only?: string): FuzzCommand {
   const chance = new Chance(seed);
   const isTask = ({ name }: CommandShape): boolean => name === "enqueue" || name === "run";
-  const command = chance.pick(chance.oneIn(5) ? COMMANDS.filter(isTask) : COMMANDS);
+  const command = only === undefined
+    ? chance.pick(chance.oneIn(5) ? COMMANDS.filter(isTask) : COMMANDS)
+    : COMMANDS.find(({ name }) => name === only)!;
   const words = [...argumentsOf(chance, command, places), ...optionsOf(chance, command, places)];
   const mayBend = !WRITERS.includes(command.name) && chance.oneIn(6);
   const args = [
