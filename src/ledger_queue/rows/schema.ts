@@ -320,6 +320,12 @@ const VERSION_12 = `
   CREATE INDEX tasks_by_unique_key ON task_queue (type, unique_key, id) WHERE unique_key IS NOT NULL
 `;
 
+/** Since when the oldest ready task of a type is due, see `insight/due.ts`. */
+const VERSION_13 = `
+  CREATE INDEX ready_by_due ON task_queue (type, max(created_at_utc, run_after_utc))
+    WHERE is_ready = 1
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -349,5 +355,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_10,
     VERSION_11,
     VERSION_12,
+    VERSION_13,
   ],
 });
