@@ -216,7 +216,10 @@ export class Replica {
    * @throws TransactionLostError when memory runs out.
    */
   apply(payload: Uint8Array): Change[] {
-    return this.#applyEach(payload, (change) => this.#tallies.tell(this.#follow(change)));
+    const moves: Move[] = [];
+    const changes = this.#applyEach(payload, (change) => this.#follow(change, moves));
+    this.#tallies.tell(moves);
+    return changes;
   }
 
   /** Applies a record that may follow lost ones: its rows are as it says, whatever they were. @throws Error */
@@ -292,7 +295,7 @@ export class Replica {
 
   #transaction(changes: Change[], moves: Move[]): Transaction {
     const note = <C extends Change>(change: C, before?: SqlRow): C => {
-      moves.push(...this.#follow(change, before));
+      this.#follow(change, moves, before);
       changes.push(change);
       return change;
     };
@@ -316,11 +319,12 @@ export class Replica {
     };
   }
 
-  /** Does what a change says; returns what the table's tally has to be told of it. */
-  #follow(change: Change, before?: SqlRow): Move[] {
-    const move = this.#tallies.moveOf(change, this.#table(change.table), { reader: this, before });
+  /** Does what a change says; `moves` is what the tallies have to be told when it is there for good. */
+  #follow(change: Change, moves: Move[], before?: SqlRow): void {
+    const database = this.#database;
+    const move = this.#tallies.moveOf(change, this.#table(change.table), { database, before });
     this.#perform(change);
-    return move === undefined ? [] : [move];
+    if (move !== undefined) moves.push(move);
   }
 
   /** Does what a change says. @throws Error when the rows are not those that it was made for. */

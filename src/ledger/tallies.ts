@@ -5,9 +5,8 @@
  * followed (a transaction that is gone, another replica), a tally is forgotten and made anew for who asks next.
  */
 import type { Change } from "./change.ts";
-import type { Reader } from "./replica.ts";
 import type { RowTable } from "./row_table.ts";
-import type { SqlRow } from "./sql_engine.ts";
+import type { SqlDatabase, SqlRow } from "./sql_engine.ts";
 
 /** Follows the rows of one table. */
 export interface Tally {
@@ -41,20 +40,20 @@ export class Tallies {
   moveOf(
     change: Change,
     table: RowTable,
-    { reader, before }: { readonly reader: Reader; readonly before: SqlRow | undefined },
+    { database, before }: { readonly database: SqlDatabase; readonly before: SqlRow | undefined },
   ): Move | undefined {
     const tally = this.#byTable.get(table.name);
     if (tally === undefined) return undefined;
     const places = tally.columns.map((column) => table.positions.get(column)!);
     const pick = (row: SqlRow): SqlRow => places.map((place) => row[place]!);
     if (change.row === null) {
-      return { tally, before: rowBefore(reader, table, tally, change.key), after: undefined };
+      return { tally, before: rowBefore(database, table, tally, change.key), after: undefined };
     }
     const { row, changed } = change;
     if (changed === undefined) return { tally, before: undefined, after: pick(row) };
     if (!changed.some((place) => places.includes(place))) return undefined;
     const key = table.key.map((place) => row[place]!);
-    const known = before === undefined ? rowBefore(reader, table, tally, key) : pick(before);
+    const known = before === undefined ? rowBefore(database, table, tally, key) : pick(before);
     return { tally, before: known, after: pick(row) };
   }
 
@@ -70,11 +69,11 @@ export class Tallies {
 }
 
 function rowBefore(
-  reader: Reader,
+  database: SqlDatabase,
   { name, columns, key: places }: RowTable,
   tally: Tally,
   key: SqlRow,
 ): SqlRow | undefined {
   const where = places.map((place) => `${columns[place]} = ?`).join(" AND ");
-  return reader.read(`SELECT ${tally.columns.join(", ")} FROM ${name} WHERE ${where}`, key)[0];
+  return database.all(`SELECT ${tally.columns.join(", ")} FROM ${name} WHERE ${where}`, key)[0];
 }

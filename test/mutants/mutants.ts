@@ -4,6 +4,7 @@
 import type { Mutant } from "./mutant.ts";
 import { MOVE_MUTANTS } from "./move_mutants.ts";
 import { CHANGE_MUTANTS } from "./change_mutants.ts";
+import { COUNTS_MUTANTS } from "./counts_mutants.ts";
 import { FLOW_MUTANTS } from "./flow_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
@@ -777,6 +778,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...MOVE_MUTANTS,
   ...CHANGE_MUTANTS,
+  ...COUNTS_MUTANTS,
   ...FLOW_MUTANTS,
   ...PLACE_MUTANTS,
   ...POSTGRES_MUTANTS,

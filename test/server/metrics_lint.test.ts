@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { claimOne, withApp } from "./fixture.ts";
 
-const HOSTILE = ["other", 'quo"te', "back\\slash", "a,b=\"c\"}", "constructor", "\u202ex"];
+const HOSTILE = ["other", 'quo"te', "back\\slash", 'a,b="c"}', "constructor", "\u202ex"];
 
 interface Family {
   readonly help: number;
@@ -44,7 +44,10 @@ Deno.test("the rules find what breaks them", () => {
   const found = (text: string): string => problemsOf(text).join("; ");
   assertEquals(found(family("a_seconds", "gauge", "a_seconds 1")), "");
   assertEquals(found(family("a", "counter", "a 1")), "a: a counter ends in _total");
-  assertEquals(found(family("a_total", "gauge", "a_total 1")), "a_total: only a counter ends in _total");
+  assertEquals(
+    found(family("a_total", "gauge", "a_total 1")),
+    "a_total: only a counter ends in _total",
+  );
   assertEquals(found(family("a_ms", "gauge", "a_ms 1")), "a_ms: its unit is not a base unit");
   assertEquals(found(family("a", "gauge", 'a{b="1"} 1', 'a{b="1"} 2')), 'a{b="1"} is there twice');
   assertEquals(found(family("a", "gauge", 'a{b="1"2"} 1')), 'a: a{b="1"2"} 1 is no sample');
@@ -76,7 +79,9 @@ function namingProblems(name: string, { help, type }: Family): string[] {
     ...["counter", "gauge"].includes(type) ? [] : [`${name}: its type is ${type}`],
     ...type === "counter" && !isTotal ? [`${name}: a counter ends in _total`] : [],
     ...type !== "counter" && isTotal ? [`${name}: only a counter ends in _total`] : [],
-    ...type !== "counter" && /_(bucket|count|sum)$/.test(name) ? [`${name}: a reserved ending`] : [],
+    ...type !== "counter" && /_(bucket|count|sum)$/.test(name)
+      ? [`${name}: a reserved ending`]
+      : [],
     ...isBase(name) ? [] : [`${name}: its unit is not a base unit`],
     ...name === name.toLowerCase() ? [] : [`${name} is not in lower case`],
   ];
