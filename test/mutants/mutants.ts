@@ -535,9 +535,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "lose deletions when another process's record is applied",
     file: "src/ledger/replica.ts",
-    find: "    return this.#applyEach(payload, (change) => this.#perform(change));\n",
+    find: "this.#applyEach(payload, (change) => this.#follow(change, moves));\n",
     replace:
-      "    return this.#applyEach(payload, (change) => change.row !== null && this.#perform(change));\n",
+      "this.#applyEach(payload, (change) => change.row !== null && this.#follow(change, moves));\n",
     tests: LEDGER,
   },
   {
