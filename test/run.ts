@@ -2,9 +2,10 @@
  * `deno task test`: the test files of the chosen size, in as many processes as there are processors; with arguments, one
  * `deno test` with them.
  *
- * Files share processes in small groups, and a process that is ready takes the next group. Not `--parallel`, which runs
- * files in threads of one process: the working folder, the environment and open files are the whole process's, and are
- * tested. Output comes file by file; what failed comes again at the end, before the sum.
+ * Files are imported in small groups, each into one process, so that what they share is loaded once; a process that is
+ * ready takes the next group. Not `--parallel`, which runs files in threads of one process: the working folder, the
+ * environment and open files are the whole process's, and are tested. Output comes group by group; what failed comes again
+ * at the end, before the sum.
  */
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +14,9 @@ import { EFFORT, LEFT_OUT } from "./support/effort.ts";
 import { TEST_PERMISSIONS } from "./support/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Imports the files that it is given. */
+const IMPORT_FILES = "test/support/import_files.ts";
 
 const FLAGS = [
   "--quiet",
@@ -38,17 +42,14 @@ interface Outcome {
 async function main(args: readonly string[]): Promise<number> {
   if (args.length > 0) return await run(["test", ...FLAGS, ...args]);
   const startedMs = performance.now();
-  const checked = await run(["check", "--quiet", "test"]);
-  if (checked !== 0) return checked;
-  const groups = groupsOf((await testFiles(join(ROOT, "test"))).filter(isOfThisSize));
+  const files = (await testFiles(join(ROOT, "test"))).filter(isOfThisSize);
+  const jobs = [checkTypes, ...groupsOf(files).map((group) => () => runGroup(group))];
   const outcomes: Outcome[] = [];
-  const takeGroups = async (): Promise<void> => {
-    for (let files = groups.shift(); files !== undefined; files = groups.shift()) {
-      outcomes.push(await runGroup(files));
-    }
+  const takeJobs = async (): Promise<void> => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) outcomes.push(await job());
   };
   const processes = Math.min(navigator.hardwareConcurrency, PROCESSES_MAX);
-  await Promise.all(Array.from({ length: processes }, takeGroups));
+  await Promise.all(Array.from({ length: processes }, takeJobs));
   return report(outcomes, performance.now() - startedMs);
 }
 
@@ -56,6 +57,13 @@ async function main(args: readonly string[]): Promise<number> {
 async function run(args: readonly string[]): Promise<number> {
   const command = new Deno.Command(Deno.execPath(), { args: [...args], cwd: ROOT });
   return (await command.spawn().status).code;
+}
+
+/** The types of all tests; counts as a test when they are wrong. */
+async function checkTypes(): Promise<Outcome> {
+  const isRight = await run(["check", "--quiet", "test"]) === 0;
+  const errors = isRight ? "" : "the types of the tests are wrong, see above";
+  return { passed: 0, failed: isRight ? 0 : 1, ignored: 0, errors };
 }
 
 async function testFiles(folder: string): Promise<string[]> {
@@ -83,35 +91,31 @@ function groupsOf(files: readonly string[]): string[][] {
   );
 }
 
-/** Runs these files in one process, and prints what it says of each when that is complete. */
+/** Runs these files in one process, and prints what it says when that is complete. */
 async function runGroup(files: readonly string[]): Promise<Outcome> {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", ...FLAGS, "--no-check", ...files],
+    args: ["test", ...FLAGS, "--no-check", IMPORT_FILES, "--", ...files],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
   const lines: string[] = [];
-  const print = (): void => {
-    if (lines.length > 0) console.log(lines.splice(0).join("\n"));
-  };
   const collect = async (stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> => {
     let rest = "";
     for await (const text of stream.pipeThrough(new TextDecoderStream())) {
       const parts = (rest + text).split("\n");
       rest = parts.pop()!;
-      for (const line of parts) {
-        if (/^running \d+ tests? from /.test(plain(line))) print();
-        lines.push(line);
-      }
+      lines.push(...parts);
     }
     if (rest !== "") lines.push(rest);
   };
   await Promise.all([collect(child.stdout), collect(child.stderr)]);
   const { success, code } = await child.status;
-  const outcome = outcomeOf(lines, success, `ended with ${code}: deno test ${files.join(" ")}`);
-  print();
+  const names = files.map((file) => relative(ROOT, file)).join(" ");
+  const outcome = outcomeOf(lines, success, `ended with ${code}: deno test ${names}`);
+  console.log(`from ${names}`);
+  console.log(lines.join("\n"));
   return outcome;
 }
 

@@ -2,14 +2,10 @@ import { assertEquals } from "@std/assert";
 import type { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { bulkContract } from "../contract/bulk_contract.ts";
 import { changesContract } from "../contract/changes_contract.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES, withMemoryQueue } from "../support/queues.ts";
 
 bulkContract("queue in memory", withMemoryQueue);
-changesContract("queue in memory", withMemoryQueue);
-changesContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
+for (const [name, withPlace] of EMBEDDED_PLACES) changesContract(name, withPlace);
 
 Deno.test("a task that is given another group comes at that group's turn", async () => {
   await withMemoryQueue({}, async (queue) => {

@@ -7,13 +7,9 @@ import { DEPENDENCY_SQL } from "../../src/ledger_queue/tasks/dependencies.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { PROPAGATE_SQL } from "../../src/ledger_queue/tasks/propagate.ts";
 import { dependenciesContract } from "../contract/dependencies_contract.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES } from "../support/queues.ts";
 
-dependenciesContract("queue in memory", withMemoryQueue);
-dependenciesContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
+for (const [name, withPlace] of EMBEDDED_PLACES) dependenciesContract(name, withPlace);
 
 Deno.test("no statement about a task's parents or children scans or sorts", async () => {
   const database = (await loadSqlJsEngine()).open();

@@ -2,15 +2,16 @@ import { assertEquals } from "@std/assert";
 import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
 import { uniqueContract } from "../contract/unique_contract.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import {
+  EMBEDDED_PLACES,
+  withMemoryQueue,
+  withQueue,
+  withTemporaryPath,
+} from "../support/queues.ts";
 
-flowContract("queue in memory", withMemoryQueue);
+for (const [name, withPlace] of EMBEDDED_PLACES) flowContract(name, withPlace);
 expiryContract("queue in memory", withMemoryQueue);
 uniqueContract("queue in memory", withMemoryQueue);
-flowContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
 
 Deno.test("1: a pause and a limit are there when a queue is opened again", async () => {
   await withTemporaryPath(async (path) => {

@@ -1,13 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { groupsContract } from "../contract/groups_contract.ts";
 import { openCountedQueue } from "../counts/counted_queue.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES, withQueue, withTemporaryPath } from "../support/queues.ts";
 
-groupsContract("queue in memory", withMemoryQueue);
-groupsContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
+for (const [name, withPlace] of EMBEDDED_PLACES) groupsContract(name, withPlace);
 
 /** How many statements the claim of one task takes beside so many blocked ones of a full group. */
 async function statementsBeside(blocked: number): Promise<number> {

@@ -10,13 +10,9 @@ import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { TRANSITION_SQL } from "../../src/ledger_queue/rows/transition_log.ts";
 import { WORKER_SQL } from "../../src/ledger_queue/insight/workers.ts";
 import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES } from "../support/queues.ts";
 
-queueOperationsContract("queue in memory", withMemoryQueue);
-queueOperationsContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
+for (const [name, withPlace] of EMBEDDED_PLACES) queueOperationsContract(name, withPlace);
 
 Deno.test("no statement about one task, one worker or a prune scans or sorts", async () => {
   const database = (await loadSqlJsEngine()).open();

@@ -14,13 +14,9 @@ import { openCountedQueue } from "../counts/counted_queue.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { EVERY_POINT, FaultyStorage } from "../support/faulty_storage.ts";
 import { openLedger } from "../support/ledgers.ts";
-import { seededRandom, withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES, seededRandom } from "../support/queues.ts";
 
-schedulesContract("queue in memory", withMemoryQueue);
-schedulesContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
+for (const [name, withPlace] of EMBEDDED_PLACES) schedulesContract(name, withPlace);
 
 Deno.test("no statement about a schedule sorts, and only the list reads all", async () => {
   const database = (await loadSqlJsEngine()).open();

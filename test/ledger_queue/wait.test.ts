@@ -2,13 +2,9 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { openQueue } from "../../src/compose/open_queue.ts";
 import { WaitTimeoutError } from "../../src/domain/errors.ts";
 import { waitContract } from "../contract/wait_contract.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES, withMemoryQueue, withTemporaryPath } from "../support/queues.ts";
 
-waitContract("queue in memory", withMemoryQueue);
-waitContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
+for (const [name, withPlace] of EMBEDDED_PLACES) waitContract(name, withPlace);
 
 Deno.test("wait() that was too short says how the task is", () =>
   withMemoryQueue({}, async (queue, clock) => {

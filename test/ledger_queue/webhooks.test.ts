@@ -6,13 +6,9 @@ import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { WEBHOOK_SQL } from "../../src/ledger_queue/tasks/webhooks.ts";
 import { webhooksContract } from "../contract/webhooks_contract.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES } from "../support/queues.ts";
 
-webhooksContract("queue in memory", withMemoryQueue);
-webhooksContract(
-  "queue in files",
-  (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-);
+for (const [name, withPlace] of EMBEDDED_PLACES) webhooksContract(name, withPlace);
 
 Deno.test("no statement about a webhook scans or sorts", async () => {
   const database = (await loadSqlJsEngine()).open();

@@ -15,6 +15,7 @@ import type { UseQueue } from "../contract/suite.ts";
 import { taskQueueContract } from "../contract/task_queue_contract.ts";
 import { webhooksContract } from "../contract/webhooks_contract.ts";
 import { waitContract } from "../contract/wait_contract.ts";
+import { isThorough } from "../support/effort.ts";
 import { withRemote } from "./remote_fixture.ts";
 
 const asked: UseQueue = (options, test) =>
@@ -24,7 +25,7 @@ const overSocket: UseQueue = (options, test) =>
   withRemote({ ...options, isSocket: true }, ({ remote, clock }) => test(remote, clock));
 
 taskQueueContract("queue behind a server", asked);
-taskQueueContract("queue behind a socket", overSocket);
+if (isThorough()) taskQueueContract("queue behind a socket", overSocket);
 queueOperationsContract("queue behind a server", asked);
 dependenciesContract("queue behind a server", asked);
 schedulesContract("queue behind a server", asked);

@@ -6,7 +6,7 @@ import { type Script, scriptOf, type Setup } from "./script.ts";
 import { runSeeds, seedsFrom } from "./seed_pool.ts";
 import { formatSteps, keepSteps, parseSteps, shrink } from "./shrink.ts";
 import { simulate } from "./simulation.ts";
-import { effort } from "../support/effort.ts";
+import { effort, isThorough } from "../support/effort.ts";
 
 /** How many seeds every test run tries, as far as there is time; `deno task sim` tries others. */
 const SEEDS = effort("simulationSeeds");
@@ -46,7 +46,7 @@ Deno.test(`nothing promised is broken in ${SEEDS} seeds, or as many as there is 
   for (const what of tried) assert((report.counts[what] ?? 0) > 0, `never tried: ${what}`);
 });
 
-Deno.test("simulations leave nothing in memory", async () => {
+Deno.test("simulations leave nothing in memory", { ignore: !isThorough() }, async () => {
   const run = async (times: number): Promise<number> => {
     for (let time = 0; time < times; time++) {
       for (let seed = 11; seed <= 18; seed++) await simulate(scriptOf(seed));

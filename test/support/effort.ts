@@ -10,18 +10,42 @@ export type Effort = typeof SIZES[number];
 
 /**
  * Folders and files of tests that `quick` leaves out when none are asked for by name: they start a database server, a
- * browser or a program that is built first, or they kill processes.
+ * browser, other programs or blocked threads again and again, build a program first, kill processes, or repeat what the
+ * simulation once found.
  */
 export const LEFT_OUT: readonly string[] = [
   "test/postgres_queue",
   "test/process",
   "test/cli/binary.test.ts",
   "test/cli/compiled.test.ts",
+  "test/cli/demo.test.ts",
+  "test/cli/follow.test.ts",
+  "test/cli/handler_exits.test.ts",
+  "test/cli/handler_output.test.ts",
+  "test/cli/interrupt.test.ts",
+  "test/cli/isolated_process.test.ts",
+  "test/cli/modules.test.ts",
+  "test/cli/process.test.ts",
+  "test/cli/remote_worker.test.ts",
+  "test/cli/webhooks.test.ts",
+  "test/contract/task_orchestrator.test.ts",
   "test/core/browser.test.ts",
   "test/core/node.test.ts",
   "test/core/workerd.test.ts",
   "test/dashboard/browser.test.ts",
+  "test/examples",
+  "test/patterns/command_module.test.ts",
+  "test/patterns/execute_module.test.ts",
   "test/project.test.ts",
+  "test/readme.test.ts",
+  "test/server/crash.test.ts",
+  "test/server/memory.test.ts",
+  "test/simulation/regressions.test.ts",
+  "test/simulation/relaxed.test.ts",
+  "test/transfer/drill.test.ts",
+  "test/transfer/import_original.test.ts",
+  "test/worker/flood.test.ts",
+  "test/worker/isolation.test.ts",
 ];
 
 /** For each count: quick, all, nightly. */
@@ -45,11 +69,11 @@ const COUNTS = {
   /** Times that an idle worker is woken, and a running task cancelled, by another process. */
   wakeUps: [3, 20, 20],
   /** Of the calls of each kind, every so many-th fails in the fault loops. */
-  faultStride: [4, 1, 1],
+  faultStride: [16, 1, 1],
   /** Of the places in a snapshot where bits are flipped, every so many-th. */
-  flipStride: [5, 1, 1],
+  flipStride: [20, 1, 1],
   /** Requests to the HTTP interface. */
-  fuzzRequests: [500, 6000, 6000],
+  fuzzRequests: [300, 6000, 6000],
   /** Requests to it while its queue is broken. */
   fuzzRequestsWhileDown: [200, 1000, 1000],
   /** Command lines. */
@@ -57,19 +81,19 @@ const COUNTS = {
   /** Requests after which the heap must not have grown. */
   memoryRequests: [2000, 10_000, 10_000],
   /** Tasks in a row, each the parent of the next. */
-  chainLength: [1000, 10_000, 10_000],
+  chainLength: [300, 10_000, 10_000],
   /** Starts whose turns are counted. */
   fairStarts: [500, 10_000, 200_000],
   /** Tasks beside which a claim must cost what it costs beside ten. */
-  queuedTasks: [2000, 10_000, 10_000],
+  queuedTasks: [1000, 10_000, 10_000],
   /** Draws whose distribution is tested. */
-  draws: [2000, 10_000, 10_000],
+  draws: [1000, 10_000, 10_000],
   /** Rounds of several draws each, likewise. */
-  drawRounds: [300, 1000, 1000],
+  drawRounds: [100, 1000, 1000],
   /** Histories compared with the oracle of the queue. */
-  modelRuns: [80, 400, 2000],
+  modelRuns: [30, 400, 2000],
   /** Per hundred of the cases that a property is tried with. */
-  propertyPercent: [20, 100, 500],
+  propertyPercent: [10, 100, 500],
   /** Times that a PostgreSQL server is stopped as by a crash, under load. */
   serverStops: [3, 10, 50],
   /** The same on a PostgreSQL server, which is asked about each link. */

@@ -6,6 +6,7 @@ import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { isThorough } from "./effort.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { OrderMonitor } from "./order_monitor.ts";
 import { seededRandom } from "./seeded_random.ts";
@@ -62,6 +63,15 @@ export async function withMemoryQueue(
     await queue.close();
   }
 }
+
+const inFiles: typeof withQueue = (options, test) =>
+  withTemporaryPath((path) => withQueue({ path, ...options }, test));
+
+/** Where the embedded engine keeps a queue whose contract is tested. In the quick size memory has to do. */
+export const EMBEDDED_PLACES: readonly (readonly [name: string, withPlace: typeof withQueue])[] = [
+  ["queue in memory", withMemoryQueue] as const,
+  ...(isThorough() ? [["queue in files", inFiles] as const] : []),
+];
 
 /** Options of a queue in memory whose background failures fail the test. */
 export const IN_MEMORY: QueueOptions = { memory: true };
