@@ -207,6 +207,7 @@ export {
   type PauseOptions,
   type PauseState,
   type QueueLimits,
+  type RateLimit,
   type SlotHolder,
 } from "./queue/limits.ts";
 export {

@@ -87,7 +87,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: expiry: what has started expires, too",
-    file: "src/postgres_queue/tasks/claim.ts",
+    file: "src/postgres_queue/tasks/claim_sql.ts",
     find: " or v.lease_token > 0 or v.expires_at",
     replace: " or v.expires_at",
     tests: POSTGRES,
@@ -150,7 +150,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "flow: what one claim takes is not counted",
-    file: "src/ledger_queue/tasks/claim.ts",
+    file: "src/queue_policy/turns.ts",
     find: "    if (isLimited) room.take({ type: line.lane.type, grp: candidate.grp });\n",
     replace: "",
     tests: FLOW,
@@ -158,8 +158,8 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "flow: the whole queue's limit is nobody's",
     file: "src/queue_policy/flow.ts",
-    find: '      ...["", type].flatMap((name) => this.#limit(name, "", "")),',
-    replace: '      ...this.#limit(type, "", ""),',
+    find: '    return ["", type].flatMap((name) => read(this.#row(name, ""), "") ?? []);',
+    replace: '    return [type].flatMap((name) => read(this.#row(name, ""), "") ?? []);',
     tests: FLOW,
   },
   {
@@ -172,8 +172,8 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "flow: the end of a pause wakes nobody",
     file: "src/ledger_queue/tasks/claim.ts",
-    find: "  const roomMs = nextRoomMs(reader, nowMs);\n",
-    replace: "  const roomMs = nextRoomMs(reader, Infinity);\n",
+    find: "nextRoomMs(reader, nowMs), nextGroupMs",
+    replace: "nextRoomMs(reader, Infinity), nextGroupMs",
     tests: FLOW,
   },
   {

@@ -218,5 +218,69 @@ const VERSION_1 = `
   create sequence @flow_change
 `;
 
+/**
+ * Groups: tasks with a group have lanes of their own, in which each group stands in an index by itself. `group_turn` has a row for
+ * each group of such a lane: see `groups.ts`. `closed_by` is 1 for a full limit and 2 for a pause, `closed_at` the change of limits
+ * that was known then. `seen_…` is the snapshot of the last look for groups that have got tasks, and the server's that took it.
+ */
+const VERSION_2 = `
+  alter table @lane
+    add column is_grouped boolean not null default false,
+    add column seen_next xid8,
+    add column seen_under_way xid8[],
+    add column seen_by text,
+    drop constraint lane_type_compatibility_key,
+    add unique (type, compatibility, is_grouped);
+  alter table @live add column grp text collate "C" not null default '';
+  insert into @lane (type, compatibility, is_grouped)
+    select distinct l.type, l.compatibility, true from @task t join @lane l using (lane_id)
+    where t.grp <> '';
+  update @live v set grp = t.grp, lane_id = g.lane_id, draw = v.draw - l.clock
+    from @task t, @lane l, @lane g
+    where t.id = v.id and t.grp <> '' and l.lane_id = t.lane_id
+      and g.type = l.type and g.compatibility = l.compatibility and g.is_grouped;
+  update @task t set lane_id = g.lane_id from @lane l, @lane g
+    where t.grp <> '' and l.lane_id = t.lane_id
+      and g.type = l.type and g.compatibility = l.compatibility and g.is_grouped;
+  drop index @ready_by_priority;
+  drop index @ready_by_id;
+  drop index @ready_by_draw;
+  create index ready_by_priority on @live (lane_id, priority, id) where state = 1 and grp = '';
+  create index ready_by_id on @live (lane_id, id) where state = 1 and grp = '';
+  create index ready_by_draw on @live (lane_id, draw) where state = 1 and grp = '';
+  create index grouped_by_priority on @live (lane_id, grp, priority, id)
+    where state = 1 and grp <> '';
+  create index grouped_by_id on @live (lane_id, grp, id) where state = 1 and grp <> '';
+  create index grouped_by_draw on @live (lane_id, grp, draw) where state = 1 and grp <> '';
+  create index fresh_in_group on @live (lane_id, made) where state = 1 and grp <> '';
+  create index held_by_group on @live (grp, lane_id) where state = 4 and grp <> '';
+  create table @group_turn (
+    lane_id int not null,
+    grp text collate "C" not null,
+    tag float8 not null,
+    served float8 not null default 0,
+    clock float8 not null default 0,
+    is_active boolean not null,
+    closed_by smallint check (closed_by in (1, 2)),
+    closed_at bigint,
+    opens_at bigint,
+    primary key (lane_id, grp)
+  ) with (
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_cost_delay = 0
+  );
+  create index open_group on @group_turn (lane_id, tag, grp)
+    where is_active and closed_by is null and grp <> '';
+  create index full_group on @group_turn (lane_id) where closed_by = 1;
+  create index paused_group on @group_turn (lane_id, closed_at) where closed_by = 2;
+  create index timed_group on @group_turn (lane_id, opens_at) where opens_at is not null;
+  create index served_group on @group_turn (lane_id, served);
+  create index idle_group on @group_turn (lane_id, tag) where not is_active;
+  create index slot_by_group on @flow_slot (grp) where grp <> '';
+  alter table @flow_limit add column weight float8
+`;
+
 /** The versions of the schema, from 1: what leads from the one before to each. */
-export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1]);
+export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1, VERSION_2]);

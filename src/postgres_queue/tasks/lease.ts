@@ -19,7 +19,7 @@ import {
 import type { Statements } from "../rows/database.ts";
 import { freeSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
-import { clockOf } from "./claim.ts";
+import { clockOf } from "./claim_sql.ts";
 import { enqueueAll } from "./enqueue.ts";
 import { propagate } from "./propagate.ts";
 import { requeue } from "./requeue.ts";

@@ -6,7 +6,6 @@ import {
   type PreparedLimit,
   type PreparedPause,
   type ScopeKey,
-  scopeText,
   type StoredLimit,
   withLimit,
   withoutPause,
@@ -18,6 +17,7 @@ import type { Work } from "../rows/work.ts";
 
 /** Sets or removes limits; whether each is a change. */
 export async function setLimits(work: Work, limits: readonly PreparedLimit[]): Promise<boolean[]> {
+  refuseRates(limits.map(({ limit }) => limit));
   const { nowMs } = work.context;
   return await change(
     work,
@@ -48,6 +48,7 @@ export async function resume(work: Work, key: ScopeKey): Promise<boolean> {
 /** Stores limits and pauses of scopes that have none. */
 export async function addLimits(work: Work, rows: readonly StoredLimit[]): Promise<void> {
   if (rows.length === 0) return;
+  refuseRates(rows);
   await change(
     work,
     rows.map((row) => ({
@@ -67,22 +68,16 @@ async function change(
     readonly change: (known: StoredLimit | undefined) => LimitChange;
   }[],
 ): Promise<boolean[]> {
-  refuseGroups(changes.map(({ key }) => key));
   await checkOpen(work.tx);
   const made = await changeLimits(work.tx, changes);
   if (made.includes(true)) work.makeRoom();
   return made;
 }
 
-/** Groups do not take turns here, and have no slots of their own. */
-function refuseGroups(keys: readonly ScopeKey[]): void {
-  const key = keys.find(({ grp }) => grp !== "");
-  if (key === undefined) return;
-  throw new TypeError(
-    `Cannot limit or pause ${
-      scopeText(key)
-    }: a queue on PostgreSQL has limits and pauses of types and of the whole queue only`,
-  );
+/** Starts are not counted here. */
+function refuseRates(limits: readonly Pick<StoredLimit, "rate_limit">[]): void {
+  if (limits.every(({ rate_limit }) => rate_limit === null)) return;
+  throw new TypeError("Cannot set a rate: a queue on PostgreSQL has none yet");
 }
 
 /** Frees the slots of cancelled tasks whose leases have ended. */
