@@ -193,7 +193,7 @@ async function tidy({ queue, chance, pruned }: World): Promise<string> {
     return "a checkpoint";
   }
   for (const { runId } of await queue.list({ status: "completed", limit: 1000 })) pruned.add(runId);
-  await queue.prune({ olderThanMs: 0, statuses: ["completed"] });
+  await queue.prune({ keep: 0, statuses: ["completed"] });
   return "completed tasks are pruned";
 }
 

@@ -645,7 +645,7 @@ for (const isPruned of [false, true]) {
     assertEquals(run.status, "queued");
     const [task] = await queue.claim({ workerId: "other", types: ["report"] });
     await queue.complete(task!, "elsewhere");
-    if (isPruned) await queue.prune({ olderThanMs: 0 });
+    if (isPruned) await queue.prune({ keep: 0 });
     const second = await QueuedTaskManager.open(queue, registry, options);
     assertStrictEquals(registry.getRun("r"), run);
     assertEquals(

@@ -68,7 +68,7 @@ Deno.test({
       const { task } = await queue.enqueue({ type: "mail" }, { cancelled: true });
       logs.append(task.id, line("gone"));
       assertEquals(await messagesOf(logs, task.id), ["gone"]);
-      await queue.prune({ olderThanMs: 0 });
+      await queue.prune({ keep: 0 });
       assertEquals([await messagesOf(logs, task.id), await logs.end(task.id)], [[], 0]);
       await logs.close();
       await queue.close();

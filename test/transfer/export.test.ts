@@ -19,6 +19,7 @@ import type { ScheduleRecord } from "../../src/queue/records.ts";
 import { TASK_COLUMNS } from "../../src/ledger_queue/rows/schema.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { IN_MEMORY, withQueue } from "../support/queues.ts";
+import { numRuns } from "../support/effort.ts";
 import { inFolder, original, pythonTest } from "./original_system.ts";
 
 /** A queue with a task in every status but `leased`; ids 1 to 5. */
@@ -306,7 +307,7 @@ Deno.test("property: what NDJSON carries is what was there, every field of it", 
         assertEquals(after.tasks.map(comparable), before.tasks.map(comparable));
         assertEquals(after.schedules.map(comparable), before.schedules.map(comparable));
       }),
-      { numRuns: 40 },
+      { numRuns: numRuns(40) },
     );
   }));
 
@@ -319,7 +320,7 @@ Deno.test("property: what the original's schema carries is what was there, as fa
         assertEquals(asOriginalHolds(after.tasks), asOriginalHolds(before.tasks));
         assertEquals(after.schedules, []);
       }),
-      { numRuns: 40 },
+      { numRuns: numRuns(40) },
     );
   }));
 
