@@ -7,7 +7,7 @@ import { type Awaited, isReady } from "../../domain/readiness.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "./context.ts";
-import { findGroup } from "./groups.ts";
+import { findGroup, type GroupPlace } from "./groups.ts";
 import { cell } from "./cells.ts";
 
 /** The row of a lane, if its clocks have run yet. */
@@ -27,6 +27,8 @@ export interface LaneEntry {
   readonly compatibility: string;
   readonly grp: string;
   readonly priority: number;
+  /** Whether it is behind another of its ordering key: then its waiting time does not run yet. Default false. */
+  readonly isBehind?: boolean;
 }
 
 /** The lane of a task's row. */
@@ -36,6 +38,7 @@ export function laneOfRow(row: SqlRow): LaneEntry {
     compatibility: cell(row, "compatibility") as string,
     grp: cell(row, "grp") as string,
     priority: cell(row, "priority") as number,
+    isBehind: cell(row, "is_behind") === 1,
   };
 }
 
@@ -60,8 +63,12 @@ export function readinessOf(
 
 /** The place of a task that becomes ready now in its group's weighted random order. */
 export function drawKey(reader: Reader, task: LaneEntry, random: Random): number {
-  const clock = task.grp === ""
-    ? clockOf(findLane(reader, task.type, task.compatibility))
-    : findGroup(reader, task)?.clock ?? 0;
+  const clock = task.isBehind === true ? 0 : laneClock(reader, task);
   return clock + drawWaitingTime(task.priority, random);
+}
+
+/** How far the clocks of a task have run under weighted random. */
+export function laneClock(reader: Reader, place: GroupPlace): number {
+  if (place.grp !== "") return findGroup(reader, place)?.clock ?? 0;
+  return clockOf(findLane(reader, place.type, place.compatibility));
 }

@@ -17,14 +17,15 @@ export const LIVE_STATES = {
   ready: 1,
   /** Queued, and its time has not come, or a claim has yet to make it ready. */
   scheduled: 2,
-  /** Queued behind parents that are not final. */
+  /** Queued behind parents that are not final, or behind another task of its ordering key. */
   waiting: 3,
   /** Held by a worker. */
   leased: 4,
 } as const;
 
 /**
- * `followed` is true for a task with children or a webhook: what ends it must tell them. `flow_limit` has a limit and a pause for
+ * `followed` is true for a task with children, a webhook or an ordering key: what ends it must tell others. `is_behind` is false for the
+ * task whose turn it is under its ordering key. `flow_limit` has a limit and a pause for
  * each scope, `flow_slot` the slots that cancelled tasks still hold, `flow_change` the number of the last change of a limit.
  */
 const VERSION_1 = `
@@ -48,6 +49,9 @@ const VERSION_1 = `
     grp text collate "C" not null default '',
     expires_at bigint,
     unique_key text collate "C",
+    ordering_key text collate "C",
+    on_predecessor_failure text,
+    ordering_place bigint,
     trace_parent text,
     created_at bigint not null,
     outcome text check (outcome in ('completed', 'failed', 'cancelled')),
@@ -68,6 +72,8 @@ const VERSION_1 = `
   create unique index task_by_key on @task (idempotency_key) where idempotency_key is not null;
   create index task_by_group on @task (grp, id) where grp <> '';
   create index task_by_unique_key on @task (unique_key, id) where unique_key is not null;
+  create index failed_in_order on @task (ordering_key, coalesce(ordering_place, id), id)
+    where ordering_key is not null and outcome = 'failed';
   create index task_by_lane on @task (lane_id, id);
   create index finished_task on @task (outcome, finished_at, id) where outcome is not null;
   create index final_task_by_lane on @task (outcome, lane_id, id) where outcome is not null;
@@ -80,6 +86,9 @@ const VERSION_1 = `
     run_after bigint not null,
     expires_at bigint,
     waits_for int not null,
+    ordering_key text collate "C",
+    ordering_place bigint,
+    is_behind boolean,
     followed boolean not null,
     weight int not null,
     attempts int not null,
@@ -95,7 +104,9 @@ const VERSION_1 = `
     progress_message text,
     error_message text,
     check ((state = 4) = (lease_until is not null)),
-    check ((state = 3) = (waits_for > 0))
+    check ((state = 3) = (waits_for > 0)),
+    check ((ordering_key is null) = (is_behind is null)),
+    check (state <> 4 or is_behind is not true)
   ) with (
     fillfactor = 70,
     autovacuum_vacuum_scale_factor = 0,
@@ -107,6 +118,9 @@ const VERSION_1 = `
   create index ready_by_draw on @live (lane_id, draw) where state = 1;
   create index scheduled_task on @live (run_after) where state = 2;
   create index expiring_task on @live (expires_at) where expires_at is not null and lease_token = 0;
+  create index live_in_order on @live (ordering_key, coalesce(ordering_place, id), id)
+    where ordering_key is not null;
+  create unique index front_of_order on @live (ordering_key) where is_behind = false;
   create index fresh_task on @live (made) where state <= 2;
   create index leased_task on @live (id) where state = 4;
   create table @transition (
@@ -163,6 +177,8 @@ const VERSION_1 = `
     grp text not null default '',
     expires_in_ms bigint,
     unique_by text,
+    ordering_key text,
+    on_predecessor_failure text,
     every_ms bigint,
     cron text,
     time_zone text not null,

@@ -29,6 +29,7 @@ import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { cancelTask } from "./cancel_retry.ts";
 import { dependenciesOf } from "./dependencies.ts";
+import { type IsBehind, lockTurns, settleOrders } from "./order.ts";
 import { endByParent, propagate } from "./propagate.ts";
 import { findHolders, lockHolders, standIn } from "./unique.ts";
 
@@ -56,6 +57,7 @@ export async function enqueueAll(
   from: Origin,
 ): Promise<Enqueued[]> {
   const find = await lockHolders(work, tasks);
+  const isBehind = await lockTurns(work, tasks);
   const joined = findJoined(tasks, find, work.context.nowMs);
   const batch = await findBatch(work, tasks, joined);
   const { ids, mayStart } = await takeIds(work, tasks);
@@ -63,7 +65,7 @@ export async function enqueueAll(
   for (const [i, task] of tasks.entries()) {
     const join = joined[i];
     if (join === undefined) {
-      enqueued.push(store(work, { task, i, id: ids[i]!, ...from, mayStart }, batch));
+      enqueued.push(store(work, { task, i, id: ids[i]!, ...from, mayStart, isBehind }, batch));
       continue;
     }
     const { place, dueAtMs } = join;
@@ -75,6 +77,7 @@ export async function enqueueAll(
     if (created && tasks[i]!.isCancelled) await cancelTask(work, work.held(row.id)!);
   }
   await work.flush();
+  if (tasks.some(({ kept }) => kept.ordering_key !== null)) await settleOrders(work);
   return enqueued.map((each) => ({ ...each, row: work.held(each.row.id) ?? each.row }));
 }
 
@@ -175,6 +178,7 @@ async function findBatch(
     runId,
     dependsOn,
     idempotencyKey: kept.idempotency_key,
+    orderingKey: kept.ordering_key,
     standIn: joined[i]?.place,
   }));
   return { parentages: findParents(named, findStored), byKey, idsByRunId };
@@ -212,11 +216,12 @@ interface Placed extends Origin {
   readonly id: number;
   /** Whether a task of this type may start at once; asked once for each that does. */
   readonly mayStart: (type: string) => boolean;
+  readonly isBehind: IsBehind;
 }
 
 function store(
   work: Work,
-  { task, i, id, traceParent, causedBy, mayStart }: Placed,
+  { task, i, id, traceParent, causedBy, mayStart, ...placed }: Placed,
   batch: FoundBatch,
 ): Enqueued {
   const { idempotency_key: key } = task.kept;
@@ -229,10 +234,11 @@ function store(
   if (taken !== undefined) throw runIdConflict(task.runId!, taken);
   const waitsFor = countOpen(batch.parentages[i]!);
   const isFollowed = task.webhook !== null;
-  const isLeased = task.leaseTo !== null &&
+  const isBehind = placed.isBehind(task.kept);
+  const isLeased = task.leaseTo !== null && !isBehind &&
     !hasExpiredBy(task.kept.expires_at, work.context.nowMs) && mayStart(task.kept.type);
   const leaseTo = isLeased ? task.leaseTo : null;
-  const given = { id, waitsFor, traceParent, isFollowed };
+  const given = { id, waitsFor, traceParent, isFollowed, isBehind };
   const due = firstDueOf(task, work.context.nowMs);
   const row = work.add(newRow(work.context, { ...task, ...due, leaseTo }, given));
   noteNew(work, row, { leaseTo, causedBy });

@@ -17,6 +17,7 @@ import { SELECT_TASKS, taskNotFound, type TaskRow, taskRows } from "../rows/task
 import type { Work } from "../rows/work.ts";
 import { cancelTask } from "./cancel_retry.ts";
 import { dependenciesOf } from "./dependencies.ts";
+import { settleOrders } from "./order.ts";
 import { lockKeys } from "./unique.ts";
 import { editableOf } from "./update.ts";
 
@@ -71,14 +72,21 @@ export async function replace(
     work.note(old.id, "edited", { by: by ?? undefined, changes });
   }
   await work.flush();
-  return stored;
+  if (old.ordering_key !== null) work.unsettled.add(old.ordering_key);
+  await settleOrders(work);
+  return work.held(stored.id)!;
 }
 
 async function add(work: Work, old: TaskRow, replacement: PreparedReplacement): Promise<TaskRow> {
   const { tx, context } = work;
   const kept = keptColumns((column) => old[column]);
   const { id, status } = old;
-  const task = { ...editableOf(old), kept, uniqueKey: old.unique_key };
+  const task = {
+    ...editableOf(old),
+    kept,
+    uniqueKey: old.unique_key,
+    orderingPlace: old.ordering_place,
+  };
   const wanted = replacementOf(task, replacement, context.nowMs);
   const parents = (await dependenciesOf(tx, id)).map((parent) => {
     return { ...parent, state: standingOf({ status, state: parent.state }) };
