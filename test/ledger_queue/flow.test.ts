@@ -1,14 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
-import { orderContract } from "../contract/order_contract.ts";
 import { uniqueContract } from "../contract/unique_contract.ts";
 import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
 
 flowContract("queue in memory", withMemoryQueue);
 expiryContract("queue in memory", withMemoryQueue);
 uniqueContract("queue in memory", withMemoryQueue);
-orderContract("queue in memory", withMemoryQueue);
 flowContract(
   "queue in files",
   (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),

@@ -563,9 +563,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leave a column that changed out of the image",
     file: "src/ledger/change.ts",
-    find: "  return changed === undefined ? [table, row] : [table, row, changed];\n",
-    replace:
-      "  return changed === undefined ? [table, row] : [table, row, changed.slice(0, -1)];\n",
+    find: "[table, written] : [table, written, changed];",
+    replace: "[table, written] : [table, written, changed.slice(0, -1)];",
     tests: LEDGER,
   },
   {

@@ -45,8 +45,8 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
   {
     name: "PostgreSQL: import parents that do not know of their children",
     file: "src/postgres_queue/records/import_records.ts",
-    find: "followed: webhook !== null || parents.hasChildren(record),",
-    replace: "followed: webhook !== null,",
+    find: "webhook !== null || parents.hasChildren(record),",
+    replace: "webhook !== null,",
     tests: RECORDS,
   },
   {
