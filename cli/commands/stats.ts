@@ -78,10 +78,10 @@ function statsRows({ by_type, by_status }: DocumentOf<"Stats">): string[][] {
   ]);
 }
 
-function notes({ scheduled, oldest_due_created_at, storage }: DocumentOf<"Stats">): string[] {
+function notes({ scheduled, oldest_due_at, storage }: DocumentOf<"Stats">): string[] {
   return [
     `scheduled for later: ${scheduled}`,
-    `oldest due task: ${oldest_due_created_at ?? "none"}`,
+    `oldest due task: ${oldest_due_at === null ? "none" : `due since ${oldest_due_at}`}`,
     ...storage === null ? [] : [
       `journal: ${bytesText(storage.journal_bytes)} up to record ${storage.sequence}`,
       `snapshot: ${bytesText(storage.snapshot_bytes)}`,

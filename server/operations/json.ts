@@ -24,7 +24,7 @@ export function statsJson(
     by_type: { ...stats.byType },
     scheduled: stats.scheduled,
     waiting_for_parents: stats.waitingForParents,
-    oldest_due_created_at: instant(stats.oldestDueCreatedAt),
+    oldest_due_at: instant(stats.oldestDueAt),
     storage: storage && storageJson(storage),
   };
 }

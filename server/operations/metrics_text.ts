@@ -9,6 +9,9 @@ export const METRICS_WINDOW_MS = 300_000;
 /** So many types have samples of their own. */
 const TYPES_MAX = 200;
 
+/** All other types. */
+const OTHER = "other";
+
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
@@ -105,17 +108,21 @@ function limitFamilies({ dueSplit, limits }: QueueMetrics): Family[] {
 
 type Counts = QueueMetrics["byType"][string];
 
-/** The types with the most tasks, and all others as one: each type is a series, and every caller that may enqueue can make more. */
+/**
+ * The types with the most tasks, and all others as one: each type is a series, and every caller that may enqueue can make more. A type
+ * that is called `other` is one of the others, or a series would be there twice.
+ */
 function boundedTypes(byType: QueueMetrics["byType"]): [string, Counts][] {
-  const all = Object.entries(byType);
-  if (all.length <= TYPES_MAX) return all;
   const sizeOf = (counts: Counts): number => Object.values(counts).reduce((sum, n) => sum + n, 0);
-  const bySize = all.toSorted(([, a], [, b]) => sizeOf(b) - sizeOf(a));
+  const bySize = Object.entries(byType).toSorted(([, a], [, b]) => sizeOf(b) - sizeOf(a));
+  const isOther = ([type]: [string, Counts], place: number): boolean =>
+    place >= TYPES_MAX || type === OTHER;
   const others: Record<string, number> = {};
-  for (const [, counts] of bySize.slice(TYPES_MAX)) {
+  for (const [, counts] of bySize.filter(isOther)) {
     for (const [status, n] of Object.entries(counts)) others[status] = (others[status] ?? 0) + n;
   }
-  return [...bySize.slice(0, TYPES_MAX), ["other", others as Counts]];
+  const named = bySize.filter((entry, place) => !isOther(entry, place));
+  return named.length === bySize.length ? named : [...named, [OTHER, others as Counts]];
 }
 
 function windowFamilies({ window }: QueueMetrics): Family[] {

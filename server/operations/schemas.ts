@@ -58,7 +58,7 @@ export const StatsSchema = z.object({
   by_type: z.record(z.string(), countsSchema),
   scheduled: countSchema.openapi({ description: "Queued tasks that wait for their run_after" }),
   waiting_for_parents: countSchema.openapi({ description: "Queued tasks that wait for others" }),
-  oldest_due_created_at: instantSchema.nullable(),
+  oldest_due_at: instantSchema.nullable(),
   storage: z.union([StorageSchema, z.null()]),
 }).openapi("QueueStats");
 

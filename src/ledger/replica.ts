@@ -13,6 +13,7 @@ import { MemoryBudget, type MemoryMark } from "./memory_budget.ts";
 import type { MemoryUsage } from "../domain/storage_stats.ts";
 import { checkLength, type RowTable, rowTable, updateFor } from "./row_table.ts";
 import type { Schema } from "./schema.ts";
+import { type Move, Tallies, type Tally } from "./tallies.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
 
 /** Values by column. */
@@ -24,6 +25,8 @@ export interface Reader {
   read(sql: string, parameters?: readonly SqlValue[]): SqlRow[];
   /** What `make` makes of a table, kept until a row of the table changes; always with the same `make` for a table. */
   remember<T>(table: string, make: (reader: Reader) => T): T;
+  /** What `make` makes of a table, which follows each change of it (made anew within an operation); always with the same `make` for a table. */
+  tally<T extends Tally>(table: string, make: (reader: Reader) => T): T;
 }
 
 /** Reads and changes the replica within one operation. */
@@ -77,6 +80,7 @@ export class Replica {
   readonly #nextNumbers = new Map<string, number>();
   /** What was made of tables as they are now. */
   readonly #remembered = new Map<string, unknown>();
+  readonly #tallies = new Tallies();
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
 
   /** A replica with the snapshot's rows, or an empty one. @throws CorruptionError, StorageError */
@@ -132,6 +136,7 @@ export class Replica {
       this.#database.run(`BEGIN; ${migration}; PRAGMA user_version = ${from + 1}; COMMIT`);
       this.#tables.clear();
       this.#forget();
+      this.#tallies.forget();
     }
   }
 
@@ -142,6 +147,10 @@ export class Replica {
   remember<T>(table: string, make: (reader: Reader) => T): T {
     if (!this.#remembered.has(table)) this.#remembered.set(table, make(this));
     return this.#remembered.get(table) as T;
+  }
+
+  tally<T extends Tally>(table: string, make: (reader: Reader) => T): T {
+    return this.#tallies.keep(table, () => make(this));
   }
 
   /** Begins a transaction, ended by `commit` or `rollback`. */
@@ -155,6 +164,7 @@ export class Replica {
 
   rollback(): void {
     this.#forget();
+    this.#tallies.forget();
     this.#database.all("ROLLBACK");
   }
 
@@ -166,13 +176,15 @@ export class Replica {
    */
   attempt<T>(operation: (transaction: Transaction) => T, upTo?: MemoryMark): Attempt<T> {
     const changes: Change[] = [];
+    const moves: Move[] = [];
     this.#database.all("SAVEPOINT operation");
     try {
-      const result = operation(this.#transaction(changes));
+      const result = operation(this.#transaction(changes, moves));
       const images = encodeChanges(changes);
       this.#memory.note(images.length);
       if (upTo !== undefined && changes.length > 0) this.#memory.check(upTo);
       this.#database.all("RELEASE operation");
+      this.#tallies.tell(moves);
       return { result, changes, images };
     } catch (error) {
       this.#undoOperation(error);
@@ -204,7 +216,10 @@ export class Replica {
    * @throws TransactionLostError when memory runs out.
    */
   apply(payload: Uint8Array): Change[] {
-    return this.#applyEach(payload, (change) => this.#perform(change));
+    const moves: Move[] = [];
+    const changes = this.#applyEach(payload, (change) => this.#follow(change, moves));
+    this.#tallies.tell(moves);
+    return changes;
   }
 
   /** Applies a record that may follow lost ones: its rows are as it says, whatever they were. @throws Error */
@@ -288,15 +303,17 @@ export class Replica {
     }
   }
 
-  #transaction(changes: Change[]): Transaction {
-    const note = <C extends Change>(change: C): C => {
-      this.#perform(change);
+  #transaction(changes: Change[], moves: Move[]): Transaction {
+    const note = <C extends Change>(change: C, before?: SqlRow): C => {
+      this.#follow(change, moves, before);
       changes.push(change);
       return change;
     };
     return {
       read: (sql, parameters) => this.#database.all(sql, parameters),
       remember: (table, make) => this.remember(table, make),
+      // what is made within an operation may be undone with it, so it is not kept
+      tally: (_table, make) => make(this),
       insert: (table, values) => {
         return note({ table, row: this.#newRow(table, values) }).row;
       },
@@ -304,12 +321,20 @@ export class Replica {
         const changed = Object.keys(values).map((column) => this.#positionOf(table, column));
         const next = [...row];
         for (const [i, value] of Object.values(values).entries()) next[changed[i]!] = value;
-        return note({ table, row: next, changed }).row;
+        return note({ table, row: next, changed }, row).row;
       },
       remove: (table, key) => {
         note({ table, row: null, key });
       },
     };
+  }
+
+  /** Does what a change says; `moves` is what the tallies have to be told when it is there for good. */
+  #follow(change: Change, moves: Move[], before?: SqlRow): void {
+    const database = this.#database;
+    const move = this.#tallies.moveOf(change, this.#table(change.table), { database, before });
+    this.#perform(change);
+    if (move !== undefined) moves.push(move);
   }
 
   /** Does what a change says. @throws Error when the rows are not those that it was made for. */

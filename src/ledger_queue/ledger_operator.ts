@@ -58,8 +58,10 @@ import { Duties, type DutyListeners } from "./duties.ts";
 import { explain } from "./insight/explain.ts";
 import { healthFacts } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
+import { RecentTransitions } from "./insight/recent.ts";
 import { listLimits } from "./insight/limits.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
+import type { Reader } from "../ledger/replica.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { exportAll, exportRecords } from "./records/export_records.ts";
 import { dryRunImport, importRecords } from "./records/import_records.ts";
@@ -89,6 +91,7 @@ export class LedgerOperator implements QueueOperator, QueueLimits {
   protected readonly duties: Duties;
   protected readonly payloadMaxBytes: number;
   readonly #health: HealthThresholds;
+  #recent: RecentTransitions | undefined;
 
   constructor(access: LedgerAccess, options: LedgerOperatorOptions) {
     const { payloadMaxBytes = TASK_LIMITS.payloadMaxBytes } = options;
@@ -200,20 +203,47 @@ export class LedgerOperator implements QueueOperator, QueueLimits {
 
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
     const windowMs = checkWindow(request);
-    return await this.access.read((reader, nowMs) => measure(reader, windowMs, nowMs));
+    return await this.#withRecent((reader, recent, nowMs) =>
+      measure(reader, recent.measure(windowMs, nowMs), nowMs)
+    );
   }
 
   async health(): Promise<QueueHealth> {
     const { ledger } = this.access;
-    return await this.access.read((reader, nowMs) =>
-      verdictOf({
-        ...healthFacts(reader, { thresholds: this.#health, nowMs }),
+    const thresholds = this.#health;
+    return await this.#withRecent((reader, recent, nowMs) => {
+      const window = recent.measure(thresholds.failureWindowMs, nowMs);
+      return verdictOf({
+        ...healthFacts(reader, { thresholds, window, nowMs }),
         storage: ledger.stats(),
         lockWaitMs: ledger.lockWaitMs,
         failingDuties: this.duties.failures.failing,
         unplannable: this.duties.unplannable,
-      })
-    );
+      });
+    });
+  }
+
+  /** One read that knows the latest transitions; those that it has yet to learn of hold nothing else up. */
+  async #withRecent<T>(
+    operation: (reader: Reader, recent: RecentTransitions, nowMs: number) => T,
+  ): Promise<T> {
+    this.#recent ??= this.#beginRecent();
+    const recent = this.#recent;
+    for (;;) {
+      const done = await this.access.read((reader, nowMs) =>
+        recent.follow(reader) ? undefined : { value: operation(reader, recent, nowMs) }
+      );
+      if (done !== undefined) return done.value;
+      await new Promise((resume) => setTimeout(resume, 0));
+    }
+  }
+
+  #beginRecent(): RecentTransitions {
+    const recent = new RecentTransitions();
+    this.access.ledger.watch((changes) => {
+      if (changes === "reset") recent.forget();
+    });
+    return recent;
   }
 
   async prune(request: PruneRequest): Promise<PruneReport> {

@@ -17,8 +17,9 @@ import {
   countsLeases,
   kindOf,
   nextDueInMs,
-  typeOfTask,
+  placeOfTask,
 } from "./tasks/claim.ts";
+import { claimInTurns, takesTurns } from "./tasks/claim_groups.ts";
 import { Marks } from "./tasks/marks.ts";
 
 /** How many kinds of claims have groups at the same time: a program has one for each of its workers' orders and types. */
@@ -68,14 +69,10 @@ export class Claims {
         );
       }
       return await this.#access.write(async ({ tx, context: { nowMs } }) => {
-        const type = await typeOfTask(tx, taskId);
-        if (type === undefined) return [];
-        const room = await lockedRoom(tx, { flow: known.flow, types: [type], nowMs });
-        return await claimNamed(
-          prepared,
-          { ...tools, statements: tx },
-          room.of({ type, grp: "" }) <= 0,
-        );
+        const place = await placeOfTask(tx, taskId);
+        if (place === undefined) return [];
+        const room = await lockedRoom(tx, { flow: known.flow, keys: [place], nowMs });
+        return await claimNamed(prepared, { ...tools, statements: tx }, room.of(place) <= 0);
       });
     });
   }
@@ -101,6 +98,11 @@ export class Claims {
         const { changes } = this.#quiet;
         const { rows, dueInMs } = await this.#withLimits((known) => {
           const tools = { ...this.#claimTools, marks, known };
+          if (takesTurns(requests[0]!, tools.lanes.known())) {
+            return this.#access.write(({ tx, context: { nowMs: beganMs } }) =>
+              claimInTurns(requests, { ...tools, statements: tx, beganMs })
+            );
+          }
           return countsLeases(requests[0]!, known)
             ? this.#access.write(({ tx }) => claim(requests, { ...tools, statements: tx }))
             : this.#access.inOrder((statements) => claim(requests, { ...tools, statements }));

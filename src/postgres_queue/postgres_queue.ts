@@ -320,7 +320,16 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
   async update(id: number, changes: TaskUpdate, options: UpdateOptions = {}): Promise<Task> {
     checkTaskId(id);
     const prepared = prepareUpdate(changes, options);
+    if (changes.group !== undefined) await this.#ensureLaneOf(id, changes.group);
     return taskOfRow(await this.access.writeIfOpen((work) => update(work, id, prepared)));
+  }
+
+  /** Tasks with a group have lanes of their own: sees to that of a task that is to have this group, or keeps its own. */
+  async #ensureLaneOf(id: number, group: string | null | undefined): Promise<void> {
+    const rows = await this.access.statements.query(`${SELECT_TASKS} where t.id = $1`, [id]);
+    await this.access.lanes.ensure(
+      taskRows(rows).map((row) => ({ ...row, grp: group === undefined ? row.grp : group ?? "" })),
+    );
   }
 
   async replace(
@@ -331,6 +340,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     const prepared = prepareReplacement(replacement, options, this.payloadMaxBytes);
     const runId = prepared.runId ?? this.access.newRunId();
     const asked = { id: checkTaskId(id), replacement: { ...prepared, runId } };
+    await this.#ensureLaneOf(id, replacement.group);
     const row = await this.access.writeIfOpen((work, isRepeat) => replace(work, asked, isRepeat));
     return taskOfRow(row);
   }

@@ -127,8 +127,8 @@ export interface QueueStats {
   readonly scheduled: number;
   /** Queued tasks that wait for their parents. */
   readonly waitingForParents: number;
-  /** The `createdAt` of the oldest queued task that is due. */
-  readonly oldestDueCreatedAt: Date | null;
+  /** Since when the task that has been due for longest is due: its `runAfter`, or its `createdAt` where that is later. */
+  readonly oldestDueAt: Date | null;
 }
 
 /** The outcome of a task's parent. */

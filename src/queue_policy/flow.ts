@@ -67,6 +67,14 @@ export class Flow {
     });
   }
 
+  /** The first of the scopes of groups of this type that have a limit, of no type for all; in the order of the rows. */
+  firstGroupLimit(type: string): ScopeKey | undefined {
+    if (!this.#hasGroups) return undefined;
+    return this.#rows.find((row) =>
+      row.type === type && row.grp !== "" && row.concurrency !== null
+    );
+  }
+
   /** The pause that holds such tasks back; that of the whole queue first. */
   pauseOf(key: FlowKey, nowMs: number): StoredLimit | undefined {
     return this.#pausable(key).find((row) => isPausedAt(row, nowMs));

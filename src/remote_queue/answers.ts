@@ -198,7 +198,7 @@ export const stats: Decode<QueueStats> = object<QueueStats>({
   byType: record(counts),
   scheduled: number,
   waitingForParents: number,
-  oldestDueCreatedAt: nullable(instant),
+  oldestDueAt: nullable(instant),
 });
 
 /** A worker. */

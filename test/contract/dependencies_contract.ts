@@ -465,7 +465,7 @@ export function dependenciesContract(
     });
     await clock.advance(2 * 3_600_000);
     assertEquals((await queue.metrics()).oldestDueAgeMs, null);
-    assertEquals((await queue.stats()).oldestDueCreatedAt, null);
+    assertEquals((await queue.stats()).oldestDueAt, null);
     assertEquals((await queue.health()).reasons, []);
   });
 

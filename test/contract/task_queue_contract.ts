@@ -754,7 +754,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
     const stats = await queue.stats();
     assertEquals([stats.total, stats.byStatus.queued, stats.scheduled], [3, 3, 1]);
     assertEquals([stats.byType["a"]!.queued, stats.byType["constructor"]!.queued], [2, 1]);
-    assertEquals(stats.oldestDueCreatedAt, new Date(clock.nowMs() - 100));
+    assertEquals(stats.oldestDueAt, new Date(clock.nowMs() - 100));
   });
 
   behaviour("watch() tells of every change until it is stopped", async (queue) => {

@@ -4,7 +4,7 @@
 import { assert } from "@std/assert";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { EXPLAIN_SQL } from "../../src/ledger_queue/insight/place_in_line.ts";
-import { METRICS_SQL } from "../../src/ledger_queue/insight/metrics.ts";
+import { RECENT_SQL } from "../../src/ledger_queue/insight/recent.ts";
 import { PRUNE_SQL } from "../../src/ledger_queue/tasks/prune.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { TRANSITION_SQL } from "../../src/ledger_queue/rows/transition_log.ts";
@@ -29,9 +29,7 @@ Deno.test("no statement about one task, one worker or a prune scans or sorts", a
     ...Object.values(EXPLAIN_SQL.dueAhead),
     WORKER_SQL.one,
     WORKER_SQL.silent,
-    METRICS_SQL.lastLog,
-    METRICS_SQL.logFrom,
-    METRICS_SQL.window,
+    ...Object.values(RECENT_SQL),
   ];
   for (const sql of statements) {
     for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {

@@ -88,7 +88,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: expiry: what has started expires, too",
-    file: "src/postgres_queue/tasks/claim.ts",
+    file: "src/postgres_queue/tasks/claim_sql.ts",
     find: " or v.lease_token > 0 or v.expires_at",
     replace: " or v.expires_at",
     tests: POSTGRES,
@@ -151,7 +151,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "flow: what one claim takes is not counted",
-    file: "src/ledger_queue/tasks/claim.ts",
+    file: "src/queue_policy/turns.ts",
     find: "    if (isLimited) room.take({ type: line.lane.type, grp: candidate.grp });\n",
     replace: "",
     tests: FLOW,

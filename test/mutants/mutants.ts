@@ -4,6 +4,7 @@
 import type { Mutant } from "./mutant.ts";
 import { MOVE_MUTANTS } from "./move_mutants.ts";
 import { CHANGE_MUTANTS } from "./change_mutants.ts";
+import { COUNTS_MUTANTS } from "./counts_mutants.ts";
 import { FLOW_MUTANTS } from "./flow_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
@@ -534,9 +535,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "lose deletions when another process's record is applied",
     file: "src/ledger/replica.ts",
-    find: "    return this.#applyEach(payload, (change) => this.#perform(change));\n",
+    find: "this.#applyEach(payload, (change) => this.#follow(change, moves));\n",
     replace:
-      "    return this.#applyEach(payload, (change) => change.row !== null && this.#perform(change));\n",
+      "this.#applyEach(payload, (change) => change.row !== null && this.#follow(change, moves));\n",
     tests: LEDGER,
   },
   {
@@ -776,6 +777,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   ...MOVE_MUTANTS,
   ...CHANGE_MUTANTS,
+  ...COUNTS_MUTANTS,
   ...FLOW_MUTANTS,
   ...PLACE_MUTANTS,
   ...POSTGRES_MUTANTS,

@@ -73,7 +73,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: give the same token again",
-    file: "src/postgres_queue/tasks/claim.ts",
+    file: "src/postgres_queue/tasks/claim_sql.ts",
     find: "lease_token = v.lease_token + 1,",
     replace: "lease_token = greatest(v.lease_token, 1),",
     tests: CONTRACT,
@@ -122,7 +122,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: read the server's clock for each row",
-    file: "src/postgres_queue/tasks/claim.ts",
+    file: "src/postgres_queue/tasks/claim_sql.ts",
     find:
       "return `(select coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint))`",
     replace:

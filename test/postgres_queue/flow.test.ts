@@ -6,6 +6,7 @@ import { PermanentError } from "../../src/domain/errors.ts";
 import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
 import { orderContract } from "../contract/order_contract.ts";
+import { groupsContract } from "../contract/groups_contract.ts";
 import { uniqueContract } from "../contract/unique_contract.ts";
 import {
   freshSchema,
@@ -20,6 +21,7 @@ import type { Task } from "../../src/domain/task.ts";
 const server = postgresForTests();
 
 flowContract("queue on PostgreSQL", withPostgresQueue(server));
+groupsContract("queue on PostgreSQL", withPostgresQueue(server));
 expiryContract("queue on PostgreSQL", withPostgresQueue(server));
 uniqueContract("queue on PostgreSQL", withPostgresQueue(server));
 orderContract("queue on PostgreSQL", withPostgresQueue(server));
@@ -79,6 +81,47 @@ Deno.test("queue on PostgreSQL: 5: eight clients that claim at once never exceed
     await Promise.all(queues.map((queue, i) => work(queue, `w${i}`)));
     assertEquals(most <= 2, true, `at most ${most} at once`);
     assertEquals(done, 60);
+  });
+});
+
+Deno.test("queue on PostgreSQL: 5: eight clients that claim at once never exceed a group's limit", async () => {
+  await withQueues(8, async (queues) => {
+    const [operator] = queues as [PostgresQueue];
+    await operator.setLimit({ group: "*" }, { concurrency: 2 });
+    await operator.setLimit({ type: "email", group: "a" }, { concurrency: 1 });
+    const groups = ["a", "b", undefined];
+    await operator.enqueueBatch(
+      Array.from({ length: 60 }, (_, i) => ({
+        type: ["email", "sms"][i % 2]!,
+        group: groups[i % 3],
+      })),
+    );
+    const held = new Map<string, number>();
+    const most = new Map<string, number>();
+    let done = 0;
+    const count = ({ type, group }: Task, change: number): void => {
+      for (const scope of [`${group}`, `${type} ${group}`]) {
+        held.set(scope, (held.get(scope) ?? 0) + change);
+        most.set(scope, Math.max(held.get(scope)!, most.get(scope) ?? 0));
+      }
+    };
+    const work = async (queue: PostgresQueue, workerId: string): Promise<void> => {
+      const request = { workerId, types: ["email", "sms"], limit: 3, leaseDurationMs: 60_000 };
+      while (done < 60) {
+        const tasks = await queue.claim(request);
+        for (const task of tasks) count(task, 1);
+        for (const task of tasks) {
+          count(task, -1);
+          await queue.complete(task);
+          done++;
+        }
+      }
+    };
+    await Promise.all(queues.map((queue, i) => work(queue, `w${i}`)));
+    assertEquals(done, 60);
+    assert(most.get("b")! <= 2 && most.get("a")! <= 2, JSON.stringify([...most]));
+    assertEquals(most.get("email a"), 1);
+    assert(most.get("undefined")! > 0 || most.get("null")! > 0);
   });
 });
 

@@ -15,6 +15,7 @@ import {
 import { type PostgresServer, removePostgres, startPostgres } from "../support/postgres_server.ts";
 import { whyNotStarted } from "../support/postgres_server.ts";
 import { freshSchema } from "../support/postgres_queues.ts";
+import { MIGRATIONS } from "../../src/postgres_queue/rows/schema.ts";
 
 const ignore = whyNotStarted() !== undefined;
 const SECRET = "s3cr3t";
@@ -97,7 +98,10 @@ test("openQueue() makes the schema, a second time finds it, and getOrCreateQueue
   assert(first === second);
   assertEquals(await first.count(), 1);
   await first.close();
-  assertEquals(await migrateQueue(where).then(({ version, sql }) => [version, sql]), [1, []]);
+  assertEquals(await migrateQueue(where).then(({ version, sql }) => [version, sql]), [
+    MIGRATIONS.length,
+    [],
+  ]);
 });
 
 test("openQueue() with mustExist or readOnly makes nothing, and says by which command", async () => {
@@ -131,6 +135,30 @@ test("migrateQueue() with dryRun prints the SQL that makes the schema, and makes
   await asOwner(sql.join(""));
   const queue = await openQueue({ path: address({ schema }), mustExist: true });
   assertEquals(await queue.count(), 0);
+  await queue.close();
+});
+
+test("a queue of version 1 keeps its tasks, and those with a group take turns from then on", async () => {
+  const schema = freshSchema();
+  const { sql } = await migrateQueue(address({ schema }), { dryRun: true });
+  const tables = `"${schema}".`;
+  await asOwner(sql[0]!);
+  await asOwner(`
+    insert into ${tables}lane (type, compatibility) values ('t', '{}'), ('idle', '{}');
+    insert into ${tables}task (run_id, lane_id, priority, payload, max_attempts, grp, created_at, outcome, finished_at,
+        attempts, lease_token, run_after, updated_at)
+      select n::text, 1, 100, 'null', 3, (array['', 'a', 'a', 'b'])[n], 1, case n when 3 then 'failed' end,
+        case n when 3 then 2 end, 3, 3, 1, 2 from generate_series(1, 4) as n;
+    insert into ${tables}live (id, lane_id, priority, draw, state, run_after, waits_for, followed, weight,
+        attempts, lease_token, created_at, updated_at)
+      select n, 1, 100, n, 1, 1, 0, false, 4, 0, 0, 1, 1 from unnest(array[1, 2, 4]) as n`);
+  assertEquals((await migrateQueue(address({ schema }))).version, 1);
+  const queue = await openQueue(address({ schema }));
+  await queue.retry(3);
+  await queue.setLimit({ group: "a" }, { concurrency: 1 });
+  const claimed = await queue.claim({ workerId: "w", types: ["t"], limit: 9 });
+  assertEquals(claimed.map(({ id }) => id).sort(), [1, 2, 4]);
+  assertEquals((await queue.explain(3))!.reason, "concurrency_limited");
   await queue.close();
 });
 

@@ -11,7 +11,7 @@ import { PostgresQueue } from "../../src/postgres_queue/postgres_queue.ts";
 import type { Row, Statements } from "../../src/postgres_queue/rows/database.ts";
 import { QualifiedStatements, Qualifier } from "../../src/postgres_queue/rows/qualified.ts";
 import { MOMENT, OUTLOOK } from "../../src/postgres_queue/schedules/plan_schedule.ts";
-import { clockOf } from "../../src/postgres_queue/tasks/claim.ts";
+import { clockOf } from "../../src/postgres_queue/tasks/claim_sql.ts";
 import { SCHEDULE_LIMITS } from "../../src/queue/schedule.ts";
 import { schedulesContract } from "../contract/schedules_contract.ts";
 import { cuttingProxy } from "../support/cutting_proxy.ts";

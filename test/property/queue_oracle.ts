@@ -50,7 +50,7 @@ export interface ExpectedStats {
   readonly byType: Record<string, Record<TaskStatus, number>>;
   readonly scheduled: number;
   readonly waitingForParents: number;
-  readonly oldestDueCreatedAt: Date | null;
+  readonly oldestDueAt: Date | null;
 }
 
 /** The queue's default retry policy, from section 1. */
@@ -111,7 +111,9 @@ export class QueueOracle {
     const queued = this.tasks.filter(({ status }) => status === "queued");
     const ready = queued.filter(({ waitsFor }) => waitsFor === 0);
     const due = ready.filter((task) => task.runAfter.getTime() <= nowMs);
-    const oldestMs = Math.min(...due.map(({ createdAt }) => createdAt.getTime()));
+    const oldestMs = Math.min(
+      ...due.map((task) => Math.max(task.createdAt.getTime(), task.runAfter.getTime())),
+    );
     const types = [...new Set(this.tasks.map(({ type }) => type))].sort();
     return {
       total: this.tasks.length,
@@ -121,7 +123,7 @@ export class QueueOracle {
       ),
       scheduled: ready.length - due.length,
       waitingForParents: queued.length - ready.length,
-      oldestDueCreatedAt: due.length === 0 ? null : new Date(oldestMs),
+      oldestDueAt: due.length === 0 ? null : new Date(oldestMs),
     };
   }
 

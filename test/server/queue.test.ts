@@ -242,7 +242,7 @@ Deno.test("GET /api/queue/stats counts by by status and type", () =>
       b: { ...none, queued: 1, cancelled: 1 },
     });
     assertEquals(stats.scheduled, 1);
-    assert(stats.oldest_due_created_at !== null);
+    assert(stats.oldest_due_at !== null);
     assertEquals(stats.storage?.location, HAS_FILES ? "memory" : undefined);
   }));
 

@@ -10,6 +10,7 @@ import type { TableDefinition } from "../../src/ledger/schema.ts";
 import type { SqlEngine, SqlRow } from "../../src/ledger/sql_engine.ts";
 import { isFinal, type Task } from "../../src/domain/task.ts";
 import { DEPENDENCY_TABLE, QUEUE_SCHEMA, TASK_TABLE } from "../../src/ledger_queue/rows/schema.ts";
+import { miscounts } from "../../src/ledger_queue/insight/integrity.ts";
 import { taskOfRow } from "../../src/ledger_queue/rows/task_row.ts";
 import { crc32 } from "../../src/storage/crc32.ts";
 import { decodeFrame, type Frame, frameBytes } from "../../src/storage/frame.ts";
@@ -82,6 +83,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
           checkGroupRows(replica, log, (type, grp) => flow.isHeldBack(type, grp));
         }
         checkWhole(changes, replica, log);
+        checkCounts(replica, { sequence: frame.sequence, log });
       }
       chain = crc32(frame.payload, chain) ^ frame.sequence;
       const seen = sightings.filter((sighting) =>
@@ -116,6 +118,14 @@ function checkWhole(changes: readonly Change[], reader: Reader, log: EventLog): 
       );
     }
   }
+}
+
+/** The counts that are kept are those of the rows, after every record. */
+function checkCounts(
+  reader: Reader,
+  { sequence, log }: { readonly sequence: number; readonly log: EventLog },
+): void {
+  for (const problem of miscounts(reader)) log.violate(`after record ${sequence} ${problem}`);
 }
 
 /** Every table begins with its key. */

@@ -13,6 +13,7 @@ import { isFinalStatus } from "./facts.ts";
 import type { Edit } from "./file_content.ts";
 import { randomDeath, randomDiskFault, randomFault } from "./faults.ts";
 import { govern, resumeAll } from "./govern.ts";
+import { miscounts } from "../../src/ledger_queue/insight/integrity.ts";
 import { chainAt, checkReplay, dumpRows, type Sighting } from "./journal_replay.ts";
 import { LockTable } from "./locks.ts";
 import { allMicrotasks, Scheduler } from "./scheduler.ts";
@@ -416,6 +417,7 @@ class Simulation {
         one.sequence === sequence && one.chain === sighting.chain
       );
       this.#log.count("replicas looked at");
+      for (const problem of miscounts(reader)) this.#log.violate(`p${process!.id}: ${problem}`);
       if (other === undefined) this.#sightings.push(sighting);
       else if (other.rows !== sighting.rows) {
         this.#log.violate(`p${process!.id} saw other rows after record ${sequence} than another`);

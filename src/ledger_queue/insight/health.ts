@@ -10,7 +10,6 @@ import { failingWebhooks } from "../../queue_policy/failing_webhooks.ts";
 import { failedDeliveries } from "../tasks/webhooks.ts";
 import { fullLimits, longPauses, oldestClaimableMs } from "../../queue_policy/limit_state.ts";
 import { heldBack } from "./limits.ts";
-import { measureWindow } from "./metrics.ts";
 import { listWorkers } from "./workers.ts";
 
 /** Whether a lease is held. */
@@ -27,7 +26,7 @@ const LATEST_SQL = `SELECT max(at) FROM (
 /** The facts at `nowMs`, but for those of the ledger. */
 export function healthFacts(
   reader: Reader,
-  { thresholds, nowMs }: Pick<HealthFacts, "thresholds" | "nowMs">,
+  { thresholds, window, nowMs }: Pick<HealthFacts, "thresholds" | "window" | "nowMs">,
 ): HealthFacts {
   const [expired] = reader.read(EXPIRED_SQL, [nowMs - thresholds.expiredMs, 1]);
   const due = heldBack(reader, nowMs);
@@ -41,7 +40,7 @@ export function healthFacts(
     fullLimits: fullLimits(due),
     workers: listWorkers(reader, nowMs),
     isLeaseHeld: reader.read(HELD_SQL, [nowMs, nowMs + CLOCK_TOLERANCE_MS]).length > 0,
-    window: measureWindow(reader, thresholds.failureWindowMs, nowMs),
+    window,
     expiredTaskId: expired === undefined ? null : Number(expired[0]),
     latestWriteMs: latestMs === null ? null : Number(latestMs),
     closure: closureIn(reader),

@@ -2,6 +2,7 @@
  * Integrity: what rows of the queue can never be, whatever happened.
  */
 import type { Reader } from "../../ledger/replica.ts";
+import { type CountsOfType, countTasks, taskCounts } from "./task_counts.ts";
 
 /** Each impossibility, and how many rows show it. */
 const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
@@ -59,8 +60,17 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
 
 /** The problems of the rows, one sentence each. */
 export function impossibleRows(reader: Reader): string[] {
-  return Object.entries(IMPOSSIBLE).flatMap(([what, select]) => {
+  const problems = Object.entries(IMPOSSIBLE).flatMap(([what, select]) => {
     const count = Number(reader.read(select)[0]![0]);
     return count === 0 ? [] : [`there are ${count} ${what}`];
   });
+  return [...problems, ...miscounts(reader)];
+}
+
+/** What is wrong with the counts that are kept, by a count of all tasks. */
+export function miscounts(reader: Reader): string[] {
+  const sorted = (counts: ReadonlyMap<string, CountsOfType>): string =>
+    JSON.stringify([...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  const isRight = sorted(taskCounts(reader)) === sorted(countTasks(reader).byType);
+  return isRight ? [] : ["the counts that are kept are not those of the tasks"];
 }

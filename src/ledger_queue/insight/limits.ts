@@ -10,6 +10,7 @@ import { concurrencyLimited, paused } from "../../queue_policy/explanation_of_fl
 import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
 import {
   countedScopes,
+  type DuePart,
   type HeldBack,
   HOLDERS_MAX,
   limitRecordOf,
@@ -17,6 +18,7 @@ import {
 import { keyOf } from "../../queue_policy/flow.ts";
 import type { ScopeKey } from "../../queue_policy/limit_request.ts";
 import { countHeld, flowOf } from "../rows/flow_rows.ts";
+import { dueByType } from "./due.ts";
 
 /** The columns of a holder; an empty type stands for all. */
 const HOLDER = "id, run_id, type, locked_by, lease_until_utc";
@@ -32,8 +34,6 @@ export const LIMIT_SQL = {
       WHERE until_utc > ?2 AND (?1 = '' OR slot.type = ?1)
         AND (?3 = '' OR slot.grp = ?3 OR (?3 = '*' AND slot.grp <> '')))
     ORDER BY since, id LIMIT ${HOLDERS_MAX}`,
-  due: `SELECT type, '', count(*), min(max(created_at_utc, run_after_utc)) FROM task_queue
-    WHERE status = 'queued' AND waits_for = 0 AND run_after_utc <= ?1 GROUP BY type`,
   dueOfGroups: `SELECT type, grp, count(*), min(max(created_at_utc, run_after_utc)) FROM task_queue
     WHERE status = 'queued' AND waits_for = 0 AND run_after_utc <= ?1 GROUP BY type, grp`,
   ahead: `SELECT count(*) FROM (SELECT 1 FROM task_queue INDEXED BY ready_by_id
@@ -51,16 +51,20 @@ export function listLimits(reader: Reader, nowMs: number): LimitRecord[] {
 /** What is due, and which of it may start. */
 export function heldBack(reader: Reader, nowMs: number): HeldBack {
   const flow = flowOf(reader);
-  const select = flow.hasGroups ? LIMIT_SQL.dueOfGroups : LIMIT_SQL.due;
-  const due = reader.read(select, [nowMs]).map(([type, grp, count, dueAtMs]) => ({
+  const due = flow.hasGroups ? dueOfGroups(reader, nowMs) : dueByType(reader, nowMs);
+  const scopes = countedScopes(flow, due);
+  const held = new Map(scopes.map((scope) => [keyOf(scope), countHeld(reader, scope, nowMs)]));
+  return { flow, due, held, nowMs };
+}
+
+/** Where groups have limits, what is due is counted one by one. */
+function dueOfGroups(reader: Reader, nowMs: number): DuePart[] {
+  return reader.read(LIMIT_SQL.dueOfGroups, [nowMs]).map(([type, grp, count, dueAtMs]) => ({
     type: String(type),
     grp: String(grp),
     count: Number(count),
     oldestMs: Number(dueAtMs),
   }));
-  const scopes = countedScopes(flow, due);
-  const held = new Map(scopes.map((scope) => [keyOf(scope), countHeld(reader, scope, nowMs)]));
-  return { flow, due, held, nowMs };
 }
 
 /** Why a due task may not start; `undefined` when it may. */

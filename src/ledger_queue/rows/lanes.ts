@@ -9,6 +9,10 @@ import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "./context.ts";
 import { findGroup, type GroupPlace } from "./groups.ts";
 import { cell } from "./cells.ts";
+import { LANE_TABLE } from "./schema.ts";
+
+/** How many clocks are remembered. */
+const CLOCKS_MAX = 1000;
 
 /** The row of a lane, if its clocks have run yet. */
 export function findLane(reader: Reader, type: string, compatibility: string): SqlRow | undefined {
@@ -61,6 +65,22 @@ export function readinessOf(
   };
 }
 
+/** The clocks of lanes that were asked for lately, for as long as none runs: a lane of a thousand new tasks is read once. */
+function rememberedClock(reader: Reader, { type, compatibility }: GroupPlace): number {
+  const clocks = reader.remember(LANE_TABLE, noClocks);
+  const lane = JSON.stringify([type, compatibility]);
+  const known = clocks.get(lane);
+  if (known !== undefined) return known;
+  const clock = clockOf(findLane(reader, type, compatibility));
+  if (clocks.size >= CLOCKS_MAX) clocks.clear();
+  clocks.set(lane, clock);
+  return clock;
+}
+
+function noClocks(): Map<string, number> {
+  return new Map();
+}
+
 /** The place of a task that becomes ready now in its group's weighted random order. */
 export function drawKey(reader: Reader, task: LaneEntry, random: Random): number {
   const clock = task.isBehind === true ? 0 : laneClock(reader, task);
@@ -69,6 +89,5 @@ export function drawKey(reader: Reader, task: LaneEntry, random: Random): number
 
 /** How far the clocks of a task have run under weighted random. */
 export function laneClock(reader: Reader, place: GroupPlace): number {
-  if (place.grp !== "") return findGroup(reader, place)?.clock ?? 0;
-  return clockOf(findLane(reader, place.type, place.compatibility));
+  return place.grp === "" ? rememberedClock(reader, place) : findGroup(reader, place)?.clock ?? 0;
 }

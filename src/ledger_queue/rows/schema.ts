@@ -325,11 +325,17 @@ const VERSION_12 = `
   CREATE INDEX tasks_by_unique_key ON task_queue (type, unique_key, id) WHERE unique_key IS NOT NULL
 `;
 
+/** Since when the oldest ready task of a type is due, see `insight/due.ts`. */
+const VERSION_13 = `
+  CREATE INDEX ready_by_due ON task_queue (type, max(created_at_utc, run_after_utc))
+    WHERE is_ready = 1
+`;
+
 /**
  * Order. A task's place under its ordering key is its own id where `ordering_place` is null. `is_behind` is 0 for the task whose turn it
  * is, 1 for the others that are not final, null for all else; see `rows/order.ts`.
  */
-const VERSION_13 = `
+const VERSION_14 = `
   ALTER TABLE task_queue ADD COLUMN ordering_key TEXT;
   ALTER TABLE task_queue ADD COLUMN on_predecessor_failure TEXT;
   ALTER TABLE task_queue ADD COLUMN ordering_place INTEGER;
@@ -374,5 +380,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_11,
     VERSION_12,
     VERSION_13,
+    VERSION_14,
   ],
 });

@@ -7,8 +7,15 @@
 import { isCapable } from "../../domain/capability.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
-import type { FlowKey, Room } from "../../queue_policy/flow.ts";
+import type { FlowKey } from "../../queue_policy/flow.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
+import {
+  type Candidate,
+  GroupedLine,
+  lastStarts,
+  type Line,
+  takeWithinRoom,
+} from "../../queue_policy/turns.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { flowOf, nextRoomMs, roomOf } from "../rows/flow_rows.ts";
 import { closingOf, hasGroupsToOpen, openGroups } from "../rows/group_room.ts";
@@ -27,14 +34,7 @@ import { LANE_TABLE } from "../rows/schema.ts";
 import { cell } from "../rows/cells.ts";
 import { placeOf, startTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, waitMsOf } from "../rows/transition_log.ts";
-import {
-  type Candidate,
-  GroupedLine,
-  type GroupStart,
-  isLineOpen,
-  type Line,
-  lineOf,
-} from "./claim_lines.ts";
+import { isLineOpen, lineOf } from "./claim_lines.ts";
 import { EXPIRED_TASKS_SQL, isExpired, markExpired } from "./expire.ts";
 import { propagate } from "./propagate.ts";
 
@@ -58,6 +58,9 @@ export const CLAIM_SQL = {
   claimable: `SELECT * FROM task_queue
     WHERE id = ? AND status = 'queued' AND waits_for = 0 AND (is_ready = 1 OR run_after_utc <= ?)`,
 } as const;
+
+type LaneCandidate = Candidate<Lane, GroupRow>;
+type LaneLine = Line<Lane, GroupRow>;
 
 /** How many tasks that became due one transaction makes ready at most, and of how many it ends that have expired; the earliest first. */
 const PROMOTE_MAX = 1000;
@@ -116,7 +119,7 @@ export function claim(
 /** Leases these tasks, or as many of the first as the record can hold. */
 function lease(
   tx: Transaction,
-  chosen: readonly Pick<Candidate, "id" | "turn">[],
+  chosen: readonly Pick<LaneCandidate, "id" | "turn">[],
   request: PreparedClaim,
   context: OperationContext,
 ): SqlRow[] {
@@ -163,8 +166,8 @@ function named(tx: Transaction, taskId: number, nowMs: number): number[] {
 
 /** What a claim takes, and the lines from which. */
 interface Choice {
-  readonly chosen: readonly Candidate[];
-  readonly lines: readonly Line[];
+  readonly chosen: readonly LaneCandidate[];
+  readonly lines: readonly LaneLine[];
   /** Whether more groups may have room than were looked at. */
   readonly isCut: boolean;
 }
@@ -174,7 +177,7 @@ function chooseTasks(tx: Transaction, request: PreparedClaim, nowMs: number): Ch
   const [flow, room] = [flowOf(tx), roomOf(tx, nowMs)];
   const lanes = eligibleLanes(tx, request, nowMs);
   const lines = lanes.map((lane) => lineOf(tx, lane, { order, limit, room, flow, nowMs }));
-  const { chosen, filledAt } = withinRoom(lines, { limit, room, isLimited: !flow.isEmpty });
+  const { chosen, filledAt } = takeWithinRoom(lines, { limit, room, isLimited: !flow.isEmpty });
   if (order === "weighted_random" && chosen.length > 0) {
     const lastKey = chosen.at(-1)!.key;
     advanceClocks(tx, lines, ({ type }) => filledAt.get(type) ?? lastKey);
@@ -182,62 +185,18 @@ function chooseTasks(tx: Transaction, request: PreparedClaim, nowMs: number): Ch
   return { chosen, lines, isCut: lines.some((line) => line instanceof GroupedLine && line.isCut) };
 }
 
-/** The first of the lines that may start, and at which key a type had no room left: from there on its clocks stand still. */
-function withinRoom(
-  lines: readonly Line[],
-  { limit, room, isLimited }: {
-    readonly limit: number;
-    readonly room: Room;
-    readonly isLimited: boolean;
-  },
-): { readonly chosen: readonly Candidate[]; readonly filledAt: ReadonlyMap<string, number> } {
-  const filledAt = new Map<string, number>();
-  const types = new Set(lines.map(({ lane }) => lane.type));
-  const chosen: Candidate[] = [];
-  while (chosen.length < limit) {
-    const line = nextLine(lines.filter(({ lane }) => !filledAt.has(lane.type)));
-    if (line === undefined) break;
-    const candidate = line.peek()!;
-    chosen.push(candidate);
-    if (isLimited) room.take({ type: line.lane.type, grp: candidate.grp });
-    line.advance();
-    if (!isLimited) continue;
-    for (const type of types) {
-      if (room.of({ type, grp: "" }) === 0 && !filledAt.has(type)) {
-        filledAt.set(type, candidate.key);
-      }
-    }
-  }
-  return { chosen, filledAt };
-}
-
-/** The line whose first task comes first. */
-function nextLine(lines: readonly Line[]): Line | undefined {
-  let [best, first]: [Line | undefined, Candidate | undefined] = [undefined, undefined];
-  for (const line of lines) {
-    const candidate = line.peek();
-    if (candidate === undefined) continue;
-    if (first !== undefined && (candidate.key - first.key || candidate.id - first.id) > 0) continue;
-    [best, first] = [line, candidate];
-  }
-  return best;
-}
-
 /** The groups that have had their turns, or turned out to have no room, are told so. */
 function takeTurns(
   tx: Transaction,
-  lines: readonly Line[],
+  lines: readonly LaneLine[],
   { chosen, leasedCount, nowMs }: {
-    readonly chosen: readonly Candidate[];
+    readonly chosen: readonly LaneCandidate[];
     readonly leasedCount: number;
     readonly nowMs: number;
   },
 ): void {
   if (!lines.some((line) => line instanceof GroupedLine)) return;
-  const last = new Map<GroupRow, GroupStart>();
-  for (const { turn } of chosen.slice(0, leasedCount)) {
-    if (turn !== undefined) last.set(turn.group, turn);
-  }
+  const last = lastStarts(chosen.slice(0, leasedCount));
   const room = roomOf(tx, nowMs);
   for (const { group, tag, next, clock, hasMore } of last.values()) {
     const closing = room.ofGroup(group) > 0 ? null : closingOf(tx, group, nowMs);
@@ -277,7 +236,7 @@ function compatibilitiesOf(reader: Reader, type: string): string[] {
 /** Weighted random: the clocks of every line in the race have run as far as the last that rang while it took part. */
 function advanceClocks(
   tx: Transaction,
-  lines: readonly Line[],
+  lines: readonly LaneLine[],
   elapsed: (lane: Lane) => number,
 ): void {
   for (const line of lines) {
@@ -293,7 +252,7 @@ function advanceClocks(
 
 function leaseTask(
   tx: Transaction,
-  { id, turn }: Pick<Candidate, "id" | "turn">,
+  { id, turn }: Pick<LaneCandidate, "id" | "turn">,
   { request, budget }: { readonly request: PreparedClaim; readonly budget: RecordBudget },
   nowMs: number,
 ): SqlRow[] {

@@ -7,30 +7,40 @@ import type { Why } from "../../queue_policy/explanation.ts";
 import { concurrencyLimited, paused } from "../../queue_policy/explanation_of_flow.ts";
 import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
 import type { ScopeKey } from "../../queue_policy/limit_request.ts";
-import { type HeldBack, HOLDERS_MAX, limitRecordOf } from "../../queue_policy/limit_state.ts";
+import {
+  countedScopes,
+  type HeldBack,
+  HOLDERS_MAX,
+  limitRecordOf,
+} from "../../queue_policy/limit_state.ts";
 import type { Row, Statements } from "../rows/database.ts";
 import { keyOf } from "../../queue_policy/flow.ts";
+import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
 import { flowNow, heldOf } from "../rows/flow_rows.ts";
 
 /** The statements; a test reads their plans. */
 export const LIMIT_SQL = {
-  /** `$1` is a type, empty for all; `$2` is now. */
+  /** `$1` is a type, empty for all; `$2` is now; `$3` is a group, empty for all and none, `*` for each. */
   holders: `select * from (
       select v.id, t.run_id, l.type, v.locked_by as worker, v.lease_until as until, false as is_cancelled,
         v.processing_started as since
       from @live v join @lane l using (lane_id) join @task t using (id)
       where v.state = 4 and ($1 = '' or l.type = $1)
+        and ($3 = '' or v.grp = $3 or $3 = '${EACH_GROUP}' and v.grp <> '')
       union all select s.task_id, t.run_id, s.type, s.worker_id, s.until, true, s.since
       from @flow_slot s left join @task t on t.id = s.task_id
-      where s.until > $2 and ($1 = '' or s.type = $1)) as holder
+      where s.until > $2 and ($1 = '' or s.type = $1)
+        and ($3 = '' or s.grp = $3 or $3 = '${EACH_GROUP}' and s.grp <> '')) as holder
     order by since, id limit ${HOLDERS_MAX}`,
-  /** `$1` is now. */
-  due: `select l.type, count(*) as count, min(greatest(v.created_at, v.run_after)) as oldest
+  /** `$1` is now, `$2` whether groups are told apart. */
+  due: `select l.type, case when $2 then v.grp else '' end as grp, count(*) as count,
+      min(greatest(v.created_at, v.run_after)) as oldest
     from @live v join @lane l using (lane_id) where v.state = 1 or v.state = 2 and v.run_after <= $1
-    group by l.type`,
-  /** `$1` is a type, empty for all; `$2` a priority, `$3` an id. */
+    group by 1, 2`,
+  /** `$1` is a type, empty for all; `$2` a priority, `$3` an id; `$4` is a group, empty for all and none. */
   ahead: `select count(*) as count from (select from @live v join @lane l using (lane_id)
-    where v.state = 1 and ($1 = '' or l.type = $1) and (v.priority, v.id) < ($2::int, $3::bigint)
+    where v.state = 1 and ($1 = '' or l.type = $1) and ($4 = '' or v.grp = $4)
+      and (v.priority, v.id) < ($2::int, $3::bigint)
     limit ${AHEAD_MAX}) as ahead`,
 } as const;
 
@@ -44,16 +54,16 @@ export async function listLimits(tx: Statements, nowMs: number): Promise<LimitRe
 
 /** What is due, by type, and what holds it back. */
 export async function heldBack(tx: Statements, nowMs: number): Promise<HeldBack> {
-  const [flow, due] = await Promise.all([flowNow(tx), tx.query(LIMIT_SQL.due, [nowMs])]);
-  const parts = due.map(({ type, count, oldest }) => ({
+  const flow = await flowNow(tx);
+  const found = await tx.query(LIMIT_SQL.due, [nowMs, flow.hasGroups]);
+  const due = found.map(({ type, grp, count, oldest }) => ({
     type: String(type),
-    grp: "",
+    grp: String(grp),
     count: Number(count),
     oldestMs: Number(oldest),
   }));
-  const held = await heldOf(tx, flow.rows, nowMs);
-  const byScope = new Map([...held].map(([type, count]) => [keyOf({ type, grp: "" }), count]));
-  return { flow, due: parts, held: byScope, nowMs };
+  const held = await heldOf(tx, countedScopes(flow, due), nowMs);
+  return { flow, due, held, nowMs };
 }
 
 /** Why a due task may not start; `undefined` when it may. */
@@ -63,27 +73,28 @@ export async function whyHeldBack(
   nowMs: number,
 ): Promise<Why | undefined> {
   const flow = await flowNow(tx);
-  const pause = flow.pauseOf({ type: task.type, grp: "" }, nowMs);
+  const key = { type: task.type, grp: task.group ?? "" };
+  const pause = flow.pauseOf(key, nowMs);
   if (pause !== undefined) return paused(task, pause);
-  const scopes = flow.limitsOf({ type: task.type, grp: "" });
+  const scopes = flow.limitsOf(key);
   const held = await heldOf(tx, scopes, nowMs);
-  const full = scopes.find(({ type, concurrency }) => held.get(type)! >= concurrency);
+  const full = scopes.find((scope) => held.get(keyOf(scope))! >= scope.concurrency);
   if (full === undefined) return undefined;
-  const { type } = full;
+  const { type, grp } = full;
   const [holders, [ahead]] = await Promise.all([
     holdersOf(tx, full, nowMs),
-    tx.query(LIMIT_SQL.ahead, [type, task.priority, task.id]),
+    tx.query(LIMIT_SQL.ahead, [type, task.priority, task.id, grp]),
   ]);
-  const state = { scope: full, held: held.get(type)!, holders, ahead: Number(ahead!.count) };
+  const state = { scope: full, held: held.get(keyOf(full))!, holders, ahead: Number(ahead!.count) };
   return concurrencyLimited(task, state);
 }
 
 async function holdersOf(
   tx: Statements,
-  { type }: ScopeKey,
+  { type, grp }: ScopeKey,
   nowMs: number,
 ): Promise<SlotHolder[]> {
-  return (await tx.query(LIMIT_SQL.holders, [type, nowMs])).map(holderOf);
+  return (await tx.query(LIMIT_SQL.holders, [type, nowMs, grp])).map(holderOf);
 }
 
 function holderOf({ id, run_id, type, worker, until, is_cancelled }: Row): SlotHolder {

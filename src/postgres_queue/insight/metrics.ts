@@ -55,9 +55,6 @@ export const METRICS_SQL = {
     from (select kind, kind = 'leased' as is_wait, at, duration_ms from recent
       where place <= ${transitionsMax}) as counted
     group by grouping sets ((kind), (is_wait), ())`,
-  /** `$1` is now. */
-  oldestDue: `select min(greatest(created_at, run_after)) as due_at from @live
-    where state = 1 or state = 2 and run_after <= $1`,
 } as const;
 
 /** Everything that can be measured in the tables. */
@@ -66,14 +63,13 @@ export async function measure(
   windowMs: number,
   nowMs: number,
 ): Promise<QueueMetrics> {
-  const [counted, dueAgeMs, window, workers, held] = await Promise.all([
+  const [counted, window, workers, held] = await Promise.all([
     stats(tx, nowMs),
-    oldestDueAgeMs(tx, nowMs),
     measureWindow(tx, windowMs, nowMs),
     workerStates(tx, nowMs),
     heldBack(tx, nowMs),
   ]);
-  const { byStatus, byType, scheduled, waitingForParents } = counted;
+  const { byStatus, byType, scheduled, waitingForParents, oldestDueAt } = counted;
   return {
     at: new Date(nowMs),
     byStatus,
@@ -83,16 +79,10 @@ export async function measure(
     due: byStatus.queued - scheduled - waitingForParents,
     dueSplit: dueSplit(held),
     limits: limitMetrics(held),
-    oldestDueAgeMs: dueAgeMs,
+    oldestDueAgeMs: oldestDueAt === null ? null : nowMs - oldestDueAt.getTime(),
     window,
     workers: countByState(workers),
   };
-}
-
-/** How long the oldest task that could run has been due. */
-export async function oldestDueAgeMs(tx: Statements, nowMs: number): Promise<number | null> {
-  const [row] = await tx.query(METRICS_SQL.oldestDue, [nowMs]);
-  return row!.due_at === null ? null : nowMs - Number(row!.due_at);
 }
 
 /** What happened since `windowMs` ago. */

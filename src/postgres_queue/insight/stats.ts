@@ -16,7 +16,8 @@ const STATS_SQL = {
   waiting: `select
       count(*) filter (where state = 2 and run_after > $1) as scheduled,
       count(*) filter (where state = 3) as held,
-      min(created_at) filter (where state = 1 or state = 2 and run_after <= $1) as oldest
+      min(greatest(created_at, run_after))
+        filter (where state = 1 or state = 2 and run_after <= $1) as oldest
     from @live where state < 4`,
 } as const;
 
@@ -41,7 +42,7 @@ export async function stats(tx: Statements, nowMs: number): Promise<QueueStats> 
     byType: Object.fromEntries(byType),
     scheduled: Number(waiting!.scheduled),
     waitingForParents: Number(waiting!.held),
-    oldestDueCreatedAt: oldest === null ? null : new Date(Number(oldest)),
+    oldestDueAt: oldest === null ? null : new Date(Number(oldest)),
   };
 }
 

@@ -14,7 +14,7 @@ import {
   workerRecords,
 } from "../../queue_policy/worker_record.ts";
 import type { Row, Statements } from "../rows/database.ts";
-import { clockOf } from "../tasks/claim.ts";
+import { clockOf } from "../tasks/claim_sql.ts";
 
 /** How many silent workers one heartbeat forgets at most. */
 const FORGET_MAX = 100;

@@ -7,7 +7,6 @@
  * import begins anew, and finds it.
  */
 import { isFinal } from "../../domain/task.ts";
-import { WEBHOOK_TYPE } from "../../domain/webhook.ts";
 import type { RecordImport, RecordImportOptions } from "../../queue/records.ts";
 import {
   type ImportPlan,
@@ -20,7 +19,7 @@ import type { PreparedScheduleRecord } from "../../queue_policy/schedule_record.
 import type { PreparedRecord } from "../../queue_policy/task_record.ts";
 import { type Columns, ENDED_COLUMNS, GIVEN_COLUMNS, givenRows, namesOf } from "../rows/columns.ts";
 import type { Statements } from "../rows/database.ts";
-import type { LaneName, Lanes } from "../rows/lanes.ts";
+import { DELIVERY_LANE, type LaneName, type Lanes } from "../rows/lanes.ts";
 import type { TaskRow } from "../rows/task_row.ts";
 import { importedUpTo, lockImports, noteImported } from "../rows/used_ids.ts";
 import { addLimits } from "../tasks/limits.ts";
@@ -77,12 +76,12 @@ export async function importRecords(
 
 function lanesOf(records: readonly PreparedRecord[]): LaneName[] {
   const lanes = new Map<string, LaneName>();
-  const note = ({ type, compatibility }: LaneName): void => {
-    lanes.set(JSON.stringify([type, compatibility]), { type, compatibility });
+  const note = ({ type, compatibility, grp }: LaneName): void => {
+    lanes.set(JSON.stringify([type, compatibility, grp !== ""]), { type, compatibility, grp });
   };
   for (const record of records) note(record);
   if (records.some(({ webhook }) => webhook !== null)) {
-    note({ type: WEBHOOK_TYPE, compatibility: "{}" });
+    note(DELIVERY_LANE);
   }
   return [...lanes.values()];
 }

@@ -72,7 +72,9 @@ function webhookOf({ task_id, url, events }: Row): readonly [number, readonly [s
 
 /** The lanes of tasks, and of what their webhooks lead to. */
 export function lanesOfMoved(tasks: readonly MovedTask[]): LaneName[] {
-  const lanes = tasks.map(columnsOf).map(({ type, compatibility }) => ({ type, compatibility }));
+  const lanes = tasks.map(columnsOf).map(({ type, compatibility, grp }) => ({
+    ...{ type, compatibility, grp },
+  }));
   return tasks.some(({ webhook }) => webhook !== null) ? [...lanes, DELIVERY_LANE] : lanes;
 }
 

@@ -40,6 +40,7 @@ export const EDITED_COLUMNS: Columns = Object.freeze({
   priority: "bigint",
   max_attempts: "bigint",
   grp: "text",
+  lane_id: "bigint",
 });
 
 /** What only a final task has there. */
@@ -62,6 +63,7 @@ export const ENDED_COLUMNS: Columns = Object.freeze({
 /** What a task has in `live`, beside its id. */
 export const LIVE_COLUMNS: Columns = Object.freeze({
   lane_id: "bigint",
+  grp: "text",
   priority: "bigint",
   draw: "float8",
   state: "bigint",

@@ -7,7 +7,8 @@
  * committed before the change, or has seen it. The number is a sequence's, since every statement sees a sequence as it is,
  * whatever its snapshot.
  */
-import { Flow, type LimitedScope, Room } from "../../queue_policy/flow.ts";
+import { Flow, type FlowKey, keyOf, Room } from "../../queue_policy/flow.ts";
+import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
 import type { LimitChange, ScopeKey, StoredLimit } from "../../queue_policy/limit_request.ts";
 import type { Row, Statements } from "./database.ts";
 
@@ -33,16 +34,33 @@ const COLUMNS = [
   "paused_by",
   "paused_reason",
   "paused_until",
+  "weight",
 ] as const satisfies readonly (keyof StoredLimit)[];
 
 const NAMES = COLUMNS.join(", ");
 
-/** Leases and slots of a scope: `scope.type` is its type, empty for all; `now` the time. */
+/** Leases and slots of a scope of no group: `scope.type` is its type, empty for all; `now` the time. */
 export function countedHeld(now: string): string {
   return `((select count(*) from @live v join @lane l using (lane_id)
       where v.state = 4 and (scope.type = '' or l.type = scope.type))
     + (select count(*) from @flow_slot s
       where s.until > ${now} and (scope.type = '' or s.type = scope.type)))`;
+}
+
+/** Leases and slots of one group, by expressions: `type` is empty for all types. */
+export function slotsOf(type: string, grp: string, now: string): string {
+  return `((select count(*) from @live v join @lane l using (lane_id)
+      where v.state = 4 and v.grp <> '' and v.grp = ${grp} and (${type} = '' or l.type = ${type}))
+    + (select count(*) from @flow_slot s where s.grp <> '' and s.grp = ${grp}
+      and s.until > ${now} and (${type} = '' or s.type = ${type})))`;
+}
+
+/** Those of every group together; `scope` as above. */
+function slotsOfGroups(now: string): string {
+  return `((select count(*) from @live v join @lane l using (lane_id)
+      where v.state = 4 and v.grp <> '' and (scope.type = '' or l.type = scope.type))
+    + (select count(*) from @flow_slot s
+      where s.grp <> '' and s.until > ${now} and (scope.type = '' or s.type = scope.type)))`;
 }
 
 const FLOW_SQL = {
@@ -60,16 +78,20 @@ const FLOW_SQL = {
     on conflict (type, grp) do update set (${NAMES}) = row(${
     COLUMNS.map((name) => `excluded.${name}`).join(", ")
   })`,
-  /** `$1` are types. Who counts leases of a scope waits for others who do, in the order of the rows. */
+  /** `$1` are types, `$2` groups. Who counts leases of a scope waits for others who do, in the order of the rows. */
   lockLimits: `with ${GATE} select f.type from gate, @flow_limit f
-    where f.concurrency is not null and f.type = any($1) order by f.type, f.grp for update of f`,
-  /** `$1` are types, `$2` is now. */
-  held: `select scope.type, ${countedHeld("$2")} as held
-    from unnest($1::text[]) as scope(type)`,
-  /** `$1` is the task, `$2` its token, `$3` its type, `$4` the worker, `$5` since and `$6` until when. */
+    where f.concurrency is not null and (f.type, f.grp) in (select * from unnest($1::text[], $2::text[]))
+    order by f.type, f.grp for update of f`,
+  /** `$1` are types, `$2` groups, `$3` is now. */
+  held: `select scope.type, scope.grp, case scope.grp when '' then ${countedHeld("$3")}
+      when '${EACH_GROUP}' then ${slotsOfGroups("$3")}
+      else ${slotsOf("scope.type", "scope.grp", "$3")} end as held
+    from unnest($1::text[], $2::text[]) as scope(type, grp)`,
+  /** `$1` is the task, `$2` its token, `$3` its type, `$4` its group, `$5` the worker, `$6` since and `$7` until when. */
   keepSlot: `insert into @flow_slot (task_id, lease_token, type, grp, worker_id, since, until)
-    select $1::bigint, $2::bigint, $3::text, '', $4::text, $5::bigint, $6::bigint
-    where exists (select from @flow_limit where concurrency is not null and type in ('', $3::text))`,
+    select $1::bigint, $2::bigint, $3::text, $4::text, $5::text, $6::bigint, $7::bigint
+    where exists (select from @flow_limit where concurrency is not null and type in ('', $3::text)
+      and (grp in ('', $4::text) or grp = '${EACH_GROUP}' and $4::text <> ''))`,
   /** `$1` is the task, `$2` its token, `$3` the worker. */
   freeSlot: `delete from @flow_slot where task_id = $1 and lease_token = $2 and worker_id = $3
     returning task_id`,
@@ -119,40 +141,59 @@ export async function flowNow(tx: Statements): Promise<Flow> {
   return new Flow((await tx.query(FLOW_SQL.limits)).map(limitOfRow));
 }
 
-/** Waits until no other transaction counts the leases of these scopes. The next statement sees what those have done. */
-export async function lockLimits(
-  tx: Statements,
-  scopes: readonly LimitedScope[],
-): Promise<void> {
+/**
+ * Waits until no other transaction counts the leases of these scopes. The next statement sees what those have done.
+ */
+export async function lockLimits(tx: Statements, scopes: readonly ScopeKey[]): Promise<void> {
   if (scopes.length === 0) return;
-  await tx.query(FLOW_SQL.lockLimits, [scopes.map(({ type }) => type)]);
+  await tx.query(FLOW_SQL.lockLimits, columnsOf(scopes));
 }
 
-/** How many tasks of these types may start, counted behind the locks of their limits. */
+/** The rows to lock for what counts the leases of such tasks; for groups one row stands for all of its type's, or of all types. */
+export function lockedScopes(flow: Flow, keys: readonly FlowKey[]): ScopeKey[] {
+  const types = [...new Set(keys.map(({ type }) => type))];
+  const wide = types.flatMap((type) => flow.limitsOf({ type, grp: "" }));
+  const ofGroups = keys.some(({ grp }) => grp !== "")
+    ? ["", ...types].flatMap((type) => flow.firstGroupLimit(type) ?? [])
+    : [];
+  return uniqueScopes([...wide, ...ofGroups]);
+}
+
+function uniqueScopes(scopes: readonly ScopeKey[]): ScopeKey[] {
+  return [...new Map(scopes.map((scope) => [keyOf(scope), scope])).values()];
+}
+
+function columnsOf(scopes: readonly ScopeKey[]): [string[], string[]] {
+  return [scopes.map(({ type }) => type), scopes.map(({ grp }) => grp)];
+}
+
+/** How many of such tasks may start, counted behind the locks of their limits. */
 export async function lockedRoom(
   tx: Statements,
-  { flow, types, nowMs }: {
+  { flow, keys, nowMs }: {
     readonly flow: Flow;
-    readonly types: readonly string[];
+    readonly keys: readonly FlowKey[];
     readonly nowMs: number;
   },
 ): Promise<Room> {
-  const scopes = types.flatMap((type) => flow.limitsOf({ type, grp: "" }));
-  await lockLimits(tx, scopes);
-  const held = await heldOf(tx, scopes, nowMs);
-  return new Room(flow, { countHeld: ({ type }) => held.get(type)!, nowMs });
+  await lockLimits(tx, lockedScopes(flow, keys));
+  const held = await heldOf(tx, keys.flatMap((key) => flow.limitsOf(key)), nowMs);
+  return new Room(flow, { countHeld: (scope) => held.get(keyOf(scope))!, nowMs });
 }
 
-/** How many slots of each scope are held, by its type. */
+/** How many slots of each scope are held, by `keyOf`; of each group, by all groups together. */
 export async function heldOf(
   tx: Statements,
   scopes: readonly ScopeKey[],
   nowMs: number,
 ): Promise<Map<string, number>> {
-  if (scopes.length === 0) return new Map();
-  const types = [...new Set(scopes.map(({ type }) => type))];
-  const rows = await tx.query(FLOW_SQL.held, [types, nowMs]);
-  return new Map(rows.map(({ type, held }) => [String(type), Number(held)]));
+  const unique = uniqueScopes(scopes);
+  if (unique.length === 0) return new Map();
+  const rows = await tx.query(FLOW_SQL.held, [...columnsOf(unique), nowMs]);
+  return new Map(rows.map(({ type, grp, held }) => [
+    keyOf({ type: String(type), grp: String(grp) }),
+    Number(held),
+  ]));
 }
 
 /** Changes limits, one after the other: from the commit on every claim sees it. Whether each is a change. */
@@ -190,13 +231,14 @@ interface SlotLease {
 /** A task is cancelled while it runs: where a limit counts it, it keeps its slot. */
 export async function keepSlot(
   tx: Statements,
-  { taskId, leaseToken, workerId, type, sinceMs, untilMs }: SlotLease & {
-    readonly type: string;
+  { taskId, leaseToken, workerId, type, grp, sinceMs, untilMs }: SlotLease & FlowKey & {
     readonly sinceMs: number;
     readonly untilMs: number;
   },
 ): Promise<void> {
-  await tx.query(FLOW_SQL.keepSlot, [taskId, leaseToken, type, workerId, sinceMs, untilMs]);
+  await tx.query(FLOW_SQL.keepSlot, [
+    ...[taskId, leaseToken, type, grp, workerId, sinceMs, untilMs],
+  ]);
 }
 
 /** Frees the slot that a cancelled task holds under this lease; whether there was one. */
@@ -225,6 +267,6 @@ function limitOfRow(row: Row): StoredLimit {
     paused_by: row.paused_by as string | null,
     paused_reason: row.paused_reason as string | null,
     paused_until: number(row.paused_until),
-    weight: null,
+    weight: number(row.weight),
   };
 }

@@ -1,5 +1,6 @@
 /**
- * Lanes: the tasks of one type and compatibility. A process knows those that it has met; there are few, and none goes.
+ * Lanes: the tasks of one type and compatibility, those with a group and those without one apart. A process knows those that it has
+ * met; there are few, and none goes.
  */
 import { WEBHOOK_TYPE } from "../../domain/webhook.ts";
 import type { Statements } from "./database.ts";
@@ -9,13 +10,23 @@ export interface Lane {
   readonly id: number;
   readonly type: string;
   readonly compatibility: string;
+  /** Whether its tasks have groups, which take turns. */
+  readonly isGrouped: boolean;
 }
 
-/** What a lane is made from. */
-export type LaneName = Pick<Lane, "type" | "compatibility">;
+/** What a lane is made from; a task's group is an empty string when it has none. */
+export interface LaneName {
+  readonly type: string;
+  readonly compatibility: string;
+  readonly grp: string;
+}
 
 /** Where deliveries of webhooks wait. */
-export const DELIVERY_LANE: LaneName = Object.freeze({ type: WEBHOOK_TYPE, compatibility: "{}" });
+export const DELIVERY_LANE: LaneName = Object.freeze({
+  type: WEBHOOK_TYPE,
+  compatibility: "{}",
+  grp: "",
+});
 
 /** Runs statements in a transaction of their own. */
 type RunAlone = <T>(run: (tx: Statements) => Promise<T>) => Promise<T>;
@@ -23,9 +34,11 @@ type RunAlone = <T>(run: (tx: Statements) => Promise<T>) => Promise<T>;
 const LANE_SQL = {
   /** So that lanes become visible in the order of their ids: who knows the highest knows all. */
   lock: "lock table @lane in share row exclusive mode",
-  add: `insert into @lane (type, compatibility) select type, compatibility
-    from json_to_recordset($1::text::json) as r(type text, compatibility text) on conflict do nothing`,
-  after: `select lane_id, type, compatibility from @lane where lane_id > $1 order by lane_id`,
+  add: `insert into @lane (type, compatibility, is_grouped) select type, compatibility, is_grouped
+    from json_to_recordset($1::text::json) as r(type text, compatibility text, is_grouped boolean)
+    on conflict do nothing`,
+  after:
+    `select lane_id, type, compatibility, is_grouped from @lane where lane_id > $1 order by lane_id`,
 } as const;
 
 /** The lanes that are known here. */
@@ -79,9 +92,10 @@ export class Lanes {
     await this.refresh();
     const missing = new Map(names.filter(isMissing).map((name) => [keyOf(name), name]));
     if (missing.size === 0) return;
-    const wanted = [...missing.values()].map(({ type, compatibility }) => ({
+    const wanted = [...missing.values()].map(({ type, compatibility, grp }) => ({
       type,
       compatibility,
+      is_grouped: grp !== "",
     }));
     await this.#runAlone(async (tx) => {
       await tx.query(LANE_SQL.lock);
@@ -96,15 +110,20 @@ export class Lanes {
       id: Number(row.lane_id),
       type: String(row.type),
       compatibility: String(row.compatibility),
+      isGrouped: row.is_grouped === true,
     }));
     for (const lane of lanes) {
-      this.#byName.set(keyOf(lane), lane);
+      this.#byName.set(keyOfLane(lane), lane);
       this.#lastId = Math.max(this.#lastId, lane.id);
     }
     return lanes;
   }
 }
 
-function keyOf({ type, compatibility }: LaneName): string {
-  return JSON.stringify([type, compatibility]);
+function keyOf({ type, compatibility, grp }: LaneName): string {
+  return keyOfLane({ type, compatibility, isGrouped: grp !== "" });
+}
+
+function keyOfLane({ type, compatibility, isGrouped }: Omit<Lane, "id">): string {
+  return JSON.stringify([type, compatibility, isGrouped]);
 }

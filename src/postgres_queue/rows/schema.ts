@@ -24,8 +24,7 @@ export const LIVE_STATES = {
 } as const;
 
 /**
- * `followed` is true for a task with children, a webhook or an ordering key: what ends it must tell others. `is_behind` is false for the
- * task whose turn it is under its ordering key. `flow_limit` has a limit and a pause for
+ * `followed` is true for a task with children, a webhook or an ordering key: what ends it must tell others. `flow_limit` has a limit and a pause for
  * each scope, `flow_slot` the slots that cancelled tasks still hold, `flow_change` the number of the last change of a limit.
  */
 const VERSION_1 = `
@@ -49,9 +48,6 @@ const VERSION_1 = `
     grp text collate "C" not null default '',
     expires_at bigint,
     unique_key text collate "C",
-    ordering_key text collate "C",
-    on_predecessor_failure text,
-    ordering_place bigint,
     trace_parent text,
     created_at bigint not null,
     outcome text check (outcome in ('completed', 'failed', 'cancelled')),
@@ -72,8 +68,6 @@ const VERSION_1 = `
   create unique index task_by_key on @task (idempotency_key) where idempotency_key is not null;
   create index task_by_group on @task (grp, id) where grp <> '';
   create index task_by_unique_key on @task (unique_key, id) where unique_key is not null;
-  create index failed_in_order on @task (ordering_key, coalesce(ordering_place, id), id)
-    where ordering_key is not null and outcome = 'failed';
   create index task_by_lane on @task (lane_id, id);
   create index finished_task on @task (outcome, finished_at, id) where outcome is not null;
   create index final_task_by_lane on @task (outcome, lane_id, id) where outcome is not null;
@@ -86,9 +80,6 @@ const VERSION_1 = `
     run_after bigint not null,
     expires_at bigint,
     waits_for int not null,
-    ordering_key text collate "C",
-    ordering_place bigint,
-    is_behind boolean,
     followed boolean not null,
     weight int not null,
     attempts int not null,
@@ -104,9 +95,7 @@ const VERSION_1 = `
     progress_message text,
     error_message text,
     check ((state = 4) = (lease_until is not null)),
-    check ((state = 3) = (waits_for > 0)),
-    check ((ordering_key is null) = (is_behind is null)),
-    check (state <> 4 or is_behind is not true)
+    check ((state = 3) = (waits_for > 0))
   ) with (
     fillfactor = 70,
     autovacuum_vacuum_scale_factor = 0,
@@ -118,9 +107,6 @@ const VERSION_1 = `
   create index ready_by_draw on @live (lane_id, draw) where state = 1;
   create index scheduled_task on @live (run_after) where state = 2;
   create index expiring_task on @live (expires_at) where expires_at is not null and lease_token = 0;
-  create index live_in_order on @live (ordering_key, coalesce(ordering_place, id), id)
-    where ordering_key is not null;
-  create unique index front_of_order on @live (ordering_key) where is_behind = false;
   create index fresh_task on @live (made) where state <= 2;
   create index leased_task on @live (id) where state = 4;
   create table @transition (
@@ -177,8 +163,6 @@ const VERSION_1 = `
     grp text not null default '',
     expires_in_ms bigint,
     unique_by text,
-    ordering_key text,
-    on_predecessor_failure text,
     every_ms bigint,
     cron text,
     time_zone text not null,
@@ -234,5 +218,91 @@ const VERSION_1 = `
   create sequence @flow_change
 `;
 
+/**
+ * Groups: tasks with a group have lanes of their own, in which each group stands in an index by itself. `group_turn` has a row for
+ * each group of such a lane: see `groups.ts`. `closed_by` is 1 for a full limit and 2 for a pause, `closed_at` the change of limits
+ * that was known then. `seen_…` is the snapshot of the last look for groups that have got tasks, and the server's that took it.
+ */
+const VERSION_2 = `
+  alter table @lane
+    add column is_grouped boolean not null default false,
+    add column seen_next xid8,
+    add column seen_under_way xid8[],
+    add column seen_by text,
+    drop constraint lane_type_compatibility_key,
+    add unique (type, compatibility, is_grouped);
+  alter table @live add column grp text collate "C" not null default '';
+  insert into @lane (type, compatibility, is_grouped)
+    select distinct l.type, l.compatibility, true from @task t join @lane l using (lane_id)
+    where t.grp <> '';
+  update @live v set grp = t.grp, lane_id = g.lane_id, draw = v.draw - l.clock
+    from @task t, @lane l, @lane g
+    where t.id = v.id and t.grp <> '' and l.lane_id = t.lane_id
+      and g.type = l.type and g.compatibility = l.compatibility and g.is_grouped;
+  update @task t set lane_id = g.lane_id from @lane l, @lane g
+    where t.grp <> '' and l.lane_id = t.lane_id
+      and g.type = l.type and g.compatibility = l.compatibility and g.is_grouped;
+  drop index @ready_by_priority;
+  drop index @ready_by_id;
+  drop index @ready_by_draw;
+  create index ready_by_priority on @live (lane_id, priority, id) where state = 1 and grp = '';
+  create index ready_by_id on @live (lane_id, id) where state = 1 and grp = '';
+  create index ready_by_draw on @live (lane_id, draw) where state = 1 and grp = '';
+  create index grouped_by_priority on @live (lane_id, grp, priority, id)
+    where state = 1 and grp <> '';
+  create index grouped_by_id on @live (lane_id, grp, id) where state = 1 and grp <> '';
+  create index grouped_by_draw on @live (lane_id, grp, draw) where state = 1 and grp <> '';
+  create index fresh_in_group on @live (lane_id, made) where state = 1 and grp <> '';
+  create index held_by_group on @live (grp, lane_id) where state = 4 and grp <> '';
+  create table @group_turn (
+    lane_id int not null,
+    grp text collate "C" not null,
+    tag float8 not null,
+    served float8 not null default 0,
+    clock float8 not null default 0,
+    is_active boolean not null,
+    closed_by smallint check (closed_by in (1, 2)),
+    closed_at bigint,
+    opens_at bigint,
+    primary key (lane_id, grp)
+  ) with (
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_cost_delay = 0
+  );
+  create index open_group on @group_turn (lane_id, tag, grp)
+    where is_active and closed_by is null and grp <> '';
+  create index full_group on @group_turn (lane_id) where closed_by = 1;
+  create index paused_group on @group_turn (lane_id, closed_at) where closed_by = 2;
+  create index timed_group on @group_turn (lane_id, opens_at) where opens_at is not null;
+  create index served_group on @group_turn (lane_id, served);
+  create index idle_group on @group_turn (lane_id, tag) where not is_active;
+  create index slot_by_group on @flow_slot (grp) where grp <> '';
+  alter table @flow_limit add column weight float8
+`;
+
+/** Order: `is_behind` is false for the task whose turn it is under its ordering key; see `tasks/order.ts`. */
+const VERSION_3 = `
+  alter table @task
+    add column ordering_key text collate "C",
+    add column on_predecessor_failure text,
+    add column ordering_place bigint;
+  create index failed_in_order on @task (ordering_key, coalesce(ordering_place, id), id)
+    where ordering_key is not null and outcome = 'failed';
+  alter table @live
+    add column ordering_key text collate "C",
+    add column ordering_place bigint,
+    add column is_behind boolean,
+    add check ((ordering_key is null) = (is_behind is null)),
+    add check (state <> 4 or is_behind is not true);
+  create index live_in_order on @live (ordering_key, coalesce(ordering_place, id), id)
+    where ordering_key is not null;
+  create unique index front_of_order on @live (ordering_key) where is_behind = false;
+  alter table @schedule
+    add column ordering_key text,
+    add column on_predecessor_failure text
+`;
+
 /** The versions of the schema, from 1: what leads from the one before to each. */
-export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1]);
+export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1, VERSION_2, VERSION_3]);

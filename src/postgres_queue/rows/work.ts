@@ -182,7 +182,9 @@ export class Work {
   /** Changes a task; the row as it is now. One that becomes ready is drawn anew. */
   change(
     row: TaskRow,
-    values: Partial<TaskState & EditableValues & Pick<TaskRow, "payload" | "expires_at">>,
+    values: Partial<
+      TaskState & EditableValues & Pick<TaskRow, "payload" | "expires_at" | "lane_id">
+    >,
     { isDrawn = false } = {},
   ): TaskRow {
     const before = this.#held.get(row.id)!;
@@ -304,6 +306,7 @@ export class Work {
     return {
       id: state.id,
       lane_id: state.lane_id,
+      grp: state.grp,
       priority: state.priority,
       draw: isDrawn ? drawWaitingTime(state.priority, random) : null,
       state: this.#stateOf(row),

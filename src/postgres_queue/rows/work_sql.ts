@@ -11,6 +11,7 @@ import {
 } from "./columns.ts";
 import { FLOW_VERSION, GATE } from "./flow_rows.ts";
 import { KEYS_ARE_LOCKED, orderGate } from "./ordering.ts";
+import { clocksOf } from "./groups.ts";
 import { SELECT_TASKS } from "./task_row.ts";
 
 /** Who made the row what it is in the indexes of ready and scheduled tasks: see `tasks/marks.ts`. */
@@ -23,7 +24,7 @@ const LIVE = { id: "bigint", ...LIVE_COLUMNS } as const;
 /** A row of `live` as it will be; without a new draw it keeps its place. */
 const NEW_LIVE = Object.keys(LIVE_COLUMNS).map((name) =>
   name === "draw"
-    ? "case when r.draw is null then v.draw else r.draw + lane.clock end"
+    ? `case when r.draw is null then v.draw else r.draw + ${clocksOf("r")} end`
     : `r.${name}`
 ).join(", ");
 
@@ -43,7 +44,7 @@ export const WORK_SQL = {
     select ${namesOf(GIVEN_COLUMNS)} from ${givenRows(GIVEN_COLUMNS)}
     on conflict do nothing returning id`,
   addLive: `insert into @live (${namesOf(LIVE)})
-    select ${namesOf(LIVE, "r.").replace("r.draw", "r.draw + lane.clock")}
+    select ${namesOf(LIVE, "r.").replace("r.draw", `r.draw + ${clocksOf("r")}`)}
     from ${givenRows(LIVE)} join @lane lane using (lane_id)`,
   changeLive: `update @live v set (${namesOf(LIVE_COLUMNS)}, made) = row(${NEW_LIVE}, ${NEW_MADE})
     from ${givenRows(LIVE)} join @lane lane using (lane_id)

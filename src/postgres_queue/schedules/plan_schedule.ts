@@ -5,7 +5,7 @@ import { FIRE_MAX, type UnplannableSchedule } from "../../queue_policy/schedule_
 import { type PlannableSchedule, planOf } from "../../queue_policy/stored_schedule.ts";
 import type { Parameter, Row, Statements } from "../rows/database.ts";
 import type { LaneName } from "../rows/lanes.ts";
-import { clockOf } from "../tasks/claim.ts";
+import { clockOf } from "../tasks/claim_sql.ts";
 import { LAST_TASK, lastTaskOf, WITH_LAST_TASK } from "./schedule_row.ts";
 
 /** What a look at the schedules finds. */
@@ -52,7 +52,8 @@ export const OUTLOOK = `moment.now,
 const PLAN_SQL = {
   look: `with ${MOMENT} select ${OUTLOOK} from moment`,
   /** `$1` is now, `$2` and `$3` are the last instant and id that were read, `$4` is how many. */
-  reached: `select s.schedule_id, s.type, s.compatibility, s.webhook_url is not null as has_webhook,
+  reached:
+    `select s.schedule_id, s.type, s.compatibility, s.grp, s.webhook_url is not null as has_webhook,
       s.every_ms, s.cron, s.time_zone, s.catch_up, s.catch_up_max, s.may_overlap, s.next_at, ${LAST_TASK}
     from ${WITH_LAST_TASK}
     where not s.is_paused and s.next_at <= $1 and ${IS_FREE}
@@ -107,11 +108,12 @@ async function* reachedSchedules(statements: Statements, nowMs: number): AsyncGe
   }
 }
 
-function dueSchedule({ schedule_id, type, compatibility, has_webhook }: Row): DueSchedule {
+function dueSchedule({ schedule_id, type, compatibility, grp, has_webhook }: Row): DueSchedule {
   return {
     id: String(schedule_id),
     type: String(type),
     compatibility: String(compatibility),
+    grp: String(grp),
     hasWebhook: has_webhook === true,
   };
 }

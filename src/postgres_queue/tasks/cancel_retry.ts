@@ -74,6 +74,7 @@ export async function cancelRow(
       leaseToken: row.lease_token,
       workerId: row.locked_by!,
       type: row.type,
+      grp: row.grp,
       sinceMs: row.processing_started!,
       untilMs: row.lease_until!,
     });

@@ -7,13 +7,21 @@
 import { isCapable } from "../../domain/capability.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
-import type { LimitedScope } from "../../queue_policy/flow.ts";
-import { checkClosure, CLOSURE } from "../rows/closure.ts";
+import type { FlowKey, LimitedScope } from "../../queue_policy/flow.ts";
+import { checkClosure } from "../rows/closure.ts";
 import type { Parameter, Row, SqlValue, Statements } from "../rows/database.ts";
 import { countedHeld, FLOW_VERSION, GATE, type KnownFlow, lockLimits } from "../rows/flow_rows.ts";
+import { clocksOf } from "../rows/groups.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
 import { markedSql, type Marks } from "./marks.ts";
-import { selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
+import { type TaskRow, taskRows } from "../rows/task_row.ts";
+import { clockOf, LEASE, mayStillStart, nextRoom, NOW } from "./claim_sql.ts";
+
+/** What claims found, for each request; and how long until more may start by itself, in milliseconds. */
+export interface ClaimedForEach {
+  readonly rows: TaskRow[][];
+  readonly dueInMs: number | undefined;
+}
 
 /** What a claim needs beside its request. */
 export interface ClaimContext {
@@ -29,43 +37,8 @@ export interface ClaimContext {
   readonly budget: number;
 }
 
-/**
- * The server's clock in milliseconds, or the time that a test gives as `parameter`. It is read once, before the rows: a clock
- * that may differ for each row is no bound of an index search.
- */
-export function clockOf(parameter: string): string {
-  return `(select coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint))`;
-}
-
-/** A task `v` that expires may only start before that, unless it has started already. */
-function mayStillStart(now: string): string {
-  return `(v.expires_at is null or v.lease_token > 0 or v.expires_at > ${now})`;
-}
-
 /** How many tasks that became due one statement makes ready; others go on with the rest. */
 const PROMOTE_MAX = 1000;
-
-/**
- * Leases the tasks of the CTE `pick`, whose columns are `id` and `place`: the first place is for the first of the workers `$1`,
- * with the first of the durations `$2`, and so on. A claim of one task by name takes no slot, `$4`.
- */
-const LEASE = `held as (
-    update @live v set state = 4, attempts = v.attempts + 1, lease_token = v.lease_token + 1,
-      locked_by = ($1::text[])[pick.place], lease_until = look.now + ($2::bigint[])[pick.place],
-      reserved_at = case when $4::boolean then null else look.now end,
-      processing_started = look.now, updated_at = look.now,
-      progress_percent = null, progress_message = null
-    from pick, look where v.id = pick.id and v.id = any(array(select id from pick)) returning v.*, pick.place),
-  told as (
-    insert into @transition (task_id, at, kind, details, duration_ms)
-    select held.id, held.processing_started, 'leased',
-      json_build_object('worker', held.locked_by, 'attempt', held.attempts)::text,
-      greatest(0, held.processing_started - greatest(held.created_at, held.run_after))
-    from held),
-  leased as (${selectTasks({ live: "join held", more: ", v.place" })})`;
-
-/** `$3` is the time of a test. */
-const NOW = `${clockOf("$3")} as now, ${CLOSURE} as closure`;
 
 /** How a claim reads lanes and chooses, where limits or pauses hold something back and where none do. */
 interface ClaimParts {
@@ -88,12 +61,6 @@ interface ClaimParts {
 
 /** Makes the parts; `plainLanes` are the lanes of an order without clocks. */
 type PartsOf = (isWeighted: boolean, plainLanes: string) => ClaimParts;
-
-/** When a pause ends by itself, or a slot comes free at the end of its lease. */
-function nextRoom(now: string): string {
-  return `(select min(paused_until) from @flow_limit where paused_until > ${now}),
-      (select min(until) from @flow_slot where until > ${now})`;
-}
 
 const freeParts: PartsOf = (isWeighted, plainLanes) => ({
   lanes: `lanes as materialized (${
@@ -208,7 +175,7 @@ const CLAIM_SQL = {
       select id from @live where state = 2 and run_after >= $2 and run_after <= ${clockOf("$1")}
       order by run_after limit ${PROMOTE_MAX} for update skip locked)
     update @live v set state = 1, made = pg_current_xact_id(), updated_at = ${clockOf("$1")},
-      draw = lane.clock - ln(1 - random()) * (v.priority + 1)
+      draw = ${clocksOf("v")} - ln(1 - random()) * (v.priority + 1)
     from due, @lane lane where v.id = due.id and lane.lane_id = v.lane_id returning v.id`,
   nextDue: `select least(
       (select run_after from @live where state = 2 and run_after > ${clockOf("$1")}
@@ -225,13 +192,13 @@ const CLAIM_SQL = {
   ${LEASE}
   select look.closure, look.is_current, leased.* from look left join leased on true`,
   /** `$1` is the task's id. */
-  typeOf: "select type from @live join @lane using (lane_id) where id = $1",
+  placeOf: "select lane.type, v.grp from @live v join @lane lane using (lane_id) where v.id = $1",
   free: inEachOrder(freeParts),
   governed: inEachOrder(governedParts),
 } as const;
 
 /** A leased task, and which of the places that were asked for it got. */
-type PlacedRow = TaskRow & { readonly place: number };
+export type PlacedRow = TaskRow & { readonly place: number };
 
 /**
  * Leases one task by its name, if it is due and `isHeldBack` does not say that a limit or a pause lets it not start. `"stale"` when
@@ -256,13 +223,13 @@ export async function claimNamed(
   return rows[0]!.is_current === true ? leased : "stale";
 }
 
-/** The type of a task that is not final. */
-export async function typeOfTask(
+/** The type and group of a task that is not final. */
+export async function placeOfTask(
   statements: Statements,
   taskId: number,
-): Promise<string | undefined> {
-  const [row] = await statements.query(CLAIM_SQL.typeOf, [taskId]);
-  return row && String(row.type);
+): Promise<FlowKey | undefined> {
+  const [row] = await statements.query(CLAIM_SQL.placeOf, [taskId]);
+  return row && { type: String(row.type), grp: String(row.grp) };
 }
 
 /** Whether a claim counts leases, so that its statements must be one transaction's. */
@@ -272,12 +239,13 @@ export function countsLeases({ types }: PreparedClaim, { flow }: KnownFlow): boo
 
 /**
  * Leases up to `limit` due tasks for each of these requests, which ask for the same tasks in the same order (see `kindOf`):
- * fewer when they are large. Who asked first is served first. `"stale"` when the limits are not those that are known.
+ * fewer when they are large. Who asked first is served first. `"stale"` when the limits are not those that are known, or a lane with
+ * groups has become known.
  */
 export async function claim(
   requests: readonly PreparedClaim[],
   context: ClaimContext,
-): Promise<{ readonly rows: TaskRow[][]; readonly dueInMs: number | undefined } | "stale"> {
+): Promise<ClaimedForEach | "stale"> {
   const [first] = requests as [PreparedClaim];
   await lockLimits(context.statements, limitsOf(first, context.known));
   for (;;) {
@@ -286,11 +254,21 @@ export async function claim(
     if (claimed === "stale") return claimed;
     const { rows, dueAtMs, dueInMs, added } = claimed;
     const isDue = dueAtMs !== undefined;
-    if (isDue) await context.statements.query(CLAIM_SQL.promote, [context.nowMs, dueAtMs]);
+    if (isDue) await promote(context.statements, { nowMs: context.nowMs, fromMs: dueAtMs });
     await context.marks.renew(context.statements, known, rows.length);
-    const isAll = !isDue && eligible(first, added).length === 0;
+    const more = eligible(first, added);
+    const isAll = !isDue && more.length === 0;
     if (rows.length > 0 || isAll) return { rows: shared(rows, requests), dueInMs };
+    if (more.some(({ isGrouped }) => isGrouped)) return "stale";
   }
+}
+
+/** Makes tasks ready that have become due, from this instant on. */
+export async function promote(
+  statements: Statements,
+  { nowMs, fromMs }: { readonly nowMs: number | null; readonly fromMs: number },
+): Promise<void> {
+  await statements.query(CLAIM_SQL.promote, [nowMs, fromMs]);
 }
 
 /** Requests of one kind can be served by one statement. */
@@ -309,8 +287,8 @@ interface Claimed {
   readonly added: readonly Lane[];
 }
 
-/** The scopes that count the leases of what is asked for. */
-function limitsOf({ types }: PreparedClaim, { flow }: KnownFlow): readonly LimitedScope[] {
+/** The scopes that count the leases of what is asked for, without those of groups. */
+export function limitsOf({ types }: PreparedClaim, { flow }: KnownFlow): readonly LimitedScope[] {
   const limits = types.flatMap((type) => flow.limitsOf({ type, grp: "" }));
   return [...new Map(limits.map((limit) => [limit.type, limit])).values()];
 }
@@ -361,13 +339,16 @@ async function claimFrom(
 }
 
 /** The rows of leased tasks; the first row is there without any. @throws QueueError `queue_moving`, `queue_moved`. */
-function leasedRows(found: readonly Row[]): TaskRow[] {
+export function leasedRows(found: readonly Row[]): TaskRow[] {
   checkClosure(found[0]!.closure);
   return taskRows(found.filter(({ id }) => id !== null));
 }
 
 /** To each request the rows of its places. */
-function shared(rows: readonly PlacedRow[], requests: readonly PreparedClaim[]): TaskRow[][] {
+export function shared(
+  rows: readonly PlacedRow[],
+  requests: readonly PreparedClaim[],
+): TaskRow[][] {
   let end = 0;
   return requests.map(({ limit }) => {
     const begin = end;
@@ -385,12 +366,13 @@ export async function nextDueInMs(
   return dueIn(first?.due_in ?? null);
 }
 
-function dueIn(value: SqlValue | undefined): number | undefined {
+/** How long until something is due, as a statement tells it. */
+export function dueIn(value: SqlValue | undefined): number | undefined {
   return value === null || value === undefined ? undefined : Number(value);
 }
 
 /** The lanes that the worker may take from. */
-function eligible({ types, capabilities }: PreparedClaim, lanes: Iterable<Lane>): Lane[] {
+export function eligible({ types, capabilities }: PreparedClaim, lanes: Iterable<Lane>): Lane[] {
   return [...lanes].filter(({ type, compatibility }) =>
     types.includes(type) && isCapable(capabilities, JSON.parse(compatibility))
   );

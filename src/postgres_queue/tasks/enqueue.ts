@@ -13,6 +13,7 @@ import {
   keyConflict,
   runIdConflict,
 } from "../../queue_policy/enqueue_conflicts.ts";
+import type { FlowKey } from "../../queue_policy/flow.ts";
 import type { FirstLease, PreparedTask } from "../../queue_policy/new_task.ts";
 import {
   countOpen,
@@ -93,18 +94,18 @@ export interface Origin {
 async function takeIds(
   work: Work,
   tasks: readonly PreparedTask[],
-): Promise<{ readonly ids: number[]; readonly mayStart: (type: string) => boolean }> {
+): Promise<{ readonly ids: number[]; readonly mayStart: (key: FlowKey) => boolean }> {
   const starting = tasks.filter(({ leaseTo }) => leaseTo !== null);
   if (starting.length === 0) {
     return { ids: await work.takeIds(tasks.length), mayStart: () => true };
   }
   const { ids, known: { flow } } = await work.takeIdsToStart(tasks.length);
   if (flow.isEmpty) return { ids, mayStart: () => true };
-  const types = starting.map(({ kept }) => kept.type);
-  const room = await lockedRoom(work.tx, { flow, types, nowMs: work.context.nowMs });
-  const mayStart = (type: string): boolean => {
-    const hasRoom = room.of({ type, grp: "" }) > 0;
-    if (hasRoom) room.take({ type, grp: "" });
+  const keys = starting.map(({ kept }) => kept);
+  const room = await lockedRoom(work.tx, { flow, keys, nowMs: work.context.nowMs });
+  const mayStart = (key: FlowKey): boolean => {
+    const hasRoom = room.of(key) > 0;
+    if (hasRoom) room.take(key);
     return hasRoom;
   };
   return { ids, mayStart };
@@ -214,8 +215,8 @@ interface Placed extends Origin {
   readonly task: PreparedTask;
   readonly i: number;
   readonly id: number;
-  /** Whether a task of this type may start at once; asked once for each that does. */
-  readonly mayStart: (type: string) => boolean;
+  /** Whether such a task may start at once; asked once for each that does. */
+  readonly mayStart: (key: FlowKey) => boolean;
   readonly isBehind: IsBehind;
 }
 
@@ -236,7 +237,7 @@ function store(
   const isFollowed = task.webhook !== null;
   const isBehind = placed.isBehind(task.kept);
   const isLeased = task.leaseTo !== null && !isBehind &&
-    !hasExpiredBy(task.kept.expires_at, work.context.nowMs) && mayStart(task.kept.type);
+    !hasExpiredBy(task.kept.expires_at, work.context.nowMs) && mayStart(task.kept);
   const leaseTo = isLeased ? task.leaseTo : null;
   const given = { id, waitsFor, traceParent, isFollowed, isBehind };
   const due = firstDueOf(task, work.context.nowMs);

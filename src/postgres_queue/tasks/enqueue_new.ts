@@ -8,9 +8,10 @@ import type { PreparedTask } from "../../queue_policy/new_task.ts";
 import { CLOSURE } from "../rows/closure.ts";
 import { type Columns, GIVEN_COLUMNS, givenRows, namesOf } from "../rows/columns.ts";
 import type { Statements } from "../rows/database.ts";
+import { clocksOf } from "../rows/groups.ts";
 import type { Lanes } from "../rows/lanes.ts";
 import { SELECT_TASKS, selectTasks, type TaskRow, taskRows } from "../rows/task_row.ts";
-import { clockOf } from "./claim.ts";
+import { clockOf } from "./claim_sql.ts";
 
 /** A task, and where its enqueueing stands in a trace. */
 export interface NewEntry {
@@ -34,9 +35,9 @@ const ADD = `with input as materialized (
     insert into @task (${namesOf(STORED)}) select ${namesOf(STORED)} from input order by place
     on conflict do nothing returning *),
   alive as (
-    insert into @live (id, lane_id, priority, draw, state, run_after, expires_at, waits_for, followed, weight,
+    insert into @live (id, lane_id, grp, priority, draw, state, run_after, expires_at, waits_for, followed, weight,
       attempts, lease_token, created_at, updated_at)
-    select a.id, a.lane_id, a.priority, i.draw + lane.clock,
+    select a.id, a.lane_id, a.grp, a.priority, i.draw + ${clocksOf("a")},
       case when coalesce(i.run_after, i.created_at) <= i.created_at then 1 else 2 end, coalesce(i.run_after, i.created_at),
       a.expires_at, 0, false, length(a.payload), 0, 0, i.created_at, i.created_at
     from added a join input i using (run_id) join @lane lane on lane.lane_id = a.lane_id returning *),
@@ -63,12 +64,12 @@ export async function enqueueNew(
   },
 ): Promise<TaskRow[]> {
   const rows = entries.map(({ task, runId, traceParent }, place) => {
-    const { type, compatibility, ...kept } = task.kept;
+    const { type: _type, compatibility: _compatibility, ...kept } = task.kept;
     return {
       ...kept,
       place,
       run_id: runId,
-      lane_id: lanes.idOf({ type, compatibility }),
+      lane_id: lanes.idOf(task.kept),
       payload: task.payload,
       trace_parent: traceParent,
       unique_key: null,

@@ -20,7 +20,7 @@ import {
 import type { Statements } from "../rows/database.ts";
 import { freeSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
-import { clockOf } from "./claim.ts";
+import { clockOf } from "./claim_sql.ts";
 import { enqueueAll } from "./enqueue.ts";
 import { lockOrders } from "./order.ts";
 import { propagate } from "./propagate.ts";

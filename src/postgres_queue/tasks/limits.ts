@@ -6,7 +6,6 @@ import {
   type PreparedLimit,
   type PreparedPause,
   type ScopeKey,
-  scopeText,
   type StoredLimit,
   withLimit,
   withoutPause,
@@ -67,22 +66,10 @@ async function change(
     readonly change: (known: StoredLimit | undefined) => LimitChange;
   }[],
 ): Promise<boolean[]> {
-  refuseGroups(changes.map(({ key }) => key));
   await checkOpen(work.tx);
   const made = await changeLimits(work.tx, changes);
   if (made.includes(true)) work.makeRoom();
   return made;
-}
-
-/** Groups do not take turns here, and have no slots of their own. */
-function refuseGroups(keys: readonly ScopeKey[]): void {
-  const key = keys.find(({ grp }) => grp !== "");
-  if (key === undefined) return;
-  throw new TypeError(
-    `Cannot limit or pause ${
-      scopeText(key)
-    }: a queue on PostgreSQL has limits and pauses of types and of the whole queue only`,
-  );
 }
 
 /** Frees the slots of cancelled tasks whose leases have ended. */

@@ -14,6 +14,7 @@ import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { Clock } from "../../domain/clock.ts";
 import type { Parameter, Row, Statements } from "../rows/database.ts";
 import type { Lane } from "../rows/lanes.ts";
+import { SERVER_START } from "../rows/server_start.ts";
 
 /** How long marks are used until they are renewed, while there are claims, and after how many tasks. */
 const RENEW = { afterMs: 100, afterTasks: 500 } as const;
@@ -97,9 +98,10 @@ export interface MarkedSql {
   readonly plainSort: string;
 }
 
-/** One start of one server; a crash of a server sets its statistics back. */
-const SERVER = `concat(extract(epoch from pg_postmaster_start_time()), ' ',
-  extract(epoch from pg_stat_get_bgwriter_stat_reset_time()))`;
+/** How tasks `v` are sorted in an order, and what those of several lanes are merged by. */
+export function sortOf(order: ClaimOrder): { readonly sort: string; readonly key: string } {
+  return ORDERS[order];
+}
 
 /** The same for all statements: their parameters are `parametersFor`, from `$n` on; `only` is a condition on tasks, with its `and`. */
 export function markedSql(order: ClaimOrder, n: number, only = ""): MarkedSql {
@@ -114,7 +116,7 @@ export function markedSql(order: ClaimOrder, n: number, only = ""): MarkedSql {
   return {
     key,
     plainSort,
-    isKnown: `${SERVER} = ${server}::text as is_known`,
+    isKnown: `${SERVER_START} = ${server}::text as is_known`,
     lanes: `select lane_id from unnest(${lanes}::int[]) as r(lane_id)`,
     ranges: `select lane_id, low, mark, high
         from unnest(${places}::int[], ${lows}::int[], ${marks}::${type}[], ${highs}::int[])
@@ -135,7 +137,7 @@ export function markedSql(order: ClaimOrder, n: number, only = ""): MarkedSql {
       `select * from (select part.*
         from (select * from ranges where lane_id = lane.lane_id order by low) as m
           cross join lateral (select ${columns} from @live v
-            where v.lane_id = m.lane_id and v.state = 1 and ${isIn} ${only}
+            where v.lane_id = m.lane_id and v.state = 1 and v.grp = '' and ${isIn} ${only}
             order by ${sort} ${limit} ${lock}) as part ${limit}) as part`,
     unseen: (columns, end = "") =>
       unseen.map((isUnseen) =>
@@ -166,12 +168,12 @@ function firstOfPriorities(): string {
   return `with recursive step as (
       select m.lane_id, first.priority as low, first.id as mark, m.high
       from ranges m cross join lateral (
-        select priority, id from @live v where v.lane_id = m.lane_id and v.state = 1
+        select priority, id from @live v where v.lane_id = m.lane_id and v.state = 1 and v.grp = ''
           and ${ORDERS.priority.isIn} order by priority, id limit 1) as first
       union all
       select step.lane_id, next.priority, next.id, step.high
       from step cross join lateral (
-        select priority, id from @live v where v.lane_id = step.lane_id and v.state = 1
+        select priority, id from @live v where v.lane_id = step.lane_id and v.state = 1 and v.grp = ''
           and v.priority > step.low and v.priority <= step.high order by priority, id limit 1) as next)
     select lane_id, low, min(mark) as mark from (
       select lane_id, low, mark from step
@@ -189,7 +191,7 @@ function findStatement(order: ClaimOrder): string {
   firsts as (${order === "priority" ? firstOfPriorities() : firstOfEach(order)})
   select pg_snapshot_xmax(pg_current_snapshot())::text as next,
     (select json_agg(xid::text) from pg_snapshot_xip(pg_current_snapshot()) as xid)::text as under_way,
-    (${sql.nextDue})::text as due, ${SERVER} as server,
+    (${sql.nextDue})::text as due, ${SERVER_START} as server,
     (select json_agg(json_build_array(lane_id, low, mark::text) order by lane_id, low) from firsts)::text
       as firsts`;
 }

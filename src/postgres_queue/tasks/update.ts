@@ -24,7 +24,9 @@ export function edit(work: Work, row: TaskRow, update: PreparedUpdate): TaskRow 
   if (change === undefined) return undefined;
   const { values, runAfterMs, updatedAtMs, note } = change;
   work.note(row.id, "edited", note);
-  const state = { ...values, run_after: runAfterMs, updated_at: updatedAtMs };
+  const { lanes } = work.context;
+  const lane_id = values.grp === undefined ? row.lane_id : lanes.idOf({ ...row, ...values });
+  const state = { ...values, lane_id, run_after: runAfterMs, updated_at: updatedAtMs };
   return work.change(row, state, { isDrawn: true });
 }
 

@@ -1,0 +1,136 @@
+/**
+ * What is counted without reading all tasks, and the latest transitions.
+ */
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { DUE_SQL } from "../../src/ledger_queue/insight/due.ts";
+import { impossibleRows } from "../../src/ledger_queue/insight/integrity.ts";
+import { RecentTransitions } from "../../src/ledger_queue/insight/recent.ts";
+import { COUNT_SQL, countTasks } from "../../src/ledger_queue/insight/task_counts.ts";
+import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
+import { QUEUE_SCHEMA, TASK_TABLE } from "../../src/ledger_queue/rows/schema.ts";
+import { Replica } from "../../src/ledger/replica.ts";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { FaultyStorage } from "../support/faulty_storage.ts";
+import { openLedger } from "../support/ledgers.ts";
+import { seededRandom, withQueue } from "../support/queues.ts";
+
+const NONE = { queued: 0, leased: 0, completed: 0, failed: 0, cancelled: 0 };
+
+Deno.test("no statement about counts reads a row, and none about what is due walks through ready tasks", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.join(";"));
+  const planOf = (sql: string): string =>
+    database.all(`EXPLAIN QUERY PLAN ${sql}`).map((row) => String(row[3])).join("; ");
+  const oldest = planOf(DUE_SQL.oldest);
+  assertEquals(oldest, "SEARCH task_queue USING INDEX ready_by_due (type=?)");
+  assertMatch(planOf(DUE_SQL.come), /^SEARCH task_queue USING INDEX scheduled_tasks/);
+  assertMatch(planOf(COUNT_SQL.byStatus), /^SCAN task_queue USING COVERING INDEX tasks_by_status$/);
+  assertMatch(planOf(COUNT_SQL.ready), /^SCAN task_queue USING (COVERING )?INDEX ready_by_due$/);
+  database.close();
+});
+
+Deno.test("counts follow every way that a task can go, and a type that is empty is forgotten", async () => {
+  await withQueue({ memory: true }, async (queue, clock) => {
+    await queue.enqueueBatch([
+      { type: "a", runId: "first" },
+      { type: "a", dependsOn: ["first"] },
+      { type: "b", runAfter: new Date(clock.nowMs() + 1000) },
+      { type: "b" },
+    ]);
+    const seen = async (): Promise<unknown> => {
+      const { byType, scheduled, waitingForParents } = await queue.stats();
+      assertEquals((await queue.integrityCheck()).problems, []);
+      return [Object.keys(byType), byType["a"]?.queued, scheduled, waitingForParents];
+    };
+    assertEquals(await seen(), [["a", "b"], 2, 1, 1]);
+    const [first, other] = await queue.claim({ workerId: "w", types: ["a", "b"], limit: 2 });
+    await queue.fail(other!, new Error("again"));
+    await queue.complete(first!);
+    assertEquals(await seen(), [["a", "b"], 1, 2, 0]);
+    await queue.cancel(2);
+    assertEquals(await seen(), [["a", "b"], 0, 2, 0]);
+    await queue.retry(2);
+    await queue.cancel(2);
+    await clock.advance(2000);
+    assertEquals((await queue.metrics()).due, 2);
+    await queue.prune({ keep: 0 });
+    assertEquals(await seen(), [["b"], undefined, 0, 0]);
+  });
+});
+
+Deno.test("counts follow what another process does, also when it prunes", async () => {
+  const clock = new FakeClock();
+  const disk = new MemoryDisk();
+  const open = async (): Promise<LedgerQueue> => {
+    const ledger = await openLedger(new MemoryStorage(disk), { schema: QUEUE_SCHEMA, clock });
+    return new LedgerQueue(ledger, { clock, random: seededRandom(1), onBackgroundError: () => {} });
+  };
+  const [here, there] = [await open(), await open()];
+  assertEquals((await here.stats()).total, 0);
+  await there.enqueueBatch([{ type: "a" }, { type: "a" }, { type: "b" }]);
+  const [task] = await there.claim({ workerId: "w", types: ["a"] });
+  assertEquals((await here.stats()).byType["a"], { ...NONE, queued: 1, leased: 1 });
+  await there.complete(task!);
+  await there.prune({ keep: 0 });
+  assertEquals((await here.stats()).byType, {
+    a: { ...NONE, queued: 1 },
+    b: { ...NONE, queued: 1 },
+  });
+  assertEquals((await here.integrityCheck()).problems, []);
+  await here.close();
+  await there.close();
+});
+
+Deno.test("what is undone is not counted: an operation that throws, and a record that cannot be written", async () => {
+  const storage = new FaultyStorage(new MemoryStorage());
+  await withQueue({ storage, onBackgroundError: () => {} }, async (queue) => {
+    await queue.enqueue({ type: "t", runId: "r" });
+    assertEquals((await queue.stats()).total, 1);
+    await assertRejects(() => queue.enqueueBatch([{ type: "t" }, { type: "t", runId: "r" }]));
+    assertEquals((await queue.stats()).total, 1);
+    storage.fault = (point) => point === "write" ? { message: "disk full" } : undefined;
+    await assertRejects(() => queue.enqueue({ type: "t" }));
+    storage.fault = () => undefined;
+    assertEquals([(await queue.stats()).total, await queue.count()], [1, 1]);
+    await queue.enqueue({ type: "t" });
+    assertEquals((await queue.integrityCheck()).problems, []);
+  });
+});
+
+Deno.test("integrityCheck() finds a wrong count", async () => {
+  const engine = await loadSqlJsEngine();
+  const replica = Replica.open({ engine, schema: QUEUE_SCHEMA, path: "" }, undefined);
+  replica.migrate(QUEUE_SCHEMA.migrations.length);
+  assertEquals(impossibleRows(replica), []);
+  replica.tally(TASK_TABLE, countTasks).of("t").ready++;
+  assertEquals(impossibleRows(replica), ["the counts that are kept are not those of the tasks"]);
+  replica.close();
+});
+
+Deno.test("the latest transitions are read once, and no more are kept than are wanted", async () => {
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const options = { clock, random: seededRandom(1), onBackgroundError: () => {} };
+  const queue = new LedgerQueue(ledger, options);
+  const enqueue = (count: number): Promise<unknown> =>
+    queue.enqueueBatch(Array.from({ length: count }, () => ({ type: "t" })));
+  const recent = new RecentTransitions(3);
+  const measured = (windowMs: number): [number, boolean] => {
+    while (ledger.peek((reader) => recent.follow(reader)));
+    const { enqueued, isTruncated } = recent.measure(windowMs, clock.nowMs());
+    return [enqueued, isTruncated];
+  };
+  await enqueue(3);
+  assertEquals(measured(1000), [3, false]);
+  clock.jump(2000);
+  await enqueue(2);
+  assertEquals([measured(1000), measured(5000)], [[2, false], [3, true]]);
+  await enqueue(8);
+  assertEquals(measured(1000), [3, true]);
+  recent.forget();
+  clock.jump(2000);
+  assertEquals([measured(1000), measured(5000)], [[0, false], [3, true]]);
+  await queue.close();
+});

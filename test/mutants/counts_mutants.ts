@@ -1,0 +1,67 @@
+/**
+ * Mutants of what is counted once and then follows what changes.
+ */
+import type { Mutant } from "./mutant.ts";
+
+const COUNTS = ["test/ledger_queue/counts.test.ts"];
+
+/** Faults that would let a count be another than that of the rows. */
+export const COUNTS_MUTANTS: readonly Mutant[] = [
+  {
+    name: "counts: follow nothing that this process does",
+    file: "src/ledger/replica.ts",
+    find: '      this.#database.all("RELEASE operation");\n      this.#tallies.tell(moves);\n',
+    replace: '      this.#database.all("RELEASE operation");\n',
+    tests: COUNTS,
+  },
+  {
+    name: "counts: follow nothing that another process does",
+    file: "src/ledger/replica.ts",
+    find: "    this.#tallies.tell(moves);\n    return changes;",
+    replace: "    return changes;",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: count what was undone",
+    file: "src/ledger/replica.ts",
+    find: "    if (move !== undefined) moves.push(move);\n",
+    replace: "    if (move !== undefined) this.#tallies.tell([move]);\n",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: keep counts of a transaction that is gone",
+    file: "src/ledger/replica.ts",
+    find: '    this.#tallies.forget();\n    this.#database.all("ROLLBACK");',
+    replace: '    this.#database.all("ROLLBACK");',
+    tests: COUNTS,
+  },
+  {
+    name: "counts: look at the status only",
+    file: "src/ledger/tallies.ts",
+    find: "    if (!changed.some((place) => places.includes(place))) return undefined;\n",
+    replace: "    if (!changed.includes(places[1]!)) return undefined;\n",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: forget that a row was removed",
+    file: "src/ledger/tallies.ts",
+    find:
+      "return { tally, before: rowBefore(database, table, tally, change.key), after: undefined };",
+    replace: "return undefined;",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: due tasks are only those that a claim has seen",
+    file: "src/ledger_queue/insight/due.ts",
+    find: "  for (const row of reader.read(DUE_SQL.come, [nowMs])) {\n",
+    replace: "  for (const row of reader.read(DUE_SQL.come, [0])) {\n",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: measure a window with what was left out",
+    file: "src/ledger_queue/insight/recent.ts",
+    find: "const isTruncated = this.#leftOutAtMs >= sinceMs;",
+    replace: "const isTruncated = false;",
+    tests: COUNTS,
+  },
+];
