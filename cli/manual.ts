@@ -249,6 +249,10 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         line: "holdfast limit set --type email --concurrency 5",
       },
       { does: "of any type", line: "holdfast limit set --concurrency 100" },
+      {
+        does: "never more than 100 starts of a type in any minute, at most 5 at once",
+        line: "holdfast limit set --type email --rate 100/1m --burst 5",
+      },
     ],
     documents: { "": "LimitChanged" },
   },

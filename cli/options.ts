@@ -2,7 +2,7 @@
  * Readers of option values: each turns a string into a value or says what it needs.
  */
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { checkInstant, TASK_LIMITS } from "../src/mod.ts";
+import { checkInstant, FLOW_LIMITS, TASK_LIMITS } from "../src/mod.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -54,6 +54,25 @@ export function duration(text: string): number {
   }
   const [, amount, unit] = match;
   return Math.round(Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN));
+}
+
+/** The longest unit of which a period is a whole number: `1m`, `90s`. */
+export function periodText(ms: number): string {
+  const [unit, unitMs] = Object.entries(UNIT_MS).toReversed().find(([, each]) => ms % each === 0)!;
+  return `${ms / unitMs}${unit}`;
+}
+
+/** A rate: how many starts in which period, such as `100/1m`. */
+export function rate(text: string): { readonly limit: number; readonly periodMs: number } {
+  const [limit = "", period = "", ...more] = text.split("/");
+  if (more.length > 0 || !/^\d+$/.test(limit) || !/^\d+(ms|s|m|h|d)$/.test(period)) {
+    throw new InvalidArgumentError("A number of starts in a period such as 100/1m is needed.");
+  }
+  const { rateMax, periodMinMs, periodMaxMs } = FLOW_LIMITS;
+  return {
+    limit: integerFrom(1, rateMax)(limit),
+    periodMs: durationFrom(periodMinMs, periodMaxMs)(period),
+  };
 }
 
 /** A reader of durations from `minMs` to `maxMs`. */

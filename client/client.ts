@@ -37,6 +37,7 @@ export type {
   ClientLimit,
   ClientLogLine,
   ClientPause,
+  ClientRate,
   ClientRun,
   ClientRunProgress,
   ClientRunStatus,

@@ -229,6 +229,16 @@ export interface ClientPause {
   until: string | null;
 }
 
+/** How often tasks start: never more than `limit` in any window of `period_ms`. */
+export interface ClientRate {
+  /** How many starts at most, 1–1,000,000. */
+  limit: number;
+  /** In how many milliseconds, 1 to 366 days. */
+  period_ms: number;
+  /** How many may start at once, 1 to `limit`; then `limit - burst + 1` start in each period. */
+  burst: number;
+}
+
 /** A scope with a limit or a pause. */
 export interface ClientLimit {
   /** The type of its tasks; `null` for all types. */
@@ -237,6 +247,10 @@ export interface ClientLimit {
   group: string | null;
   /** How many may run at the same time; `null` without a limit. */
   concurrency: number | null;
+  /** How often they may start; `null` without a limit. */
+  rate: ClientRate | null;
+  /** When the rate allows the next start; `null` when one is allowed now, and for `*`. */
+  next_start_at: string | null;
   /** How many starts a group has for each one of a group with weight 1; `null` for 1. */
   weight: number | null;
   /** When the limit was set. */
@@ -276,6 +290,8 @@ export interface LimitRequest {
   readonly group?: string;
   /** How many may run at the same time, 1–100,000; default no limit. */
   readonly concurrency?: number;
+  /** How often they may start; default no limit. Without a burst it is what 100 ms of the rate would be, 1 to a tenth of it. */
+  readonly rate?: Omit<ClientRate, "burst"> & Partial<Pick<ClientRate, "burst">>;
   /** Of a group: how many starts it has for each one of a group with weight 1, 0.01–100; default 1. */
   readonly weight?: number;
   /** Who does it; default the name of the token. */

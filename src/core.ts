@@ -209,6 +209,7 @@ export {
   type PauseOptions,
   type PauseState,
   type QueueLimits,
+  type RateLimit,
   type SlotHolder,
 } from "./queue/limits.ts";
 export {

@@ -1,9 +1,9 @@
 /**
- * `holdfast limit set|list|remove`, `holdfast pause` and `holdfast resume`: how many tasks run at the same time, and whether any
- * may start.
+ * `holdfast limit set|list|remove`, `holdfast pause` and `holdfast resume`: how many tasks run at the same time, how often they
+ * start, and whether any may start.
  */
 import { Option } from "@commander-js/extra-typings";
-import { FLOW_LIMITS, type Limit } from "../../src/mod.ts";
+import { FLOW_LIMITS, type Limit, type RateLimit } from "../../src/mod.ts";
 import {
   type App,
   type Program,
@@ -15,7 +15,15 @@ import {
 } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { byOption, duration, instant, integerFrom, numberFrom } from "../options.ts";
+import {
+  byOption,
+  duration,
+  instant,
+  integerFrom,
+  numberFrom,
+  periodText,
+  rate,
+} from "../options.ts";
 import { printable } from "../task_text.ts";
 
 type LimitRecord = DocumentOf<"LimitList">["limits"][number];
@@ -31,6 +39,8 @@ interface ByOptions extends ScopeOptions {
 
 interface SetOptions extends ByOptions {
   readonly concurrency?: number;
+  readonly rate?: RateLimit;
+  readonly burst?: number;
   readonly weight?: number;
 }
 
@@ -43,18 +53,28 @@ interface PauseOptions extends ByOptions {
 /** Adds the commands. */
 export function addLimitCommands(program: Program, app: App): void {
   const limit = program.command("limit")
-    .description("how many tasks run at the same time, of a type, a group or the whole queue");
+    .description("how many tasks run at the same time, and how often they start");
   limit.command("list")
     .description("the limits and pauses, who holds the slots and what waits behind them")
     .action((_options, command) => app.run(command.optsWithGlobals(), list));
   limit.command("set")
-    .description("let at most so many tasks run at the same time; what runs goes on")
+    .description("let at most so many tasks run at the same time, or start in a period")
     .addOption(typeOption())
     .addOption(groupOption())
     .option(
       "--concurrency <n>",
       `how many may run, 1 to ${FLOW_LIMITS.concurrencyMax}`,
       integerFrom(1, FLOW_LIMITS.concurrencyMax),
+    )
+    .option(
+      "--rate <limit/period>",
+      "never more starts in any window of the period: 100/1m, 5/1s, 1000/1d",
+      rate,
+    )
+    .option(
+      "--burst <n>",
+      "of a rate: how many may start at once, 1 to its limit (default: 100 ms of the rate)",
+      integerFrom(1, FLOW_LIMITS.rateMax),
     )
     .option(
       "--weight <n>",
@@ -102,9 +122,14 @@ function groupOption(): Option<"--group <group>", undefined, undefined, string> 
 }
 
 /** @throws UsageError when the options give no limit. */
-function limitOf({ concurrency, weight }: SetOptions): Limit {
-  if (concurrency !== undefined || weight !== undefined) return { concurrency, weight };
-  throw new UsageError("--concurrency or --weight is needed");
+function limitOf({ concurrency, rate, burst, weight }: SetOptions): Limit {
+  if (burst !== undefined && rate === undefined) {
+    throw new UsageError("--burst is for a --rate, which is missing");
+  }
+  if (concurrency === undefined && rate === undefined && weight === undefined) {
+    throw new UsageError("--concurrency, --rate or --weight is needed");
+  }
+  return { concurrency, rate: rate && { ...rate, burst }, weight };
 }
 
 function list(session: Session): Promise<number> {
@@ -162,12 +187,18 @@ function already({ changed }: DocumentOf<"LimitChanged">): string {
 }
 
 function limitText(limit: Limit | null): string {
-  const { concurrency, weight } = limit ?? {};
+  const { concurrency, rate, weight } = limit ?? {};
   const parts = [
     ...(concurrency === undefined ? [] : [`a limit of ${concurrency}`]),
+    ...(rate === undefined ? [] : [`a rate of ${rateText(rate.limit, rate.periodMs)}`]),
     ...(weight === undefined ? [] : [`weight ${weight}`]),
   ];
   return parts.length === 0 ? "no limit" : parts.join(" and ");
+}
+
+/** A rate as `--rate` takes it. */
+function rateText(limit: number, periodMs: number): string {
+  return `${limit}/${periodText(periodMs)}`;
 }
 
 function scopeText({ type, group }: {
@@ -186,7 +217,8 @@ function named(name: string): string {
 
 /** One line for people. */
 function describe(record: LimitRecord): string {
-  const { concurrency, weight, set_by, paused, held, holders, blocked } = record;
+  const { concurrency, rate, next_start_at, weight, set_by, paused, held, holders, blocked } =
+    record;
   const limit = concurrency === null
     ? `${held} running`
     : `${held} of ${concurrency} ${record.group === "*" ? "slots each " : "slots "}held${
@@ -201,6 +233,12 @@ function describe(record: LimitRecord): string {
     : `, paused since ${paused.at}${paused.by === null ? "" : ` by ${paused.by}`}${
       paused.reason === null ? "" : ` (${paused.reason})`
     } until ${paused.until ?? "it is resumed"}`;
+  const starts = rate === null
+    ? ""
+    : `, ${rateText(rate.limit, rate.period_ms)} may start (burst ${rate.burst}${
+      next_start_at === null ? "" : `, next at ${next_start_at}`
+    })`;
   const share = weight === null ? "" : `, weight ${weight}`;
-  return printable(`${scopeText(record)}: ${limit}${share}${who}${rest}, ${blocked} due behind it`);
+  const more = `${starts}${share}${who}${rest}`;
+  return printable(`${scopeText(record)}: ${limit}${more}, ${blocked} due behind it`);
 }

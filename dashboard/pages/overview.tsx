@@ -151,9 +151,10 @@ function Counts(
       ))}
       <div>
         <b>{count(metrics.due)}</b>due{" "}
-        {dueSplit.paused + dueSplit.atConcurrency > 0 && (
+        {dueSplit.paused + dueSplit.atConcurrency + dueSplit.atRate > 0 && (
           <span class="dim">
-            ({count(dueSplit.paused)} paused, {count(dueSplit.atConcurrency)} limited)
+            ({count(dueSplit.paused)} paused, {count(dueSplit.atConcurrency + dueSplit.atRate)}{" "}
+            limited)
           </span>
         )}
       </div>
@@ -186,7 +187,7 @@ function Flow(
       {limits.length === 0 ? <p class="dim">Nothing is paused, and no limit is set.</p> : (
         <Table
           label="Limits and pauses"
-          head={["scope", "running", "held back", "pause", "action"]}
+          head={["scope", "running", "starts", "held back", "pause", "action"]}
         >
           {limits.map((record) => <FlowRow record={record} viewer={viewer} />)}
         </Table>
@@ -209,7 +210,7 @@ function Flow(
 function FlowRow(
   { record, viewer }: { readonly record: LimitRecord; readonly viewer: Viewer },
 ): Html {
-  const { scope, concurrency, held, blocked, paused } = record;
+  const { scope, concurrency, rate, nextStartAt, held, blocked, paused } = record;
   const name = scope.type === undefined ? "the whole queue" : `type ${scope.type}`;
   const fields: Record<string, string> = scope.type === undefined ? {} : { type: scope.type };
   return (
@@ -218,6 +219,18 @@ function FlowRow(
         <Text of={name} />
       </td>
       <td>{concurrency === null ? count(held) : `${count(held)} of ${count(concurrency)}`}</td>
+      <td>
+        {rate === null ? "–" : (
+          <>
+            {count(rate.limit)} in {duration(rate.periodMs)}
+            {nextStartAt !== null && (
+              <>
+                , next <Time at={nextStartAt} nowMs={viewer.nowMs} />
+              </>
+            )}
+          </>
+        )}
+      </td>
       <td>{count(blocked)}</td>
       <td>
         {paused === null ? "–" : (

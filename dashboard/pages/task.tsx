@@ -89,6 +89,7 @@ const ELSEWHERE: Partial<Record<ExplanationReason, readonly [string, string]>> =
   waiting_for_parents: ["#parents", "its parents"],
   paused: ["#flow", "limits and pauses"],
   concurrency_limited: ["#flow", "limits and pauses"],
+  rate_limited: ["#flow", "limits and pauses"],
   no_worker: ["/workers", "workers"],
   no_handler: ["/workers", "workers"],
   no_capable_worker: ["/workers", "workers"],

@@ -5,7 +5,7 @@
  * names its field.
  */
 import { z } from "@hono/zod-openapi";
-import { TASK_LIMITS } from "../../src/core.ts";
+import { FLOW_LIMITS, type RateLimit, TASK_LIMITS } from "../../src/core.ts";
 
 /** What the examples of the API are about. */
 export const EXAMPLE = Object.freeze({
@@ -124,3 +124,26 @@ export const leaseDurationSchema: z.ZodOptional<z.ZodNumber> = z.number().int()
     description: "How long the lease lasts without renewal; default 10000",
     example: 10_000,
   });
+
+const { rateMax, periodMinMs, periodMaxMs } = FLOW_LIMITS;
+
+const burst = z.number().int().min(1).max(rateMax).openapi({
+  description:
+    "How many may start at once, at most limit; default what 100 ms of the rate would be, from 1 to a tenth of limit. In the long run limit - burst + 1 start in each period",
+  example: 1,
+});
+
+/** How often tasks start: never more than `limit` in any window of `period_ms`. */
+export const RateSchema = z.strictObject({
+  limit: z.number().int().min(1).max(rateMax).openapi({
+    description: "How many starts at most in any window of the period",
+    example: 100,
+  }),
+  period_ms: z.number().int().min(periodMinMs).max(periodMaxMs).openapi({ example: 60_000 }),
+  burst,
+}).openapi("Rate");
+
+/** A rate with its burst. */
+export function rateJson(rate: Required<RateLimit> | null): z.infer<typeof RateSchema> | null {
+  return rate && { limit: rate.limit, period_ms: rate.periodMs, burst: rate.burst };
+}

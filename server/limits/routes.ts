@@ -1,8 +1,8 @@
 /**
  * Limits and pauses: listing, setting, removing, pausing, resuming.
  */
-import { createRoute, type OpenAPIHono } from "@hono/zod-openapi";
-import type { TaskQueue } from "../../src/core.ts";
+import { createRoute, type OpenAPIHono, type z } from "@hono/zod-openapi";
+import type { Limit, TaskQueue } from "../../src/core.ts";
 import { nameOf, requires } from "../http/access.ts";
 import { asInput } from "../http/errors.ts";
 import {
@@ -41,7 +41,7 @@ const setLimit = createRoute({
   method: "put",
   path: "/api/limits",
   operationId: "setLimit",
-  summary: "Limit how many tasks run at the same time, or weigh a group",
+  summary: "Limit how many tasks run at the same time or how often they start, or weigh a group",
   description:
     "Of a type, a group, both, or the whole queue. It replaces what was set; a lower limit ends nothing that runs.",
   request: { query: ScopeQuery, body: jsonBody(LimitBody) },
@@ -101,7 +101,8 @@ export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   });
 
   app.openapi(setLimit, async (c) => {
-    const { by, ...limit } = c.req.valid("json");
+    const { by, ...body } = c.req.valid("json");
+    const limit = limitOf(body);
     const scope = c.req.valid("query");
     const who = { by: by ?? nameOf(c) };
     const changed = await asInput(() => queue.setLimit(scope, limit, who));
@@ -115,9 +116,9 @@ export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
   });
 
   app.openapi(declareLimits, async (c) => {
-    const limits = c.req.valid("json").limits.map(({ type, group, ...limit }) => ({
+    const limits = c.req.valid("json").limits.map(({ type, group, ...body }) => ({
       scope: { type, group },
-      limit,
+      limit: limitOf(body),
     }));
     return c.json({ declared: await asInput(() => queue.declareLimits(limits)) }, 200);
   });
@@ -133,4 +134,10 @@ export function addLimitRoutes(app: OpenAPIHono, queue: TaskQueue): void {
     const changed = await asInput(() => queue.resume({ type, group }, { by: by ?? nameOf(c) }));
     return c.json({ changed }, 200);
   });
+}
+
+/** The limit that a body gives. */
+function limitOf({ rate, ...limit }: Omit<z.infer<typeof LimitBody>, "by">): Limit {
+  if (rate === undefined) return limit;
+  return { ...limit, rate: { limit: rate.limit, periodMs: rate.period_ms, burst: rate.burst } };
 }

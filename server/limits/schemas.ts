@@ -9,6 +9,7 @@ import {
   instantSchema,
   instantWithZone,
   nameSchema,
+  RateSchema,
 } from "../http/fields.ts";
 
 const { concurrencyMax, weightMin, weightMax, byMaxLength, reasonMaxLength, declaredMax } =
@@ -25,7 +26,13 @@ const weight = z.number().min(weightMin).max(weightMax).openapi({
   example: 1,
 });
 
-const limit = { concurrency: concurrency.optional(), weight: weight.optional() };
+const newRate = RateSchema.extend({ burst: RateSchema.shape.burst.optional() }).openapi("NewRate");
+
+const limit = {
+  concurrency: concurrency.optional(),
+  rate: newRate.optional(),
+  weight: weight.optional(),
+};
 
 const by = nameSchema(byMaxLength).optional().openapi({
   description: "Who does it; default the name of the token",
@@ -108,6 +115,7 @@ const limitFields = {
     example: "acme",
   }),
   concurrency: z.number().int().nullable(),
+  rate: z.union([RateSchema, z.null()]),
   weight: z.number().nullable(),
   set_at: instantSchema.nullable(),
   set_by: z.string().nullable(),
@@ -118,6 +126,9 @@ const limitFields = {
 /** A scope with a limit or a pause. */
 export const LimitSchema = z.object({
   ...limitFields,
+  next_start_at: instantSchema.nullable().openapi({
+    description: "When the rate allows the next start; null when one is allowed now, and for *",
+  }),
   held: countSchema.openapi({ description: "How many slots are held" }),
   holders: z.array(holderSchema).openapi({ description: "At most 20, the earliest first" }),
   blocked: countSchema.openapi({ description: "How many due tasks it holds back" }),

@@ -3,7 +3,7 @@
  */
 import type { z } from "@hono/zod-openapi";
 import type { HealthReason, QueueMetrics, QueueStats, StorageStats } from "../../src/core.ts";
-import { instant } from "../http/fields.ts";
+import { instant, rateJson } from "../http/fields.ts";
 import type { HealthSchema, MetricsSchema, StatsSchema, StorageSchema } from "./schemas.ts";
 
 /** What is not as it should be. */
@@ -59,11 +59,18 @@ export function metricsJson(metrics: QueueMetrics): z.infer<typeof MetricsSchema
       claimable: metrics.dueSplit.claimable,
       paused: metrics.dueSplit.paused,
       at_concurrency: metrics.dueSplit.atConcurrency,
+      at_rate: metrics.dueSplit.atRate,
     },
-    limits: metrics.limits.map(({ scope, concurrency, isPaused, held, blocked }) => {
-      const { type = null, group = null } = scope;
-      return { type, group, concurrency, is_paused: isPaused, held, blocked };
-    }),
+    limits: metrics.limits.map((limit) => ({
+      type: limit.scope.type ?? null,
+      group: limit.scope.group ?? null,
+      concurrency: limit.concurrency,
+      rate: rateJson(limit.rate),
+      next_start_at: instant(limit.nextStartAt),
+      is_paused: limit.isPaused,
+      held: limit.held,
+      blocked: limit.blocked,
+    })),
     oldest_due_age_ms: metrics.oldestDueAgeMs,
     window: {
       ...counts,

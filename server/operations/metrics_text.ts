@@ -88,11 +88,17 @@ function limitFamilies({ dueSplit, limits }: QueueMetrics): Family[] {
     [{ hold: "none" }, dueSplit.claimable],
     [{ hold: "paused" }, dueSplit.paused],
     [{ hold: "at_concurrency" }, dueSplit.atConcurrency],
+    [{ hold: "at_rate" }, dueSplit.atRate],
   ];
   return [
     gauge("holdfast_tasks_due_by_hold", "Due tasks by what holds them back", split),
     gauge("holdfast_limit_slots", "How many may run", samples(({ concurrency }) => concurrency)),
     gauge("holdfast_limit_held", "How many slots are held", samples(({ held }) => held)),
+    gauge(
+      "holdfast_limit_next_start_timestamp_seconds",
+      "When the rate allows the next start, while it allows none now",
+      samples(({ nextStartAt }) => nextStartAt && nextStartAt.getTime() / 1000),
+    ),
     gauge(
       "holdfast_limit_blocked",
       "Due tasks that a limit or a pause holds back",

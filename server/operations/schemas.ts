@@ -4,7 +4,7 @@
 import { z } from "@hono/zod-openapi";
 import { FINAL_STATUSES, HEALTH_CODES, HEALTH_SEVERITIES } from "../../src/core.ts";
 import { ErrorSchema } from "../http/error_schema.ts";
-import { countSchema, digitsSchema, instantSchema } from "../http/fields.ts";
+import { countSchema, digitsSchema, instantSchema, RateSchema } from "../http/fields.ts";
 
 /** Which finished tasks to delete. */
 export const PruneBody = z.strictObject({
@@ -122,11 +122,14 @@ export const MetricsSchema = z.object({
     claimable: countSchema,
     paused: countSchema,
     at_concurrency: countSchema,
+    at_rate: countSchema,
   }).openapi({ description: "The due tasks by what holds them back" }),
   limits: z.array(z.object({
     type: z.string().nullable().openapi({ description: "null for all types" }),
     group: z.string().nullable().openapi({ description: "null for all, * for each by itself" }),
     concurrency: z.number().int().nullable(),
+    rate: z.union([RateSchema, z.null()]),
+    next_start_at: instantSchema.nullable(),
     is_paused: z.boolean(),
     held: countSchema,
     blocked: countSchema,

@@ -118,10 +118,11 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
 
 /** The record that a body's limit is. */
 function flowRecordOf(limit: z.infer<typeof LimitRecordSchema>): FlowRecord {
-  const { type, group, concurrency, weight, set_at, set_by, is_declared, paused } = limit;
+  const { type, group, concurrency, rate, weight, set_at, set_by, is_declared, paused } = limit;
   return {
     scope: { type: type ?? undefined, group: group ?? undefined },
     concurrency,
+    rate: rate && { limit: rate.limit, periodMs: rate.period_ms, burst: rate.burst },
     weight,
     setAt: dateOf(set_at),
     setBy: set_by,

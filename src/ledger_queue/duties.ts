@@ -6,8 +6,10 @@ import type { CancelTimer } from "../domain/clock.ts";
 import { asError, QueueFullError } from "../domain/errors.ts";
 import type { FinalStatus } from "../domain/final_status.ts";
 import type { Task } from "../domain/task.ts";
+import type { Transaction } from "../ledger/replica.ts";
 import type { SqlRow } from "../ledger/sql_engine.ts";
 import type { PruneReport } from "../queue/operator.ts";
+import { RateWatch } from "../queue_policy/buckets.ts";
 import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
@@ -16,13 +18,16 @@ import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
 import { closureIn } from "./rows/notes.ts";
+import type { OperationContext } from "./rows/context.ts";
 import { slotEnded } from "./rows/group_room.ts";
-import { freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
+import { hasFarBuckets } from "./rows/buckets.ts";
+import { flowOf, freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
 import { taskOfRow } from "./rows/task_row.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
 import { BackgroundFailures } from "../queue_policy/background_failures.ts";
 import { EXPIRE_MAX, expireTasks, hasExpiredTask } from "./tasks/expire.ts";
 import { hasDeferredChildren, propagateDeferred } from "./tasks/propagate.ts";
+import { mendBuckets } from "./tasks/limits.ts";
 import { prune, PRUNE_MAX, pruneBound } from "./tasks/prune.ts";
 import { hasExpired, rescue } from "./tasks/rescue.ts";
 
@@ -48,6 +53,7 @@ export class Duties {
   /** What failed of it. */
   readonly failures: BackgroundFailures;
   readonly #clockWatch = new ClockWatch();
+  readonly #rateWatch = new RateWatch();
   readonly #unplannable = new UnplannableReports((error) => this.#report(error));
   #timers: readonly CancelTimer[] = [];
   #cancelFiring: CancelTimer = () => {};
@@ -110,7 +116,10 @@ export class Duties {
       const isWorthwhile = hasExpired(reader, nowMs) || hasDeferredChildren(reader) ||
         hasExpiredSlot(reader, nowMs);
       const isToExpire = hasExpiredTask(reader, nowMs) && closureIn(reader) === null;
-      return { isPutBack, isWorthwhile, isToExpire };
+      const flow = flowOf(reader);
+      const hasFarBucket = this.#rateWatch.isToLook(flow, nowMs) &&
+        hasFarBuckets(reader, flow, nowMs) && closureIn(reader) === null;
+      return { isPutBack, isWorthwhile, isToExpire, hasFarBucket };
     });
     const rows: SqlRow[] = [];
     if (found.isWorthwhile) {
@@ -129,6 +138,7 @@ export class Duties {
       );
     }
     if (found.isToExpire) await this.#expire();
+    if (found.hasFarBucket) await this.#mendBuckets();
     if (rows.length === 0) return [];
     const rescued = rows.map(taskOfRow);
     logRescued(rescued);
@@ -138,6 +148,12 @@ export class Duties {
   /** Ends what has expired, some hundreds of tasks in each transaction, so that other work goes on in between. */
   async #expire(): Promise<void> {
     while (await this.#access.writeIfOpen(expireTasks) === EXPIRE_MAX && !this.#isStopped);
+  }
+
+  /** Puts buckets of rates back, some hundreds in each transaction. */
+  async #mendBuckets(): Promise<void> {
+    const mend = (tx: Transaction, { nowMs }: OperationContext): boolean => mendBuckets(tx, nowMs);
+    while (await this.#access.writeIfOpen(mend) && !this.#isStopped);
   }
 
   /** Enqueues the tasks of schedules that are due; those tasks. */

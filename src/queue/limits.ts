@@ -1,5 +1,5 @@
 /**
- * Limits: how many tasks of a scope run at the same time, and whether any may start at all.
+ * Limits: how many tasks of a scope run at the same time, how often they start, and whether any may start at all.
  *
  * A limit and a pause are stored with the queue: they hold for every process, and survive a restart.
  */
@@ -8,6 +8,11 @@
 export const FLOW_LIMITS: {
   /** The largest concurrency of a scope. */
   readonly concurrencyMax: number;
+  /** The most starts that a rate allows in its period. */
+  readonly rateMax: number;
+  /** The shortest and the longest period of a rate, in milliseconds. */
+  readonly periodMinMs: number;
+  readonly periodMaxMs: number;
   /** The smallest and the largest weight of a group. */
   readonly weightMin: number;
   readonly weightMax: number;
@@ -19,6 +24,9 @@ export const FLOW_LIMITS: {
   readonly declaredMax: number;
 } = Object.freeze({
   concurrencyMax: 100_000,
+  rateMax: 1_000_000,
+  periodMinMs: 1,
+  periodMaxMs: 366 * 86_400_000,
   weightMin: 0.01,
   weightMax: 100,
   byMaxLength: 200,
@@ -37,10 +45,25 @@ export interface LimitScope {
   readonly group?: string;
 }
 
-/** How many tasks of a scope may run, and how often they start; at least one of the two. What is left out has no limit. */
+/** How often tasks of a scope may start: never more than `limit` in any window of `periodMs`. */
+export interface RateLimit {
+  /** How many starts at most, 1–1,000,000; each start counts, also after a failure or a rescue, and none is given back. */
+  readonly limit: number;
+  /** In how many milliseconds, 1 to 366 days. */
+  readonly periodMs: number;
+  /**
+   * How many may start at once, 1 to `limit`; default what 100 ms of the rate would be, from 1 to a tenth of `limit`. A larger
+   * one lowers how many start in the long run to `limit - burst + 1` in each period; 1 spreads them evenly.
+   */
+  readonly burst?: number;
+}
+
+/** How many tasks of a scope may run, how often they start, how groups share; at least one of these. What is left out has no limit. */
 export interface Limit {
   /** How many leases of the scope there may be at the same time, 1–100,000. */
   readonly concurrency?: number;
+  /** How often tasks of the scope start. */
+  readonly rate?: RateLimit;
   /** How many starts a group has for each one of a group with weight 1, while both wait; only of groups, 0.01–100; default 1. */
   readonly weight?: number;
 }
@@ -101,6 +124,8 @@ export interface LimitRecord {
   readonly scope: LimitScope;
   /** How many tasks may run; `null` without a limit. */
   readonly concurrency: number | null;
+  /** How often they may start; `null` without a limit. */
+  readonly rate: Required<RateLimit> | null;
   /** How many starts a group has for each one of a group with weight 1; `null` for 1. */
   readonly weight: number | null;
   /** When that was set. */
@@ -111,6 +136,8 @@ export interface LimitRecord {
   readonly isDeclared: boolean;
   /** The pause; `null` when it is not paused. */
   readonly paused: PauseState | null;
+  /** When the next task may start by the rate; `null` when one may at once, without a rate, and for each group (`*`). */
+  readonly nextStartAt: Date | null;
   /** How many slots are held. */
   readonly held: number;
   /** Who holds them: the 20 whose leases began first. */
@@ -125,6 +152,8 @@ export interface FlowRecord {
   readonly scope: LimitScope;
   /** How many tasks may run; `null` without a limit. */
   readonly concurrency: number | null;
+  /** How often they may start; `null` without a limit. */
+  readonly rate: Required<RateLimit> | null;
   /** How many starts a group has for each one of a group with weight 1; `null` for 1. */
   readonly weight: number | null;
   /** When that was set. */
@@ -140,8 +169,9 @@ export interface FlowRecord {
 /** Limits and pauses. */
 export interface QueueLimits {
   /**
-   * Lets at most so many tasks of the scope run at the same time; `null` removes the limit. It holds from when this resolves: a
-   * lower number ends nothing that runs, and nothing starts until fewer run. `false` when nothing changed.
+   * Lets at most so many tasks of the scope run at the same time, or start in a period; `null` removes the limit. It replaces what was
+   * set, and holds from when this resolves: a lower number ends nothing that runs, and nothing starts until fewer run. `false` when
+   * nothing changed.
    *
    * A task that was cancelled while it ran keeps its slot until its worker has stopped it, or its lease ends.
    *

@@ -5,7 +5,7 @@
 import type { ClaimOrder } from "../domain/claim_order.ts";
 import { FINAL_STATUSES, type FinalStatus } from "../domain/final_status.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
-import type { LimitScope } from "./limits.ts";
+import type { LimitScope, RateLimit } from "./limits.ts";
 import type { PartRequest } from "./page_request.ts";
 import type {
   QueueRecords,
@@ -64,6 +64,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
  * - `behind_in_order`: another task's turn comes first under its ordering key, or one before it has failed and holds it up.
  * - `scheduled`, `waiting_for_retry`: its time has not come.
  * - `paused`: its type, or the whole queue, is paused. `concurrency_limited`: a limit's slots are all in use.
+ *   `rate_limited`: as many tasks of its scope have started as a rate allows.
  * - `no_worker`: no live worker at all. `no_handler`: none has a handler for its type. `no_capable_worker`: none of those
  *   has the capabilities that it needs.
  * - `type_at_limit`: its workers run as many tasks of its type as they may. `behind_others`: other tasks come first.
@@ -84,6 +85,7 @@ export const EXPLANATION_REASONS = [
   "waiting_for_retry",
   "paused",
   "concurrency_limited",
+  "rate_limited",
   "no_worker",
   "no_handler",
   "no_capable_worker",
@@ -183,6 +185,8 @@ export interface DueSplit {
   readonly paused: number;
   /** Those behind a limit whose slots are all held. */
   readonly atConcurrency: number;
+  /** Those of which a rate lets none start now. */
+  readonly atRate: number;
 }
 
 /** A scope with a limit or a pause in numbers. */
@@ -191,6 +195,10 @@ export interface LimitMetrics {
   readonly scope: LimitScope;
   /** How many tasks may run; `null` without a limit. */
   readonly concurrency: number | null;
+  /** How often they may start; `null` without a limit. */
+  readonly rate: Required<RateLimit> | null;
+  /** When the next may start by the rate; `null` when one may at once, without a rate, and for each group (`*`). */
+  readonly nextStartAt: Date | null;
   /** Whether it is paused. */
   readonly isPaused: boolean;
   /** How many slots are held. */
@@ -382,7 +390,8 @@ export interface QueueOperator {
  *   `failureDegraded` failed: degraded; `failureUnhealthy`: unhealthy.
  * - `expired_leases`: a lease expired longer ago than `expiredMs` and the task has not been rescued: degraded.
  * - `paused_long`: a pause has held back due tasks for longer than `pausedMs`: degraded.
- * - `limit_full`: a limit's slots are all held, and a task behind it has been due for longer than `limitFullMs`: degraded.
+ * - `limit_full`: a limit's slots are all held, or its rate lets none start, and a task behind it has been due for longer than
+ *   `limitFullMs`: degraded.
  * - `silent_workers`: a worker is in limbo (see `WorkerState`): degraded.
  * - `journal_large`: the journal is larger than `journalBytes` and four times the snapshot, so checkpoints do not
  *   succeed: degraded.

@@ -1,11 +1,12 @@
 /**
- * Explanations of a due task that a pause or a limit holds back.
+ * Explanations of a due task that a pause, a limit or a rate holds back.
  */
 import type { Task } from "../domain/task.ts";
 import type { SlotHolder } from "../queue/limits.ts";
 import type { Why } from "./explanation.ts";
-import type { LimitedScope } from "./flow.ts";
+import type { LimitedScope, RatedScope } from "./flow.ts";
 import { scopeOf, scopeText, type StoredLimit } from "./limit_request.ts";
+import { nextStartMs, type Rate } from "./start_rate.ts";
 
 /** How many holders the sentence names. */
 const HOLDERS_NAMED = 3;
@@ -71,6 +72,51 @@ export function concurrencyLimited(
       })),
     },
   };
+}
+
+/** A rate that lets no task start now, and how many of its scope come before the one in question. */
+export interface SpentRate {
+  readonly scope: RatedScope;
+  readonly tatUs: number | undefined;
+  readonly nowMs: number;
+  readonly ahead: number;
+}
+
+/** When the task can start at the earliest, by this rate. */
+export function notBeforeMs({ scope, tatUs, nowMs, ahead }: SpentRate): number {
+  return nextStartMs(scope.rate, tatUs, { nowMs, ahead });
+}
+
+/** A rate lets none start now; `ahead` tasks of the scope come first in order of priority. */
+export function rateLimited(
+  { id }: Pick<Task, "id">,
+  spent: SpentRate,
+): Why {
+  const { scope, tatUs, nowMs, ahead } = spent;
+  const { limit, periodMs, burst } = scope.rate;
+  const next = iso(nextStartMs(scope.rate, tatUs, { nowMs }));
+  const notBefore = iso(notBeforeMs(spent));
+  const behind = ahead === 0 ? "" : `, and with ${ahead} ahead not before ${notBefore}`;
+  return {
+    reason: "rate_limited",
+    summary: `Task ${id} is due, but ${scopeText(scope)} may start ${
+      rateText(scope.rate)
+    }; the next start is at ${next}${behind}`,
+    data: {
+      scope: scopeOf(scope),
+      limit,
+      period_ms: periodMs,
+      burst,
+      next_start_at: next,
+      ahead,
+      not_before: notBefore,
+    },
+  };
+}
+
+/** A rate in one phrase: `100 in 60 s`. */
+export function rateText({ limit, periodMs }: Rate): string {
+  return `${limit} in ${periodMs % 1000 === 0 ? `${periodMs / 1000} s` : `${periodMs} ms`}`;
 }
 
 function holderText({ taskId, workerId, leaseUntil, isCancelled }: SlotHolder): string {

@@ -11,9 +11,11 @@ import {
   type Limit,
   type LimitScope,
   type PauseOptions,
+  type RateLimit,
 } from "../queue/limits.ts";
 import { checkBy } from "./changed_by.ts";
 import { EACH_GROUP } from "./kept_fields.ts";
+import { prepareRate, type Rate } from "./start_rate.ts";
 
 const { concurrencyMax, weightMin, weightMax, reasonMaxLength, declaredMax } = FLOW_LIMITS;
 
@@ -27,6 +29,10 @@ export interface ScopeKey {
 export interface StoredLimit extends ScopeKey {
   readonly concurrency: number | null;
   readonly weight: number | null;
+  /** The rate: all three, or none. */
+  readonly rate_limit: number | null;
+  readonly rate_period_ms: number | null;
+  readonly rate_burst: number | null;
   readonly is_declared: boolean;
   readonly limit_at: number | null;
   readonly limit_by: string | null;
@@ -36,12 +42,16 @@ export interface StoredLimit extends ScopeKey {
   readonly paused_until: number | null;
 }
 
+/** The columns of a limit; all `null` without one. */
+type LimitColumns = Pick<
+  StoredLimit,
+  "concurrency" | "weight" | "rate_limit" | "rate_period_ms" | "rate_burst"
+>;
+
 /** What a change of a limit says. */
 export interface PreparedLimit {
   readonly key: ScopeKey;
-  /** Both `null` for no limit. */
-  readonly concurrency: number | null;
-  readonly weight: number | null;
+  readonly limit: LimitColumns;
   readonly by: string | null;
   readonly isDeclared: boolean;
 }
@@ -74,19 +84,23 @@ export function prepareLimit(
   const key = prepareScope(scope);
   return {
     key,
-    ...(limit === null ? NO_LIMIT : limitOf(key, limit)),
+    limit: limit === null ? NO_LIMIT : limitOf(key, limit),
     by: checkBy(options),
     isDeclared: false,
   };
 }
 
-const NO_LIMIT = { concurrency: null, weight: null } as const;
+const NO_RATE = { rate_limit: null, rate_period_ms: null, rate_burst: null } as const;
 
-function limitOf(key: ScopeKey, limit: Limit): Pick<StoredLimit, "concurrency" | "weight"> {
-  checkObject(limit, "limit", ["concurrency", "weight"]);
-  const { concurrency, weight } = limit;
-  if (concurrency === undefined && weight === undefined) {
-    throw new TypeError("Cannot use a limit without concurrency and without weight: give one");
+const NO_LIMIT = { concurrency: null, weight: null, ...NO_RATE } as const;
+
+const LIMIT_COLUMNS = Object.keys(NO_LIMIT) as readonly (keyof LimitColumns)[];
+
+function limitOf(key: ScopeKey, limit: Limit): LimitColumns {
+  checkObject(limit, "limit", ["concurrency", "rate", "weight"]);
+  const { concurrency, rate, weight } = limit;
+  if (concurrency === undefined && rate === undefined && weight === undefined) {
+    throw new TypeError("Cannot use a limit without concurrency, rate and weight: give one");
   }
   if (weight !== undefined && key.grp === "") {
     throw new TypeError(`Cannot give ${scopeText(key)} a weight: only groups take turns`);
@@ -96,7 +110,22 @@ function limitOf(key: ScopeKey, limit: Limit): Pick<StoredLimit, "concurrency" |
       ? null
       : checkInteger(concurrency, "concurrency", 1, concurrencyMax),
     weight: weight === undefined ? null : checkWeight(weight),
+    ...(rate === undefined ? NO_RATE : rateColumns(rate)),
   };
+}
+
+function rateColumns(given: RateLimit): Pick<StoredLimit, keyof typeof NO_RATE> {
+  checkObject(given, "rate", ["limit", "periodMs", "burst"]);
+  const { limit, periodMs, burst } = prepareRate(given);
+  return { rate_limit: limit, rate_period_ms: periodMs, rate_burst: burst };
+}
+
+/** The rate of a row. */
+export function rateOf(
+  { rate_limit, rate_period_ms, rate_burst }: Pick<StoredLimit, keyof typeof NO_RATE>,
+): Rate | null {
+  if (rate_limit === null) return null;
+  return { limit: rate_limit, periodMs: rate_period_ms!, burst: rate_burst! };
 }
 
 function checkWeight(weight: unknown): number {
@@ -117,7 +146,7 @@ export function prepareDeclared(limits: readonly DeclaredLimit[]): PreparedLimit
   const prepared = limits.map((each) => {
     checkObject(each, "declared limit", ["scope", "limit"]);
     const key = prepareScope(each.scope);
-    return { key, ...limitOf(key, each.limit), by: null, isDeclared: true };
+    return { key, limit: limitOf(key, each.limit), by: null, isDeclared: true };
   });
   const names = new Set(prepared.map(({ key }) => JSON.stringify([key.type, key.grp])));
   if (names.size === prepared.length) return prepared;
@@ -196,18 +225,18 @@ export function isPausedAt({ paused_at, paused_until }: StoredLimit, nowMs: numb
 /** Sets or removes a limit. What a person has set is not changed by a program that declares it. */
 export function withLimit(
   known: StoredLimit | undefined,
-  { key, concurrency, weight, by, isDeclared }: PreparedLimit,
+  { key, limit, by, isDeclared }: PreparedLimit,
   nowMs: number,
 ): LimitChange {
   const before = known ?? noLimit(key);
-  const isSame = before.concurrency === concurrency && before.weight === weight &&
+  const isSame = LIMIT_COLUMNS.every((name) => before[name] === limit[name]) &&
     before.is_declared === isDeclared;
   const isKept = isDeclared && hasLimit(before) && !before.is_declared;
   if (isSame || isKept) return { row: known, isChange: false };
-  const limit = hasLimit({ concurrency, weight })
-    ? { concurrency, weight, is_declared: isDeclared, limit_at: nowMs, limit_by: by }
-    : { ...NO_LIMIT, is_declared: false, limit_at: null, limit_by: null };
-  return { row: unlessEmpty({ ...before, ...limit }), isChange: true };
+  const set = hasLimit(limit)
+    ? { is_declared: isDeclared, limit_at: nowMs, limit_by: by }
+    : { is_declared: false, limit_at: null, limit_by: null };
+  return { row: unlessEmpty({ ...before, ...limit, ...set }), isChange: true };
 }
 
 /** Pauses. @throws RangeError when the pause would be over at once. */
@@ -249,10 +278,8 @@ function unlessEmpty(row: StoredLimit): StoredLimit | undefined {
 }
 
 /** Whether there is a limit, and not only a pause. */
-export function hasLimit(
-  { concurrency, weight }: Pick<FlowRecord, "concurrency" | "weight">,
-): boolean {
-  return concurrency !== null || weight !== null;
+export function hasLimit(limit: LimitColumns): boolean {
+  return LIMIT_COLUMNS.some((name) => limit[name] !== null);
 }
 
 // --- the forms that programs see
@@ -276,6 +303,7 @@ export function flowRecordOf(row: StoredLimit, nowMs: number): FlowRecord {
   return {
     scope: scopeOf(row),
     concurrency: row.concurrency,
+    rate: rateOf(row),
     weight: row.weight,
     setAt: dateOf(row.limit_at),
     setBy: row.limit_by,
@@ -293,18 +321,21 @@ export function flowRecordOf(row: StoredLimit, nowMs: number): FlowRecord {
 
 /** The rows that have a limit, or a pause that holds, as they travel. */
 export function flowRecordsOf(rows: readonly StoredLimit[], nowMs: number): FlowRecord[] {
-  return rows.map((row) => flowRecordOf(row, nowMs)).filter((record) =>
-    hasLimit(record) || record.paused !== null
+  return rows.filter((row) => hasLimit(row) || isPausedAt(row, nowMs)).map((row) =>
+    flowRecordOf(row, nowMs)
   );
 }
 
 /** Checks a record that travels. @throws TypeError, RangeError */
 export function prepareFlowRecord(record: FlowRecord): StoredLimit {
-  const { concurrency, weight, setAt, setBy, isDeclared, paused } = record;
+  const { concurrency, rate, weight, setAt, setBy, isDeclared, paused } = record;
   const key = prepareScope(record.scope);
-  const limit = hasLimit(record)
-    ? limitOf(key, { concurrency: concurrency ?? undefined, weight: weight ?? undefined })
-    : null;
+  const hasNone = concurrency === null && rate === null && weight === null;
+  const limit = hasNone ? null : limitOf(key, {
+    concurrency: concurrency ?? undefined,
+    rate: rate ?? undefined,
+    weight: weight ?? undefined,
+  });
   if (typeof isDeclared !== "boolean") {
     throw new TypeError(
       `Cannot use ${JSON.stringify(isDeclared)} as isDeclared: true or false is needed`,

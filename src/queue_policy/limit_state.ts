@@ -3,15 +3,17 @@
  */
 import type { LimitRecord, SlotHolder } from "../queue/limits.ts";
 import type { DueSplit, LimitMetrics } from "../queue/operator.ts";
-import { type Flow, keyOf } from "./flow.ts";
+import { type Flow, keyOf, type RatedScope } from "./flow.ts";
 import { EACH_GROUP } from "./kept_fields.ts";
 import {
   flowRecordOf,
   hasLimit,
   isPausedAt,
+  rateOf,
   type ScopeKey,
   type StoredLimit,
 } from "./limit_request.ts";
+import { nextStartMs, startsNow } from "./start_rate.ts";
 
 /** How many holders of slots are named. */
 export const HOLDERS_MAX = 20;
@@ -29,6 +31,8 @@ export interface HeldBack {
   readonly due: readonly DuePart[];
   /** How many slots of each scope are held, by `keyOf`; those of groups as far as they have a limit. */
   readonly held: ReadonlyMap<string, number>;
+  /** The TATs of the buckets, in µs, by `keyOf`; those of groups as far as they have due tasks. */
+  readonly tats: ReadonlyMap<string, number>;
   readonly nowMs: number;
 }
 
@@ -49,20 +53,40 @@ function dueOf(
   };
 }
 
-/** The due tasks behind a pause, or a full limit. */
-function blockedBy(
-  row: StoredLimit,
-  { flow, due, held, nowMs }: HeldBack,
-): ReturnType<typeof dueOf> {
+/** The due tasks behind a pause, a full limit, or a rate that lets none start now. */
+function blockedBy(row: StoredLimit, state: HeldBack): ReturnType<typeof dueOf> {
+  const { flow, due, held, nowMs } = state;
   if (isPausedAt(row, nowMs)) return dueOf(due, row);
-  if (row.concurrency === null) return undefined;
-  if (row.grp !== EACH_GROUP) return isFull(row, held) ? dueOf(due, row) : undefined;
+  if (row.concurrency === null && row.rate_limit === null) return undefined;
+  if (row.grp !== EACH_GROUP) {
+    return isFull(row, held) || isSpentRow(row, state) ? dueOf(due, row) : undefined;
+  }
+  const isOfRow = ({ type }: ScopeKey): boolean => type === row.type;
   return dueOf(
     due,
     row,
     (part) =>
-      flow.groupLimitsOf(part).some((scope) => scope.type === row.type && isFull(scope, held)),
+      flow.groupLimitsOf(part).some((scope) => isOfRow(scope) && isFull(scope, held)) ||
+      flow.groupRatesOf(part).some((scope) => isOfRow(scope) && isSpent(scope, state)),
   );
+}
+
+/** Whether a rate lets no task start now. */
+function isSpent(scope: RatedScope, { tats, nowMs }: HeldBack): boolean {
+  return startsNow(scope.rate, tats.get(keyOf(scope)), nowMs) <= 0;
+}
+
+function isSpentRow(row: StoredLimit, state: HeldBack): boolean {
+  const rate = rateOf(row);
+  return rate !== null && isSpent({ ...row, rate }, state);
+}
+
+/** When the next task of a scope may start by its rate; `null` when one may at once. */
+function nextStartAt(row: StoredLimit, { tats, nowMs }: HeldBack): Date | null {
+  const rate = rateOf(row);
+  if (rate === null || row.grp === EACH_GROUP) return null;
+  const atMs = nextStartMs(rate, tats.get(keyOf(row)), { nowMs });
+  return atMs > nowMs ? new Date(atMs) : null;
 }
 
 function isFull(
@@ -74,7 +98,17 @@ function isFull(
 
 /** The scopes whose slots `HeldBack` counts: those of the rows, and of the groups that have due tasks. */
 export function countedScopes(flow: Flow, due: readonly DuePart[]): ScopeKey[] {
-  const scopes = [...flow.rows, ...due.flatMap((part) => flow.groupLimitsOf(part))];
+  return onceEach([...flow.rows, ...due.flatMap((part) => flow.groupLimitsOf(part))]);
+}
+
+/** The scopes whose buckets `HeldBack` has: those of the rows, and of the groups that have due tasks. */
+export function ratedScopes(flow: Flow, due: readonly DuePart[]): ScopeKey[] {
+  if (!flow.hasRates) return [];
+  const rated = flow.rows.filter(({ rate_limit }) => rate_limit !== null);
+  return onceEach([...rated, ...due.flatMap((part) => flow.groupRatesOf(part))]);
+}
+
+function onceEach(scopes: readonly ScopeKey[]): ScopeKey[] {
   return [
     ...new Map(scopes.map(({ type, grp }) => [keyOf({ type, grp }), { type, grp }])).values(),
   ];
@@ -87,14 +121,20 @@ export function limitRecordOf(
   state: HeldBack,
 ): LimitRecord | undefined {
   const record = flowRecordOf(row, state.nowMs);
-  if (!hasLimit(record) && record.paused === null) return undefined;
+  if (!hasLimit(row) && record.paused === null) return undefined;
   const blocked = blockedBy(row, state)?.count ?? 0;
-  return { ...record, held: state.held.get(keyOf(row))!, holders, blocked };
+  return {
+    ...record,
+    nextStartAt: nextStartAt(row, state),
+    held: state.held.get(keyOf(row))!,
+    holders,
+    blocked,
+  };
 }
 
-/** How the due tasks divide: those that may start, those that a pause and those that a full limit holds back. */
+/** How the due tasks divide: those that may start, and those that a pause, a full limit or a rate holds back. */
 export function dueSplit(state: HeldBack): DueSplit {
-  const split = { claimable: 0, paused: 0, atConcurrency: 0 };
+  const split = { claimable: 0, paused: 0, atConcurrency: 0, atRate: 0 };
   for (const part of state.due) split[placeOf(part, state)] += part.count;
   return split;
 }
@@ -106,9 +146,11 @@ export function oldestClaimableMs(state: HeldBack): number | null {
   return free.reduce((oldest, { oldestMs }) => Math.min(oldest, oldestMs), Infinity);
 }
 
-function placeOf(part: DuePart, { flow, held, nowMs }: HeldBack): keyof DueSplit {
+function placeOf(part: DuePart, state: HeldBack): keyof DueSplit {
+  const { flow, held, nowMs } = state;
   if (flow.pauseOf(part, nowMs) !== undefined) return "paused";
-  return flow.limitsOf(part).some((scope) => isFull(scope, held)) ? "atConcurrency" : "claimable";
+  if (flow.limitsOf(part).some((scope) => isFull(scope, held))) return "atConcurrency";
+  return flow.ratesOf(part).some((scope) => isSpent(scope, state)) ? "atRate" : "claimable";
 }
 
 /** Each scope in numbers. */
@@ -116,8 +158,8 @@ export function limitMetrics(state: HeldBack): LimitMetrics[] {
   return state.flow.rows.flatMap((row) => {
     const record = limitRecordOf(row, [], state);
     if (record === undefined) return [];
-    const { scope, concurrency, paused, blocked } = record;
-    return [{ scope, concurrency, isPaused: paused !== null, held: record.held, blocked }];
+    const { scope, concurrency, rate, nextStartAt, paused, held, blocked } = record;
+    return [{ scope, concurrency, rate, nextStartAt, isPaused: paused !== null, held, blocked }];
   });
 }
 
@@ -138,10 +180,10 @@ export function longPauses(state: HeldBack): LongHold[] {
   });
 }
 
-/** The full limits with due tasks behind them, and since when the oldest of those is due. */
+/** The full limits and rates with due tasks behind them, and since when the oldest of those is due. */
 export function fullLimits(state: HeldBack): LongHold[] {
   return state.flow.rows.flatMap((row) => {
-    if (row.concurrency === null) return [];
+    if (row.concurrency === null && row.rate_limit === null) return [];
     const due = blockedBy({ ...row, paused_at: null }, state);
     if (due === undefined) return [];
     return [{ scope: row, sinceMs: due.oldestMs, blocked: due.count }];

@@ -18,7 +18,8 @@ import type { FailingDuty } from "./background_failures.ts";
 import type { FailingWebhook } from "./failing_webhooks.ts";
 import { isFromFuture } from "./clock_put_back.ts";
 import { closureReasons } from "./closure.ts";
-import { scopeText } from "./limit_request.ts";
+import { rateText } from "./explanation_of_flow.ts";
+import { rateOf, scopeText } from "./limit_request.ts";
 import type { LongHold } from "./limit_state.ts";
 import type { UnplannableSchedule } from "./schedule_firing.ts";
 
@@ -167,12 +168,22 @@ function limitReasons({ fullLimits = [], thresholds, nowMs }: HealthFacts): Heal
   ) => ({
     code: "limit_full",
     severity: "degraded",
-    message: `The limit of ${hold.scope.concurrency} of ${
+    message: `The limit of ${limitText(hold.scope)} of ${
       scopeText(hold.scope)
     } is in full use, and ${behind(hold)} due behind it, the oldest for ${
       durationText(nowMs - hold.sinceMs)
     }`,
   }));
+}
+
+/** A limit in one phrase: `5`, `100 in 60 s`, `5 and of 100 in 60 s`. */
+function limitText(row: LongHold["scope"]): string {
+  const rate = rateOf(row);
+  const parts = [
+    ...(row.concurrency === null ? [] : [`${row.concurrency}`]),
+    ...(rate === null ? [] : [rateText(rate)]),
+  ];
+  return parts.join(" and of ");
 }
 
 function behind({ blocked }: LongHold): string {

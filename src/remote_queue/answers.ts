@@ -57,7 +57,7 @@ import {
   record,
   text,
 } from "./answer.ts";
-import { withScope } from "./limit_answers.ts";
+import { rate, withScope } from "./limit_answers.ts";
 
 const status: Decode<TaskStatus> = oneOf(TASK_STATUSES);
 
@@ -324,9 +324,12 @@ export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
     claimable: number,
     paused: number,
     atConcurrency: number,
+    atRate: number,
   }),
   limits: list(withScope<LimitMetrics>(object<Omit<LimitMetrics, "scope">>({
     concurrency: nullable(number),
+    rate: nullable(rate),
+    nextStartAt: nullable(instant),
     isPaused: flag,
     held: number,
     blocked: number,

@@ -6,6 +6,7 @@ import type {
   LimitRecord,
   LimitScope,
   PauseState,
+  RateLimit,
   SlotHolder,
 } from "../queue/limits.ts";
 import {
@@ -37,9 +38,17 @@ export function withScope<T extends { readonly scope: LimitScope }>(
   return (answer) => ({ ...decode(answer), scope: scopeOfAnswer(answer) }) as unknown as T;
 }
 
+/** A rate with its burst. */
+export const rate: Decode<Required<RateLimit>> = object({
+  limit: number,
+  periodMs: number,
+  burst: number,
+});
+
 /** The fields of a limit and a pause that its record has, too. */
 export const flowFields: Fields<Omit<FlowRecord, "scope">> = {
   concurrency: nullable(number),
+  rate: nullable(rate),
   weight: nullable(number),
   setAt: nullable(instant),
   setBy: nullable(text),
@@ -55,6 +64,7 @@ export const flowFields: Fields<Omit<FlowRecord, "scope">> = {
 /** A scope with a limit or a pause. */
 export const limit: Decode<LimitRecord> = withScope(object<Omit<LimitRecord, "scope">>({
   ...flowFields,
+  nextStartAt: nullable(instant),
   held: number,
   holders: list(object<SlotHolder>({
     taskId: number,

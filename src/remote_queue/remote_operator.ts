@@ -48,6 +48,7 @@ import {
   prepareLimit,
   preparePause,
   prepareResume,
+  rateOf,
   type ScopeKey,
   scopeOf,
 } from "../queue_policy/limit_request.ts";
@@ -190,19 +191,19 @@ export class RemoteOperator implements QueueOperator, QueueLimits {
     limit: Limit | null,
     options: ChangedBy = {},
   ): Promise<boolean> {
-    const { key, by, ...prepared } = prepareLimit(scope, limit, options);
-    const path = `limits${queryOf({ ...scopeOf(key) })}`;
+    const prepared = prepareLimit(scope, limit, options);
+    const path = `limits${queryOf({ ...scopeOf(prepared.key) })}`;
     if (limit === null) return await this.#change({ method: "DELETE", path });
     return await this.#change({
       method: "PUT",
       path,
-      body: { ...limitBody(prepared), by: by ?? undefined },
+      body: { ...limitBody(prepared.limit), by: prepared.by ?? undefined },
     });
   }
 
   async declareLimits(limits: readonly DeclaredLimit[]): Promise<number> {
     const body = {
-      limits: prepareDeclared(limits).map(({ key, ...limit }) => {
+      limits: prepareDeclared(limits).map(({ key, limit }) => {
         return { ...scopeOf(key), ...limitBody(limit) };
       }),
     };
@@ -309,6 +310,13 @@ function pathOfSchedule(id: string): string {
 }
 
 /** A limit as it is asked for. */
-function limitBody({ concurrency, weight }: Pick<PreparedLimit, "concurrency" | "weight">): Limit {
-  return { concurrency: concurrency ?? undefined, weight: weight ?? undefined };
+function limitBody(limit: PreparedLimit["limit"]): Readonly<Record<string, unknown>> {
+  const rate = rateOf(limit);
+  return {
+    concurrency: limit.concurrency ?? undefined,
+    rate: rate === null
+      ? undefined
+      : { limit: rate.limit, period_ms: rate.periodMs, burst: rate.burst },
+    weight: limit.weight ?? undefined,
+  };
 }

@@ -262,11 +262,13 @@ export function flowContract(name: string, useQueue: UseQueue): void {
       assertEquals(email, {
         scope: EMAIL,
         concurrency: 1,
+        rate: null,
         weight: null,
         setAt: at,
         setBy: "ops",
         isDeclared: false,
         paused: null,
+        nextStartAt: null,
         held: 1,
         holders: [{
           taskId: held!.id,
@@ -280,10 +282,18 @@ export function flowContract(name: string, useQueue: UseQueue): void {
       });
       assertEquals([sms?.concurrency, sms?.held, sms?.blocked], [null, 0, 4]);
       const { due, dueSplit, limits } = await queue.metrics();
-      assertEquals([due, dueSplit], [6, { claimable: 0, paused: 4, atConcurrency: 2 }]);
+      assertEquals([due, dueSplit], [6, { claimable: 0, paused: 4, atConcurrency: 2, atRate: 0 }]);
+      const unrated = { rate: null, nextStartAt: null };
       assertEquals(limits, [
-        { scope: EMAIL, concurrency: 1, isPaused: false, held: 1, blocked: 2 },
-        { scope: { type: "sms" }, concurrency: null, isPaused: true, held: 0, blocked: 4 },
+        { scope: EMAIL, concurrency: 1, ...unrated, isPaused: false, held: 1, blocked: 2 },
+        {
+          scope: { type: "sms" },
+          concurrency: null,
+          ...unrated,
+          isPaused: true,
+          held: 0,
+          blocked: 4,
+        },
       ]);
     },
   );

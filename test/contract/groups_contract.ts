@@ -279,7 +279,7 @@ export function groupsContract(name: string, useQueue: UseQueue): void {
         0,
       ]);
       const { dueSplit, limits } = await queue.metrics();
-      assertEquals(dueSplit, { claimable: 0, paused: 0, atConcurrency: 2 });
+      assertEquals(dueSplit, { claimable: 0, paused: 0, atConcurrency: 2, atRate: 0 });
       assertEquals(limits.map(({ blocked }) => blocked), [2, 0]);
     },
   );

@@ -370,6 +370,7 @@ export function recordsContract(name: string, useQueue: UseQueue, useMemory: Use
       const at = new Date("2026-01-01T00:00:00.000Z");
       const limit = {
         concurrency: 3,
+        rate: null,
         weight: null,
         setAt: at,
         setBy: "ops",

@@ -22,6 +22,7 @@ export type Counts = Record<typeof COUNTED[number], number>;
 /** A queue, its clock, and its counts so far. */
 export interface CountedQueue {
   readonly queue: LedgerQueue;
+  readonly ledger: Ledger;
   readonly clock: FakeClock;
   readonly counts: Counts;
   /** Every statement that was run, once. */
@@ -54,7 +55,7 @@ export async function openCountedQueue(): Promise<CountedQueue> {
     newRunId: () => `00000000-0000-4000-8000-${String(++runs).padStart(12, "0")}`,
     onBackgroundError,
   });
-  return { queue, clock, counts, statements };
+  return { queue, ledger, clock, counts, statements };
 }
 
 /** A storage in memory that counts fsyncs, bytes written to the journal, and locks taken. */

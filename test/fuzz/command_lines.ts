@@ -83,6 +83,8 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--webhook-secret-file": fileToRead,
   "--webhook-timeout-ms": among("100", "60000", "99"),
   "--concurrency": among("1", "4", "1000", "0", "1001"),
+  "--rate": among("100/1m", "5/1s", "1/366d", "0/1s", "5/0s", "5", "x/1m", "5/1s/1"),
+  "--burst": among("1", "5", "6", "0", "1000001"),
   "--weight": among("1", "0.01", "100", "0", "101", "heavy"),
   "--worker-id": among("w1"),
   "--lease-ms": among("100", "10000", "99", "86400001"),

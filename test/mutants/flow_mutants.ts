@@ -159,8 +159,8 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "flow: the whole queue's limit is nobody's",
     file: "src/queue_policy/flow.ts",
-    find: '      ...["", type].flatMap((name) => this.#limit(name, "", "")),',
-    replace: '      ...this.#limit(type, "", ""),',
+    find: '    return ["", type].flatMap((name) => read(this.#row(name, ""), "") ?? []);',
+    replace: '    return [type].flatMap((name) => read(this.#row(name, ""), "") ?? []);',
     tests: FLOW,
   },
   {
@@ -173,8 +173,8 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "flow: the end of a pause wakes nobody",
     file: "src/ledger_queue/tasks/claim.ts",
-    find: "  const roomMs = nextRoomMs(reader, nowMs);\n",
-    replace: "  const roomMs = nextRoomMs(reader, Infinity);\n",
+    find: "nextRoomMs(reader, nowMs), nextGroupMs",
+    replace: "nextRoomMs(reader, Infinity), nextGroupMs",
     tests: FLOW,
   },
   {

@@ -215,6 +215,7 @@ const LIMITS: readonly FlowRecord[] = [
   {
     scope: {},
     concurrency: 3,
+    rate: { limit: 100, periodMs: 60_000, burst: 7 },
     weight: null,
     setAt: AT,
     setBy: "ops",
@@ -224,6 +225,7 @@ const LIMITS: readonly FlowRecord[] = [
   {
     scope: { type: "email" },
     concurrency: null,
+    rate: null,
     weight: null,
     setAt: null,
     setBy: null,
@@ -233,6 +235,7 @@ const LIMITS: readonly FlowRecord[] = [
   {
     scope: { group: "acme" },
     concurrency: null,
+    rate: { limit: 1, periodMs: 1, burst: 1 },
     weight: 2.5,
     setAt: AT,
     setBy: null,

@@ -6,7 +6,12 @@ import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { LimitRecord, SlotHolder } from "../../queue/limits.ts";
 import type { Why } from "../../queue_policy/explanation.ts";
-import { concurrencyLimited, paused } from "../../queue_policy/explanation_of_flow.ts";
+import {
+  concurrencyLimited,
+  notBeforeMs,
+  paused,
+  rateLimited,
+} from "../../queue_policy/explanation_of_flow.ts";
 import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
 import {
   countedScopes,
@@ -14,9 +19,12 @@ import {
   type HeldBack,
   HOLDERS_MAX,
   limitRecordOf,
+  ratedScopes,
 } from "../../queue_policy/limit_state.ts";
 import { keyOf } from "../../queue_policy/flow.ts";
 import type { ScopeKey } from "../../queue_policy/limit_request.ts";
+import { startsNow } from "../../queue_policy/start_rate.ts";
+import { tatOf } from "../rows/buckets.ts";
 import { countHeld, flowOf } from "../rows/flow_rows.ts";
 import { dueByType } from "./due.ts";
 
@@ -54,7 +62,13 @@ export function heldBack(reader: Reader, nowMs: number): HeldBack {
   const due = flow.hasGroups ? dueOfGroups(reader, nowMs) : dueByType(reader, nowMs);
   const scopes = countedScopes(flow, due);
   const held = new Map(scopes.map((scope) => [keyOf(scope), countHeld(reader, scope, nowMs)]));
-  return { flow, due, held, nowMs };
+  const tats = new Map(
+    ratedScopes(flow, due).flatMap((scope) => {
+      const tatUs = tatOf(reader, scope);
+      return tatUs === undefined ? [] : [[keyOf(scope), tatUs] as const];
+    }),
+  );
+  return { flow, due, held, tats, nowMs };
 }
 
 /** Where groups have limits, what is due is counted one by one. */
@@ -77,11 +91,26 @@ export function whyHeldBack(reader: Reader, task: Task, nowMs: number): Why | un
     const held = countHeld(reader, scope, nowMs);
     if (held < scope.concurrency) continue;
     const holders = holdersOf(reader, scope, nowMs);
-    const { type, grp } = scope;
-    const ahead = Number(reader.read(LIMIT_SQL.ahead, [type, task.priority, task.id, grp])[0]![0]);
-    return concurrencyLimited(task, { scope, held, holders, ahead });
+    return concurrencyLimited(task, { scope, held, holders, ahead: aheadOf(reader, task, scope) });
   }
-  return undefined;
+  return whyAtRate(reader, task, nowMs);
+}
+
+/** Of the rates that let none start, the one that holds the task back for longest. */
+function whyAtRate(reader: Reader, task: Task, nowMs: number): Why | undefined {
+  const rates = flowOf(reader).ratesOf({ type: task.type, grp: task.group ?? "" });
+  const spent = rates.flatMap((scope) => {
+    const tatUs = tatOf(reader, scope);
+    if (startsNow(scope.rate, tatUs, nowMs) > 0) return [];
+    return [{ scope, tatUs, nowMs, ahead: aheadOf(reader, task, scope) }];
+  });
+  const [longest] = spent.sort((a, b) => notBeforeMs(b) - notBeforeMs(a));
+  return longest && rateLimited(task, longest);
+}
+
+/** How many ready tasks of a scope come before a task in order of priority. */
+function aheadOf(reader: Reader, task: Task, { type, grp }: ScopeKey): number {
+  return Number(reader.read(LIMIT_SQL.ahead, [type, task.priority, task.id, grp])[0]![0]);
 }
 
 function holdersOf(reader: Reader, { type, grp }: ScopeKey, nowMs: number): SlotHolder[] {

@@ -10,6 +10,7 @@ import { Flow, Room } from "../../queue_policy/flow.ts";
 import type { LimitChange, ScopeKey, StoredLimit } from "../../queue_policy/limit_request.ts";
 import { FLOW_TABLE, SLOT_TABLE } from "./schema.ts";
 import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
+import { nextRatesMs, tatOf } from "./buckets.ts";
 import { cell } from "./cells.ts";
 
 /** The statements; a test reads their plans. */
@@ -45,7 +46,11 @@ function readFlow(reader: Reader): Flow {
 
 /** How many tasks may start now. */
 export function roomOf(reader: Reader, nowMs: number): Room {
-  return new Room(flowOf(reader), { countHeld: (scope) => countHeld(reader, scope, nowMs), nowMs });
+  return new Room(flowOf(reader), {
+    countHeld: (scope) => countHeld(reader, scope, nowMs),
+    tatOf: (scope) => tatOf(reader, scope),
+    nowMs,
+  });
 }
 
 /** How many slots of a scope are held; of each group, by all groups together. */
@@ -98,12 +103,14 @@ export function freeExpiredSlots(tx: Transaction, nowMs: number): string[] {
   return [...groups];
 }
 
-/** When a slot comes free at the end of its lease, or a pause ends by itself. */
+/** When a slot comes free at the end of its lease, a pause ends by itself, or a rate of a type or of the queue allows a start. */
 export function nextRoomMs(reader: Reader, nowMs: number): number | undefined {
   const ends = hasSlots(reader) ? reader.read(FLOW_SQL.nextSlotEnd, [nowMs])[0]![0] : null;
-  const times = [flowOf(reader).nextEndMs(nowMs), ends ?? undefined].filter((at) =>
-    at !== undefined
-  );
+  const flow = flowOf(reader);
+  const times = [
+    ...[flow.nextEndMs(nowMs), ends ?? undefined].filter((at) => at !== undefined),
+    ...(flow.hasRates ? nextRatesMs(reader, flow.wideRates, nowMs) : []),
+  ];
   return times.length === 0 ? undefined : Math.min(...times.map(Number));
 }
 
@@ -170,11 +177,16 @@ function columnsOf(row: StoredLimit): Record<string, SqlValue> {
     paused_reason: row.paused_reason,
     paused_until_utc: row.paused_until,
     weight: row.weight,
+    rate_limit: row.rate_limit,
+    rate_period_ms: row.rate_period_ms,
+    rate_burst: row.rate_burst,
   };
 }
 
 function limitOfRow(row: SqlRow): StoredLimit {
-  const [type, grp, concurrency, isDeclared, limitAt, limitBy, at, by, reason, until, weight] = row;
+  const [type, grp, concurrency, isDeclared, limitAt, limitBy, at, by, reason, until, ...more] =
+    row;
+  const [weight, rateLimit, ratePeriodMs, rateBurst] = more;
   return {
     type: String(type),
     grp: String(grp),
@@ -187,5 +199,8 @@ function limitOfRow(row: SqlRow): StoredLimit {
     paused_reason: reason as string | null,
     paused_until: until as number | null,
     weight: weight as number | null,
+    rate_limit: rateLimit as number | null,
+    rate_period_ms: ratePeriodMs as number | null,
+    rate_burst: rateBurst as number | null,
   };
 }

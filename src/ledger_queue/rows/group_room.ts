@@ -1,13 +1,22 @@
 /**
  * Room of groups: which closed groups may start tasks again.
  *
- * A group closes when its own limit or pause lets none start. It opens in the transaction in which a slot of it comes free, when
- * its pause ends by itself, and when limits of groups have changed since: then it is tried again, and closes again if it must.
+ * A group closes when its own limit, rate or pause lets none start. It opens in the transaction in which a slot of it comes free,
+ * when its rate allows a start or its pause ends by itself, and when limits of groups have changed since: then it is tried again, and
+ * closes again if it must.
  */
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { FlowKey } from "../../queue_policy/flow.ts";
+import { nextRatesMs } from "./buckets.ts";
 import { flowOf, nextSlotEndOf, roomOf } from "./flow_rows.ts";
-import { closedRowsOf, type Closing, groupsToOpen, openGroup } from "./groups.ts";
+import {
+  closedRowsOf,
+  closeGroup,
+  type Closing,
+  groupsToOpen,
+  nextToOpenMs,
+  openGroup,
+} from "./groups.ts";
 import { noteIn, setNote } from "./notes.ts";
 import { NOTE_TABLE } from "./schema.ts";
 
@@ -31,22 +40,35 @@ export function noteGroupLimitChange(tx: Transaction): void {
   setNote(tx, CHANGE_NOTE, String(groupLimitChange(tx) + 1));
 }
 
-/** How a group closes now: it is tried again when its pause ends, or a cancelled task's lease. */
+/** How a group closes now: it is tried again when its pause ends, or a cancelled task's lease, or its rate allows a start. */
 export function closingOf(reader: Reader, key: FlowKey, nowMs: number): Closing {
-  const pauseEndMs = flowOf(reader).groupPauseOf(key, nowMs)?.paused_until ?? null;
-  const ends = [pauseEndMs, nextSlotEndOf(reader, key.grp, nowMs)].filter((at) => at !== null);
+  const flow = flowOf(reader);
+  const pauseEndMs = flow.groupPauseOf(key, nowMs)?.paused_until ?? null;
+  const ends = [
+    ...[pauseEndMs, nextSlotEndOf(reader, key.grp, nowMs)].filter((at) => at !== null),
+    ...nextRatesMs(reader, flow.groupRatesOf(key), nowMs),
+  ];
   return {
     change: groupLimitChange(reader),
     opensAtMs: ends.length === 0 ? null : Math.min(...ends),
   };
 }
 
-/** A slot of a group has come free: where it has room now, it opens. */
+/** A slot of a group has come free: where it has room now, it opens. What its rate holds back opens when that allows a start. */
 export function slotEnded(tx: Transaction, grp: string, nowMs: number): void {
   if (grp === "") return;
   for (const group of closedRowsOf(tx, grp)) {
     if (roomOf(tx, nowMs).ofGroup(group) > 0) openGroup(tx, group);
+    else if (flowOf(tx).groupRatesOf(group).length > 0) {
+      closeGroup(tx, group, closingOf(tx, group, nowMs));
+    }
   }
+}
+
+/** When a closed group opens by itself, by a rate. */
+export function nextGroupMs(reader: Reader, nowMs: number): number | null {
+  const { hasRates, hasGroups } = flowOf(reader);
+  return hasRates && hasGroups ? nextToOpenMs(reader, nowMs) : null;
 }
 
 /** Whether closed groups are to be tried again. */

@@ -66,6 +66,8 @@ export const GROUP_SQL = {
     WHERE is_ready = 1 AND ${IN_LANE} AND grp = +?3 LIMIT 1`,
   closedOfGroup: `SELECT * FROM group_lanes INDEXED BY closed_by_group
     WHERE closed_at IS NOT NULL AND grp = +?1 ORDER BY tag LIMIT 64`,
+  nextToOpen: `SELECT min(opens_at_utc) FROM group_lanes INDEXED BY timed_groups
+    WHERE opens_at_utc IS NOT NULL AND opens_at_utc > +?`,
   toOpen: `SELECT * FROM group_lanes INDEXED BY closed_groups
       WHERE closed_at IS NOT NULL AND closed_at < +?1
     UNION ALL SELECT * FROM group_lanes INDEXED BY timed_groups
@@ -194,6 +196,13 @@ export function groupsToOpen(
 ): GroupRow[] {
   if (!hasGroups(reader)) return [];
   return reader.read(GROUP_SQL.toOpen, [change, nowMs, max]).map(groupOfRow);
+}
+
+/** When the next closed group opens by itself; `null` when none does. */
+export function nextToOpenMs(reader: Reader, nowMs: number): number | null {
+  if (!hasGroups(reader)) return null;
+  const at = reader.read(GROUP_SQL.nextToOpen, [nowMs])[0]![0]!;
+  return at === null ? null : Number(at);
 }
 
 /** The clocks of a group have run so much further, under weighted random. */

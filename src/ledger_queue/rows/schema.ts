@@ -43,6 +43,9 @@ export const FLOW_TABLE = "flow_limits";
  */
 export const SLOT_TABLE = "flow_slots";
 
+/** Holds, for scopes with a rate, what it has counted of starts, as one number; see `rows/buckets.ts`. */
+export const BUCKET_TABLE = "flow_buckets";
+
 /**
  * Holds the groups of each lane that has seen one, and whose turn it is; the tasks without a group are the group with the empty name. A group
  * is active while it has ready tasks, and closed while its own limit or pause lets none start. See `rows/groups.ts`.
@@ -331,11 +334,25 @@ const VERSION_13 = `
     WHERE is_ready = 1
 `;
 
+/** The rate of a scope; the buckets that have counted starts, in µs since 1970. */
+const VERSION_14 = `
+  ALTER TABLE flow_limits ADD COLUMN rate_limit INTEGER;
+  ALTER TABLE flow_limits ADD COLUMN rate_period_ms INTEGER;
+  ALTER TABLE flow_limits ADD COLUMN rate_burst INTEGER;
+  CREATE TABLE flow_buckets (
+    type TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    tat_us INTEGER NOT NULL,
+    PRIMARY KEY (type, grp)
+  ) WITHOUT ROWID;
+  CREATE INDEX buckets_by_tat ON flow_buckets (tat_us)
+`;
+
 /**
  * Order. A task's place under its ordering key is its own id where `ordering_place` is null. `is_behind` is 0 for the task whose turn it
  * is, 1 for the others that are not final, null for all else; see `rows/order.ts`.
  */
-const VERSION_14 = `
+const VERSION_15 = `
   ALTER TABLE task_queue ADD COLUMN ordering_key TEXT;
   ALTER TABLE task_queue ADD COLUMN on_predecessor_failure TEXT;
   ALTER TABLE task_queue ADD COLUMN ordering_place INTEGER;
@@ -364,6 +381,7 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: NOTE_TABLE, key: ["name"] },
     { name: FLOW_TABLE, key: ["type", "grp"] },
     { name: SLOT_TABLE, key: ["task_id", "lease_token"] },
+    { name: BUCKET_TABLE, key: ["type", "grp"] },
     { name: GROUP_TABLE, key: ["type", "compatibility", "grp"] },
   ],
   migrations: [
@@ -381,5 +399,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_12,
     VERSION_13,
     VERSION_14,
+    VERSION_15,
   ],
 });

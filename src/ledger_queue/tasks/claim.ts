@@ -16,9 +16,10 @@ import {
   type Line,
   takeWithinRoom,
 } from "../../queue_policy/turns.ts";
+import { charge } from "../rows/buckets.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { flowOf, nextRoomMs, roomOf } from "../rows/flow_rows.ts";
-import { closingOf, hasGroupsToOpen, openGroups } from "../rows/group_room.ts";
+import { closingOf, hasGroupsToOpen, nextGroupMs, openGroups } from "../rows/group_room.ts";
 import {
   closeGroup,
   forgetIdle,
@@ -79,9 +80,9 @@ export function hasClaimable(reader: Reader, request: PreparedClaim, nowMs: numb
 /** When the first scheduled task becomes due, or there is room by itself, in milliseconds; `undefined` for never. */
 export function nextDueMs(reader: Reader, nowMs: number): number | undefined {
   const [first] = reader.read(CLAIM_SQL.nextDue, [nowMs]);
-  const roomMs = nextRoomMs(reader, nowMs);
-  if (first === undefined || roomMs === undefined) return first ? Number(first[0]) : roomMs;
-  return Math.min(Number(first[0]), roomMs);
+  const times = [first?.[0], nextRoomMs(reader, nowMs), nextGroupMs(reader, nowMs)];
+  const known = times.filter((at) => at !== undefined && at !== null).map(Number);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 function isClaimable(reader: Reader, taskId: number, nowMs: number): boolean {
@@ -116,17 +117,20 @@ export function claim(
   return chosen.length === 0 && isCut ? undefined : leased;
 }
 
-/** Leases these tasks, or as many of the first as the record can hold. */
+/** Leases these tasks, or as many of the first as the record can hold; their rates count those. */
 function lease(
   tx: Transaction,
   chosen: readonly Pick<LaneCandidate, "id" | "turn">[],
   request: PreparedClaim,
   context: OperationContext,
 ): SqlRow[] {
+  const { nowMs } = context;
   const budget = new RecordBudget(context.recordBudget);
-  return chosen.flatMap((each) =>
-    budget.isSpent ? [] : leaseTask(tx, each, { request, budget }, context.nowMs)
+  const leased = chosen.flatMap((each) =>
+    budget.isSpent ? [] : leaseTask(tx, each, { request, budget }, nowMs)
   );
+  charge(tx, { flow: flowOf(tx), started: leased.map(placeOf), nowMs });
+  return leased;
 }
 
 /** Makes tasks ready whose time has come, and ends those that have expired; whether there may be more. */

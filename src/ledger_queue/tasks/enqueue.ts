@@ -26,11 +26,13 @@ import {
   stateFor,
 } from "../../queue_policy/parents.ts";
 import { findJoined, firstDueOf } from "../../queue_policy/unique.ts";
+import { charge } from "../rows/buckets.ts";
 import type { OperationContext } from "../rows/context.ts";
+import { flowOf } from "../rows/flow_rows.ts";
 import { type InsertableTask, insertTask } from "../rows/insert_task.ts";
 import { cell } from "../rows/cells.ts";
 import { canLead } from "../rows/order.ts";
-import { oncePerRow, rowOfTask } from "../rows/task_row.ts";
+import { oncePerRow, placeOf, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { cancel } from "./cancel_retry.ts";
 import { addDependency, dependenciesOf } from "./dependencies.ts";
@@ -188,6 +190,7 @@ function enqueue(
   if (leaseTo !== null) {
     const { workerId: worker } = leaseTo;
     noteTransition(tx, noted, "leased", { worker, attempt: 1, durationMs: 0 });
+    charge(tx, { flow: flowOf(tx), started: [placeOf(row)], nowMs });
   }
   if (task.webhook !== null) addWebhook(tx, cell(row, "id") as number, task.webhook);
   return { row, created: true, outcome: "created" };

@@ -11,13 +11,23 @@ import {
   withoutPause,
   withPause,
 } from "../../queue_policy/limit_request.ts";
-import { findLimit, storeLimit } from "../rows/flow_rows.ts";
+import { putBucketsBack } from "../rows/buckets.ts";
+import { findLimit, flowOf, storeLimit } from "../rows/flow_rows.ts";
 import { noteGroupLimitChange } from "../rows/group_room.ts";
 import { checkOpen } from "../rows/notes.ts";
 
-/** Sets or removes a limit; whether that is a change. */
+/** Sets or removes a limit; whether that is a change. What an older rate has counted is put back to what this one can. */
 export function setLimit(tx: Transaction, limit: PreparedLimit, nowMs: number): boolean {
-  return store(tx, limit.key, withLimit(findLimit(tx, limit.key), limit, nowMs));
+  const isChange = store(tx, limit.key, withLimit(findLimit(tx, limit.key), limit, nowMs));
+  if (isChange) putBucketsBack(tx, flowOf(tx), nowMs);
+  return isChange;
+}
+
+/** Puts buckets back that are too far ahead; whether there may be more. Closed groups are then tried again. */
+export function mendBuckets(tx: Transaction, nowMs: number): boolean {
+  const scopes = putBucketsBack(tx, flowOf(tx), nowMs);
+  if (scopes.some(({ grp }) => grp !== "")) noteGroupLimitChange(tx);
+  return scopes.length > 0;
 }
 
 /** Pauses; whether that is a change. @throws RangeError */

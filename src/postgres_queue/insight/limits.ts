@@ -63,7 +63,7 @@ export async function heldBack(tx: Statements, nowMs: number): Promise<HeldBack>
     oldestMs: Number(oldest),
   }));
   const held = await heldOf(tx, countedScopes(flow, due), nowMs);
-  return { flow, due, held, nowMs };
+  return { flow, due, held, tats: new Map(), nowMs };
 }
 
 /** Why a due task may not start; `undefined` when it may. */

@@ -178,7 +178,11 @@ export async function lockedRoom(
 ): Promise<Room> {
   await lockLimits(tx, lockedScopes(flow, keys));
   const held = await heldOf(tx, keys.flatMap((key) => flow.limitsOf(key)), nowMs);
-  return new Room(flow, { countHeld: (scope) => held.get(keyOf(scope))!, nowMs });
+  return new Room(flow, {
+    countHeld: (scope) => held.get(keyOf(scope))!,
+    tatOf: () => undefined,
+    nowMs,
+  });
 }
 
 /** How many slots of each scope are held, by `keyOf`; of each group, by all groups together. */
@@ -268,5 +272,8 @@ function limitOfRow(row: Row): StoredLimit {
     paused_reason: row.paused_reason as string | null,
     paused_until: number(row.paused_until),
     weight: number(row.weight),
+    rate_limit: null,
+    rate_period_ms: null,
+    rate_burst: null,
   };
 }

@@ -225,7 +225,7 @@ async function choose(
   for (;;) {
     const countHeld: CountHeld = (scope) =>
       scope.grp === "" ? held.get(keyOf(scope))! : groups.countHeld(scope);
-    const room = new Room(flow, { countHeld, nowMs: beganMs });
+    const room = new Room(flow, { countHeld, tatOf: () => undefined, nowMs: beganMs });
     const lines = situation.lanes
       .filter(({ type }) => room.of({ type, grp: "" }) > 0)
       .map((lane) => lineOf(lane, { ...situation, room, flow, isWeighted, nowMs: beganMs, limit }));

@@ -17,6 +17,7 @@ import type { Work } from "../rows/work.ts";
 
 /** Sets or removes limits; whether each is a change. */
 export async function setLimits(work: Work, limits: readonly PreparedLimit[]): Promise<boolean[]> {
+  refuseRates(limits.map(({ limit }) => limit));
   const { nowMs } = work.context;
   return await change(
     work,
@@ -47,6 +48,7 @@ export async function resume(work: Work, key: ScopeKey): Promise<boolean> {
 /** Stores limits and pauses of scopes that have none. */
 export async function addLimits(work: Work, rows: readonly StoredLimit[]): Promise<void> {
   if (rows.length === 0) return;
+  refuseRates(rows);
   await change(
     work,
     rows.map((row) => ({
@@ -70,6 +72,12 @@ async function change(
   const made = await changeLimits(work.tx, changes);
   if (made.includes(true)) work.makeRoom();
   return made;
+}
+
+/** Starts are not counted here. */
+function refuseRates(limits: readonly Pick<StoredLimit, "rate_limit">[]): void {
+  if (limits.every(({ rate_limit }) => rate_limit === null)) return;
+  throw new TypeError("Cannot set a rate: a queue on PostgreSQL has none yet");
 }
 
 /** Frees the slots of cancelled tasks whose leases have ended. */
