@@ -179,7 +179,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     file: "src/postgres_queue/rows/groups.ts",
     find: "set is_active = true, tag = greatest(g.tag, excluded.tag)),",
     replace: "set is_active = true),",
-    tests: TURNS,
+    tests: GROUPS,
   },
   {
     name: "PostgreSQL: groups: credit for the time of a pause",
@@ -200,7 +200,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     file: "src/postgres_queue/tasks/claim_groups.ts",
     find: "    lockLimits(statements, lockedScopes(known.flow, keys)),\n",
     replace: "    lockLimits(statements, []),\n",
-    tests: TURNS,
+    tests: GROUPS,
   },
   {
     name: "PostgreSQL: groups: a limit over all types counts one",

@@ -8,7 +8,13 @@ import type { Task } from "../../src/domain/task.ts";
 import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
 import type { Database, Statements } from "../../src/postgres_queue/rows/database.ts";
 import type { ClaimRequest, TaskQueue } from "../../src/queue/task_queue.ts";
-import { postgresForTests, usePostgresQueue } from "../support/postgres_queues.ts";
+import type { PostgresQueue } from "../../src/postgres_queue/postgres_queue.ts";
+import {
+  freshSchema,
+  openPostgresQueue,
+  postgresForTests,
+  usePostgresQueue,
+} from "../support/postgres_queues.ts";
 
 const server = postgresForTests();
 
@@ -75,6 +81,49 @@ for (const strategy of CLAIM_ORDERS) {
     }));
 }
 
+Deno.test("18: many groups that have been idle have no credit for it", () =>
+  usePostgresQueue(server.url, {}, async ({ queue }) => {
+    await queue.setLimit({ group: "*" }, { weight: 0.1 });
+    await queue.setLimit({ group: "a" }, { weight: 1 });
+    const groups = Array.from({ length: 20 }, (_, i) => `g${i}`);
+    await enqueue(queue, [...Array<string>(60).fill("a"), ...groups]);
+    assertEquals((await claim(queue, { limit: 21 })).length, 21);
+    assertEquals((await claim(queue, { limit: 30 })).length, 30);
+    await enqueue(queue, [...groups, ...groups, ...groups]);
+    const started = (await claim(queue, { limit: 20 })).map(({ group }) => group);
+    assertEquals(new Set(started).size, 20, started.join());
+  }));
+
+Deno.test("claims of different types wait for each other where one limit of a group counts both", async () => {
+  let [isHeld, atLease, toLock] = [true, () => {}, () => {}];
+  let release = (): void => {};
+  const reached = new Promise<void>((resolve) => atLease = resolve);
+  const asked = new Promise<void>((resolve) => toLock = resolve);
+  const released = new Promise<void>((resolve) => release = resolve);
+  const schema = freshSchema();
+  const open = (before: (text: string) => Promise<void> | void): Promise<PostgresQueue> =>
+    openPostgresQueue(server.url, { schema, wrap: (database) => watching(database, before) });
+  const first = await open((text) => {
+    if (!isHeld || !text.includes("'leased'")) return;
+    isHeld = false;
+    atLease();
+    return released;
+  });
+  const second = await open((text) => {
+    if (text.includes("for update of f")) toLock();
+  });
+  await first.setLimit({ group: "a" }, { concurrency: 1 });
+  await first.enqueueBatch([{ type: "x", group: "a" }, { type: "y", group: "a" }]);
+  const claimed = claim(first, { types: ["x"] });
+  await reached;
+  const other = claim(second, { types: ["y"] });
+  await Promise.race([asked, other]);
+  release();
+  assertEquals((await claimed).length + (await other).length, 1);
+  await first.close();
+  await second.close();
+});
+
 Deno.test("a task that gets a group, another one or none is claimed with those that have it", () =>
   usePostgresQueue(server.url, {}, async ({ queue }) => {
     await enqueue(queue, [undefined, undefined]);
@@ -119,20 +168,21 @@ Deno.test("limits, weights and pauses of groups go with an export, and with an i
     });
   }));
 
-/** A database that counts statements. */
-function counting(database: Database, count: () => void): Database {
-  const counted = (statements: Statements): Statements => ({
-    query: (text, parameters) => {
-      count();
-      return statements.query(text, parameters);
+/** A database that tells of each statement before it is sent. */
+function watching(database: Database, before: (text: string) => Promise<void> | void): Database {
+  const watched = (statements: Statements): Statements => ({
+    query: async (text, parameters) => {
+      const waiting = before(text);
+      if (waiting !== undefined) await waiting;
+      return await statements.query(text, parameters);
     },
   });
   return {
-    ...counted(database),
+    ...watched(database),
     location: database.location,
-    inOrder: (run) => database.inOrder((statements) => run(counted(statements))),
+    inOrder: (run) => database.inOrder((statements) => run(watched(statements))),
     transaction: (run, isolation) =>
-      database.transaction((tx, serverMs) => run(counted(tx), serverMs), isolation),
+      database.transaction((tx, serverMs) => run(watched(tx), serverMs), isolation),
     joined: (tx) => database.joined(tx),
     listen: (channel, listeners) => database.listen(channel, listeners),
     close: () => database.close(),
@@ -142,7 +192,7 @@ function counting(database: Database, count: () => void): Database {
 /** How many statements a claim of one task runs in a queue with these tasks beside it. */
 async function statementsBeside(groups: readonly string[]): Promise<number> {
   let [statements, counted] = [0, 0];
-  const wrap = (database: Database): Database => counting(database, () => statements++);
+  const wrap = (database: Database): Database => watching(database, () => void statements++);
   await usePostgresQueue(server.url, { wrap }, async ({ queue }) => {
     await queue.setLimit({ group: "full" }, { concurrency: 1 });
     await enqueue(queue, groups);
