@@ -39,8 +39,8 @@ export interface Closing {
 /** How many closed groups one transaction opens at most. */
 export const OPEN_MAX = 1000;
 
-/** How many idle groups one claim forgets in a lane. */
-const FORGET_MAX = 2;
+/** How many idle groups one claim forgets in a lane, and more for each group that it has changed. */
+const FORGET = { least: 2, forEach: 2 } as const;
 
 /** How far the clocks of weighted random have run for a task `r` of the lane `lane`. */
 export function clocksOf(r: string): string {
@@ -133,13 +133,18 @@ const GROUP_SQL = {
     on conflict (lane_id, grp) do update set (tag, served, clock, is_active, closed_by, closed_at, opens_at)
       = row(excluded.tag, excluded.served, excluded.clock, excluded.is_active, excluded.closed_by,
         excluded.closed_at, excluded.opens_at)`,
-  /** `$1` are lanes. Idle groups that have nothing to wait for any more. */
+  /** `$1` are lanes, `$2` is how many of each. Idle groups that have nothing to wait for any more. */
   forget: `delete from @group_turn g using unnest($1::int[]) as line(lane_id) cross join lateral (
       select idle.grp from @group_turn idle
       where idle.lane_id = line.lane_id and not idle.is_active and idle.tag <= case
-        when exists (select from @group_turn o where o.lane_id = line.lane_id and o.is_active)
+        when exists (select from @group_turn o
+            where o.lane_id = line.lane_id and o.is_active and o.closed_by is null and o.grp <> '')
+          or exists (select from @group_turn o where o.lane_id = line.lane_id and o.closed_by = 1)
+          or exists (select from @group_turn o where o.lane_id = line.lane_id and o.closed_by = 2)
+          or exists (select from @group_turn o
+            where o.lane_id = line.lane_id and o.grp = '' and o.is_active)
         then ${SERVED("line.lane_id")} else 'Infinity' end
-      order by idle.tag limit ${FORGET_MAX}) as old
+      order by idle.tag limit $2) as old
     where g.lane_id = line.lane_id and g.grp = old.grp`,
   /** `$1` are lanes. Where no group is left, the tasks without one take turns with nobody. */
   forgetLast: `delete from @group_turn g where g.lane_id = any($1) and g.grp = ''
@@ -217,7 +222,7 @@ export async function storeGroups(
   });
   await Promise.all([
     ...(rows.length > 0 ? [tx.query(GROUP_SQL.store, [JSON.stringify(rows)])] : []),
-    tx.query(GROUP_SQL.forget, [laneIds]),
+    tx.query(GROUP_SQL.forget, [laneIds, FORGET.least + FORGET.forEach * rows.length]),
     tx.query(GROUP_SQL.forgetLast, [laneIds]),
   ]);
 }

@@ -10,7 +10,7 @@
  */
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
 import { type CountHeld, keyOf, Room } from "../../queue_policy/flow.ts";
-import { GroupedLine, type Taken, takeWithinRoom, TURNS_MIN } from "../../queue_policy/turns.ts";
+import { GroupedLine, type Taken, takeWithinRoom } from "../../queue_policy/turns.ts";
 import type { Statements } from "../rows/database.ts";
 import { heldOf, lockedScopes, lockLimits } from "../rows/flow_rows.ts";
 import {
@@ -46,8 +46,11 @@ import {
   type TurnLine,
 } from "./turn_lines.ts";
 
-/** How many groups that turn out to have no room one claim looks at, in rounds of those that it reads at once. */
+/** How many rounds one claim looks for groups that have room and tasks. */
 const ROUNDS_MAX = 20;
+
+/** How many groups it reads in the first round at least, by how many times as many in each that follows, and at most. */
+const GROUPS = { least: 8, times: 4, most: 1000 } as const;
 
 const CLAIM_SQL = {
   /** `$5` are ids, `$6` their places. What is not ready any more, or locked, is left out. */
@@ -106,7 +109,8 @@ export async function claimInTurns(
     lockLimits(statements, lockedScopes(known.flow, keys)),
   ]);
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const situation = await look(requests, lanes, context);
+    const least = Math.min(GROUPS.least * GROUPS.times ** round, GROUPS.most);
+    const situation = await look(requests, { lanes, least }, context);
     const { plain } = situation;
     if (!plain.isCurrent) return "stale";
     if (plain.dueAtMs !== undefined) {
@@ -134,12 +138,12 @@ async function renewMarks(
 /** Reads everything that a choice needs. The statements are sent together. */
 async function look(
   requests: readonly PreparedClaim[],
-  lanes: readonly Lane[],
+  { lanes, least }: { readonly lanes: readonly Lane[]; readonly least: number },
   { statements, marks, known, nowMs, beganMs, lanes: allLanes }: GroupClaimContext,
 ): Promise<Situation> {
   const [{ order, types }] = requests as [PreparedClaim];
   const limit = requests.reduce((sum, request) => sum + request.limit, 0);
-  const groupsMax = Math.max(limit, TURNS_MIN);
+  const groupsMax = Math.max(limit, least);
   const [plainLanes, laneIds] = [
     lanes.filter(({ isGrouped }) => !isGrouped),
     lanes.filter(({ isGrouped }) => isGrouped).map(({ id }) => id),
