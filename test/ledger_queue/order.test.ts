@@ -76,12 +76,12 @@ Deno.test("records carry the order, and an import with new ids keeps it", async 
     const records = await from.exportRecords();
     for (const renumber of [false, true]) {
       await withQueue({ memory: true }, async (to) => {
-        if (renumber) await to.enqueue({ type: "email", orderingKey: "k", payload: "here" });
+        const here = renumber ? ["here", "there"] : [];
+        for (const payload of here) await to.enqueue({ ...ordered(1)[0]!, payload });
         const { stored } = await to.importRecords(records, { renumber });
         assertEquals(stored, true);
-        const payloads = (await runSome(to, 4)).map(({ payload }) => payload);
-        const moved = ["first", 1, 2];
-        assertEquals(payloads, renumber ? ["here", ...moved] : moved);
+        const payloads = (await runSome(to, 5)).map(({ payload }) => payload);
+        assertEquals(payloads, [...here, "first", 1, 2]);
         if (!renumber) assertEquals((await to.get(replaced.id))!.orderingPlace, 1);
         assertEquals((await to.integrityCheck()).problems, []);
       });
