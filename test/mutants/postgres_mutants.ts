@@ -207,7 +207,7 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     file: "src/postgres_queue/tasks/group_heads.ts",
     find: '${slotsOf("\'\'", "g.grp", "g.now")} end as held,',
     replace: '${slotsOf("g.type", "g.grp", "g.now")} end as held,',
-    tests: TURNS,
+    tests: GROUPS,
   },
   {
     name: "PostgreSQL: groups: the slot of a cancelled task is none of its group's",
@@ -235,6 +235,20 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     file: "src/postgres_queue/tasks/enqueue.ts",
     find: "    const hasRoom = room.of(key) > 0;",
     replace: '    const hasRoom = room.of({ ...key, grp: "" }) > 0;',
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: a locked task holds up the others",
+    file: "src/postgres_queue/tasks/claim_groups.ts",
+    find: "    isLocking ||= isLocked;\n",
+    replace: "    if (isLocked) return { rows: shared([], requests), dueInMs: undefined };\n",
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: a group whose tasks are locked has none",
+    file: "src/postgres_queue/tasks/turn_lines.ts",
+    find: "of outcome.isLocking ? [] : line.withoutTasks",
+    replace: "of line.withoutTasks",
     tests: GROUPS,
   },
 ];

@@ -81,6 +81,22 @@ for (const strategy of CLAIM_ORDERS) {
     }));
 }
 
+Deno.test("a group's task that a caller's transaction has locked holds up no other, and starts after it", () =>
+  usePostgresQueue(server.url, {}, async ({ queue }) => {
+    await enqueue(queue, ["a", "a", "b"]);
+    await withClient(async (client) => {
+      await client.query("begin");
+      await queue.enqueue({ type: "child", dependsOn: [1] }, { tx: client });
+      const found = [...await claimedIds(queue), ...await claimedIds(queue)];
+      assertEquals(found.toSorted((a, b) => a - b), [2, 3]);
+      assertEquals(await claim(queue), []);
+      await enqueue(queue, ["c"]);
+      await client.query("commit");
+    });
+    const rest = await claimedIds(queue, { limit: 5 });
+    assertEquals(rest.toSorted((a, b) => a - b), [1, 5]);
+  }));
+
 Deno.test("18: many groups that have been idle have no credit for it", () =>
   usePostgresQueue(server.url, {}, async ({ queue }) => {
     await queue.setLimit({ group: "*" }, { weight: 0.1 });
@@ -150,6 +166,8 @@ Deno.test("a group's limit holds for claims by id and first leases", () =>
     assertEquals(waiting.status, "queued");
     const { task: started } = await queue.enqueue({ type: "x", group: "c" }, { leaseTo });
     assertEquals(started.status, "leased");
+    await queue.enqueue({ type: "y", group: "a" });
+    assertEquals(await claim(queue, { types: ["y"] }), []);
     assertEquals(await claimedIds(queue, { limit: 9 }), [3]);
   }));
 

@@ -89,6 +89,8 @@ interface Situation {
   readonly groupsMax: number;
   /** Whether more closed groups may be opened. */
   readonly isOpeningCut: boolean;
+  /** Whether heads that others have locked were passed over. */
+  readonly isLocking: boolean;
 }
 
 /**
@@ -108,21 +110,24 @@ export async function claimInTurns(
     lockLanes(statements, laneIds),
     lockLimits(statements, lockedScopes(known.flow, keys)),
   ]);
+  let isLocking = false;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const least = Math.min(GROUPS.least * GROUPS.times ** round, GROUPS.most);
-    const situation = await look(requests, { lanes, least }, context);
+    const situation = await look(requests, { lanes, least, isLocking }, context);
     const { plain } = situation;
     if (!plain.isCurrent) return "stale";
     if (plain.dueAtMs !== undefined) {
       await promote(statements, { nowMs, fromMs: plain.dueAtMs });
       continue;
     }
-    const { rows, isCut } = await claimFrom(requests, situation, context);
+    const { rows, isCut, isLocked } = await claimFrom(requests, situation, context);
     if (rows.length > 0) await renewMarks(lanes, rows.length, context);
     if (rows.length === 0 && eligible(first, plain.added).length > 0) return "stale";
-    if (rows.length > 0 || !isCut) {
+    const isAll = !isCut && !isLocked || isLocking && least === GROUPS.most;
+    if (rows.length > 0 || isAll) {
       return { rows: shared(rows, requests), dueInMs: plain.dueInMs };
     }
+    isLocking ||= isLocked;
   }
   return "stale";
 }
@@ -138,7 +143,11 @@ async function renewMarks(
 /** Reads everything that a choice needs. The statements are sent together. */
 async function look(
   requests: readonly PreparedClaim[],
-  { lanes, least }: { readonly lanes: readonly Lane[]; readonly least: number },
+  { lanes, least, isLocking }: {
+    readonly lanes: readonly Lane[];
+    readonly least: number;
+    readonly isLocking: boolean;
+  },
   { statements, marks, known, nowMs, beganMs, lanes: allLanes }: GroupClaimContext,
 ): Promise<Situation> {
   const [{ order, types }] = requests as [PreparedClaim];
@@ -156,14 +165,16 @@ async function look(
     readPlainHeads(statements, {
       ...{ order, from: plainLanes, limit, nowMs, lanes: allLanes, marks, version },
     }),
-    readGroups(statements, { order, laneIds, groupsMax, limit, isCounted, nowMs }),
+    readGroups(statements, { order, laneIds, groupsMax, limit, isCounted, isLocking, nowMs }),
     lineStates(statements, laneIds),
     heldOf(statements, scopes, beganMs),
   ]);
   for (const [id, weight] of plain.weights) groups.weigh(id, weight);
   const isOpeningCut = opened === OPEN_MAX;
   const pairs = pairsOf(lanes);
-  return { lanes: pairs, laneIds, plain, groups, states, held, groupsMax, isOpeningCut };
+  return {
+    ...{ lanes: pairs, laneIds, plain, groups, states, held, groupsMax, isOpeningCut, isLocking },
+  };
 }
 
 /** The lanes of the same type and compatibility together. */
@@ -182,7 +193,12 @@ async function claimFrom(
   requests: readonly PreparedClaim[],
   situation: Situation,
   context: GroupClaimContext,
-): Promise<{ readonly rows: PlacedRow[]; readonly isCut: boolean }> {
+): Promise<{
+  readonly rows: PlacedRow[];
+  readonly isCut: boolean;
+  /** Whether all that was chosen is locked by others. */
+  readonly isLocked: boolean;
+}> {
   const { statements } = context;
   const choice = await choose(requests, situation, context);
   const picked = withinBudget(choice.taken.chosen, situation.groups, context.budget);
@@ -195,6 +211,7 @@ async function claimFrom(
   const states = groupsAfter(choice.lines, {
     started: picked.filter(({ id }) => leased.has(id)),
     states: situation.states,
+    isLocking: situation.isLocking,
     room: choice.room,
     flow: context.known.flow,
     nowMs: context.beganMs,
@@ -207,7 +224,7 @@ async function claimFrom(
   ]);
   const isCut = situation.isOpeningCut ||
     choice.lines.some((line) => line instanceof GroupedLine && line.isCut);
-  return { rows, isCut };
+  return { rows, isCut, isLocked: picked.length > 0 && rows.length === 0 };
 }
 
 /** What was chosen, and from what. */

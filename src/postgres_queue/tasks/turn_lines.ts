@@ -93,6 +93,8 @@ export interface Outcome {
   /** The tasks that have started. */
   readonly started: readonly TurnCandidate[];
   readonly states: ReadonlyMap<number, LineState>;
+  /** Whether tasks that others have locked were passed over: then it is not known which groups have none. */
+  readonly isLocking: boolean;
   /** What is left of it. */
   readonly room: Room;
   readonly flow: Flow;
@@ -108,7 +110,7 @@ export function groupsAfter(lines: readonly TurnLine[], outcome: Outcome): Group
     const { type } = line.lane;
     noteUngrouped(line, outcome, states);
     if (!(line instanceof GroupedLine)) return [...states.values()];
-    for (const group of line.withoutTasks) {
+    for (const group of outcome.isLocking ? [] : line.withoutTasks) {
       states.set(group, { ...group, isActive: false, closing: null });
     }
     for (const group of line.withoutRoom) {
@@ -123,7 +125,7 @@ export function groupsAfter(lines: readonly TurnLine[], outcome: Outcome): Group
         tag: next,
         served: tag,
         clock: clock ?? group.clock,
-        isActive: hasMore ?? true,
+        isActive: outcome.isLocking || (hasMore ?? true),
         closing: closingOf({ type, grp: group.grp }, outcome),
       });
     }
