@@ -13,6 +13,7 @@ import {
   freshSchema,
   openPostgresQueue,
   postgresForTests,
+  type PostgresParts,
   usePostgresQueue,
 } from "../support/postgres_queues.ts";
 
@@ -108,6 +109,57 @@ Deno.test("18: many groups that have been idle have no credit for it", () =>
     await enqueue(queue, [...groups, ...groups, ...groups]);
     const started = (await claim(queue, { limit: 20 })).map(({ group }) => group);
     assertEquals(new Set(started).size, 20, started.join());
+  }));
+
+/** How often each group has started before the end of each claim, in the order of the claims. */
+async function startsAfterEachClaim(parts: PostgresParts): Promise<Record<string, number>[]> {
+  const { access: { schema }, database } = parts;
+  const rows = await database.query(
+    `select p.tx::text as tx, t.grp, count(*)::int as starts, min(p.step) as step
+      from "${schema}".transition p join "${schema}".task t on t.id = p.task_id
+      where p.kind = 'leased' group by p.tx, t.grp order by min(min(p.step)) over (partition by p.tx)`,
+  );
+  const claims = new Map<string, Record<string, number>>();
+  let total: Record<string, number> = {};
+  for (const { tx, grp, starts } of rows) {
+    total = { ...total, [String(grp)]: (total[String(grp)] ?? 0) + Number(starts) };
+    claims.set(String(tx), total);
+  }
+  return [...claims.values()];
+}
+
+Deno.test("4 clients that claim at once share starts by weight, after each claim within the bound", () =>
+  usePostgresQueue(server.url, {}, async (parts) => {
+    const { queue, access: { schema } } = parts;
+    const weights: Record<string, number> = { "": 1, a: 1, b: 2, c: 0.5 };
+    for (const group of ["b", "c"]) await queue.setLimit({ group }, { weight: weights[group]! });
+    const each = 24;
+    await enqueue(
+      queue,
+      Array.from({ length: 4 * each }, (_, i) => [undefined, "a", "b", "c"][i % 4]),
+    );
+    const clients = await Promise.all(
+      Array.from({ length: 4 }, () => openPostgresQueue(server.url, { schema, connections: 2 })),
+    );
+    await Promise.all(clients.map(async (client, i) => {
+      while ((await claim(client, { limit: i % 3 + 1 })).length > 0);
+      await client.close();
+    }));
+    const claims = await startsAfterEachClaim(parts);
+    const both = (starts: Record<string, number>, x: string, y: string): boolean =>
+      (starts[x] ?? 0) < each && (starts[y] ?? 0) < each;
+    let checked = 0;
+    for (const starts of claims) {
+      for (const [x, y] of [["", "a"], ["", "b"], ["a", "b"], ["a", "c"], ["b", "c"]] as const) {
+        if (!both(starts, x, y)) continue;
+        const share = (group: string): number => (starts[group] ?? 0) / weights[group]!;
+        const apart = Math.abs(share(x) - share(y));
+        assert(apart <= 1 / weights[x]! + 1 / weights[y]! + 1e-9, JSON.stringify({ x, y, starts }));
+        checked++;
+      }
+    }
+    assert(checked > 50, `${checked} checked`);
+    assertEquals(Object.values(claims.at(-1)!), [each, each, each, each]);
   }));
 
 Deno.test("claims of different types wait for each other where one limit of a group counts both", async () => {

@@ -116,7 +116,8 @@ const GROUP_SQL = {
       from open where g.lane_id = open.lane_id and g.grp = open.grp returning g.grp),
     seen as (
       update @lane lane set seen_next = me.next, seen_under_way = me.under_way, seen_by = me.server
-      from me where lane.lane_id = any($1))
+      from me, line where lane.lane_id = line.lane_id
+        and (not line.is_known or exists (select from fresh where fresh.lane_id = line.lane_id)))
     select count(*)::int as opened from opened`,
   /** `$1` are lanes. */
   lines: `select line.lane_id, ${SERVED("line.lane_id")} as served,
