@@ -20,7 +20,7 @@ export const TASK_STATUSES = ["queued", "leased", ...FINAL_STATUSES] as const;
  * - `leased`: put there by claim; one worker holds it until `leaseUntil`; left by complete, fail, release, cancel, rescue.
  * - `completed`: put there by the holder of the lease; final.
  * - `failed`: put there by the holder of the lease, by rescue when attempts are used up, or by a parent's failure; left
- *   only by retry.
+ *   by retry, and by cancel or replace where it holds up others of its ordering key.
  * - `cancelled`: put there by cancel, or by a parent's failure; left only by retry.
  */
 export type TaskStatus = typeof TASK_STATUSES[number];

@@ -60,6 +60,15 @@ export function orderContract(name: string, useQueue: UseQueue): void {
     assertEquals(await runAll(queue), [a!.id, b!.id, late.id]);
   });
 
+  behaviour("hold: a replacement goes first, and stands for the failed one", async (queue) => {
+    const [a, b] = await chain(queue, 2, HOLD);
+    await queue.fail((await claim(queue))[0]!, new PermanentError("broken"));
+    const replaced = await queue.replace(a!.id, { payload: "mended" });
+    const { status, errorMessage } = (await queue.get(a!.id))!;
+    assertEquals([status, errorMessage], ["cancelled", `Replaced by run ${replaced.runId}`]);
+    assertEquals([replaced.waitsFor, await runAll(queue)], [0, [replaced.id, b!.id]]);
+  });
+
   behaviour("hold: the removal of the failed one lets the others go on", async (queue) => {
     const [a, b] = await chain(queue, 2, HOLD);
     await queue.fail((await claim(queue))[0]!, new PermanentError("broken"));

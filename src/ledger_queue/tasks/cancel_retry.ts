@@ -26,6 +26,7 @@ export function cancel(tx: Transaction, asked: AskedByHand, context: OperationCo
   const row = rowOfTask(tx, asked.id);
   const status = cell(row, "status") as TaskStatus;
   if (status === "failed" && holdsUpOthers(tx, row)) {
+    checkOpen(tx);
     cancelRow(tx, { row, by: asked.by }, context);
     return true;
   }

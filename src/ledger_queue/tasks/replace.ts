@@ -63,6 +63,11 @@ export function replace(
   noteBoth(tx, { old, stored }, { by: replacement.by, nowMs: context.nowMs });
   passWebhook(tx, { old, stored });
   if (status === "queued") giveUp(tx, { old, stored }, { by: replacement.by, context });
+  if (status === "failed" && orderingKeyOf(old) !== null) {
+    // else it would hold up what comes after it, and the new one
+    const reason = replacedBy(cell(stored, "run_id") as string);
+    cancelRow(tx, { row: old, by: replacement.by, reason }, context);
+  }
   return orderingKeyOf(stored) === null ? stored : rowOfTask(tx, childId);
 }
 

@@ -30,6 +30,7 @@ export async function cancel(work: Work, { id, by }: AskedByHand): Promise<boole
   const row = await work.row(id);
   if (row === undefined) throw taskNotFound(id);
   if (row.status === "failed" && await holdsUpOthers(work, row)) {
+    await checkOpen(work.tx);
     await cancelRow(work, row, { by });
     await work.flush();
     return true;

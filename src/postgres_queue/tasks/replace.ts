@@ -15,7 +15,7 @@ import { nameOf } from "../../queue_policy/unique.ts";
 import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, taskNotFound, type TaskRow, taskRows } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
-import { cancelTask } from "./cancel_retry.ts";
+import { cancelRow, cancelTask } from "./cancel_retry.ts";
 import { dependenciesOf } from "./dependencies.ts";
 import { settleOrders } from "./order.ts";
 import { lockKeys } from "./unique.ts";
@@ -70,6 +70,9 @@ export async function replace(
     await work.tx.query(REPLACE_SQL.copyWebhook, [old.id, stored.id]);
     const changes = { replaced_by: { from: null, to: stored.run_id } };
     work.note(old.id, "edited", { by: by ?? undefined, changes });
+    // else it would hold up what comes after it, and the new one
+    const isHolding = old.status === "failed" && old.ordering_key !== null;
+    if (isHolding) await cancelRow(work, old, { by, reason: replacedBy(stored.run_id) });
   }
   await work.flush();
   if (old.ordering_key !== null) work.unsettled.add(old.ordering_key);
