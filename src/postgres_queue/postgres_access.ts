@@ -208,8 +208,8 @@ export class PostgresAccess {
   }
 
   #contextAt(nowMs: number): OperationContext {
-    const { random, newRunId, retryPolicy, budget, lanes, flow } = this;
-    return { nowMs, random, newRunId, retryPolicy, budget, lanes, flow };
+    const { testMs, random, newRunId, retryPolicy, budget, lanes, flow } = this;
+    return { nowMs, testMs, random, newRunId, retryPolicy, budget, lanes, flow };
   }
 
   async #transaction<T>(

@@ -208,7 +208,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "PostgreSQL: claims count the leases of a scope at the same time",
     file: "src/postgres_queue/tasks/claim.ts",
-    find: "  await lockLimits(context.statements, limitsOf(first, context.known));\n",
+    find: "  await lockLimits(statements, [...limitsOf(first, context.known), ...rates]);\n",
     replace: "",
     tests: POSTGRES,
   },

@@ -30,9 +30,9 @@ export interface GroupState extends GroupRow {
   readonly closing: Closing | null;
 }
 
-/** Why a group is closed: a full limit, or a pause and when that ends by itself. */
+/** Why a group is closed: a full limit, or a pause and when that ends by itself, or a rate and when it allows a start. */
 export interface Closing {
-  readonly by: "limit" | "pause";
+  readonly by: "limit" | "pause" | "rate";
   readonly opensAtMs: number | null;
 }
 
@@ -147,6 +147,12 @@ const GROUP_SQL = {
         then ${SERVED("line.lane_id")} else 'Infinity' end
       order by idle.tag limit $2) as old
     where g.lane_id = line.lane_id and g.grp = old.grp`,
+  /** `$1` are lanes, empty for all; `$2` is now. */
+  nextOpening: `select min(opens_at) as opens_at from @group_turn
+    where opens_at > $2 and (cardinality($1::int[]) = 0 or lane_id = any($1))`,
+  lockAll: `select lane_id from @lane where is_grouped order by lane_id for no key update`,
+  /** `$1` is now: what is closed until an instant is tried again. */
+  openTimed: "update @group_turn set opens_at = $1 where opens_at > $1",
   /** `$1` are lanes. Where no group is left, the tasks without one take turns with nobody. */
   forgetLast: `delete from @group_turn g where g.lane_id = any($1) and g.grp = ''
     and not exists (select from @group_turn o where o.lane_id = g.lane_id and o.grp > '')`,
@@ -168,6 +174,22 @@ export async function lookAtGroups(
 ): Promise<number> {
   const [row] = await tx.query(GROUP_SQL.look, [laneIds, nowMs, version]);
   return Number(row!.opened);
+}
+
+/** When the next closed group of these lanes opens by itself, of all lanes without any; `null` when none does. */
+export async function nextOpeningMs(
+  tx: Statements,
+  laneIds: readonly number[],
+  nowMs: number,
+): Promise<number | null> {
+  const [row] = await tx.query(GROUP_SQL.nextOpening, [laneIds, nowMs]);
+  return row!.opens_at === null ? null : Number(row!.opens_at);
+}
+
+/** Tries again every group that is closed until an instant: the clock, or a rate, is another. */
+export async function openTimedGroups(tx: Statements, nowMs: number): Promise<void> {
+  await tx.query(GROUP_SQL.lockAll);
+  await tx.query(GROUP_SQL.openTimed, [nowMs]);
 }
 
 /** How the turns of a lane stand. */

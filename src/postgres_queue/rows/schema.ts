@@ -220,7 +220,7 @@ const VERSION_1 = `
 
 /**
  * Groups: tasks with a group have lanes of their own, in which each group stands in an index by itself. `group_turn` has a row for
- * each group of such a lane: see `groups.ts`. `closed_by` is 1 for a full limit and 2 for a pause, `closed_at` the change of limits
+ * each group of such a lane: see `groups.ts`. `closed_by` is 1 for a full limit and 2 for a pause or a rate, `closed_at` the change of limits
  * that was known then. `seen_…` is the snapshot of the last look for groups that have got tasks, and the server's that took it.
  */
 const VERSION_2 = `
@@ -304,5 +304,25 @@ const VERSION_3 = `
     add column on_predecessor_failure text
 `;
 
+/** The rate of a scope; the buckets that have counted starts, in µs since 1970. */
+const VERSION_4 = `
+  alter table @flow_limit
+    add column rate_limit int,
+    add column rate_period_ms bigint,
+    add column rate_burst int;
+  create table @flow_bucket (
+    type text collate "C" not null,
+    grp text collate "C" not null,
+    tat_us bigint not null,
+    primary key (type, grp)
+  ) with (fillfactor = 50);
+  create index bucket_by_tat on @flow_bucket (tat_us)
+`;
+
 /** The versions of the schema, from 1: what leads from the one before to each. */
-export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1, VERSION_2, VERSION_3]);
+export const MIGRATIONS: readonly string[] = Object.freeze([
+  VERSION_1,
+  VERSION_2,
+  VERSION_3,
+  VERSION_4,
+]);

@@ -25,6 +25,8 @@ import { WORK_SQL } from "./work_sql.ts";
 export interface OperationContext {
   /** The server's clock when the transaction began. */
   readonly nowMs: number;
+  /** The time of a test; `null` for the server's. */
+  readonly testMs: number | null;
   readonly random: Random;
   /** Makes the run id of a task that came without. */
   readonly newRunId: () => string;

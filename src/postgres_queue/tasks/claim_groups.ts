@@ -9,8 +9,16 @@
  * passed over where others have locked them. So claims never wait for each other in a circle.
  */
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
-import { type CountHeld, keyOf, Room } from "../../queue_policy/flow.ts";
+import { nextStartsMs } from "../../queue_policy/buckets.ts";
+import {
+  type CountHeld,
+  type Flow,
+  keyOf,
+  type RatedScope,
+  Room,
+} from "../../queue_policy/flow.ts";
 import { GroupedLine, type Taken, takeWithinRoom } from "../../queue_policy/turns.ts";
+import { type Buckets, readBuckets } from "../rows/buckets.ts";
 import type { Statements } from "../rows/database.ts";
 import { heldOf, lockedScopes, lockLimits } from "../rows/flow_rows.ts";
 import {
@@ -19,11 +27,13 @@ import {
   lineStates,
   lockLanes,
   lookAtGroups,
+  nextOpeningMs,
   OPEN_MAX,
   storeGroups,
 } from "../rows/groups.ts";
 import type { Lane } from "../rows/lanes.ts";
 import {
+  chargeRows,
   type ClaimContext,
   type ClaimedForEach,
   eligible,
@@ -32,6 +42,7 @@ import {
   type PlacedRow,
   promote,
   shared,
+  soonest,
 } from "./claim.ts";
 import { LEASE, mayStillStart, NOW } from "./claim_sql.ts";
 import { type GroupsInTurn, readGroups } from "./group_heads.ts";
@@ -85,6 +96,7 @@ interface Situation {
   readonly groups: GroupsInTurn;
   readonly states: ReadonlyMap<number, LineState>;
   readonly held: ReadonlyMap<string, number>;
+  readonly buckets: Buckets;
   /** How many groups of a lane were read at most. */
   readonly groupsMax: number;
   /** Whether more closed groups may be opened. */
@@ -124,12 +136,23 @@ export async function claimInTurns(
     if (rows.length > 0) await renewMarks(lanes, rows.length, context);
     if (rows.length === 0 && eligible(first, plain.added).length > 0) return "stale";
     const isAll = !isCut && !isLocked || isLocking && least === GROUPS.most;
-    if (rows.length > 0 || isAll) {
-      return { rows: shared(rows, requests), dueInMs: plain.dueInMs };
-    }
+    if (rows.length > 0) return { rows: shared(rows, requests), dueInMs: plain.dueInMs };
+    if (isAll) return { rows: shared(rows, requests), dueInMs: await dueInOf(situation, context) };
     isLocking ||= isLocked;
   }
   return "stale";
+}
+
+/** How long until more may start by itself, where nothing has. */
+async function dueInOf(
+  { plain, laneIds, lanes, buckets: { tatOf, nowMs } }: Situation,
+  { statements, known: { flow } }: GroupClaimContext,
+): Promise<number | undefined> {
+  if (!flow.hasRates) return plain.dueInMs;
+  const scopes = lanes.flatMap(({ type }) => flow.ratesOf({ type, grp: "" }));
+  const opening = await nextOpeningMs(statements, laneIds, nowMs);
+  const times = [...nextStartsMs(scopes, { tatOf, nowMs }), ...(opening === null ? [] : [opening])];
+  return soonest(plain.dueInMs, times.map((atMs) => atMs - nowMs));
 }
 
 async function renewMarks(
@@ -172,9 +195,26 @@ async function look(
   for (const [id, weight] of plain.weights) groups.weigh(id, weight);
   const isOpeningCut = opened === OPEN_MAX;
   const pairs = pairsOf(lanes);
+  const buckets = await readBuckets(statements, ratedScopes(pairs, groups, flow), nowMs);
   return {
-    ...{ lanes: pairs, laneIds, plain, groups, states, held, groupsMax, isOpeningCut, isLocking },
+    ...{ lanes: pairs, laneIds, plain, groups, states, held, buckets, groupsMax },
+    ...{ isOpeningCut, isLocking },
   };
+}
+
+/** The scopes whose rates may count starts of what was read. */
+function ratedScopes(
+  lanes: readonly TurnLane[],
+  groups: GroupsInTurn,
+  flow: Flow,
+): readonly RatedScope[] {
+  if (!flow.hasRates) return [];
+  const keys = lanes.flatMap(({ type, groupedId }) => [
+    { type, grp: "" },
+    ...groups.of(groupedId ?? -1).map(({ grp }) => ({ type, grp })),
+  ]);
+  const scopes = keys.flatMap((key) => flow.ratesOf(key));
+  return [...new Map(scopes.map((scope) => [keyOf(scope), scope])).values()];
 }
 
 /** The lanes of the same type and compatibility together. */
@@ -204,6 +244,8 @@ async function claimFrom(
   const picked = withinBudget(choice.taken.chosen, situation.groups, context.budget);
   const rows = picked.length === 0 ? [] : await lease(requests, picked, context);
   const leased = new Set(rows.map(({ id }) => id));
+  const { flow } = context.known;
+  const charged = await chargeRows(statements, flow, rows);
   const isWeighted = requests[0]!.order === "weighted_random";
   const elapsed = isWeighted && picked.length > 0
     ? clocksAfter({ ...choice.taken, chosen: picked })
@@ -213,7 +255,8 @@ async function claimFrom(
     states: situation.states,
     isLocking: situation.isLocking,
     room: choice.room,
-    flow: context.known.flow,
+    flow,
+    tatOf: (scope) => charged(scope) ?? situation.buckets.tatOf(scope),
     nowMs: context.beganMs,
     elapsed,
   });
@@ -241,12 +284,12 @@ async function choose(
   { statements, known: { flow }, beganMs }: GroupClaimContext,
 ): Promise<Choice> {
   const limit = requests.reduce((sum, request) => sum + request.limit, 0);
-  const { groups, held } = situation;
+  const { groups, held, buckets } = situation;
   const isWeighted = requests[0]!.order === "weighted_random";
   for (;;) {
     const countHeld: CountHeld = (scope) =>
       scope.grp === "" ? held.get(keyOf(scope))! : groups.countHeld(scope);
-    const room = new Room(flow, { countHeld, tatOf: () => undefined, nowMs: beganMs });
+    const room = new Room(flow, { countHeld, tatOf: buckets.tatOf, nowMs: beganMs });
     const lines = situation.lanes
       .filter(({ type }) => room.of({ type, grp: "" }) > 0)
       .map((lane) => lineOf(lane, { ...situation, room, flow, isWeighted, nowMs: beganMs, limit }));

@@ -24,6 +24,7 @@ import {
   stateFor,
 } from "../../queue_policy/parents.ts";
 import { findJoined, firstDueOf, type Joined } from "../../queue_policy/unique.ts";
+import { charge } from "../rows/buckets.ts";
 import { lockedRoom } from "../rows/flow_rows.ts";
 import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -61,7 +62,7 @@ export async function enqueueAll(
   const isBehind = await lockTurns(work, tasks);
   const joined = findJoined(tasks, find, work.context.nowMs);
   const batch = await findBatch(work, tasks, joined);
-  const { ids, mayStart } = await takeIds(work, tasks);
+  const { ids, mayStart, chargeStarts } = await takeIds(work, tasks);
   const enqueued: Enqueued[] = [];
   for (const [i, task] of tasks.entries()) {
     const join = joined[i];
@@ -77,6 +78,7 @@ export async function enqueueAll(
   for (const [i, { row, created }] of enqueued.entries()) {
     if (created && tasks[i]!.isCancelled) await cancelTask(work, work.held(row.id)!);
   }
+  await chargeStarts();
   await work.flush();
   if (tasks.some(({ kept }) => kept.ordering_key !== null)) await settleOrders(work);
   return enqueued.map((each) => ({ ...each, row: work.held(each.row.id) ?? each.row }));
@@ -90,25 +92,35 @@ export interface Origin {
   readonly causedBy?: string;
 }
 
+/** What a batch stores its tasks with. */
+interface TakenIds {
+  readonly ids: number[];
+  /** Whether a task that is to start at once may; asked once for each that does. */
+  readonly mayStart: (key: FlowKey) => boolean;
+  /** Lets rates count those that have started. */
+  readonly chargeStarts: () => Promise<unknown>;
+}
+
 /** Ids for the tasks, and which of those that are to start at once may. */
-async function takeIds(
-  work: Work,
-  tasks: readonly PreparedTask[],
-): Promise<{ readonly ids: number[]; readonly mayStart: (key: FlowKey) => boolean }> {
+async function takeIds(work: Work, tasks: readonly PreparedTask[]): Promise<TakenIds> {
   const starting = tasks.filter(({ leaseTo }) => leaseTo !== null);
-  if (starting.length === 0) {
-    return { ids: await work.takeIds(tasks.length), mayStart: () => true };
-  }
+  const unlimited = { mayStart: () => true, chargeStarts: () => Promise.resolve() };
+  if (starting.length === 0) return { ids: await work.takeIds(tasks.length), ...unlimited };
   const { ids, known: { flow } } = await work.takeIdsToStart(tasks.length);
-  if (flow.isEmpty) return { ids, mayStart: () => true };
+  if (flow.isEmpty) return { ids, ...unlimited };
   const keys = starting.map(({ kept }) => kept);
-  const room = await lockedRoom(work.tx, { flow, keys, nowMs: work.context.nowMs });
+  const { nowMs } = work.context;
+  const room = await lockedRoom(work.tx, { flow, keys, nowMs });
+  const started: FlowKey[] = [];
   const mayStart = (key: FlowKey): boolean => {
     const hasRoom = room.of(key) > 0;
-    if (hasRoom) room.take(key);
+    if (hasRoom) {
+      room.take(key);
+      started.push(key);
+    }
     return hasRoom;
   };
-  return { ids, mayStart };
+  return { ids, mayStart, chargeStarts: () => charge(work.tx, { flow, started, nowMs }) };
 }
 
 /**
