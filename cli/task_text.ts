@@ -68,6 +68,7 @@ export function taskPage(task: TaskDocument, style: Style): string {
     ["expires", task.expires_at],
     ["key", task.idempotency_key],
     ["unique", task.unique_key],
+    ["order", task.ordering_key],
     ["needs", jsonUnlessEmpty(task.compatibility)],
     ["payload", JSON.stringify(task.payload)],
     ["progress", progressText(task)],

@@ -75,6 +75,10 @@ export interface RunOptions {
   timeout_ms?: number;
   /** Whose it is, such as a tenant, 1–200 characters; default none. */
   group?: string;
+  /** Tasks with the same key run one at a time, in the order in which they were stored; 1–200 characters, default none. */
+  ordering_key?: string;
+  /** When one before it under its ordering key has failed for good: it runs all the same, or waits; default `continue`. */
+  on_predecessor_failure?: "continue" | "hold";
   /**
    * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
    * none.
@@ -158,6 +162,12 @@ export interface ClientTask {
   group: string | null;
   /** The key that makes it unique among the tasks of its type. */
   unique_key: string | null;
+  /** The key under which its tasks run one at a time, in order; `null` for none. */
+  ordering_key: string | null;
+  /** What it does when one before it under its ordering key has failed; `null` for `continue`. */
+  on_predecessor_failure: "continue" | "hold" | null;
+  /** Its place under its ordering key, where that is another task's, which it has replaced. */
+  ordering_place: number | null;
   /** When it is cancelled by itself unless it has started; `null` for never. */
   expires_at: string | null;
   /** How its failures are retried; `null` for the handler's policy, then the queue's. */

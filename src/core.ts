@@ -71,6 +71,8 @@ export {
   type NewTask,
   PARENT_FAILURE_POLICIES,
   type ParentFailurePolicy,
+  PREDECESSOR_FAILURE_POLICIES,
+  type PredecessorFailurePolicy,
   type Task,
   TASK_LIMITS,
   TASK_STATUSES,

@@ -335,6 +335,7 @@ function Facts({ task, viewer }: { readonly task: Task; readonly viewer: Viewer 
     ["Worker", <Text of={task.lockedBy ?? "–"} />],
     ["Idempotency key", <Text of={task.idempotencyKey ?? "–"} />],
     ["Unique key", <Text of={task.uniqueKey ?? "–"} />],
+    ["Ordering key", <Text of={task.orderingKey ?? "–"} />],
     ["Needs", <Text of={JSON.stringify(task.compatibility)} max={500} />],
   ];
   return (

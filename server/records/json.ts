@@ -75,6 +75,7 @@ function taskRecordOf(task: z.infer<typeof TaskRecordSchema>): TaskRecord {
     progressMessage: task.progress_message,
     traceParent: task.trace_parent,
     uniqueKey: task.unique_key,
+    orderingPlace: task.ordering_place,
     parents: task.parents.map(({ task_id, run_id, on_failure, state }) => {
       return { taskId: task_id, runId: run_id, onFailure: on_failure, state };
     }),
@@ -94,6 +95,8 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
     retryPolicy: schedule.retry_policy && toRetryPolicy(schedule.retry_policy) as RetryPolicy,
     timeoutMs: schedule.timeout_ms,
     group: schedule.group,
+    orderingKey: schedule.ordering_key,
+    onPredecessorFailure: schedule.on_predecessor_failure,
     unique: schedule.unique && toUnique(schedule.unique),
     expiresInMs: schedule.expires_in_ms,
     everyMs: schedule.every_ms,

@@ -17,6 +17,8 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     retry_policy: schedule.retryPolicy && toRetryPolicyBody(schedule.retryPolicy),
     timeout_ms: schedule.timeoutMs,
     group: schedule.group,
+    ordering_key: schedule.orderingKey,
+    on_predecessor_failure: schedule.onPredecessorFailure,
     unique: schedule.unique && toUniqueBody(schedule.unique),
     expires_in_ms: schedule.expiresInMs,
     every_ms: schedule.everyMs,

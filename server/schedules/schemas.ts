@@ -3,7 +3,12 @@
  * time zone, fields that exclude each other) it judges, and its words are passed on.
  */
 import { z } from "@hono/zod-openapi";
-import { CATCH_UP_POLICIES, SCHEDULE_LIMITS, SCHEDULED_FIELD_NAMES } from "../../src/core.ts";
+import {
+  CATCH_UP_POLICIES,
+  PREDECESSOR_FAILURE_POLICIES,
+  SCHEDULE_LIMITS,
+  SCHEDULED_FIELD_NAMES,
+} from "../../src/core.ts";
 import {
   countSchema,
   EXAMPLE,
@@ -70,6 +75,8 @@ export const ScheduleSchema = z.object({
   retry_policy: taskFields.retry_policy.unwrap().nullable(),
   timeout_ms: z.number().int().nullable(),
   group: z.string().nullable(),
+  ordering_key: z.string().nullable(),
+  on_predecessor_failure: z.enum(PREDECESSOR_FAILURE_POLICIES).nullable(),
   unique: taskFields.unique.unwrap().nullable(),
   expires_in_ms: z.number().int().nullable(),
   every_ms: z.number().int().nullable(),

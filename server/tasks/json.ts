@@ -47,6 +47,7 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     lease_token: task.leaseToken,
     trace_parent: task.traceParent,
     unique_key: task.uniqueKey,
+    ordering_place: task.orderingPlace,
     error_message: task.errorMessage,
     result: task.result,
     progress_percent: task.progress,

@@ -176,7 +176,8 @@ export const TaskSchema = z.object({
   status: z.enum(TASK_STATUSES).openapi({ example: "queued" }),
   attempts: countSchema.openapi({ description: "Executions started", example: 0 }),
   waits_for: countSchema.openapi({
-    description: "How many of its parents are not final yet",
+    description:
+      "How many tasks it waits for: parents that are not final, and one more when another's turn comes first under its ordering key",
     example: 0,
   }),
   run_after_utc: instantSchema.openapi({ description: "Not claimed before" }),
@@ -202,6 +203,11 @@ export const TaskSchema = z.object({
   }),
   unique_key: z.string().nullable().openapi({
     description: "The key that makes it unique among the tasks of its type",
+    example: null,
+  }),
+  ordering_place: z.number().int().nullable().openapi({
+    description:
+      "Its place under its ordering key, where that is another task's: it has replaced it",
     example: null,
   }),
   error_message: z.string().nullable().openapi({ example: null }),

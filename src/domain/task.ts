@@ -20,7 +20,7 @@ export const TASK_STATUSES = ["queued", "leased", ...FINAL_STATUSES] as const;
  * - `leased`: put there by claim; one worker holds it until `leaseUntil`; left by complete, fail, release, cancel, rescue.
  * - `completed`: put there by the holder of the lease; final.
  * - `failed`: put there by the holder of the lease, by rescue when attempts are used up, or by a parent's failure; left
- *   only by retry.
+ *   by retry, and by cancel or replace where it holds up others of its ordering key.
  * - `cancelled`: put there by cancel, or by a parent's failure; left only by retry.
  */
 export type TaskStatus = typeof TASK_STATUSES[number];
@@ -36,6 +36,17 @@ export const PARENT_FAILURE_POLICIES = ["fail", "skip", "run"] as const;
  */
 export type ParentFailurePolicy = typeof PARENT_FAILURE_POLICIES[number];
 
+/** Every policy for a task before which one of its ordering key has failed; the default first. */
+export const PREDECESSOR_FAILURE_POLICIES = ["continue", "hold"] as const;
+
+/**
+ * The policy for a task before which one of its ordering key has failed for good.
+ *
+ * - `continue`: its turn comes all the same.
+ * - `hold`: it waits until that one was retried and has completed, was cancelled, or is removed.
+ */
+export type PredecessorFailurePolicy = typeof PREDECESSOR_FAILURE_POLICIES[number];
+
 /** How a task refers to another one: its id (a number) or its run id (a string). */
 export type TaskReference = number | string;
 
@@ -49,6 +60,8 @@ export interface TaskLimits {
   readonly workerIdMaxLength: number;
   /** Characters of a group. */
   readonly groupMaxLength: number;
+  /** Characters of an ordering key. */
+  readonly orderingKeyMaxLength: number;
   /** Characters of an idempotency key. */
   readonly idempotencyKeyMaxLength: number;
   /** The priority that runs first. */
@@ -112,6 +125,7 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   runIdMaxLength: 200,
   workerIdMaxLength: 200,
   groupMaxLength: 200,
+  orderingKeyMaxLength: 200,
   idempotencyKeyMaxLength: 255,
   priorityMin: 1,
   priorityMax: 1000,
@@ -198,7 +212,16 @@ export interface Task {
   readonly timeoutMs: number | null;
   /** Whose it is: tasks of different groups take turns; `null` for none. */
   readonly group: string | null;
-  /** How many of its parents are not final yet; it is not claimed before this is 0. Always 0 unless queued. */
+  /** The key under which its tasks run one at a time, in order; `null` for none. */
+  readonly orderingKey: string | null;
+  /** What it does when one before it under its ordering key has failed; `null` for `continue`. */
+  readonly onPredecessorFailure: PredecessorFailurePolicy | null;
+  /** Its place under its ordering key, where it is not its own id: that of the task that it has replaced. */
+  readonly orderingPlace: number | null;
+  /**
+   * How many tasks it waits for: its parents that are not final yet, and one more when another task's turn comes first under its
+   * ordering key. It is not claimed before this is 0. Always 0 unless queued.
+   */
   readonly waitsFor: number;
   /** The enqueueing's place in a distributed trace, a W3C `traceparent`; `null` when it was not traced. */
   readonly traceParent: string | null;
@@ -251,6 +274,13 @@ export interface NewTask {
    * be for one. Default none.
    */
   readonly group?: string;
+  /**
+   * Tasks with the same key, of whatever types, run one at a time, in the order in which they were stored: one that waits for a retry,
+   * for its time or for its parents holds up those behind it. 1–200 characters; default none.
+   */
+  readonly orderingKey?: string;
+  /** The policy for when a task before it under its ordering key has failed for good; default `continue`. */
+  readonly onPredecessorFailure?: PredecessorFailurePolicy;
   /**
    * Tells a URL when the task has become final: a delivery is enqueued in the same transaction, as a task of the type
    * `holdfast.webhook`; a worker with `registerWebhooks` delivers it. Default none.

@@ -6,7 +6,13 @@
  */
 import { DEFAULT_RETRY_POLICY, RETRY_LIMITS, type RetryPolicy } from "./backoff.ts";
 import { type Unique, UNIQUE_LIMITS, UNIQUE_MODES } from "./unique.ts";
-import { type NewTask, PARENT_FAILURE_POLICIES, type Task, TASK_LIMITS } from "./task.ts";
+import {
+  type NewTask,
+  PARENT_FAILURE_POLICIES,
+  PREDECESSOR_FAILURE_POLICIES,
+  type Task,
+  TASK_LIMITS,
+} from "./task.ts";
 import { type Webhook, WEBHOOK_EVENTS, WEBHOOK_URL_MAX_LENGTH } from "./webhook.ts";
 
 /** What a field can hold. */
@@ -264,6 +270,22 @@ export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.fr
     help: "whose it is, such as a tenant: groups take turns, and may have limits",
     example: "acme",
   },
+  orderingKey: {
+    kind: "name",
+    maxLength: TASK_LIMITS.orderingKeyMaxLength,
+    isKept: true,
+    defaultText: "none",
+    help: "tasks with the same key run one at a time, in the order in which they were stored",
+    example: "order-4711",
+  },
+  onPredecessorFailure: {
+    kind: "choice",
+    choices: PREDECESSOR_FAILURE_POLICIES,
+    isKept: true,
+    defaultText: "continue",
+    help: "the policy for when one before it under its ordering key has failed for good",
+    example: "hold",
+  },
   webhook: {
     kind: "object",
     fields: WEBHOOK_FIELDS,
@@ -295,6 +317,8 @@ export const SCHEDULED_FIELD_NAMES = [
   "retryPolicy",
   "timeoutMs",
   "group",
+  "orderingKey",
+  "onPredecessorFailure",
   "unique",
   "webhook",
 ] as const satisfies readonly (keyof NewTask)[];

@@ -11,7 +11,7 @@ export type Change =
 /**
  * A change as the journal writes it: `[table, row]` for a new row, `[table, row, positions]` for one that changed in these
  * columns, `[table, null, key]` for one that is gone. A row is whole in any case, so that a repair can do without the
- * images before it.
+ * images before it; only the nulls at its end are left out, so a column that is not used costs nothing.
  */
 type Image =
   | readonly [table: string, row: SqlRow, changed?: readonly number[]]
@@ -40,7 +40,9 @@ export function encodeChanges(changes: readonly Change[]): string {
 function imageOf(change: Change): Image {
   if (change.row === null) return [change.table, null, change.key];
   const { table, row, changed } = change;
-  return changed === undefined ? [table, row] : [table, row, changed];
+  const last = row.findLastIndex((value) => value !== null);
+  const written = row.slice(0, last + 1);
+  return changed === undefined ? [table, written] : [table, written, changed];
 }
 
 function changeOf([table, row, more]: Image): Change {

@@ -228,7 +228,9 @@ export class Replica {
   }
 
   #applyEach(payload: Uint8Array, perform: (change: Change) => void): Change[] {
-    const changes = decodeChanges(this.#decoder.decode(payload));
+    const changes = decodeChanges(this.#decoder.decode(payload)).map((change) =>
+      this.#whole(change)
+    );
     this.begin();
     try {
       for (const change of changes) perform(change);
@@ -239,6 +241,14 @@ export class Replica {
     }
     this.#memory.note(payload.length);
     return changes;
+  }
+
+  /** A change with the nulls at the end of its row, which no record has. */
+  #whole(change: Change): Change {
+    if (change.row === null) return change;
+    const { columns } = this.#table(change.table);
+    const missing = Math.max(0, columns.length - change.row.length);
+    return { ...change, row: [...change.row, ...Array<null>(missing).fill(null)] };
   }
 
   #undoRecord(cause: unknown): void {

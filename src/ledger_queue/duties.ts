@@ -195,7 +195,9 @@ export class Duties {
     const bound = await this.#access.read((reader) => pruneBound(reader, status, keep));
     if (bound === undefined) return 0;
     for (let pruned = 0;;) {
-      const ids = await this.#access.writeIfOpen((tx) => prune(tx, status, { bound, beforeMs }));
+      const ids = await this.#access.writeIfOpen((tx, { nowMs }) =>
+        prune(tx, status, { bound, beforeMs, nowMs })
+      );
       if (ids.length > 0) this.tellPruned(ids);
       pruned += ids.length;
       if (ids.length < PRUNE_MAX) return pruned;

@@ -11,6 +11,7 @@ import { type Hearing, Quiet } from "./quiet.ts";
 import { type KnownFlow, lockedRoom } from "./rows/flow_rows.ts";
 import { taskOfRow, type TaskRow } from "./rows/task_row.ts";
 import {
+  chargeRows,
   claim,
   type ClaimContext,
   claimNamed,
@@ -38,12 +39,17 @@ export class Claims {
 
   /** When the next task becomes due, as the port says it. */
   async nextDueAt(): Promise<Date | null> {
-    const { clock, statements, testMs } = this.#access;
+    const { clock } = this.#access;
     const known = this.#quiet.nextDue();
     const atMs = known === undefined
-      ? this.#localMs(await nextDueInMs(statements, testMs), clock.nowMs())
+      ? this.#localMs(await this.#nextDueInMs(), clock.nowMs())
       : known.atMs;
     return atMs === undefined ? null : new Date(atMs);
+  }
+
+  async #nextDueInMs(): Promise<number | undefined> {
+    const { statements, testMs, flow } = this.#access;
+    return await nextDueInMs(statements, (await flow.known(statements)).flow, testMs);
   }
 
   /** An instant of the server's clock by this process's, which may be another: who waits for it, waits by this one. */
@@ -72,7 +78,9 @@ export class Claims {
         const place = await placeOfTask(tx, taskId);
         if (place === undefined) return [];
         const room = await lockedRoom(tx, { flow: known.flow, keys: [place], nowMs });
-        return await claimNamed(prepared, { ...tools, statements: tx }, room.of(place) <= 0);
+        const rows = await claimNamed(prepared, { ...tools, statements: tx }, room.of(place) <= 0);
+        if (rows !== "stale") await chargeRows(tx, known.flow, rows);
+        return rows;
       });
     });
   }

@@ -6,6 +6,7 @@ import type { CancelTimer } from "../domain/clock.ts";
 import { asError } from "../domain/errors.ts";
 import type { Task } from "../domain/task.ts";
 import type { PruneReport } from "../queue/operator.ts";
+import { RateWatch } from "../queue_policy/buckets.ts";
 import { isClosedError } from "../queue_policy/closure.ts";
 import type { PreparedPrune } from "../queue_policy/prune_request.ts";
 import { repeat } from "../queue_policy/repeat.ts";
@@ -18,7 +19,7 @@ import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
 import { storageErrorOf } from "./storage_errors.ts";
 import { closureIn } from "./rows/closure.ts";
 import { EXPIRE_MAX, EXPIRED_TASKS, expireTasks } from "./tasks/expire.ts";
-import { freeExpiredSlots } from "./tasks/limits.ts";
+import { freeExpiredSlots, mendBuckets } from "./tasks/limits.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
 import { BackgroundFailures } from "../queue_policy/background_failures.ts";
 import { rescue, RESCUE_MAX } from "./tasks/rescue.ts";
@@ -63,6 +64,7 @@ export class Duties {
   readonly #onBackgroundError: (error: Error) => void;
   readonly #onPruned: (taskIds: readonly number[]) => void;
   readonly #firing: Firing;
+  readonly #rateWatch = new RateWatch();
   /** What failed of it. */
   readonly failures: BackgroundFailures;
   #timers: readonly CancelTimer[] = [];
@@ -125,6 +127,10 @@ export class Duties {
     }
     this.#firing.heed(outlookOf(look!));
     if (look!.is_expiry_due) await this.#expire();
+    const flow = this.#access.flow.latest;
+    if (flow !== undefined && this.#rateWatch.isToLook(flow, Number(look!.now))) {
+      await this.#mendBuckets();
+    }
     if (look!.is_slot_due) await this.#access.write(freeExpiredSlots);
     while (look!.is_rescue_due) {
       const rows = await this.#access.write(async (work) => {
@@ -143,6 +149,12 @@ export class Duties {
     const { statements } = this.#access;
     if (await closureIn(statements) !== null) return;
     while (await this.#access.writeIfOpen(expireTasks) === EXPIRE_MAX && !this.#isStopped);
+  }
+
+  /** Puts buckets of rates back. In a queue whose tasks are being moved they stay as they are. */
+  async #mendBuckets(): Promise<void> {
+    if (await closureIn(this.#access.statements) !== null) return;
+    await this.#access.writeIfOpen(mendBuckets);
   }
 
   /** Looks at the schedules soon: one has changed. */

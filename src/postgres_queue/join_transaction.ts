@@ -7,6 +7,7 @@ import type { PostgresAccess } from "./postgres_access.ts";
 import { DatabaseError, type Statements } from "./rows/database.ts";
 import { RunAgainError, type Work } from "./rows/work.ts";
 import { storageErrorOf } from "./storage_errors.ts";
+import { settleOrders } from "./tasks/order.ts";
 import { channelOf, messageOfTasks } from "./wake_up.ts";
 
 const JOIN_SQL = {
@@ -41,6 +42,7 @@ export async function joinTransaction<T>(
       return await runBehindSavepoint(statements, async (nowMs) => {
         const work = workAt(nowMs);
         const value = await run(work);
+        await settleOrders(work);
         const ids = [...work.changes].map(({ id }) => id);
         const message = [channelOf(access.schema), messageOfTasks(ids)];
         if (ids.length > 0) await statements.query(JOIN_SQL.tell, message);

@@ -14,6 +14,7 @@ import { QualifiedStatements, Qualifier } from "./rows/qualified.ts";
 import type { TaskRow } from "./rows/task_row.ts";
 import { type OperationContext, RunAgainError, Work } from "./rows/work.ts";
 import { storageErrorOf } from "./storage_errors.ts";
+import { settleOrders } from "./tasks/order.ts";
 
 /** What operations need of the queue beside the database. */
 export interface AccessOptions {
@@ -160,7 +161,9 @@ export class PostgresAccess {
     const { value, work } = await this.persist((isRepeat) =>
       this.#transaction(async (tx, nowMs) => {
         const work = new Work(tx, this.#contextAt(nowMs));
-        return { value: await run(work, isRepeat), work };
+        const value = await run(work, isRepeat);
+        await settleOrders(work);
+        return { value, work };
       })
     );
     this.changed([...work.changes]);
@@ -205,8 +208,8 @@ export class PostgresAccess {
   }
 
   #contextAt(nowMs: number): OperationContext {
-    const { random, newRunId, retryPolicy, budget, lanes, flow } = this;
-    return { nowMs, random, newRunId, retryPolicy, budget, lanes, flow };
+    const { testMs, random, newRunId, retryPolicy, budget, lanes, flow } = this;
+    return { nowMs, testMs, random, newRunId, retryPolicy, budget, lanes, flow };
   }
 
   async #transaction<T>(

@@ -61,6 +61,7 @@ export interface WorkerRecord extends Required<WorkerBeat> {
  * - `queue_moving`: the queue is closed while its tasks are moved, or while it is filled. `queue_moved`: they are elsewhere.
  * - `expired`: it had not started by its `expiresAt`, and is about to be cancelled by itself.
  * - `waiting_for_parents`: tasks that it depends on are not final.
+ * - `behind_in_order`: another task's turn comes first under its ordering key, or one before it has failed and holds it up.
  * - `scheduled`, `waiting_for_retry`: its time has not come.
  * - `paused`: its type, or the whole queue, is paused. `concurrency_limited`: a limit's slots are all in use.
  *   `rate_limited`: as many tasks of its scope have started as a rate allows.
@@ -79,6 +80,7 @@ export const EXPLANATION_REASONS = [
   "queue_moved",
   "expired",
   "waiting_for_parents",
+  "behind_in_order",
   "scheduled",
   "waiting_for_retry",
   "paused",

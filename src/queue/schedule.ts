@@ -2,7 +2,7 @@
  * Schedules: tasks that are enqueued by the clock, as callers give and see them.
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
-import type { NewTask } from "../domain/task.ts";
+import type { NewTask, PredecessorFailurePolicy } from "../domain/task.ts";
 import type { ScheduledFieldName } from "../domain/task_fields.ts";
 import type { Unique } from "../domain/unique.ts";
 import type { Webhook } from "../domain/webhook.ts";
@@ -96,6 +96,10 @@ export interface Schedule {
   readonly timeoutMs: number | null;
   /** The group of its tasks; `null` for none. */
   readonly group: string | null;
+  /** Their ordering key; `null` for none. */
+  readonly orderingKey: string | null;
+  /** What they do when one before them under that key has failed; `null` for `continue`. */
+  readonly onPredecessorFailure: PredecessorFailurePolicy | null;
   /** What makes its tasks unique; `null` for nothing. */
   readonly unique: Unique | null;
   /** How long each task has to start, in milliseconds; `null` for ever. */

@@ -8,6 +8,7 @@ import type { TaskReference, TaskStatus } from "../domain/task.ts";
 export interface BatchTask {
   readonly runId: string | null;
   readonly idempotencyKey: string | null;
+  readonly orderingKey: string | null;
   readonly dependsOn: readonly TaskReference[];
   /** The task that stands for it, if it is not new; default none's. */
   readonly standIn?: BatchParent;
@@ -54,6 +55,20 @@ export function checkNoCycle(
       }
     }
   }
+}
+
+/** The places of the new tasks that each new task comes behind under its ordering key, if there is one. */
+export function predecessorsIn(
+  tasks: readonly BatchTask[],
+  isNew: (index: number) => boolean,
+): readonly (readonly BatchParent[])[] {
+  const last = new Map<string, number>();
+  return tasks.map(({ orderingKey }, index) => {
+    if (orderingKey === null || !isNew(index)) return [];
+    const before = last.get(orderingKey);
+    last.set(orderingKey, index);
+    return before === undefined ? [] : [{ index: before }];
+  });
 }
 
 /** Each of them depends on the next, and the last on the first. */

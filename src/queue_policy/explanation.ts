@@ -43,6 +43,46 @@ export function waitingForParents(
   };
 }
 
+/** Whose turn comes before another's under its ordering key. */
+export interface Predecessor extends OpenParent {
+  readonly attempts: number;
+  /** When it may be claimed, in milliseconds since 1970. */
+  readonly runAfterMs: number;
+}
+
+/** Another task's turn comes first under the task's ordering key, or one before it has failed and holds it up. */
+export function behindInOrder(
+  { id, orderingKey, onPredecessorFailure }: Task,
+  { predecessor: { taskId, runId, status, attempts, runAfterMs }, ahead, nowMs }: {
+    readonly predecessor: Predecessor;
+    /** How many that are not final come before it. */
+    readonly ahead: number;
+    readonly nowMs: number;
+  },
+): Why {
+  const key = JSON.stringify(orderingKey);
+  const isHeld = status === "failed" && onPredecessorFailure === "hold";
+  const runAfter = iso(new Date(runAfterMs));
+  const due = status === "queued" && runAfterMs > nowMs
+    ? attempts > 0 ? `, attempt ${attempts + 1} at ${runAfter}` : `, due at ${runAfter}`
+    : "";
+  const which = `task ${taskId} (${status}${due})`;
+  return {
+    reason: "behind_in_order",
+    summary: isHeld
+      ? `Task ${id} waits until ${which}, which comes before it under ordering key ${key}, has been retried and has completed, or is cancelled or removed`
+      : `Task ${id} waits for ${which}, which has the same ordering key ${key} and comes first${
+        ahead > 1 ? `; ${ahead} of that key come before it in all` : ""
+      }`,
+    data: {
+      ordering_key: orderingKey,
+      predecessor: { task_id: taskId, run_id: runId, status, attempts, run_after: runAfter },
+      ahead,
+      is_held_by_failure: isHeld,
+    },
+  };
+}
+
 /** Why a queued task is not running, with when it expires; one that has not started by then is only about to be ended. */
 export function withExpiry(
   { reason, summary, data }: Why,

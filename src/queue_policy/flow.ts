@@ -106,11 +106,11 @@ export class Flow {
     return this.#rows.filter(({ grp }) => grp === "").flatMap((row) => rateIn(row, "") ?? []);
   }
 
-  /** The first of the scopes of groups of this type that have a limit, of no type for all; in the order of the rows. */
+  /** The first of the scopes of groups of this type that have a limit or a rate, of no type for all; in the order of the rows. */
   firstGroupLimit(type: string): ScopeKey | undefined {
     if (!this.#hasGroups) return undefined;
     return this.#rows.find((row) =>
-      row.type === type && row.grp !== "" && row.concurrency !== null
+      row.type === type && row.grp !== "" && (row.concurrency !== null || row.rate_limit !== null)
     );
   }
 

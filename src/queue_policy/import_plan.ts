@@ -115,7 +115,7 @@ export class ImportPlanner {
       ...schedules.conflicts.map((reason) => ({ id: null, reason })),
     ];
     return {
-      additions: this.#additions,
+      additions: this.#renumber ? inOrder(this.#additions) : this.#additions,
       present: this.#present,
       gone: isKnown ? this.#gone : [],
       conflicts,
@@ -151,6 +151,13 @@ export class ImportPlanner {
       if (this.#renumber && isSameTask(found, record)) return { found, storable: record };
     }
   }
+}
+
+/** Tasks that get new ids stand in the order of those: each comes where its place under its ordering key was. */
+function inOrder(records: readonly PreparedRecord[]): readonly PreparedRecord[] {
+  const placeOf = ({ id, ordering_place }: PreparedRecord): number => ordering_place ?? id;
+  return records.toSorted((a, b) => placeOf(a) - placeOf(b) || a.id - b.id)
+    .map((record) => ({ ...record, ordering_place: null }));
 }
 
 /** Whether a record's run id was made up, so that it may be stored with another of its kind (see `makeUpRunId`). */

@@ -3,9 +3,9 @@
  * columns. One rule for each kind of field, so that a new field of a known kind needs a line in the table and a column.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInstant, checkInteger, checkName, checkPairs } from "../domain/check.ts";
+import { checkInstant, checkInteger, checkName, checkOneOf, checkPairs } from "../domain/check.ts";
 import { canonicalJson } from "../domain/json.ts";
-import { type Task, TASK_LIMITS } from "../domain/task.ts";
+import { type PredecessorFailurePolicy, type Task, TASK_LIMITS } from "../domain/task.ts";
 import {
   KEPT_FIELD_NAMES,
   type KeptFieldName,
@@ -58,12 +58,15 @@ export type KeptValues =
     readonly grp: string;
     /** Milliseconds since 1970. */
     readonly expires_at: number | null;
+    readonly ordering_key: string | null;
+    readonly on_predecessor_failure: PredecessorFailurePolicy | null;
   };
 
 /** How messages name a field, where it is not by its own name. */
 const NOUNS: Readonly<Partial<Record<KeptFieldName, string>>> = Object.freeze({
   type: "task type",
   idempotencyKey: "idempotency key",
+  orderingKey: "ordering key",
 });
 
 /** No value for any of them. */
@@ -76,9 +79,21 @@ export function keptValues(
   task: Readonly<Partial<Record<KeptFieldName, unknown>>>,
   checkString: typeof checkName = checkName,
 ): KeptValues {
-  return Object.fromEntries(
+  const values = Object.fromEntries(
     KEPT_FIELD_NAMES.map((name) => [columnName(name), columnValue(name, task[name], checkString)]),
   ) as KeptValues;
+  checkOrdering(values);
+  return values;
+}
+
+/** A policy for what comes before a task in no order would have no effect. @throws TypeError */
+function checkOrdering({ ordering_key, on_predecessor_failure }: KeptValues): void {
+  if (on_predecessor_failure === null || ordering_key !== null) return;
+  throw new TypeError(
+    `Cannot use onPredecessorFailure ${
+      JSON.stringify(on_predecessor_failure)
+    } without orderingKey: nothing comes before such a task`,
+  );
 }
 
 /** The kept fields of a task, from its columns. */
@@ -120,6 +135,8 @@ function columnValue(
       return checkInteger(value, what, field.min, field.max);
     case "instant":
       return checkInstant(value, what);
+    case "choice":
+      return checkOneOf(value, field.choices, what);
     case "pairs":
       return canonicalJson(checkPairs(value, what));
     case "object":

@@ -43,6 +43,7 @@ export const MOVED_COLUMNS: readonly (keyof MovedColumns)[] = Object.freeze([
   "progress_message",
   "trace_parent",
   "unique_key",
+  "ordering_place",
 ]);
 
 /** A task's columns by name. */

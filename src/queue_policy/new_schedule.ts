@@ -3,7 +3,7 @@
  */
 import { checkInteger, checkName, checkOneOf } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
-import { type NewTask, TASK_LIMITS } from "../domain/task.ts";
+import { type NewTask, type PredecessorFailurePolicy, TASK_LIMITS } from "../domain/task.ts";
 import { SCHEDULED_FIELD_NAMES, type ScheduledFieldName } from "../domain/task_fields.ts";
 import {
   CATCH_UP_POLICIES,
@@ -29,6 +29,8 @@ export interface PreparedSchedule {
   readonly timeout_ms: number | null;
   /** An empty string for none. */
   readonly grp: string;
+  readonly ordering_key: string | null;
+  readonly on_predecessor_failure: PredecessorFailurePolicy | null;
   readonly expires_in_ms: number | null;
   /** JSON. */
   readonly unique_by: string | null;
@@ -104,6 +106,8 @@ export function prepareDefinition(
     retry_policy: task.kept.retry_policy,
     timeout_ms: task.kept.timeout_ms,
     grp: task.kept.grp,
+    ordering_key: task.kept.ordering_key,
+    on_predecessor_failure: task.kept.on_predecessor_failure,
     expires_in_ms: checkExpiresIn(schedule),
     unique_by: task.unique && JSON.stringify(task.unique),
     ...time,

@@ -34,6 +34,8 @@ export interface StorableTask {
   /** `null` for now. */
   readonly runAfterMs: number | null;
   readonly uniqueKey: string | null;
+  /** Its place under its ordering key, where it is to stand before tasks that are there; default its own id. */
+  readonly orderingPlace?: number | null;
   readonly kept: KeptValues;
 }
 

@@ -12,7 +12,13 @@ import {
   type TaskStatus,
 } from "../domain/task.ts";
 import type { DependencyState } from "../queue/records.ts";
-import { type BatchParent, type BatchTask, checkNoCycle, type StoredParent } from "./cycle.ts";
+import {
+  type BatchParent,
+  type BatchTask,
+  checkNoCycle,
+  predecessorsIn,
+  type StoredParent,
+} from "./cycle.ts";
 
 /** A column by which a task can be named. */
 export type NamingColumn = "id" | "run_id" | "idempotency_key";
@@ -56,7 +62,11 @@ export function findParents(
     if (gone.length > 0 && isNew(i)) throw unknownParent(gone[0]!);
     return { parents: distinct(found.flatMap(({ parent }) => parent ?? [])), gone };
   });
-  checkNoCycle(tasks, parentages.map(({ parents }, i) => isNew(i) ? parents : []));
+  const before = predecessorsIn(tasks, isNew);
+  checkNoCycle(
+    tasks,
+    parentages.map(({ parents }, i) => isNew(i) ? [...parents, ...before[i]!] : []),
+  );
   return parentages;
 }
 

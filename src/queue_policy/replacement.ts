@@ -68,6 +68,7 @@ export function prepareReplacement(
 export interface ReplaceableTask extends Omit<EditableTask, keyof EditableValues> {
   readonly kept: KeptValues;
   readonly uniqueKey: string | null;
+  readonly orderingPlace: number | null;
 }
 
 /**
@@ -96,7 +97,9 @@ export function replacementOf(
   // one that has ended is wanted all the same, as when it is retried
   const expires_at = status === "queued" ? kept.expires_at : null;
   const fresh = { ...kept, expires_at, ...values, idempotency_key: null };
-  return { runId, payload, runAfterMs, kept: fresh, uniqueKey: task.uniqueKey };
+  const { uniqueKey, orderingPlace } = task;
+  const place = kept.ordering_key === null ? null : orderingPlace ?? id;
+  return { runId, payload, runAfterMs, kept: fresh, uniqueKey, orderingPlace: place };
 }
 
 function runAfterOf(

@@ -50,8 +50,8 @@ export function scheduleName(id: unknown): string {
 }
 
 function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedScheduleRecord {
-  const { everyMs, cron, retryPolicy, timeoutMs, group, expiresInMs, unique, webhook, lastRunId } =
-    record;
+  const { everyMs, cron, retryPolicy, timeoutMs, group, expiresInMs, unique, webhook } = record;
+  const { orderingKey, onPredecessorFailure, lastRunId } = record;
   const defined = prepareDefinition({
     ...record,
     everyMs: everyMs ?? undefined,
@@ -59,6 +59,8 @@ function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedSc
     retryPolicy: retryPolicy ?? undefined,
     timeoutMs: timeoutMs ?? undefined,
     group: group ?? undefined,
+    orderingKey: orderingKey ?? undefined,
+    onPredecessorFailure: onPredecessorFailure ?? undefined,
     expiresInMs: expiresInMs ?? undefined,
     unique: unique ?? undefined,
     webhook: webhook ?? undefined,

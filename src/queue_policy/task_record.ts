@@ -42,6 +42,7 @@ export interface PreparedRecord extends KeptValues {
   readonly progress_message: string | null;
   readonly trace_parent: string | null;
   readonly unique_key: string | null;
+  readonly ordering_place: number | null;
   readonly parents: readonly ParentRecord[];
   readonly webhook: PreparedWebhook | null;
 }
@@ -102,9 +103,20 @@ export function prepareRecord(record: TaskRecord, payloadMaxBytes: number): Prep
       record.uniqueKey,
       (key) => checkExactName(key, "unique key", UNIQUE_LIMITS.keyMaxLength),
     ),
+    ordering_place: orderingPlaceOf(record),
     parents: checkParents(record),
     webhook: optional(record.webhook, prepareWebhook),
   };
+}
+
+/** A task without an ordering key has no place under one. @throws TypeError, RangeError */
+function orderingPlaceOf({ orderingKey, orderingPlace }: TaskRecord): number | null {
+  if (orderingPlace === null) return null;
+  const place = checkInteger(orderingPlace, "ordering place", 1, TASK_LIMITS.importedNumberMax);
+  if (orderingKey !== null) return place;
+  throw new TypeError(
+    `Cannot use ${place} as ordering place: a task without an ordering key has none`,
+  );
 }
 
 /** What attempts have left behind. */

@@ -6,9 +6,6 @@
  */
 import type { Flow, Room } from "./flow.ts";
 
-/** How many groups of a lane a claim reads at least: as many may turn out to have no room. */
-export const TURNS_MIN = 32;
-
 /** What a line needs to know of its lane. */
 export interface LaneOfType {
   readonly type: string;

@@ -11,7 +11,12 @@ import {
   type TaskField,
 } from "../domain/task_fields.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
-import { type Task, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import {
+  PREDECESSOR_FAILURE_POLICIES,
+  type Task,
+  TASK_STATUSES,
+  type TaskStatus,
+} from "../domain/task.ts";
 import { type Unique, UNIQUE_MODES } from "../domain/unique.ts";
 import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
 import {
@@ -106,6 +111,7 @@ export const taskFields: Fields<Omit<Task, "payload" | "result" | "waitsFor">> =
   progressMessage: nullable(text),
   traceParent: nullable(text),
   uniqueKey: nullable(text),
+  orderingPlace: nullable(number),
 };
 
 /** A task. */
@@ -250,6 +256,8 @@ export const scheduleFields: Fields<
   retryPolicy: nullable(retryPolicy),
   timeoutMs: nullable(number),
   group: nullable(text),
+  orderingKey: nullable(text),
+  onPredecessorFailure: nullable(oneOf(PREDECESSOR_FAILURE_POLICIES)),
   expiresInMs: nullable(number),
   unique: nullable(unique),
   everyMs: nullable(number),

@@ -51,6 +51,7 @@ const FIELDS = [
   "progress_message",
   "trace_parent",
   "unique_key",
+  "ordering_place",
   "parents",
   "webhook",
 ] as const;
@@ -89,6 +90,7 @@ export function lineOf(record: TaskRecord): string {
     progress_message: record.progressMessage,
     trace_parent: record.traceParent,
     unique_key: record.uniqueKey,
+    ordering_place: record.orderingPlace,
     parents: record.parents.map(({ taskId, runId, onFailure, state }) => {
       return { task_id: taskId, run_id: runId, on_failure: onFailure, state };
     }),
@@ -197,6 +199,7 @@ function recordOf(line: Line, exact: Line): TaskRecord {
     progressMessage: (line.progress_message ?? null) as string | null,
     traceParent: (line.trace_parent ?? null) as string | null,
     uniqueKey: (line.unique_key ?? null) as string | null,
+    orderingPlace: (line.ordering_place ?? null) as number | null,
     parents: parentsOf(line.parents ?? []),
     webhook: webhookOf(line.webhook ?? null),
   };

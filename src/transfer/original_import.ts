@@ -157,6 +157,7 @@ function recordOf(fields: Fields, nameRun: (fields: Fields) => string): TaskReco
     progressMessage: null,
     traceParent: null,
     uniqueKey: null,
+    orderingPlace: null,
     parents: [],
     webhook: null,
   };

@@ -36,6 +36,9 @@ const COLUMNS = [
   "expires_at",
   "trace_parent",
   "unique_key",
+  "ordering_key",
+  "on_predecessor_failure",
+  "ordering_place",
 ];
 
 Deno.test("enqueue stores what the options say and answers with the task", async () => {

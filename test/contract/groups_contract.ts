@@ -169,6 +169,15 @@ export function groupsContract(name: string, useQueue: UseQueue): void {
     },
   );
 
+  behaviour("18: nor have tasks without a group that come later", async (queue) => {
+    await enqueue(queue, "a", 40);
+    assertEquals((await claim(queue, { limit: 20 })).length, 20);
+    await enqueue(queue, undefined, 10);
+    const groups = groupsOf(await claim(queue, { limit: 10 }));
+    assert(groups.filter((group) => group === null).length <= 6, groups.join());
+    assert(groups.includes(null));
+  });
+
   behaviour("19: groups that come to idle rows alternate at once", async (queue) => {
     await enqueue(queue, "a", 9);
     await enqueue(queue, "b", 1);

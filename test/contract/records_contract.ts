@@ -97,6 +97,9 @@ export function record(id: number, fields: Partial<TaskRecord> = {}): TaskRecord
     group: null,
     expiresAt: null,
     uniqueKey: null,
+    orderingKey: null,
+    onPredecessorFailure: null,
+    orderingPlace: null,
     progress: null,
     progressMessage: null,
     traceParent: null,
@@ -367,7 +370,7 @@ export function recordsContract(name: string, useQueue: UseQueue, useMemory: Use
       const at = new Date("2026-01-01T00:00:00.000Z");
       const limit = {
         concurrency: 3,
-        rate: null,
+        rate: { limit: 100, periodMs: 60_000, burst: 7 },
         weight: null,
         setAt: at,
         setBy: "ops",
@@ -381,6 +384,7 @@ export function recordsContract(name: string, useQueue: UseQueue, useMemory: Use
           scope: { type: "email" },
           ...limit,
           concurrency: null,
+          rate: null,
           setAt: null,
           setBy: null,
           paused: pause,
@@ -395,9 +399,13 @@ export function recordsContract(name: string, useQueue: UseQueue, useMemory: Use
       await queue.setLimit({}, { concurrency: 9 });
       assertEquals((await queue.importRecords([], { limits })).limits, { added: 0, present: 2 });
       assertEquals((await queue.listLimits()).map(({ concurrency }) => concurrency), [9, null]);
-      const wrong = [{ scope: { type: "x" }, ...limit, concurrency: 0 }];
+      const rate = { limit: 3, periodMs: 1000, burst: 4 };
+      const wrong = [
+        { scope: { type: "x" }, ...limit, concurrency: 0 },
+        { scope: { type: "y" }, ...limit, rate },
+      ];
       const refused = await queue.importRecords([], { limits: wrong });
-      assertEquals([refused.stored, refused.problems.length], [false, 1]);
+      assertEquals([refused.stored, refused.problems.length], [false, 2]);
       assertEquals((await queue.exportAll()).limits.length, 2);
     },
   );

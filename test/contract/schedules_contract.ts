@@ -64,6 +64,8 @@ export function schedulesContract(name: string, useQueue: UseQueue): void {
         retryPolicy: null,
         timeoutMs: null,
         group: null,
+        orderingKey: null,
+        onPredecessorFailure: null,
         unique: null,
         expiresInMs: null,
         everyMs: null,

@@ -93,6 +93,9 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       group: null,
       expiresAt: null,
       uniqueKey: null,
+      orderingKey: null,
+      onPredecessorFailure: null,
+      orderingPlace: null,
       waitsFor: 0,
       traceParent: null,
     });

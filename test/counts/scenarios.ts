@@ -32,6 +32,19 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = Object.freeze({
     await claimSome(queue, 1);
     return () => claimSome(queue, 1);
   },
+  "enqueue, behind 1,000 of its ordering key": async ({ queue }) => {
+    await queue.enqueueBatch(chain());
+    return () => queue.enqueue(ordered());
+  },
+  "claim one, the first of 1,000 of its ordering key": async ({ queue }) => {
+    await queue.enqueueBatch(chain());
+    return () => claimSome(queue, 32);
+  },
+  "complete, before 1,000 of its ordering key": async ({ queue }) => {
+    await queue.enqueueBatch(chain());
+    const [task] = await claimSome(queue, 1);
+    return () => queue.complete(task!, { ok: true });
+  },
   "claim when nothing is there": ({ queue }) => ready(() => claimSome(queue, 32)),
   "complete": async ({ queue }) => {
     const task = await claimed(queue);
@@ -142,6 +155,14 @@ function ready(run: () => Promise<unknown>): Promise<() => Promise<unknown>> {
 
 function batch(length: number = BATCH): NewTask[] {
   return Array.from({ length }, newTask);
+}
+
+function chain(): NewTask[] {
+  return Array.from({ length: BATCH }, ordered);
+}
+
+function ordered(): NewTask {
+  return { ...newTask(), orderingKey: "k" };
 }
 
 function newTask(): NewTask {

@@ -99,6 +99,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--expires-in": among("1m", "0ms", "400d"),
   "--unique-key": among("u1", "u2", ""),
   "--unique-window": among("1s", "1m", "0ms", "400d"),
+  "--ordering-key": among("o1", "o2", ""),
   "--unique-max-wait": among("1m", "1ms", "400d"),
   "--key": among("k1", "k2", ""),
   "--retention": among("30d", "failed:1d,keep:5", "none", "30", "keep:-1"),

@@ -46,12 +46,24 @@ Deno.test("a record adds, changes and removes rows, and only the columns that it
   });
 });
 
+Deno.test("a record leaves out the nulls at the end of a row, and they come back", async () => {
+  await withReplica((replica) => {
+    replica.begin();
+    const { images } = replica.attempt((tx) => tx.insert("notes", { text: "five", stars: null }));
+    replica.rollback();
+    assertEquals(images, '["notes",[3,"five"]]');
+    const [change] = replica.apply(new TextEncoder().encode(`[${images}]`));
+    assertEquals(change!.row, [3, "five", null]);
+    assertEquals(rows(replica).at(-1), [3, "five", null]);
+  });
+});
+
 const IMPOSSIBLE: Readonly<Record<string, unknown[]>> = {
   "adds a row that is there": ["notes", [2, "again", 2]],
   "changes a row that is not there": ["notes", [7, "seven", 7], [1]],
   "removes a row that is not there": ["notes", null, [7]],
   "names a column that is not there": ["notes", [1, "one", 1], [3]],
-  "has a row that is too short": ["notes", [1, "one"], [1]],
+  "has a row that is too long": ["notes", [1, "one", 1, 1], [1]],
   "is about a table that is not there": ["votes", [1]],
 };
 

@@ -5,6 +5,7 @@ import type { Mutant } from "./mutant.ts";
 
 const FLOW = ["test/ledger_queue/flow.test.ts"];
 const POSTGRES = ["test/postgres_queue/flow.test.ts"];
+const ORDER = ["test/ledger_queue/order.test.ts"];
 
 /** Faults that would let too much start, or keep what may start from it. */
 export const FLOW_MUTANTS: readonly Mutant[] = [
@@ -32,8 +33,8 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "flow: a first lease needs no slot",
     file: "src/ledger_queue/tasks/enqueue.ts",
-    find: " && hasRoom(tx, kept, nowMs)",
-    replace: "",
+    find: " &&\n    hasRoom(tx, kept, nowMs);",
+    replace: ";",
     tests: FLOW,
   },
   {
@@ -207,7 +208,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "PostgreSQL: claims count the leases of a scope at the same time",
     file: "src/postgres_queue/tasks/claim.ts",
-    find: "  await lockLimits(context.statements, limitsOf(first, context.known));\n",
+    find: "  await lockLimits(statements, [...limitsOf(first, context.known), ...rates]);\n",
     replace: "",
     tests: POSTGRES,
   },
@@ -267,5 +268,97 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
     find: 'if (change.isChange && key.grp !== "") noteGroupLimitChange(tx);',
     replace: "",
     tests: ["test/ledger_queue/groups.test.ts"],
+  },
+  {
+    name: "order: the end of one that is not the first gives the turn away",
+    file: "src/ledger_queue/rows/order.ts",
+    find:
+      'const front = fronts.find((row) => cell(row, "status") === "leased") ?? nextOf(reader, key);',
+    replace: "const front = nextOf(reader, key);",
+    tests: ORDER,
+  },
+  {
+    name: "order: who waits for a retry gives the turn away",
+    file: "src/ledger_queue/rows/order.ts",
+    find: "FROM ${LIVE_OF_KEY} ${BY_PLACE}`,",
+    replace: "FROM ${LIVE_OF_KEY} AND attempts = 0 ${BY_PLACE}`,",
+    tests: ORDER,
+  },
+  {
+    name: "order: the end of a task gives no turn on",
+    file: "src/ledger_queue/rows/task_row.ts",
+    find: "  return mayMoveTurn(current, next) ? settleOrder(tx, next) : next;\n",
+    replace: "  return mayMoveTurn(next, current) ? settleOrder(tx, next) : next;\n",
+    tests: ORDER,
+  },
+  {
+    name: "order: a new task does not see that the turn is another's",
+    file: "src/ledger_queue/rows/order.ts",
+    find: "  if (isLast && canLead(reader, values)) return { ...values, is_behind: 0 };\n",
+    replace: "  if (isLast) return { ...values, is_behind: 0 };\n",
+    tests: ORDER,
+  },
+  {
+    name: "order: a replacement stands at the end",
+    file: "src/queue_policy/replacement.ts",
+    find: "kept.ordering_key === null ? null : orderingPlace ?? id;",
+    replace: "kept.ordering_key === null ? null : orderingPlace;",
+    tests: ORDER,
+  },
+  {
+    name: "order: a failure holds nobody up",
+    file: "src/ledger_queue/rows/order.ts",
+    find: 'if (cell(row, "on_predecessor_failure") !== "hold") return undefined;',
+    replace: 'if (cell(row, "on_predecessor_failure") !== "keep") return undefined;',
+    tests: ORDER,
+  },
+  {
+    name: "order: what was held up waits for ever when the failed task is removed",
+    file: "src/ledger_queue/rows/task_row.ts",
+    find: "  if (failedUnder !== null) settle(tx, failedUnder, nowMs);\n",
+    replace: "",
+    tests: ORDER,
+  },
+  {
+    name: "order: a batch may wait for itself",
+    file: "src/queue_policy/parents.ts",
+    find: "isNew(i) ? [...parents, ...before[i]!] : []",
+    replace: "isNew(i) ? [...parents, ...before[i]!.slice(1)] : []",
+    tests: ORDER,
+  },
+  {
+    name: "order: an import with new ids forgets who comes first",
+    file: "src/queue_policy/import_plan.ts",
+    find: "this.#renumber ? inOrder(this.#additions) : this.#additions,",
+    replace: "this.#additions,",
+    tests: ORDER,
+  },
+  {
+    name: "PostgreSQL: tasks of one ordering key are enqueued without its lock",
+    file: "src/postgres_queue/tasks/order.ts",
+    find: "  if (keys.length > 0) await work.tx.query(ORDER_SQL.lock, [keys]);\n",
+    replace: "  if (keys.length > 1e6) await work.tx.query(ORDER_SQL.lock, [keys]);\n",
+    tests: POSTGRES,
+  },
+  {
+    name: "PostgreSQL: the end of a task gives no turn on",
+    file: "src/postgres_queue/rows/work.ts",
+    find: "    if (row.is_behind !== true) this.unsettled.add(key);\n",
+    replace: "    if (row.is_behind === true) this.unsettled.add(key);\n",
+    tests: POSTGRES,
+  },
+  {
+    name: "PostgreSQL: a task is completed without a look at its ordering key",
+    file: "src/postgres_queue/rows/new_row.ts",
+    find: "followed: isFollowed || isOrdered,",
+    replace: "followed: isFollowed,",
+    tests: POSTGRES,
+  },
+  {
+    name: "PostgreSQL: a task that was retried by hand is passed over",
+    file: "src/postgres_queue/tasks/order.ts",
+    find: "for (const id of open.flatMap(({ from }) => from)) fallBack(work, work.held(id)!);",
+    replace: "",
+    tests: POSTGRES,
   },
 ];

@@ -6,6 +6,7 @@ import { MOVE_MUTANTS } from "./move_mutants.ts";
 import { CHANGE_MUTANTS } from "./change_mutants.ts";
 import { COUNTS_MUTANTS } from "./counts_mutants.ts";
 import { FLOW_MUTANTS } from "./flow_mutants.ts";
+import { RATE_MUTANTS } from "./rate_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
 import { REMOTE_MUTANTS } from "./remote_mutants.ts";
@@ -564,9 +565,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leave a column that changed out of the image",
     file: "src/ledger/change.ts",
-    find: "  return changed === undefined ? [table, row] : [table, row, changed];\n",
-    replace:
-      "  return changed === undefined ? [table, row] : [table, row, changed.slice(0, -1)];\n",
+    find: "[table, written] : [table, written, changed];",
+    replace: "[table, written] : [table, written, changed.slice(0, -1)];",
     tests: LEDGER,
   },
   {
@@ -780,6 +780,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CHANGE_MUTANTS,
   ...COUNTS_MUTANTS,
   ...FLOW_MUTANTS,
+  ...RATE_MUTANTS,
   ...PLACE_MUTANTS,
   ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,

@@ -11,6 +11,8 @@ const SCHEDULES = ["test/postgres_queue/schedules.test.ts"];
 const RECORDS = ["test/postgres_queue/records.test.ts"];
 const MARKS = ["test/postgres_queue/marks.test.ts"];
 const CLOCKS = ["test/postgres_queue/clocks.test.ts"];
+const GROUPS = ["test/postgres_queue/groups.test.ts"];
+const TURNS = ["test/postgres_queue/flow.test.ts"];
 
 /** What a test on a real server must catch. */
 export const POSTGRES_MUTANTS: readonly Mutant[] = [
@@ -45,8 +47,8 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
   {
     name: "PostgreSQL: import parents that do not know of their children",
     file: "src/postgres_queue/records/import_records.ts",
-    find: "followed: webhook !== null || parents.hasChildren(record),",
-    replace: "followed: webhook !== null,",
+    find: "webhook !== null || parents.hasChildren(record),",
+    replace: "webhook !== null,",
     tests: RECORDS,
   },
   {
@@ -156,5 +158,97 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     find: "state = 1, made = pg_current_xact_id(), updated_at",
     replace: "state = 1, updated_at",
     tests: MARKS,
+  },
+  {
+    name: "PostgreSQL: groups: forget what transactions do that were under way",
+    file: "src/postgres_queue/rows/groups.ts",
+    find: "          and v.made = any(line.seen_under_way) and line.is_known\n",
+    replace: "          and v.made = any(line.seen_under_way) and not line.is_known\n",
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: forget what the claim itself makes ready",
+    file: "src/postgres_queue/rows/groups.ts",
+    find:
+      "array_append(\n        array(select pg_snapshot_xip(pg_current_snapshot())), pg_current_xact_id()) as under_way",
+    replace: "array(select pg_snapshot_xip(pg_current_snapshot())) as under_way",
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: credit for the time without tasks",
+    file: "src/postgres_queue/rows/groups.ts",
+    find: "set is_active = true, tag = greatest(g.tag, excluded.tag)),",
+    replace: "set is_active = true),",
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: credit for the time of a pause",
+    file: "src/postgres_queue/rows/groups.ts",
+    find: "set tag = greatest(g.tag, open.served),\n        closed_by = null",
+    replace: "set closed_by = null",
+    tests: TURNS,
+  },
+  {
+    name: "PostgreSQL: groups: a pause that has ended opens none",
+    file: "src/postgres_queue/rows/groups.ts",
+    find: "where g.opens_at is not null and g.opens_at <= $2",
+    replace: "where g.opens_at is not null and g.opens_at < 0",
+    tests: TURNS,
+  },
+  {
+    name: "PostgreSQL: groups: claims of one scope do not wait for each other",
+    file: "src/postgres_queue/tasks/claim_groups.ts",
+    find: "    lockLimits(statements, lockedScopes(known.flow, keys)),\n",
+    replace: "    lockLimits(statements, []),\n",
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: a limit over all types counts one",
+    file: "src/postgres_queue/tasks/group_heads.ts",
+    find: '${slotsOf("\'\'", "g.grp", "g.now")} end as held,',
+    replace: '${slotsOf("g.type", "g.grp", "g.now")} end as held,',
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: the slot of a cancelled task is none of its group's",
+    file: "src/postgres_queue/tasks/cancel_retry.ts",
+    find: "      grp: row.grp,\n",
+    replace: '      grp: "",\n',
+    tests: TURNS,
+  },
+  {
+    name: "PostgreSQL: groups: tasks without a group have credit",
+    file: "src/postgres_queue/tasks/turn_lines.ts",
+    find: 'return { laneId, grp: "", tag: served, served: 0, clock: 0 };',
+    replace: 'return { laneId, grp: "", tag: 0, served: 0, clock: 0 };',
+    tests: TURNS,
+  },
+  {
+    name: "PostgreSQL: groups: a task keeps its lane when it gets a group",
+    file: "src/postgres_queue/tasks/update.ts",
+    find: "values.grp === undefined ? row.lane_id :",
+    replace: "values.grp !== null ? row.lane_id :",
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: a first lease needs no slot of its group",
+    file: "src/postgres_queue/tasks/enqueue.ts",
+    find: "    const hasRoom = room.of(key) > 0;",
+    replace: '    const hasRoom = room.of({ ...key, grp: "" }) > 0;',
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: a locked task holds up the others",
+    file: "src/postgres_queue/tasks/claim_groups.ts",
+    find: "    isLocking ||= isLocked;\n",
+    replace: "    if (isLocked) return { rows: shared([], requests), dueInMs: undefined };\n",
+    tests: GROUPS,
+  },
+  {
+    name: "PostgreSQL: groups: a group whose tasks are locked has none",
+    file: "src/postgres_queue/tasks/turn_lines.ts",
+    find: "of outcome.isLocking ? [] : line.withoutTasks",
+    replace: "of line.withoutTasks",
+    tests: GROUPS,
   },
 ];

@@ -262,9 +262,10 @@ Deno.test("no statement about one task, a window, workers, health or a prune sca
       [HISTORY_SQL.lastOfTask, [5]],
       [HISTORY_SQL.lastFailure, [5]],
       // under weighted random every other task counts, up to the limit
-      [LINE_SQL.ahead.priority, [lane, 100_000, nowMs, 10_101, 100]],
-      [LINE_SQL.ahead.fifo, [lane, 100_000, nowMs, 10_101]],
-      [LINE_SQL.ahead.lifo, [lane, 100_000, nowMs, 19_901]],
+      [LINE_SQL.ahead.priority, [lane, 100_000, nowMs, 10_101, 100, null, "", lane]],
+      [LINE_SQL.ahead.fifo, [lane, 100_000, nowMs, 10_101, 100, null, "", lane]],
+      [LINE_SQL.ahead.lifo, [lane, 100_000, nowMs, 19_901, 100, 1, "a", lane]],
+      [LINE_SQL.turns, [1, 1, "a"]],
       [METRICS_SQL.window, [nowMs + 19_000]],
       [WORKER_SQL.held, [["w1"]]],
       [HEALTH_SQL.leases, [nowMs, nowMs, nowMs]],

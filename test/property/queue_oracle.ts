@@ -557,6 +557,9 @@ function newTask(
     waitsFor: 0,
     traceParent: null,
     uniqueKey: wanted.unique?.key ?? null,
+    orderingKey: null,
+    onPredecessorFailure: null,
+    orderingPlace: null,
   };
 }
 

@@ -20,6 +20,7 @@ import type { EventLog } from "./event_log.ts";
 import { describe, isFinalStatus } from "./facts.ts";
 import { FlowAudit } from "./flow_audit.ts";
 import { checkGroupRows } from "./group_rows_audit.ts";
+import { OrderAudit } from "./order_audit.ts";
 
 /** Rows as a process saw them, at a place in the journal. */
 export interface Sighting {
@@ -169,10 +170,12 @@ class TransitionAudit {
   readonly #tasks = new Map<number, Task>();
   readonly #parents = new Map<number, Set<number>>();
   readonly #removed = new Set<number>();
+  readonly #order: OrderAudit;
   #lastId = 0;
 
   constructor(options: ReplayOptions) {
     this.#options = options;
+    this.#order = new OrderAudit(options.log);
   }
 
   check(changes: readonly Change[]): void {
@@ -219,6 +222,7 @@ class TransitionAudit {
       const from = before === undefined ? "nothing" : describe(before);
       this.#options.log.violate(`the journal turns ${from} into ${describe(task)}: ${reason}`);
     }
+    this.#order.check(before, task);
     this.#tasks.set(task.id, task);
     this.#lastId = Math.max(this.#lastId, task.id);
   }

@@ -82,6 +82,7 @@ export class TaskSource {
       expiresAt: chance.happens(0.1) ? new Date(nowMs + 2000 + chance.below(3000)) : undefined,
       compatibility: chance.happens(0.1) ? CAPABILITIES : undefined,
       group: this.#hasGroups ? chance.pick([undefined, ...TASK_GROUPS]) : undefined,
+      orderingKey: chance.happens(0.2) ? `order-${chance.below(3)}` : undefined,
       timeoutMs: chance.happens(0.1) ? 1 + chance.below(500) : undefined,
       retryPolicy: { initialDelayMs: chance.pick([0, 10, 100]), maxDelayMs: 500 },
     };

@@ -138,9 +138,18 @@ const recordArbitrary: fc.Arbitrary<
     group: fc.option(safeText(20).filter((group) => group !== "*")),
     expiresAt: fc.option(distantDate),
     uniqueKey: fc.option(safeText(20)),
+    order: fc.option(fc.record({
+      orderingKey: fc.constantFrom("k", "ü"),
+      onPredecessorFailure: fc.constantFrom("hold", "continue", null),
+      orderingPlace: fc.option(fc.integer({ min: 1, max: 9 })),
+    })),
     traceParent: fc.option(safeText(55)),
     webhook: fc.option(webhookArbitrary),
-  }).map((record) => record.status === "queued" ? { ...record, finishedAt: null } : record);
+  }).map(({ order, ...record }) => ({
+    ...record,
+    ...(order ?? { orderingKey: null, onPredecessorFailure: null, orderingPlace: null }),
+    finishedAt: record.status === "queued" ? null : record.finishedAt,
+  }));
 
 const tasksArbitrary: fc.Arbitrary<TaskRecord[]> = fc.array(
   fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.boolean(), recordArbitrary),
@@ -177,6 +186,8 @@ const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> 
     unique: fc.option(
       fc.record({ key: safeText(20), mode: fc.constantFrom("queued", "incomplete") }),
     ),
+    orderingKey: fc.option(safeText(20)),
+    onPredecessorFailure: fc.constant(null),
     everyMs: fc.option(fc.integer({ min: 1000, max: 1_000_000 })),
     catchUp: fc.constantFrom("once", "skip"),
     catchUpMax: fc.integer({ min: 1, max: 1000 }),
@@ -331,7 +342,7 @@ Deno.test("a record carries every column but those that are made anew", () => {
   const carried = Object.keys(recordOfRow(row, { parents: [], webhook: null })).length;
   assertEquals(
     carried,
-    TASK_COLUMNS.length - ["is_ready", "draw_key", "waits_for"].length +
+    TASK_COLUMNS.length - ["is_ready", "draw_key", "waits_for", "is_behind"].length +
       ["parents", "webhook"].length,
   );
 });
@@ -584,6 +595,9 @@ Deno.test("lines go to a function, in order of their ids, with every field", () 
       expires_at: null,
       trace_parent: null,
       unique_key: null,
+      ordering_key: null,
+      on_predecessor_failure: null,
+      ordering_place: null,
       parents: [],
       webhook: null,
     });

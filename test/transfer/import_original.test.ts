@@ -95,6 +95,9 @@ pythonTest(
         group: null,
         expiresAt: null,
         uniqueKey: null,
+        orderingKey: null,
+        onPredecessorFailure: null,
+        orderingPlace: null,
         waitsFor: 0,
         traceParent: null,
       });

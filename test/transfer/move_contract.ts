@@ -63,6 +63,20 @@ export function moveContract(name: string, useFrom: UseQueue, useTo: UseQueue): 
       ));
   };
 
+  behaviour("tasks of an ordering key go on in their order", async (world) => {
+    const { from, to } = world;
+    const ordered = { type: "a", orderingKey: "k" };
+    const stored = await from.enqueueBatch([ordered, ordered, ordered]);
+    const [, second, third] = stored.map(({ task }) => task.id);
+    const first = await from.replace(stored[0]!.task.id, { payload: "first" });
+    await move(world);
+    for (const id of [first.id, second, third]) {
+      const [task, ...more] = await to.claim({ workerId: "w", types: ["a"], limit: 5 });
+      assertEquals([task?.id, more.length], [id, 0]);
+      await to.complete(task!);
+    }
+  });
+
   behaviour("everything arrives as it was, and the old queue says where", async (world) => {
     const { from, to, clock } = world;
     await fillRich(from, clock);

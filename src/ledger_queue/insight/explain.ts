@@ -2,13 +2,14 @@
  * Explaining: why a task is where it is, in one sentence and as data.
  *
  * A queued task is asked one question after the other, and the first that holds it back is the reason: is the queue open, are its parents
- * final, is it due, does a pause or a limit hold it back, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
+ * final, is it its turn under its ordering key, is it due, does a pause or a limit hold it back, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
  */
-import type { Task } from "../../domain/task.ts";
+import type { Task, TaskStatus } from "../../domain/task.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { Explanation } from "../../queue/operator.ts";
 import { inClosedQueue } from "../../queue_policy/closure.ts";
 import {
+  behindInOrder,
   finished,
   leased,
   notDue,
@@ -17,7 +18,9 @@ import {
   type Why,
   withExpiry,
 } from "../../queue_policy/explanation.ts";
+import { cell } from "../rows/cells.ts";
 import { closureIn } from "../rows/notes.ts";
+import { predecessorOf } from "../rows/order.ts";
 import { findRow, taskOfRow } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
 import { dependenciesOf, openParents } from "../tasks/dependencies.ts";
@@ -60,11 +63,25 @@ function queued(reader: Reader, task: Task, nowMs: number): Why {
   return withExpiry(waiting(reader, task, nowMs), task, nowMs);
 }
 
-function waiting(reader: Reader, task: Task, nowMs: number): Why {
-  if (task.waitsFor > 0) {
-    const count = dependenciesOf(reader, task.id).length;
-    return waitingForParents(task, { open: openParents(reader, task.id), count });
+/** Its parents come first, then what comes before it under its ordering key. */
+function waitingForTasks(reader: Reader, task: Task, nowMs: number): Why {
+  const open = openParents(reader, task.id);
+  const before = predecessorOf(reader, findRow(reader, task.id)!);
+  if (open.length > 0 || before === undefined) {
+    return waitingForParents(task, { open, count: dependenciesOf(reader, task.id).length });
   }
+  const predecessor = {
+    taskId: cell(before.row, "id") as number,
+    runId: cell(before.row, "run_id") as string,
+    status: cell(before.row, "status") as TaskStatus,
+    attempts: cell(before.row, "attempts") as number,
+    runAfterMs: cell(before.row, "run_after_utc") as number,
+  };
+  return behindInOrder(task, { predecessor, ahead: before.count, nowMs });
+}
+
+function waiting(reader: Reader, task: Task, nowMs: number): Why {
+  if (task.waitsFor > 0) return waitingForTasks(reader, task, nowMs);
   if (task.runAfter.getTime() > nowMs) {
     const isRetry = lastTransitionOf(reader, task.id)?.kind === "retried";
     return notDue(task, { isRetry, nowMs });

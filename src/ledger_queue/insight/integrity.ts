@@ -17,7 +17,7 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
   "tasks with more attempts than allowed":
     "SELECT count(*) FROM task_queue WHERE attempts > max_attempts OR attempts < 0",
   "queued tasks that wait for another number of parents than are not final":
-    `SELECT count(*) FROM task_queue AS child WHERE status = 'queued' AND waits_for <>
+    `SELECT count(*) FROM task_queue AS child WHERE status = 'queued' AND waits_for - ifnull(is_behind, 0) <>
       (SELECT count(*) FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
         WHERE dependency.child_id = child.id AND dependency.state = 'open')`,
   "tasks that wait for parents and are not queued, or are ready":
@@ -26,6 +26,22 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
     `SELECT count(*) FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
       WHERE dependency.state = 'open' AND parent.status IN ('completed', 'failed', 'cancelled')
         AND parent.id NOT IN (SELECT task_id FROM unsettled_tasks)`,
+  "tasks with a turn in no order": `SELECT count(*) FROM task_queue
+      WHERE (is_behind IS NOT NULL) <> (ordering_key IS NOT NULL AND status IN ('queued', 'leased'))`,
+  "leased tasks whose turn is another's":
+    "SELECT count(*) FROM task_queue WHERE status = 'leased' AND is_behind = 1",
+  "ordering keys with two turns": `SELECT count(*) FROM (SELECT 1 FROM task_queue
+      WHERE ordering_key IS NOT NULL AND is_behind = 0 GROUP BY ordering_key HAVING count(*) > 1)`,
+  "tasks that were passed over in their order": `SELECT count(*) FROM task_queue AS front
+      WHERE ordering_key IS NOT NULL AND is_behind = 0 AND status = 'queued' AND EXISTS (SELECT 1 FROM task_queue AS other
+        WHERE other.ordering_key = front.ordering_key AND (other.status IN ('queued', 'leased')
+            OR (other.status = 'failed' AND front.on_predecessor_failure = 'hold'))
+          AND (ifnull(other.ordering_place, other.id), other.id) < (ifnull(front.ordering_place, front.id), front.id))`,
+  "ordering keys in which nobody has the turn": `SELECT count(*) FROM task_queue AS first
+      WHERE ordering_key IS NOT NULL AND is_behind = 1 AND NOT EXISTS (SELECT 1 FROM task_queue AS other
+        WHERE other.ordering_key = first.ordering_key AND (other.is_behind = 0
+          OR ((other.status IN ('queued', 'leased') OR (other.status = 'failed' AND first.on_predecessor_failure = 'hold'))
+            AND (ifnull(other.ordering_place, other.id), other.id) < (ifnull(first.ordering_place, first.id), first.id))))`,
   "groups with ready tasks that are in no turn": `SELECT count(*) FROM
       (SELECT DISTINCT type, compatibility, grp FROM task_queue WHERE is_ready = 1) AS task
       LEFT JOIN group_lanes AS own USING (type, compatibility, grp)

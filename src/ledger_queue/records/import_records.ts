@@ -40,12 +40,12 @@ import { propagateToChildren } from "../tasks/propagate.ts";
 import { addWebhook } from "../tasks/webhooks.ts";
 
 /** The columns that are made when a record is stored, and therefore not carried. */
-type DerivedColumn = "is_ready" | "draw_key" | "waits_for" | "lease_until_utc";
+type DerivedColumn = "is_ready" | "is_behind" | "draw_key" | "waits_for" | "lease_until_utc";
 
 type CarriedColumn = Exclude<TaskColumn, DerivedColumn>;
 
 const DERIVED: ReadonlySet<TaskColumn> = new Set<DerivedColumn>(
-  ["is_ready", "draw_key", "waits_for", "lease_until_utc"],
+  ["is_ready", "is_behind", "draw_key", "waits_for", "lease_until_utc"],
 );
 
 /** The name in a record of what a column holds. */

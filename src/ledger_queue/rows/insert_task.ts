@@ -39,6 +39,7 @@ export function insertTask(
     }, context),
     trace_parent: context.traceParent ?? null,
     unique_key: task.uniqueKey,
+    ordering_place: task.orderingPlace ?? null,
     ...(task.leaseTo ? leased(task.leaseTo, nowMs) : {}),
   });
 }

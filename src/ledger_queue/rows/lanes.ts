@@ -7,7 +7,7 @@ import { type Awaited, isReady } from "../../domain/readiness.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { OperationContext } from "./context.ts";
-import { findGroup } from "./groups.ts";
+import { findGroup, type GroupPlace } from "./groups.ts";
 import { cell } from "./cells.ts";
 import { LANE_TABLE } from "./schema.ts";
 
@@ -31,6 +31,8 @@ export interface LaneEntry {
   readonly compatibility: string;
   readonly grp: string;
   readonly priority: number;
+  /** Whether it is behind another of its ordering key: then its waiting time does not run yet. Default false. */
+  readonly isBehind?: boolean;
 }
 
 /** The lane of a task's row. */
@@ -40,6 +42,7 @@ export function laneOfRow(row: SqlRow): LaneEntry {
     compatibility: cell(row, "compatibility") as string,
     grp: cell(row, "grp") as string,
     priority: cell(row, "priority") as number,
+    isBehind: cell(row, "is_behind") === 1,
   };
 }
 
@@ -63,7 +66,7 @@ export function readinessOf(
 }
 
 /** The clocks of lanes that were asked for lately, for as long as none runs: a lane of a thousand new tasks is read once. */
-function rememberedClock(reader: Reader, { type, compatibility }: LaneEntry): number {
+function rememberedClock(reader: Reader, { type, compatibility }: GroupPlace): number {
   const clocks = reader.remember(LANE_TABLE, noClocks);
   const lane = JSON.stringify([type, compatibility]);
   const known = clocks.get(lane);
@@ -80,8 +83,11 @@ function noClocks(): Map<string, number> {
 
 /** The place of a task that becomes ready now in its group's weighted random order. */
 export function drawKey(reader: Reader, task: LaneEntry, random: Random): number {
-  const clock = task.grp === ""
-    ? rememberedClock(reader, task)
-    : findGroup(reader, task)?.clock ?? 0;
+  const clock = task.isBehind === true ? 0 : laneClock(reader, task);
   return clock + drawWaitingTime(task.priority, random);
+}
+
+/** How far the clocks of a task have run under weighted random. */
+export function laneClock(reader: Reader, place: GroupPlace): number {
+  return place.grp === "" ? rememberedClock(reader, place) : findGroup(reader, place)?.clock ?? 0;
 }

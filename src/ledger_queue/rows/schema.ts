@@ -20,7 +20,8 @@ export const LOG_TABLE = "task_logs";
 /**
  * Holds one row for each parent of each task, as long as the child's row is there. Its `state` is `open` exactly while
  * the parent is not final (or has children that were not told yet, see `UNSETTLED_TABLE`); then it is `ended_child` when it
- * ended the child, else `met`. A queued task's `waits_for` is the number of its rows that are open.
+ * ended the child, else `met`. A queued task's `waits_for` is the number of its rows that are open, and one more for a task that is
+ * behind another under its ordering key.
  */
 export const DEPENDENCY_TABLE = "task_dependencies";
 
@@ -91,6 +92,10 @@ export const TASK_COLUMNS = [
   "grp",
   "expires_at",
   "unique_key",
+  "ordering_key",
+  "on_predecessor_failure",
+  "ordering_place",
+  "is_behind",
 ] as const;
 
 /** A column of `task_queue`. */
@@ -343,6 +348,25 @@ const VERSION_14 = `
   CREATE INDEX buckets_by_tat ON flow_buckets (tat_us)
 `;
 
+/**
+ * Order. A task's place under its ordering key is its own id where `ordering_place` is null. `is_behind` is 0 for the task whose turn it
+ * is, 1 for the others that are not final, null for all else; see `rows/order.ts`.
+ */
+const VERSION_15 = `
+  ALTER TABLE task_queue ADD COLUMN ordering_key TEXT;
+  ALTER TABLE task_queue ADD COLUMN on_predecessor_failure TEXT;
+  ALTER TABLE task_queue ADD COLUMN ordering_place INTEGER;
+  ALTER TABLE task_queue ADD COLUMN is_behind INTEGER;
+  ALTER TABLE schedules ADD COLUMN ordering_key TEXT;
+  ALTER TABLE schedules ADD COLUMN on_predecessor_failure TEXT;
+  CREATE INDEX ordered_tasks ON task_queue (ordering_key, ifnull(ordering_place, id), id)
+    WHERE ordering_key IS NOT NULL AND status IN ('queued', 'leased');
+  CREATE INDEX order_fronts ON task_queue (ordering_key)
+    WHERE ordering_key IS NOT NULL AND is_behind = 0;
+  CREATE INDEX order_failures ON task_queue (ordering_key, ifnull(ordering_place, id), id)
+    WHERE ordering_key IS NOT NULL AND status = 'failed'
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -375,5 +399,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_12,
     VERSION_13,
     VERSION_14,
+    VERSION_15,
   ],
 });

@@ -8,6 +8,7 @@ import type { SqlRow, SqlValue } from "../../ledger/sql_engine.ts";
 import { cell } from "./cells.ts";
 import { slotEnded } from "./group_room.ts";
 import { becameReady, type GroupPlace, leftReady } from "./groups.ts";
+import { addedInOrder, mayMoveTurn, orderingKeyOf, settleKey, turnOf } from "./order.ts";
 import { TASK_TABLE, type TaskColumn } from "./schema.ts";
 import type { TaskChange } from "../../queue/task_queue.ts";
 import { keptFields } from "../../queue_policy/kept_fields.ts";
@@ -40,6 +41,7 @@ export function taskOfRow(row: SqlRow): Task {
     waitsFor: integer(row, "waits_for"),
     traceParent: cell(row, "trace_parent") as string | null,
     uniqueKey: cell(row, "unique_key") as string | null,
+    orderingPlace: cell(row, "ordering_place") as number | null,
   };
 }
 
@@ -81,13 +83,50 @@ export function oncePerRow<T>(make: (row: SqlRow) => T): (row: SqlRow) => T {
 
 /** Adds a task; its row. */
 export function addTask(tx: Transaction, values: TaskValues): SqlRow {
-  const row = tx.insert(TASK_TABLE, values as Values);
+  const isOrdered = (values.ordering_key ?? null) !== null;
+  const isLast = (values.id ?? null) === null && (values.ordering_place ?? null) === null;
+  const added = isOrdered ? addedInOrder(tx, values, { isLast }) : values;
+  const row = tx.insert(TASK_TABLE, added as Values);
   if (cell(row, "is_ready") === 1) becameReady(tx, placeOf(row));
-  return row;
+  return isOrdered && !isLast ? settleOrder(tx, row) : row;
 }
 
-/** Changes some columns of a task; its row as it is now. Its group follows: whether it has ready tasks, and a slot free. */
+/**
+ * Changes some columns of a task; its row as it is now. Its group follows: whether it has ready tasks, and a slot free; and its
+ * ordering key: whose turn it is.
+ */
 export function updateTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
+  if (orderingKeyOf(row) === null || values.status === undefined) return changeRow(tx, row, values);
+  // another change of this transaction may have given it its turn since the row was read
+  const current = rowOfTask(tx, cell(row, "id") as number);
+  const next = changeRow(tx, current, { ...values, ...turnOf(current, values) });
+  return mayMoveTurn(current, next) ? settleOrder(tx, next) : next;
+}
+
+/** A final task that is to be deleted. */
+export interface DeletedTask {
+  readonly id: number;
+  /** Its ordering key, if it has failed. */
+  readonly failedUnder: string | null;
+}
+
+/** Deletes the row of a final task. What a failed one held up goes on. */
+export function deleteTask(tx: Transaction, { id, failedUnder }: DeletedTask, nowMs: number): void {
+  tx.remove(TASK_TABLE, [id]);
+  if (failedUnder !== null) settle(tx, failedUnder, nowMs);
+}
+
+/** Gives the turn of a task's ordering key to whom it belongs; the task's row as it is then. */
+function settleOrder(tx: Transaction, row: SqlRow): SqlRow {
+  settle(tx, orderingKeyOf(row)!, cell(row, "updated_at_utc") as number);
+  return rowOfTask(tx, cell(row, "id") as number);
+}
+
+function settle(tx: Transaction, key: string, nowMs: number): void {
+  settleKey(tx, key, { nowMs, change: (row, values) => changeRow(tx, row, values) });
+}
+
+function changeRow(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
   const next = tx.update(TASK_TABLE, row, values as Values);
   const [was, is] = [cell(row, "is_ready"), cell(next, "is_ready")];
   const isMoved = cell(row, "grp") !== cell(next, "grp");

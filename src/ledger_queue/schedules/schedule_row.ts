@@ -34,6 +34,8 @@ const COLUMNS: readonly (readonly [column: string, field: keyof StoredSchedule])
   ["grp", "grp"],
   ["expires_in_ms", "expires_in_ms"],
   ["unique_by", "unique_by"],
+  ["ordering_key", "ordering_key"],
+  ["on_predecessor_failure", "on_predecessor_failure"],
 ];
 
 /** The statements; a test reads their plans. */

@@ -19,7 +19,7 @@ import { cell } from "../rows/cells.ts";
 import { findRow } from "../rows/task_row.ts";
 import { cancelRow, retryRow } from "./cancel_retry.ts";
 import { propagate } from "./propagate.ts";
-import { removeTask, waitingChild } from "./remove.ts";
+import { deletedOf, removeTask, waitingChild } from "./remove.ts";
 import { edit } from "./update.ts";
 
 /** How many tasks one transaction changes at most: it holds up everything else in the process. */
@@ -151,7 +151,7 @@ export function change(
     matched++;
     budget.spend(row);
     const isChanged = bulk.action === "remove"
-      ? removeRow(tx, row, removed)
+      ? removeRow(tx, row, { removed, nowMs: context.nowMs })
       : changeRow(tx, { row, bulk, ended }, context);
     if (isChanged) changed++;
   }
@@ -160,10 +160,14 @@ export function change(
 }
 
 /** Deletes a task, unless one that is not final depends on it. */
-function removeRow(tx: Transaction, row: SqlRow, removed: number[]): boolean {
+function removeRow(
+  tx: Transaction,
+  row: SqlRow,
+  { removed, nowMs }: { readonly removed: number[]; readonly nowMs: number },
+): boolean {
   const id = cell(row, "id") as number;
   if (waitingChild(tx, id) !== undefined) return false;
-  removeTask(tx, id);
+  removeTask(tx, deletedOf(row), nowMs);
   removed.push(id);
   return true;
 }

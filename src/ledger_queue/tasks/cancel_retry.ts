@@ -9,6 +9,7 @@ import { forgiveParents } from "./dependencies.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { checkOpen } from "../rows/notes.ts";
 import { keepSlot } from "../rows/flow_rows.ts";
+import { holdsUpOthers } from "../rows/order.ts";
 import { requeue } from "./requeue.ts";
 import { propagate } from "./propagate.ts";
 import { cell } from "../rows/cells.ts";
@@ -16,7 +17,7 @@ import { rowOfTask, updateTask } from "../rows/task_row.ts";
 import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 
 /**
- * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
+ * Cancels a queued or leased task; `false` when it is final, unless it has failed and holds up others of its ordering key. In a closed queue only what is leased can be cancelled: the rest
  * may have been copied already.
  *
  * @throws QueueError `task_not_found`, `queue_moving`, `queue_moved`.
@@ -24,6 +25,11 @@ import { noteTransition, runMsOf } from "../rows/transition_log.ts";
 export function cancel(tx: Transaction, asked: AskedByHand, context: OperationContext): boolean {
   const row = rowOfTask(tx, asked.id);
   const status = cell(row, "status") as TaskStatus;
+  if (status === "failed" && holdsUpOthers(tx, row)) {
+    checkOpen(tx);
+    cancelRow(tx, { row, by: asked.by }, context);
+    return true;
+  }
   if (status !== "queued" && status !== "leased") return false;
   if (status === "queued") checkOpen(tx);
   propagate(tx, [cancelRow(tx, { row, by: asked.by }, context)], context);

@@ -11,7 +11,6 @@ import {
   type Head,
   type Line,
   PlainLine,
-  TURNS_MIN,
 } from "../../queue_policy/turns.ts";
 import {
   findGroup,
@@ -22,6 +21,9 @@ import {
   nextGroups,
 } from "../rows/groups.ts";
 import { clockOf, findLane } from "../rows/lanes.ts";
+
+/** How many groups a claim reads at least: as many may turn out to have no room. */
+const GROUPS_MIN = 32;
 
 /** What a line is read with. */
 export interface LineReading {
@@ -51,7 +53,7 @@ export const HEAD_SQL = {
  */
 export function lineOf(reader: Reader, lane: Lane, reading: LineReading): Line<Lane, GroupRow> {
   const { order, limit, room, flow } = reading;
-  const groupsMax = Math.max(limit, TURNS_MIN);
+  const groupsMax = Math.max(limit, GROUPS_MIN);
   const groups = areGroupsPaused(lane, reading) ? undefined : openGroupsOf(reader, lane, groupsMax);
   if (groups === undefined) {
     const heads = headsOf(reader, { ...lane, grp: "" }, { order, limit });

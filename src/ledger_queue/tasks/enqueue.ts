@@ -31,6 +31,7 @@ import type { OperationContext } from "../rows/context.ts";
 import { flowOf } from "../rows/flow_rows.ts";
 import { type InsertableTask, insertTask } from "../rows/insert_task.ts";
 import { cell } from "../rows/cells.ts";
+import { canLead } from "../rows/order.ts";
 import { oncePerRow, placeOf, rowOfTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 import { cancel } from "./cancel_retry.ts";
@@ -62,6 +63,7 @@ export function enqueueAll(
     runId,
     dependsOn,
     idempotencyKey: kept.idempotency_key,
+    orderingKey: kept.ordering_key,
     standIn: joined[i]?.place,
   }));
   const parentages = findParents(named, storedIn(tx));
@@ -196,7 +198,8 @@ function enqueue(
 
 /** Whether a task that is to be leased from the start may be. */
 function mayStart(tx: Transaction, { leaseTo, kept }: PreparedTask, nowMs: number): boolean {
-  return leaseTo !== null && !hasExpiredBy(kept.expires_at, nowMs) && hasRoom(tx, kept, nowMs);
+  return leaseTo !== null && !hasExpiredBy(kept.expires_at, nowMs) && canLead(tx, kept) &&
+    hasRoom(tx, kept, nowMs);
 }
 
 function idOf({ row }: Enqueued): number {

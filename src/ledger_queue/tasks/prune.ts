@@ -22,7 +22,7 @@ export const PRUNE_SQL = {
   bound: `SELECT finished_at_utc, id FROM task_queue INDEXED BY finished_tasks
     WHERE status = ? AND finished_at_utc IS NOT NULL
     ORDER BY finished_at_utc DESC, id DESC LIMIT 1 OFFSET ?`,
-  oldest: `SELECT id FROM task_queue INDEXED BY finished_tasks
+  oldest: `SELECT id, ordering_key FROM task_queue INDEXED BY finished_tasks
     WHERE status = ? AND finished_at_utc < ? AND (finished_at_utc, id) <= (?, ?)
       AND NOT EXISTS (SELECT 1 FROM task_dependencies AS dependency
         JOIN task_queue AS child ON child.id = dependency.child_id
@@ -44,10 +44,16 @@ export function pruneBound(
 export function prune(
   tx: Transaction,
   status: FinalStatus,
-  { bound, beforeMs }: { readonly bound: PruneBound; readonly beforeMs: number },
+  { bound, beforeMs, nowMs }: {
+    readonly bound: PruneBound;
+    readonly beforeMs: number;
+    readonly nowMs: number;
+  },
 ): number[] {
   const parameters = [status, beforeMs, bound.finishedAtMs, bound.id, PRUNE_MAX];
-  const ids = tx.read(PRUNE_SQL.oldest, parameters).map(([id]) => Number(id));
-  for (const id of ids) removeTask(tx, id);
-  return ids;
+  return tx.read(PRUNE_SQL.oldest, parameters).map(([id, key]) => {
+    const failedUnder = status === "failed" ? key as string | null : null;
+    removeTask(tx, { id: Number(id), failedUnder }, nowMs);
+    return Number(id);
+  });
 }

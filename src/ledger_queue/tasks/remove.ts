@@ -3,12 +3,14 @@
  */
 import { isFinal, type TaskStatus } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
+import type { SqlRow } from "../../ledger/sql_engine.ts";
 import type { AskedByHand } from "../../queue_policy/changed_by.ts";
 import { checkRemovable } from "../../queue_policy/removal.ts";
 import type { OperationContext } from "../rows/context.ts";
-import { LOG_TABLE, TASK_TABLE } from "../rows/schema.ts";
+import { LOG_TABLE } from "../rows/schema.ts";
 import { cell } from "../rows/cells.ts";
-import { rowOfTask } from "../rows/task_row.ts";
+import { orderingKeyOf } from "../rows/order.ts";
+import { type DeletedTask, deleteTask, rowOfTask } from "../rows/task_row.ts";
 import { cancelRow } from "./cancel_retry.ts";
 import { removeDependencies } from "./dependencies.ts";
 import { propagate } from "./propagate.ts";
@@ -42,7 +44,7 @@ export function remove(
   const status = cell(row, "status") as TaskStatus;
   checkRemovable({ id, status, waitingChild: waitingChild(tx, id) });
   if (isFinal(status)) {
-    removeTask(tx, id);
+    removeTask(tx, deletedOf(row), context.nowMs);
     return true;
   }
   propagate(tx, [cancelRow(tx, { row, by }, context)], context);
@@ -50,9 +52,16 @@ export function remove(
 }
 
 /** Deletes a task that is final, and what is about it alone. */
-export function removeTask(tx: Transaction, id: number): void {
+export function removeTask(tx: Transaction, task: DeletedTask, nowMs: number): void {
+  const { id } = task;
   for (const key of tx.read(REMOVE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);
   removeDependencies(tx, id);
   removeWebhook(tx, id);
-  tx.remove(TASK_TABLE, [id]);
+  deleteTask(tx, task, nowMs);
+}
+
+/** A final task's row, as far as its deletion needs it. */
+export function deletedOf(row: SqlRow): DeletedTask {
+  const failedUnder = cell(row, "status") === "failed" ? orderingKeyOf(row) : null;
+  return { id: cell(row, "id") as number, failedUnder };
 }

@@ -15,6 +15,7 @@ import {
 } from "../../queue_policy/replacement.ts";
 import type { OperationContext } from "../rows/context.ts";
 import { insertTask } from "../rows/insert_task.ts";
+import { orderingKeyOf } from "../rows/order.ts";
 import { DEPENDENCY_TABLE, UNSETTLED_TABLE } from "../rows/schema.ts";
 import { cell } from "../rows/cells.ts";
 import { rowOfTask } from "../rows/task_row.ts";
@@ -46,7 +47,9 @@ export function replace(
   const old = rowOfTask(tx, id);
   const status = cell(old, "status") as TaskStatus;
   const kept = keptColumns((column: KeptColumn) => cell(old, column));
-  const task = { ...editableOf(old), kept, uniqueKey: cell(old, "unique_key") as string | null };
+  const uniqueKey = cell(old, "unique_key") as string | null;
+  const orderingPlace = cell(old, "ordering_place") as number | null;
+  const task = { ...editableOf(old), kept, uniqueKey, orderingPlace };
   const wanted = replacementOf(task, replacement, context.nowMs);
   checkRunId(tx, wanted.runId);
   const parents = dependenciesOf(tx, id).map((dependency) => {
@@ -60,7 +63,12 @@ export function replace(
   noteBoth(tx, { old, stored }, { by: replacement.by, nowMs: context.nowMs });
   passWebhook(tx, { old, stored });
   if (status === "queued") giveUp(tx, { old, stored }, { by: replacement.by, context });
-  return stored;
+  if (status === "failed" && orderingKeyOf(old) !== null) {
+    // else it would hold up what comes after it, and the new one
+    const reason = replacedBy(cell(stored, "run_id") as string);
+    cancelRow(tx, { row: old, by: replacement.by, reason }, context);
+  }
+  return orderingKeyOf(stored) === null ? stored : rowOfTask(tx, childId);
 }
 
 /** The new one names the run that it replaces; one that stays as it is names the new one. */

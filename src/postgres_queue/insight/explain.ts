@@ -2,12 +2,13 @@
  * Explaining: why a task is where it is, in one sentence and as data.
  *
  * A queued task is asked one question after the other, and the first that holds it back is the reason: are its parents
- * final, is it due, does a pause or a limit hold it back, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
+ * final, is it its turn under its ordering key, is it due, does a pause or a limit hold it back, does a worker live, has one a handler for its type, the capabilities it needs; then its place in their line (`place_in_line.ts`).
  */
 import type { Task, TaskStatus } from "../../domain/task.ts";
 import type { Explanation } from "../../queue/operator.ts";
 import { inClosedQueue } from "../../queue_policy/closure.ts";
 import {
+  behindInOrder,
   finished,
   leased,
   notDue,
@@ -19,8 +20,9 @@ import {
 } from "../../queue_policy/explanation.ts";
 import { closureIn } from "../rows/closure.ts";
 import type { Statements } from "../rows/database.ts";
-import { SELECT_TASKS, STATUS, taskOfRow, taskRows } from "../rows/task_row.ts";
+import { SELECT_TASKS, STATUS, taskOfRow, type TaskRow, taskRows } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
+import { predecessorOf } from "../tasks/order.ts";
 import { whyHeldBack } from "./limits.ts";
 import { inLine } from "./place_in_line.ts";
 import { activeWorkers } from "./workers.ts";
@@ -44,18 +46,26 @@ export async function explain(
   const { byId, byRunId } = EXPLAIN_SQL;
   const [row] = await tx.query(typeof idOrRunId === "number" ? byId : byRunId, [idOrRunId]);
   if (row === undefined) return undefined;
-  const stored = taskOfRow(taskRows([row])[0]!);
+  const [taskRow] = taskRows([row]);
+  const stored = taskOfRow(taskRow!);
   const task = { ...stored, maxAttempts: await maxAttemptsOf(tx, stored) };
-  const { reason, summary, data } = await whyOf(tx, task, nowMs);
+  const { reason, summary, data } = await whyOf({ tx, row: taskRow!, nowMs }, task);
   return { taskId: task.id, runId: task.runId, status: task.status, reason, summary, data };
 }
 
-async function whyOf(tx: Statements, task: Task, nowMs: number): Promise<Why> {
+/** What a task is asked with. */
+interface Asking {
+  readonly tx: Statements;
+  readonly row: TaskRow;
+  readonly nowMs: number;
+}
+
+async function whyOf(asking: Asking, task: Task): Promise<Why> {
   switch (task.status) {
     case "queued":
-      return await queued(tx, task, nowMs);
+      return await queued(asking, task);
     case "leased":
-      return leased(task, nowMs);
+      return leased(task, asking.nowMs);
     case "completed":
     case "failed":
     case "cancelled":
@@ -63,14 +73,14 @@ async function whyOf(tx: Statements, task: Task, nowMs: number): Promise<Why> {
   }
 }
 
-async function queued(tx: Statements, task: Task, nowMs: number): Promise<Why> {
-  const closure = await closureIn(tx);
+async function queued(asking: Asking, task: Task): Promise<Why> {
+  const closure = await closureIn(asking.tx);
   if (closure !== null) return inClosedQueue(task.id, closure);
-  return withExpiry(await waiting(tx, task, nowMs), task, nowMs);
+  return withExpiry(await waiting(asking, task), task, asking.nowMs);
 }
 
-async function waiting(tx: Statements, task: Task, nowMs: number): Promise<Why> {
-  if (task.waitsFor > 0) return await forParents(tx, task);
+async function waiting({ tx, row, nowMs }: Asking, task: Task): Promise<Why> {
+  if (task.waitsFor > 0) return await forTasks({ tx, row, nowMs }, task);
   if (task.runAfter.getTime() > nowMs) {
     const last = await lastTransitionOf(tx, task.id);
     return notDue(task, { isRetry: last?.kind === "retried", nowMs });
@@ -81,7 +91,8 @@ async function waiting(tx: Statements, task: Task, nowMs: number): Promise<Why> 
   return "why" in found ? found.why : await inLine(tx, task, { workers: found.takers, nowMs });
 }
 
-async function forParents(tx: Statements, task: Task): Promise<Why> {
+/** Its parents come first, then what comes before it under its ordering key. */
+async function forTasks({ tx, row, nowMs }: Asking, task: Task): Promise<Why> {
   const [[counted], open] = await Promise.all([
     tx.query(EXPLAIN_SQL.countParents, [task.id]),
     tx.query(EXPLAIN_SQL.openParents, [task.id]),
@@ -91,5 +102,9 @@ async function forParents(tx: Statements, task: Task): Promise<Why> {
     runId: String(run_id),
     status: status as TaskStatus,
   }));
+  if (parents.length === 0 && row.is_behind === true) {
+    const before = await predecessorOf(tx, row);
+    if (before !== undefined) return behindInOrder(task, { ...before, nowMs });
+  }
   return waitingForParents(task, { open: parents, count: Number(counted!.count) });
 }

@@ -4,7 +4,12 @@
 import type { Task } from "../../domain/task.ts";
 import type { LimitRecord, SlotHolder } from "../../queue/limits.ts";
 import type { Why } from "../../queue_policy/explanation.ts";
-import { concurrencyLimited, paused } from "../../queue_policy/explanation_of_flow.ts";
+import {
+  concurrencyLimited,
+  notBeforeMs,
+  paused,
+  rateLimited,
+} from "../../queue_policy/explanation_of_flow.ts";
 import { AHEAD_MAX } from "../../queue_policy/explanation_of_place.ts";
 import type { ScopeKey } from "../../queue_policy/limit_request.ts";
 import {
@@ -12,9 +17,12 @@ import {
   type HeldBack,
   HOLDERS_MAX,
   limitRecordOf,
+  ratedScopes,
 } from "../../queue_policy/limit_state.ts";
+import { startsNow } from "../../queue_policy/start_rate.ts";
+import { readBuckets } from "../rows/buckets.ts";
 import type { Row, Statements } from "../rows/database.ts";
-import { keyOf } from "../../queue_policy/flow.ts";
+import { type Flow, keyOf } from "../../queue_policy/flow.ts";
 import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
 import { flowNow, heldOf } from "../rows/flow_rows.ts";
 
@@ -63,7 +71,13 @@ export async function heldBack(tx: Statements, nowMs: number): Promise<HeldBack>
     oldestMs: Number(oldest),
   }));
   const held = await heldOf(tx, countedScopes(flow, due), nowMs);
-  return { flow, due, held, tats: new Map(), nowMs };
+  const rated = ratedScopes(flow, due);
+  const { tatOf } = await readBuckets(tx, rated, nowMs);
+  const tats = new Map(rated.flatMap((scope) => {
+    const tatUs = tatOf(scope);
+    return tatUs === undefined ? [] : [[keyOf(scope), tatUs] as const];
+  }));
+  return { flow, due, held, tats, nowMs };
 }
 
 /** Why a due task may not start; `undefined` when it may. */
@@ -79,14 +93,34 @@ export async function whyHeldBack(
   const scopes = flow.limitsOf(key);
   const held = await heldOf(tx, scopes, nowMs);
   const full = scopes.find((scope) => held.get(keyOf(scope))! >= scope.concurrency);
-  if (full === undefined) return undefined;
-  const { type, grp } = full;
-  const [holders, [ahead]] = await Promise.all([
+  if (full === undefined) return await whyAtRate(tx, task, { flow, nowMs });
+  const [holders, ahead] = await Promise.all([
     holdersOf(tx, full, nowMs),
-    tx.query(LIMIT_SQL.ahead, [type, task.priority, task.id, grp]),
+    aheadOf(tx, task, full),
   ]);
-  const state = { scope: full, held: held.get(keyOf(full))!, holders, ahead: Number(ahead!.count) };
-  return concurrencyLimited(task, state);
+  return concurrencyLimited(task, { scope: full, held: held.get(keyOf(full))!, holders, ahead });
+}
+
+/** Of the rates that let none start, the one that holds the task back for longest. */
+async function whyAtRate(
+  tx: Statements,
+  task: Task,
+  { flow, nowMs }: { readonly flow: Flow; readonly nowMs: number },
+): Promise<Why | undefined> {
+  const rates = flow.ratesOf({ type: task.type, grp: task.group ?? "" });
+  const { tatOf } = await readBuckets(tx, rates, nowMs);
+  const spent = rates.filter((scope) => startsNow(scope.rate, tatOf(scope), nowMs) <= 0);
+  const waits = await Promise.all(spent.map(async (scope) => {
+    return { scope, tatUs: tatOf(scope), nowMs, ahead: await aheadOf(tx, task, scope) };
+  }));
+  const [longest] = waits.sort((a, b) => notBeforeMs(b) - notBeforeMs(a));
+  return longest && rateLimited(task, longest);
+}
+
+/** How many ready tasks of a scope come before a task in order of priority. */
+async function aheadOf(tx: Statements, task: Task, { type, grp }: ScopeKey): Promise<number> {
+  const [row] = await tx.query(LIMIT_SQL.ahead, [type, task.priority, task.id, grp]);
+  return Number(row!.count);
 }
 
 async function holdersOf(

@@ -68,8 +68,8 @@ export const LINE_SQL = {
       (select count(*) from step where grp <> $3 and not exists (
         select from @group_turn g
         where g.lane_id = $1 and g.grp = step.grp and g.closed_by is not null))
-      + case when $3 <> '' and exists (
-          select from @live v where v.lane_id = $2 and v.state = 1 and v.grp = '')
+      + case when $3 <> '' and (select v.id from @live v
+          where v.lane_id = $2 and v.state = 1 and v.grp = '' order by v.id limit 1) is not null
         then 1 else 0 end as others`,
   ahead: {
     priority: countStatement("priority"),

@@ -148,9 +148,21 @@ function rowOf(work: Work, record: PreparedRecord, parents: ImportParents): Task
     id: parents.idOf(record),
     lane_id: work.context.lanes.idOf(record),
     lease_until: null,
-    waits_for: openParentsOf(record),
-    followed: webhook !== null || parents.hasChildren(record),
+    ...behindUntilSettled(work, record, openParentsOf(record)),
+    followed: record.ordering_key !== null || webhook !== null || parents.hasChildren(record),
   };
+}
+
+/** A task under an ordering key waits for its turn until the key is settled. */
+export function behindUntilSettled(
+  work: Work,
+  { ordering_key: key, status }: Pick<TaskRow, "ordering_key" | "status">,
+  waitsFor: number,
+): Pick<TaskRow, "waits_for" | "is_behind"> {
+  if (key === null) return { waits_for: waitsFor, is_behind: null };
+  work.unsettled.add(key);
+  if (isFinal(status)) return { waits_for: waitsFor, is_behind: null };
+  return { waits_for: waitsFor + 1, is_behind: true };
 }
 
 /** What `task` has of a row: of a task that is not final, nothing that changes. */

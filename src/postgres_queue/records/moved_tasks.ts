@@ -13,10 +13,10 @@ import {
 } from "../../queue_policy/moved_records.ts";
 import { givenRows, namesOf } from "../rows/columns.ts";
 import type { Row, Statements } from "../rows/database.ts";
-import { DELIVERY_LANE, type LaneName, type Lanes } from "../rows/lanes.ts";
+import { DELIVERY_LANE, type LaneName } from "../rows/lanes.ts";
 import { selectTasks, type TaskRow } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
-import { STORED_COLUMNS, storedRow } from "./import_records.ts";
+import { behindUntilSettled, STORED_COLUMNS, storedRow } from "./import_records.ts";
 
 /** The statements; `$1` is the id before the first, `$2` the last id where there is no other comment. */
 const MOVED_SQL = {
@@ -81,7 +81,7 @@ export function lanesOfMoved(tasks: readonly MovedTask[]): LaneName[] {
 /** Stores tasks with what belongs to them; their lanes are known. */
 export async function storeMoved(work: Work, tasks: readonly MovedTask[]): Promise<void> {
   if (tasks.length === 0) return;
-  const rows = tasks.map((task) => rowOf(task, work.context.lanes));
+  const rows = tasks.map((task) => rowOf(work, task));
   for (const task of tasks) {
     for (const dependency of movedDependencies(task.id, task)) work.addDependency(dependency);
     if (task.webhook === null) continue;
@@ -96,13 +96,13 @@ export async function storeMoved(work: Work, tasks: readonly MovedTask[]): Promi
 }
 
 /** The row of a task; whether children wait for it is seen to when all are there. */
-function rowOf(task: MovedTask, lanes: Lanes): TaskRow {
+function rowOf(work: Work, task: MovedTask): TaskRow {
   const columns = columnsOf(task);
   return {
     ...columns,
-    lane_id: lanes.idOf(columns),
+    lane_id: work.context.lanes.idOf(columns),
     lease_until: null,
-    waits_for: movedWaitsFor(columns, task),
-    followed: task.webhook !== null,
+    ...behindUntilSettled(work, columns, movedWaitsFor(columns, task)),
+    followed: task.webhook !== null || columns.ordering_key !== null,
   };
 }

@@ -29,6 +29,7 @@ export const GIVEN_COLUMNS: Columns = Object.freeze({
   payload: "text",
   trace_parent: "text",
   unique_key: "text",
+  ordering_place: "bigint",
   created_at: "bigint",
   ...KEPT_COLUMNS,
 });
@@ -69,6 +70,9 @@ export const LIVE_COLUMNS: Columns = Object.freeze({
   run_after: "bigint",
   expires_at: "bigint",
   waits_for: "bigint",
+  ordering_key: "text",
+  ordering_place: "bigint",
+  is_behind: "boolean",
   followed: "boolean",
   weight: "bigint",
   attempts: "bigint",

@@ -10,6 +10,7 @@
 import { Flow, type FlowKey, keyOf, Room } from "../../queue_policy/flow.ts";
 import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
 import type { LimitChange, ScopeKey, StoredLimit } from "../../queue_policy/limit_request.ts";
+import { readBuckets } from "./buckets.ts";
 import type { Row, Statements } from "./database.ts";
 
 /** Which lock is the gate: the sequence's own number, apart from those of other uses. */
@@ -35,6 +36,9 @@ const COLUMNS = [
   "paused_reason",
   "paused_until",
   "weight",
+  "rate_limit",
+  "rate_period_ms",
+  "rate_burst",
 ] as const satisfies readonly (keyof StoredLimit)[];
 
 const NAMES = COLUMNS.join(", ");
@@ -80,7 +84,7 @@ const FLOW_SQL = {
   })`,
   /** `$1` are types, `$2` groups. Who counts leases of a scope waits for others who do, in the order of the rows. */
   lockLimits: `with ${GATE} select f.type from gate, @flow_limit f
-    where f.concurrency is not null and (f.type, f.grp) in (select * from unnest($1::text[], $2::text[]))
+    where (f.concurrency is not null or f.rate_limit is not null) and (f.type, f.grp) in (select * from unnest($1::text[], $2::text[]))
     order by f.type, f.grp for update of f`,
   /** `$1` are types, `$2` groups, `$3` is now. */
   held: `select scope.type, scope.grp, case scope.grp when '' then ${countedHeld("$3")}
@@ -142,7 +146,7 @@ export async function flowNow(tx: Statements): Promise<Flow> {
 }
 
 /**
- * Waits until no other transaction counts the leases of these scopes. The next statement sees what those have done.
+ * Waits until no other transaction counts the leases or starts of these scopes. The next statement sees what those have done.
  */
 export async function lockLimits(tx: Statements, scopes: readonly ScopeKey[]): Promise<void> {
   if (scopes.length === 0) return;
@@ -152,7 +156,10 @@ export async function lockLimits(tx: Statements, scopes: readonly ScopeKey[]): P
 /** The rows to lock for what counts the leases of such tasks; for groups one row stands for all of its type's, or of all types. */
 export function lockedScopes(flow: Flow, keys: readonly FlowKey[]): ScopeKey[] {
   const types = [...new Set(keys.map(({ type }) => type))];
-  const wide = types.flatMap((type) => flow.limitsOf({ type, grp: "" }));
+  const wide = types.flatMap((type) => {
+    const key = { type, grp: "" };
+    return [...flow.limitsOf(key), ...flow.ratesOf(key)];
+  });
   const ofGroups = keys.some(({ grp }) => grp !== "")
     ? ["", ...types].flatMap((type) => flow.firstGroupLimit(type) ?? [])
     : [];
@@ -178,9 +185,10 @@ export async function lockedRoom(
 ): Promise<Room> {
   await lockLimits(tx, lockedScopes(flow, keys));
   const held = await heldOf(tx, keys.flatMap((key) => flow.limitsOf(key)), nowMs);
+  const { tatOf } = await readBuckets(tx, keys.flatMap((key) => flow.ratesOf(key)), nowMs);
   return new Room(flow, {
     countHeld: (scope) => held.get(keyOf(scope))!,
-    tatOf: () => undefined,
+    tatOf,
     nowMs,
   });
 }
@@ -272,8 +280,8 @@ function limitOfRow(row: Row): StoredLimit {
     paused_reason: row.paused_reason as string | null,
     paused_until: number(row.paused_until),
     weight: number(row.weight),
-    rate_limit: null,
-    rate_period_ms: null,
-    rate_burst: null,
+    rate_limit: number(row.rate_limit),
+    rate_period_ms: number(row.rate_period_ms),
+    rate_burst: number(row.rate_burst),
   };
 }

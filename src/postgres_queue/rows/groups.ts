@@ -30,17 +30,17 @@ export interface GroupState extends GroupRow {
   readonly closing: Closing | null;
 }
 
-/** Why a group is closed: a full limit, or a pause and when that ends by itself. */
+/** Why a group is closed: a full limit, or a pause and when that ends by itself, or a rate and when it allows a start. */
 export interface Closing {
-  readonly by: "limit" | "pause";
+  readonly by: "limit" | "pause" | "rate";
   readonly opensAtMs: number | null;
 }
 
 /** How many closed groups one transaction opens at most. */
 export const OPEN_MAX = 1000;
 
-/** How many idle groups one claim forgets in a lane. */
-const FORGET_MAX = 2;
+/** How many idle groups one claim forgets in a lane, and more for each group that it has changed. */
+const FORGET = { least: 2, forEach: 2 } as const;
 
 /** How far the clocks of weighted random have run for a task `r` of the lane `lane`. */
 export function clocksOf(r: string): string {
@@ -116,7 +116,8 @@ const GROUP_SQL = {
       from open where g.lane_id = open.lane_id and g.grp = open.grp returning g.grp),
     seen as (
       update @lane lane set seen_next = me.next, seen_under_way = me.under_way, seen_by = me.server
-      from me where lane.lane_id = any($1))
+      from me, line where lane.lane_id = line.lane_id
+        and (not line.is_known or exists (select from fresh where fresh.lane_id = line.lane_id)))
     select count(*)::int as opened from opened`,
   /** `$1` are lanes. */
   lines: `select line.lane_id, ${SERVED("line.lane_id")} as served,
@@ -133,14 +134,25 @@ const GROUP_SQL = {
     on conflict (lane_id, grp) do update set (tag, served, clock, is_active, closed_by, closed_at, opens_at)
       = row(excluded.tag, excluded.served, excluded.clock, excluded.is_active, excluded.closed_by,
         excluded.closed_at, excluded.opens_at)`,
-  /** `$1` are lanes. Idle groups that have nothing to wait for any more. */
+  /** `$1` are lanes, `$2` is how many of each. Idle groups that have nothing to wait for any more. */
   forget: `delete from @group_turn g using unnest($1::int[]) as line(lane_id) cross join lateral (
       select idle.grp from @group_turn idle
       where idle.lane_id = line.lane_id and not idle.is_active and idle.tag <= case
-        when exists (select from @group_turn o where o.lane_id = line.lane_id and o.is_active)
+        when exists (select from @group_turn o
+            where o.lane_id = line.lane_id and o.is_active and o.closed_by is null and o.grp <> '')
+          or exists (select from @group_turn o where o.lane_id = line.lane_id and o.closed_by = 1)
+          or exists (select from @group_turn o where o.lane_id = line.lane_id and o.closed_by = 2)
+          or exists (select from @group_turn o
+            where o.lane_id = line.lane_id and o.grp = '' and o.is_active)
         then ${SERVED("line.lane_id")} else 'Infinity' end
-      order by idle.tag limit ${FORGET_MAX}) as old
+      order by idle.tag limit $2) as old
     where g.lane_id = line.lane_id and g.grp = old.grp`,
+  /** `$1` are lanes, empty for all; `$2` is now. */
+  nextOpening: `select min(opens_at) as opens_at from @group_turn
+    where opens_at > $2 and (cardinality($1::int[]) = 0 or lane_id = any($1))`,
+  lockAll: `select lane_id from @lane where is_grouped order by lane_id for no key update`,
+  /** `$1` is now: what is closed until an instant is tried again. */
+  openTimed: "update @group_turn set opens_at = $1 where opens_at > $1",
   /** `$1` are lanes. Where no group is left, the tasks without one take turns with nobody. */
   forgetLast: `delete from @group_turn g where g.lane_id = any($1) and g.grp = ''
     and not exists (select from @group_turn o where o.lane_id = g.lane_id and o.grp > '')`,
@@ -162,6 +174,22 @@ export async function lookAtGroups(
 ): Promise<number> {
   const [row] = await tx.query(GROUP_SQL.look, [laneIds, nowMs, version]);
   return Number(row!.opened);
+}
+
+/** When the next closed group of these lanes opens by itself, of all lanes without any; `null` when none does. */
+export async function nextOpeningMs(
+  tx: Statements,
+  laneIds: readonly number[],
+  nowMs: number,
+): Promise<number | null> {
+  const [row] = await tx.query(GROUP_SQL.nextOpening, [laneIds, nowMs]);
+  return row!.opens_at === null ? null : Number(row!.opens_at);
+}
+
+/** Tries again every group that is closed until an instant: the clock, or a rate, is another. */
+export async function openTimedGroups(tx: Statements, nowMs: number): Promise<void> {
+  await tx.query(GROUP_SQL.lockAll);
+  await tx.query(GROUP_SQL.openTimed, [nowMs]);
 }
 
 /** How the turns of a lane stand. */
@@ -217,7 +245,7 @@ export async function storeGroups(
   });
   await Promise.all([
     ...(rows.length > 0 ? [tx.query(GROUP_SQL.store, [JSON.stringify(rows)])] : []),
-    tx.query(GROUP_SQL.forget, [laneIds]),
+    tx.query(GROUP_SQL.forget, [laneIds, FORGET.least + FORGET.forEach * rows.length]),
     tx.query(GROUP_SQL.forgetLast, [laneIds]),
   ]);
 }

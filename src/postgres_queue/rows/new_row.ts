@@ -9,14 +9,17 @@ import type { OperationContext } from "./work.ts";
 export function newRow(
   context: Pick<OperationContext, "nowMs" | "newRunId" | "lanes">,
   task: StorableTask & { readonly leaseTo?: FirstLease | null },
-  { id, waitsFor, traceParent, isFollowed }: {
+  { id, waitsFor, traceParent, isFollowed, isBehind = true }: {
     readonly id: number;
     readonly waitsFor: number;
     readonly traceParent: string | null;
     readonly isFollowed: boolean;
+    /** Whether it comes behind another of its ordering key, if it has one; default true, until the key is settled. */
+    readonly isBehind?: boolean;
   },
 ): TaskRow {
   const { nowMs, newRunId, lanes } = context;
+  const isOrdered = task.kept.ordering_key !== null;
   return {
     ...task.kept,
     id,
@@ -25,12 +28,14 @@ export function newRow(
     payload: task.payload,
     trace_parent: traceParent,
     unique_key: task.uniqueKey,
+    ordering_place: task.orderingPlace ?? null,
     created_at: nowMs,
     ...NEW_STATE,
     run_after: task.runAfterMs ?? nowMs,
-    waits_for: waitsFor,
+    waits_for: isOrdered && isBehind ? waitsFor + 1 : waitsFor,
+    is_behind: isOrdered ? isBehind : null,
     updated_at: nowMs,
-    followed: isFollowed,
+    followed: isFollowed || isOrdered,
     ...(task.leaseTo ? firstLease(task.leaseTo, nowMs) : {}),
   };
 }

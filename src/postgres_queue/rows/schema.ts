@@ -17,14 +17,14 @@ export const LIVE_STATES = {
   ready: 1,
   /** Queued, and its time has not come, or a claim has yet to make it ready. */
   scheduled: 2,
-  /** Queued behind parents that are not final. */
+  /** Queued behind parents that are not final, or behind another task of its ordering key. */
   waiting: 3,
   /** Held by a worker. */
   leased: 4,
 } as const;
 
 /**
- * `followed` is true for a task with children or a webhook: what ends it must tell them. `flow_limit` has a limit and a pause for
+ * `followed` is true for a task with children, a webhook or an ordering key: what ends it must tell others. `flow_limit` has a limit and a pause for
  * each scope, `flow_slot` the slots that cancelled tasks still hold, `flow_change` the number of the last change of a limit.
  */
 const VERSION_1 = `
@@ -220,7 +220,7 @@ const VERSION_1 = `
 
 /**
  * Groups: tasks with a group have lanes of their own, in which each group stands in an index by itself. `group_turn` has a row for
- * each group of such a lane: see `groups.ts`. `closed_by` is 1 for a full limit and 2 for a pause, `closed_at` the change of limits
+ * each group of such a lane: see `groups.ts`. `closed_by` is 1 for a full limit and 2 for a pause or a rate, `closed_at` the change of limits
  * that was known then. `seen_…` is the snapshot of the last look for groups that have got tasks, and the server's that took it.
  */
 const VERSION_2 = `
@@ -282,5 +282,47 @@ const VERSION_2 = `
   alter table @flow_limit add column weight float8
 `;
 
+/** Order: `is_behind` is false for the task whose turn it is under its ordering key; see `tasks/order.ts`. */
+const VERSION_3 = `
+  alter table @task
+    add column ordering_key text collate "C",
+    add column on_predecessor_failure text,
+    add column ordering_place bigint;
+  create index failed_in_order on @task (ordering_key, coalesce(ordering_place, id), id)
+    where ordering_key is not null and outcome = 'failed';
+  alter table @live
+    add column ordering_key text collate "C",
+    add column ordering_place bigint,
+    add column is_behind boolean,
+    add check ((ordering_key is null) = (is_behind is null)),
+    add check (state <> 4 or is_behind is not true);
+  create index live_in_order on @live (ordering_key, coalesce(ordering_place, id), id)
+    where ordering_key is not null;
+  create unique index front_of_order on @live (ordering_key) where is_behind = false;
+  alter table @schedule
+    add column ordering_key text,
+    add column on_predecessor_failure text
+`;
+
+/** The rate of a scope; the buckets that have counted starts, in µs since 1970. */
+const VERSION_4 = `
+  alter table @flow_limit
+    add column rate_limit int,
+    add column rate_period_ms bigint,
+    add column rate_burst int;
+  create table @flow_bucket (
+    type text collate "C" not null,
+    grp text collate "C" not null,
+    tat_us bigint not null,
+    primary key (type, grp)
+  ) with (fillfactor = 50);
+  create index bucket_by_tat on @flow_bucket (tat_us)
+`;
+
 /** The versions of the schema, from 1: what leads from the one before to each. */
-export const MIGRATIONS: readonly string[] = Object.freeze([VERSION_1, VERSION_2]);
+export const MIGRATIONS: readonly string[] = Object.freeze([
+  VERSION_1,
+  VERSION_2,
+  VERSION_3,
+  VERSION_4,
+]);

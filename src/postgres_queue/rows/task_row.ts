@@ -22,13 +22,15 @@ export interface TaskState {
   readonly processing_started: number | null;
   readonly run_after: number;
   readonly waits_for: number;
+  /** Whether another task's turn comes first under its ordering key; `null` without one, and once it is final. */
+  readonly is_behind: boolean | null;
   readonly finished_at: number | null;
   readonly updated_at: number;
   readonly progress_percent: number | null;
   readonly progress_message: string | null;
   readonly error_message: string | null;
   readonly result: string | null;
-  /** Whether children or a webhook must hear of its end. Has no meaning once it is final. */
+  /** Whether children, a webhook or tasks of its ordering key must hear of its end. Has no meaning once it is final. */
   readonly followed: boolean;
 }
 
@@ -40,6 +42,7 @@ export interface TaskRow extends KeptValues, TaskState {
   readonly payload: string;
   readonly trace_parent: string | null;
   readonly unique_key: string | null;
+  readonly ordering_place: number | null;
   readonly created_at: number;
 }
 
@@ -67,7 +70,7 @@ export function selectTasks(
     coalesce(v.reserved_at, t.reserved_at) as reserved_at,
     coalesce(v.processing_started, t.processing_started) as processing_started,
     coalesce(v.run_after, t.run_after) as run_after,
-    coalesce(v.waits_for, 0) as waits_for,
+    coalesce(v.waits_for, 0) as waits_for, v.is_behind,
     t.finished_at,
     coalesce(v.updated_at, t.updated_at) as updated_at,
     coalesce(v.progress_percent, t.progress_percent) as progress_percent,
@@ -132,6 +135,7 @@ export function taskOfRow(row: TaskRow): Task {
     waitsFor: row.waits_for,
     traceParent: row.trace_parent,
     uniqueKey: row.unique_key,
+    orderingPlace: row.ordering_place,
   };
 }
 

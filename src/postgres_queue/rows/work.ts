@@ -4,6 +4,7 @@
  * An operation reads a row once, under its lock, and changes it in memory; `flush` writes everything in a few statements,
  * whatever their number. What an operation reads afterwards by itself, it reads after a `flush`.
  */
+import { isFinal } from "../../domain/task.ts";
 import { drawWaitingTime } from "../../domain/claim_order.ts";
 import type { RetryPolicy } from "../../domain/backoff.ts";
 import type { Random } from "../../domain/random.ts";
@@ -24,6 +25,8 @@ import { WORK_SQL } from "./work_sql.ts";
 export interface OperationContext {
   /** The server's clock when the transaction began. */
   readonly nowMs: number;
+  /** The time of a test; `null` for the server's. */
+  readonly testMs: number | null;
   readonly random: Random;
   /** Makes the run id of a task that came without. */
   readonly newRunId: () => string;
@@ -94,6 +97,8 @@ export class Work {
   #marks = new Map<string, { child_id: number; parent_id: number; state: DependencyState }>();
   #webhooks: NewWebhook[] = [];
   #hasMadeRoom = false;
+  /** The ordering keys whose turns may have moved: see `tasks/order.ts`. */
+  readonly unsettled = new Set<string>();
 
   constructor(tx: Statements, context: OperationContext) {
     this.tx = tx;
@@ -185,10 +190,19 @@ export class Work {
     { isDrawn = false } = {},
   ): TaskRow {
     const before = this.#held.get(row.id)!;
-    const changed = { ...before.row, ...values };
+    const changed = { ...before.row, ...values, ...this.#turnOf(before.row, values) };
     this.#held.set(row.id, { ...before, row: changed, isDrawn: before.isDrawn || isDrawn });
     this.#changed.add(row.id);
     return changed;
+  }
+
+  /** What a change of a task's status means for its turn: one that is final has none, one that comes back is behind until the key is settled. */
+  #turnOf(row: TaskRow, { status, waits_for = 0 }: Partial<TaskState>): Partial<TaskState> {
+    const { ordering_key: key } = row;
+    if (key === null || status === undefined || status === row.status) return {};
+    if (row.is_behind !== true) this.unsettled.add(key);
+    if (isFinal(status)) return { is_behind: null };
+    return isFinalRow(row) ? { is_behind: true, waits_for: waits_for + 1 } : {};
   }
 
   /** Notes what happened to a task. */
@@ -301,6 +315,9 @@ export class Work {
       run_after: state.run_after,
       expires_at: state.expires_at,
       waits_for: state.waits_for,
+      ordering_key: row.ordering_key,
+      ordering_place: row.ordering_place,
+      is_behind: state.is_behind,
       followed: state.followed,
       weight: row.payload.length,
       attempts: state.attempts,

@@ -10,6 +10,7 @@ import {
   namesOf,
 } from "./columns.ts";
 import { FLOW_VERSION, GATE } from "./flow_rows.ts";
+import { KEYS_ARE_LOCKED, orderGate } from "./ordering.ts";
 import { clocksOf } from "./groups.ts";
 import { SELECT_TASKS } from "./task_row.ts";
 
@@ -30,8 +31,13 @@ const NEW_LIVE = Object.keys(LIVE_COLUMNS).map((name) =>
 /** The statements; `$1` is a JSON array of rows where there is no other comment, and `$2` their ids. */
 export const WORK_SQL = {
   /** `$1` are ids. */
-  lockLive: "select id from @live where id = any($1) order by id for update",
-  lockFinal: `select id from @task t where id = any($1)
+  lockLive: `with ${orderGate("select ordering_key as key from @live where id = any($1)")}
+    select id from @live where id = any($1) and ${KEYS_ARE_LOCKED} order by id for update`,
+  lockFinal: `with ${
+    orderGate(`select ordering_key as key from @task t where id = any($1)
+      and not exists (select from @live v where v.id = t.id)`)
+  }
+    select id from @task t where id = any($1) and ${KEYS_ARE_LOCKED}
     and not exists (select from @live v where v.id = t.id) order by id for update`,
   load: `${SELECT_TASKS} where t.id = any($1)`,
   addTasks: `insert into @task (${namesOf(GIVEN_COLUMNS)})

@@ -16,7 +16,7 @@ import { STATUS, type TaskRow } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { cancelRow, retryRows } from "./cancel_retry.ts";
 import { propagate } from "./propagate.ts";
-import { PRUNE_SQL } from "./prune.ts";
+import { removeTasks } from "./prune.ts";
 import { edit } from "./update.ts";
 
 /** How many tasks one transaction changes at most: it holds their locks. */
@@ -111,8 +111,8 @@ export async function change(
   const rows = locked.filter((row) => matches(factsOf(row), bulk.filter));
   const counts = { matched: rows.length, done };
   if (bulk.action === "remove") {
-    const gone = await work.tx.query(PRUNE_SQL.remove, [rows.map(({ id }) => id)]);
-    return { ...counts, changed: gone.length, removed: gone.map(({ id }) => Number(id)) };
+    const removed = await removeTasks(work, rows.map(({ id }) => id));
+    return { ...counts, changed: removed.length, removed };
   }
   const changed = await changeRows(work, rows, bulk);
   await work.flush();

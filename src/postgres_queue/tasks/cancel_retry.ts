@@ -8,6 +8,7 @@ import { isFinalRow, runMsOf, taskNotFound, type TaskRow } from "../rows/task_ro
 import { keepSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
 import { forgiveParents } from "./dependencies.ts";
+import { holdsUpOthers } from "./order.ts";
 import { propagate } from "./propagate.ts";
 import { requeue, requeueBehind, type Requeued } from "./requeue.ts";
 
@@ -20,7 +21,7 @@ const FRESH: Requeued = Object.freeze({
 });
 
 /**
- * Cancels a queued or leased task; `false` when it is final. In a closed queue only what is leased can be cancelled: the rest
+ * Cancels a queued or leased task; `false` when it is final, unless it has failed and holds up others of its ordering key. In a closed queue only what is leased can be cancelled: the rest
  * may have been copied already.
  *
  * @throws QueueError `task_not_found`, `queue_moving`, `queue_moved`.
@@ -28,6 +29,12 @@ const FRESH: Requeued = Object.freeze({
 export async function cancel(work: Work, { id, by }: AskedByHand): Promise<boolean> {
   const row = await work.row(id);
   if (row === undefined) throw taskNotFound(id);
+  if (row.status === "failed" && await holdsUpOthers(work, row)) {
+    await checkOpen(work.tx);
+    await cancelRow(work, row, { by });
+    await work.flush();
+    return true;
+  }
   if (isFinalRow(row)) return false;
   if (row.status === "queued") await checkOpen(work.tx);
   await cancelTask(work, row, { by });

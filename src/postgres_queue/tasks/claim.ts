@@ -7,11 +7,14 @@
 import { isCapable } from "../../domain/capability.ts";
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
-import type { FlowKey, LimitedScope } from "../../queue_policy/flow.ts";
+import { nextStartsMs } from "../../queue_policy/buckets.ts";
+import type { Flow, FlowKey, LimitedScope, RatedScope, TatOf } from "../../queue_policy/flow.ts";
+import { startsNow } from "../../queue_policy/start_rate.ts";
+import { type Buckets, charge, readBuckets } from "../rows/buckets.ts";
 import { checkClosure } from "../rows/closure.ts";
 import type { Parameter, Row, SqlValue, Statements } from "../rows/database.ts";
 import { countedHeld, FLOW_VERSION, GATE, type KnownFlow, lockLimits } from "../rows/flow_rows.ts";
-import { clocksOf } from "../rows/groups.ts";
+import { clocksOf, nextOpeningMs } from "../rows/groups.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
 import { markedSql, type Marks } from "./marks.ts";
 import { type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -79,8 +82,8 @@ const freeParts: PartsOf = (isWeighted, plainLanes) => ({
 });
 
 /**
- * `$18` is for each lane when its pause ends, 0 without one; `$19` its type. `$20` are the scopes whose leases are counted, by type,
- * and `$21` how many each may have. A lane whose scope is full takes no part; a type that fills up stops its lanes' clocks there.
+ * `$18` is for each lane when its pause ends, 0 without one; `$19` its type. `$20` are the scopes whose leases or starts are counted,
+ * by type, `$21` how many leases each may have, and `$22` how many starts its rate allows now; null where that has no limit. A lane whose scope is full takes no part; a type that fills up stops its lanes' clocks there.
  */
 const governedParts: PartsOf = (isWeighted) => {
   const isOpen = `r.opens_at <= look.now
@@ -92,8 +95,9 @@ const governedParts: PartsOf = (isWeighted) => {
     : `select r.lane_id, r.type from look, ${given} where ${isOpen}`;
   return {
     lanes: `room as materialized (
-    select scope.type, scope.concurrency - ${countedHeld("look.now")} as free
-    from look, unnest($20::text[], $21::int[]) as scope(type, concurrency)),
+    select scope.type, least(scope.starts, case when scope.concurrency is not null
+      then scope.concurrency - ${countedHeld("look.now")} end) as free
+    from look, unnest($20::text[], $21::int[], $22::int[]) as scope(type, concurrency, starts)),
   lanes as materialized (${lanes})`,
     column: ", lane.type",
     limit: "least($5, (select min(free) from room where room.type in ('', lane.type)))",
@@ -232,9 +236,9 @@ export async function placeOfTask(
   return row && { type: String(row.type), grp: String(row.grp) };
 }
 
-/** Whether a claim counts leases, so that its statements must be one transaction's. */
+/** Whether a claim counts leases or starts, so that its statements must be one transaction's. */
 export function countsLeases({ types }: PreparedClaim, { flow }: KnownFlow): boolean {
-  return !flow.isEmpty && types.some((type) => flow.isLimited(type));
+  return !flow.isEmpty && types.some((type) => flow.isLimited(type) || flow.isRated(type));
 }
 
 /**
@@ -247,10 +251,17 @@ export async function claim(
   context: ClaimContext,
 ): Promise<ClaimedForEach | "stale"> {
   const [first] = requests as [PreparedClaim];
-  await lockLimits(context.statements, limitsOf(first, context.known));
+  const { statements, nowMs: testMs, known: { flow } } = context;
+  const rates = ratesOf(first, flow);
+  await lockLimits(statements, [...limitsOf(first, context.known), ...rates]);
+  const { tatOf, nowMs } = await readBuckets(statements, rates, testMs);
+  const toNextStarts = nextStartsMs(rates, { tatOf, nowMs }).map((atMs) => atMs - nowMs);
   for (;;) {
     const known = eligible(first, context.lanes.known());
-    const claimed = await claimFrom(known, requests, context);
+    const claimed = await claimFrom(known, requests, {
+      ...context,
+      rates: { rates, tatOf, nowMs },
+    });
     if (claimed === "stale") return claimed;
     const { rows, dueAtMs, dueInMs, added } = claimed;
     const isDue = dueAtMs !== undefined;
@@ -258,9 +269,37 @@ export async function claim(
     await context.marks.renew(context.statements, known, rows.length);
     const more = eligible(first, added);
     const isAll = !isDue && more.length === 0;
-    if (rows.length > 0 || isAll) return { rows: shared(rows, requests), dueInMs };
+    if (rows.length > 0) await chargeRows(statements, flow, rows);
+    if (rows.length > 0 || isAll) {
+      return { rows: shared(rows, requests), dueInMs: soonest(dueInMs, toNextStarts) };
+    }
     if (more.some(({ isGrouped }) => isGrouped)) return "stale";
   }
+}
+
+/** The rates that count the starts of what is asked for, without those of groups. */
+function ratesOf({ types }: PreparedClaim, flow: Flow): readonly RatedScope[] {
+  const rates = types.flatMap((type) => flow.ratesOf({ type, grp: "" }));
+  return [...new Map(rates.map((rate) => [rate.type, rate])).values()];
+}
+
+/** The rates of leased tasks count them; their buckets as they are then. */
+export async function chargeRows(
+  tx: Statements,
+  flow: Flow,
+  rows: readonly TaskRow[],
+): Promise<TatOf> {
+  if (rows.length === 0 || !flow.hasRates) return () => undefined;
+  return await charge(tx, { flow, started: rows, nowMs: rows[0]!.processing_started! });
+}
+
+/** The soonest of these times from now. */
+export function soonest(
+  first: number | undefined,
+  others: readonly number[],
+): number | undefined {
+  const times = first === undefined ? others : [first, ...others];
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** Makes tasks ready that have become due, from this instant on. */
@@ -294,8 +333,16 @@ export function limitsOf({ types }: PreparedClaim, { flow }: KnownFlow): readonl
 }
 
 /** What the statement needs where limits or pauses may hold something back. */
-function governing(from: readonly Lane[], request: PreparedClaim, known: KnownFlow): Parameter[] {
-  const limits = limitsOf(request, known);
+function governing(
+  from: readonly Lane[],
+  request: PreparedClaim,
+  { known, rates: { rates, tatOf, nowMs } }: Pick<RatedContext, "known" | "rates">,
+): Parameter[] {
+  const limits = new Map(limitsOf(request, known).map((limit) => [limit.type, limit.concurrency]));
+  const starts = new Map(
+    rates.map((scope) => [scope.type, startsNow(scope.rate, tatOf(scope), nowMs)]),
+  );
+  const types = [...new Set([...limits.keys(), ...starts.keys()])];
   const never = Number.MAX_SAFE_INTEGER;
   const opensAt = from.map(({ type }) =>
     Math.max(
@@ -306,15 +353,21 @@ function governing(from: readonly Lane[], request: PreparedClaim, known: KnownFl
   return [
     opensAt,
     from.map(({ type }) => type),
-    limits.map(({ type }) => type),
-    limits.map(({ concurrency }) => concurrency),
+    types,
+    types.map((type) => limits.get(type) ?? null),
+    types.map((type) => starts.get(type) ?? null),
   ];
+}
+
+/** Likewise, and what rates have counted. */
+interface RatedContext extends ClaimContext {
+  readonly rates: Buckets & { readonly rates: readonly RatedScope[] };
 }
 
 async function claimFrom(
   from: readonly Lane[],
   requests: readonly PreparedClaim[],
-  { statements, lanes, marks, nowMs, budget, known }: ClaimContext,
+  { statements, lanes, marks, nowMs, budget, known, rates }: RatedContext,
 ): Promise<Claimed | "stale"> {
   const { order } = requests[0]!;
   const slots = requests.flatMap((request) => Array<PreparedClaim>(request.limit).fill(request));
@@ -329,7 +382,7 @@ async function claimFrom(
     lanes.lastId,
     ...marks.parametersFor(from),
     known.version,
-    ...(isGoverned ? governing(from, requests[0]!, known) : []),
+    ...(isGoverned ? governing(from, requests[0]!, { known, rates }) : []),
   ]);
   const rows = leasedRows(found) as PlacedRow[];
   if (found[0]!.is_current !== true) return "stale";
@@ -360,10 +413,19 @@ export function shared(
 /** How long until the first scheduled task becomes due, in milliseconds; `undefined` without any. */
 export async function nextDueInMs(
   statements: Statements,
-  nowMs: number | null,
+  flow: Flow,
+  testMs: number | null,
 ): Promise<number | undefined> {
-  const [first] = await statements.query(CLAIM_SQL.nextDue, [nowMs]);
-  return dueIn(first?.due_in ?? null);
+  const [first] = await statements.query(CLAIM_SQL.nextDue, [testMs]);
+  const dueInMs = dueIn(first?.due_in ?? null);
+  if (!flow.hasRates) return dueInMs;
+  const { tatOf, nowMs } = await readBuckets(statements, flow.wideRates, testMs);
+  const opening = await nextOpeningMs(statements, [], nowMs);
+  const times = [
+    ...nextStartsMs(flow.wideRates, { tatOf, nowMs }),
+    ...(opening === null ? [] : [opening]),
+  ];
+  return soonest(dueInMs, times.map((atMs) => atMs - nowMs));
 }
 
 /** How long until something is due, as a statement tells it. */

@@ -9,8 +9,16 @@
  * passed over where others have locked them. So claims never wait for each other in a circle.
  */
 import type { PreparedClaim } from "../../queue_policy/claim_request.ts";
-import { type CountHeld, keyOf, Room } from "../../queue_policy/flow.ts";
-import { GroupedLine, type Taken, takeWithinRoom, TURNS_MIN } from "../../queue_policy/turns.ts";
+import { nextStartsMs } from "../../queue_policy/buckets.ts";
+import {
+  type CountHeld,
+  type Flow,
+  keyOf,
+  type RatedScope,
+  Room,
+} from "../../queue_policy/flow.ts";
+import { GroupedLine, type Taken, takeWithinRoom } from "../../queue_policy/turns.ts";
+import { type Buckets, readBuckets } from "../rows/buckets.ts";
 import type { Statements } from "../rows/database.ts";
 import { heldOf, lockedScopes, lockLimits } from "../rows/flow_rows.ts";
 import {
@@ -19,11 +27,13 @@ import {
   lineStates,
   lockLanes,
   lookAtGroups,
+  nextOpeningMs,
   OPEN_MAX,
   storeGroups,
 } from "../rows/groups.ts";
 import type { Lane } from "../rows/lanes.ts";
 import {
+  chargeRows,
   type ClaimContext,
   type ClaimedForEach,
   eligible,
@@ -32,6 +42,7 @@ import {
   type PlacedRow,
   promote,
   shared,
+  soonest,
 } from "./claim.ts";
 import { LEASE, mayStillStart, NOW } from "./claim_sql.ts";
 import { type GroupsInTurn, readGroups } from "./group_heads.ts";
@@ -46,8 +57,11 @@ import {
   type TurnLine,
 } from "./turn_lines.ts";
 
-/** How many groups that turn out to have no room one claim looks at, in rounds of those that it reads at once. */
+/** How many rounds one claim looks for groups that have room and tasks. */
 const ROUNDS_MAX = 20;
+
+/** How many groups it reads in the first round at least, by how many times as many in each that follows, and at most. */
+const GROUPS = { least: 8, times: 4, most: 1000 } as const;
 
 const CLAIM_SQL = {
   /** `$5` are ids, `$6` their places. What is not ready any more, or locked, is left out. */
@@ -82,10 +96,13 @@ interface Situation {
   readonly groups: GroupsInTurn;
   readonly states: ReadonlyMap<number, LineState>;
   readonly held: ReadonlyMap<string, number>;
+  readonly buckets: Buckets;
   /** How many groups of a lane were read at most. */
   readonly groupsMax: number;
   /** Whether more closed groups may be opened. */
   readonly isOpeningCut: boolean;
+  /** Whether heads that others have locked were passed over. */
+  readonly isLocking: boolean;
 }
 
 /**
@@ -105,22 +122,37 @@ export async function claimInTurns(
     lockLanes(statements, laneIds),
     lockLimits(statements, lockedScopes(known.flow, keys)),
   ]);
+  let isLocking = false;
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const situation = await look(requests, lanes, context);
+    const least = Math.min(GROUPS.least * GROUPS.times ** round, GROUPS.most);
+    const situation = await look(requests, { lanes, least, isLocking }, context);
     const { plain } = situation;
     if (!plain.isCurrent) return "stale";
     if (plain.dueAtMs !== undefined) {
       await promote(statements, { nowMs, fromMs: plain.dueAtMs });
       continue;
     }
-    const { rows, isCut } = await claimFrom(requests, situation, context);
+    const { rows, isCut, isLocked } = await claimFrom(requests, situation, context);
     if (rows.length > 0) await renewMarks(lanes, rows.length, context);
     if (rows.length === 0 && eligible(first, plain.added).length > 0) return "stale";
-    if (rows.length > 0 || !isCut) {
-      return { rows: shared(rows, requests), dueInMs: plain.dueInMs };
-    }
+    const isAll = !isCut && !isLocked || isLocking && least === GROUPS.most;
+    if (rows.length > 0) return { rows: shared(rows, requests), dueInMs: plain.dueInMs };
+    if (isAll) return { rows: shared(rows, requests), dueInMs: await dueInOf(situation, context) };
+    isLocking ||= isLocked;
   }
   return "stale";
+}
+
+/** How long until more may start by itself, where nothing has. */
+async function dueInOf(
+  { plain, laneIds, lanes, buckets: { tatOf, nowMs } }: Situation,
+  { statements, known: { flow } }: GroupClaimContext,
+): Promise<number | undefined> {
+  if (!flow.hasRates) return plain.dueInMs;
+  const scopes = lanes.flatMap(({ type }) => flow.ratesOf({ type, grp: "" }));
+  const opening = await nextOpeningMs(statements, laneIds, nowMs);
+  const times = [...nextStartsMs(scopes, { tatOf, nowMs }), ...(opening === null ? [] : [opening])];
+  return soonest(plain.dueInMs, times.map((atMs) => atMs - nowMs));
 }
 
 async function renewMarks(
@@ -134,12 +166,16 @@ async function renewMarks(
 /** Reads everything that a choice needs. The statements are sent together. */
 async function look(
   requests: readonly PreparedClaim[],
-  lanes: readonly Lane[],
+  { lanes, least, isLocking }: {
+    readonly lanes: readonly Lane[];
+    readonly least: number;
+    readonly isLocking: boolean;
+  },
   { statements, marks, known, nowMs, beganMs, lanes: allLanes }: GroupClaimContext,
 ): Promise<Situation> {
   const [{ order, types }] = requests as [PreparedClaim];
   const limit = requests.reduce((sum, request) => sum + request.limit, 0);
-  const groupsMax = Math.max(limit, TURNS_MIN);
+  const groupsMax = Math.max(limit, least);
   const [plainLanes, laneIds] = [
     lanes.filter(({ isGrouped }) => !isGrouped),
     lanes.filter(({ isGrouped }) => isGrouped).map(({ id }) => id),
@@ -152,14 +188,33 @@ async function look(
     readPlainHeads(statements, {
       ...{ order, from: plainLanes, limit, nowMs, lanes: allLanes, marks, version },
     }),
-    readGroups(statements, { order, laneIds, groupsMax, limit, isCounted, nowMs }),
+    readGroups(statements, { order, laneIds, groupsMax, limit, isCounted, isLocking, nowMs }),
     lineStates(statements, laneIds),
     heldOf(statements, scopes, beganMs),
   ]);
   for (const [id, weight] of plain.weights) groups.weigh(id, weight);
   const isOpeningCut = opened === OPEN_MAX;
   const pairs = pairsOf(lanes);
-  return { lanes: pairs, laneIds, plain, groups, states, held, groupsMax, isOpeningCut };
+  const buckets = await readBuckets(statements, ratedScopes(pairs, groups, flow), nowMs);
+  return {
+    ...{ lanes: pairs, laneIds, plain, groups, states, held, buckets, groupsMax },
+    ...{ isOpeningCut, isLocking },
+  };
+}
+
+/** The scopes whose rates may count starts of what was read. */
+function ratedScopes(
+  lanes: readonly TurnLane[],
+  groups: GroupsInTurn,
+  flow: Flow,
+): readonly RatedScope[] {
+  if (!flow.hasRates) return [];
+  const keys = lanes.flatMap(({ type, groupedId }) => [
+    { type, grp: "" },
+    ...groups.of(groupedId ?? -1).map(({ grp }) => ({ type, grp })),
+  ]);
+  const scopes = keys.flatMap((key) => flow.ratesOf(key));
+  return [...new Map(scopes.map((scope) => [keyOf(scope), scope])).values()];
 }
 
 /** The lanes of the same type and compatibility together. */
@@ -178,12 +233,19 @@ async function claimFrom(
   requests: readonly PreparedClaim[],
   situation: Situation,
   context: GroupClaimContext,
-): Promise<{ readonly rows: PlacedRow[]; readonly isCut: boolean }> {
+): Promise<{
+  readonly rows: PlacedRow[];
+  readonly isCut: boolean;
+  /** Whether all that was chosen is locked by others. */
+  readonly isLocked: boolean;
+}> {
   const { statements } = context;
   const choice = await choose(requests, situation, context);
   const picked = withinBudget(choice.taken.chosen, situation.groups, context.budget);
   const rows = picked.length === 0 ? [] : await lease(requests, picked, context);
   const leased = new Set(rows.map(({ id }) => id));
+  const { flow } = context.known;
+  const charged = await chargeRows(statements, flow, rows);
   const isWeighted = requests[0]!.order === "weighted_random";
   const elapsed = isWeighted && picked.length > 0
     ? clocksAfter({ ...choice.taken, chosen: picked })
@@ -191,8 +253,10 @@ async function claimFrom(
   const states = groupsAfter(choice.lines, {
     started: picked.filter(({ id }) => leased.has(id)),
     states: situation.states,
+    isLocking: situation.isLocking,
     room: choice.room,
-    flow: context.known.flow,
+    flow,
+    tatOf: (scope) => charged(scope) ?? situation.buckets.tatOf(scope),
     nowMs: context.beganMs,
     elapsed,
   });
@@ -203,7 +267,7 @@ async function claimFrom(
   ]);
   const isCut = situation.isOpeningCut ||
     choice.lines.some((line) => line instanceof GroupedLine && line.isCut);
-  return { rows, isCut };
+  return { rows, isCut, isLocked: picked.length > 0 && rows.length === 0 };
 }
 
 /** What was chosen, and from what. */
@@ -220,12 +284,12 @@ async function choose(
   { statements, known: { flow }, beganMs }: GroupClaimContext,
 ): Promise<Choice> {
   const limit = requests.reduce((sum, request) => sum + request.limit, 0);
-  const { groups, held } = situation;
+  const { groups, held, buckets } = situation;
   const isWeighted = requests[0]!.order === "weighted_random";
   for (;;) {
     const countHeld: CountHeld = (scope) =>
       scope.grp === "" ? held.get(keyOf(scope))! : groups.countHeld(scope);
-    const room = new Room(flow, { countHeld, tatOf: () => undefined, nowMs: beganMs });
+    const room = new Room(flow, { countHeld, tatOf: buckets.tatOf, nowMs: beganMs });
     const lines = situation.lanes
       .filter(({ type }) => room.of({ type, grp: "" }) > 0)
       .map((lane) => lineOf(lane, { ...situation, room, flow, isWeighted, nowMs: beganMs, limit }));

@@ -24,12 +24,14 @@ import {
   stateFor,
 } from "../../queue_policy/parents.ts";
 import { findJoined, firstDueOf, type Joined } from "../../queue_policy/unique.ts";
+import { charge } from "../rows/buckets.ts";
 import { lockedRoom } from "../rows/flow_rows.ts";
 import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, type TaskRow, taskRows } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { cancelTask } from "./cancel_retry.ts";
 import { dependenciesOf } from "./dependencies.ts";
+import { type IsBehind, lockTurns, settleOrders } from "./order.ts";
 import { endByParent, propagate } from "./propagate.ts";
 import { findHolders, lockHolders, standIn } from "./unique.ts";
 
@@ -57,14 +59,15 @@ export async function enqueueAll(
   from: Origin,
 ): Promise<Enqueued[]> {
   const find = await lockHolders(work, tasks);
+  const isBehind = await lockTurns(work, tasks);
   const joined = findJoined(tasks, find, work.context.nowMs);
   const batch = await findBatch(work, tasks, joined);
-  const { ids, mayStart } = await takeIds(work, tasks);
+  const { ids, mayStart, chargeStarts } = await takeIds(work, tasks);
   const enqueued: Enqueued[] = [];
   for (const [i, task] of tasks.entries()) {
     const join = joined[i];
     if (join === undefined) {
-      enqueued.push(store(work, { task, i, id: ids[i]!, ...from, mayStart }, batch));
+      enqueued.push(store(work, { task, i, id: ids[i]!, ...from, mayStart, isBehind }, batch));
       continue;
     }
     const { place, dueAtMs } = join;
@@ -75,7 +78,9 @@ export async function enqueueAll(
   for (const [i, { row, created }] of enqueued.entries()) {
     if (created && tasks[i]!.isCancelled) await cancelTask(work, work.held(row.id)!);
   }
+  await chargeStarts();
   await work.flush();
+  if (tasks.some(({ kept }) => kept.ordering_key !== null)) await settleOrders(work);
   return enqueued.map((each) => ({ ...each, row: work.held(each.row.id) ?? each.row }));
 }
 
@@ -87,25 +92,35 @@ export interface Origin {
   readonly causedBy?: string;
 }
 
+/** What a batch stores its tasks with. */
+interface TakenIds {
+  readonly ids: number[];
+  /** Whether a task that is to start at once may; asked once for each that does. */
+  readonly mayStart: (key: FlowKey) => boolean;
+  /** Lets rates count those that have started. */
+  readonly chargeStarts: () => Promise<unknown>;
+}
+
 /** Ids for the tasks, and which of those that are to start at once may. */
-async function takeIds(
-  work: Work,
-  tasks: readonly PreparedTask[],
-): Promise<{ readonly ids: number[]; readonly mayStart: (key: FlowKey) => boolean }> {
+async function takeIds(work: Work, tasks: readonly PreparedTask[]): Promise<TakenIds> {
   const starting = tasks.filter(({ leaseTo }) => leaseTo !== null);
-  if (starting.length === 0) {
-    return { ids: await work.takeIds(tasks.length), mayStart: () => true };
-  }
+  const unlimited = { mayStart: () => true, chargeStarts: () => Promise.resolve() };
+  if (starting.length === 0) return { ids: await work.takeIds(tasks.length), ...unlimited };
   const { ids, known: { flow } } = await work.takeIdsToStart(tasks.length);
-  if (flow.isEmpty) return { ids, mayStart: () => true };
+  if (flow.isEmpty) return { ids, ...unlimited };
   const keys = starting.map(({ kept }) => kept);
-  const room = await lockedRoom(work.tx, { flow, keys, nowMs: work.context.nowMs });
+  const { nowMs } = work.context;
+  const room = await lockedRoom(work.tx, { flow, keys, nowMs });
+  const started: FlowKey[] = [];
   const mayStart = (key: FlowKey): boolean => {
     const hasRoom = room.of(key) > 0;
-    if (hasRoom) room.take(key);
+    if (hasRoom) {
+      room.take(key);
+      started.push(key);
+    }
     return hasRoom;
   };
-  return { ids, mayStart };
+  return { ids, mayStart, chargeStarts: () => charge(work.tx, { flow, started, nowMs }) };
 }
 
 /**
@@ -176,6 +191,7 @@ async function findBatch(
     runId,
     dependsOn,
     idempotencyKey: kept.idempotency_key,
+    orderingKey: kept.ordering_key,
     standIn: joined[i]?.place,
   }));
   return { parentages: findParents(named, findStored), byKey, idsByRunId };
@@ -213,11 +229,12 @@ interface Placed extends Origin {
   readonly id: number;
   /** Whether such a task may start at once; asked once for each that does. */
   readonly mayStart: (key: FlowKey) => boolean;
+  readonly isBehind: IsBehind;
 }
 
 function store(
   work: Work,
-  { task, i, id, traceParent, causedBy, mayStart }: Placed,
+  { task, i, id, traceParent, causedBy, mayStart, ...placed }: Placed,
   batch: FoundBatch,
 ): Enqueued {
   const { idempotency_key: key } = task.kept;
@@ -230,10 +247,11 @@ function store(
   if (taken !== undefined) throw runIdConflict(task.runId!, taken);
   const waitsFor = countOpen(batch.parentages[i]!);
   const isFollowed = task.webhook !== null;
-  const isLeased = task.leaseTo !== null &&
+  const isBehind = placed.isBehind(task.kept);
+  const isLeased = task.leaseTo !== null && !isBehind &&
     !hasExpiredBy(task.kept.expires_at, work.context.nowMs) && mayStart(task.kept);
   const leaseTo = isLeased ? task.leaseTo : null;
-  const given = { id, waitsFor, traceParent, isFollowed };
+  const given = { id, waitsFor, traceParent, isFollowed, isBehind };
   const due = firstDueOf(task, work.context.nowMs);
   const row = work.add(newRow(work.context, { ...task, ...due, leaseTo }, given));
   noteNew(work, row, { leaseTo, causedBy });

@@ -46,9 +46,10 @@ const ADD = `with input as materialized (
 
 /** Whether a task needs nothing but its own rows. */
 export function standsAlone(
-  { dependsOn, unique, webhook, leaseTo, isCancelled }: PreparedTask,
+  { dependsOn, unique, webhook, leaseTo, isCancelled, kept }: PreparedTask,
 ): boolean {
-  return unique === null && dependsOn.length === 0 && webhook === null && leaseTo === null &&
+  return unique === null && kept.ordering_key === null && dependsOn.length === 0 &&
+    webhook === null && leaseTo === null &&
     !isCancelled;
 }
 
@@ -72,6 +73,7 @@ export async function enqueueNew(
       payload: task.payload,
       trace_parent: traceParent,
       unique_key: null,
+      ordering_place: null,
       run_after: task.runAfterMs,
       draw: drawWaitingTime(kept.priority, random),
     };

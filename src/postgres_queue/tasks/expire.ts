@@ -4,6 +4,7 @@
  * A task that was ever leased has started, and has a lease token. No claim takes one that has expired; a duty ends it.
  */
 import { expiredMessage } from "../../domain/task.ts";
+import { KEYS_ARE_LOCKED, orderGate } from "../rows/ordering.ts";
 import type { TaskRow } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { markCancelled } from "./cancel_retry.ts";
@@ -17,8 +18,12 @@ export const EXPIRED_TASKS =
   "select from @live where expires_at is not null and lease_token = 0 and expires_at <= moment.now";
 
 /** `$1` is now. */
-const LOCK_EXPIRED = `select id from @live
-  where expires_at is not null and lease_token = 0 and expires_at <= $1
+const LOCK_EXPIRED = `with ${
+  orderGate(`select ordering_key as key from @live
+    where expires_at is not null and lease_token = 0 and expires_at <= $1`)
+}
+  select id from @live
+  where expires_at is not null and lease_token = 0 and expires_at <= $1 and ${KEYS_ARE_LOCKED}
   order by expires_at, id limit ${EXPIRE_MAX} for update skip locked`;
 
 /** Ends tasks that have expired, as many as one transaction may; how many. */

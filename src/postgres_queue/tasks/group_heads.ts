@@ -2,7 +2,8 @@
  * Heads of groups: the groups of lanes whose turn comes first, with the first ready tasks of each.
  *
  * Of the n-th group in a lane a claim of so many tasks takes at most that many divided by n while every weight is the same, so as many
- * are read with it; where that was too few, what is missing is read then.
+ * are read with it; where that was too few, what is missing is read then. They are not locked: most are not taken. Where what was
+ * chosen turns out to be locked, heads are read anew, past those that are.
  */
 import { CLAIM_ORDERS, type ClaimOrder } from "../../domain/claim_order.ts";
 import { type CountHeld, keyOf } from "../../queue_policy/flow.ts";
@@ -13,18 +14,24 @@ import type { GroupRow } from "../rows/groups.ts";
 import { clockOf, mayStillStart } from "./claim_sql.ts";
 import { sortOf } from "./marks.ts";
 
+/** How heads are read: as they are, or locked and past those that others have locked. */
+interface Reading {
+  readonly order: ClaimOrder;
+  readonly isLocking: boolean;
+}
+
 /** The first tasks of the group `g` as JSON: `[id, key, weight]` each. `now` is a column. */
-function headsSql(order: ClaimOrder, limit: string): string {
+function headsSql({ order, isLocking }: Reading, limit: string): string {
   const { sort, key } = sortOf(order);
   return `(select json_agg(json_build_array(head.id, head.key, head.weight))::text from (
       select v.id, ${key} as key, v.weight from @live v
       where v.lane_id = g.lane_id and v.grp = g.grp and v.grp <> '' and v.state = 1
         and ${mayStillStart("g.now")}
-      order by ${sort} limit ${limit}) as head)`;
+      order by ${sort} limit ${limit}${isLocking ? " for update of v skip locked" : ""}) as head)`;
 }
 
 /** `$1` are lanes, `$2` is how many groups of each, `$3` how many tasks in all, `$4` the time of a test, `$5` whether slots are counted. */
-function firstSql(order: ClaimOrder): string {
+function firstSql(reading: Reading): string {
   return `with g as materialized (
     select turn.*, line.type, ${clockOf("$4")} as now,
       row_number() over (partition by turn.lane_id order by turn.tag, turn.grp) as nth
@@ -35,30 +42,40 @@ function firstSql(order: ClaimOrder): string {
   select g.lane_id, g.grp, g.tag, g.served, g.clock, g.type, ceil($3::float8 / g.nth) + 1 as most,
     case when $5 then ${slotsOf("g.type", "g.grp", "g.now")} end as held_of_type,
     case when $5 then ${slotsOf("''", "g.grp", "g.now")} end as held,
-    ${headsSql(order, "(ceil($3::float8 / g.nth) + 1)::bigint")} as heads
+    ${headsSql(reading, "(ceil($3::float8 / g.nth) + 1)::bigint")} as heads
   from g order by g.lane_id, g.nth`;
 }
 
 /** `$1` are lanes, `$2` groups, `$3` is how many of each, `$4` the time of a test. */
-function moreSql(order: ClaimOrder): string {
+function moreSql(reading: Reading): string {
   return `with g as materialized (
     select r.*, ${clockOf("$4")} as now
     from unnest($1::int[], $2::text[], $3::bigint[]) with ordinality as r(lane_id, grp, most, place))
-  select ${headsSql(order, "g.most")} as heads from g order by g.place`;
+  select ${headsSql(reading, "g.most")} as heads from g order by g.place`;
 }
 
-const inEachOrder = (sql: (order: ClaimOrder) => string): Readonly<Record<ClaimOrder, string>> =>
-  Object.fromEntries(CLAIM_ORDERS.map((order) => [order, sql(order)])) as Record<
-    ClaimOrder,
-    string
-  >;
+/** The statements of one way of reading. */
+interface HeadsSql {
+  readonly first: string;
+  readonly more: string;
+}
 
-/** The statements; a test reads their plans. */
-export const HEADS_SQL = { first: inEachOrder(firstSql), more: inEachOrder(moreSql) } as const;
+function inEachOrder(isLocking: boolean): Readonly<Record<ClaimOrder, HeadsSql>> {
+  const entries = CLAIM_ORDERS.map((order) => {
+    const reading = { order, isLocking };
+    return [order, { first: firstSql(reading), more: moreSql(reading) }];
+  });
+  return Object.fromEntries(entries) as Record<ClaimOrder, HeadsSql>;
+}
+
+const HEADS_SQL = { free: inEachOrder(false), locking: inEachOrder(true) } as const;
+
+function statementsFor({ order, isLocking }: Reading): HeadsSql {
+  return HEADS_SQL[isLocking ? "locking" : "free"][order];
+}
 
 /** What groups are read for. */
-export interface HeadsRequest {
-  readonly order: ClaimOrder;
+export interface HeadsRequest extends Reading {
   readonly laneIds: readonly number[];
   /** How many groups of each lane at most. */
   readonly groupsMax: number;
@@ -78,7 +95,7 @@ interface KnownHeads {
 
 /** The open groups of some lanes and their first tasks, as far as they have been read. */
 export class GroupsInTurn implements GroupHeads<GroupRow> {
-  readonly #order: ClaimOrder;
+  readonly #reading: Reading;
   readonly #nowMs: number | null;
   readonly #groups = new Map<number, GroupRow[]>();
   readonly #known = new Map<GroupRow, KnownHeads>();
@@ -86,9 +103,9 @@ export class GroupsInTurn implements GroupHeads<GroupRow> {
   readonly #held = new Map<string, number>();
   readonly #missing = new Map<GroupRow, number>();
 
-  constructor({ order, nowMs }: Pick<HeadsRequest, "order" | "nowMs">, rows: readonly Row[]) {
-    this.#order = order;
-    this.#nowMs = nowMs;
+  constructor(request: Reading & Pick<HeadsRequest, "nowMs">, rows: readonly Row[]) {
+    this.#reading = request;
+    this.#nowMs = request.nowMs;
     for (const row of rows) this.#add(row);
   }
 
@@ -133,7 +150,7 @@ export class GroupsInTurn implements GroupHeads<GroupRow> {
     const missing = [...this.#missing];
     if (missing.length === 0) return false;
     this.#missing.clear();
-    const rows = await tx.query(HEADS_SQL.more[this.#order], [
+    const rows = await tx.query(statementsFor(this.#reading).more, [
       missing.map(([{ laneId }]) => laneId),
       missing.map(([{ grp }]) => grp),
       missing.map(([, most]) => most),
@@ -171,7 +188,7 @@ export class GroupsInTurn implements GroupHeads<GroupRow> {
 
 /** Reads the groups whose turns come first. */
 export async function readGroups(tx: Statements, request: HeadsRequest): Promise<GroupsInTurn> {
-  const { order, laneIds, groupsMax, limit, isCounted, nowMs } = request;
+  const { laneIds, groupsMax, limit, isCounted, nowMs } = request;
   const parameters = [laneIds, groupsMax, limit, nowMs, isCounted];
-  return new GroupsInTurn(request, await tx.query(HEADS_SQL.first[order], parameters));
+  return new GroupsInTurn(request, await tx.query(statementsFor(request).first, parameters));
 }

@@ -6,6 +6,7 @@ import { type Lease, TASK_LIMITS } from "../../domain/task.ts";
 import { checkHeld, outcomeOf } from "../../queue_policy/attempt_end.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import type { Completion } from "../../queue_policy/attempt_request.ts";
+import type { PreparedTask } from "../../queue_policy/new_task.ts";
 import type { Failure } from "../../queue_policy/failure.ts";
 import {
   attemptsOf,
@@ -21,8 +22,10 @@ import { freeSlot } from "../rows/flow_rows.ts";
 import type { Work } from "../rows/work.ts";
 import { clockOf } from "./claim_sql.ts";
 import { enqueueAll } from "./enqueue.ts";
+import { lockOrders } from "./order.ts";
 import { propagate } from "./propagate.ts";
 import { requeue } from "./requeue.ts";
+import { lockHolders } from "./unique.ts";
 
 /** A lease that is to last longer. */
 export interface Renewal {
@@ -74,6 +77,8 @@ const LEASE_SQL = {
       insert into @transition (task_id, at, kind, duration_ms)
       select id, finished_at, 'completed', greatest(0, finished_at - processing_started) from done)
     ${selectTasks({ task: "done", live: "left join (select * from @live limit 0)" })}`,
+  /** `$1` is the id. */
+  orderingKey: "select ordering_key as key from @task where id = $1",
   lastTransition: "select kind from @transition where task_id = $1 order by step desc limit 1",
   /** `$1` is the id, `$2` the token, `$3` the worker, `$4` percent, `$5` the message, `$6` the time of a test. */
   progress: `with told as (
@@ -179,6 +184,7 @@ export async function complete(
   { lease, result, tasks, traceParent }: Completion & { readonly traceParent: string | null },
   isRepeat: boolean,
 ): Promise<TaskRow> {
+  await lockBoth(work, lease.taskId, tasks);
   const known = await work.row(lease.taskId);
   if (isRepeat && await hasEnded(work, { row: known, lease, kinds: ["completed"] })) return known!;
   const row = await heldRow(work, lease, "complete");
@@ -199,6 +205,15 @@ export async function complete(
   await propagate(work, [done]);
   await work.flush();
   return done;
+}
+
+/** Locks what both need: who holds a lock of the one must not wait for one of the other. */
+async function lockBoth(work: Work, taskId: number, tasks: readonly PreparedTask[]): Promise<void> {
+  if (tasks.every(({ kept, unique }) => kept.ordering_key === null && unique === null)) return;
+  await lockHolders(work, tasks);
+  const [own] = await work.tx.query(LEASE_SQL.orderingKey, [taskId]);
+  const keys = [own?.key, ...tasks.map(({ kept }) => kept.ordering_key)];
+  await lockOrders(work, keys.filter((key) => typeof key === "string"));
 }
 
 /** Ends the attempt: back to the queue after its delay, or failed when it is permanent or attempts are used up. */

@@ -12,12 +12,13 @@ import {
   withPause,
 } from "../../queue_policy/limit_request.ts";
 import { checkOpen } from "../rows/closure.ts";
-import { changeLimits, freeSlotsUntil } from "../rows/flow_rows.ts";
+import { putBucketsBack } from "../rows/buckets.ts";
+import { changeLimits, flowNow, freeSlotsUntil } from "../rows/flow_rows.ts";
+import { openTimedGroups } from "../rows/groups.ts";
 import type { Work } from "../rows/work.ts";
 
 /** Sets or removes limits; whether each is a change. */
 export async function setLimits(work: Work, limits: readonly PreparedLimit[]): Promise<boolean[]> {
-  refuseRates(limits.map(({ limit }) => limit));
   const { nowMs } = work.context;
   return await change(
     work,
@@ -48,7 +49,6 @@ export async function resume(work: Work, key: ScopeKey): Promise<boolean> {
 /** Stores limits and pauses of scopes that have none. */
 export async function addLimits(work: Work, rows: readonly StoredLimit[]): Promise<void> {
   if (rows.length === 0) return;
-  refuseRates(rows);
   await change(
     work,
     rows.map((row) => ({
@@ -70,14 +70,18 @@ async function change(
 ): Promise<boolean[]> {
   await checkOpen(work.tx);
   const made = await changeLimits(work.tx, changes);
-  if (made.includes(true)) work.makeRoom();
+  if (!made.includes(true)) return made;
+  await putBucketsBack(work.tx, await flowNow(work.tx), work.context.testMs);
+  work.makeRoom();
   return made;
 }
 
-/** Starts are not counted here. */
-function refuseRates(limits: readonly Pick<StoredLimit, "rate_limit">[]): void {
-  if (limits.every(({ rate_limit }) => rate_limit === null)) return;
-  throw new TypeError("Cannot set a rate: a queue on PostgreSQL has none yet");
+/** Puts buckets of rates back that are too far ahead. Groups that are closed until an instant are then tried again. */
+export async function mendBuckets(work: Work): Promise<void> {
+  const { tx, context: { nowMs, testMs } } = work;
+  const scopes = await putBucketsBack(tx, await flowNow(tx), testMs);
+  if (scopes.some(({ grp }) => grp !== "")) await openTimedGroups(tx, nowMs);
+  if (scopes.length > 0) work.makeRoom();
 }
 
 /** Frees the slots of cancelled tasks whose leases have ended. */

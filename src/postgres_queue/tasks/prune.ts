@@ -52,15 +52,22 @@ export const PRUNE_SQL = {
       delete from @task t where t.id = any($1) and not exists (
         select from @dependency d join @live v on v.id = d.child_id
         where d.parent_id = t.id offset 0)
-      returning t.id),
+      returning t.id, case when t.outcome = 'failed' then t.ordering_key end as failed_under),
     transitions as (delete from @transition p using gone where p.task_id = gone.id),
     parents as (delete from @dependency d using gone where d.child_id = gone.id),
     webhooks as (delete from @webhook w using gone where w.task_id = gone.id),
     logs as (delete from @log l using gone where l.task_id = gone.id),
     log_ends as (delete from @log_end e using gone where e.task_id = gone.id),
     noted as (${NOTE_GONE})
-    select id from gone order by id`,
+    select id, failed_under from gone order by id`,
 } as const;
+
+/** Deletes these final tasks, but those that others wait for; the ids of those that are gone. What a failed one held up goes on. */
+export async function removeTasks(work: Work, ids: readonly number[]): Promise<number[]> {
+  const gone = await work.tx.query(PRUNE_SQL.remove, [ids]);
+  for (const { failed_under: key } of gone) if (key !== null) work.unsettled.add(String(key));
+  return gone.map(({ id }) => Number(id));
+}
 
 /** Deletes what `request` says; calls `onPruned` with the tasks of each transaction, once it is durable. */
 export async function pruneAll(
@@ -97,7 +104,7 @@ async function pruneRange(
 ): Promise<number> {
   let after = FIRST;
   for (let pruned = 0;;) {
-    const { locked, ids } = await access.writeIfOpen((work) => pruneSome(work.tx, range, after));
+    const { locked, ids } = await access.writeIfOpen((work) => pruneSome(work, range, after));
     if (ids.length > 0) onPruned(ids);
     pruned += ids.length;
     if (locked.length < PRUNE_MAX) return pruned;
@@ -106,15 +113,14 @@ async function pruneRange(
 }
 
 async function pruneSome(
-  tx: Statements,
+  work: Work,
   { status, beforeMs, last }: Range,
   after: Place,
 ): Promise<{ readonly locked: readonly Place[]; readonly ids: readonly number[] }> {
   const places = [last, after].flatMap(({ finishedAtMs, id }) => [finishedAtMs, id]);
-  const locked = (await tx.query(PRUNE_SQL.lock, [status, beforeMs, ...places])).map(placeOf);
+  const locked = (await work.tx.query(PRUNE_SQL.lock, [status, beforeMs, ...places])).map(placeOf);
   if (locked.length === 0) return { locked, ids: [] };
-  const gone = await tx.query(PRUNE_SQL.remove, [locked.map(({ id }) => id)]);
-  return { locked, ids: gone.map(({ id }) => Number(id)) };
+  return { locked, ids: await removeTasks(work, locked.map(({ id }) => id)) };
 }
 
 function placeOf({ finished_at, id }: Readonly<Record<string, unknown>>): Place {

@@ -7,7 +7,7 @@ import { checkRemovable } from "../../queue_policy/removal.ts";
 import { isFinalRow, taskNotFound } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { cancelTask } from "./cancel_retry.ts";
-import { PRUNE_SQL } from "./prune.ts";
+import { removeTasks } from "./prune.ts";
 
 const REMOVE_SQL = {
   /** The first of its children that are not final. */
@@ -26,7 +26,7 @@ export async function remove(work: Work, { id, by }: AskedByHand): Promise<boole
   const waitingChild = child && Number(child.child_id);
   checkRemovable({ id, status: row.status, waitingChild });
   if (isFinalRow(row)) {
-    await work.tx.query(PRUNE_SQL.remove, [[id]]);
+    await removeTasks(work, [id]);
     return true;
   }
   await cancelTask(work, row, { by });

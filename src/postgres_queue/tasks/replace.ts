@@ -15,8 +15,9 @@ import { nameOf } from "../../queue_policy/unique.ts";
 import { newRow } from "../rows/new_row.ts";
 import { SELECT_TASKS, taskNotFound, type TaskRow, taskRows } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
-import { cancelTask } from "./cancel_retry.ts";
+import { cancelRow, cancelTask } from "./cancel_retry.ts";
 import { dependenciesOf } from "./dependencies.ts";
+import { settleOrders } from "./order.ts";
 import { lockKeys } from "./unique.ts";
 import { editableOf } from "./update.ts";
 
@@ -69,16 +70,26 @@ export async function replace(
     await work.tx.query(REPLACE_SQL.copyWebhook, [old.id, stored.id]);
     const changes = { replaced_by: { from: null, to: stored.run_id } };
     work.note(old.id, "edited", { by: by ?? undefined, changes });
+    // else it would hold up what comes after it, and the new one
+    const isHolding = old.status === "failed" && old.ordering_key !== null;
+    if (isHolding) await cancelRow(work, old, { by, reason: replacedBy(stored.run_id) });
   }
   await work.flush();
-  return stored;
+  if (old.ordering_key !== null) work.unsettled.add(old.ordering_key);
+  await settleOrders(work);
+  return work.held(stored.id)!;
 }
 
 async function add(work: Work, old: TaskRow, replacement: PreparedReplacement): Promise<TaskRow> {
   const { tx, context } = work;
   const kept = keptColumns((column) => old[column]);
   const { id, status } = old;
-  const task = { ...editableOf(old), kept, uniqueKey: old.unique_key };
+  const task = {
+    ...editableOf(old),
+    kept,
+    uniqueKey: old.unique_key,
+    orderingPlace: old.ordering_place,
+  };
   const wanted = replacementOf(task, replacement, context.nowMs);
   const parents = (await dependenciesOf(tx, id)).map((parent) => {
     return { ...parent, state: standingOf({ status, state: parent.state }) };

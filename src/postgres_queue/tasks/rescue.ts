@@ -3,6 +3,7 @@
  * a task that kills its workers comes to an end.
  */
 import { silentWorkerMessage } from "../../queue_policy/attempt_end.ts";
+import { KEYS_ARE_LOCKED, orderGate } from "../rows/ordering.ts";
 import { attemptsOf, runMsOf, type TaskRow } from "../rows/task_row.ts";
 import type { Work } from "../rows/work.ts";
 import { countOpenParents } from "./dependencies.ts";
@@ -15,7 +16,10 @@ export const RESCUE_MAX = 200;
 
 const RESCUE_SQL = {
   /** Leased tasks are few, so they are looked through: an index on `lease_until` would have to follow every renewal. */
-  expired: `select id from @live where state = 4 and lease_until <= $1
+  expired: `with ${
+    orderGate("select ordering_key as key from @live where state = 4 and lease_until <= $1")
+  }
+    select id from @live where state = 4 and lease_until <= $1 and ${KEYS_ARE_LOCKED}
     order by lease_until, id limit ${RESCUE_MAX} for update skip locked`,
 } as const;
 

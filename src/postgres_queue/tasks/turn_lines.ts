@@ -4,7 +4,8 @@
  * The tasks without a group are in a lane of their own, and take turns with the groups as one. Whether there are any is seen when they
  * are read, so their row tells their turn alone.
  */
-import type { Flow, Room } from "../../queue_policy/flow.ts";
+import { nextStartsMs } from "../../queue_policy/buckets.ts";
+import type { Flow, Room, TatOf } from "../../queue_policy/flow.ts";
 import {
   type Candidate,
   GroupedLine,
@@ -93,9 +94,13 @@ export interface Outcome {
   /** The tasks that have started. */
   readonly started: readonly TurnCandidate[];
   readonly states: ReadonlyMap<number, LineState>;
+  /** Whether tasks that others have locked were passed over: then it is not known which groups have none. */
+  readonly isLocking: boolean;
   /** What is left of it. */
   readonly room: Room;
   readonly flow: Flow;
+  /** The buckets as the starts have left them. */
+  readonly tatOf: TatOf;
   readonly nowMs: number;
   readonly elapsed: Elapsed | undefined;
 }
@@ -108,7 +113,7 @@ export function groupsAfter(lines: readonly TurnLine[], outcome: Outcome): Group
     const { type } = line.lane;
     noteUngrouped(line, outcome, states);
     if (!(line instanceof GroupedLine)) return [...states.values()];
-    for (const group of line.withoutTasks) {
+    for (const group of outcome.isLocking ? [] : line.withoutTasks) {
       states.set(group, { ...group, isActive: false, closing: null });
     }
     for (const group of line.withoutRoom) {
@@ -123,7 +128,7 @@ export function groupsAfter(lines: readonly TurnLine[], outcome: Outcome): Group
         tag: next,
         served: tag,
         clock: clock ?? group.clock,
-        isActive: hasMore ?? true,
+        isActive: outcome.isLocking || (hasMore ?? true),
         closing: closingOf({ type, grp: group.grp }, outcome),
       });
     }
@@ -161,14 +166,15 @@ function noteClock(
   });
 }
 
-/** How a group closes that has no room by its own limits and pauses. */
+/** How a group closes that has no room by its own limits, rates and pauses. */
 function closingOf(
   key: { readonly type: string; readonly grp: string },
-  { room, flow, nowMs }: Outcome,
+  { room, flow, tatOf, nowMs }: Outcome,
 ): Closing | null {
   if (room.ofGroup(key) > 0) return null;
   const pause = flow.groupPauseOf(key, nowMs);
-  return pause === undefined
-    ? { by: "limit", opensAtMs: null }
-    : { by: "pause", opensAtMs: pause.paused_until };
+  if (pause !== undefined) return { by: "pause", opensAtMs: pause.paused_until };
+  const spent = nextStartsMs(flow.groupRatesOf(key), { tatOf, nowMs });
+  if (spent.length > 0) return { by: "rate", opensAtMs: Math.max(...spent) };
+  return { by: "limit", opensAtMs: null };
 }
