@@ -215,6 +215,7 @@ export {
 export {
   type DueSplit,
   type DurationSummary,
+  type DurationTotals,
   type Explanation,
   EXPLANATION_REASONS,
   type ExplanationReason,
@@ -229,6 +230,7 @@ export {
   type QueueHealth,
   type QueueMetrics,
   type QueueOperator,
+  type TypeTotals,
   type Verdict,
   type WindowMetrics,
   type WorkerBeat,

@@ -2,7 +2,13 @@
  * Statistics and health as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import type { HealthReason, QueueMetrics, QueueStats, StorageStats } from "../../src/core.ts";
+import type {
+  DurationTotals,
+  HealthReason,
+  QueueMetrics,
+  QueueStats,
+  StorageStats,
+} from "../../src/core.ts";
 import { instant, rateJson } from "../http/fields.ts";
 import type { HealthSchema, MetricsSchema, StatsSchema, StorageSchema } from "./schemas.ts";
 
@@ -42,6 +48,8 @@ function storageJson(storage: StorageStats): z.infer<typeof StorageSchema> {
     syncs: storage.syncs,
   };
 }
+
+type DurationTotalsJson = z.infer<typeof MetricsSchema>["totals"][string]["wait_ms"];
 
 /** How the queue goes. */
 export function metricsJson(metrics: QueueMetrics): z.infer<typeof MetricsSchema> {
@@ -83,6 +91,21 @@ export function metricsJson(metrics: QueueMetrics): z.infer<typeof MetricsSchema
       wait_ms: { ...waitMs },
       run_ms: { ...runMs },
     },
+    totals: Object.fromEntries(
+      Object.entries(metrics.totals).map(([type, { transitions, waitMs, runMs }]) => [type, {
+        transitions: { ...transitions },
+        wait_ms: durationTotalsJson(waitMs),
+        run_ms: durationTotalsJson(runMs),
+      }]),
+    ),
     workers: { ...metrics.workers },
+  };
+}
+
+function durationTotalsJson({ count, sumMs, buckets }: DurationTotals): DurationTotalsJson {
+  return {
+    count,
+    sum_ms: sumMs,
+    buckets: buckets.map(({ leMs, count }) => ({ le_ms: leMs, count })),
   };
 }

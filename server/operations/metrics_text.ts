@@ -1,7 +1,13 @@
 /**
  * Metrics in the text format of Prometheus, version 0.0.4.
  */
-import type { DurationSummary, QueueHealth, QueueMetrics, StorageStats } from "../../src/core.ts";
+import type {
+  DurationSummary,
+  DurationTotals,
+  QueueHealth,
+  QueueMetrics,
+  StorageStats,
+} from "../../src/core.ts";
 
 /** How far the metrics of `/metrics` look back. */
 export const METRICS_WINDOW_MS = 300_000;
@@ -13,12 +19,13 @@ const TYPES_MAX = 200;
 const OTHER = "other";
 
 type Labels = Readonly<Record<string, string>>;
-type Sample = readonly [labels: Labels, value: number];
+/** `ending` is that of the name, in a histogram. */
+type Sample = readonly [labels: Labels, value: number, ending?: string];
 
 interface Family {
   readonly name: string;
   readonly help: string;
-  readonly type: "gauge" | "counter";
+  readonly type: "gauge" | "counter" | "histogram";
   readonly samples: readonly Sample[];
 }
 
@@ -46,6 +53,7 @@ export function prometheusText(
     ...backlogFamilies(metrics),
     ...limitFamilies(metrics),
     ...windowFamilies(metrics),
+    ...totalFamilies(metrics),
     gauge(
       "holdfast_health",
       "1 for the queue's verdict, 0 for the others",
@@ -150,6 +158,32 @@ function windowFamilies({ window }: QueueMetrics): Family[] {
   ];
 }
 
+/** Counters that never fall: the queue keeps them, see `QueueMetrics.totals`. */
+function totalFamilies({ totals }: QueueMetrics): Family[] {
+  const types = Object.entries(totals);
+  const transitions = types.flatMap(([type, { transitions }]) =>
+    KINDS.map((kind): Sample => [{ type, kind }, transitions[kind]])
+  );
+  const durations = (of: "waitMs" | "runMs"): Sample[] =>
+    types.flatMap(([type, total]) => histogramSamples(type, total[of]));
+  return [
+    counter("holdfast_transitions_total", "What has happened to tasks", transitions),
+    histogram("holdfast_wait_seconds", "From due to leased", durations("waitMs")),
+    histogram("holdfast_run_seconds", "From leased to the attempt's end", durations("runMs")),
+  ];
+}
+
+/** None while nothing was measured. */
+function histogramSamples(type: string, { count, sumMs, buckets }: DurationTotals): Sample[] {
+  if (count === 0) return [];
+  return [
+    ...buckets.map(({ leMs, count }): Sample => [{ type, le: `${leMs / 1000}` }, count, "_bucket"]),
+    [{ type, le: "+Inf" }, count, "_bucket"],
+    [{ type }, sumMs / 1000, "_sum"],
+    [{ type }, count, "_count"],
+  ];
+}
+
 function storageFamilies(storage: StorageStats | null): Family[] {
   if (storage === null) return [];
   const one = (value: number): Sample[] => [[{}, value]];
@@ -176,12 +210,18 @@ function gauge(name: string, help: string, samples: readonly Sample[]): Family {
   return { name, help, type: "gauge", samples };
 }
 
+function histogram(name: string, help: string, samples: readonly Sample[]): Family {
+  return { name, help, type: "histogram", samples };
+}
+
 function counter(name: string, help: string, samples: readonly Sample[]): Family {
   return { name, help, type: "counter", samples };
 }
 
 function familyText({ name, help, type, samples }: Family): string {
-  const lines = samples.map(([labels, value]) => `${name}${labelsText(labels)} ${value}`);
+  const lines = samples.map(([labels, value, ending = ""]) =>
+    `${name}${ending}${labelsText(labels)} ${value}`
+  );
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ""].join("\n");
 }
 

@@ -108,6 +108,18 @@ const durationsSchema = z.object({
   max: z.number().nullable(),
 }).openapi("Durations");
 
+const durationTotalsSchema = z.object({
+  count: countSchema,
+  sum_ms: z.number(),
+  buckets: z.array(z.object({ le_ms: z.number(), count: countSchema })),
+}).openapi("DurationTotals");
+
+const typeTotalsSchema = z.object({
+  transitions: z.record(z.string(), countSchema),
+  wait_ms: durationTotalsSchema,
+  run_ms: durationTotalsSchema,
+}).openapi("TypeTotals");
+
 const shareSchema = z.number().nullable().openapi({ description: "0–1; null when nothing ended" });
 
 /** How a queue goes. */
@@ -155,6 +167,9 @@ export const MetricsSchema = z.object({
     retry_rate: shareSchema,
     wait_ms: durationsSchema,
     run_ms: durationsSchema,
+  }),
+  totals: z.record(z.string(), typeTotalsSchema).openapi({
+    description: "Since the queue began to count, by type, also of tasks that are gone",
   }),
   workers: z.object({ active: countSchema, limbo: countSchema, stale: countSchema }),
 }).openapi("QueueMetrics");

@@ -23,6 +23,7 @@ import { slotEnded } from "./rows/group_room.ts";
 import { hasFarBuckets } from "./rows/buckets.ts";
 import { flowOf, freeExpiredSlots, hasExpiredSlot } from "./rows/flow_rows.ts";
 import { taskOfRow } from "./rows/task_row.ts";
+import { COUNT_MAX, countTransitions, isCountDue } from "./rows/totals.ts";
 import { fireSchedules, lookAtSchedules } from "./schedules/fire_schedules.ts";
 import { BackgroundFailures } from "../queue_policy/background_failures.ts";
 import { EXPIRE_MAX, expireTasks, hasExpiredTask } from "./tasks/expire.ts";
@@ -80,6 +81,11 @@ export class Duties {
       {
         everyMs: RESCUE_EVERY_MS,
         run: () => this.failures.during("rescue of expired leases", () => this.rescue()),
+        onError,
+      },
+      {
+        everyMs: RESCUE_EVERY_MS,
+        run: () => this.failures.during("counting of transitions", () => this.#count()),
         onError,
       },
       {
@@ -154,6 +160,18 @@ export class Duties {
   async #mendBuckets(): Promise<void> {
     const mend = (tx: Transaction, { nowMs }: OperationContext): boolean => mendBuckets(tx, nowMs);
     while (await this.#access.writeIfOpen(mend) && !this.#isStopped);
+  }
+
+  /** Counts what has happened, a part in each transaction, so that other work goes on in between. */
+  async #count(): Promise<void> {
+    const isDue = await this.#access.read((reader) =>
+      isCountDue(reader) && closureIn(reader) === null
+    );
+    if (!isDue) return;
+    while (!this.#isStopped) {
+      const counted = await this.#access.writeIfOpen((tx) => countTransitions(tx));
+      if (counted < COUNT_MAX) return;
+    }
   }
 
   /** Enqueues the tasks of schedules that are due; those tasks. */

@@ -18,6 +18,7 @@ import { Firing } from "./firing.ts";
 import { MOMENT, OUTLOOK, outlookOf } from "./schedules/plan_schedule.ts";
 import { storageErrorOf } from "./storage_errors.ts";
 import { closureIn } from "./rows/closure.ts";
+import { COUNT_MAX, countTransitions } from "./rows/totals.ts";
 import { EXPIRE_MAX, EXPIRED_TASKS, expireTasks } from "./tasks/expire.ts";
 import { freeExpiredSlots, mendBuckets } from "./tasks/limits.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
@@ -40,6 +41,9 @@ const LOOK_EVERY_MS = 1000;
  * old snapshot is kept, it walks past every lease that ended since.
  */
 const SLOW_LOOK = { afterMs: 100, times: 20, mostMs: 10_000 } as const;
+
+/** How often transitions are counted. */
+const COUNT_EVERY_MS = 5000;
 
 /** How often retention is applied. */
 const RETENTION_EVERY_MS = 60_000;
@@ -97,7 +101,12 @@ export class Duties {
       run: () => this.failures.during("retention", () => this.prune(rule)),
       onError,
     }));
-    this.#timers = [looking, ...prunes].map((duty) => repeat(this.#access.clock, duty));
+    const counting = {
+      everyMs: COUNT_EVERY_MS,
+      run: () => this.failures.during("counting of transitions", () => this.#count()),
+      onError,
+    };
+    this.#timers = [looking, counting, ...prunes].map((duty) => repeat(this.#access.clock, duty));
   }
 
   /** Stops; what is under way ends. */
@@ -155,6 +164,15 @@ export class Duties {
   async #mendBuckets(): Promise<void> {
     if (await closureIn(this.#access.statements) !== null) return;
     await this.#access.writeIfOpen(mendBuckets);
+  }
+
+  /** Counts what has happened, a part in each transaction. */
+  async #count(): Promise<void> {
+    if (await closureIn(this.#access.statements) !== null) return;
+    while (!this.#isStopped) {
+      const counted = await this.#access.writeIfOpen(({ tx }) => countTransitions(tx));
+      if (counted < COUNT_MAX) return;
+    }
   }
 
   /** Looks at the schedules soon: one has changed. */

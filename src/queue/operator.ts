@@ -15,7 +15,12 @@ import type {
   TaskRecord,
 } from "./records.ts";
 import type { AddScheduleResult, NewSchedule, Schedule, ScheduleListRequest } from "./schedule.ts";
-import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
+import type {
+  HistoryPage,
+  HistoryRequest,
+  TaskTransition,
+  TransitionKind,
+} from "./task_transition.ts";
 
 /** A worker's description of itself, sent with each heartbeat. */
 export interface WorkerBeat {
@@ -207,6 +212,26 @@ export interface LimitMetrics {
   readonly blocked: number;
 }
 
+/** How long something took, counted in classes. */
+export interface DurationTotals {
+  /** How many were measured. */
+  readonly count: number;
+  /** Their sum, in milliseconds. */
+  readonly sumMs: number;
+  /** How many took at most `leMs`, by rising bounds: 10 ms to 1 h. */
+  readonly buckets: readonly { readonly leMs: number; readonly count: number }[];
+}
+
+/** What happened to the tasks of a type since the queue began to count; it only grows. */
+export interface TypeTotals {
+  /** How often each kind of transition happened. */
+  readonly transitions: Readonly<Record<TransitionKind, number>>;
+  /** From when a task was due until it was leased. */
+  readonly waitMs: DurationTotals;
+  /** From when an attempt began until it ended in any way. */
+  readonly runMs: DurationTotals;
+}
+
 /** The queue's metrics. */
 export interface QueueMetrics {
   /** When this was measured. */
@@ -229,6 +254,11 @@ export interface QueueMetrics {
   readonly oldestDueAgeMs: number | null;
   /** The latest window. */
   readonly window: WindowMetrics;
+  /**
+   * What happened since the queue began to count, by type, also to tasks that are gone: it never falls, whoever asks. The first 199 types
+   * have totals of their own, later ones share those of `other`.
+   */
+  readonly totals: Readonly<Record<string, TypeTotals>>;
   /** How many workers are in each state. */
   readonly workers: Readonly<Record<WorkerState, number>>;
 }

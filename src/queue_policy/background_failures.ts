@@ -5,7 +5,11 @@ import { messageOf } from "../domain/errors.ts";
 import { isClosedError } from "./closure.ts";
 
 /** What a queue does by itself. */
-export type DutyName = "rescue of expired leases" | "firing of schedules" | "retention";
+export type DutyName =
+  | "rescue of expired leases"
+  | "firing of schedules"
+  | "counting of transitions"
+  | "retention";
 
 /** A duty that fails. */
 export interface FailingDuty {

@@ -20,17 +20,13 @@ import {
 import { type Unique, UNIQUE_MODES } from "../domain/unique.ts";
 import { type Webhook, WEBHOOK_EVENTS } from "../domain/webhook.ts";
 import {
-  type DurationSummary,
   type Explanation,
   EXPLANATION_REASONS,
   HEALTH_CODES,
   HEALTH_SEVERITIES,
   type HealthReason,
-  type LimitMetrics,
   type PruneReport,
   type QueueHealth,
-  type QueueMetrics,
-  type WindowMetrics,
   type WorkerRecord,
 } from "../queue/operator.ts";
 import { CATCH_UP_POLICIES, type Schedule } from "../queue/schedule.ts";
@@ -57,7 +53,6 @@ import {
   record,
   text,
 } from "./answer.ts";
-import { rate, withScope } from "./limit_answers.ts";
 
 const status: Decode<TaskStatus> = oneOf(TASK_STATUSES);
 
@@ -183,7 +178,7 @@ export const history: Decode<HistoryPage> = object<HistoryPage>({
   cursor: text,
 });
 
-const counts: Decode<Record<TaskStatus, number>> = object<Record<TaskStatus, number>>({
+export const counts: Decode<Record<TaskStatus, number>> = object<Record<TaskStatus, number>>({
   queued: number,
   leased: number,
   completed: number,
@@ -302,61 +297,6 @@ export const pruned: Decode<PruneReport> = object<PruneReport>({
     failed: number,
     cancelled: number,
   }),
-});
-
-const durations: Decode<DurationSummary> = object<DurationSummary>({
-  count: number,
-  p50: nullable(number),
-  p95: nullable(number),
-  p99: nullable(number),
-  max: nullable(number),
-});
-
-/** How the queue goes. */
-export const metrics: Decode<QueueMetrics> = object<QueueMetrics>({
-  at: instant,
-  byStatus: counts,
-  byType: record(counts),
-  scheduled: number,
-  waitingForParents: number,
-  due: number,
-  dueSplit: object<QueueMetrics["dueSplit"]>({
-    claimable: number,
-    paused: number,
-    atConcurrency: number,
-    atRate: number,
-  }),
-  limits: list(withScope<LimitMetrics>(object<Omit<LimitMetrics, "scope">>({
-    concurrency: nullable(number),
-    rate: nullable(rate),
-    nextStartAt: nullable(instant),
-    isPaused: flag,
-    held: number,
-    blocked: number,
-  }))),
-  oldestDueAgeMs: nullable(number),
-  window: object<WindowMetrics>({
-    windowMs: number,
-    isTruncated: flag,
-    enqueued: number,
-    imported: number,
-    leased: number,
-    completed: number,
-    failed: number,
-    retried: number,
-    rescued: number,
-    released: number,
-    cancelled: number,
-    requeued: number,
-    expired: number,
-    throughputPerSecond: number,
-    successRate: nullable(number),
-    failureRate: nullable(number),
-    retryRate: nullable(number),
-    waitMs: durations,
-    runMs: durations,
-  }),
-  workers: object<QueueMetrics["workers"]>({ active: number, limbo: number, stale: number }),
 });
 
 /** What a checkpoint did. */

@@ -59,13 +59,13 @@ import {
   explanation,
   health,
   history,
-  metrics,
   pruned,
   schedule,
   task,
   transitionOf,
   worker,
 } from "./answers.ts";
+import { metrics } from "./metrics_answers.ts";
 import { limit as limitOfAnswer } from "./limit_answers.ts";
 import type { ChangeFeed } from "./change_feed.ts";
 import type { Connection, Question } from "./connection.ts";

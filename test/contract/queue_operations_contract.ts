@@ -5,7 +5,12 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ClaimOrder } from "../../src/domain/claim_order.ts";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type { Explanation, ExplanationReason, WorkerBeat } from "../../src/queue/operator.ts";
+import type {
+  Explanation,
+  ExplanationReason,
+  QueueMetrics,
+  WorkerBeat,
+} from "../../src/queue/operator.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
@@ -573,6 +578,37 @@ export function queueOperationsContract(name: string, useQueue: UseQueue): void 
         0,
       ]);
       await assertRejects(() => queue.metrics({ windowMs: 0 }), RangeError, "windowMs");
+    },
+  );
+
+  behaviour(
+    "metrics().totals counts what happened, also to tasks that are gone",
+    async (queue, clock) => {
+      await queue.enqueueBatch([{ type: "a" }, { type: "a" }, { type: "b" }]);
+      const [first, second] = await queue.claim({ workerId: "w", types: ["a"], limit: 2 });
+      clock.jump(2000);
+      await queue.complete(first!);
+      await queue.fail(second!, new PermanentError("for good"));
+      const [third] = await queue.list({ type: "b" });
+      await queue.cancel(third!.id);
+      // what is under way in other transactions is counted when they are over
+      const totals = async (): Promise<QueueMetrics["totals"]> => (await queue.metrics()).totals;
+      await until(async () => (await totals())["b"]?.transitions.cancelled === 1);
+      const before = await totals();
+      const { enqueued, leased, completed, failed, retried } = before["a"]!.transitions;
+      assertEquals([enqueued, leased, completed, failed, retried], [2, 2, 1, 1, 0]);
+      const { count, sumMs, buckets } = before["a"]!.runMs;
+      assertEquals([count, sumMs], [2, 4000]);
+      assertEquals(buckets.filter(({ leMs }) => [1000, 5000].includes(leMs)), [
+        { leMs: 1000, count: 0 },
+        { leMs: 5000, count: 2 },
+      ]);
+      assertEquals([before["a"]!.waitMs.count, before["b"]!.waitMs.count], [2, 0]);
+      await queue.remove(third!.id);
+      assertEquals((await queue.prune({ keep: 0 })).pruned, 2);
+      await until(async () => JSON.stringify(await totals()) === JSON.stringify(before));
+      await queue.enqueue({ type: "b" });
+      await until(async () => (await totals())["b"]!.transitions.enqueued === 2);
     },
   );
 

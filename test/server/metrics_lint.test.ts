@@ -2,7 +2,7 @@
  * /metrics keeps the rules of Prometheus for names and for its text format, as `promtool check metrics` has them, whatever types are
  * called.
  */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { claimOne, withApp } from "./fixture.ts";
 
 const HOSTILE = ["other", 'quo"te', "back\\slash", 'a,b="c"}', "constructor", "\u202ex"];
@@ -31,6 +31,9 @@ Deno.test("/metrics breaks no rule, also with types that are called by hostile n
     assertEquals(problemsOf(text), []);
     const others = text.match(/^holdfast_tasks\{type="other",status="completed"\} .*$/gm);
     assertEquals(others, ['holdfast_tasks{type="other",status="completed"} 1']);
+    assertMatch(text, /^holdfast_run_seconds_bucket\{type="other",le="\+Inf"\} 1$/m);
+    const types = new Set(text.match(/(?<=^holdfast_transitions_total\{type=")[^"]*(?=",)/gm));
+    assertEquals([types.size > 190, types.size <= 200], [true, true]);
     const escaped = ['quo\\"te', "back\\\\slash", 'a,b=\\"c\\"}'];
     const known = escaped.map((type) =>
       text.includes(`holdfast_tasks{type="${type}",status="queued"} 2\n`)
@@ -52,6 +55,25 @@ Deno.test("the rules find what breaks them", () => {
   assertEquals(found(family("a", "gauge", 'a{b="1"} 1', 'a{b="1"} 2')), 'a{b="1"} is there twice');
   assertEquals(found(family("a", "gauge", 'a{b="1"2"} 1')), 'a: a{b="1"2"} 1 is no sample');
   assertEquals(found(family("a", "gauge", "b 1")), "a: b is no sample of it");
+  const buckets = (...counts: number[]): string[] => {
+    const [first, all, count] = counts;
+    return [
+      `a_bucket{b="1",le="1"} ${first}`,
+      `a_bucket{b="1",le="+Inf"} ${all}`,
+      `a_count{b="1"} ${count}`,
+    ];
+  };
+  const sum = 'a_sum{b="1"} 2';
+  assertEquals(found(family("a", "histogram", ...buckets(1, 2, 2), sum)), "");
+  assertEquals(found(family("a", "histogram", ...buckets(1, 2, 2))), 'a{b="1"} has no sum');
+  assertEquals(
+    found(family("a", "histogram", ...buckets(3, 2, 2), sum)),
+    'a{b="1"}: its buckets do not rise',
+  );
+  assertEquals(
+    found(family("a", "histogram", ...buckets(1, 2, 3), sum)),
+    'a{b="1"}: its last bucket is not its count',
+  );
   assertEquals(found("# TYPE a gauge\na 1\n"), "a has 0 lines of help");
   assertEquals(found(family("a", "gauge", "a 1").trimEnd()), "the last line does not end");
 });
@@ -61,10 +83,12 @@ function problemsOf(text: string): string[] {
   const problems = text.endsWith("\n") ? [] : ["the last line does not end"];
   const series = new Set<string>();
   for (const [name, family] of familiesOf(text, problems)) {
-    problems.push(...namingProblems(name, family));
+    problems.push(...namingProblems(name, family), ...histogramProblems(name, family));
     for (const sample of family.samples) {
       const id = sample.name + sample.labels;
-      if (sample.name !== name) problems.push(`${name}: ${sample.name} is no sample of it`);
+      if (!namesOf(name, family).includes(sample.name)) {
+        problems.push(`${name}: ${sample.name} is no sample of it`);
+      }
       if (series.has(id)) problems.push(`${id} is there twice`);
       series.add(id);
     }
@@ -76,7 +100,7 @@ function namingProblems(name: string, { help, type }: Family): string[] {
   const isTotal = name.endsWith("_total");
   return [
     ...help === 1 ? [] : [`${name} has ${help} lines of help`],
-    ...["counter", "gauge"].includes(type) ? [] : [`${name}: its type is ${type}`],
+    ...["counter", "gauge", "histogram"].includes(type) ? [] : [`${name}: its type is ${type}`],
     ...type === "counter" && !isTotal ? [`${name}: a counter ends in _total`] : [],
     ...type !== "counter" && isTotal ? [`${name}: only a counter ends in _total`] : [],
     ...type !== "counter" && /_(bucket|count|sum)$/.test(name)
@@ -85,6 +109,42 @@ function namingProblems(name: string, { help, type }: Family): string[] {
     ...isBase(name) ? [] : [`${name}: its unit is not a base unit`],
     ...name === name.toLowerCase() ? [] : [`${name} is not in lower case`],
   ];
+}
+
+function namesOf(name: string, { type }: Family): string[] {
+  return type === "histogram" ? ["_bucket", "_sum", "_count"].map((end) => name + end) : [name];
+}
+
+/** Buckets rise to `+Inf`, which is the count; each has its sum. */
+function histogramProblems(name: string, { type, samples }: Family): string[] {
+  if (type !== "histogram") return [];
+  const valueOf = (end: string, labels: string): number | undefined => {
+    const found = samples.find((sample) => sample.name === name + end && sample.labels === labels);
+    return found && Number(found.value);
+  };
+  const series = new Map<string, [le: number, count: number][]>();
+  for (const { name: sampleName, labels, value } of samples) {
+    if (sampleName !== `${name}_bucket`) continue;
+    const [, rest, le] = /^(.*),le="([^"]+)"\}$/.exec(labels) ?? [, labels, "none"];
+    const of = `${rest}}`;
+    series.set(of, [...series.get(of) ?? [], [
+      le === "+Inf" ? Infinity : Number(le),
+      Number(value),
+    ]]);
+  }
+  return [...series].flatMap(([labels, buckets]) => {
+    const isRising = buckets.every(([le, count], at) => {
+      const [before, less] = buckets[at - 1] ?? [-Infinity, 0];
+      return le > before && count >= less;
+    });
+    const [le, count] = buckets.at(-1)!;
+    const isWhole = le === Infinity && count === valueOf("_count", labels);
+    return [
+      ...isRising ? [] : [`${name}${labels}: its buckets do not rise`],
+      ...isWhole ? [] : [`${name}${labels}: its last bucket is not its count`],
+      ...valueOf("_sum", labels) === undefined ? [`${name}${labels} has no sum`] : [],
+    ];
+  });
 }
 
 function isBase(name: string): boolean {

@@ -19,6 +19,7 @@ import type { SimulatedDisk } from "./disk.ts";
 import type { EventLog } from "./event_log.ts";
 import { describe, isFinalStatus } from "./facts.ts";
 import { FlowAudit } from "./flow_audit.ts";
+import { TotalsAudit } from "./totals_audit.ts";
 import { checkGroupRows } from "./group_rows_audit.ts";
 import { OrderAudit } from "./order_audit.ts";
 
@@ -70,6 +71,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
   const replica = Replica.open({ engine, schema: QUEUE_SCHEMA, path: "replay" }, undefined);
   const audit = new TransitionAudit(options);
   const flow = new FlowAudit(log);
+  const totals = new TotalsAudit(log);
   try {
     replica.migrate(QUEUE_SCHEMA.migrations.length);
     let chain = 0;
@@ -83,6 +85,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
           checkGroupRows(replica, log, (type, grp) => flow.isHeldBack(type, grp));
         }
         checkWhole(changes, replica, log);
+        totals.check(changes, replica);
         checkCounts(replica, { sequence: frame.sequence, log });
       }
       chain = crc32(frame.payload, chain) ^ frame.sequence;

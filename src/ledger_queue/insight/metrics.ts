@@ -5,6 +5,7 @@ import type { Reader } from "../../ledger/replica.ts";
 import type { QueueMetrics, WindowMetrics } from "../../queue/operator.ts";
 import { dueSplit, limitMetrics } from "../../queue_policy/limit_state.ts";
 import { countByState } from "../../queue_policy/worker_beat.ts";
+import { totalsIn } from "../rows/totals.ts";
 import { heldBack } from "./limits.ts";
 import { statsOf } from "./stats.ts";
 import { listWorkers } from "./workers.ts";
@@ -27,6 +28,7 @@ export function measure(reader: Reader, window: WindowMetrics, nowMs: number): Q
     limits: limitMetrics(held),
     oldestDueAgeMs: oldestDueAt === null ? null : nowMs - oldestDueAt.getTime(),
     window,
+    totals: totalsIn(reader),
     workers: countByState(listWorkers(reader, nowMs)),
   };
 }

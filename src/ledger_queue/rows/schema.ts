@@ -58,6 +58,9 @@ export const WORKER_TABLE = "workers";
 /** Holds what the queue notes of itself, each string under a name: see `queue_policy/closure.ts`. */
 export const NOTE_TABLE = "queue_notes";
 
+/** Holds, for each type, how often what happened to its tasks; under the empty type, up to which row the log is counted. See `rows/totals.ts`. */
+export const TOTALS_TABLE = "transition_totals";
+
 /** The columns of `task_queue`, in order: a row by position is read with these. */
 export const TASK_COLUMNS = [
   "id",
@@ -367,6 +370,16 @@ const VERSION_15 = `
     WHERE ordering_key IS NOT NULL AND status = 'failed'
 `;
 
+/** What had happened before is not counted: a part of it may be gone. */
+const VERSION_16 = `
+  CREATE TABLE transition_totals (
+    type TEXT PRIMARY KEY,
+    totals TEXT NOT NULL
+  ) WITHOUT ROWID;
+  INSERT INTO transition_totals (type, totals)
+    SELECT '', CAST(max(log_id) AS TEXT) FROM task_logs HAVING max(log_id) > 0
+`;
+
 /** The queue's tables and how they came about. */
 export const QUEUE_SCHEMA: Schema = Object.freeze({
   tables: [
@@ -383,6 +396,7 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: SLOT_TABLE, key: ["task_id", "lease_token"] },
     { name: BUCKET_TABLE, key: ["type", "grp"] },
     { name: GROUP_TABLE, key: ["type", "compatibility", "grp"] },
+    { name: TOTALS_TABLE, key: ["type"] },
   ],
   migrations: [
     VERSION_1,
@@ -400,5 +414,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     VERSION_13,
     VERSION_14,
     VERSION_15,
+    VERSION_16,
   ],
 });

@@ -11,6 +11,7 @@ import { LOG_TABLE } from "../rows/schema.ts";
 import { cell } from "../rows/cells.ts";
 import { orderingKeyOf } from "../rows/order.ts";
 import { type DeletedTask, deleteTask, rowOfTask } from "../rows/task_row.ts";
+import { countBeforeRemoval } from "../rows/totals.ts";
 import { cancelRow } from "./cancel_retry.ts";
 import { removeDependencies } from "./dependencies.ts";
 import { propagate } from "./propagate.ts";
@@ -54,7 +55,9 @@ export function remove(
 /** Deletes a task that is final, and what is about it alone. */
 export function removeTask(tx: Transaction, task: DeletedTask, nowMs: number): void {
   const { id } = task;
-  for (const key of tx.read(REMOVE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);
+  const keys = tx.read(REMOVE_SQL.transitions, [id]);
+  countBeforeRemoval(tx, keys);
+  for (const key of keys) tx.remove(LOG_TABLE, key);
   removeDependencies(tx, id);
   removeWebhook(tx, id);
   deleteTask(tx, task, nowMs);

@@ -10,6 +10,7 @@ import type { TransitionKind } from "../../queue/task_transition.ts";
 import { METRICS_LIMITS, noTransitions, ratesOf } from "../../queue_policy/rates.ts";
 import { countByState } from "../../queue_policy/worker_beat.ts";
 import type { Row, Statements } from "../rows/database.ts";
+import { totalsIn } from "../rows/totals.ts";
 import { dueSplit, limitMetrics } from "../../queue_policy/limit_state.ts";
 import { heldBack } from "./limits.ts";
 import { stats } from "./stats.ts";
@@ -63,9 +64,10 @@ export async function measure(
   windowMs: number,
   nowMs: number,
 ): Promise<QueueMetrics> {
-  const [counted, window, workers, held] = await Promise.all([
+  const [counted, window, totals, workers, held] = await Promise.all([
     stats(tx, nowMs),
     measureWindow(tx, windowMs, nowMs),
+    totalsIn(tx),
     workerStates(tx, nowMs),
     heldBack(tx, nowMs),
   ]);
@@ -81,6 +83,7 @@ export async function measure(
     limits: limitMetrics(held),
     oldestDueAgeMs: oldestDueAt === null ? null : nowMs - oldestDueAt.getTime(),
     window,
+    totals,
     workers: countByState(workers),
   };
 }

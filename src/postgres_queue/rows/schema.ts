@@ -319,10 +319,39 @@ const VERSION_4 = `
   create index bucket_by_tat on @flow_bucket (tat_us)
 `;
 
+/**
+ * How often what happened to the tasks of each type, and up to which transition it is counted; what is deleted before it is counted is kept
+ * until then. What had happened before is not counted: a part of it may be gone. See `rows/totals.ts`.
+ */
+const VERSION_5 = `
+  create table @transition_totals (
+    type text collate "C" primary key,
+    totals text not null
+  );
+  create table @uncounted (
+    tx xid8 not null,
+    step bigint not null,
+    type text collate "C" not null,
+    kind text not null,
+    duration_ms bigint
+  );
+  create index uncounted_in_order on @uncounted (tx, step);
+  create table @counted (
+    tx xid8 not null,
+    step bigint not null
+  );
+  insert into @counted (tx, step)
+    select tx, step from (
+      (select tx, step from @transition order by tx desc, step desc limit 1)
+      union all select '0'::xid8, 0) as known
+    order by tx desc, step desc limit 1
+`;
+
 /** The versions of the schema, from 1: what leads from the one before to each. */
 export const MIGRATIONS: readonly string[] = Object.freeze([
   VERSION_1,
   VERSION_2,
   VERSION_3,
   VERSION_4,
+  VERSION_5,
 ]);

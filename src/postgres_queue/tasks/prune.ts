@@ -9,6 +9,7 @@ import type { FinalStatus } from "../../domain/final_status.ts";
 import type { PruneReport } from "../../queue/operator.ts";
 import type { PreparedPrune } from "../../queue_policy/prune_request.ts";
 import type { Statements } from "../rows/database.ts";
+import { KEEP_UNCOUNTED } from "../rows/totals.ts";
 import { NOTE_GONE } from "../rows/used_ids.ts";
 import type { Work } from "../rows/work.ts";
 
@@ -52,8 +53,11 @@ export const PRUNE_SQL = {
       delete from @task t where t.id = any($1) and not exists (
         select from @dependency d join @live v on v.id = d.child_id
         where d.parent_id = t.id offset 0)
-      returning t.id, case when t.outcome = 'failed' then t.ordering_key end as failed_under),
-    transitions as (delete from @transition p using gone where p.task_id = gone.id),
+      returning t.id, t.lane_id,
+        case when t.outcome = 'failed' then t.ordering_key end as failed_under),
+    transitions as (delete from @transition p using gone where p.task_id = gone.id
+      returning p.tx, p.step, gone.lane_id, p.kind, p.duration_ms),
+    uncounted as (${KEEP_UNCOUNTED}),
     parents as (delete from @dependency d using gone where d.child_id = gone.id),
     webhooks as (delete from @webhook w using gone where w.task_id = gone.id),
     logs as (delete from @log l using gone where l.task_id = gone.id),

@@ -1,0 +1,97 @@
+/**
+ * Transitions are counted once, whenever they are counted and whatever becomes of their tasks.
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import type { NewTask } from "../../src/domain/task.ts";
+import type { SqlRow } from "../../src/ledger/sql_engine.ts";
+import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
+import { TOTALS_SQL } from "../../src/ledger_queue/rows/totals.ts";
+import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
+import type { TypeTotals } from "../../src/queue/operator.ts";
+import { TransitionTotals } from "../../src/queue_policy/transition_totals.ts";
+import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { openLedger } from "../support/ledgers.ts";
+import { seededRandom } from "../support/queues.ts";
+
+const PARTS = { random: seededRandom(1), onBackgroundError: () => {} };
+
+const STORED = "SELECT type, totals FROM transition_totals ORDER BY type";
+
+Deno.test("a duty counts what has happened, and nothing is counted twice", async () => {
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const queue = new LedgerQueue(ledger, { ...PARTS, clock });
+  const stored = async (): Promise<SqlRow[]> => {
+    await clock.advance(1000);
+    return await ledger.read((reader) => reader.read(STORED));
+  };
+  const tasks = (count: number): NewTask[] => Array.from({ length: count }, () => ({ type: "t" }));
+  await queue.enqueueBatch(tasks(999));
+  assertEquals(await stored(), []);
+  for (let part = 0; part < 3; part++) await queue.enqueueBatch(tasks(500));
+  assertEquals(await stored(), [["", "2499"], ["t", '{"n":{"enqueued":2499}}']]);
+  await queue.enqueue({ type: "t" });
+  assertEquals((await queue.metrics()).totals["t"]!.transitions.enqueued, 2500);
+  await queue.close();
+});
+
+Deno.test("totals are those of all processes, and stay when the last one ends", async () => {
+  const clock = new FakeClock();
+  const disk = new MemoryDisk();
+  const open = async (): Promise<LedgerQueue> => {
+    const ledger = await openLedger(new MemoryStorage(disk), { schema: QUEUE_SCHEMA, clock });
+    return new LedgerQueue(ledger, { ...PARTS, clock });
+  };
+  const [here, there] = [await open(), await open()];
+  const enqueued = async (queue: LedgerQueue): Promise<number | undefined> =>
+    (await queue.metrics()).totals["t"]?.transitions.enqueued;
+  await here.enqueueBatch([{ type: "t" }, { type: "t" }]);
+  await there.cancel((await there.enqueue({ type: "t" })).task.id);
+  await here.prune({ keep: 0 });
+  assertEquals([await enqueued(here), await enqueued(there)], [3, 3]);
+  await here.close();
+  await there.close();
+  const later = await open();
+  assertEquals((await later.metrics()).totals["t"]!.transitions.cancelled, 1);
+  assertEquals(await enqueued(later), 3);
+  await later.close();
+});
+
+Deno.test("a queue of an older version begins to count with what happens from now on", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.slice(0, 15).join(";"));
+  database.run(
+    "INSERT INTO task_logs (task_id, at_utc, level, message) VALUES (1, 1, 'info', 'leased')",
+  );
+  database.run(QUEUE_SCHEMA.migrations[15]!);
+  assertEquals(database.all(STORED), [["", "1"]]);
+  database.close();
+});
+
+Deno.test("no statement of counting scans or sorts", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.join(";"));
+  for (const sql of Object.values(TOTALS_SQL)) {
+    const plan = database.all(`EXPLAIN QUERY PLAN ${sql}`).map((row) => String(row[3]));
+    for (const step of plan) {
+      assertMatch(step, /^SEARCH .* USING (INTEGER )?PRIMARY KEY|^SEARCH task_logs$/);
+    }
+  }
+  database.close();
+});
+
+Deno.test("199 types have totals of their own, later ones share those of other", () => {
+  const totals = new TransitionTotals([]);
+  const add = (type: string): void => totals.add({ type, kind: "leased", durationMs: 20 });
+  for (let n = 1; n <= 250; n++) add(`t${n}`);
+  add("other");
+  add("t1");
+  const kept = new TransitionTotals(totals.texts());
+  assertEquals(kept.values(), totals.values());
+  const leased = (type: string): number => (kept.values()[type] as TypeTotals).transitions.leased;
+  assertEquals([Object.keys(kept.values()).length, leased("t1"), leased("other")], [200, 2, 52]);
+  kept.add({ type: "t200", kind: "leased", durationMs: null });
+  assertEquals(kept.texts().map(([type]) => type), ["other"]);
+});
