@@ -9,6 +9,7 @@ import { measureWindow, METRICS_SQL } from "../../src/postgres_queue/insight/met
 import { LINE_SQL } from "../../src/postgres_queue/insight/place_in_line.ts";
 import { WORKER_SQL } from "../../src/postgres_queue/insight/workers.ts";
 import type { Parameter, Statements } from "../../src/postgres_queue/rows/database.ts";
+import { TOTALS_SQL } from "../../src/postgres_queue/rows/totals.ts";
 import { HISTORY_SQL } from "../../src/postgres_queue/rows/transition_log.ts";
 import { PRUNE_SQL } from "../../src/postgres_queue/tasks/prune.ts";
 import { queueOperationsContract } from "../contract/queue_operations_contract.ts";
@@ -273,6 +274,7 @@ Deno.test("no statement about one task, a window, workers, health or a prune sca
       [PRUNE_SQL.last, ["completed", 10]],
       [PRUNE_SQL.lock, ["completed", nowMs * 2, nowMs * 2, 1, 0, 0]],
       [PRUNE_SQL.remove, [[5, 6]]],
+      [TOTALS_SQL.after, ["0", 0, 2000]],
     ];
     for (const [sql, parameters] of plans) {
       const rows = await access.read((tx) => tx.query(`explain ${sql}`, parameters));
