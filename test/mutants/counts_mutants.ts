@@ -3,6 +3,7 @@
  */
 import type { Mutant } from "./mutant.ts";
 
+const TOTALS = ["test/ledger_queue/totals.test.ts"];
 const COUNTS = ["test/ledger_queue/counts.test.ts"];
 
 /** Faults that would let a count be another than that of the rows. */
@@ -63,5 +64,26 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
     find: "const isTruncated = this.#leftOutAtMs >= sinceMs;",
     replace: "const isTruncated = false;",
     tests: COUNTS,
+  },
+  {
+    name: "totals: delete transitions that are not counted",
+    file: "src/ledger_queue/tasks/remove.ts",
+    find: "  countBeforeRemoval(tx, keys);\n",
+    replace: "",
+    tests: TOTALS,
+  },
+  {
+    name: "totals: count again what was counted",
+    file: "src/ledger_queue/rows/totals.ts",
+    find: "  store(tx, UP_TO, String(rows.at(-1)![0]));\n",
+    replace: "",
+    tests: TOTALS,
+  },
+  {
+    name: "totals: PostgreSQL deletes transitions that are not counted",
+    file: "src/postgres_queue/rows/totals.ts",
+    find: "on (p.tx, p.step) > (c.tx, c.step)",
+    replace: "on (p.tx, p.step) < (c.tx, c.step)",
+    tests: ["test/postgres_queue/queue_operations.test.ts"],
   },
 ];

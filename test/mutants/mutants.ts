@@ -679,7 +679,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "leave a pruned task's transitions",
     file: "src/ledger_queue/tasks/remove.ts",
-    find: "for (const key of tx.read(REMOVE_SQL.transitions, [id])) tx.remove(LOG_TABLE, key);",
+    find: "for (const key of keys) tx.remove(LOG_TABLE, key);",
     replace: "",
     tests: PRUNING,
   },
