@@ -111,8 +111,9 @@ export function relate(process: SimulatedProcess, know: ClientKnowledge, chance:
     const task = know.source.makeUnkeyed(chance, know.nowMs);
     return { ...task, runId: task.runId ?? `related-${process.id}-${chance.seed()}-${i}` };
   });
-  // Each depends on some that stand before it in a random order, so there is no circle.
-  const order = tasks.map(() => chance.next());
+  // Each depends on some that stand before it in a random order, so there is no circle; under an ordering key that of the batch is given.
+  const isOrdered = tasks.some(({ orderingKey }) => orderingKey !== undefined);
+  const order = tasks.map(() => chance.next()).map((drawn, i) => isOrdered ? i : drawn);
   const related = tasks.map((task, i): NewTask => {
     const siblings = tasks.filter((_, j) => order[j]! < order[i]! && chance.happens(0.6));
     const others = Array.from(
