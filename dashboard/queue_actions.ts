@@ -3,6 +3,7 @@
  */
 import type { Context, Hono } from "hono";
 import {
+  type LimitScope,
   maintenanceOf,
   type NewTask,
   QueueError,
@@ -22,24 +23,24 @@ export function addQueueActions(app: Hono, services: Services): void {
 
 function addFlowActions(app: Hono, services: Services): void {
   const { queue } = services;
-  const scopeOf = (type: string | undefined): { readonly type?: string } => {
-    const name = type?.trim();
-    return name ? { type: name } : {};
-  };
+  const scopeOf = ({ type, group }: Readonly<Record<string, string>>): LimitScope => ({
+    type: type?.trim() || undefined,
+    group: group?.trim() || undefined,
+  });
   addAction(app, services, {
     path: "/pause",
     scope: "operate",
-    act: async ({ type, reason }, c) => {
-      const given = { by: nameOf(c), reason: reason?.trim() || undefined };
-      const isChanged = await queue.pause(scopeOf(type), given);
+    act: async (fields, c) => {
+      const given = { by: nameOf(c), reason: fields.reason?.trim() || undefined };
+      const isChanged = await queue.pause(scopeOf(fields), given);
       return { did: isChanged ? "paused" : "unchanged" };
     },
   });
   addAction(app, services, {
     path: "/resume",
     scope: "operate",
-    act: async ({ type }, c) => {
-      const isChanged = await queue.resume(scopeOf(type), { by: nameOf(c) });
+    act: async (fields, c) => {
+      const isChanged = await queue.resume(scopeOf(fields), { by: nameOf(c) });
       return { did: isChanged ? "resumed" : "unchanged" };
     },
   });

@@ -213,9 +213,6 @@ export {
   type SlotHolder,
 } from "./queue/limits.ts";
 export {
-  type DueSplit,
-  type DurationSummary,
-  type DurationTotals,
   type Explanation,
   EXPLANATION_REASONS,
   type ExplanationReason,
@@ -223,20 +220,23 @@ export {
   HEALTH_SEVERITIES,
   type HealthReason,
   type HealthThresholds,
-  type LimitMetrics,
-  type MetricsRequest,
   type PruneReport,
   type PruneRequest,
   type QueueHealth,
-  type QueueMetrics,
   type QueueOperator,
-  type TypeTotals,
   type Verdict,
-  type WindowMetrics,
-  type WorkerBeat,
-  type WorkerRecord,
-  type WorkerState,
 } from "./queue/operator.ts";
+export type {
+  DueSplit,
+  DurationSummary,
+  DurationTotals,
+  LimitMetrics,
+  MetricsRequest,
+  QueueMetrics,
+  TypeTotals,
+  WindowMetrics,
+} from "./queue/metrics.ts";
+export type { WorkerBeat, WorkerRecord, WorkerState } from "./queue/workers.ts";
 export type { PartRequest } from "./queue/page_request.ts";
 export type { QueueSettings } from "./queue/queue_settings.ts";
 export type {

@@ -86,14 +86,14 @@ export function addLimitCommands(program: Program, app: App): void {
       app.run(command.optsWithGlobals(), (session) => set(session, options, limitOf(options)))
     );
   limit.command("remove")
-    .description("remove the limit of a type, or of the whole queue")
+    .description("remove the limit of a type, of a group, or of the whole queue")
     .addOption(typeOption())
     .addOption(groupOption())
     .action((options, command) =>
       app.run(command.optsWithGlobals(), (session) => set(session, options, null))
     );
   program.command("pause")
-    .description("let no task start, of a type or at all; what runs goes on")
+    .description("let no task start, of a type, of a group, or at all; what runs goes on")
     .addOption(typeOption())
     .addOption(groupOption())
     .option("--reason <text>", "why, for `holdfast explain` and others who look")
@@ -104,7 +104,7 @@ export function addLimitCommands(program: Program, app: App): void {
       app.run(command.optsWithGlobals(), (session) => pause(session, options))
     );
   program.command("resume")
-    .description("end a pause of a type, or of the whole queue")
+    .description("end a pause of a type, of a group, or of the whole queue")
     .addOption(typeOption())
     .addOption(groupOption())
     .addOption(byOption())

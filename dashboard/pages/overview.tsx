@@ -5,8 +5,10 @@
 import {
   type HealthReason,
   type LimitRecord,
+  type LimitScope,
   type QueueHealth,
   type QueueMetrics,
+  TASK_LIMITS,
   TASK_STATUSES,
   type WindowMetrics,
 } from "../../src/core.ts";
@@ -181,7 +183,9 @@ function Counts(
 function Flow(
   { limits, viewer }: { readonly limits: readonly LimitRecord[]; readonly viewer: Viewer },
 ): Html {
-  const isPaused = limits.some(({ scope, paused }) => scope.type === undefined && paused !== null);
+  const isPaused = limits.some(({ scope, paused }) =>
+    paused !== null && scope.type === undefined && scope.group === undefined
+  );
   return (
     <div id="flow">
       {limits.length === 0 ? <p class="dim">Nothing is paused, and no limit is set.</p> : (
@@ -195,7 +199,10 @@ function Flow(
       {viewer.can("operate") && !isPaused && (
         <form method="post" action={`${viewer.prefix}/pause`} class="bar">
           <label>
-            Type (empty: the whole queue)<input name="type" maxlength={200} />
+            Type (empty: any)<input name="type" maxlength={200} />
+          </label>
+          <label>
+            Group (empty: any)<input name="group" maxlength={TASK_LIMITS.groupMaxLength} />
           </label>
           <label>
             Reason<input name="reason" maxlength={500} />
@@ -207,12 +214,18 @@ function Flow(
   );
 }
 
+function nameOf({ type, group }: LimitScope): string {
+  const ofType = type === undefined ? undefined : `type ${type}`;
+  if (group === undefined) return ofType ?? "the whole queue";
+  const name = group === "*" ? "each group" : `group ${group}`;
+  return ofType === undefined ? name : `${name} of ${ofType}`;
+}
+
 function FlowRow(
   { record, viewer }: { readonly record: LimitRecord; readonly viewer: Viewer },
 ): Html {
   const { scope, concurrency, rate, nextStartAt, held, blocked, paused } = record;
-  const name = scope.type === undefined ? "the whole queue" : `type ${scope.type}`;
-  const fields: Record<string, string> = scope.type === undefined ? {} : { type: scope.type };
+  const name = nameOf(scope);
   return (
     <tr>
       <td>
@@ -256,7 +269,7 @@ function FlowRow(
             path="/resume"
             label="Resume"
             title={`Resume ${name}`}
-            fields={fields}
+            fields={{ ...scope }}
           />
         )}
       </td>

@@ -7,15 +7,13 @@ import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import type {
   Explanation,
   HealthThresholds,
-  MetricsRequest,
   PruneReport,
   PruneRequest,
   QueueHealth,
-  QueueMetrics,
   QueueOperator,
-  WorkerBeat,
-  WorkerRecord,
 } from "../queue/operator.ts";
+import type { MetricsRequest, QueueMetrics } from "../queue/metrics.ts";
+import type { WorkerBeat, WorkerRecord } from "../queue/workers.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
   QueueRecords,

@@ -5,7 +5,8 @@ import { capabilitiesOf, isCapable, missingPairs } from "../domain/capability.ts
 import { durationText } from "../domain/duration_text.ts";
 import type { FinalStatus } from "../domain/final_status.ts";
 import type { Task, TaskStatus } from "../domain/task.ts";
-import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
+import type { ExplanationReason } from "../queue/operator.ts";
+import type { WorkerRecord } from "../queue/workers.ts";
 
 /** A parent that is not final. */
 export interface OpenParent {

@@ -4,7 +4,8 @@
 import { capabilitiesOf, isCapable } from "../domain/capability.ts";
 import type { ClaimOrder } from "../domain/claim_order.ts";
 import type { Task } from "../domain/task.ts";
-import type { ExplanationReason, WorkerRecord } from "../queue/operator.ts";
+import type { ExplanationReason } from "../queue/operator.ts";
+import type { WorkerRecord } from "../queue/workers.ts";
 import type { Why } from "./explanation.ts";
 
 /** How many tasks that come first are counted at most. */

@@ -2,7 +2,7 @@
  * The state of limits: what stands behind each at one moment, for lists, metrics and health.
  */
 import type { LimitRecord, SlotHolder } from "../queue/limits.ts";
-import type { DueSplit, LimitMetrics } from "../queue/operator.ts";
+import type { DueSplit, LimitMetrics } from "../queue/metrics.ts";
 import { type Flow, keyOf, type RatedScope } from "./flow.ts";
 import { EACH_GROUP } from "./kept_fields.ts";
 import {

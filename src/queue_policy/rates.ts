@@ -2,7 +2,7 @@
  * Rates and percentiles of a window of transitions.
  */
 import { checkInteger } from "../domain/check.ts";
-import type { DurationSummary, MetricsRequest, WindowMetrics } from "../queue/operator.ts";
+import type { DurationSummary, MetricsRequest, WindowMetrics } from "../queue/metrics.ts";
 import type { TransitionKind } from "../queue/task_transition.ts";
 
 /** The window's default length, and its bounds. */

@@ -2,7 +2,7 @@
  * Totals: how often each kind of transition happened to tasks of each type, and how long they waited and ran, since the queue began to
  * count. They only grow: an engine counts each transition once, whatever becomes of its task.
  */
-import type { DurationTotals, TypeTotals } from "../queue/operator.ts";
+import type { DurationTotals, TypeTotals } from "../queue/metrics.ts";
 import { TRANSITION_KINDS, type TransitionKind } from "../queue/task_transition.ts";
 import { noTransitions } from "./rates.ts";
 

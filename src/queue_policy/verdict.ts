@@ -5,14 +5,9 @@
 import { durationText } from "../domain/duration_text.ts";
 import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import type { StorageStats } from "../domain/storage_stats.ts";
-import type {
-  HealthReason,
-  HealthThresholds,
-  QueueHealth,
-  Verdict,
-  WindowMetrics,
-  WorkerRecord,
-} from "../queue/operator.ts";
+import type { HealthReason, HealthThresholds, QueueHealth, Verdict } from "../queue/operator.ts";
+import type { WindowMetrics } from "../queue/metrics.ts";
+import type { WorkerRecord } from "../queue/workers.ts";
 import type { QueueClosure } from "../queue/closure.ts";
 import type { FailingDuty } from "./background_failures.ts";
 import type { FailingWebhook } from "./failing_webhooks.ts";

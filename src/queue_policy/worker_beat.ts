@@ -6,7 +6,7 @@ import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { canonicalJson } from "../domain/json.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import { WORKER_LIMITS } from "../domain/worker_limits.ts";
-import type { WorkerBeat, WorkerRecord, WorkerState } from "../queue/operator.ts";
+import type { WorkerBeat, WorkerRecord, WorkerState } from "../queue/workers.ts";
 import { CLOCK_TOLERANCE_MS } from "./clock_put_back.ts";
 
 /** From which age of its last heartbeat on a worker is no longer active, is stale, is forgotten; in milliseconds. */

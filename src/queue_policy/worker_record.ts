@@ -2,7 +2,7 @@
  * Workers as they are shown: what one said of itself, how it is, and what it holds.
  */
 import { groupBy } from "../domain/sequences.ts";
-import type { WorkerRecord } from "../queue/operator.ts";
+import type { WorkerRecord } from "../queue/workers.ts";
 import { type PreparedBeat, workerStateOf } from "./worker_beat.ts";
 
 /** A worker as it is stored: its last heartbeat. */

@@ -27,8 +27,8 @@ import {
   type HealthReason,
   type PruneReport,
   type QueueHealth,
-  type WorkerRecord,
 } from "../queue/operator.ts";
+import type { WorkerRecord } from "../queue/workers.ts";
 import { CATCH_UP_POLICIES, type Schedule } from "../queue/schedule.ts";
 import type { ParentResult, QueueStats, TaskChange } from "../queue/task_queue.ts";
 import {

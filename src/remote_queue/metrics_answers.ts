@@ -8,7 +8,7 @@ import type {
   QueueMetrics,
   TypeTotals,
   WindowMetrics,
-} from "../queue/operator.ts";
+} from "../queue/metrics.ts";
 import { TRANSITION_KINDS } from "../queue/task_transition.ts";
 import {
   type Decode,

@@ -5,15 +5,13 @@ import { checkOneOf, checkTaskId } from "../domain/check.ts";
 import { type Task, TASK_STATUSES } from "../domain/task.ts";
 import type {
   Explanation,
-  MetricsRequest,
   PruneReport,
   PruneRequest,
   QueueHealth,
-  QueueMetrics,
   QueueOperator,
-  WorkerBeat,
-  WorkerRecord,
 } from "../queue/operator.ts";
+import type { MetricsRequest, QueueMetrics } from "../queue/metrics.ts";
+import type { WorkerBeat, WorkerRecord } from "../queue/workers.ts";
 import type {
   ChangedBy,
   DeclaredLimit,

@@ -5,7 +5,7 @@
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
-import type { WorkerBeat } from "../queue/operator.ts";
+import type { WorkerBeat } from "../queue/workers.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 
 /** The interval between heartbeats. */

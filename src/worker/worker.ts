@@ -10,7 +10,7 @@ import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
 import { isFinal, type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import { WORKER_LIMITS } from "../domain/worker_limits.ts";
-import type { WorkerBeat } from "../queue/operator.ts";
+import type { WorkerBeat } from "../queue/workers.ts";
 import type { ClaimRequest, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";

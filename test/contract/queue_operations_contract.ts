@@ -5,12 +5,9 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { ClaimOrder } from "../../src/domain/claim_order.ts";
 import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
-import type {
-  Explanation,
-  ExplanationReason,
-  QueueMetrics,
-  WorkerBeat,
-} from "../../src/queue/operator.ts";
+import type { Explanation, ExplanationReason } from "../../src/queue/operator.ts";
+import type { QueueMetrics } from "../../src/queue/metrics.ts";
+import type { WorkerBeat } from "../../src/queue/workers.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";

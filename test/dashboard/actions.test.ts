@@ -136,6 +136,21 @@ Deno.test("the queue and a type are paused and resumed, with the name of who did
     assertEquals(await queue.listLimits(), []);
     await sent(app, "/pause", {});
     assertEquals((await queue.listLimits())[0]!.scope, {});
+    assert(!(await page(app, "/")).includes('action="/pause"'));
+  }, { access: () => ({ name: "ops", scopes: ["operate", "read"] }) }));
+
+Deno.test("a group is paused and resumed by itself, also of one type", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.pause({ type: "email" });
+    await sent(app, "/pause", { type: "email", group: "acme" });
+    await sent(app, "/pause", { type: "", group: "*", reason: "night" });
+    const text = await page(app, "/");
+    for (const name of ["group acme of type email", "each group"]) assertStringIncludes(text, name);
+    assertStringIncludes(text, 'action="/pause"');
+    assertStringIncludes(text, '<input type="hidden" name="group" value="acme"');
+    await sent(app, "/resume", { type: "email", group: "acme" });
+    const paused = (await queue.listLimits()).map(({ scope }) => scope);
+    assertEquals(paused, [{ group: "*" }, { type: "email" }]);
   }, { access: () => ({ name: "ops", scopes: ["operate", "read"] }) }));
 
 Deno.test("a caller with read alone sees no form that changes anything, and can send none", () =>

@@ -3,7 +3,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { openQueue } from "../../src/mod.ts";
-import type { WorkerRecord } from "../../src/queue/operator.ts";
+import type { WorkerRecord } from "../../src/queue/workers.ts";
 import {
   QUEUE_SCHEMA,
   SCHEDULE_TABLE,

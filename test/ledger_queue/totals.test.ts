@@ -8,7 +8,7 @@ import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { TOTALS_SQL } from "../../src/ledger_queue/rows/totals.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
-import type { TypeTotals } from "../../src/queue/operator.ts";
+import type { TypeTotals } from "../../src/queue/metrics.ts";
 import { TransitionTotals } from "../../src/queue_policy/transition_totals.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock } from "../support/fake_clock.ts";

@@ -74,7 +74,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: expiry: a claim takes what has expired",
-    file: "src/postgres_queue/tasks/claim.ts",
+    file: "src/postgres_queue/tasks/claim_statement.ts",
     find: 'markedSql(order, 8, `and ${mayStillStart("look.now")}`)',
     replace: "markedSql(order, 8)",
     tests: POSTGRES,
@@ -200,7 +200,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: a claim believes the limits that it knows",
-    file: "src/postgres_queue/tasks/claim.ts",
+    file: "src/postgres_queue/tasks/claim_statement.ts",
     find: "      ${FLOW_VERSION} = $17::bigint as is_current,\n",
     replace: "      $17::bigint >= 0 or ${FLOW_VERSION} = 0 as is_current,\n",
     tests: POSTGRES,

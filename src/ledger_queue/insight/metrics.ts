@@ -2,7 +2,7 @@
  * Metrics: how the queue goes, now and over a window.
  */
 import type { Reader } from "../../ledger/replica.ts";
-import type { QueueMetrics, WindowMetrics } from "../../queue/operator.ts";
+import type { QueueMetrics, WindowMetrics } from "../../queue/metrics.ts";
 import { dueSplit, limitMetrics } from "../../queue_policy/limit_state.ts";
 import { countByState } from "../../queue_policy/worker_beat.ts";
 import { totalsIn } from "../rows/totals.ts";

@@ -6,7 +6,7 @@
  * meanwhile stays known here until the process ends.
  */
 import type { Reader } from "../../ledger/replica.ts";
-import type { WindowMetrics } from "../../queue/operator.ts";
+import type { WindowMetrics } from "../../queue/metrics.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { METRICS_LIMITS, noTransitions, ratesOf, summarize } from "../../queue_policy/rates.ts";
 

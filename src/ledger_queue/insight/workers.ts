@@ -9,7 +9,7 @@ import type { ClaimOrder } from "../../domain/claim_order.ts";
 import { TASK_LIMITS } from "../../domain/task.ts";
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
-import type { WorkerRecord } from "../../queue/operator.ts";
+import type { WorkerRecord } from "../../queue/workers.ts";
 import { type PreparedBeat, WORKER_AGES } from "../../queue_policy/worker_beat.ts";
 import { type StoredWorker, workerRecords } from "../../queue_policy/worker_record.ts";
 import { fillPage } from "../rows/page.ts";

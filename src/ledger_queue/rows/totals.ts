@@ -5,7 +5,7 @@
  */
 import type { Reader, Transaction } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
-import type { TypeTotals } from "../../queue/operator.ts";
+import type { TypeTotals } from "../../queue/metrics.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { TransitionTotals } from "../../queue_policy/transition_totals.ts";
 import { TOTALS_TABLE } from "./schema.ts";

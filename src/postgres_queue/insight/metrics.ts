@@ -5,7 +5,7 @@
  * began to write, so the window's beginning is found by bisection; no index on the time is needed, and a transition costs
  * nothing for it. The server adds up, so a window of any length is one small answer.
  */
-import type { DurationSummary, QueueMetrics, WindowMetrics } from "../../queue/operator.ts";
+import type { DurationSummary, QueueMetrics, WindowMetrics } from "../../queue/metrics.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { METRICS_LIMITS, noTransitions, ratesOf } from "../../queue_policy/rates.ts";
 import { countByState } from "../../queue_policy/worker_beat.ts";

@@ -8,7 +8,7 @@ import type { ClaimOrder } from "../../domain/claim_order.ts";
 import { canonicalJson } from "../../domain/json.ts";
 import { groupBy } from "../../domain/sequences.ts";
 import type { Task } from "../../domain/task.ts";
-import type { WorkerRecord } from "../../queue/operator.ts";
+import type { WorkerRecord } from "../../queue/workers.ts";
 import type { Why } from "../../queue_policy/explanation.ts";
 import {
   AHEAD_MAX,

@@ -6,7 +6,7 @@
  */
 import type { ClaimOrder } from "../../domain/claim_order.ts";
 import { TASK_LIMITS } from "../../domain/task.ts";
-import type { WorkerRecord } from "../../queue/operator.ts";
+import type { WorkerRecord } from "../../queue/workers.ts";
 import { type PreparedBeat, WORKER_AGES, workerStateOf } from "../../queue_policy/worker_beat.ts";
 import {
   type HeldTasks,

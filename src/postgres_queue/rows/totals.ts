@@ -6,7 +6,7 @@
  * deleted behind the place goes into `uncounted` with its own place, by the statement that deletes it; so nobody waits for who counts.
  * Where the place has moved on meanwhile, it was counted before it was deleted, and is passed over.
  */
-import type { TypeTotals } from "../../queue/operator.ts";
+import type { TypeTotals } from "../../queue/metrics.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { TransitionTotals } from "../../queue_policy/transition_totals.ts";
 import type { Row, Statements } from "./database.ts";
