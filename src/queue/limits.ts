@@ -38,10 +38,7 @@ export const FLOW_LIMITS: {
 export interface LimitScope {
   /** Only tasks of this type; default all. */
   readonly type?: string;
-  /**
-   * Only tasks of this group; `*` is each group by itself, but for what one has of its own; default all. A queue on PostgreSQL has
-   * no limits and pauses of groups.
-   */
+  /** Only tasks of this group; `*` is each group by itself, but for what one has of its own; default all. */
   readonly group?: string;
 }
 

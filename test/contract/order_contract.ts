@@ -77,6 +77,22 @@ export function orderContract(name: string, useQueue: UseQueue): void {
     assertEquals(idsOf(await claim(queue)), [b!.id]);
   });
 
+  behaviour("hold: the end of one that is held up lets those behind it go on", async (queue) => {
+    const [a, parent] = [await add(queue), await add(queue, { orderingKey: undefined })];
+    const [b, c] = await chain(queue, 2, HOLD);
+    const d = await add(queue, { ...HOLD, dependsOn: [parent.id] });
+    const e = await add(queue);
+    const [first, second] = await claim(queue, { limit: 2 });
+    assertEquals([first!.id, second!.id], [a.id, parent.id]);
+    await queue.fail(first!, new PermanentError("broken"));
+    await queue.cancel(b!.id);
+    await queue.remove(c!.id);
+    assertEquals(await claim(queue), []);
+    await queue.fail(second!, new PermanentError("broken"));
+    assertEquals((await queue.get(d.id))!.status, "failed");
+    assertEquals(idsOf(await claim(queue)), [e.id]);
+  });
+
   behaviour("continue, the default: what comes after a failed one runs", async (queue) => {
     const [, b] = await chain(queue, 2);
     await queue.fail((await claim(queue))[0]!, new PermanentError("broken"));

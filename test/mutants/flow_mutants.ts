@@ -320,6 +320,14 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
     tests: ORDER,
   },
   {
+    name: "order: what is behind one that was held up waits for ever when that one is cancelled",
+    file: "src/ledger_queue/rows/order.ts",
+    find:
+      'return cell(before, "is_behind") !== 1 || cell(before, "on_predecessor_failure") === "hold";',
+    replace: 'return cell(before, "is_behind") !== 1;',
+    tests: ORDER,
+  },
+  {
     name: "order: a batch may wait for itself",
     file: "src/queue_policy/parents.ts",
     find: "isNew(i) ? [...parents, ...before[i]!] : []",
@@ -343,8 +351,16 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "PostgreSQL: the end of a task gives no turn on",
     file: "src/postgres_queue/rows/work.ts",
-    find: "    if (row.is_behind !== true) this.unsettled.add(key);\n",
-    replace: "    if (row.is_behind === true) this.unsettled.add(key);\n",
+    find: "if (row.is_behind !== true || row.on_predecessor_failure",
+    replace: "if (row.is_behind === true || row.on_predecessor_failure",
+    tests: POSTGRES,
+  },
+  {
+    name:
+      "PostgreSQL: what is behind one that was held up waits for ever when that one is cancelled",
+    file: "src/postgres_queue/rows/work.ts",
+    find: ' || row.on_predecessor_failure === "hold") this',
+    replace: ") this",
     tests: POSTGRES,
   },
   {

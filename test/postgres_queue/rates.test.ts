@@ -1,7 +1,7 @@
 /**
  * Rates on a server that many clients ask at once.
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { groupRatesContract, ratesContract } from "../contract/rates_contract.ts";
 import {
   freshSchema,
@@ -37,4 +37,24 @@ Deno.test("clients that claim at once under rates start as many as those allow",
     assertEquals(claimed.filter((task) => task.group === group).length <= 2, true, group);
   }
   for (const each of queues) await each.close();
+});
+
+Deno.test("by the server's clock, a group that its rate has closed opens when that allows a start", async () => {
+  const queue = await openPostgresQueue(server.url, { schema: freshSchema() });
+  const periodMs = 3_600_000;
+  await queue.setLimit({ group: "a" }, { rate: { limit: 1, periodMs } });
+  await queue.enqueueBatch([{ type: "t", group: "a" }, { type: "t", group: "a" }]);
+  const claims = [];
+  for (let i = 0; i < 3; i++) {
+    claims.push((await queue.claim({ workerId: "w", types: ["t"] })).length);
+    if (i === 0) continue;
+    const inMs = (await queue.nextDueAt())!.getTime() - Date.now();
+    assert(inMs <= periodMs, `the next start is in ${inMs} ms`);
+    await queue.enqueue({ type: "other" }); // what was found is no longer known
+    assertEquals(await queue.cancel((await queue.list({ type: "other" }))[0]!.id), true);
+    const askedInMs = (await queue.nextDueAt())!.getTime() - Date.now();
+    assert(askedInMs <= periodMs, `the next start is said to be in ${askedInMs} ms`);
+  }
+  assertEquals(claims, [1, 0, 0]);
+  await queue.close();
 });

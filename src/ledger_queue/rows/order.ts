@@ -87,10 +87,11 @@ export function turnOf(row: SqlRow, { status }: Values): Values {
   return cell(row, "is_behind") === null ? { is_behind: 0 } : {};
 }
 
-/** Whether a change of a task may give another one its turn, or take it away. */
+/** Whether a change of a task may give another one its turn, or take it away. One that is held up ends in nobody's turn. */
 export function mayMoveTurn(before: SqlRow, after: SqlRow): boolean {
   const [was, is] = [cell(before, "status"), cell(after, "status")];
-  return was !== is && is !== "leased" && cell(before, "is_behind") !== 1;
+  if (was === is || is === "leased") return false;
+  return cell(before, "is_behind") !== 1 || cell(before, "on_predecessor_failure") === "hold";
 }
 
 /** Gives the turn of a key to whom it belongs. `change` writes a row. */

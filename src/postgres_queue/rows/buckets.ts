@@ -12,7 +12,7 @@ import { tatAfter } from "../../queue_policy/start_rate.ts";
 import type { Row, Statements } from "./database.ts";
 
 /** The server's clock after the rows were chosen, or `parameter`, the time of a test. */
-const now = (parameter: string): string =>
+export const now = (parameter: string): string =>
   `coalesce(${parameter}::bigint, floor(extract(epoch from clock_timestamp()) * 1000)::bigint) as now`;
 
 const BUCKET_SQL = {

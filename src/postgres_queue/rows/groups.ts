@@ -11,6 +11,7 @@
  */
 import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
 import type { TurnGroup } from "../../queue_policy/turns.ts";
+import { now } from "./buckets.ts";
 import type { Row, Statements } from "./database.ts";
 import { GATE, slotsOf } from "./flow_rows.ts";
 import { SERVER_START } from "./server_start.ts";
@@ -147,9 +148,11 @@ const GROUP_SQL = {
         then ${SERVED("line.lane_id")} else 'Infinity' end
       order by idle.tag limit $2) as old
     where g.lane_id = line.lane_id and g.grp = old.grp`,
-  /** `$1` are lanes, empty for all; `$2` is now. */
-  nextOpening: `select min(opens_at) as opens_at from @group_turn
-    where opens_at > $2 and (cardinality($1::int[]) = 0 or lane_id = any($1))`,
+  /** `$1` are lanes, empty for all; `$2` since when, by default now; `$3` is the time of a test. */
+  nextOpening: `select min(opens_at) - min(moment.now) as opens_in
+    from (select ${now("$3")}) as moment, @group_turn
+    where opens_at > coalesce($2::bigint, moment.now)
+      and (cardinality($1::int[]) = 0 or lane_id = any($1))`,
   lockAll: `select lane_id from @lane where is_grouped order by lane_id for no key update`,
   /** `$1` is now: what is closed until an instant is tried again. */
   openTimed: "update @group_turn set opens_at = $1 where opens_at > $1",
@@ -176,14 +179,20 @@ export async function lookAtGroups(
   return Number(row!.opened);
 }
 
-/** When the next closed group of these lanes opens by itself, of all lanes without any; `null` when none does. */
-export async function nextOpeningMs(
+/**
+ * How long until the next group opens by itself that is closed at `sinceMs`, by default now; of these lanes, or of all without any. None
+ * for never. `testMs` is the time of a test.
+ */
+export async function opensInMs(
   tx: Statements,
-  laneIds: readonly number[],
-  nowMs: number,
-): Promise<number | null> {
-  const [row] = await tx.query(GROUP_SQL.nextOpening, [laneIds, nowMs]);
-  return row!.opens_at === null ? null : Number(row!.opens_at);
+  { laneIds, sinceMs, testMs }: {
+    readonly laneIds: readonly number[];
+    readonly sinceMs: number | null;
+    readonly testMs: number | null;
+  },
+): Promise<number[]> {
+  const [row] = await tx.query(GROUP_SQL.nextOpening, [laneIds, sinceMs, testMs]);
+  return row!.opens_in === null ? [] : [Number(row!.opens_in)];
 }
 
 /** Tries again every group that is closed until an instant: the clock, or a rate, is another. */

@@ -200,7 +200,8 @@ export class Work {
   #turnOf(row: TaskRow, { status, waits_for = 0 }: Partial<TaskState>): Partial<TaskState> {
     const { ordering_key: key } = row;
     if (key === null || status === undefined || status === row.status) return {};
-    if (row.is_behind !== true) this.unsettled.add(key);
+    // one that is held up ends in nobody's turn
+    if (row.is_behind !== true || row.on_predecessor_failure === "hold") this.unsettled.add(key);
     if (isFinal(status)) return { is_behind: null };
     return isFinalRow(row) ? { is_behind: true, waits_for: waits_for + 1 } : {};
   }

@@ -13,7 +13,7 @@ import { type Buckets, charge, readBuckets } from "../rows/buckets.ts";
 import { checkClosure } from "../rows/closure.ts";
 import type { Parameter, Row, SqlValue, Statements } from "../rows/database.ts";
 import { FLOW_VERSION, GATE, type KnownFlow, lockLimits } from "../rows/flow_rows.ts";
-import { clocksOf, nextOpeningMs } from "../rows/groups.ts";
+import { clocksOf, opensInMs } from "../rows/groups.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
 import type { Marks } from "./marks.ts";
 import { type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -288,12 +288,9 @@ export async function nextDueInMs(
   const dueInMs = dueIn(first?.due_in ?? null);
   if (!flow.hasRates) return dueInMs;
   const { tatOf, nowMs } = await readBuckets(statements, flow.wideRates, testMs);
-  const opening = await nextOpeningMs(statements, [], nowMs);
-  const times = [
-    ...nextStartsMs(flow.wideRates, { tatOf, nowMs }),
-    ...(opening === null ? [] : [opening]),
-  ];
-  return soonest(dueInMs, times.map((atMs) => atMs - nowMs));
+  const toStarts = nextStartsMs(flow.wideRates, { tatOf, nowMs }).map((atMs) => atMs - nowMs);
+  const toOpening = await opensInMs(statements, { laneIds: [], sinceMs: null, testMs });
+  return soonest(dueInMs, [...toStarts, ...toOpening]);
 }
 
 /** How long until something is due, as a statement tells it. */

@@ -27,8 +27,8 @@ import {
   lineStates,
   lockLanes,
   lookAtGroups,
-  nextOpeningMs,
   OPEN_MAX,
+  opensInMs,
   storeGroups,
 } from "../rows/groups.ts";
 import type { Lane } from "../rows/lanes.ts";
@@ -146,13 +146,14 @@ export async function claimInTurns(
 /** How long until more may start by itself, where nothing has. */
 async function dueInOf(
   { plain, laneIds, lanes, buckets: { tatOf, nowMs } }: Situation,
-  { statements, known: { flow } }: GroupClaimContext,
+  { statements, known: { flow }, beganMs, nowMs: testMs }: GroupClaimContext,
 ): Promise<number | undefined> {
   if (!flow.hasRates) return plain.dueInMs;
   const scopes = lanes.flatMap(({ type }) => flow.ratesOf({ type, grp: "" }));
-  const opening = await nextOpeningMs(statements, laneIds, nowMs);
-  const times = [...nextStartsMs(scopes, { tatOf, nowMs }), ...(opening === null ? [] : [opening])];
-  return soonest(plain.dueInMs, times.map((atMs) => atMs - nowMs));
+  const toStarts = nextStartsMs(scopes, { tatOf, nowMs }).map((atMs) => atMs - nowMs);
+  // one that has opened since the look is due now
+  const toOpening = await opensInMs(statements, { laneIds, sinceMs: beganMs, testMs });
+  return soonest(plain.dueInMs, [...toStarts, ...toOpening]);
 }
 
 async function renewMarks(
