@@ -1,6 +1,6 @@
 /**
- * Looks at each change of a task, a limit and a slot in the journal: what starts has room, nothing starts in a pause, and groups take
- * turns.
+ * Looks at each change of a task, a limit and a slot in the journal: what starts has room, nothing starts in a pause, no rate is
+ * exceeded, and groups take turns.
  *
  * Each start bears the time at which its claim decided, so this is exact whatever the clocks of the processes show. Slots are
  * counted from the rows, as callers understand them: leases, expired ones too, and tasks cancelled under a limit whose workers
@@ -9,12 +9,18 @@
 import type { Change } from "../../src/ledger/change.ts";
 import type { SqlRow } from "../../src/ledger/sql_engine.ts";
 import type { Task } from "../../src/domain/task.ts";
-import { FLOW_TABLE, SLOT_TABLE, TASK_TABLE } from "../../src/ledger_queue/rows/schema.ts";
+import {
+  BUCKET_TABLE,
+  FLOW_TABLE,
+  SLOT_TABLE,
+  TASK_TABLE,
+} from "../../src/ledger_queue/rows/schema.ts";
 import { cell } from "../../src/ledger_queue/rows/cells.ts";
 import { taskOfRow } from "../../src/ledger_queue/rows/task_row.ts";
 import type { EventLog } from "./event_log.ts";
 import { FairAudit } from "./fair_audit.ts";
 import { describe } from "./facts.ts";
+import { type AuditedRate, RateAudit, type RatedScope } from "./rate_audit.ts";
 
 /** A type and a group; empty for all types, and for no group. */
 interface Key {
@@ -26,6 +32,7 @@ interface Key {
 interface Scope extends Key {
   readonly weight: number | null;
   readonly concurrency: number | null;
+  readonly rate: AuditedRate | null;
   readonly isPaused: boolean;
   readonly pausedUntilMs: number | null;
 }
@@ -43,9 +50,11 @@ export class FlowAudit {
   /** By task and token: whose, and until when. */
   readonly #slots = new Map<string, Key & { readonly untilMs: number }>();
   readonly #fair: FairAudit;
+  readonly #rates: RateAudit;
 
   constructor(log: EventLog) {
     this.#log = log;
+    this.#rates = new RateAudit(log);
     this.#fair = new FairAudit(log, {
       mayStart: (type, grp, atMs) => this.#mayStart(this.#groupScopesOf({ type, grp }), atMs),
       weightOf: (type, grp) => this.#weightOf(type, grp),
@@ -57,10 +66,12 @@ export class FlowAudit {
     for (const { table, ...change } of changes) {
       if (table === FLOW_TABLE) this.#noteScope(change);
       if (table === SLOT_TABLE) this.#noteSlot(change);
+      if (table === BUCKET_TABLE) this.#rates.noteBucket(change);
       if (table === TASK_TABLE && change.row !== null) {
         this.#checkTask(taskOfRow(change.row), cell(change.row, "is_ready") === 1);
       }
     }
+    this.#rates.endRecord();
   }
 
   /** Whether a group's own limits and pauses let none of its tasks start, whatever the time is. */
@@ -74,18 +85,20 @@ export class FlowAudit {
   #noteScope(change: { readonly row: SqlRow | null; readonly key?: SqlRow }): void {
     const [type, grp] = (change.row ?? change.key!).map(String) as [string, string];
     const name = JSON.stringify([type, grp]);
-    if (change.row === null) return void this.#scopes.delete(name);
-    const [, , concurrency, , , , pausedAt, , , until, weight] = change.row;
-    this.#scopes.set(name, {
-      type,
-      grp,
-      concurrency: concurrency as number | null,
-      weight: weight as number | null,
-      isPaused: pausedAt !== null,
-      pausedUntilMs: until as number | null,
-    });
+    const before = this.#scopes.get(name)?.rate ?? null;
+    if (change.row === null) this.#scopes.delete(name);
+    else this.#scopes.set(name, scopeOfRow(change.row));
+    this.#noteRate(before, this.#scopes.get(name)?.rate ?? null);
+    if (change.row === null) return;
     this.#log.count("limits and pauses changed");
     if (grp !== "") this.#log.count("limits and pauses of groups changed");
+  }
+
+  #noteRate(before: AuditedRate | null, after: AuditedRate | null): void {
+    if (JSON.stringify(before) === JSON.stringify(after)) return;
+    const what = before === null ? "set" : after === null ? "removed" : "changed";
+    this.#log.count(`rates ${what}`);
+    this.#rates.forget((type, grp) => this.#rateOf(type, grp));
   }
 
   #noteSlot(change: { readonly row: SqlRow | null; readonly key?: SqlRow }): void {
@@ -105,6 +118,7 @@ export class FlowAudit {
       this.#leased.set(task.id, { ...key, token: task.leaseToken });
       if (held?.token === task.leaseToken) return;
       this.#checkStart(task);
+      this.#rates.start(task, ratedIn(this.#scopesOf(key)));
       // what is claimed by its id, or with its first lease, takes no turn
       if (task.reservedAt !== null) this.#fair.start(task);
       return;
@@ -135,10 +149,13 @@ export class FlowAudit {
   }
 
   #mayStart(scopes: readonly Scope[], atMs: number): boolean {
-    return scopes.every((scope) =>
+    const hasRoom = scopes.every((scope) =>
       !isPausedAt(scope, atMs) &&
       (scope.concurrency === null || this.#countHeld(scope, atMs) < scope.concurrency)
     );
+    const isAllowed = this.#rates.allows(ratedIn(scopes), atMs);
+    if (hasRoom && !isAllowed) this.#log.count("starts beside a group that its rate holds back");
+    return hasRoom && isAllowed;
   }
 
   /** The scopes of such tasks; each group's as the group's own. */
@@ -147,14 +164,18 @@ export class FlowAudit {
     return [...wide, ...this.#groupScopesOf(key)];
   }
 
-  /** A named group's concurrency replaces that of each group; their pauses are independent. */
+  /** A named group's concurrency and rate replace those of each group; their pauses are independent. */
   #groupScopesOf({ type, grp }: Key): Scope[] {
     if (grp === "") return [];
     return ["", type].flatMap((of) => {
       const own = this.#scopeOf(of, grp);
       const each = this.#scopeOf(of, "*");
-      const isReplaced = (own?.concurrency ?? null) !== null;
-      const rest = each && { ...each, grp, concurrency: isReplaced ? null : each.concurrency };
+      const rest = each && {
+        ...each,
+        grp,
+        concurrency: (own?.concurrency ?? null) === null ? each.concurrency : null,
+        rate: (own?.rate ?? null) === null ? each.rate : null,
+      };
       return [own ?? [], rest ?? []].flat();
     });
   }
@@ -164,6 +185,12 @@ export class FlowAudit {
     const scopes = [[type, grp], ["", grp], [type, "*"], ["", "*"]] as const;
     return scopes.map(([of, name]) => this.#scopeOf(of, name)?.weight ?? null)
       .find((weight) => weight !== null) ?? 1;
+  }
+
+  /** The rate of a bucket. */
+  #rateOf(type: string, grp: string): AuditedRate | null {
+    const own = this.#scopeOf(type, grp)?.rate ?? null;
+    return own ?? (grp === "" ? null : this.#scopeOf(type, "*")?.rate ?? null);
   }
 
   #scopeOf(type: string, grp: string): Scope | undefined {
@@ -181,6 +208,24 @@ export class FlowAudit {
 
 function keyOf({ type, group }: Task): Key {
   return { type, grp: group ?? "" };
+}
+
+function scopeOfRow(row: SqlRow): Scope {
+  const [type, grp, concurrency, , , , pausedAt, , , until, weight, limit, periodMs, burst] = row;
+  const rate = { limit: Number(limit), periodMs: Number(periodMs), burst: Number(burst) };
+  return {
+    type: String(type),
+    grp: String(grp),
+    concurrency: concurrency as number | null,
+    rate: limit === null ? null : rate,
+    weight: weight as number | null,
+    isPaused: pausedAt !== null,
+    pausedUntilMs: until as number | null,
+  };
+}
+
+function ratedIn(scopes: readonly Scope[]): RatedScope[] {
+  return scopes.flatMap(({ type, grp, rate }) => rate === null ? [] : [{ type, grp, rate }]);
 }
 
 function isPausedAt({ isPaused, pausedUntilMs }: Scope, atMs: number): boolean {

@@ -27,6 +27,8 @@ export interface Setup {
   readonly isPruned: boolean;
   /** Whether tasks have groups, and groups limits and pauses. */
   readonly hasGroups: boolean;
+  /** Whether an operator sets rates; only where all clocks show the same time, which is what a rate's bound is by. */
+  readonly hasRates: boolean;
   /** How many pages of memory tasks may be added to, beyond those of an empty queue; `null` for more than enough. */
   readonly memoryPages: number | null;
   /** Broken on purpose, to see whether it is found out: an fsync has no effect. */
@@ -45,7 +47,7 @@ export interface Setup {
  * - `fail`, `heal`: a storage call to come fails; nothing fails any more. `fail disk`: an fsync or an append does.
  * - `stall`: a process stands still for a while. `jump`: its clock does.
  * - `inspect`: a process exports all that is durable, or compares its memory with the files.
- * - `govern`: an operator sets or removes a limit, pauses or resumes.
+ * - `govern`: an operator sets or removes a limit or a rate, pauses or resumes.
  * - `look`: a process's rows are compared with what they must be at its place in the journal.
  */
 export type StepKind =
@@ -88,10 +90,13 @@ export function scriptOf(seed: number): Script {
   const durability = chance.happens(0.85) ? "full" : "relaxed";
   const memory = new Chance(seed + 13);
   const isScarce = memory.happens(0.15);
+  const processMax = 1 + chance.below(3);
+  const skewMaxMs = chance.happens(0.4) ? 0 : chance.pick([1000, 30_000, 180_000]);
+  const hasRates = skewMaxMs === 0 && new Chance(seed + 43).happens(0.6);
   const setup = {
     durability,
-    processMax: 1 + chance.below(3),
-    skewMaxMs: chance.happens(0.4) ? 0 : chance.pick([1000, 30_000, 180_000]),
+    processMax,
+    skewMaxMs,
     leaseDurationMs: chance.pick([150, 600, 3000]),
     shortReadProbability: chance.happens(0.5) ? 0 : 0.02,
     forgetsFailedSyncs: chance.happens(0.3),
@@ -99,7 +104,9 @@ export function scriptOf(seed: number): Script {
     isPruned: chance.happens(0.2) || (isScarce && memory.happens(0.8)),
     isBulky: chance.happens(0.02) && !isScarce,
     evictsForgotten: new Chance(seed + 5).happens(0.5),
-    hasGroups: new Chance(seed + 19).happens(0.3),
+    hasGroups: new Chance(seed + 19).happens(0.3) ||
+      (hasRates && new Chance(seed + 45).happens(0.5)),
+    hasRates,
     memoryPages: isScarce ? memory.pick([0, 1, 2, 7]) : null,
   } satisfies Setup;
   const weights = weightsFor(setup, chance);
@@ -112,7 +119,11 @@ export function scriptOf(seed: number): Script {
   const all = withMore(related, { kind: "inspect", counts: [0, 0, 2, 6] }, new Chance(seed + 9));
   const failing = { kind: "fail disk", counts: [0, 0, 0, 0, 0, 0, 0, 4, 10, 25] } as const;
   const harmed = withMore(all, failing, new Chance(seed + 11));
-  const governed = setup.hasGroups ? [0, 3, 8, 20] : [0, 0, 0, 3, 8, 20];
+  const governed = setup.hasRates
+    ? [3, 8, 20]
+    : setup.hasGroups
+    ? [0, 3, 8, 20]
+    : [0, 0, 0, 3, 8, 20];
   const governing = { kind: "govern", counts: governed } as const;
   return { seed, setup, steps: withMore(harmed, governing, new Chance(seed + 17)) };
 }

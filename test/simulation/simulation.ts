@@ -218,8 +218,8 @@ class Simulation {
         return this.#inspect(this.#pickOpen(chance), chance);
       case "govern": {
         const process = this.#pickOpen(chance);
-        const { hasGroups } = this.#script.setup;
-        const situation = { nowMs: this.#scheduler.nowMs, hasGroups };
+        const { hasGroups, hasRates } = this.#script.setup;
+        const situation = { nowMs: this.#scheduler.nowMs, hasGroups, hasRates };
         if (process !== undefined) govern(process, situation, chance);
         return;
       }
