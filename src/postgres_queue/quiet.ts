@@ -52,20 +52,24 @@ export class Quiet {
     return this.#current(this.#answers.get(kind)) !== undefined;
   }
 
-  /** When the next scheduled task becomes due, if that is known. */
+  /** When the next scheduled task becomes due, if that is known; also when it has become so since. */
   nextDue(): { readonly atMs: number | undefined } | undefined {
     for (const answer of this.#answers.values()) {
-      if (this.#current(answer) !== undefined) return { atMs: answer.nextDueMs };
+      if (this.#isTrue(answer)) return { atMs: answer.nextDueMs };
     }
     return undefined;
   }
 
   #current(answer: Answer | undefined): Answer | undefined {
     if (answer === undefined) return undefined;
+    const isDue = answer.nextDueMs !== undefined && answer.nextDueMs <= this.#clock.nowMs();
+    return !isDue && this.#isTrue(answer) ? answer : undefined;
+  }
+
+  #isTrue({ atMs, changes: heard }: Answer): boolean {
     const { isListening, changes } = this.#hearing();
     const nowMs = this.#clock.nowMs();
-    const isFresh = nowMs >= answer.atMs && nowMs - answer.atMs < BELIEVED_MS;
-    const isDue = answer.nextDueMs !== undefined && answer.nextDueMs <= nowMs;
-    return isListening && isFresh && !isDue && changes === answer.changes ? answer : undefined;
+    const isFresh = nowMs >= atMs && nowMs - atMs < BELIEVED_MS;
+    return isListening && isFresh && changes === heard;
   }
 }
