@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { PermanentError, RetryAfterError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { ClaimRequest, TaskQueue } from "../../src/queue/task_queue.ts";
-import { behavioursOf, untilPassed, untilRescued, type UseQueue } from "./suite.ts";
+import { behavioursOf, untilClaimed, untilPassed, untilRescued, type UseQueue } from "./suite.ts";
 
 const HOLD = { onPredecessorFailure: "hold" } as const;
 
@@ -113,7 +113,7 @@ export function orderContract(name: string, useQueue: UseQueue): void {
     assertEquals(await claim(queue), []);
     await clock.advance(1000);
     await untilRescued(queue, clock, a!.id);
-    assertEquals(idsOf(await claim(queue, { limit: 5 })), [a!.id]);
+    assertEquals(idsOf(await untilClaimed(() => claim(queue, { limit: 5 }))), [a!.id]);
     await queue.complete((await queue.get(a!.id))!);
     assertEquals(idsOf(await claim(queue)), [b!.id]);
   });

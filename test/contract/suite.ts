@@ -2,6 +2,7 @@
  * How a contract suite says what it asks for: each behaviour with a fresh queue and a clock of its own.
  */
 import type { QueueOptions } from "../../src/compose/queue_options.ts";
+import type { Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { until } from "../support/until.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
@@ -38,6 +39,13 @@ export async function untilPassed(
     await clock.advance(20);
     return false;
   }, what);
+}
+
+/** What `claim` gives once it gives something: a process may hear of what a rescue made ready a moment later. */
+export async function untilClaimed(claim: () => Promise<Task[]>): Promise<Task[]> {
+  let claimed: Task[] = [];
+  await until(async () => (claimed = await claim()).length > 0, "a claim gives something");
+  return claimed;
 }
 
 /** Waits until a task's lease that has run out is ended, by whichever rescue. */
