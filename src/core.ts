@@ -210,6 +210,7 @@ export {
   type PauseState,
   type QueueLimits,
   type RateLimit,
+  scopeText,
   type SlotHolder,
 } from "./queue/limits.ts";
 export {

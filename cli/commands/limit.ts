@@ -3,7 +3,7 @@
  * start, and whether any may start.
  */
 import { Option } from "@commander-js/extra-typings";
-import { FLOW_LIMITS, type Limit, type RateLimit } from "../../src/mod.ts";
+import { FLOW_LIMITS, type Limit, type RateLimit, scopeText } from "../../src/mod.ts";
 import {
   type App,
   type Program,
@@ -150,7 +150,10 @@ function set(
   return withDesk(session, async (desk) => {
     const document = await desk.setLimit({ type, group }, limit, { by });
     if (session.json) writeJson(session, document);
-    writeLine(session, `${scopeText({ type, group })} has ${limitText(limit)}${already(document)}`);
+    writeLine(
+      session,
+      `${printable(scopeText({ type, group }))} has ${limitText(limit)}${already(document)}`,
+    );
     return EXIT.done;
   });
 }
@@ -167,7 +170,10 @@ async function pause(
     const document = await desk.pause({ type, group }, { ...options, until: end });
     if (session.json) writeJson(session, document);
     const lasts = end === undefined ? "until it is resumed" : `until ${end.toISOString()}`;
-    writeLine(session, `${scopeText({ type, group })} is paused ${lasts}${already(document)}`);
+    writeLine(
+      session,
+      `${printable(scopeText({ type, group }))} is paused ${lasts}${already(document)}`,
+    );
     return EXIT.done;
   });
 }
@@ -177,7 +183,7 @@ function resume(session: Session, { type, group, by }: ByOptions): Promise<numbe
     const document = await desk.resume({ type, group }, { by });
     if (session.json) writeJson(session, document);
     const was = document.changed ? "is resumed" : "was not paused";
-    writeLine(session, `${scopeText({ type, group })} ${was}`);
+    writeLine(session, `${printable(scopeText({ type, group }))} ${was}`);
     return EXIT.done;
   });
 }
@@ -199,20 +205,6 @@ function limitText(limit: Limit | null): string {
 /** A rate as `--rate` takes it. */
 function rateText(limit: number, periodMs: number): string {
   return `${limit}/${periodText(periodMs)}`;
-}
-
-function scopeText({ type, group }: {
-  readonly type?: string | null;
-  readonly group?: string | null;
-}): string {
-  const ofType = type === null || type === undefined ? undefined : `type ${named(type)}`;
-  if (group === null || group === undefined) return ofType ?? "the whole queue";
-  const ofGroup = group === "*" ? "each group" : `group ${named(group)}`;
-  return ofType === undefined ? ofGroup : `${ofGroup} of ${ofType}`;
-}
-
-function named(name: string): string {
-  return printable(JSON.stringify(name));
 }
 
 /** One line for people. */

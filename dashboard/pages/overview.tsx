@@ -5,9 +5,9 @@
 import {
   type HealthReason,
   type LimitRecord,
-  type LimitScope,
   type QueueHealth,
   type QueueMetrics,
+  scopeText,
   TASK_LIMITS,
   TASK_STATUSES,
   type WindowMetrics,
@@ -214,18 +214,11 @@ function Flow(
   );
 }
 
-function nameOf({ type, group }: LimitScope): string {
-  const ofType = type === undefined ? undefined : `type ${type}`;
-  if (group === undefined) return ofType ?? "the whole queue";
-  const name = group === "*" ? "each group" : `group ${group}`;
-  return ofType === undefined ? name : `${name} of ${ofType}`;
-}
-
 function FlowRow(
   { record, viewer }: { readonly record: LimitRecord; readonly viewer: Viewer },
 ): Html {
   const { scope, concurrency, rate, nextStartAt, held, blocked, paused } = record;
-  const name = nameOf(scope);
+  const name = scopeText(scope, (written) => written);
   return (
     <tr>
       <td>

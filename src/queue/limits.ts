@@ -42,6 +42,17 @@ export interface LimitScope {
   readonly group?: string;
 }
 
+/** How sentences call a scope; what is null or left out is any. `named` is how a name is written, quoted by default. */
+export function scopeText(
+  { type, group }: { readonly type?: string | null; readonly group?: string | null },
+  named: (name: string) => string = JSON.stringify,
+): string {
+  const ofType = type === null || type === undefined ? undefined : `type ${named(type)}`;
+  if (group === null || group === undefined) return ofType ?? "the whole queue";
+  const ofGroup = group === "*" ? "each group" : `group ${named(group)}`;
+  return ofType === undefined ? ofGroup : `${ofGroup} of ${ofType}`;
+}
+
 /** How often tasks of a scope may start: never more than `limit` in any window of `periodMs`. */
 export interface RateLimit {
   /** How many starts at most, 1–1,000,000; each start counts, also after a failure or a rescue, and none is given back. */

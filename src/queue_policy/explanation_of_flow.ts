@@ -5,7 +5,7 @@ import type { Task } from "../domain/task.ts";
 import type { SlotHolder } from "../queue/limits.ts";
 import type { Why } from "./explanation.ts";
 import type { LimitedScope, RatedScope } from "./flow.ts";
-import { scopeOf, scopeText, type StoredLimit } from "./limit_request.ts";
+import { scopeOf, scopeTextOf, type StoredLimit } from "./limit_request.ts";
 import { nextStartMs, type Rate } from "./start_rate.ts";
 
 /** How many holders the sentence names. */
@@ -19,7 +19,7 @@ export function paused({ id }: Pick<Task, "id">, pause: StoredLimit): Why {
   const until = paused_until === null ? "it is resumed" : iso(paused_until);
   return {
     reason: "paused",
-    summary: `Task ${id} is due, but ${scopeText(pause)} is paused since ${
+    summary: `Task ${id} is due, but ${scopeTextOf(pause)} is paused since ${
       iso(paused_at!)
     }${by}${reason} until ${until}`,
     data: {
@@ -56,7 +56,7 @@ export function concurrencyLimited(
   const uses = held > concurrency ? `${held} of ${slots}` : slots;
   return {
     reason: "concurrency_limited",
-    summary: `Task ${id} is due, but ${scopeText(scope)} uses ${uses}: ${and(named)}${first}`,
+    summary: `Task ${id} is due, but ${scopeTextOf(scope)} uses ${uses}: ${and(named)}${first}`,
     data: {
       scope: scopeOf(scope),
       concurrency,
@@ -99,7 +99,7 @@ export function rateLimited(
   const behind = ahead === 0 ? "" : `, and with ${ahead} ahead not before ${notBefore}`;
   return {
     reason: "rate_limited",
-    summary: `Task ${id} is due, but ${scopeText(scope)} may start ${
+    summary: `Task ${id} is due, but ${scopeTextOf(scope)} may start ${
       rateText(scope.rate)
     }; the next start is at ${next}${behind}`,
     data: {

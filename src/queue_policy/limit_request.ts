@@ -12,9 +12,9 @@ import {
   type LimitScope,
   type PauseOptions,
   type RateLimit,
+  scopeText,
 } from "../queue/limits.ts";
 import { checkBy } from "./changed_by.ts";
-import { EACH_GROUP } from "./kept_fields.ts";
 import { prepareRate, type Rate } from "./start_rate.ts";
 
 const { concurrencyMax, weightMin, weightMax, reasonMaxLength, declaredMax } = FLOW_LIMITS;
@@ -103,7 +103,7 @@ function limitOf(key: ScopeKey, limit: Limit): LimitColumns {
     throw new TypeError("Cannot use a limit without concurrency, rate and weight: give one");
   }
   if (weight !== undefined && key.grp === "") {
-    throw new TypeError(`Cannot give ${scopeText(key)} a weight: only groups take turns`);
+    throw new TypeError(`Cannot give ${scopeTextOf(key)} a weight: only groups take turns`);
   }
   return {
     concurrency: concurrency === undefined
@@ -289,12 +289,9 @@ export function scopeOf({ type, grp }: ScopeKey): LimitScope {
   return { ...(type === "" ? {} : { type }), ...(grp === "" ? {} : { group: grp }) };
 }
 
-/** How sentences call a scope. */
-export function scopeText({ type, grp }: ScopeKey): string {
-  const ofType = `type ${JSON.stringify(type)}`;
-  if (grp === "") return type === "" ? "the whole queue" : ofType;
-  const group = grp === EACH_GROUP ? "each group" : `group ${JSON.stringify(grp)}`;
-  return type === "" ? group : `${group} of ${ofType}`;
+/** How sentences call the scope of a row. */
+export function scopeTextOf(key: ScopeKey): string {
+  return scopeText(scopeOf(key));
 }
 
 /** A row as it travels, and as callers see it. */

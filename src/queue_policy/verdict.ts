@@ -14,7 +14,7 @@ import type { FailingWebhook } from "./failing_webhooks.ts";
 import { isFromFuture } from "./clock_put_back.ts";
 import { closureReasons } from "./closure.ts";
 import { rateText } from "./explanation_of_flow.ts";
-import { rateOf, scopeText } from "./limit_request.ts";
+import { rateOf, scopeTextOf } from "./limit_request.ts";
 import type { LongHold } from "./limit_state.ts";
 import type { UnplannableSchedule } from "./schedule_firing.ts";
 
@@ -151,7 +151,7 @@ function pauseReasons({ longPauses = [], thresholds, nowMs }: HealthFacts): Heal
   return longPauses.filter(({ sinceMs }) => nowMs - sinceMs > thresholds.pausedMs).map((hold) => ({
     code: "paused_long",
     severity: "degraded",
-    message: `${firstUpper(scopeText(hold.scope))} has been paused for ${
+    message: `${firstUpper(scopeTextOf(hold.scope))} has been paused for ${
       durationText(nowMs - hold.sinceMs)
     }, and ${behind(hold)} due behind the pause`,
   }));
@@ -164,7 +164,7 @@ function limitReasons({ fullLimits = [], thresholds, nowMs }: HealthFacts): Heal
     code: "limit_full",
     severity: "degraded",
     message: `The limit of ${limitText(hold.scope)} of ${
-      scopeText(hold.scope)
+      scopeTextOf(hold.scope)
     } is in full use, and ${behind(hold)} due behind it, the oldest for ${
       durationText(nowMs - hold.sinceMs)
     }`,

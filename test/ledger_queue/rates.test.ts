@@ -3,14 +3,10 @@ import type { Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { groupRatesContract, ratesContract } from "../contract/rates_contract.ts";
 import { openCountedQueue } from "../counts/counted_queue.ts";
-import { withMemoryQueue, withQueue, withTemporaryPath } from "../support/queues.ts";
+import { EMBEDDED_PLACES, withQueue, withTemporaryPath } from "../support/queues.ts";
 
 for (const register of [ratesContract, groupRatesContract]) {
-  register("queue in memory", withMemoryQueue);
-  register(
-    "queue in files",
-    (options, test) => withTemporaryPath((path) => withQueue({ path, ...options }, test)),
-  );
+  for (const [name, withPlace] of EMBEDDED_PLACES) register(name, withPlace);
 }
 
 Deno.test("14: a rate goes on where it was when every process was restarted", async () => {

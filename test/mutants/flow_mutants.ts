@@ -200,9 +200,9 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "PostgreSQL: a claim believes the limits that it knows",
-    file: "src/postgres_queue/tasks/claim_statement.ts",
-    find: "      ${FLOW_VERSION} = $17::bigint as is_current,\n",
-    replace: "      $17::bigint >= 0 or ${FLOW_VERSION} = 0 as is_current,\n",
+    file: "src/postgres_queue/tasks/claim_sql.ts",
+    find: "      ${FLOW_VERSION} = ${version}::bigint as is_current,\n",
+    replace: "      ${version}::bigint >= 0 or ${FLOW_VERSION} = 0 as is_current,\n",
     tests: POSTGRES,
   },
   {

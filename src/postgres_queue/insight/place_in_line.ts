@@ -21,7 +21,7 @@ import {
 } from "../../queue_policy/explanation_of_place.ts";
 import type { Statements } from "../rows/database.ts";
 import { flowNow } from "../rows/flow_rows.ts";
-import type { Lane } from "../rows/lanes.ts";
+import { type Lane, laneOfRow } from "../rows/lanes.ts";
 
 /** What stands ahead of task `$4` with priority `$5`; under weighted random, everything that is drawn from beside it. */
 const AHEAD = {
@@ -126,12 +126,7 @@ function isLaneOf({ type, compatibility }: Task, lane: Lane): boolean {
 async function lanesOf(tx: Statements, workers: readonly WorkerRecord[]): Promise<Lane[]> {
   const types = new Set(workers.flatMap((worker) => worker.types));
   const rows = await tx.query(LINE_SQL.lanes, [[...types]]);
-  return rows.map(({ lane_id, type, compatibility, is_grouped }) => ({
-    id: Number(lane_id),
-    type: String(type),
-    compatibility: String(compatibility),
-    isGrouped: is_grouped === true,
-  }));
+  return rows.map(laneOfRow);
 }
 
 /** Tasks that the same workers could take now and would take first, in this order; of its own lane those of its group. */

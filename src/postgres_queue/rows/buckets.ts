@@ -92,7 +92,8 @@ export async function putBucketsBack(
   return put;
 }
 
-function columnsOf(scopes: readonly ScopeKey[]): [string[], string[]] {
+/** Scopes as two parameters: their types and their groups. */
+export function columnsOf(scopes: readonly ScopeKey[]): [string[], string[]] {
   return [scopes.map(({ type }) => type), scopes.map(({ grp }) => grp)];
 }
 

@@ -10,7 +10,7 @@
 import { Flow, type FlowKey, keyOf, Room } from "../../queue_policy/flow.ts";
 import { EACH_GROUP } from "../../queue_policy/kept_fields.ts";
 import type { LimitChange, ScopeKey, StoredLimit } from "../../queue_policy/limit_request.ts";
-import { readBuckets } from "./buckets.ts";
+import { columnsOf, readBuckets } from "./buckets.ts";
 import type { Row, Statements } from "./database.ts";
 
 /** Which lock is the gate: the sequence's own number, apart from those of other uses. */
@@ -168,10 +168,6 @@ export function lockedScopes(flow: Flow, keys: readonly FlowKey[]): ScopeKey[] {
 
 function uniqueScopes(scopes: readonly ScopeKey[]): ScopeKey[] {
   return [...new Map(scopes.map((scope) => [keyOf(scope), scope])).values()];
-}
-
-function columnsOf(scopes: readonly ScopeKey[]): [string[], string[]] {
-  return [scopes.map(({ type }) => type), scopes.map(({ grp }) => grp)];
 }
 
 /** How many of such tasks may start, counted behind the locks of their limits. */

@@ -106,18 +106,23 @@ export class Lanes {
 
   /** Notes lanes that were read as rows of `lane`; those. */
   learn(rows: readonly Readonly<Record<string, unknown>>[]): readonly Lane[] {
-    const lanes = rows.map((row) => ({
-      id: Number(row.lane_id),
-      type: String(row.type),
-      compatibility: String(row.compatibility),
-      isGrouped: row.is_grouped === true,
-    }));
+    const lanes = rows.map(laneOfRow);
     for (const lane of lanes) {
       this.#byName.set(keyOfLane(lane), lane);
       this.#lastId = Math.max(this.#lastId, lane.id);
     }
     return lanes;
   }
+}
+
+/** A row of `lane`. */
+export function laneOfRow(row: Readonly<Record<string, unknown>>): Lane {
+  return {
+    id: Number(row.lane_id),
+    type: String(row.type),
+    compatibility: String(row.compatibility),
+    isGrouped: row.is_grouped === true,
+  };
 }
 
 function keyOf({ type, compatibility, grp }: LaneName): string {

@@ -2,9 +2,9 @@
  * The statement of a claim: locks the first tasks of each lane, chooses among them and leases.
  */
 import type { ClaimOrder } from "../../domain/claim_order.ts";
-import { countedHeld, FLOW_VERSION, GATE } from "../rows/flow_rows.ts";
+import { countedHeld } from "../rows/flow_rows.ts";
 import { markedSql } from "./marks.ts";
-import { LEASE, mayStillStart, nextRoom, NOW } from "./claim_sql.ts";
+import { headsOf, LEASE, lookFrom, mayStillStart, nextRoom } from "./claim_sql.ts";
 
 /** How a claim reads lanes and chooses, where limits or pauses hold something back and where none do. */
 interface ClaimParts {
@@ -95,25 +95,9 @@ function claimStatement(order: ClaimOrder, partsOf: PartsOf): string {
     where ${parts.inRace} and exists (select from pick))`;
   const key = isWeighted ? "v.draw - lane.clock" : marked.key;
   const columns = `v.id, v.weight, ${key} as key${parts.column}`;
-  const lock = "for update of v skip locked";
-  const mayStart = "look.is_current and not look.is_due and look.closure is null";
-  return `with ${GATE},
-  known as materialized (select ${marked.isKnown}),
-  times as materialized (select ${NOW}, ${marked.nextDue} as next_due),
-  look as materialized (
-    select times.*, coalesce(next_due <= now, false) as is_due,
-      ${FLOW_VERSION} = $17::bigint as is_current,
-      (select json_agg(lane order by lane_id)::text from @lane lane where lane_id > $7) as new_lanes
-    from gate, times),
-  ranges as materialized (${marked.ranges}),
+  return `with ${lookFrom(marked, { testTime: "$3", lastLane: "$7", version: "$17" })},
   ${parts.lanes},
-  heads as materialized (
-    select head.* from look, lanes as lane cross join lateral (
-      ${marked.inRanges(columns, `limit ${parts.limit}`, lock)}) as head where ${mayStart}
-    union all
-    select head.* from look cross join lateral (
-      ${marked.unseen(columns, `order by ${marked.plainSort} limit $5 ${lock}`)}) as head
-    where ${mayStart}),
+  ${headsOf(marked, { columns, limit: parts.limit, most: "$5" })},
   ${parts.narrowing}ranked as (
     select id, key, row_number() over w as place, sum(weight) over w as total
     from ${parts.chosen} window w as (order by key, id)),

@@ -3,12 +3,11 @@
  */
 import { CLAIM_ORDERS, type ClaimOrder } from "../../domain/claim_order.ts";
 import type { Head } from "../../queue_policy/turns.ts";
-import { checkClosure, CLOSURE } from "../rows/closure.ts";
+import { checkClosure } from "../rows/closure.ts";
 import type { Row, Statements } from "../rows/database.ts";
-import { FLOW_VERSION, GATE } from "../rows/flow_rows.ts";
 import type { Lane, Lanes } from "../rows/lanes.ts";
 import { dueIn } from "./claim.ts";
-import { clockOf, mayStillStart, nextRoom } from "./claim_sql.ts";
+import { headsOf, lookFrom, mayStillStart, nextRoom } from "./claim_sql.ts";
 import { markedSql, type Marks } from "./marks.ts";
 
 /**
@@ -21,30 +20,13 @@ function headsStatement(order: ClaimOrder): string {
   const columns = `v.lane_id, v.id, v.weight, ${marked.key} as key, ${
     isWeighted ? "lane.clock" : "0::float8"
   } as clock`;
-  const lock = "for update of v skip locked";
-  const mayStart = "look.is_current and not look.is_due and look.closure is null";
-  return `with ${GATE},
-  known as materialized (select ${marked.isKnown}),
-  times as materialized (
-    select ${clockOf("$1")} as now, ${CLOSURE} as closure, ${marked.nextDue} as next_due),
-  look as materialized (
-    select times.*, coalesce(next_due <= now, false) as is_due,
-      ${FLOW_VERSION} = $13::bigint as is_current,
-      (select json_agg(lane order by lane_id)::text from @lane lane where lane_id > $3) as new_lanes
-    from gate, times),
-  ranges as materialized (${marked.ranges}),
+  return `with ${lookFrom(marked, { testTime: "$1", lastLane: "$3", version: "$13" })},
   lanes as materialized (${
     isWeighted
       ? "select lane_id, clock from @lane where lane_id = any($4) order by lane_id for no key update"
       : marked.lanes
   }),
-  heads as materialized (
-    select head.* from look, lanes as lane cross join lateral (
-      ${marked.inRanges(columns, "limit $2", lock)}) as head where ${mayStart}
-    union all
-    select head.* from look cross join lateral (
-      ${marked.unseen(columns, `order by ${marked.plainSort} limit $2 ${lock}`)}) as head
-    where ${mayStart})
+  ${headsOf(marked, { columns, limit: "$2", most: "$2" })}
   select look.now, look.closure, look.is_current, look.is_due, look.next_due,
     least(look.next_due, ${nextRoom("look.now")}) - look.now as due_in, look.new_lanes, heads.*
   from look left join heads on true order by heads.key, heads.id`;
