@@ -23,6 +23,8 @@ export interface MigrationPlan {
 interface Place {
   readonly schema: string;
   readonly location: string;
+  /** The versions of the schema, from 1; default those that this version of Holdfast has. */
+  readonly migrations?: readonly string[];
 }
 
 const MIGRATE_SQL = {
@@ -56,14 +58,16 @@ export async function planMigration(
   checkServer(found!, place);
   const tables = JSON.parse(String(found!.tables)) as string[];
   const version = await versionOf(statements, tables, place);
-  const newest = MIGRATIONS.length;
+  const migrations = place.migrations ?? MIGRATIONS;
+  const newest = migrations.length;
   if (version > newest) {
     throw refusal(
       place,
       `its schema version is ${version}, this version of Holdfast knows ${newest}: use a newer one`,
     );
   }
-  const steps = stepsFrom(version, { schema: place.schema, hasSchema: found!.has_schema === true });
+  const hasSchema = found!.has_schema === true;
+  const steps = stepsFrom(version, { schema: place.schema, hasSchema, migrations });
   return { version, newest, steps, isStandby: found!.is_standby === true };
 }
 
@@ -90,7 +94,8 @@ async function versionOf(
   if (tables.length === 0) return 0;
   if (!tables.includes("holdfast")) throw strangeTables(tables, place);
   const version = await notedVersion(statements, tables, place);
-  const missing = tablesOf(version).filter((name) => !tables.includes(name));
+  const made = (place.migrations ?? MIGRATIONS).slice(0, version);
+  const missing = tablesOf(made).filter((name) => !tables.includes(name));
   if (Number.isSafeInteger(version) && version > 0 && missing.length === 0) return version;
   const what = version > 0
     ? `of its version ${version} the tables ${missing.join(", ")} are missing`
@@ -124,20 +129,22 @@ function refusal({ location }: Place, reason: string): StorageError {
   return new StorageError("open", location, reason);
 }
 
-/** The tables that a version has. */
-function tablesOf(version: number): string[] {
-  const made = MIGRATIONS.slice(0, version).flatMap((sql) => [
-    ...sql.matchAll(/create table @(\w+)/g),
-  ]);
+/** The tables that these migrations make. */
+function tablesOf(migrations: readonly string[]): string[] {
+  const made = migrations.flatMap((sql) => [...sql.matchAll(/create table @(\w+)/g)]);
   return made.map(([, name]) => name!);
 }
 
 function stepsFrom(
   version: number,
-  { schema, hasSchema }: { readonly schema: string; readonly hasSchema: boolean },
+  { schema, hasSchema, migrations }: {
+    readonly schema: string;
+    readonly hasSchema: boolean;
+    readonly migrations: readonly string[];
+  },
 ): string[] {
   const qualifier = new Qualifier(schema);
-  return MIGRATIONS.slice(version).map((sql, i) => {
+  return migrations.slice(version).map((sql, i) => {
     const number = version + i + 1;
     if (number > 1) {
       const noted = `update @holdfast set value = '${number}' where name = 'version'`;
@@ -149,13 +156,20 @@ function stepsFrom(
   });
 }
 
-/** Brings the schema to the newest version: all of it, or nothing. Processes that do so at the same time wait for each other. */
-export async function migrate(database: Database, schema: string): Promise<MigrationPlan> {
+/**
+ * Brings the schema to the newest of `migrations`: all of it, or nothing. Processes that do so at the same time wait for each
+ * other.
+ */
+export async function migrate(
+  database: Database,
+  schema: string,
+  migrations = MIGRATIONS,
+): Promise<MigrationPlan> {
   return await database.transaction(async (tx) => {
     // the lock goes with the transaction, so a pooler may be between
     await tx.query("select pg_advisory_xact_lock(hashtext('holdfast ' || $1))", [schema]);
     const location = `${database.location} schema ${schema}`;
-    const plan = await planMigration(tx, { schema, location });
+    const plan = await planMigration(tx, { schema, location, migrations });
     for (const step of plan.steps) {
       for (const statement of step.split(/;\s*\n/)) {
         if (statement.trim() !== "") await tx.query(statement);

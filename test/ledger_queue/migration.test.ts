@@ -1,116 +1,72 @@
 /**
- * Queues that an older Holdfast has written.
+ * Queues whose schema is of another version.
  */
-import { assertEquals } from "@std/assert";
-import { openQueue } from "../../src/mod.ts";
-import type { WorkerRecord } from "../../src/queue/workers.ts";
-import {
-  QUEUE_SCHEMA,
-  SCHEDULE_TABLE,
-  TASK_TABLE,
-  WORKER_TABLE,
-} from "../../src/ledger_queue/rows/schema.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { openQueue, StorageError } from "../../src/mod.ts";
+import type { Ledger } from "../../src/ledger/ledger.ts";
+import type { Schema } from "../../src/ledger/schema.ts";
+import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
+import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
+
+import { FakeClock } from "../support/fake_clock.ts";
 import { openLedger } from "../support/ledgers.ts";
+import { seededRandom } from "../support/queues.ts";
 
-const VERSION_1 = {
-  tables: QUEUE_SCHEMA.tables.slice(0, 2),
-  migrations: QUEUE_SCHEMA.migrations.slice(0, 1),
+/** What a later version of Holdfast might add: a column at the end, a table with what is known. */
+const NEWER: Schema = {
+  tables: [...QUEUE_SCHEMA.tables, { name: "task_notes", key: ["task_id"] }],
+  migrations: [
+    ...QUEUE_SCHEMA.migrations,
+    `ALTER TABLE task_queue ADD COLUMN note TEXT;
+    CREATE TABLE task_notes (task_id INTEGER PRIMARY KEY, note TEXT NOT NULL);
+    INSERT INTO task_notes (task_id, note) SELECT id, run_id FROM task_queue`,
+  ],
 };
-
-const TASK = {
-  type: "t",
-  priority: 100,
-  payload: "{}",
-  compatibility: "{}",
-  status: "queued",
-  attempts: 0,
-  max_attempts: 5,
-  run_after_utc: 0,
-  created_at_utc: 0,
-  updated_at_utc: 0,
-  lease_token: 0,
-  is_ready: 1,
-  draw_key: 0,
-};
-
-const VERSION_5 = { ...QUEUE_SCHEMA, migrations: QUEUE_SCHEMA.migrations.slice(0, 5) };
-
-const SCHEDULE = {
-  schedule_id: "s",
-  type: "t",
-  payload: "{}",
-  priority: 100,
-  compatibility: "{}",
-  max_attempts: 5,
-  cron: "@daily",
-  time_zone: "UTC",
-  catch_up: "once",
-  catch_up_max: 100,
-  overlaps: 0,
-  is_paused: 1,
-  next_at_utc: 5,
-  firings: 2,
-  created_at_utc: 3,
-  updated_at_utc: 4,
-};
-
-Deno.test("a schedule of schema version 5 has no webhook, and all that it had", async () => {
-  const disk = new MemoryDisk();
-  const old = await openLedger(new MemoryStorage(disk), { schema: VERSION_5 });
-  await old.write((tx) => tx.insert(SCHEDULE_TABLE, SCHEDULE));
-  await old.close();
-  const queue = await openQueue({ storage: new MemoryStorage(disk) });
-  const { webhook, firings, createdAt, updatedAt } = (await queue.getSchedule("s"))!;
-  assertEquals([webhook, firings, Number(createdAt), Number(updatedAt)], [null, 2, 3, 4]);
-  await queue.pauseSchedule("s", false);
-  assertEquals(await queue.integrityCheck(), { ok: true, problems: [] });
-  await queue.close();
-});
-
-Deno.test("a worker of schema version 6 chooses by priority, without limits of single types", async () => {
-  const disk = new MemoryDisk();
-  const schema = { ...QUEUE_SCHEMA, migrations: QUEUE_SCHEMA.migrations.slice(0, 6) };
-  const old = await openLedger(new MemoryStorage(disk), { schema });
-  const nowMs = Date.now();
-  await old.write((tx) =>
-    tx.insert(WORKER_TABLE, {
-      worker_id: "w",
-      capabilities: "{}",
-      types: '["t"]',
-      concurrency: 2,
-      started_at_utc: nowMs,
-      heartbeat_utc: nowMs,
-    })
-  );
-  await old.close();
-  const queue = await openQueue({ storage: new MemoryStorage(disk) });
-  const [{ types, concurrency, strategy, typeLimits }] = await queue.listWorkers() as [
-    WorkerRecord,
-  ];
-  assertEquals([types, concurrency, strategy, typeLimits], [["t"], 2, "priority", {}]);
-  await queue.close();
-});
 
 for (const hasSnapshot of [false, true]) {
-  Deno.test(`a queue of schema version 1 ${hasSnapshot ? "with" : "without"} a snapshot goes on as the newest`, async () => {
+  Deno.test(`a queue of an older version ${hasSnapshot ? "with" : "without"} a snapshot goes on as the newest`, async () => {
     const disk = new MemoryDisk();
-    const old = await openLedger(new MemoryStorage(disk), { schema: VERSION_1 });
-    await old.write((tx) => tx.insert(TASK_TABLE, { ...TASK, run_id: "r1" }));
-    if (hasSnapshot) await old.checkpoint();
-    await old.write((tx) => tx.insert(TASK_TABLE, { ...TASK, run_id: "r2" }));
-    await old.close();
-    for (const round of [1, 2]) {
-      const queue = await openQueue({ storage: new MemoryStorage(disk) });
+    const older = await openQueue({ storage: new MemoryStorage(disk) });
+    await older.enqueue({ type: "t", runId: "r1" });
+    if (hasSnapshot) await older.checkpoint();
+    await older.enqueue({ type: "t", runId: "r2" });
+    await older.close();
+    for (const id of [1, 2]) {
+      const ledger = await openLedger(new MemoryStorage(disk), { schema: NEWER });
+      const queue = queueOn(ledger);
       const [task] = await queue.claim({ workerId: "w", types: ["t"] });
       await queue.complete(task!);
-      assertEquals((await queue.transitions(round)).map(({ kind }) => kind), [
-        "leased",
-        "completed",
-      ]);
-      assertEquals(await queue.integrityCheck(), { ok: true, problems: [] });
-      if (round === 1) await queue.checkpoint();
+      const kinds = (await queue.transitions(id)).map(({ kind }) => kind);
+      assertEquals(kinds, ["enqueued", "leased", "completed"]);
+      assertEquals(await notesOf(ledger), [[1, "r1"], [2, "r2"]]);
+      if (id === 1) await ledger.checkpoint();
       await queue.close();
     }
   });
+}
+
+Deno.test("a queue of a newer version is refused, and left as it is", async () => {
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk), { schema: NEWER });
+  await queueOn(ledger).enqueue({ type: "t", runId: "r1" });
+  const [newer, known] = [NEWER.migrations.length, QUEUE_SCHEMA.migrations.length];
+  const refused = async (sentence: string): Promise<void> => {
+    const open = (): Promise<unknown> => openQueue({ storage: new MemoryStorage(disk) });
+    await assertRejects(open, StorageError, sentence);
+  };
+  await refused(`moved it to schema version ${newer}, this one knows up to ${known}`);
+  await ledger.checkpoint();
+  await refused(`its schema version is ${newer}, this version of Holdfast knows up to ${known}`);
+  assertEquals(await queueOn(ledger).count(), 1);
+  await ledger.close();
+});
+
+function queueOn(ledger: Ledger): LedgerQueue {
+  const options = { clock: new FakeClock(), random: seededRandom(1), onBackgroundError: () => {} };
+  return new LedgerQueue(ledger, options);
+}
+
+async function notesOf(ledger: Ledger): Promise<unknown[]> {
+  return await ledger.read((reader) => reader.read("SELECT * FROM task_notes ORDER BY task_id"));
 }

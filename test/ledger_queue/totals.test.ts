@@ -59,17 +59,6 @@ Deno.test("totals are those of all processes, and stay when the last one ends", 
   await later.close();
 });
 
-Deno.test("a queue of an older version begins to count with what happens from now on", async () => {
-  const database = (await loadSqlJsEngine()).open();
-  database.run(QUEUE_SCHEMA.migrations.slice(0, 15).join(";"));
-  database.run(
-    "INSERT INTO task_logs (task_id, at_utc, level, message) VALUES (1, 1, 'info', 'leased')",
-  );
-  database.run(QUEUE_SCHEMA.migrations[15]!);
-  assertEquals(database.all(STORED), [["", "1"]]);
-  database.close();
-});
-
 Deno.test("no statement of counting scans or sorts", async () => {
   const database = (await loadSqlJsEngine()).open();
   database.run(QUEUE_SCHEMA.migrations.join(";"));

@@ -15,6 +15,10 @@ import {
 import { type PostgresServer, removePostgres, startPostgres } from "../support/postgres_server.ts";
 import { whyNotStarted } from "../support/postgres_server.ts";
 import { freshSchema } from "../support/postgres_queues.ts";
+import { parsePostgresAddress } from "../../src/platform/postgres_address.ts";
+import { PostgresDatabase } from "../../src/platform/postgres_driver.ts";
+import { migrate } from "../../src/postgres_queue/migrate.ts";
+import { DatabaseError } from "../../src/postgres_queue/rows/database.ts";
 import { MIGRATIONS } from "../../src/postgres_queue/rows/schema.ts";
 
 const ignore = whyNotStarted() !== undefined;
@@ -138,27 +142,48 @@ test("migrateQueue() with dryRun prints the SQL that makes the schema, and makes
   await queue.close();
 });
 
-test("a queue of version 1 keeps its tasks, and those with a group take turns from then on", async () => {
+/** What a later version of Holdfast might add. */
+const VERSION_2 = `
+  create table @note (task_id bigint primary key, text text not null);
+  insert into @note (task_id, text) select id, 'of version 1' from @task
+`;
+
+/** Migrates as a version of Holdfast whose schema has these versions does. */
+async function migrateTo(migrations: readonly string[], schema: string): Promise<number> {
+  const database = new PostgresDatabase(parsePostgresAddress(server.url));
+  try {
+    return (await migrate(database, schema, migrations)).version;
+  } finally {
+    await database.close();
+  }
+}
+
+test("a queue of an older version keeps its tasks, and is then refused by that version", async () => {
   const schema = freshSchema();
-  const { sql } = await migrateQueue(address({ schema }), { dryRun: true });
-  const tables = `"${schema}".`;
-  await asOwner(sql[0]!);
-  await asOwner(`
-    insert into ${tables}lane (type, compatibility) values ('t', '{}'), ('idle', '{}');
-    insert into ${tables}task (run_id, lane_id, priority, payload, max_attempts, grp, created_at, outcome, finished_at,
-        attempts, lease_token, run_after, updated_at)
-      select n::text, 1, 100, 'null', 3, (array['', 'a', 'a', 'b'])[n], 1, case n when 3 then 'failed' end,
-        case n when 3 then 2 end, 3, 3, 1, 2 from generate_series(1, 4) as n;
-    insert into ${tables}live (id, lane_id, priority, draw, state, run_after, waits_for, followed, weight,
-        attempts, lease_token, created_at, updated_at)
-      select n, 1, 100, n, 1, 1, 0, false, 4, 0, 0, 1, 1 from unnest(array[1, 2, 4]) as n`);
-  assertEquals((await migrateQueue(address({ schema }))).version, 1);
   const queue = await openQueue(address({ schema }));
-  await queue.retry(3);
-  await queue.setLimit({ group: "a" }, { concurrency: 1 });
-  const claimed = await queue.claim({ workerId: "w", types: ["t"], limit: 9 });
-  assertEquals(claimed.map(({ id }) => id).sort(), [1, 2, 4]);
-  assertEquals((await queue.explain(3))!.reason, "concurrency_limited");
+  const { task } = await queue.enqueue({ type: "mail" });
+  const newer = [...MIGRATIONS, VERSION_2];
+  assertEquals(await migrateTo(newer, schema), MIGRATIONS.length);
+  const notes = await asOwner(`select task_id::int, text from ${schema}.note`);
+  assertEquals(notes, [{ task_id: task.id, text: "of version 1" }]);
+  assertEquals((await queue.get(task.id))?.status, "queued");
+  await queue.close();
+  await refused(address({ schema }), `version is ${newer.length}`, "use a newer one");
+  assertEquals(await migrateTo(newer, schema), newer.length);
+  await asOwner(`drop table ${schema}.note`);
+  await assertRejects(() => migrateTo(newer, schema), StorageError, "note are missing");
+});
+
+test("a migration that fails half-way leaves the queue as it was", async () => {
+  const schema = freshSchema();
+  const queue = await openQueue(address({ schema }));
+  await queue.enqueue({ type: "mail" });
+  const broken = [...MIGRATIONS, `${VERSION_2};\n  insert into @note values (1, 'twice')`];
+  const error = await assertRejects(() => migrateTo(broken, schema), DatabaseError);
+  assertEquals(error.code, "23505");
+  assertEquals(await asOwner(`select to_regclass('${schema}.note') as note`), [{ note: null }]);
+  assertEquals((await migrateQueue(address({ schema }))).version, MIGRATIONS.length);
+  assertEquals(await queue.count(), 1);
   await queue.close();
 });
 

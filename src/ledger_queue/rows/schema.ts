@@ -104,7 +104,12 @@ export const TASK_COLUMNS = [
 /** A column of `task_queue`. */
 export type TaskColumn = typeof TASK_COLUMNS[number];
 
-const VERSION_1 = `
+/**
+ * Tasks. An empty string is no group. A task's place under its ordering key is its own id where `ordering_place` is null. `is_behind` is
+ * 0 for the task whose turn it is under that key, 1 for the others that are not final, null for all else; see `rows/order.ts`. The claim
+ * indexes find the first task of a group, `ready_by_due` since when the oldest ready task of a type is due (`insight/due.ts`).
+ */
+const TASKS = `
   CREATE TABLE task_queue (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id TEXT NOT NULL UNIQUE,
@@ -132,169 +137,50 @@ const VERSION_1 = `
     retry_policy TEXT,
     timeout_ms INTEGER,
     is_ready INTEGER NOT NULL,
-    draw_key REAL NOT NULL
+    draw_key REAL NOT NULL,
+    waits_for INTEGER NOT NULL DEFAULT 0,
+    trace_parent TEXT,
+    grp TEXT NOT NULL DEFAULT '',
+    expires_at INTEGER,
+    unique_key TEXT,
+    ordering_key TEXT,
+    on_predecessor_failure TEXT,
+    ordering_place INTEGER,
+    is_behind INTEGER
   );
-  CREATE INDEX ready_by_priority ON task_queue (type, compatibility, priority, id) WHERE is_ready = 1;
-  CREATE INDEX ready_by_id ON task_queue (type, compatibility, id) WHERE is_ready = 1;
-  CREATE INDEX ready_by_draw ON task_queue (type, compatibility, draw_key) WHERE is_ready = 1;
-  CREATE INDEX scheduled_tasks ON task_queue (run_after_utc) WHERE status = 'queued' AND is_ready = 0;
   CREATE INDEX leased_tasks ON task_queue (lease_until_utc) WHERE status = 'leased';
   CREATE INDEX tasks_by_status ON task_queue (status, type, id);
-  CREATE TABLE claim_lanes (
-    type TEXT NOT NULL,
-    compatibility TEXT NOT NULL,
-    clock REAL NOT NULL,
-    PRIMARY KEY (type, compatibility)
-  ) WITHOUT ROWID
-`;
-
-/** `duration_ms` is how long the task waited (`leased`) or ran (what ends an attempt). */
-const VERSION_2 = `
-  CREATE TABLE task_logs (
-    log_id INTEGER PRIMARY KEY AUTOINCREMENT,
-    task_id INTEGER NOT NULL,
-    at_utc INTEGER NOT NULL,
-    level TEXT NOT NULL,
-    message TEXT NOT NULL,
-    details TEXT,
-    duration_ms INTEGER
-  );
-  CREATE INDEX task_logs_by_task ON task_logs (task_id);
-  CREATE TABLE workers (
-    worker_id TEXT PRIMARY KEY,
-    capabilities TEXT NOT NULL,
-    types TEXT NOT NULL,
-    concurrency INTEGER NOT NULL,
-    started_at_utc INTEGER NOT NULL,
-    heartbeat_utc INTEGER NOT NULL
-  ) WITHOUT ROWID;
-  CREATE INDEX workers_by_heartbeat ON workers (heartbeat_utc);
-  CREATE INDEX finished_tasks ON task_queue (status, finished_at_utc) WHERE finished_at_utc IS NOT NULL
-`;
-
-/** `parent_run_id` stays when the parent is pruned. */
-const VERSION_3 = `
-  ALTER TABLE task_queue ADD COLUMN waits_for INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE task_queue ADD COLUMN trace_parent TEXT;
-  DROP INDEX scheduled_tasks;
+  CREATE INDEX finished_tasks ON task_queue (status, finished_at_utc) WHERE finished_at_utc IS NOT NULL;
   CREATE INDEX scheduled_tasks ON task_queue (run_after_utc)
     WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0;
   CREATE INDEX waiting_tasks ON task_queue (id) WHERE waits_for > 0;
-  CREATE TABLE task_dependencies (
-    child_id INTEGER NOT NULL,
-    parent_id INTEGER NOT NULL,
-    parent_run_id TEXT NOT NULL,
-    position INTEGER NOT NULL,
-    on_failure TEXT NOT NULL CHECK (on_failure IN ('fail', 'skip', 'run')),
-    state TEXT NOT NULL CHECK (state IN ('open', 'met', 'ended_child')),
-    PRIMARY KEY (child_id, parent_id)
-  ) WITHOUT ROWID;
-  CREATE INDEX dependencies_by_parent ON task_dependencies (parent_id, state);
-  CREATE TABLE unsettled_tasks (
-    task_id INTEGER PRIMARY KEY,
-    since_utc INTEGER NOT NULL
-  )
-`;
-
-/** `next_at_utc` is null when a cron expression has no later instant. */
-const VERSION_4 = `
-  CREATE TABLE schedules (
-    schedule_id TEXT PRIMARY KEY,
-    type TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    priority INTEGER NOT NULL,
-    compatibility TEXT NOT NULL,
-    max_attempts INTEGER NOT NULL,
-    retry_policy TEXT,
-    timeout_ms INTEGER,
-    every_ms INTEGER,
-    cron TEXT,
-    time_zone TEXT NOT NULL,
-    catch_up TEXT NOT NULL CHECK (catch_up IN ('skip', 'once', 'all')),
-    catch_up_max INTEGER NOT NULL,
-    overlaps INTEGER NOT NULL,
-    is_paused INTEGER NOT NULL,
-    next_at_utc INTEGER,
-    last_fired_at_utc INTEGER,
-    last_task_id INTEGER,
-    firings INTEGER NOT NULL,
-    created_at_utc INTEGER NOT NULL,
-    updated_at_utc INTEGER NOT NULL
-  ) WITHOUT ROWID;
-  CREATE INDEX next_schedules ON schedules (next_at_utc) WHERE is_paused = 0 AND next_at_utc IS NOT NULL
-`;
-
-const VERSION_5 = `
-  CREATE TABLE task_webhooks (
-    task_id INTEGER PRIMARY KEY,
-    url TEXT NOT NULL,
-    events TEXT NOT NULL
-  )
-`;
-
-/** A schedule's webhook is that of each of its tasks. */
-const VERSION_6 = `
-  ALTER TABLE schedules ADD COLUMN webhook_url TEXT;
-  ALTER TABLE schedules ADD COLUMN webhook_events TEXT
-`;
-
-/** How a worker orders what is due, and how many tasks of single types it runs at the same time at most (JSON). */
-const VERSION_7 = `
-  ALTER TABLE workers ADD COLUMN strategy TEXT NOT NULL DEFAULT 'priority';
-  ALTER TABLE workers ADD COLUMN type_limits TEXT NOT NULL DEFAULT '{}'
-`;
-
-const VERSION_8 = `
-  CREATE TABLE queue_notes (
-    name TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-  ) WITHOUT ROWID
-`;
-
-/** A limit and a pause for each scope; the slots that cancelled tasks still hold. Times of limits and pauses are null without them. */
-const VERSION_9 = `
-  CREATE TABLE flow_limits (
-    type TEXT NOT NULL,
-    grp TEXT NOT NULL,
-    concurrency INTEGER CHECK (concurrency > 0),
-    is_declared INTEGER NOT NULL,
-    limit_at_utc INTEGER,
-    limit_by TEXT,
-    paused_at_utc INTEGER,
-    paused_by TEXT,
-    paused_reason TEXT,
-    paused_until_utc INTEGER,
-    PRIMARY KEY (type, grp)
-  ) WITHOUT ROWID;
-  CREATE TABLE flow_slots (
-    task_id INTEGER NOT NULL,
-    lease_token INTEGER NOT NULL,
-    type TEXT NOT NULL,
-    grp TEXT NOT NULL,
-    worker_id TEXT NOT NULL,
-    since_utc INTEGER NOT NULL,
-    until_utc INTEGER NOT NULL,
-    PRIMARY KEY (task_id, lease_token)
-  ) WITHOUT ROWID
-`;
-
-/**
- * Groups: an empty string is no group. The claim indexes find the first task of a group; `group_lanes` has a row for each group of
- * a lane that has seen one.
- */
-const VERSION_10 = `
-  ALTER TABLE task_queue ADD COLUMN grp TEXT NOT NULL DEFAULT '';
-  ALTER TABLE schedules ADD COLUMN grp TEXT NOT NULL DEFAULT '';
-  ALTER TABLE flow_limits ADD COLUMN weight REAL;
-  DROP INDEX ready_by_priority;
-  DROP INDEX ready_by_id;
-  DROP INDEX ready_by_draw;
   CREATE INDEX ready_by_priority ON task_queue (type, compatibility, grp, priority, id)
     WHERE is_ready = 1;
   CREATE INDEX ready_by_id ON task_queue (type, compatibility, grp, id) WHERE is_ready = 1;
   CREATE INDEX ready_by_draw ON task_queue (type, compatibility, grp, draw_key) WHERE is_ready = 1;
   CREATE INDEX tasks_by_group ON task_queue (grp, id) WHERE grp <> '';
   CREATE INDEX leased_by_group ON task_queue (grp, type) WHERE status = 'leased' AND grp <> '';
+  CREATE INDEX expiring_tasks ON task_queue (expires_at)
+    WHERE expires_at IS NOT NULL AND status = 'queued' AND lease_token = 0;
+  CREATE INDEX tasks_by_unique_key ON task_queue (type, unique_key, id) WHERE unique_key IS NOT NULL;
+  CREATE INDEX ready_by_due ON task_queue (type, max(created_at_utc, run_after_utc))
+    WHERE is_ready = 1;
+  CREATE INDEX ordered_tasks ON task_queue (ordering_key, ifnull(ordering_place, id), id)
+    WHERE ordering_key IS NOT NULL AND status IN ('queued', 'leased');
+  CREATE INDEX order_fronts ON task_queue (ordering_key)
+    WHERE ordering_key IS NOT NULL AND is_behind = 0;
+  CREATE INDEX order_failures ON task_queue (ordering_key, ifnull(ordering_place, id), id)
+    WHERE ordering_key IS NOT NULL AND status = 'failed'
+`;
+
+/** Lanes, and the groups of those that have seen one. */
+const LANES = `
+  CREATE TABLE claim_lanes (
+    type TEXT NOT NULL,
+    compatibility TEXT NOT NULL,
+    clock REAL NOT NULL,
+    PRIMARY KEY (type, compatibility)
+  ) WITHOUT ROWID;
   CREATE TABLE group_lanes (
     type TEXT NOT NULL,
     compatibility TEXT NOT NULL,
@@ -316,32 +202,132 @@ const VERSION_10 = `
   CREATE INDEX closed_by_group ON group_lanes (grp) WHERE closed_at IS NOT NULL
 `;
 
-/** When a task that has not started is cancelled by itself; how long after its firing a schedule's task is. */
-const VERSION_11 = `
-  ALTER TABLE task_queue ADD COLUMN expires_at INTEGER;
-  ALTER TABLE schedules ADD COLUMN expires_in_ms INTEGER;
-  CREATE INDEX expiring_tasks ON task_queue (expires_at)
-    WHERE expires_at IS NOT NULL AND status = 'queued' AND lease_token = 0
+/** Transitions: `duration_ms` is how long the task waited (`leased`) or ran (what ends an attempt). */
+const LOG = `
+  CREATE TABLE task_logs (
+    log_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    task_id INTEGER NOT NULL,
+    at_utc INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    message TEXT NOT NULL,
+    details TEXT,
+    duration_ms INTEGER
+  );
+  CREATE INDEX task_logs_by_task ON task_logs (task_id);
+  CREATE TABLE transition_totals (
+    type TEXT PRIMARY KEY,
+    totals TEXT NOT NULL
+  ) WITHOUT ROWID
 `;
 
-/** The key that makes a task unique among those of its type; what makes a schedule's tasks unique (JSON). */
-const VERSION_12 = `
-  ALTER TABLE task_queue ADD COLUMN unique_key TEXT;
-  ALTER TABLE schedules ADD COLUMN unique_by TEXT;
-  CREATE INDEX tasks_by_unique_key ON task_queue (type, unique_key, id) WHERE unique_key IS NOT NULL
+/**
+ * Workers: `strategy` is how one orders what is due, `type_limits` how many tasks of single types it runs at the same time at most
+ * (JSON).
+ */
+const WORKERS = `
+  CREATE TABLE workers (
+    worker_id TEXT PRIMARY KEY,
+    capabilities TEXT NOT NULL,
+    types TEXT NOT NULL,
+    concurrency INTEGER NOT NULL,
+    started_at_utc INTEGER NOT NULL,
+    heartbeat_utc INTEGER NOT NULL,
+    strategy TEXT NOT NULL DEFAULT 'priority',
+    type_limits TEXT NOT NULL DEFAULT '{}'
+  ) WITHOUT ROWID;
+  CREATE INDEX workers_by_heartbeat ON workers (heartbeat_utc)
 `;
 
-/** Since when the oldest ready task of a type is due, see `insight/due.ts`. */
-const VERSION_13 = `
-  CREATE INDEX ready_by_due ON task_queue (type, max(created_at_utc, run_after_utc))
-    WHERE is_ready = 1
+/** Who is told how a task ended: `parent_run_id` stays when the parent is pruned. */
+const FOLLOWERS = `
+  CREATE TABLE task_dependencies (
+    child_id INTEGER NOT NULL,
+    parent_id INTEGER NOT NULL,
+    parent_run_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    on_failure TEXT NOT NULL CHECK (on_failure IN ('fail', 'skip', 'run')),
+    state TEXT NOT NULL CHECK (state IN ('open', 'met', 'ended_child')),
+    PRIMARY KEY (child_id, parent_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX dependencies_by_parent ON task_dependencies (parent_id, state);
+  CREATE TABLE unsettled_tasks (
+    task_id INTEGER PRIMARY KEY,
+    since_utc INTEGER NOT NULL
+  );
+  CREATE TABLE task_webhooks (
+    task_id INTEGER PRIMARY KEY,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL
+  )
 `;
 
-/** The rate of a scope; the buckets that have counted starts, in µs since 1970. */
-const VERSION_14 = `
-  ALTER TABLE flow_limits ADD COLUMN rate_limit INTEGER;
-  ALTER TABLE flow_limits ADD COLUMN rate_period_ms INTEGER;
-  ALTER TABLE flow_limits ADD COLUMN rate_burst INTEGER;
+/**
+ * Schedules. `next_at_utc` is null when a cron expression has no later instant. A schedule's webhook is that of each of its tasks,
+ * `expires_in_ms` is how long after its firing a task expires, `unique_by` what makes its tasks unique (JSON).
+ */
+const SCHEDULES = `
+  CREATE TABLE schedules (
+    schedule_id TEXT PRIMARY KEY,
+    type TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    compatibility TEXT NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    retry_policy TEXT,
+    timeout_ms INTEGER,
+    every_ms INTEGER,
+    cron TEXT,
+    time_zone TEXT NOT NULL,
+    catch_up TEXT NOT NULL CHECK (catch_up IN ('skip', 'once', 'all')),
+    catch_up_max INTEGER NOT NULL,
+    overlaps INTEGER NOT NULL,
+    is_paused INTEGER NOT NULL,
+    next_at_utc INTEGER,
+    last_fired_at_utc INTEGER,
+    last_task_id INTEGER,
+    firings INTEGER NOT NULL,
+    created_at_utc INTEGER NOT NULL,
+    updated_at_utc INTEGER NOT NULL,
+    webhook_url TEXT,
+    webhook_events TEXT,
+    grp TEXT NOT NULL DEFAULT '',
+    expires_in_ms INTEGER,
+    unique_by TEXT,
+    ordering_key TEXT,
+    on_predecessor_failure TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX next_schedules ON schedules (next_at_utc) WHERE is_paused = 0 AND next_at_utc IS NOT NULL
+`;
+
+/** Limits, rates and pauses, whose times are null without them; what they count. `tat_us` is in µs since 1970. */
+const FLOW = `
+  CREATE TABLE flow_limits (
+    type TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    concurrency INTEGER CHECK (concurrency > 0),
+    is_declared INTEGER NOT NULL,
+    limit_at_utc INTEGER,
+    limit_by TEXT,
+    paused_at_utc INTEGER,
+    paused_by TEXT,
+    paused_reason TEXT,
+    paused_until_utc INTEGER,
+    weight REAL,
+    rate_limit INTEGER,
+    rate_period_ms INTEGER,
+    rate_burst INTEGER,
+    PRIMARY KEY (type, grp)
+  ) WITHOUT ROWID;
+  CREATE TABLE flow_slots (
+    task_id INTEGER NOT NULL,
+    lease_token INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    worker_id TEXT NOT NULL,
+    since_utc INTEGER NOT NULL,
+    until_utc INTEGER NOT NULL,
+    PRIMARY KEY (task_id, lease_token)
+  ) WITHOUT ROWID;
   CREATE TABLE flow_buckets (
     type TEXT NOT NULL,
     grp TEXT NOT NULL,
@@ -351,33 +337,11 @@ const VERSION_14 = `
   CREATE INDEX buckets_by_tat ON flow_buckets (tat_us)
 `;
 
-/**
- * Order. A task's place under its ordering key is its own id where `ordering_place` is null. `is_behind` is 0 for the task whose turn it
- * is, 1 for the others that are not final, null for all else; see `rows/order.ts`.
- */
-const VERSION_15 = `
-  ALTER TABLE task_queue ADD COLUMN ordering_key TEXT;
-  ALTER TABLE task_queue ADD COLUMN on_predecessor_failure TEXT;
-  ALTER TABLE task_queue ADD COLUMN ordering_place INTEGER;
-  ALTER TABLE task_queue ADD COLUMN is_behind INTEGER;
-  ALTER TABLE schedules ADD COLUMN ordering_key TEXT;
-  ALTER TABLE schedules ADD COLUMN on_predecessor_failure TEXT;
-  CREATE INDEX ordered_tasks ON task_queue (ordering_key, ifnull(ordering_place, id), id)
-    WHERE ordering_key IS NOT NULL AND status IN ('queued', 'leased');
-  CREATE INDEX order_fronts ON task_queue (ordering_key)
-    WHERE ordering_key IS NOT NULL AND is_behind = 0;
-  CREATE INDEX order_failures ON task_queue (ordering_key, ifnull(ordering_place, id), id)
-    WHERE ordering_key IS NOT NULL AND status = 'failed'
-`;
-
-/** What had happened before is not counted: a part of it may be gone. */
-const VERSION_16 = `
-  CREATE TABLE transition_totals (
-    type TEXT PRIMARY KEY,
-    totals TEXT NOT NULL
-  ) WITHOUT ROWID;
-  INSERT INTO transition_totals (type, totals)
-    SELECT '', CAST(max(log_id) AS TEXT) FROM task_logs HAVING max(log_id) > 0
+const NOTES = `
+  CREATE TABLE queue_notes (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) WITHOUT ROWID
 `;
 
 /** The queue's tables and how they came about. */
@@ -399,21 +363,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: TOTALS_TABLE, key: ["type"] },
   ],
   migrations: [
-    VERSION_1,
-    VERSION_2,
-    VERSION_3,
-    VERSION_4,
-    VERSION_5,
-    VERSION_6,
-    VERSION_7,
-    VERSION_8,
-    VERSION_9,
-    VERSION_10,
-    VERSION_11,
-    VERSION_12,
-    VERSION_13,
-    VERSION_14,
-    VERSION_15,
-    VERSION_16,
+    [TASKS, LANES, LOG, WORKERS, FOLLOWERS, SCHEDULES, FLOW, NOTES].join(";"),
   ],
 });
