@@ -14,6 +14,7 @@ import {
   TaskSchema,
   TransitionListSchema,
 } from "../server/tasks/schemas.ts";
+import { SearchPageSchema } from "../server/tasks/search_schemas.ts";
 import { WorkerListSchema } from "../server/workers/schemas.ts";
 import { BULK_ACTIONS, TASK_BACKENDS, TASK_STATUSES, TRANSFER_FORMATS } from "../src/mod.ts";
 
@@ -92,6 +93,7 @@ export const DOCUMENTS = Object.freeze({
     total: count,
     next_cursor: z.string().nullable(),
   }),
+  SearchPage: SearchPageSchema,
   TaskHistory: z.object({
     task: TaskSchema,
     transitions: z.array(Transition),

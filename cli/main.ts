@@ -30,6 +30,7 @@ import { addRunCommand } from "./commands/run.ts";
 import { addLimitCommands } from "./commands/limit.ts";
 import { addScheduleCommands } from "./commands/schedule.ts";
 import { addServeCommand } from "./commands/serve.ts";
+import { addSearchCommand } from "./commands/search.ts";
 import { addShowCommand } from "./commands/show.ts";
 import { addStatsCommand } from "./commands/stats.ts";
 import { addTokenCommand } from "./commands/token.ts";
@@ -147,6 +148,7 @@ function addCommands(program: Program, app: App, io: CliIo): void {
   addEnqueueCommand(program, app);
   addRunCommand(program, app);
   addListCommand(program, app);
+  addSearchCommand(program, app);
   addShowCommand(program, app);
   addTransitionsCommand(program, app);
   addByHandCommands(program, app);

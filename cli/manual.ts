@@ -116,6 +116,16 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     ],
     documents: { "": "TaskList" },
   },
+  search: {
+    examples: [
+      { does: "what its payload says", line: "holdfast search ann@example.com" },
+      {
+        does: "in the errors of one type, however long it takes",
+        line: "holdfast search 'no data' --type report --status failed --all",
+      },
+    ],
+    documents: { "": "SearchPage" },
+  },
   show: {
     examples: [
       { does: "a task by its id", line: "holdfast show 1" },

@@ -19,6 +19,7 @@ import {
   type PauseOptions,
   type PruneRequest,
   QueueError,
+  type SearchRequest,
   type StorageStats,
   type Task,
   type TaskQueue,
@@ -27,7 +28,7 @@ import {
 } from "../src/mod.ts";
 import { explanationJson } from "../server/runs/json.ts";
 import { healthReasonsJson, statsJson } from "../server/operations/json.ts";
-import { bulkJson, taskJson, transitionJson } from "../server/tasks/json.ts";
+import { bulkJson, searchJson, taskJson, transitionJson } from "../server/tasks/json.ts";
 import { workerJson } from "../server/workers/json.ts";
 import { nextCursorOf, nextScheduleCursorOf, readPart } from "../server/http/paging.ts";
 import { limitJson } from "../server/limits/json.ts";
@@ -123,6 +124,11 @@ export class Desk {
     ]);
     const next_cursor = await nextCursorOf(this.#queue, filter, tasks);
     return { tasks: tasks.map(taskJson), total, next_cursor };
+  }
+
+  /** Tasks that a text finds, as far as one answer goes. */
+  async search(request: SearchRequest): Promise<DocumentOf<"SearchPage">> {
+    return searchJson(await checkedInput(() => this.#queue.search(request)));
   }
 
   async cancel(reference: string, who: ChangedBy = {}): Promise<DocumentOf<"Cancelled">> {

@@ -18,6 +18,7 @@ import type {
   ClientExplanation,
   ClientLimit,
   ClientRun,
+  ClientSearchPage,
   ClientTask,
   EnqueuedTask,
   EnqueueRequest,
@@ -26,6 +27,7 @@ import type {
   ReplaceRequest,
   RunEvent,
   RunOptions,
+  SearchQuery,
   UpdateRequest,
 } from "./types.ts";
 
@@ -41,6 +43,7 @@ export type {
   ClientRun,
   ClientRunProgress,
   ClientRunStatus,
+  ClientSearchPage,
   ClientTask,
   EnqueuedTask,
   EnqueueRequest,
@@ -49,6 +52,7 @@ export type {
   ReplaceRequest,
   RunEvent,
   RunOptions,
+  SearchQuery,
   UpdateRequest,
 } from "./types.ts";
 
@@ -215,6 +219,11 @@ export class HoldfastClient {
     return await this.#json("POST", "/queue/bulk", { body: request });
   }
 
+  /** Finds tasks by a text, for as long as it may; ask again with the answer's cursor to go on. @throws HoldfastError */
+  async search(query: SearchQuery): Promise<ClientSearchPage> {
+    return await this.#json("GET", `/queue/search${queryOf({ ...query })}`);
+  }
+
   /** Every limit and pause: the whole queue's first, then by type. @throws HoldfastError */
   async listLimits(): Promise<ClientLimit[]> {
     const { limits } = await this.#json<{ limits: ClientLimit[] }>("GET", "/limits");
@@ -327,8 +336,8 @@ function pathOf(runId: string): string {
   return `/runs/${encodeURIComponent(runId)}`;
 }
 
-function queryOf(scope: { readonly type?: string; readonly group?: string }): string {
-  const given = Object.entries(scope).filter(([, value]) => value !== undefined);
+function queryOf(fields: Readonly<Record<string, string | number | undefined>>): string {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   const query = given.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join("&");
   return query === "" ? "" : `?${query}`;
 }

@@ -397,6 +397,41 @@ export interface ClientBulkReport {
   cursor: string | null;
 }
 
+/** What to look for. */
+export interface SearchQuery {
+  /**
+   * An id (`#7`), idempotency key, run id or its beginning (four characters or more), or group; or a part of the payload's JSON, the
+   * last error, the type or the worker, in any case of the letters A to Z. 1–200 characters.
+   */
+  readonly text: string;
+  /** Only tasks with this status. */
+  readonly status?: ClientTask["status"];
+  /** Only tasks of this type. */
+  readonly type?: string;
+  /** Only tasks of this group. */
+  readonly group?: string;
+  /** Only those that were stored before, in ISO 8601 with a zone. */
+  readonly created_before?: string;
+  /** How many tasks at most, 1–500; default 50. */
+  readonly limit?: number;
+  /** The cursor of the answer before, to go on. */
+  readonly cursor?: string;
+  /** After how long to answer with what is found so far, 0 to 10,000 ms; default 50. */
+  readonly budget_ms?: number;
+}
+
+/** What a search has found. */
+export interface ClientSearchPage {
+  /** First those that the text names, then those that have it in them, newest first. */
+  tasks: ClientTask[];
+  /** How many tasks were searched for the text, up to here. */
+  searched: number;
+  /** How many are left to be searched at most. */
+  left_max: number;
+  /** Give this to go on; `null` at the end. */
+  cursor: string | null;
+}
+
 /** A line of a run's log. */
 export interface ClientLogLine {
   /** When it was written. */

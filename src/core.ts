@@ -197,6 +197,14 @@ export {
   type BulkReport,
   type BulkRequest,
 } from "./queue/bulk.ts";
+export {
+  type QueueSearch,
+  SEARCH_LIMITS,
+  type SearchFilter,
+  type SearchPage,
+  type SearchRequest,
+} from "./queue/search.ts";
+export { isFoundShown } from "./queue_policy/search_request.ts";
 export type { QueueChanges, TaskReplacement, TaskUpdate, UpdateOptions } from "./queue/changes.ts";
 export {
   type ChangedBy,

@@ -8,6 +8,7 @@ import type {
   HistoryEntry,
   HistoryPage,
   ParentResult,
+  SearchPage,
   Task,
   TaskChange,
   TaskTransition,
@@ -15,6 +16,7 @@ import type {
 import { instant } from "../http/fields.ts";
 import { keptJson } from "../http/task_fields.ts";
 import type { BulkSchema } from "./change_schemas.ts";
+import type { SearchPageSchema } from "./search_schemas.ts";
 import type {
   ChangesEventSchema,
   EnqueuedBatchSchema,
@@ -53,6 +55,12 @@ export function taskJson(task: Task): z.infer<typeof TaskSchema> {
     progress_percent: task.progress,
     progress_message: task.progressMessage,
   };
+}
+
+/** What a search has found. */
+export function searchJson(page: SearchPage): z.infer<typeof SearchPageSchema> {
+  const { tasks, searched, leftMax, cursor } = page;
+  return { tasks: tasks.map(taskJson), searched, left_max: leftMax, cursor };
 }
 
 /** A task that was enqueued. */

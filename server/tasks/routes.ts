@@ -9,6 +9,7 @@ import type { ResolvedAppOptions } from "../http/options.ts";
 import { nextCursorOf, readPart } from "../http/paging.ts";
 import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../http/responses.ts";
 import { addChangeRoutes } from "./change_routes.ts";
+import { addSearchRoute } from "./search_routes.ts";
 import { enqueueChecked, enqueueOneChecked, howOf, keyOf, taskOf } from "./enqueue.ts";
 import { requireTask } from "./find_task.ts";
 import { batchedTaskJson, enqueuedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
@@ -129,6 +130,7 @@ export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): v
   addTaskRoutes(app, options);
   addQuestionRoutes(app, options.queue);
   addFamilyRoutes(app, options.queue);
+  addSearchRoute(app, options.queue);
   addChangeRoutes(app, options);
 }
 

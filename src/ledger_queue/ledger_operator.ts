@@ -15,6 +15,7 @@ import type {
 import type { MetricsRequest, QueueMetrics } from "../queue/metrics.ts";
 import type { WorkerBeat, WorkerRecord } from "../queue/workers.ts";
 import type { PartRequest } from "../queue/page_request.ts";
+import type { QueueSearch, SearchPage, SearchRequest } from "../queue/search.ts";
 import type {
   QueueRecords,
   RecordImport,
@@ -49,6 +50,8 @@ import { prepareHistory } from "../queue_policy/history_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { prepareImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
+import { prepareSearch } from "../queue_policy/search_request.ts";
+import { walkSearch } from "../queue_policy/search_walk.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
 import { verdictOf } from "../queue_policy/verdict.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
@@ -61,6 +64,7 @@ import { listLimits } from "./insight/limits.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
+import { LedgerSearch } from "./search_engine.ts";
 import { exportAll, exportRecords } from "./records/export_records.ts";
 import { dryRunImport, importRecords } from "./records/import_records.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
@@ -84,7 +88,7 @@ export interface LedgerOperatorOptions extends DutyListeners {
 }
 
 /** The operator's half of `LedgerQueue`. */
-export class LedgerOperator implements QueueOperator, QueueLimits {
+export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   protected readonly access: LedgerAccess;
   protected readonly duties: Duties;
   protected readonly payloadMaxBytes: number;
@@ -128,6 +132,10 @@ export class LedgerOperator implements QueueOperator, QueueLimits {
       checkTaskId(idOrRunId);
     }
     return await this.access.read((reader, nowMs) => explain(reader, idOrRunId, nowMs));
+  }
+
+  async search(request: SearchRequest): Promise<SearchPage> {
+    return await walkSearch(new LedgerSearch(this.access), prepareSearch(request));
   }
 
   async addSchedule(

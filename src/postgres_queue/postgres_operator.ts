@@ -29,6 +29,7 @@ import type {
   ScheduleListRequest,
 } from "../queue/schedule.ts";
 import type { PartRequest } from "../queue/page_request.ts";
+import type { QueueSearch, SearchPage, SearchRequest } from "../queue/search.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
 import type {
   ChangedBy,
@@ -50,6 +51,8 @@ import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.t
 import { prepareImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
 import { type PreparedPrune, preparePrune } from "../queue_policy/prune_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
+import { prepareSearch } from "../queue_policy/search_request.ts";
+import { walkSearch } from "../queue_policy/search_walk.ts";
 import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
 import { explain } from "./insight/explain.ts";
@@ -74,6 +77,7 @@ import { Duties, type DutyListeners } from "./duties.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
 import type { Hearing } from "./quiet.ts";
+import { PostgresSearch } from "./search_engine.ts";
 import { WakeUp } from "./wake_up.ts";
 
 /** Who asks for the health of a queue whose server is away is told so soon: half a minute is longer than monitors wait. */
@@ -92,7 +96,7 @@ export interface PostgresOperatorOptions extends DutyListeners {
 }
 
 /** The operator's half of `PostgresQueue`. */
-export class PostgresOperator implements QueueOperator, QueueLimits {
+export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch {
   protected readonly access: PostgresAccess;
   protected readonly duties: Duties;
   protected readonly feed: ChangeFeed;
@@ -154,6 +158,10 @@ export class PostgresOperator implements QueueOperator, QueueLimits {
   async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
     if (typeof idOrRunId === "number") checkTaskId(idOrRunId);
     return await this.access.read((tx, nowMs) => explain(tx, idOrRunId, nowMs));
+  }
+
+  async search(request: SearchRequest): Promise<SearchPage> {
+    return await walkSearch(new PostgresSearch(this.access), prepareSearch(request));
   }
 
   async addSchedule(

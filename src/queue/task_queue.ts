@@ -9,6 +9,7 @@ import type { QueueChanges } from "./changes.ts";
 import type { ChangedBy, QueueLimits } from "./limits.ts";
 import type { QueueOperator } from "./operator.ts";
 import type { PartRequest } from "./page_request.ts";
+import type { QueueSearch } from "./search.ts";
 import type { EnqueueOutcome } from "../domain/unique.ts";
 import type { LeaseLike, NewTask, Task, TaskReference, TaskStatus } from "../domain/task.ts";
 
@@ -175,7 +176,7 @@ export type TaskChanges = readonly TaskChange[] | "reset" | "room";
 export type IsWanted = (taskId: number, status: TaskStatus) => boolean;
 
 /** A durable queue of tasks. Every method rejects with `queue_closed` once `close` was called. */
-export interface TaskQueue extends QueueOperator, QueueLimits, QueueChanges {
+export interface TaskQueue extends QueueOperator, QueueLimits, QueueChanges, QueueSearch {
   /**
    * Stores a task; resolves when it is durable.
    *

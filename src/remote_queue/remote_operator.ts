@@ -22,6 +22,7 @@ import type {
   QueueLimits,
 } from "../queue/limits.ts";
 import type { PartRequest } from "../queue/page_request.ts";
+import type { QueueSearch, SearchPage, SearchRequest } from "../queue/search.ts";
 import type {
   QueueRecords,
   RecordImport,
@@ -51,8 +52,9 @@ import {
   scopeOf,
 } from "../queue_policy/limit_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
+import { prepareSearch } from "../queue_policy/search_request.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
-import { type Decode, field, flag, json, list, number } from "./answer.ts";
+import { type Decode, field, flag, json, list, nullable, number, object, text } from "./answer.ts";
 import {
   explanation,
   health,
@@ -69,12 +71,19 @@ import type { ChangeFeed } from "./change_feed.ts";
 import type { Connection, Question } from "./connection.ts";
 import { importBody, imported, readRecords } from "./records.ts";
 import { errorCodeOf, errorOf, unless } from "./refusal.ts";
-import { isName, partQuery, queryOf, scheduleBody } from "./request.ts";
+import { isName, partQuery, queryOf, scheduleBody, searchQuery } from "./request.ts";
 
 const tasks: Decode<Task[]> = field("tasks", list(task));
 
+const searchPage: Decode<SearchPage> = object<SearchPage>({
+  tasks: list(task),
+  searched: number,
+  leftMax: number,
+  cursor: nullable(text),
+});
+
 /** The operator's half of `HttpQueue`. */
-export class RemoteOperator implements QueueOperator, QueueLimits {
+export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
   protected readonly connection: Connection;
   protected readonly feed: ChangeFeed;
 
@@ -147,6 +156,12 @@ export class RemoteOperator implements QueueOperator, QueueLimits {
     const isNew = isInDoubt && added.schedule.createdAt.getTime() ===
         added.schedule.updatedAt.getTime();
     return { ...added, created: added.created || isNew };
+  }
+
+  async search(request: SearchRequest): Promise<SearchPage> {
+    const { budgetMs: waitMs } = prepareSearch(request);
+    const path = `queue/search${searchQuery(request)}`;
+    return await this.connection.ask({ method: "GET", path, resend: true, waitMs }, searchPage);
   }
 
   async getSchedule(id: string): Promise<Schedule | undefined> {

@@ -11,6 +11,7 @@ import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../queue/change
 import type { ChangedBy } from "../queue/limits.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type { NewSchedule } from "../queue/schedule.ts";
+import type { SearchRequest } from "../queue/search.ts";
 import type { CompleteOptions, EnqueueOptions } from "../queue/task_queue.ts";
 import { prepareCompletion } from "../queue_policy/attempt_request.ts";
 import { prepareBy } from "../queue_policy/changed_by.ts";
@@ -103,6 +104,17 @@ export function bulkBody(request: BulkRequest): Body {
       finished_before: filter.finishedBefore,
       up_to_id: filter.upToId,
     }),
+  });
+}
+
+/** A search; it has been checked. */
+export function searchQuery({ text, filter = {}, limit, cursor, budgetMs }: SearchRequest): string {
+  const { status, type, group, createdBefore } = filter;
+  const before = createdBefore === undefined ? undefined : new Date(createdBefore).toISOString();
+  return queryOf({
+    ...{ text, status, type, group, limit, cursor },
+    created_before: before,
+    budget_ms: budgetMs,
   });
 }
 

@@ -301,6 +301,8 @@ async function walkChanges(place: Place): Promise<void> {
   await bulk("reschedule", "--run-after", "+2d");
   const { priority, payload } = await place.json(["show", "other"]);
   assertEquals([priority, payload], [9, { n: 2 }]);
+  const found = await place.json(["search", '"N":2', "--type", "spare", "--all"]);
+  assertEquals(found.tasks.map(({ run_id }: { run_id: string }) => run_id), ["other"]);
   for (const action of ["cancel", "retry", "cancel", "remove"]) await bulk(action);
   assertEquals((await place.json(["list", "--type", "spare"])).total, 0);
 }

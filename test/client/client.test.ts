@@ -68,6 +68,9 @@ Deno.test("the client does the whole round over a real connection, with a token"
   const cancel = { action: "cancel", filter: { ids: [corrected.id] } } as const;
   assertEquals((await client.bulk({ ...cancel, dry_run: true })).matched, 1);
   assertEquals((await client.bulk(cancel)).changed, 1);
+  const search = { text: '"n":2', status: "cancelled", type: "t", limit: 5 } as const;
+  assertEquals((await client.search(search)).tasks.map((task) => task.id), [corrected.id]);
+  assertEquals((await client.search({ ...search, type: "other" })).tasks, []);
   await client.removeTask(corrected.id);
   const gone = await assertRejects(() => client.removeTask(corrected.id), HoldfastError);
   assertEquals(gone.code, "TASK_NOT_FOUND");

@@ -118,7 +118,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--type": among(...TYPES),
   "--group": among("acme", "globex", "*", ""),
   "--limit": among("1", "100", "1000", "0", "1001"),
-  "--cursor": among("1", "2", "9007199254740991", "0", "x"),
+  "--cursor": among("1", "2", "9007199254740991", "0", "x", "text-1-2", "runs-0-r", "group-0-x"),
   "--interval": among("200ms", "1h", "1ms", "soon"),
   "--cron": among("30 2 * * *", "@daily", "0 0 29 2 *", "15 */2 * * * *", "61 * * * *"),
   "--time-zone": among("UTC", "Europe/Berlin", "Mars/Base"),
@@ -147,6 +147,7 @@ const ARGUMENT_VALUES: Readonly<Record<string, Maker>> = {
   type: among(...TYPES),
   name: among("ops", "ann@example.com", "a b"),
   file: fileToRead,
+  text: among("1", "#2", "run:1", "echo", "n"),
 };
 
 /** The same for the commands that mean something else by it. */

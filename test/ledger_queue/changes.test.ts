@@ -2,9 +2,11 @@ import { assertEquals } from "@std/assert";
 import type { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { bulkContract } from "../contract/bulk_contract.ts";
 import { changesContract } from "../contract/changes_contract.ts";
+import { searchContract } from "../contract/search_contract.ts";
 import { EMBEDDED_PLACES, withMemoryQueue } from "../support/queues.ts";
 
 bulkContract("queue in memory", withMemoryQueue);
+searchContract("queue in memory", withMemoryQueue);
 for (const [name, withPlace] of EMBEDDED_PLACES) changesContract(name, withPlace);
 
 Deno.test("a task that is given another group comes at that group's turn", async () => {

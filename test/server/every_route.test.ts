@@ -109,6 +109,7 @@ const SCENES: Readonly<
       queue.enqueueBatch([{ type: "child", dependsOn: ["p"] }, { type: "t", runId: "p" }]),
   },
   listTasks: { 200: queued },
+  searchTasks: { 200: queued },
   countTasks: { 200: queued },
   getNextDue: { 200: queued },
   getHistory: { 200: leased },

@@ -12,9 +12,16 @@ export function fillPage(rows: Iterable<SqlRow>): SqlRow[] {
   const page: SqlRow[] = [];
   let left = TASK_LIMITS.listMaxLength;
   for (const row of rows) {
-    for (const value of row) if (typeof value === "string") left -= value.length;
+    left -= lengthOf(row);
     if (left < 0 && page.length > 0) break;
     page.push(row);
   }
   return page;
+}
+
+/** How many characters a row has. */
+export function lengthOf(row: SqlRow): number {
+  let length = 0;
+  for (const value of row) if (typeof value === "string") length += value.length;
+  return length;
 }

@@ -49,7 +49,8 @@ export async function list(tx: Statements, request: PreparedList): Promise<TaskR
   return taskRows(await tx.query(LIST_SQL.byIds, [ids]));
 }
 
-async function find(tx: Statements, request: PreparedList): Promise<Row[]> {
+/** The ids of the rows asked for and of those before them, newest first, each with how many characters it has. */
+export async function find(tx: Statements, request: PreparedList): Promise<Row[]> {
   const { status, type, group, beforeId, limit, offset } = request;
   const page = [beforeId, offset + limit];
   if (group !== null) return await tx.query(LIST_SQL.ofGroup, [...page, group, status, type]);
@@ -84,6 +85,6 @@ async function countOf(
 }
 
 /** The lanes of a type; all for `null`. */
-async function lanesOf(tx: Statements, type: string | null): Promise<number[]> {
+export async function lanesOf(tx: Statements, type: string | null): Promise<number[]> {
   return (await tx.query(LIST_SQL.lanes, [type])).map(({ lane_id }) => Number(lane_id));
 }
