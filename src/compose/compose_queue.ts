@@ -8,6 +8,7 @@ import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { newQueueId } from "../domain/queue_id.ts";
 import type { Random } from "../domain/random.ts";
+import type { Folding } from "../ledger/fold.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { SqlEngine } from "../ledger/sql_engine.ts";
 import { LedgerQueue, type LedgerQueueOptions } from "../ledger_queue/ledger_queue.ts";
@@ -65,6 +66,8 @@ export interface PlatformParts
   extends QueueParts, Pick<LedgerQueueOptions, "isReadOnly" | "writeBackup" | "onPruned"> {
   /** The queue's path, for messages; default what the storage says. */
   readonly location?: string;
+  /** Where large files are folded; default in this thread. */
+  readonly folding?: Folding;
   /** Called, and waited for, when no change was ever made to the queue. Default: none. */
   readonly onFirstOpened?: () => Promise<void> | undefined;
 }
@@ -83,6 +86,7 @@ export async function composeQueue(parts: PlatformParts): Promise<EmbeddedQueue>
     durability: checkDurability(parts.durability),
     memoryMaxBytes: checkMemory(parts.memoryMaxBytes),
     lockWaitMaxMs: checkLockWait(parts.lockWaitMaxMs),
+    folding: parts.folding,
     onBackgroundError,
     onListenerError: (error) => logBackgroundError(parts.location ?? storage.location, error),
   });

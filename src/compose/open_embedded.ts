@@ -4,8 +4,10 @@
 import { writeBackup } from "./backups.ts";
 import { checkOptions } from "../domain/options.ts";
 import { checkPath } from "../domain/check_path.ts";
+import { QUEUE_SCHEMA } from "../ledger_queue/rows/schema.ts";
 import { DenoStorage } from "../platform/deno_storage.ts";
 import { FileLogStore, moveLogs } from "../platform/file_log_store.ts";
+import { threadFolding } from "../platform/fold_thread.ts";
 import { loadSqlJsEngine } from "../platform/sqljs_engine.ts";
 import type { EmbeddedQueue } from "../queue/maintenance.ts";
 import { MemoryStorage } from "../storage/memory_storage.ts";
@@ -23,11 +25,15 @@ import { QUEUE_OPTIONS, type QueueOptions } from "./queue_options.ts";
 export async function openEmbeddedQueue(where: string | QueueOptions): Promise<EmbeddedQueue> {
   const options = typeof where === "string" ? { path: where } : where;
   checkOptions(options, QUEUE_OPTIONS, "openEmbeddedQueue");
-  const { path, readOnly } = options;
+  const { path, readOnly, memoryMaxBytes } = options;
+  const storage = storageOf(options);
   return await composeQueue({
     ...options,
     engine: await loadSqlJsEngine(),
-    storage: storageOf(options),
+    storage,
+    folding: storage instanceof DenoStorage
+      ? threadFolding(storage, { schema: QUEUE_SCHEMA, memoryMaxBytes })
+      : undefined,
     isReadOnly: readOnly,
     location: path,
     onFirstOpened: () => path === undefined ? undefined : putStrangeLogsAside(path),

@@ -9,51 +9,80 @@
 import { deferred } from "../domain/deferred.ts";
 import { invariant } from "../domain/errors.ts";
 import type { CheckpointReport } from "../domain/storage_stats.ts";
+import type { SnapshotIdentity } from "../storage/footer.ts";
 import { displaced } from "../storage/place.ts";
 import { checkSegmentIsOf, segmentName } from "../storage/segment.ts";
 import { includedSequence, type SnapshotImage, writeSnapshot } from "../storage/snapshot.ts";
 import type { Lock, Storage } from "../storage/storage.ts";
+import type { Folding } from "./fold.ts";
 
-/** What a snapshot is made of. */
-export interface ExportedReplica {
-  /** What is durable, and no more. */
-  readonly image: SnapshotImage;
-  /** The segments, by their first records, that it makes superfluous. */
+/** Where a new segment begins, and what a snapshot there makes superfluous. */
+export interface Rotation {
+  /** The last record before it: what is durable, and no more. */
+  readonly upTo: SnapshotIdentity;
+  /** The segments, by their first records, that a snapshot there includes. */
   readonly superseded: readonly number[];
+  /** How large the database is, in bytes. */
+  readonly usedBytes: number;
+  /** The replica as it is there; `undefined` when it is to be folded from the files. */
+  readonly image: SnapshotImage | undefined;
 }
 
-/** Exports the replica, unless `isWanted` says no once it has caught up. */
-export type ExportReplica = (isWanted: () => boolean) => Promise<ExportedReplica | undefined>;
+/**
+ * Begins a new segment, unless `isWanted` says no once the replica has caught up, and exports the replica exactly there,
+ * unless it is larger than `exportMaxBytes`.
+ */
+export type Rotate = (
+  isWanted: () => boolean,
+  exportMaxBytes: number,
+) => Promise<Rotation | undefined>;
 
 /** What checkpoints are made of. */
 export interface CheckpointerTools {
   readonly storage: Storage;
-  readonly exportReplica: ExportReplica;
+  readonly rotate: Rotate;
+  /** Folds files where the replica is large; default: it is exported whatever its size. */
+  readonly folding?: Folding;
   /** Asserts that the journal is still the one at its path. @throws StorageError (`find`) */
   readonly checkJournal: () => void;
-  /** Is told why a segment that is superfluous could not be removed. */
-  readonly onLeftOver: (error: unknown) => void;
+  /** Is told why a segment that is superfluous could not be removed, or files could not be folded. */
+  readonly onProblem: (error: unknown) => void;
+}
+
+type RotationWithImage = Rotation & { readonly image: SnapshotImage };
+
+function hasImage(rotation: Rotation): rotation is RotationWithImage {
+  return rotation.image !== undefined;
 }
 
 /** Makes the checkpoints of one process. */
 export class Checkpointer {
   readonly #storage: Storage;
-  readonly #exportReplica: ExportReplica;
+  readonly #rotate: Rotate;
   readonly #checkJournal: () => void;
-  readonly #onLeftOver: (error: unknown) => void;
+  readonly #onProblem: (error: unknown) => void;
+  readonly #abandoned = new AbortController();
+  #folding: Folding | undefined;
   #current: Promise<CheckpointReport | undefined> | undefined;
   #writing: { readonly bytes: number; readonly ended: Promise<void> } | undefined;
 
-  constructor({ storage, exportReplica, checkJournal, onLeftOver }: CheckpointerTools) {
+  constructor({ storage, rotate, folding, checkJournal, onProblem }: CheckpointerTools) {
     this.#storage = storage;
-    this.#exportReplica = exportReplica;
+    this.#rotate = rotate;
+    this.#folding = folding;
     this.#checkJournal = checkJournal;
-    this.#onLeftOver = onLeftOver;
+    this.#onProblem = onProblem;
   }
 
   /** Whether a checkpoint is being made here. */
   get isBusy(): boolean {
     return this.#current !== undefined;
+  }
+
+  /** From now on nothing is folded any more, so that no checkpoint takes long; one that is being folded is exported. */
+  hurry(): void {
+    this.#folding = undefined;
+    this.#abandoned.abort();
   }
 
   /** Resolves when the checkpoint that is being made has ended, one way or the other; another may have begun. */
@@ -102,7 +131,7 @@ export class Checkpointer {
         await this.#remove(segment, queueId);
         removed++;
       } catch (error) {
-        this.#onLeftOver(error);
+        this.#onProblem(error);
       }
     }
     return removed;
@@ -111,11 +140,11 @@ export class Checkpointer {
   /** Replaces the snapshot, then removes the segments that it includes; releases `lock`. */
   async #make(lock: Lock, isWanted: () => boolean): Promise<CheckpointReport | undefined> {
     try {
-      const exported = await this.#exportReplica(isWanted);
-      if (exported === undefined) return undefined;
-      const { image, superseded } = exported;
+      const rotation = await this.#rotate(isWanted, this.#folding?.minBytes ?? Infinity);
+      if (rotation === undefined) return undefined;
+      const { image, superseded } = await this.#withImage(rotation);
       const snapshotBytes = await writeSnapshot(this.#storage, image, {
-        onWritten: this.#beginWriting(image.bytes),
+        onWritten: this.#beginWriting(image.bytes.length),
         check: () => {
           this.#checkPlace();
           includedSequence(this.#storage, image.queueId); // throws when it is another queue's
@@ -128,10 +157,29 @@ export class Checkpointer {
     }
   }
 
-  /** Notes that a snapshot is being written; returns what to call when that has ended. */
-  #beginWriting({ length }: Uint8Array): () => void {
+  /** What was not exported is folded from the files. When that fails it is exported, now and from then on. */
+  async #withImage(rotation: Rotation): Promise<RotationWithImage> {
+    if (hasImage(rotation)) return rotation;
+    const onEnded = this.#beginWriting(rotation.usedBytes);
+    const { signal } = this.#abandoned;
+    try {
+      const image = await this.#folding!.fold(rotation.upTo, signal);
+      return { ...rotation, image };
+    } catch (error) {
+      if (!signal.aborted) this.#onProblem(error);
+      this.#folding = undefined;
+      const exported = await this.#rotate(() => true, Infinity);
+      invariant(exported !== undefined && hasImage(exported), "a replica was not exported");
+      return exported;
+    } finally {
+      onEnded();
+    }
+  }
+
+  /** Notes that a snapshot of about this size is being made; returns what to call when that has ended. */
+  #beginWriting(bytes: number): () => void {
     const { promise: ended, resolve } = deferred<void>();
-    this.#writing = { bytes: length, ended };
+    this.#writing = { bytes, ended };
     return () => {
       this.#writing = undefined;
       resolve();

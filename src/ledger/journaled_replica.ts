@@ -6,6 +6,7 @@
  */
 import { asError, StorageError } from "../domain/errors.ts";
 import type { Journal, ReadOutcome } from "../storage/journal.ts";
+import type { SnapshotIdentity } from "../storage/footer.ts";
 import type { JournalVisitor } from "../storage/journal_visitor.ts";
 import { displaced, foreign } from "../storage/place.ts";
 import { includedSequence, type SnapshotImage } from "../storage/snapshot.ts";
@@ -201,8 +202,13 @@ export class JournaledReplica {
 
   /** No await may stand between the release of the lock and this, so that it includes nothing that is not durable. */
   export(): SnapshotImage {
-    const { sequence, identity } = this.journal;
-    return this.replica.export({ queueId: identity.queueId, sequence });
+    return this.replica.export(this.position);
+  }
+
+  /** Whose it is, and the last record that it includes. */
+  get position(): SnapshotIdentity {
+    const { sequence, identity: { queueId } } = this.journal;
+    return { queueId, sequence };
   }
 
   /** Closes both. */

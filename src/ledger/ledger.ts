@@ -14,7 +14,7 @@ import type { SnapshotImage } from "../storage/snapshot.ts";
 import { BATCH_MAX, type Operation } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
 import { CheckpointRules } from "./checkpoint_rules.ts";
-import { Checkpointer, type ExportedReplica } from "./checkpointer.ts";
+import { Checkpointer, type Rotation } from "./checkpointer.ts";
 import { CommitLock } from "./commit_lock.ts";
 import { DeferredSync } from "./deferred_sync.ts";
 import { JournaledReplica } from "./journaled_replica.ts";
@@ -106,9 +106,10 @@ export class Ledger {
     });
     const checkpointer = this.#checkpointer = new Checkpointer({
       storage,
-      exportReplica: (isWanted) => this.#loop.run(() => this.#exportAtRotation(isWanted)),
+      rotate: (...how) => this.#loop.run(() => this.#rotate(...how)),
+      folding: options.folding,
       checkJournal: () => copy.journal.checkPlace(),
-      onLeftOver: (error) => health.reportOnce(error),
+      onProblem: (error) => health.reportOnce(error),
     });
     this.#checkpoints = new CheckpointRules({ clock, health, copy, checkpointer });
   }
@@ -229,6 +230,7 @@ export class Ledger {
 
   async #close(): Promise<void> {
     this.#lookout?.stop();
+    this.#checkpointer.hurry();
     try {
       await this.#loop.ended();
       this.#deferredSync.cancel();
@@ -366,8 +368,8 @@ export class Ledger {
     if (!this.#isCommitting && !this.#health.hasFailed) this.#feed.tell();
   }
 
-  /** Begins a new segment and exports the replica exactly there. */
-  async #exportAtRotation(isWanted: () => boolean): Promise<ExportedReplica | undefined> {
+  /** Begins a new segment, and exports the replica exactly there if it is not too large. */
+  async #rotate(isWanted: () => boolean, exportMaxBytes: number): Promise<Rotation | undefined> {
     await this.#sync.sync(); // what is left to do with the lock held is little then
     const isBegun = await this.#underLock(() => {
       if (!isWanted()) return false;
@@ -377,7 +379,9 @@ export class Ledger {
       return true;
     });
     if (!isBegun) return undefined;
-    return { image: this.#copy.export(), superseded: this.#copy.journal.supersededSegments() };
+    const { position, journal, replica: { memory: { memoryUsedBytes: usedBytes } } } = this.#copy;
+    const image = usedBytes > exportMaxBytes ? undefined : this.#copy.export();
+    return { upTo: position, superseded: journal.supersededSegments(), usedBytes, image };
   }
 
   get #isRelaxed(): boolean {

@@ -3,6 +3,7 @@
  */
 import type { Clock } from "../domain/clock.ts";
 import type { Durability } from "../domain/durability.ts";
+import type { Folding } from "./fold.ts";
 import type { RecoverySource } from "./recovery.ts";
 
 /** The ledger's times and sizes. */
@@ -23,6 +24,8 @@ export interface LedgerOptions extends RecoverySource {
   readonly isReadOnly?: boolean;
   /** Default `full`. */
   readonly durability?: Durability;
+  /** Where large files are folded; default: the replica is exported, which holds up this thread. */
+  readonly folding?: Folding;
   /** How long a write may wait for the commit lock before it is refused; default without a bound. */
   readonly lockWaitMaxMs?: number;
   /** Called when background work fails (a checkpoint, following others); what it throws goes to `onListenerError`. */

@@ -33,11 +33,15 @@ export interface Recovered {
   readonly snapshotBytes: number;
 }
 
-/** The queue as its files say, up to the last whole record. @throws CorruptionError, StorageError */
-export async function recover(source: RecoverySource): Promise<Recovered> {
+/**
+ * The queue as its files say, up to the last whole record, or to `upTo`, which ends a sealed segment.
+ *
+ * @throws CorruptionError, StorageError
+ */
+export async function recover(source: RecoverySource, upTo?: number): Promise<Recovered> {
   let lastSequence = -1;
   for (;;) {
-    const attempt = await tryRecover(source);
+    const attempt = await tryRecover(source, upTo);
     if (attempt.outcome === "recovered") return attempt.recovered;
     if (attempt.outcome === "changed") continue;
     if (attempt.snapshotSequence <= lastSequence) {
@@ -74,7 +78,7 @@ type Attempt =
   | { readonly outcome: "changed" }
   | { readonly outcome: "missing"; readonly snapshotSequence: number };
 
-async function tryRecover(source: RecoverySource): Promise<Attempt> {
+async function tryRecover(source: RecoverySource, upTo?: number): Promise<Attempt> {
   const { storage, schema } = source;
   const snapshot = await readSnapshot(storage);
   const replica = Replica.open({ ...source, path: storage.location }, snapshot);
@@ -90,6 +94,7 @@ async function tryRecover(source: RecoverySource): Promise<Attempt> {
         schemaVersion: schema.migrations.length,
       },
       hasSnapshot: identity !== undefined,
+      upTo,
     });
     outcome = journal?.read(replicaVisitor(replica, source, () => {})) ?? "superseded";
     if (outcome === "changed") return { outcome };

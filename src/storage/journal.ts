@@ -37,6 +37,8 @@ export interface JournalStart {
   readonly identity: JournalIdentity;
   /** Whether there is a snapshot, whose queue the segments must belong to. */
   readonly hasSnapshot: boolean;
+  /** The last record of a sealed segment: what comes after that segment is left unread. Default: all is read. */
+  readonly upTo?: number;
 }
 
 /**
@@ -265,6 +267,10 @@ export class Journal {
     return this.#segment?.offset ?? SEGMENT_HEADER_BYTES;
   }
 
+  get #upTo(): number {
+    return this.#start.upTo ?? Infinity;
+  }
+
   get #path(): string {
     return this.#segment?.path ?? this.#storage.location;
   }
@@ -273,6 +279,7 @@ export class Journal {
   #openSegment(): OpenSegment | undefined {
     if (this.#segment !== undefined && !this.#segment.isSealed) return this.#segment;
     const firstSequence = this.#nextSegment;
+    if (firstSequence > this.#upTo) return undefined;
     const file = this.#storage.openFile(segmentName(firstSequence));
     return file && this.#enter(firstSequence, file, { isCreatedHere: false });
   }
@@ -291,6 +298,7 @@ export class Journal {
   /** Either the segment has not been begun yet, or it is gone because a snapshot includes it. */
   #missingSegment(): ReadOutcome {
     const next = this.#nextSegment;
+    if (next > this.#upTo) return "current";
     return listSegments(this.#storage).some((sequence) => sequence > next)
       ? "superseded"
       : "current";

@@ -7,6 +7,7 @@ import { CHANGE_MUTANTS } from "./change_mutants.ts";
 import { COUNTS_MUTANTS } from "./counts_mutants.ts";
 import { FLOW_MUTANTS } from "./flow_mutants.ts";
 import { RATE_MUTANTS } from "./rate_mutants.ts";
+import { FOLD_MUTANTS } from "./fold_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
 import { REMOTE_MUTANTS } from "./remote_mutants.ts";
@@ -782,6 +783,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FLOW_MUTANTS,
   ...RATE_MUTANTS,
   ...PLACE_MUTANTS,
+  ...FOLD_MUTANTS,
   ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,
   ...REMOTE_MUTANTS,

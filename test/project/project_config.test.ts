@@ -291,7 +291,7 @@ async function withFile(
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "holdfast config ü " });
   try {
-    const path = `${folder}/${name}`;
+    const path = join(folder, name);
     await Deno.writeTextFile(path, text);
     await test(path);
   } finally {

@@ -92,7 +92,7 @@ export async function refusedFields(response: Response): Promise<string[]> {
 
 /** Claims the only due task of `type`. */
 export async function claimOne(queue: TaskQueue, type: string): Promise<Task> {
-  const [task] = await queue.claim({ workerId: "w1", types: [type] });
+  const [task] = await queue.claim({ workerId: "w1", types: [type], leaseDurationMs: 600_000 });
   if (task === undefined) throw new Error(`no ${type} task is due`);
   return task;
 }

@@ -7,6 +7,7 @@
  * Before anybody harms the files, and in every fifth history, which nobody does, nothing is refused.
  */
 import { StorageError } from "../../src/domain/errors.ts";
+import { foldFiles, type Folding } from "../../src/ledger/fold.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { SqlEngine } from "../../src/ledger/sql_engine.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
@@ -174,11 +175,12 @@ class MovedFolder {
   }
 
   #open(id: number, storage: SimulatedStorage): Promise<Ledger> {
+    const newQueueId = (): string => this.#newQueueId();
+    const source = { storage, engine: this.#engine, schema: NOTES, newQueueId };
+    const folding: Folding = { minBytes: 0, fold: (upTo) => foldFiles(source, upTo) };
     return Ledger.open({
-      storage,
-      engine: this.#engine,
-      schema: NOTES,
-      newQueueId: () => this.#newQueueId(),
+      ...source,
+      folding: id % 2 === 0 ? undefined : folding,
       clock: {
         nowMs: () => this.#scheduler.nowMs,
         setTimer: (fire, delayMs) => this.#scheduler.setTimer(id, fire, delayMs),

@@ -5,7 +5,9 @@ import type { CancelTimer, Clock } from "../../src/domain/clock.ts";
 import { messageOf, StorageError } from "../../src/domain/errors.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { Durability } from "../../src/domain/durability.ts";
+import { foldFiles, type Folding } from "../../src/ledger/fold.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
+import type { RecoverySource } from "../../src/ledger/recovery.ts";
 import type { SqlEngine } from "../../src/ledger/sql_engine.ts";
 import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
@@ -295,18 +297,35 @@ export class SimulatedProcess implements CallingProcess {
 
   #openLedger(): Promise<Ledger> {
     const { memoryPages } = this.#options.setup;
-    return Ledger.open({
+    const source: RecoverySource = {
       storage: this.#monitor,
       engine: this.#engine,
       schema: QUEUE_SCHEMA,
       newQueueId: () => this.id.toString(16).padStart(32, "0"),
-      clock: this.#clock,
-      durability: this.#options.durability,
       memoryMaxBytes: memoryPages === null
         ? undefined
         : scarceMemory(this.#world.engine, memoryPages),
+    };
+    return Ledger.open({
+      ...source,
+      clock: this.#clock,
+      durability: this.#options.durability,
+      folding: this.#options.seed % 2 === 0 ? undefined : this.#folding(source),
       onBackgroundError: (error) => this.#onBackgroundError(error),
     });
+  }
+
+  /** Half of the processes fold files, however small; the others export. */
+  #folding(source: RecoverySource): Folding {
+    return {
+      minBytes: 0,
+      fold: async (upTo) => {
+        this.#world.log.count("files to be folded");
+        const image = await foldFiles(source, upTo);
+        this.#world.log.count("files folded");
+        return image;
+      },
+    };
   }
 
   #newQueue(ledger: Ledger): LedgerQueue {

@@ -167,6 +167,7 @@ const MUST_HAPPEN = [
   "snapshots asked for",
   "snapshots on closing",
   "snapshots of a long journal",
+  "files folded",
   "overtaken by a checkpoint",
   "stalled beyond a running handler's lease",
   "tasks pruned",

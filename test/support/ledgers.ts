@@ -3,6 +3,7 @@
  */
 import type { Clock } from "../../src/domain/clock.ts";
 import type { Durability } from "../../src/domain/durability.ts";
+import type { Folding } from "../../src/ledger/fold.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { Schema } from "../../src/ledger/schema.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
@@ -21,6 +22,7 @@ export interface TestLedgerOptions {
   readonly schema?: Schema;
   readonly clock?: Clock;
   readonly durability?: Durability;
+  readonly folding?: Folding;
   readonly onBackgroundError?: (error: Error) => void;
 }
 
@@ -37,6 +39,7 @@ export async function openLedger(
     clock: options.clock ?? new FakeClock(),
     newQueueId: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
     durability: options.durability,
+    folding: options.folding,
     onBackgroundError: options.onBackgroundError ?? ((error) => {
       throw error;
     }),
