@@ -13,6 +13,7 @@ import { MemoryBudget, type MemoryMark } from "./memory_budget.ts";
 import type { MemoryUsage } from "../domain/storage_stats.ts";
 import { checkLength, type RowTable, rowTable, updateFor } from "./row_table.ts";
 import type { Schema } from "./schema.ts";
+import { checkMeta, readIdentity, writeIdentity } from "./snapshot_meta.ts";
 import { type Move, Tallies, type Tally } from "./tallies.ts";
 import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
 
@@ -66,9 +67,6 @@ export interface ReplicaPlace {
   readonly memoryMaxBytes?: number;
 }
 
-const META_TABLE =
-  "CREATE TABLE IF NOT EXISTS holdfast_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID";
-
 /** A ledger's rows. */
 export class Replica {
   readonly #database: SqlDatabase;
@@ -90,7 +88,8 @@ export class Replica {
     try {
       database = place.engine.open(snapshot?.bytes);
       const replica = new Replica(database, place);
-      replica.#checkSnapshot(snapshot);
+      checkMeta(database, snapshot, path);
+      replica.#checkVersion();
       return replica;
     } catch (error) {
       database?.close();
@@ -119,13 +118,7 @@ export class Replica {
 
   /** The identity that the snapshot gave; `undefined` in a new replica. */
   get identity(): SnapshotIdentity | undefined {
-    const meta = new Map(
-      this.#database.all("SELECT key, value FROM holdfast_meta").map((
-        [key, value],
-      ) => [key, value]),
-    );
-    if (meta.size === 0) return undefined;
-    return { queueId: String(meta.get("queue_id")), sequence: Number(meta.get("sequence")) };
+    return readIdentity(this.#database);
   }
 
   /** Brings the tables to `version`. */
@@ -261,9 +254,7 @@ export class Replica {
 
   /** The replica as a SQLite file that holds this identity. */
   export(identity: SnapshotIdentity): SnapshotImage {
-    const put = "INSERT OR REPLACE INTO holdfast_meta (key, value) VALUES (?, ?)";
-    this.#database.all(put, ["queue_id", identity.queueId]);
-    this.#database.all(put, ["sequence", identity.sequence]);
+    writeIdentity(this.#database, identity);
     return { ...identity, bytes: this.#database.export() };
   }
 
@@ -271,36 +262,12 @@ export class Replica {
     this.#database.close();
   }
 
-  #checkSnapshot(snapshot: SnapshotContent | undefined): void {
-    const path = this.#path;
-    const tables = this.#database.all("SELECT name FROM sqlite_schema WHERE type = 'table'").map((
-      [name],
-    ) => name);
-    if (snapshot !== undefined && !tables.includes("holdfast_meta")) {
-      throw new StorageError("open", path, "it is a SQLite database of another program");
-    }
-    if (snapshot?.isVerified === false) {
-      const reason =
-        "the snapshot's checksum is missing: it was cut, or another program changed it";
-      throw new CorruptionError(path, snapshot.bytes.length, reason);
-    }
-    this.#database.run(META_TABLE);
-    const identity = this.identity;
-    if (identity !== undefined && !isIdentity(identity)) {
-      throw new CorruptionError(
-        path,
-        0,
-        "it does not say whose it is and which records it includes",
-      );
-    }
+  #checkVersion(): void {
     const newest = this.#schema.migrations.length;
-    if (this.version > newest) {
-      throw new StorageError(
-        "open",
-        path,
-        `its schema version is ${this.version}, this version of Holdfast knows up to ${newest}`,
-      );
-    }
+    if (this.version <= newest) return;
+    const reason =
+      `its schema version is ${this.version}, this version of Holdfast knows up to ${newest}`;
+    throw new StorageError("open", this.#path, reason);
   }
 
   #transaction(changes: Change[], moves: Move[]): Transaction {
@@ -408,8 +375,4 @@ export class Replica {
     this.#tables.set(name, table);
     return table;
   }
-}
-
-function isIdentity({ queueId, sequence }: SnapshotIdentity): boolean {
-  return /^[0-9a-f]{32}$/.test(queueId) && Number.isSafeInteger(sequence) && sequence >= 0;
 }

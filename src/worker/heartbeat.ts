@@ -7,6 +7,8 @@ import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import type { WorkerBeat } from "../queue/workers.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
+import type { HandlerRegistry } from "./handler_registry.ts";
+import type { WorkerSettings } from "./worker_options.ts";
 
 /** The interval between heartbeats. */
 export const HEARTBEAT_INTERVAL_MS = 15_000;
@@ -18,6 +20,18 @@ export interface HeartbeatTools {
   /** The worker as it is at this moment. */
   readonly beat: () => WorkerBeat;
   readonly onError: (error: unknown) => void;
+}
+
+/** What a worker says of itself. */
+export function beatOf(
+  { workerId, capabilities, concurrency, strategy }: WorkerSettings,
+  handlers: HandlerRegistry,
+): WorkerBeat {
+  const limited = handlers.entries().filter((entry) => entry.concurrency !== null);
+  const typeLimits = Object.fromEntries(
+    limited.map((entry) => [entry.type, entry.concurrency!]),
+  );
+  return { workerId, capabilities, types: handlers.types(), concurrency, strategy, typeLimits };
 }
 
 /** The heartbeats of one worker. */

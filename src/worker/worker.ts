@@ -10,7 +10,6 @@ import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import { messageOf, QueueError } from "../domain/errors.ts";
 import { isFinal, type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import { WORKER_LIMITS } from "../domain/worker_limits.ts";
-import type { WorkerBeat } from "../queue/workers.ts";
 import type { ClaimRequest, TaskChanges, TaskQueue } from "../queue/task_queue.ts";
 import { inAttemptSpan } from "./attempt_span.ts";
 import { Doorbell } from "./doorbell.ts";
@@ -18,7 +17,7 @@ import { Execution, type ExecutionReport } from "./execution.ts";
 import { Executions } from "./executions.ts";
 import { tellFailure } from "./failure_lines.ts";
 import type { Handler, HandlerEntry, HandlerRegistry } from "./handler_registry.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import { beatOf, Heartbeat } from "./heartbeat.ts";
 import { LeaseKeeper } from "./lease_keeper.ts";
 import type { LogStore } from "./log_store.ts";
 import type { StuckThread } from "./thread_endings.ts";
@@ -327,20 +326,9 @@ export class Worker {
     return new Heartbeat({
       queue: this.#queue,
       clock: this.#clock,
-      beat: () => this.#describe(),
+      beat: () => beatOf(this.#settings, this.#handlers),
       onError: (error) => this.#emitError(`Cannot send a heartbeat: ${messageOf(error)}`),
     });
-  }
-
-  #describe(): WorkerBeat {
-    const { workerId, capabilities, concurrency, strategy } = this.#settings;
-    const limited = this.#handlers.entries().filter((entry) => entry.concurrency !== null);
-    const typeLimits = Object.fromEntries(limited.map(({ type, concurrency }) => [
-      type,
-      concurrency!,
-    ]));
-    const types = this.#handlers.types();
-    return { workerId, capabilities, types, concurrency, strategy, typeLimits };
   }
 
   /** There may be tasks that the new handler can take. */

@@ -17,7 +17,7 @@ Deno.test("the task managers take each other's place: random programs do not tel
 
 for (const where of ["two processes", "one process"] as const) {
   Deno.test(`two managers on one queue in ${where}: both say what the queue says, and work is begun where it was given, once`, async () => {
-    const length = 40;
+    const length = effort("neighbourOperations");
     for (let seed = 1; seed <= effort("neighbourSeeds"); seed++) {
       assertEquals(await compareNeighbours(seed, length, where), length + 1);
     }

@@ -69,7 +69,7 @@ const COUNTS = {
   /** Times that an idle worker is woken, and a running task cancelled, by another process. */
   wakeUps: [3, 20, 20],
   /** Of the calls of each kind, every so many-th fails in the fault loops. */
-  faultStride: [16, 1, 1],
+  faultStride: [40, 1, 1],
   /** Of the places in a snapshot where bits are flipped, every so many-th. */
   flipStride: [20, 1, 1],
   /** Requests to the HTTP interface. */
@@ -107,6 +107,8 @@ const COUNTS = {
   substituteSeeds: [2, 4, 40],
   /** Programs of two managers on one queue, in each place. */
   neighbourSeeds: [1, 1, 10],
+  /** Operations of each such program. */
+  neighbourOperations: [16, 40, 40],
 } as const satisfies Readonly<Record<string, readonly [number, number, number]>>;
 
 /** The size that was chosen. */
