@@ -3,11 +3,12 @@
  * clock shows when it runs, after whatever it waited for.
  */
 import { DEFAULT_RETRY_POLICY, resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
-import type { Clock } from "../domain/clock.ts";
+import { type Clock, sleep, systemClock } from "../domain/clock.ts";
 import type { Random } from "../domain/random.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { MemoryMark } from "../ledger/memory_budget.ts";
 import type { Reader, Transaction } from "../ledger/replica.ts";
+import { countOn } from "./insight/task_counts.ts";
 import type { OperationContext } from "./rows/context.ts";
 import { checkOpen } from "./rows/notes.ts";
 import { RECORD_BUDGET } from "./rows/record_budget.ts";
@@ -45,6 +46,24 @@ export class LedgerAccess {
   /** One read. */
   read<T>(operation: (reader: Reader, nowMs: number) => T): Promise<T> {
     return this.ledger.read((reader) => operation(reader, this.clock.nowMs()));
+  }
+
+  /** One read once all tasks are counted: in slices when that is done first, between which other work goes on. */
+  async readCounted<T>(operation: (reader: Reader, nowMs: number) => T): Promise<T> {
+    return await this.readOnce((reader, nowMs) =>
+      countOn(reader) ? { value: operation(reader, nowMs) } : undefined
+    );
+  }
+
+  /** The first value that a read gives; until then it is done again and again, and other work goes on between. */
+  async readOnce<T>(
+    operation: (reader: Reader, nowMs: number) => { readonly value: T } | undefined,
+  ): Promise<T> {
+    for (;;) {
+      const done = await this.read(operation);
+      if (done !== undefined) return done.value;
+      await sleep(systemClock, 0);
+    }
   }
 
   /**

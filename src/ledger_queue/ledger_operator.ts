@@ -61,6 +61,7 @@ import { healthFacts } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
 import { RecentTransitions } from "./insight/recent.ts";
 import { listLimits } from "./insight/limits.ts";
+import { countOn } from "./insight/task_counts.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
@@ -204,7 +205,7 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async listLimits(): Promise<LimitRecord[]> {
-    return await this.access.read(listLimits);
+    return await this.access.readCounted(listLimits);
   }
 
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
@@ -229,19 +230,16 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
     });
   }
 
-  /** One read that knows the latest transitions; those that it has yet to learn of hold nothing else up. */
+  /** One read that knows all counts and the latest transitions; what it has yet to learn of holds nothing else up. */
   async #withRecent<T>(
     operation: (reader: Reader, recent: RecentTransitions, nowMs: number) => T,
   ): Promise<T> {
     this.#recent ??= this.#beginRecent();
     const recent = this.#recent;
-    for (;;) {
-      const done = await this.access.read((reader, nowMs) =>
-        recent.follow(reader) ? undefined : { value: operation(reader, recent, nowMs) }
-      );
-      if (done !== undefined) return done.value;
-      await new Promise((resume) => setTimeout(resume, 0));
-    }
+    return await this.access.readOnce((reader, nowMs) => {
+      const isKnown = countOn(reader) && !recent.follow(reader);
+      return isKnown ? { value: operation(reader, recent, nowMs) } : undefined;
+    });
   }
 
   #beginRecent(): RecentTransitions {

@@ -289,7 +289,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
   }
 
   async stats(): Promise<QueueStats> {
-    return await this.access.read((reader, nowMs) => stats(reader, nowMs));
+    return await this.access.readCounted((reader, nowMs) => stats(reader, nowMs));
   }
 
   watch(listener: (changes: TaskChanges) => void): () => void {
