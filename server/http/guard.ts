@@ -6,11 +6,9 @@
  * worth. So a request that changes anything is refused when its `Origin` is neither this host nor a listed one.
  */
 import type { Context, MiddlewareHandler } from "hono";
-import { decodeText, messageOf, roundedNumber, sleep } from "../../src/core.ts";
+import { decodeText, messageOf, roundedNumber } from "../../src/core.ts";
 import { HttpError } from "./errors.ts";
 import type { ResolvedAppOptions } from "./options.ts";
-
-const encoder = new TextEncoder();
 
 /** Refuses an endless URL or headers. @throws HttpError `HEADERS_TOO_LARGE`. */
 export function limitHeaders({ headerMaxLength }: ResolvedAppOptions): MiddlewareHandler {
@@ -76,8 +74,9 @@ export function readBody(options: ResolvedAppOptions): MiddlewareHandler {
     if (c.req.raw.body !== null) {
       if (Number(c.req.header("Content-Length")) > options.bodyMaxBytes) throw tooLarge(options);
       checkEncoding(c);
-      const body = checkedText(await readWithin(c.req.raw.body, options));
-      c.req.raw = new Request(c.req.raw, { body: encoder.encode(body) });
+      const body = await readWithin(c.req.raw.body, options);
+      checkText(body);
+      c.req.raw = new Request(c.req.raw, { body });
     }
     await next();
   };
@@ -94,11 +93,11 @@ function checkEncoding(c: Context): void {
 }
 
 /**
- * The text of a body.
+ * Looks at the text of a body.
  *
  * @throws HttpError `MALFORMED_JSON` when it is not UTF-8, or has a number that would not be kept as it is.
  */
-function checkedText(bytes: ArrayBuffer): string {
+function checkText(bytes: ArrayBuffer): void {
   let text: string;
   try {
     text = decodeText(new Uint8Array(bytes));
@@ -106,7 +105,7 @@ function checkedText(bytes: ArrayBuffer): string {
     throw new HttpError("MALFORMED_JSON", `Cannot read the body: ${messageOf(cause)}`, { cause });
   }
   const rounded = roundedNumber(text);
-  if (rounded === undefined) return text;
+  if (rounded === undefined) return;
   throw new HttpError(
     "MALFORMED_JSON",
     `Cannot keep the number ${rounded.source}, which would become ${rounded.value}: write it as a string`,
@@ -117,10 +116,13 @@ async function readWithin(
   stream: ReadableStream<Uint8Array>,
   options: ResolvedAppOptions,
 ): Promise<ArrayBuffer> {
+  const { clock, closing, bodyTimeoutMs } = options;
   const reader = stream.getReader();
-  const done = new AbortController();
-  const ending = AbortSignal.any([done.signal, options.closing]);
-  const late = sleep(options.clock, options.bodyTimeoutMs, ending).then(() => "late" as const);
+  let tellLate = (): void => {};
+  const late = new Promise<"late">((resolve) => tellLate = () => resolve("late"));
+  const cancelTimer = clock.setTimer(tellLate, bodyTimeoutMs);
+  closing.addEventListener("abort", tellLate);
+  if (closing.aborted) tellLate();
   try {
     return await collect(reader, late, options);
   } catch (thrown) {
@@ -128,7 +130,8 @@ async function readWithin(
     reader.cancel().catch(() => {});
     throw thrown;
   } finally {
-    done.abort();
+    cancelTimer();
+    closing.removeEventListener("abort", tellLate);
   }
 }
 
