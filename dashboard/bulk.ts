@@ -79,8 +79,8 @@ export interface Acted {
   readonly hasMore: boolean;
 }
 
-/** So many tasks are searched for a text in one request; then the reader is asked to go on. */
-const SEARCHED_MAX = 10_000;
+/** So long, in milliseconds, one request searches for a text; then the reader is asked to go on. */
+const SEARCH_MS = 5000;
 
 /** The action in a field. @throws HttpError `VALIDATION_ERROR`. */
 export function checkAction(text: string | undefined): TaskAction {
@@ -151,17 +151,17 @@ async function actOnFound(
   { filter, upToId }: { readonly filter: TaskFilter; readonly upToId: number },
 ): Promise<Acted> {
   const options = { nowMs: app.clock.nowMs(), maskedKeys, limit: 500 };
+  const endMs = performance.now() + SEARCH_MS;
   let changed = 0;
-  let beforeId: number | null = upToId + 1;
-  for (let looked = 0; looked < SEARCHED_MAX;) {
-    const page = await readTasks(queue, { ...filter, beforeId }, options);
-    const ids = page.tasks.filter((task) => isOpenTo(acting.action, task)).map(({ id }) => id);
+  for (let from: Pick<TaskFilter, "cursor"> = {};;) {
+    const { tasks, next } = await readTasks(queue, { ...filter, ...from }, options);
+    const isMeant = (task: Task): boolean => task.id <= upToId && isOpenTo(acting.action, task);
+    const ids = tasks.filter(isMeant).map(({ id }) => id);
     if (ids.length > 0) changed += (await actOnEach(queue, acting, ids)).changed;
-    beforeId = page.nextBeforeId;
-    if (beforeId === null) return { changed, hasMore: false };
-    looked += page.searched;
+    if (next === null) return { changed, hasMore: false };
+    if (performance.now() >= endMs) return { changed, hasMore: true };
+    from = next;
   }
-  return { changed, hasMore: true };
 }
 
 function requestOf(acting: Acting, filter: BulkFilter): BulkRequest {

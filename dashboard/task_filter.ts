@@ -1,11 +1,13 @@
 /**
  * Which tasks are shown: a filter that stands in the URL, and reading the tasks that it leaves.
  *
- * The queue filters by status, type and group. Text and age are looked for here, in bounded steps: a page that has looked at so many tasks
- * ends, and says where the search goes on. Text is looked for in what is shown, so never in what is masked.
+ * The queue filters by status, type and group, and searches for a text; age alone is looked for here. Both in bounded steps: a page ends
+ * after a while, and says where the search goes on. Text is looked for in what is shown, so never in what is masked.
  */
 import {
+  isFoundShown,
   isTaskStatus,
+  SEARCH_LIMITS,
   type Task,
   TASK_LIMITS,
   type TaskQueue,
@@ -19,8 +21,10 @@ export interface TaskFilter {
   readonly status?: TaskStatus;
   readonly type?: string;
   readonly group?: string;
-  /** A part of the id, run id, type, payload, worker or error, in any case. */
+  /** What `search` finds: a name of tasks, or a part of their payload, error, type or worker. */
   readonly text?: string;
+  /** Where the search of the text goes on. */
+  readonly cursor?: string;
   /** Only tasks that were stored longer ago than this, in milliseconds. */
   readonly olderThanMs?: number;
   /** Only tasks with a lower id. */
@@ -39,7 +43,7 @@ export const AGES: Readonly<Record<string, number>> = {
 /** So many tasks stand on a page. */
 export const PAGE_SIZE = 50;
 
-/** A search looks at so many tasks before it asks whether to go on. */
+/** A list by age looks at so many tasks before it asks whether to go on. */
 const SEARCHED_MAX = 1000;
 
 /** So many at once, so that other work goes on between. */
@@ -53,7 +57,8 @@ export function filterOf(query: URLSearchParams): TaskFilter {
   const status = query.get("status") ?? "";
   const type = (query.get("type") ?? "").trim();
   const group = (query.get("group") ?? "").trim();
-  const text = (query.get("q") ?? "").trim().slice(0, 200);
+  const text = textOf(query.get("q") ?? "");
+  const cursor = query.get("from") ?? "";
   const age = query.get("age") ?? "";
   const before = query.get("before") ?? "";
   return {
@@ -61,9 +66,20 @@ export function filterOf(query: URLSearchParams): TaskFilter {
     type: type !== "" && type.length <= TASK_LIMITS.typeMaxLength ? type : undefined,
     group: group !== "" && group.length <= TASK_LIMITS.groupMaxLength ? group : undefined,
     text: text === "" ? undefined : text,
+    cursor: CURSOR.test(cursor) ? cursor : undefined,
     olderThanMs: Object.hasOwn(AGES, age) ? AGES[age] : undefined,
     beforeId: /^\d{1,15}$/.test(before) ? Number(before) : undefined,
   };
+}
+
+/** The cursor of a search. */
+const CURSOR = /^(?:named-\d{1,15}-|runs-\d{1,15}-.{0,200}|(?:group|text)-\d{1,15}-\d{1,16})$/u;
+
+/** A text as it can be searched for: printable, and no longer than may be. */
+function textOf(given: string): string {
+  // deno-lint-ignore no-control-regex
+  const printable = given.replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
+  return printable.slice(0, SEARCH_LIMITS.textMaxLength).toWellFormed().trim();
 }
 
 /** The query of a filter. */
@@ -79,16 +95,19 @@ export function queryOf(filter: TaskFilter): URLSearchParams {
   };
   for (const [name, value] of Object.entries(fields)) if (value) query.set(name, value);
   if (filter.beforeId !== undefined) query.set("before", String(filter.beforeId));
+  if (filter.cursor !== undefined) query.set("from", filter.cursor);
   return query;
 }
 
-/** A part of the tasks that a filter leaves, newest first. */
+/** A part of the tasks that a filter leaves, newest first; what a text names comes first. */
 export interface TaskPage {
   readonly tasks: readonly Task[];
-  /** Where the next page begins; `null` when there is none. */
-  readonly nextBeforeId: number | null;
+  /** What makes the filter that of the next page; `null` when there is none. */
+  readonly next: Pick<TaskFilter, "beforeId" | "cursor"> | null;
   /** How many were looked at, where that is more than are shown. */
   readonly searched: number;
+  /** How many are left to be searched for a text at most. */
+  readonly leftMax: number;
 }
 
 /** What reading needs. */
@@ -102,45 +121,66 @@ export interface ReadOptions {
 export async function readTasks(
   queue: TaskQueue,
   filter: TaskFilter,
-  { nowMs, maskedKeys, limit = PAGE_SIZE }: ReadOptions,
+  options: ReadOptions,
 ): Promise<TaskPage> {
-  const { status, type, group } = filter;
-  const found: Task[] = [];
-  let { beforeId } = filter;
-  for (let searched = 0; searched < SEARCHED_MAX;) {
-    const part = await queue.list({
-      status,
-      type,
-      group,
-      beforeId,
-      limit: Math.min(STEP, limit + 1),
-    });
-    if (part.length === 0) return { tasks: found, nextBeforeId: null, searched };
-    for (const task of part) {
-      if (found.length === limit) return { tasks: found, nextBeforeId: beforeId!, searched };
-      searched++;
-      beforeId = task.id;
-      if (isMatch(task, filter, { nowMs, maskedKeys })) found.push(task);
-    }
-    if (found.length < limit && searched >= SEARCHED_MAX) {
-      return { tasks: found, nextBeforeId: beforeId!, searched };
-    }
-  }
-  return { tasks: found, nextBeforeId: beforeId!, searched: SEARCHED_MAX };
+  const { text } = filter;
+  const { limit = PAGE_SIZE } = options;
+  return text === undefined
+    ? await listTasks(queue, filter, { ...options, limit })
+    : await searchTasks(queue, { ...filter, text }, { ...options, limit });
 }
 
-function isMatch(
-  task: Task,
-  { text, olderThanMs }: TaskFilter,
-  { nowMs, maskedKeys }: ReadOptions,
-): boolean {
-  if (olderThanMs !== undefined && nowMs - task.createdAt.getTime() < olderThanMs) return false;
-  if (text === undefined) return true;
-  const wanted = text.toLowerCase();
-  const plain = [`#${task.id}`, task.runId, task.type, task.lockedBy, task.errorMessage];
-  if (plain.some((part) => part?.toLowerCase().includes(wanted))) return true;
-  return JSON.stringify(mask(task.payload, maskedKeys).value)?.toLowerCase().includes(wanted) ??
-    false;
+/** The queue searches; what it finds by what is masked here is left out, and not counted either. */
+async function searchTasks(
+  queue: TaskQueue,
+  { text, olderThanMs, cursor: from, beforeId: _, ...where }: TaskFilter & {
+    readonly text: string;
+  },
+  { nowMs, maskedKeys, limit }: Required<ReadOptions>,
+): Promise<TaskPage> {
+  const createdBefore = olderThanMs === undefined ? undefined : new Date(nowMs - olderThanMs + 1);
+  const request = { text, filter: { ...where, createdBefore } };
+  const isShown = (task: Task): boolean =>
+    isFoundShown(task, text, mask(task.payload, maskedKeys).value);
+  const endMs = performance.now() + SEARCH_LIMITS.budgetDefaultMs;
+  const found: Task[] = [];
+  for (let cursor = from;;) {
+    const budgetMs = Math.max(0, Math.floor(endMs - performance.now()));
+    const page = await queue.search({ ...request, cursor, limit: limit - found.length, budgetMs });
+    found.push(...page.tasks.filter(isShown));
+    const { searched, leftMax } = page;
+    if (page.cursor === null) return { tasks: found, next: null, searched, leftMax };
+    cursor = page.cursor;
+    if (found.length >= limit || performance.now() >= endMs) {
+      return { tasks: found, next: { cursor }, searched, leftMax };
+    }
+  }
+}
+
+async function listTasks(
+  queue: TaskQueue,
+  { olderThanMs, beforeId: before, text: _1, cursor: _2, ...where }: TaskFilter,
+  { nowMs, limit }: Required<ReadOptions>,
+): Promise<TaskPage> {
+  const isOld = (task: Task): boolean =>
+    olderThanMs === undefined || nowMs - task.createdAt.getTime() >= olderThanMs;
+  const found: Task[] = [];
+  let beforeId = before;
+  for (let searched = 0;;) {
+    const part = await queue.list({ ...where, beforeId, limit: Math.min(STEP, limit + 1) });
+    if (part.length === 0) return { tasks: found, next: null, searched, leftMax: 0 };
+    for (const task of part) {
+      if (found.length === limit) {
+        return { tasks: found, next: { beforeId: beforeId! }, searched, leftMax: 0 };
+      }
+      searched++;
+      beforeId = task.id;
+      if (isOld(task)) found.push(task);
+    }
+    if (searched >= SEARCHED_MAX) {
+      return { tasks: found, next: { beforeId: beforeId! }, searched, leftMax: 0 };
+    }
+  }
 }
 
 /** Whether the queue itself can apply all of a filter. */

@@ -49,7 +49,8 @@ function addTaskViews(app: Hono, services: Services): void {
     path: "/tasks",
     show: async (viewer, c) => {
       const filter = filterOf(new URL(c.req.url).searchParams);
-      const named = filter.beforeId === undefined && await namedTask(services, filter.text);
+      const isFirst = filter.beforeId === undefined && filter.cursor === undefined;
+      const named = isFirst && await namedTask(services, filter.text);
       if (named) return c.redirect(`${prefix}/tasks/${named.id}`, 303);
       const seen = await readTaskList(services, filter, viewer);
       return { title: "Tasks", isLive: true, children: <TaskList seen={seen} viewer={viewer} /> };

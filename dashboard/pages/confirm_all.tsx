@@ -33,14 +33,14 @@ export async function readMatching(
 ): Promise<Seen> {
   const { queue, app, maskedKeys } = services;
   const options = { nowMs: app.clock.nowMs(), maskedKeys, limit: isCounted(filter) ? 50 : 500 };
-  const { tasks, nextBeforeId } = await readTasks(queue, filter, options);
+  const { tasks, next } = await readTasks(queue, filter, options);
   const matching = tasks.filter((task) => isOpenTo(action, task));
   const [newest] = await queue.list({ limit: 1 });
   return {
     ...{ action, filter, first: matching.slice(0, 10), upTo: newest?.id ?? 1 },
     count: isCounted(filter)
       ? await countOpen(services, action, filter)
-      : `${matching.length}${nextBeforeId === null ? "" : " or more"}`,
+      : `${matching.length}${next === null ? "" : " or more"}`,
   };
 }
 

@@ -15,6 +15,7 @@ import {
   type TaskFilter,
   type TaskPage,
 } from "../task_filter.ts";
+import { count as numberText } from "../text.ts";
 import { type Html, Nothing, Status, TaskLink, TasksLink, Text, Time } from "./parts.tsx";
 
 interface Seen extends TaskPage {
@@ -35,14 +36,15 @@ export async function readTaskList(
 }
 
 export function TaskList({ seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer }): Html {
-  const { tasks, filter, count, nextBeforeId, searched } = seen;
+  const { tasks, filter, count, next } = seen;
+  const isFurther = filter.beforeId !== undefined || filter.cursor !== undefined;
+  const toTasks = (of: TaskFilter): string => `${viewer.prefix}/tasks?${queryOf(of)}`;
+  const newest = { ...filter, beforeId: undefined, cursor: undefined };
   return (
     <>
       <FilterForm filter={filter} viewer={viewer} />
       <p class="dim" data-say={count === undefined ? undefined : `${countText(count)} tasks`}>
-        {count !== undefined
-          ? `${countText(count)} tasks`
-          : `${tasks.length} found among ${searched} tasks`}
+        {count === undefined ? foundText(seen) : `${countText(count)} tasks`}
         {filter.beforeId !== undefined && `, those before #${filter.beforeId}`}
       </p>
       {tasks.length === 0
@@ -50,25 +52,30 @@ export function TaskList({ seen, viewer }: { readonly seen: Seen; readonly viewe
         : <Rows tasks={tasks} viewer={viewer} />}
       {viewer.can("operate") && <ForAll filter={filter} viewer={viewer} />}
       <p>
-        {filter.beforeId !== undefined && (
+        {isFurther && (
           <>
-            <a href={`${viewer.prefix}/tasks?${queryOf({ ...filter, beforeId: undefined })}`}>
-              Newest
-            </a>
+            <a href={toTasks(newest)}>Newest</a>
             {" "}
           </>
         )}
-        {nextBeforeId !== null && (
-          <a
-            rel="next"
-            href={`${viewer.prefix}/tasks?${queryOf({ ...filter, beforeId: nextBeforeId })}`}
-          >
-            {isCounted(filter) ? "Older" : "Search older tasks"}
+        {next !== null && (
+          <a rel="next" href={toTasks({ ...filter, ...next })}>
+            {isCounted(filter) ? "Older" : "Search further"}
           </a>
         )}
       </p>
     </>
   );
+}
+
+/** How far it was searched; a text, by its cursor, over all pages so far. */
+function foundText({ tasks, filter, searched, leftMax, next }: Seen): string {
+  const found = `${tasks.length} found`;
+  if (filter.text === undefined) return `${found} among ${searched} tasks`;
+  const far = numberText(searched);
+  return next === null
+    ? `${found}, searched all ${far} tasks`
+    : `${found}, searched ${far} of ${numberText(searched + leftMax)} tasks at most`;
 }
 
 function FilterForm(
@@ -234,7 +241,7 @@ function ForAll(
 ): Html {
   const to = (action: string): string =>
     `${viewer.prefix}/tasks/all?${new URLSearchParams({
-      ...Object.fromEntries(queryOf({ ...filter, beforeId: undefined })),
+      ...Object.fromEntries(queryOf({ ...filter, beforeId: undefined, cursor: undefined })),
       action,
     })}`;
   return (

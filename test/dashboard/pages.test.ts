@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { Hono } from "hono";
 import { createDashboard } from "../../dashboard/app.tsx";
 import { MASK } from "../../dashboard/mask.ts";
-import { page, withDashboard } from "./fixture.ts";
+import { page, sent, withDashboard } from "./fixture.ts";
 
 const CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
@@ -56,6 +56,44 @@ Deno.test("the filter of the tasks stands in the URL, and pages follow by a curs
     const next = /href="([^"]+)"[^>]*>Older</.exec(first)![1]!.replaceAll("&amp;", "&");
     assertEquals([...rowsOf(first), ...rowsOf(await page(app, next))].length, 60);
     assertEquals(rowsOf(await page(app, "/tasks?type=t0&q=T0")).length, 30);
+  }));
+
+Deno.test("a search says how far it went, and a link goes on", () =>
+  withDashboard(async ({ app, queue }) => {
+    const payloads = Array.from({ length: 70 }, (_, n) => n % 7 === 6 ? "straw" : "a needle");
+    await queue.enqueueBatch(payloads.map((payload) => ({ type: "t", payload })));
+    const first = await page(app, "/tasks?q=Needle&type=t");
+    assertEquals(rowsOf(first).length, 50);
+    assertMatch(first, /50 found, searched 59 of 70 tasks at most/);
+    const next = /href="([^"]+)"[^>]*>Search further</.exec(first)![1]!.replaceAll("&amp;", "&");
+    const second = await page(app, next);
+    assertEquals(new Set([...rowsOf(first), ...rowsOf(second)]).size, 60);
+    assertMatch(second, /10 found, searched all 70 tasks/);
+    assertEquals(/Search further/.test(second), false);
+    for (
+      const query of ["q=%00%07&from=x", `q=${"%F0%9F%98%80".repeat(150)}`, "q=a&from=text-1-x"]
+    ) {
+      await page(app, `/tasks?${query}`);
+    }
+  }));
+
+Deno.test("what is masked is not found, however much of it there is, and hides nothing else", () =>
+  withDashboard(async ({ app, queue }) => {
+    const tasks = Array.from({ length: 120 }, () => ({ type: "t", payload: { token: "hunter2" } }));
+    await queue.enqueueBatch([{ type: "t", payload: { said: "HUNTER2" } }, ...tasks]);
+    for (let path = "/tasks?q=hunter2", found: number[] = [];;) {
+      const text = await page(app, path);
+      found = [...found, ...rowsOf(text)];
+      const next = /href="([^"]+)"[^>]*>Search further</.exec(text)?.[1];
+      if (next !== undefined) path = next.replaceAll("&amp;", "&");
+      else {
+        assertEquals(found, [1]);
+        break;
+      }
+    }
+    const all = { action: "cancel", filter: "q=hunter2", up_to: "121" };
+    assertEquals(await sent(app, "/tasks/all", all), "/tasks?q=hunter2&did=cancelled&n=1");
+    assertEquals(await queue.count({ status: "cancelled" }), 1);
   }));
 
 Deno.test("a text that names one task leads to it", () =>
