@@ -2,6 +2,7 @@
  * How the embedded engine searches: by which indexes, and in slices that are as long as they may be.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { mergedSql } from "../../src/ledger_queue/insight/list.ts";
 import { SEARCH_SQL } from "../../src/ledger_queue/insight/search.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
@@ -23,6 +24,32 @@ Deno.test("what a text names is found by indexes, and slices are ranges of them"
   );
   assertMatch(planOf(SEARCH_SQL.match), /SEARCH task USING INTEGER PRIMARY KEY \(rowid=\?\)/);
   database.close();
+});
+
+Deno.test("a page of several shelves is merged from ranges of one index", async () => {
+  const database = (await loadSqlJsEngine()).open();
+  database.run(QUEUE_SCHEMA.migrations.join(";"));
+  const plan = database.all(`EXPLAIN QUERY PLAN ${mergedSql(3)}`).map((row) => String(row[3]));
+  const range =
+    "SEARCH task_queue USING COVERING INDEX tasks_by_status (status=? AND type=? AND id<?)";
+  assertEquals(plan.filter((step) => step.startsWith("SEARCH")), [range, range, range]);
+  assertEquals(plan.filter((step) => /B-TREE/.test(step)), [], "nothing is sorted");
+  database.close();
+  await withMemoryQueue({}, async (queue) => {
+    for (const types of [2, 6]) {
+      await queue.enqueueBatch(Array.from({ length: 60 }, (_, n) => ({ type: `t${n % types}` })));
+    }
+    await queue.claim({ workerId: "w", types: ["t1"], limit: 10 });
+    for (const types of [6, 25]) {
+      const ids = (await queue.list({ status: "queued", limit: 1000 })).map(({ id }) => id);
+      assertEquals(ids, ids.toSorted((a, b) => b - a));
+      assertEquals(ids.length, await queue.count({ status: "queued" }));
+      const part = await queue.list({ status: "queued", limit: 7, offset: 40, beforeId: 100 });
+      const wanted = ids.filter((id) => id < 100).slice(40, 47);
+      assertEquals(part.map(({ id }) => id), wanted, `${types} types`);
+      await queue.enqueueBatch(Array.from({ length: 50 }, (_, n) => ({ type: `t${n % 25}` })));
+    }
+  });
 });
 
 Deno.test("a slice has as many tasks as its time allows, and never more than it may", () => {

@@ -45,17 +45,27 @@ function newest(reader: Reader, { beforeId, limit, offset }: PreparedList): numb
   return reader.read(select, [beforeId, limit, offset]).map(([id]) => Number(id));
 }
 
+/** So many shelves are merged by one statement; of more, each is read by itself. */
+const MERGED_MAX = 16;
+
+/** The ids on so many shelves; its parameters are status, type and `beforeId` of each, then limit and offset. A test reads its plan. */
+export function mergedSql(shelfCount: number): string {
+  const one = `SELECT id FROM task_queue INDEXED BY tasks_by_status
+    WHERE status = ? AND type = ? AND id < ?`;
+  return `${Array(shelfCount).fill(one).join(" UNION ALL ")} ORDER BY id DESC LIMIT ? OFFSET ?`;
+}
+
 /** The ids of those that the request's status or type is about. */
 function found(reader: Reader, request: PreparedList): number[] {
   const { beforeId, limit, offset } = request;
-  const select =
-    `SELECT id FROM task_queue INDEXED BY tasks_by_status WHERE status = ? AND type = ? AND id < ?
-    ORDER BY id DESC LIMIT ?`;
-  const ids = shelves(reader, request).flatMap((shelf) =>
-    reader.read(select, [shelf.status, shelf.type, beforeId, offset + limit]).map(([id]) =>
-      Number(id)
-    )
-  );
+  const all = shelves(reader, request);
+  const idsOn = (some: readonly Shelf[], most: number, from: number): number[] => {
+    const places = some.flatMap(({ status, type }) => [status, type, beforeId]);
+    return reader.read(mergedSql(some.length), [...places, most, from]).map(([id]) => Number(id));
+  };
+  if (all.length === 0) return [];
+  if (all.length <= MERGED_MAX) return idsOn(all, limit, offset);
+  const ids = all.flatMap((shelf) => idsOn([shelf], offset + limit, 0));
   ids.sort((a, b) => b - a);
   return ids.slice(offset, offset + limit);
 }
