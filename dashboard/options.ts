@@ -41,6 +41,11 @@ export interface DashboardOptions extends
    * `admin`; default `MASKED_KEYS`.
    */
   readonly maskedKeys?: RegExp;
+  /**
+   * How long the overview waits for its numbers, in milliseconds, 0 or more: the first look at a large queue counts all tasks. Then it says
+   * so, and comes again by itself. Default 1000.
+   */
+  readonly patienceMs?: number;
 }
 
 /** Keys whose values are masked unless `maskedKeys` says otherwise. */
@@ -53,6 +58,7 @@ export interface Services {
   readonly queue: TaskQueue;
   readonly prefix: string;
   readonly maskedKeys: RegExp;
+  readonly patienceMs: number;
   /** `undefined` when there is no sign-in page. */
   readonly sessions: Sessions | undefined;
   readonly changes: Changes;
@@ -63,7 +69,8 @@ export interface Services {
 
 /** @throws TypeError when an option is not allowed. */
 export function servicesOf(options: DashboardOptions): Services {
-  const { prefix = "", tokens, access, maskedKeys = MASKED_KEYS, ...rest } = options;
+  const { prefix = "", tokens, access, maskedKeys = MASKED_KEYS, patienceMs = 1000, ...rest } =
+    options;
   if (prefix !== "" && !/^(\/[\w.~-]+)+$/.test(prefix)) {
     throw new TypeError(
       `Cannot mount the dashboard at ${
@@ -71,13 +78,16 @@ export function servicesOf(options: DashboardOptions): Services {
       }: a path such as "/admin/queue" is needed`,
     );
   }
+  if (typeof patienceMs !== "number" || !(patienceMs >= 0)) {
+    throw new RangeError(`Cannot use ${patienceMs} as patienceMs: 0 or more is needed`);
+  }
   if (tokens !== undefined && access !== undefined) {
     throw new TypeError("Cannot use both tokens and access: one of them says who calls");
   }
   const app = resolveAppOptions({ ...rest, access });
   const sessions = tokens && new Sessions({ tokens, clock: app.clock });
   return {
-    ...{ app, prefix, sessions },
+    ...{ app, prefix, sessions, patienceMs },
     queue: app.queue,
     // a pattern with the flag g would remember where it was
     maskedKeys: new RegExp(maskedKeys.source, maskedKeys.flags.replace(/[gy]/g, "")),

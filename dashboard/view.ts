@@ -8,7 +8,11 @@ import { type Services, type Viewer, viewerOf } from "./options.ts";
 import { type Page, pageText } from "./pages/layout.tsx";
 
 /** What a page is made of, besides its viewer. */
-export type Shown = Pick<Page, "title" | "isLive"> & { readonly children: Child };
+export type Shown = Pick<Page, "title" | "isLive"> & {
+  readonly children: Child;
+  /** After how many seconds a browser is to ask again, also one without a script; default never. */
+  readonly refreshS?: number;
+};
 
 /** Adds a page. */
 export function addView(
@@ -23,6 +27,9 @@ export function addView(
   app.get(path, requires("read").middleware, requires(scope).middleware, async (c) => {
     const viewer = viewerOf(c, services);
     const shown = await show(viewer, c);
-    return shown instanceof Response ? shown : c.html(pageText({ ...shown, viewer }));
+    if (shown instanceof Response) return shown;
+    const { refreshS, ...page } = shown;
+    if (refreshS !== undefined) c.header("Refresh", String(refreshS));
+    return c.html(pageText({ ...page, viewer }));
   });
 }

@@ -9,7 +9,7 @@ import { requireTask, taskNotThere } from "./find_task.ts";
 import { idOf } from "./forms.ts";
 import { mask } from "./mask.ts";
 import type { Services, Viewer } from "./options.ts";
-import { Overview, readOverview } from "./pages/overview.tsx";
+import { Overview, readOverview, StillCounting } from "./pages/overview.tsx";
 import {
   AgainForm,
   ConfirmRemove,
@@ -32,6 +32,9 @@ export function addViews(app: Hono, services: Services): void {
     path: "/",
     show: async (viewer) => {
       const seen = await readOverview(services);
+      if (seen === undefined) {
+        return { title: "Overview", refreshS: 1, children: <StillCounting /> };
+      }
       return {
         title: "Overview",
         isLive: true,

@@ -8,6 +8,7 @@ import {
   type QueueHealth,
   type QueueMetrics,
   scopeText,
+  sleep,
   TASK_LIMITS,
   TASK_STATUSES,
   type WindowMetrics,
@@ -49,7 +50,7 @@ const DAY_KEPT_MS = 5 * 60_000;
  * Reads what the overview shows, once for all who look. Where so much happens that the hour is cut, a longer window would be cut in
  * the same place, so none is measured.
  */
-export async function readOverview({ queue, kept, series }: Services): Promise<Seen> {
+async function read({ queue, kept, series }: Services): Promise<Seen> {
   const metrics = await kept.get("metrics", () => queue.metrics({ windowMs: HOUR_MS }));
   const { isTruncated } = metrics.window;
   const readDay = async (): Promise<WindowMetrics> =>
@@ -61,6 +62,29 @@ export async function readOverview({ queue, kept, series }: Services): Promise<S
     limits: await queue.listLimits(),
     intervals: isTruncated ? [] : await kept.get("series", () => series.read(24 * HOUR_MS)),
   };
+}
+
+/** The same, or `undefined` when that takes long: it goes on, for who looks next. */
+export async function readOverview(services: Services): Promise<Seen | undefined> {
+  const { app, patienceMs } = services;
+  const reading = read(services);
+  reading.catch(() => {}); // who looks next is told
+  const waiting = new AbortController();
+  try {
+    const late = sleep(app.clock, patienceMs, waiting.signal).then(() => undefined);
+    return await Promise.race([reading, late]);
+  } finally {
+    waiting.abort();
+  }
+}
+
+export function StillCounting(): Html {
+  return (
+    <Nothing>
+      The tasks are being counted, which takes a while in a large queue. This page comes again by
+      itself.
+    </Nothing>
+  );
 }
 
 export function Overview({ seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer }): Html {

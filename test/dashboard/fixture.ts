@@ -24,7 +24,11 @@ export async function withDashboard(
   try {
     const app = createDashboard({
       ...{ queue, logs },
-      clock: { ...systemClock, setTimer: (fire) => systemClock.setTimer(fire, 0) },
+      clock: {
+        ...systemClock,
+        setTimer: (fire, delayMs) => systemClock.setTimer(fire, delayMs === Infinity ? delayMs : 0),
+      },
+      patienceMs: Infinity,
       ...options,
     });
     await test({ app, queue, logs });

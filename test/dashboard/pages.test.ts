@@ -1,10 +1,13 @@
 /**
  * The pages of the dashboard: what they show of a queue, and that nothing in a task can make them show anything else.
  */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { Hono } from "hono";
 import { createDashboard } from "../../dashboard/app.tsx";
 import { MASK } from "../../dashboard/mask.ts";
+import { systemClock } from "../../src/mod.ts";
+import { overridden } from "../support/overridden_queue.ts";
+import { until } from "../support/until.ts";
 import { page, sent, withDashboard } from "./fixture.ts";
 
 const CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
@@ -15,6 +18,40 @@ Deno.test("the overview of an empty queue teaches three commands", () =>
     assertStringIncludes(text, "holdfast enqueue");
     assertMatch(text, /class="verdict healthy"/);
   }));
+
+Deno.test("an overview whose numbers take long says so, and comes again by itself", async () => {
+  const [counted, waits] = [Promise.withResolvers<void>(), [] as (() => void)[]];
+  const clock = {
+    ...systemClock,
+    setTimer: (fire: () => void): () => void => {
+      waits.push(fire);
+      return () => {};
+    },
+  };
+  await withDashboard(async ({ queue }) => {
+    await queue.enqueue({ type: "email" });
+    const slow = overridden(queue, {
+      metrics: async (request) => {
+        await counted.promise;
+        return await queue.metrics(request);
+      },
+    });
+    const app = createDashboard({ queue: slow, clock, patienceMs: 500 });
+    const answering = app.request("/");
+    await until(() => Promise.resolve(waits.length > 0), "the page waits");
+    waits[0]!();
+    const early = await answering;
+    assertEquals([early.status, early.headers.get("Refresh")], [200, "1"]);
+    assertStringIncludes(await early.text(), "The tasks are being counted");
+    counted.resolve();
+    const whole = await app.request("/");
+    assertEquals(whole.headers.get("Refresh"), null);
+    assertMatch(await whole.text(), /class="verdict/);
+    for (const patienceMs of [-1, NaN]) {
+      assertThrows(() => createDashboard({ queue, patienceMs }), RangeError, "patienceMs");
+    }
+  });
+});
 
 Deno.test("every page carries the policy, and none has an inline style or script", () =>
   withDashboard(async ({ app, queue }) => {

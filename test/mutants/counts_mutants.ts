@@ -1,10 +1,11 @@
 /**
- * Mutants of what is counted once and then follows what changes.
+ * Mutants of what is counted once and then follows what changes, and of what is searched.
  */
 import type { Mutant } from "./mutant.ts";
 
 const TOTALS = ["test/ledger_queue/totals.test.ts"];
 const COUNTS = ["test/ledger_queue/counts.test.ts"];
+const CHANGES = ["test/ledger_queue/changes.test.ts"];
 
 /** Faults that would let a count be another than that of the rows. */
 export const COUNTS_MUTANTS: readonly Mutant[] = [
@@ -40,7 +41,7 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
     name: "counts: look at the status only",
     file: "src/ledger/tallies.ts",
     find: "    if (!changed.some((place) => places.includes(place))) return undefined;\n",
-    replace: "    if (!changed.includes(places[1]!)) return undefined;\n",
+    replace: "    if (!changed.includes(places[2]!)) return undefined;\n",
     tests: COUNTS,
   },
   {
@@ -50,6 +51,41 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
       "return { tally, before: rowBefore(database, table, tally, change.key), after: undefined };",
     replace: "return undefined;",
     tests: COUNTS,
+  },
+  {
+    name: "counts: count what a walk has yet to come to",
+    file: "src/ledger_queue/insight/task_counts.ts",
+    find: "    if (walk !== this.#over) return walk < this.#over;\n",
+    replace: "    if (walk !== this.#over) return true;\n",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: take the order of texts from JavaScript",
+    file: "src/domain/text_order.ts",
+    find: "  if (unit < 0xd800) return unit;\n",
+    replace: "  if (unit < 0xffff) return unit;\n",
+    tests: COUNTS,
+  },
+  {
+    name: "search: give again what a step before gave",
+    file: "src/queue_policy/search_request.ts",
+    find: "  return SEARCH_STEPS.slice(0, SEARCH_STEPS.indexOf(step)).some((each) => named[each]);",
+    replace: "  return step !== step && named[step];",
+    tests: CHANGES,
+  },
+  {
+    name: "search: pass over what is behind the last one found in a slice",
+    file: "src/ledger_queue/insight/search.ts",
+    find: "  const isCut = found.length === wanted || page.length < found.length;\n",
+    replace: "  const isCut = false;\n",
+    tests: CHANGES,
+  },
+  {
+    name: "search: find by what the dashboard masks",
+    file: "dashboard/task_filter.ts",
+    find: "    found.push(...page.tasks.filter(isShown));\n",
+    replace: "    found.push(...page.tasks);\n    void isShown;\n",
+    tests: ["test/dashboard/pages.test.ts"],
   },
   {
     name: "counts: due tasks are only those that a claim has seen",
