@@ -46,6 +46,8 @@ function looseValue(field: TaskField): z.ZodType {
       return z.enum(field.choices);
     case "choices":
       return z.array(z.enum(field.choices));
+    case "names":
+      return z.array(z.string());
     case "references":
       return z.array(z.union([z.number(), z.string()]));
     case "object":

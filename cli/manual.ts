@@ -113,6 +113,7 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
     examples: [
       { does: "the newest tasks", line: "holdfast list" },
       { does: "what failed lately", line: "holdfast list --status failed --limit 5" },
+      { does: "what can be found by a tag", line: "holdfast list --tag release-42" },
     ],
     documents: { "": "TaskList" },
   },
@@ -193,6 +194,7 @@ export const MANUAL: Readonly<Record<string, Page>> = Object.freeze({
         does: "everything that failed, but nothing that was cancelled",
         line: "holdfast bulk retry --status failed",
       },
+      { does: "what has a tag", line: "holdfast bulk retry --tag release-42" },
     ],
     documents: { "": "BulkDone" },
   },

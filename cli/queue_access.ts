@@ -46,6 +46,8 @@ export type BulkDocument = ReturnType<typeof bulkJson>;
 export interface ListQuery {
   readonly status?: TaskDocument["status"];
   readonly type?: string;
+  readonly group?: string;
+  readonly tag?: string;
   readonly limit: number;
   /** The `next_cursor` of the page before; default the newest task. */
   readonly cursor?: number;

@@ -14,6 +14,7 @@ import {
   snakeName,
   TASK_FIELD_NAMES,
   TASK_FIELDS,
+  TASK_LIMITS,
   type TaskField,
   type TaskReference,
   type Unique,
@@ -38,8 +39,9 @@ import { shellHint } from "./shell_quoting.ts";
 /** Fields with an option of their own, which gives their value as it is. */
 type PlainName = Exclude<keyof NewTask, "type" | "payload" | "retryPolicy" | "unique" | "webhook">;
 
-/** What an option is called in a program: after its field, but for the key, and durations without their unit. */
+/** What an option is called in a program: after its field, but for the key, each tag by itself, and durations without their unit. */
 type OptionName<Name extends string> = Name extends "idempotencyKey" ? "key"
+  : Name extends "tags" ? "tag"
   : Name extends `${infer Duration}Ms` ? Duration
   : Name;
 
@@ -69,6 +71,7 @@ const HELP: Readonly<Partial<Record<PlainName, string>>> = {
   runAfter: "not before: ISO 8601 with a zone, or +10s, +5m, +2h, +1d",
   expiresAt: "cancelled by itself if it has not started by then: as --run-after",
   idempotencyKey: "idempotency key: the same key and content give the same task",
+  tags: `a tag that it can be found by; up to ${TASK_LIMITS.tagsMax}, each by an option of its own`,
   dependsOn: `not before these are final: each is ${ID_HELP}`,
 };
 
@@ -170,12 +173,16 @@ export function dueOptions(): Option[] {
   return [changedField("runAfter"), new Option("--now", "due at once").conflicts("runAfter")];
 }
 
+/** Options that are not called after their field. */
+const FLAGS: Readonly<Partial<Record<PlainName, string>>> = {
+  idempotencyKey: "key",
+  tags: "tag",
+};
+
 /** The option of a field: `--max-attempts <n>` for `maxAttempts`, `--timeout <duration>` for `timeoutMs`. */
 function plainOption(name: PlainName, { isNew = true } = {}): Option {
   const field = TASK_FIELDS[name];
-  const flag = name === "idempotencyKey"
-    ? "key"
-    : snakeName(name).replace(/_ms$/, "").replaceAll("_", "-");
+  const flag = FLAGS[name] ?? snakeName(name).replace(/_ms$/, "").replaceAll("_", "-");
   const help = HELP[name] ?? withRange(field);
   const standard = defaultText(field);
   const isTold = isNew && standard !== undefined && standard !== "none" && HELP[name] === undefined;
@@ -215,7 +222,7 @@ function placeholderOf(name: string, field: TaskField): string {
 }
 
 /** What reads the value of a field's option; nothing where the string is the value. */
-function readerOf(name: string, field: TaskField): ((text: string) => unknown) | undefined {
+function readerOf(name: string, field: TaskField): Reader | undefined {
   switch (field.kind) {
     case "integer":
     case "number": {
@@ -227,12 +234,17 @@ function readerOf(name: string, field: TaskField): ((text: string) => unknown) |
       return instant;
     case "pairs":
       return jsonObject;
+    case "names":
+      return (text, previous) => [...(Array.isArray(previous) ? previous : []), text];
     default:
       return undefined;
   }
 }
 
-function readBy(option: Option, reader: ((text: string) => unknown) | undefined): Option {
+/** Reads the value of an option; what it has read before is there where the option is given again. */
+type Reader = (text: string, previous: unknown) => unknown;
+
+function readBy(option: Option, reader: Reader | undefined): Option {
   return reader === undefined ? option : option.argParser(reader) as Option;
 }
 

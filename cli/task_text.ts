@@ -69,6 +69,7 @@ export function taskPage(task: TaskDocument, style: Style): string {
     ["key", task.idempotency_key],
     ["unique", task.unique_key],
     ["order", task.ordering_key],
+    ["tags", task.tags.length === 0 ? null : task.tags.join(", ")],
     ["needs", jsonUnlessEmpty(task.compatibility)],
     ["payload", JSON.stringify(task.payload)],
     ["progress", progressText(task)],

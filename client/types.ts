@@ -79,6 +79,8 @@ export interface RunOptions {
   ordering_key?: string;
   /** When one before it under its ordering key has failed for good: it runs all the same, or waits; default `continue`. */
   on_predecessor_failure?: "continue" | "hold";
+  /** What it can be found by: at most 10, each of 1–100 characters; default none. */
+  tags?: string[];
   /**
    * Not before these are final: task ids (numbers) and run ids (texts), in a batch also of its own, at most 1,000; default
    * none.
@@ -166,6 +168,8 @@ export interface ClientTask {
   ordering_key: string | null;
   /** What it does when one before it under its ordering key has failed; `null` for `continue`. */
   on_predecessor_failure: "continue" | "hold" | null;
+  /** What it can be found by, in order. */
+  tags: string[];
   /** Its place under its ordering key, where that is another task's, which it has replaced. */
   ordering_place: number | null;
   /** When it is cancelled by itself unless it has started; `null` for never. */
@@ -326,6 +330,8 @@ export interface UpdateRequest {
   readonly group?: string | null;
   /** When it is cancelled by itself if it has not started, in ISO 8601 with a zone; `null` for never. */
   readonly expires_at?: string | null;
+  /** All its tags; `null` for none. */
+  readonly tags?: readonly string[] | null;
   /** The `updated_at_utc` that was seen: if the task has changed since, nothing is done; default whatever it is. */
   readonly expect_updated_at?: string;
   /** Who does it; default the name of the token. */
@@ -352,6 +358,8 @@ export interface BulkRequestBody {
     readonly type?: string;
     /** Only tasks of this group. */
     readonly group?: string;
+    /** Only tasks with this tag. */
+    readonly tag?: string;
     /** Only these, at most 10,000. */
     readonly ids?: readonly number[];
     /** Only those that were stored before, in ISO 8601 with a zone. */

@@ -131,7 +131,7 @@ export async function actOnAll(
   acting: Acting,
   { filter, upToId }: { readonly filter: TaskFilter; readonly upToId: number },
 ): Promise<Acted> {
-  const { status, type, group, olderThanMs } = filter;
+  const { status, type, group, tag, olderThanMs } = filter;
   const statuses = BULK_STATUSES[ACTIONS[acting.action].bulk];
   if (status !== undefined && !statuses.includes(status)) return { changed: 0, hasMore: false };
   if (filter.text !== undefined) return await actOnFound(services, acting, { filter, upToId });
@@ -139,7 +139,7 @@ export async function actOnAll(
   const createdBefore = olderThanMs === undefined
     ? undefined
     : new Date(app.clock.nowMs() - olderThanMs);
-  const bulkFilter = { statuses: status && [status], type, group, createdBefore, upToId };
+  const bulkFilter = { statuses: status && [status], type, group, tag, createdBefore, upToId };
   const { changed, cursor } = await queue.bulk(requestOf(acting, bulkFilter));
   return { changed, hasMore: cursor !== null };
 }

@@ -37,12 +37,13 @@ export function priorityOf(text: string): number {
 
 /** What a form says is to be different of a task; an empty field leaves it as it is. @throws TypeError, RangeError */
 export function editOf(fields: Readonly<Record<string, string>>): TaskUpdate {
-  const { priority, max_attempts: attempts, group, run_after: runAfter } = fields;
+  const { priority, max_attempts: attempts, group, tags, run_after: runAfter } = fields;
   const at = runAfter?.trim();
   return {
     priority: priority ? priorityOf(priority) : undefined,
     maxAttempts: attempts ? Number(attempts) : undefined,
     group: group === undefined ? undefined : group.trim() || null,
+    tags: tags === undefined ? undefined : tags.split("\n").filter((tag) => tag.trim() !== ""),
     runAfter: at ? new Date(checkInstant(at, "time")) : undefined,
   };
 }

@@ -50,6 +50,7 @@ pre{background:var(--soft);border:1px solid var(--line);border-radius:6px;paddin
 .json .k{color:var(--leased)}.json .s{color:var(--completed)}.json .n{color:var(--queued)}
 details>summary{cursor:pointer;padding:.25rem 0}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0}dl.facts dt{color:var(--dim)}dl.facts dd{margin:0}
+ul.tags{display:flex;flex-wrap:wrap;gap:.3rem;list-style:none;margin:0;padding:0}ul.tags a{border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;background:var(--soft)}
 svg.chart{width:100%;height:auto;display:block}
 svg .wait{fill:var(--queued)}svg .good{fill:var(--completed)}svg .bad{fill:var(--failed)}svg .run{fill:var(--leased)}svg .axis{stroke:var(--line)}svg text{fill:var(--dim);font-size:11px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem}

@@ -1,7 +1,7 @@
 /**
  * Which tasks are shown: a filter that stands in the URL, and reading the tasks that it leaves.
  *
- * The queue filters by status, type and group, and searches for a text; age alone is looked for here. Both in bounded steps: a page ends
+ * The queue filters by status, type, group and tag, and searches for a text; age alone is looked for here. Both in bounded steps: a page ends
  * after a while, and says where the search goes on. Text is looked for in what is shown, so never in what is masked.
  */
 import {
@@ -21,6 +21,7 @@ export interface TaskFilter {
   readonly status?: TaskStatus;
   readonly type?: string;
   readonly group?: string;
+  readonly tag?: string;
   /** What `search` finds: a name of tasks, or a part of their payload, error, type or worker. */
   readonly text?: string;
   /** Where the search of the text goes on. */
@@ -57,6 +58,7 @@ export function filterOf(query: URLSearchParams): TaskFilter {
   const status = query.get("status") ?? "";
   const type = (query.get("type") ?? "").trim();
   const group = (query.get("group") ?? "").trim();
+  const tag = (query.get("tag") ?? "").trim();
   const text = textOf(query.get("q") ?? "");
   const cursor = query.get("from") ?? "";
   const age = query.get("age") ?? "";
@@ -65,6 +67,7 @@ export function filterOf(query: URLSearchParams): TaskFilter {
     status: isTaskStatus(status) ? status : undefined,
     type: type !== "" && type.length <= TASK_LIMITS.typeMaxLength ? type : undefined,
     group: group !== "" && group.length <= TASK_LIMITS.groupMaxLength ? group : undefined,
+    tag: tag !== "" && tag.length <= TASK_LIMITS.tagMaxLength ? tag : undefined,
     text: text === "" ? undefined : text,
     cursor: CURSOR.test(cursor) ? cursor : undefined,
     olderThanMs: Object.hasOwn(AGES, age) ? AGES[age] : undefined,
@@ -90,6 +93,7 @@ export function queryOf(filter: TaskFilter): URLSearchParams {
     status: filter.status,
     type: filter.type,
     group: filter.group,
+    tag: filter.tag,
     q: filter.text,
     age,
   };
@@ -133,7 +137,7 @@ export async function readTasks(
 /** The queue searches; what it finds by what is masked here is left out, and not counted either. */
 async function searchTasks(
   queue: TaskQueue,
-  { text, olderThanMs, cursor: from, beforeId: _, ...where }: TaskFilter & {
+  { text, tag, olderThanMs, cursor: from, beforeId: _, ...where }: TaskFilter & {
     readonly text: string;
   },
   { nowMs, maskedKeys, limit }: Required<ReadOptions>,
@@ -141,6 +145,7 @@ async function searchTasks(
   const createdBefore = olderThanMs === undefined ? undefined : new Date(nowMs - olderThanMs + 1);
   const request = { text, filter: { ...where, createdBefore } };
   const isShown = (task: Task): boolean =>
+    (tag === undefined || task.tags.includes(tag)) &&
     isFoundShown(task, text, mask(task.payload, maskedKeys).value);
   const endMs = performance.now() + SEARCH_LIMITS.budgetDefaultMs;
   const found: Task[] = [];
@@ -193,16 +198,16 @@ export async function countKept(
   { queue, kept }: { readonly queue: TaskQueue; readonly kept: Kept },
   filter: TaskFilter,
 ): Promise<number> {
-  const name = `count ${JSON.stringify([filter.status, filter.type, filter.group])}`;
+  const name = `count ${JSON.stringify([filter.status, filter.type, filter.group, filter.tag])}`;
   return await kept.get(name, () => countUpTo(queue, filter));
 }
 
 async function countUpTo(
   queue: TaskQueue,
-  { status, type, group }: TaskFilter,
+  { status, type, group, tag }: TaskFilter,
 ): Promise<number> {
-  const [beyond] = await queue.list({ status, type, group, offset: COUNT_MAX, limit: 1 });
-  return beyond === undefined ? await queue.count({ status, type, group }) : COUNT_MAX + 1;
+  const [beyond] = await queue.list({ status, type, group, tag, offset: COUNT_MAX, limit: 1 });
+  return beyond === undefined ? await queue.count({ status, type, group, tag }) : COUNT_MAX + 1;
 }
 
 /** The text of such a count. */

@@ -23,6 +23,7 @@ interface BulkOptions {
   readonly status?: readonly TaskStatus[];
   readonly type?: string;
   readonly group?: string;
+  readonly tag?: string;
   readonly ids?: readonly number[];
   readonly olderThan?: number;
   readonly finishedBefore?: Date;
@@ -105,6 +106,7 @@ function filterOptions({ action }: Bulk): Option[] {
     ...status,
     new Option("--type <type>", "only tasks of this type"),
     new Option("--group <group>", "only tasks of this group"),
+    new Option("--tag <tag>", "only tasks with this tag"),
     new Option("--ids <id...>", "only these task ids").argParser(readId),
     new Option("--older-than <duration>", "only those stored longer ago: 30d, 12h, 5m")
       .argParser(duration),
@@ -123,9 +125,9 @@ function readId(text: string, previous: readonly number[] = []): readonly number
 }
 
 function requestOf({ action }: Bulk, options: BulkOptions): BulkRequest {
-  const { status, type, group, ids, olderThan, finishedBefore, error, minAttempts } = options;
+  const { status, type, group, tag, ids, olderThan, finishedBefore, error, minAttempts } = options;
   const createdBefore = olderThan === undefined ? undefined : new Date(Date.now() - olderThan);
-  const filter = { statuses: status, type, group, ids, createdBefore, finishedBefore };
+  const filter = { statuses: status, type, group, tag, ids, createdBefore, finishedBefore };
   const { all, dryRun, by, priority, runAfter, now } = options;
   const whole = { ...filter, errorContains: error, attemptsMin: minAttempts };
   if (!all && Object.values(whole).every((value) => value === undefined)) {

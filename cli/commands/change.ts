@@ -26,6 +26,8 @@ interface UpdateOptions {
   readonly group?: string | false;
   /** `false` for never. */
   readonly expiresAt?: Date | false;
+  /** `false` for none. */
+  readonly tag?: readonly string[] | false;
   readonly by?: string;
 }
 
@@ -38,7 +40,7 @@ interface ReplaceOptions extends UpdateOptions {
 /** Adds the commands. Exit code 1: a worker holds the task, or its status does not allow it. */
 export function addChangeCommands(program: Program, app: App): void {
   const update = program.command("update")
-    .description("change the priority, time, attempts or group of a task that waits")
+    .description("change the priority, time, attempts, group or tags of a task that waits")
     .argument("<id>", ID_HELP);
   for (const option of updateOptions()) update.addOption(option);
   update.action((id, options, command) =>
@@ -75,18 +77,21 @@ function updateOptions(): Option[] {
     new Option("--no-group", "nobody's"),
     changedField("expiresAt"),
     new Option("--no-expires-at", "it never expires"),
+    changedField("tags"),
+    new Option("--no-tag", "none of its tags; else those given are all that it has"),
     byOption(),
   ];
 }
 
 function updateOf(
-  { priority, runAfter, now, maxAttempts, group, expiresAt }: UpdateOptions,
+  { priority, runAfter, now, maxAttempts, group, expiresAt, tag }: UpdateOptions,
 ): TaskUpdate {
   return {
     ...{ priority, runAfter, maxAttempts },
     delayMs: now ? 0 : undefined,
     group: group === false ? null : group,
     expiresAt: expiresAt === false ? null : expiresAt,
+    tags: tag === false ? null : tag,
   };
 }
 

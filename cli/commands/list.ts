@@ -20,6 +20,7 @@ interface ListOptions {
   readonly status?: TaskStatus;
   readonly type?: string;
   readonly group?: string;
+  readonly tag?: string;
   readonly limit: number;
   readonly cursor?: number;
 }
@@ -31,6 +32,7 @@ export function addListCommand(program: Program, app: App): void {
     .addOption(new Option("--status <status>", "only these").choices(TASK_STATUSES))
     .option("--type <type>", "only tasks of this type")
     .option("--group <group>", "only tasks of this group")
+    .option("--tag <tag>", "only tasks with this tag")
     .option(
       "--limit <n>",
       `how many at most, 1 to ${TASK_LIMITS.listMax}`,

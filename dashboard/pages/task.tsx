@@ -324,6 +324,7 @@ function Facts({ task, viewer }: { readonly task: Task; readonly viewer: Viewer 
         </TasksLink>
       ),
     ],
+    ["Tags", <Tags task={task} viewer={viewer} />],
     ["Priority", <>{task.priority}</>],
     ["Attempts", <>{task.attempts} of {task.maxAttempts}</>],
     ["Stored", <Time at={task.createdAt} nowMs={nowMs} />],
@@ -347,6 +348,22 @@ function Facts({ task, viewer }: { readonly task: Task; readonly viewer: Viewer 
         </>
       ))}
     </dl>
+  );
+}
+
+/** Each tag leads to the tasks that have it. */
+function Tags({ task, viewer }: { readonly task: Task; readonly viewer: Viewer }): Html {
+  if (task.tags.length === 0) return <>–</>;
+  return (
+    <ul class="tags">
+      {task.tags.map((tag) => (
+        <li>
+          <TasksLink viewer={viewer} filter={{ tag }}>
+            <Text of={tag} />
+          </TasksLink>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -395,6 +412,11 @@ export function EditForm(
       </label>
       <label>
         Group (empty: none)<input name="group" value={task.group ?? ""} maxlength={200} />
+      </label>
+      <label>
+        Tags, one in each line (empty: none)<textarea name="tags" rows={3} spellcheck={false}>
+          {visible(task.tags.join("\n"))}
+        </textarea>
       </label>
       <button type="submit">Change it</button>
     </form>

@@ -99,6 +99,9 @@ function FilterForm(
         Group<input name="group" value={filter.group ?? ""} maxlength={200} />
       </label>
       <label>
+        Tag<input name="tag" value={filter.tag ?? ""} maxlength={100} />
+      </label>
+      <label>
         Older than
         <select name="age">
           <option value="">any age</option>

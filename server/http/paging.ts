@@ -7,7 +7,7 @@ import type { ListRequest, PartRequest, Schedule, Task, TaskQueue } from "../../
 /** Where the next page begins; `null` when this one is the last. A page of large tasks is shorter than was asked for. */
 export async function nextCursorOf(
   queue: TaskQueue,
-  filter: Pick<ListRequest, "status" | "type" | "group">,
+  filter: Pick<ListRequest, "status" | "type" | "group" | "tag">,
   tasks: readonly Task[],
 ): Promise<string | null> {
   const last = tasks.at(-1);

@@ -104,6 +104,8 @@ function storedValueOf(field: TaskField): z.ZodType {
       return z.number();
     case "instant":
       return instantSchema;
+    case "names":
+      return z.array(z.string());
     default:
       return z.string();
   }
@@ -150,6 +152,8 @@ function valueOf(field: TaskField): z.ZodType {
       return z.enum(field.choices);
     case "choices":
       return z.array(z.enum(field.choices)).min(1).max(field.choices.length);
+    case "names":
+      return z.array(nameSchema(field.maxLength)).max(field.max);
     case "references":
       return z.array(referenceSchema()).max(field.max);
     case "url":

@@ -97,6 +97,7 @@ function scheduleRecordOf(schedule: z.infer<typeof ScheduleRecordSchema>): Sched
     group: schedule.group,
     orderingKey: schedule.ordering_key,
     onPredecessorFailure: schedule.on_predecessor_failure,
+    tags: schedule.tags,
     unique: schedule.unique && toUnique(schedule.unique),
     expiresInMs: schedule.expires_in_ms,
     everyMs: schedule.every_ms,

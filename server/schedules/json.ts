@@ -19,6 +19,7 @@ export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema>
     group: schedule.group,
     ordering_key: schedule.orderingKey,
     on_predecessor_failure: schedule.onPredecessorFailure,
+    tags: [...schedule.tags],
     unique: schedule.unique && toUniqueBody(schedule.unique),
     expires_in_ms: schedule.expiresInMs,
     every_ms: schedule.everyMs,

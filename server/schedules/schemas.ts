@@ -77,6 +77,7 @@ export const ScheduleSchema = z.object({
   group: z.string().nullable(),
   ordering_key: z.string().nullable(),
   on_predecessor_failure: z.enum(PREDECESSOR_FAILURE_POLICIES).nullable(),
+  tags: z.array(z.string()),
   unique: taskFields.unique.unwrap().nullable(),
   expires_in_ms: z.number().int().nullable(),
   every_ms: z.number().int().nullable(),

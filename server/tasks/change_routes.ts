@@ -168,9 +168,9 @@ function addBulkRoute(app: OpenAPIHono, queue: TaskQueue): void {
 
 /** A filter as programs say it. */
 function filterOf(filter: z.infer<typeof BulkBody>["filter"]): BulkFilter {
-  const { statuses, type, group, ids, created_before, finished_before } = filter;
+  const { statuses, type, group, tag, ids, created_before, finished_before } = filter;
   return {
-    ...{ statuses, type, group, ids },
+    ...{ statuses, type, group, tag, ids },
     createdBefore: created_before,
     finishedBefore: finished_before,
     errorContains: filter.error_contains,
@@ -184,6 +184,6 @@ function updateOf(
   body: Omit<z.infer<typeof UpdateBody>, "expect_updated_at" | "by">,
 ): TaskUpdate {
   const { priority, run_after: runAfter, delay_ms: delayMs, max_attempts, group } = body;
-  const { expires_at: expiresAt } = body;
-  return { priority, runAfter, delayMs, maxAttempts: max_attempts, group, expiresAt };
+  const { expires_at: expiresAt, tags } = body;
+  return { priority, runAfter, delayMs, maxAttempts: max_attempts, group, expiresAt, tags };
 }

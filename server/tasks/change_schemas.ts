@@ -27,6 +27,7 @@ const by = nameSchema(FLOW_LIMITS.byMaxLength).optional().openapi({
 export const ByQuery = z.object({ by });
 
 const { priorityMin, priorityMax, maxAttemptsMin, maxAttemptsMax, groupMaxLength } = TASK_LIMITS;
+const { tagMaxLength, tagsMax } = TASK_LIMITS;
 
 /** What is to be different of a task; what is not given stays. */
 export const updateFields = {
@@ -50,6 +51,10 @@ export const updateFields = {
   }),
   expires_at: instantWithZone().nullable().optional().openapi({
     description: "When it is cancelled by itself if it has not started; null for never",
+  }),
+  tags: z.array(nameSchema(tagMaxLength)).max(tagsMax).nullable().optional().openapi({
+    description: "All its tags; null for none",
+    example: ["customer-17", "release-42"],
   }),
 };
 
@@ -81,6 +86,7 @@ const filterSchema = z.strictObject({
   }),
   type: nameSchema(TASK_LIMITS.typeMaxLength).optional().openapi({ example: "email" }),
   group: nameSchema(groupMaxLength).optional(),
+  tag: nameSchema(tagMaxLength).optional(),
   ids: z.array(z.number().int().min(0).max(Number.MAX_SAFE_INTEGER)).max(idsMax).optional(),
   created_before: instantWithZone().optional(),
   finished_before: instantWithZone().optional(),

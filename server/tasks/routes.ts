@@ -161,8 +161,7 @@ function addTaskRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   });
 
   app.openapi(listTasks, async (c) => {
-    const { status, type, group, run_id: runId, limit, offset, cursor } = c.req.valid("query");
-    const filter = { status, type, group };
+    const { run_id: runId, limit, offset, cursor, ...filter } = c.req.valid("query");
     if (runId !== undefined) {
       const tasks = await tasksOfRun(queue, runId, filter);
       return c.json({ tasks: tasks.map(taskJson), next_cursor: null }, 200);
@@ -194,11 +193,12 @@ function addQuestionRoutes(app: OpenAPIHono, queue: TaskQueue): void {
 async function tasksOfRun(
   queue: TaskQueue,
   runId: string,
-  { status, type, group }: Pick<ListRequest, "status" | "type" | "group">,
+  { status, type, group, tag }: Pick<ListRequest, "status" | "type" | "group" | "tag">,
 ): Promise<Task[]> {
   const task = await queue.getByRunId(runId);
   const isWanted = task !== undefined && (status ?? task.status) === task.status &&
-    (type ?? task.type) === task.type && (group ?? task.group) === task.group;
+    (type ?? task.type) === task.type && (group ?? task.group) === task.group &&
+    (tag === undefined || task.tags.includes(tag));
   return isWanted ? [task] : [];
 }
 

@@ -43,6 +43,10 @@ export const TaskQuery = z.object({
     description: "Only tasks of this group",
     example: "acme",
   }),
+  tag: nameSchema(TASK_LIMITS.tagMaxLength).optional().openapi({
+    description: "Only tasks with this tag",
+    example: "customer-17",
+  }),
   status: z.enum(TASK_STATUSES).optional().openapi({
     description: "Only tasks with this status",
     example: "queued",
@@ -68,7 +72,7 @@ export const TaskQuery = z.object({
 });
 
 /** Which tasks to count. */
-export const CountQuery = TaskQuery.pick({ type: true, group: true, status: true });
+export const CountQuery = TaskQuery.pick({ type: true, group: true, tag: true, status: true });
 
 /** How many there are. */
 export const CountSchema = z.object({ count: countSchema.openapi({ example: 1 }) })

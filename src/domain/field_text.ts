@@ -18,6 +18,8 @@ export function rangeText(field: TaskField): string | undefined {
       return `one of ${field.choices.join(", ")}`;
     case "choices":
       return `some of ${field.choices.join(", ")}`;
+    case "names":
+      return `at most ${grouped(field.max)}, each of 1–${grouped(field.maxLength)} characters`;
     case "references":
       return `at most ${grouped(field.max)}`;
     default:

@@ -62,6 +62,10 @@ export interface TaskLimits {
   readonly groupMaxLength: number;
   /** Characters of an ordering key. */
   readonly orderingKeyMaxLength: number;
+  /** Characters of a tag. */
+  readonly tagMaxLength: number;
+  /** Tags that a task can have. */
+  readonly tagsMax: number;
   /** Characters of an idempotency key. */
   readonly idempotencyKeyMaxLength: number;
   /** The priority that runs first. */
@@ -126,6 +130,8 @@ export const TASK_LIMITS: TaskLimits = Object.freeze({
   workerIdMaxLength: 200,
   groupMaxLength: 200,
   orderingKeyMaxLength: 200,
+  tagMaxLength: 100,
+  tagsMax: 10,
   idempotencyKeyMaxLength: 255,
   priorityMin: 1,
   priorityMax: 1000,
@@ -216,6 +222,8 @@ export interface Task {
   readonly orderingKey: string | null;
   /** What it does when one before it under its ordering key has failed; `null` for `continue`. */
   readonly onPredecessorFailure: PredecessorFailurePolicy | null;
+  /** What it can be found by, in order, each once; empty for nothing. */
+  readonly tags: readonly string[];
   /** Its place under its ordering key, where it is not its own id: that of the task that it has replaced. */
   readonly orderingPlace: number | null;
   /**
@@ -281,6 +289,11 @@ export interface NewTask {
   readonly orderingKey?: string;
   /** The policy for when a task before it under its ordering key has failed for good; default `continue`. */
   readonly onPredecessorFailure?: PredecessorFailurePolicy;
+  /**
+   * What it can be found by, such as a customer or a release: lists and bulk actions look tags up in an index. At most 10, each of
+   * 1–100 characters; their order and repeats have no meaning. They do not influence when it runs. Default none.
+   */
+  readonly tags?: readonly string[];
   /**
    * Tells a URL when the task has become final: a delivery is enqueued in the same transaction, as a task of the type
    * `holdfast.webhook`; a worker with `registerWebhooks` delivers it. Default none.

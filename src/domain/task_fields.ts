@@ -30,6 +30,8 @@ export type TaskFieldKind =
   | { readonly kind: "instant" }
   /** One of some strings, or an array of some of them. */
   | { readonly kind: "choice" | "choices"; readonly choices: readonly [string, ...string[]] }
+  /** A set of printable strings, none blank; as it is stored in order, each once. */
+  | { readonly kind: "names"; readonly maxLength: number; readonly max: number }
   /** Task ids (numbers) and run ids (strings). */
   | { readonly kind: "references"; readonly max: number }
   /** The URL of a webhook. */
@@ -286,6 +288,15 @@ export const TASK_FIELDS: Readonly<Record<keyof NewTask, TaskField>> = Object.fr
     help: "the policy for when one before it under its ordering key has failed for good",
     example: "hold",
   },
+  tags: {
+    kind: "names",
+    maxLength: TASK_LIMITS.tagMaxLength,
+    max: TASK_LIMITS.tagsMax,
+    isKept: true,
+    default: [],
+    help: "what it can be found by, in lists and bulk actions",
+    example: ["customer-17", "release-42"],
+  },
   webhook: {
     kind: "object",
     fields: WEBHOOK_FIELDS,
@@ -319,6 +330,7 @@ export const SCHEDULED_FIELD_NAMES = [
   "group",
   "orderingKey",
   "onPredecessorFailure",
+  "tags",
   "unique",
   "webhook",
 ] as const satisfies readonly (keyof NewTask)[];

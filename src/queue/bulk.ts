@@ -53,6 +53,8 @@ export interface BulkFilter {
   readonly type?: string;
   /** Only tasks of this group. */
   readonly group?: string;
+  /** Only tasks with this tag. */
+  readonly tag?: string;
   /** Only these, at most 10,000; those that are gone are passed over. */
   readonly ids?: readonly number[];
   /** Only those that were stored before: a `Date`, or an ISO 8601 string with a zone. */

@@ -24,6 +24,8 @@ export interface TaskUpdate {
    * on one that has started.
    */
   readonly expiresAt?: Date | string | null;
+  /** All its tags, at most 10 of 1–100 characters; an empty array, or `null`, for none. */
+  readonly tags?: readonly string[] | null;
 }
 
 /** Who changes a task, and what of it was seen. */

@@ -100,6 +100,8 @@ export interface Schedule {
   readonly orderingKey: string | null;
   /** What they do when one before them under that key has failed; `null` for `continue`. */
   readonly onPredecessorFailure: PredecessorFailurePolicy | null;
+  /** Their tags; empty for none. */
+  readonly tags: readonly string[];
   /** What makes its tasks unique; `null` for nothing. */
   readonly unique: Unique | null;
   /** How long each task has to start, in milliseconds; `null` for ever. */

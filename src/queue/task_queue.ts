@@ -108,6 +108,8 @@ export interface ListRequest {
   readonly type?: string;
   /** Only tasks of this group; default all. */
   readonly group?: string;
+  /** Only tasks with this tag; default all. */
+  readonly tag?: string;
   /** How many at most, 1–1000; default 100. Fewer come when they are large. */
   readonly limit?: number;
   /** How many to skip, 0 or more: as many as the pages before had together; default 0. */
@@ -214,7 +216,7 @@ export interface TaskQueue extends QueueOperator, QueueLimits, QueueChanges, Que
    */
   parentResults(taskId: number, request?: PartRequest): Promise<ParentResult[]>;
   /** How many tasks `list` would give without limit and offset. */
-  count(request?: Pick<ListRequest, "status" | "type" | "group">): Promise<number>;
+  count(request?: Pick<ListRequest, "status" | "type" | "group" | "tag">): Promise<number>;
   /**
    * When a claim may find more than now without a change of any task: the next task that is scheduled for later becomes due, of
    * whatever type, a pause ends by itself, or a cancelled task's slot comes free at the end of its lease; `null` when nothing does.

@@ -13,6 +13,7 @@ import {
   type BulkRequest,
 } from "../queue/bulk.ts";
 import { checkBy } from "./changed_by.ts";
+import { checkTag, tagsOfText } from "./tags.ts";
 import { type PreparedUpdate, prepareUpdate } from "./update_request.ts";
 
 /** A task as far as a filter looks at it. */
@@ -21,6 +22,7 @@ export interface BulkFacts {
   readonly status: TaskStatus;
   readonly type: string;
   readonly grp: string;
+  readonly tags: string | null;
   readonly createdAtMs: number;
   readonly finishedAtMs: number | null;
   readonly attempts: number;
@@ -32,6 +34,7 @@ export interface PreparedFilter {
   readonly statuses: readonly TaskStatus[];
   readonly type: string | null;
   readonly group: string | null;
+  readonly tag: string | null;
   /** Ascending, each once. */
   readonly ids: readonly number[] | null;
   readonly createdBeforeMs: number;
@@ -67,7 +70,7 @@ const REQUEST_FIELDS = optionNames<BulkRequest>({
 });
 
 const FILTER_FIELDS = optionNames<BulkFilter>({
-  ...{ statuses: true, type: true, group: true, ids: true, createdBefore: true },
+  ...{ statuses: true, type: true, group: true, tag: true, ids: true, createdBefore: true },
   ...{ finishedBefore: true, errorContains: true, attemptsMin: true, upToId: true },
 });
 
@@ -118,13 +121,15 @@ function prepareFilter(action: BulkAction, filter: BulkFilter, isAll: boolean): 
       `Cannot ${action} every task without being told so: a filter is needed, or all: true`,
     );
   }
-  const { type, group, ids, createdBefore, finishedBefore, errorContains, attemptsMin } = filter;
+  const { type, group, tag, ids, createdBefore, finishedBefore, errorContains, attemptsMin } =
+    filter;
   const { typeMaxLength, groupMaxLength, maxAttemptsMax } = TASK_LIMITS;
   const { errorMaxLength } = BULK_LIMITS;
   return {
     statuses: statusesOf(action, filter),
     type: type === undefined ? null : checkName(type, "task type", typeMaxLength),
     group: group === undefined ? null : checkName(group, "group", groupMaxLength),
+    tag: tag === undefined ? null : checkTag(tag),
     ids: ids === undefined ? null : idsOf(ids),
     createdBeforeMs: createdBefore === undefined
       ? Infinity
@@ -178,9 +183,11 @@ export function cursorOf({ afterId, upToId }: IdRange): string {
 
 /** Whether a filter lets a task through. */
 export function matches(task: BulkFacts, filter: PreparedFilter): boolean {
-  const { statuses, type, group, createdBeforeMs, finishedBeforeMs, error, attemptsMin } = filter;
+  const { statuses, type, group, tag, createdBeforeMs, finishedBeforeMs, error, attemptsMin } =
+    filter;
   return statuses.includes(task.status) && (type ?? task.type) === task.type &&
-    (group ?? task.grp) === task.grp && task.createdAtMs < createdBeforeMs &&
+    (group ?? task.grp) === task.grp && (tag === null || tagsOfText(task.tags).includes(tag)) &&
+    task.createdAtMs < createdBeforeMs &&
     (finishedBeforeMs === null || (task.finishedAtMs ?? Infinity) < finishedBeforeMs) &&
     task.attempts >= attemptsMin &&
     (error === null || (task.errorMessage?.toLowerCase().includes(error) ?? false));

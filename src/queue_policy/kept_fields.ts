@@ -14,6 +14,7 @@ import {
   TASK_FIELDS,
   type TaskField,
 } from "../domain/task_fields.ts";
+import { tagsOfText, textOfTags } from "./tags.ts";
 
 /** The column of a kept field. */
 export type KeptColumn = Exclude<SnakeName<KeptFieldName>, "group"> | "grp";
@@ -60,6 +61,8 @@ export type KeptValues =
     readonly expires_at: number | null;
     readonly ordering_key: string | null;
     readonly on_predecessor_failure: PredecessorFailurePolicy | null;
+    /** JSON, see `tags.ts`. */
+    readonly tags: string | null;
   };
 
 /** How messages name a field, where it is not by its own name. */
@@ -137,6 +140,8 @@ function columnValue(
       return checkInstant(value, what);
     case "choice":
       return checkOneOf(value, field.choices, what);
+    case "names":
+      return textOfTags(value, checkString);
     case "pairs":
       return canonicalJson(checkPairs(value, what));
     case "object":
@@ -154,8 +159,9 @@ function checkGroup(value: unknown, checkString: typeof checkName = checkName): 
 }
 
 function fieldValue(name: KeptFieldName, stored: unknown): unknown {
-  if (stored === noneOf(name)) return null;
   const { kind }: TaskField = TASK_FIELDS[name];
+  if (kind === "names") return tagsOfText(stored as string | null);
+  if (stored === noneOf(name)) return null;
   if (kind === "instant") return new Date(stored as number);
   const isJson = kind === "pairs" || kind === "object";
   return isJson ? JSON.parse(stored as string) : stored;

@@ -12,6 +12,7 @@ export interface PreparedList {
   readonly status: TaskStatus | null;
   readonly type: string | null;
   readonly group: string | null;
+  readonly tag: string | null;
   readonly beforeId: number;
   readonly limit: number;
   readonly offset: number;
@@ -21,6 +22,7 @@ const LIST_OPTIONS = optionNames<ListRequest>({
   status: true,
   type: true,
   group: true,
+  tag: true,
   limit: true,
   offset: true,
   beforeId: true,
@@ -29,13 +31,14 @@ const LIST_OPTIONS = optionNames<ListRequest>({
 /** Checks a request. @throws TypeError, RangeError */
 export function prepareList(request: ListRequest): PreparedList {
   checkOptions(request, LIST_OPTIONS, "list");
-  const { status = null, type = null, group = null } = request;
+  const { status = null, type = null, group = null, tag = null } = request;
   if (status !== null) checkOneOf(status, TASK_STATUSES, { doing: "list status" });
   const { listDefault, listMax } = TASK_LIMITS;
   return {
     status,
     type,
     group,
+    tag,
     beforeId: checkInteger(
       request.beforeId ?? Number.MAX_SAFE_INTEGER,
       "beforeId",

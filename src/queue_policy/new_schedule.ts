@@ -31,6 +31,8 @@ export interface PreparedSchedule {
   readonly grp: string;
   readonly ordering_key: string | null;
   readonly on_predecessor_failure: PredecessorFailurePolicy | null;
+  /** JSON. */
+  readonly tags: string | null;
   readonly expires_in_ms: number | null;
   /** JSON. */
   readonly unique_by: string | null;
@@ -108,6 +110,7 @@ export function prepareDefinition(
     grp: task.kept.grp,
     ordering_key: task.kept.ordering_key,
     on_predecessor_failure: task.kept.on_predecessor_failure,
+    tags: task.kept.tags,
     expires_in_ms: checkExpiresIn(schedule),
     unique_by: task.unique && JSON.stringify(task.unique),
     ...time,

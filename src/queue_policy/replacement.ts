@@ -42,6 +42,7 @@ const REPLACEMENT_FIELDS = optionNames<TaskReplacement>({
   maxAttempts: true,
   group: true,
   expiresAt: true,
+  tags: true,
 });
 
 /** Checks a replacement. @throws TypeError, RangeError */

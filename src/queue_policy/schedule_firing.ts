@@ -78,14 +78,14 @@ export function taskOfSchedule(
 ): PreparedTask {
   const { type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp } = schedule;
   const { payload, webhook_url, webhook_events, expires_in_ms, unique_by } = schedule;
-  const { ordering_key, on_predecessor_failure } = schedule;
+  const { ordering_key, on_predecessor_failure, tags } = schedule;
   const unique = unique_by === null ? null : JSON.parse(unique_by) as PreparedUnique;
   return {
     runId,
     kept: {
       ...NO_KEPT_VALUES,
       ...{ type, priority, compatibility, max_attempts, retry_policy, timeout_ms, grp },
-      ...{ ordering_key, on_predecessor_failure },
+      ...{ ordering_key, on_predecessor_failure, tags },
       expires_at: expires_in_ms === null ? null : nowMs + expires_in_ms,
     },
     payload,

@@ -9,6 +9,7 @@ import { isFromFuture } from "./clock_put_back.ts";
 import { type CronTime, nextInstant } from "./cron.ts";
 import type { PreparedSchedule } from "./new_schedule.ts";
 import { uniqueOf } from "./unique.ts";
+import { tagsOfText } from "./tags.ts";
 import { type LastTask, type Plan, planSchedule } from "./schedule_plan.ts";
 
 /** A schedule in the forms of its columns; instants are milliseconds since 1970. */
@@ -54,6 +55,7 @@ const DEFINED = [
   "grp",
   "ordering_key",
   "on_predecessor_failure",
+  "tags",
   "expires_in_ms",
   "unique_by",
   "every_ms",
@@ -134,6 +136,7 @@ export function scheduleOf(stored: StoredSchedule, last: LastTask, nowMs: number
     group: stored.grp === "" ? null : stored.grp,
     orderingKey: stored.ordering_key,
     onPredecessorFailure: stored.on_predecessor_failure,
+    tags: tagsOfText(stored.tags),
     expiresInMs: stored.expires_in_ms,
     unique: stored.unique_by === null ? null : uniqueOf(JSON.parse(stored.unique_by)),
     everyMs: stored.every_ms,

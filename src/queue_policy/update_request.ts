@@ -11,6 +11,7 @@ import type { FieldChange } from "../queue/task_transition.ts";
 import { checkBy } from "./changed_by.ts";
 import { columnName, keptValue } from "./kept_fields.ts";
 import { checkExpiry } from "./new_task.ts";
+import { tagsOfText } from "./tags.ts";
 import type { TransitionNote } from "./transition_note.ts";
 
 /** What can be changed of a queued task and is kept as it was given, in the forms of the columns. */
@@ -19,6 +20,7 @@ export interface EditableValues {
   readonly max_attempts: number;
   readonly grp: string;
   readonly expires_at: number | null;
+  readonly tags: string | null;
 }
 
 const EDITABLE = [
@@ -26,7 +28,11 @@ const EDITABLE = [
   "maxAttempts",
   "group",
   "expiresAt",
+  "tags",
 ] as const satisfies readonly KeptFieldName[];
+
+/** Those that a task can be without. */
+const NULLABLE: readonly KeptFieldName[] = ["group", "expiresAt", "tags"];
 
 /** When a task is to be due: at an instant, or so long from now. */
 export type Due = { readonly atMs: number } | { readonly delayMs: number };
@@ -67,6 +73,7 @@ const UPDATE_FIELDS = optionNames<TaskUpdate>({
   maxAttempts: true,
   group: true,
   expiresAt: true,
+  tags: true,
 });
 
 const UPDATE_OPTIONS = optionNames<UpdateOptions>({ by: true, expectUpdatedAt: true });
@@ -103,7 +110,7 @@ export function prepareOptions(
 export function editableValues(changes: TaskUpdate): Partial<EditableValues> {
   const given = EDITABLE.filter((name) => changes[name] !== undefined);
   return Object.fromEntries(given.map((name) => {
-    if (changes[name] === null && name !== "group" && name !== "expiresAt") {
+    if (changes[name] === null && !NULLABLE.includes(name)) {
       throw new TypeError(`Cannot use null as ${name}: an integer is needed`);
     }
     return [columnName(name), keptValue(name, changes[name])];
@@ -196,10 +203,16 @@ function changesOf(before: EditableTask, after: EditableTask): Record<string, Fi
     ["group", before.grp || null, after.grp || null],
     ["expires_at", textOf(before.expires_at), textOf(after.expires_at)],
     ["run_after", textOf(before.runAfterMs), textOf(after.runAfterMs)],
+    ["tags", inWords(before.tags), inWords(after.tags)],
   ] as const;
   return Object.fromEntries(
     fields.filter(([, from, to]) => from !== to).map(([name, from, to]) => [name, { from, to }]),
   );
+}
+
+/** Tags in one line, as a history shows them. */
+function inWords(tags: string | null): string | null {
+  return tags === null ? null : tagsOfText(tags).join(", ");
 }
 
 function textOf(atMs: number | null): string | null {

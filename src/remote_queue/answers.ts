@@ -81,6 +81,8 @@ function keptField(field: TaskField): Decode<unknown> {
     ? retryPolicy
     : kind === "instant"
     ? instant
+    : kind === "names"
+    ? list(text)
     : text;
   return isRequired || otherwise !== undefined ? decode : nullable(decode);
 }
@@ -253,6 +255,7 @@ export const scheduleFields: Fields<
   group: nullable(text),
   orderingKey: nullable(text),
   onPredecessorFailure: nullable(oneOf(PREDECESSOR_FAILURE_POLICIES)),
+  tags: list(text),
   expiresInMs: nullable(number),
   unique: nullable(unique),
   everyMs: nullable(number),

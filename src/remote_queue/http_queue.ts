@@ -59,7 +59,9 @@ import { RemoteChanges } from "./remote_changes.ts";
 import { type RemoteQueueOptions, resolveRemoteOptions } from "./remote_options.ts";
 import {
   type Body,
+  canMatch,
   completionBody,
+  filterOf,
   isName,
   partQuery,
   queryOf,
@@ -139,14 +141,11 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
   }
 
   async list(request: ListRequest = {}): Promise<Task[]> {
-    const { status, type, group, limit, offset, beforeId } = prepareList(request);
+    const prepared = prepareList(request);
+    const { limit, offset, beforeId } = prepared;
     this.connection.checkOpen();
-    if (beforeId === 0 || [type, group].some((name) => name !== null && !isName(name))) return [];
-    const filter = {
-      status: status ?? undefined,
-      type: type ?? undefined,
-      group: group ?? undefined,
-    };
+    if (beforeId === 0 || !canMatch(prepared)) return [];
+    const filter = filterOf(prepared);
     const cursor = request.beforeId === undefined ? undefined : beforeId;
     return await this.read(`queue/tasks${queryOf({ ...filter, limit, offset, cursor })}`, tasks);
   }
@@ -156,15 +155,13 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
     return await this.read(path, field("parents", list(parent)));
   }
 
-  async count(request: Pick<ListRequest, "status" | "type" | "group"> = {}): Promise<number> {
-    const { status, type, group } = prepareList(request);
+  async count(
+    request: Pick<ListRequest, "status" | "type" | "group" | "tag"> = {},
+  ): Promise<number> {
+    const prepared = prepareList(request);
     this.connection.checkOpen();
-    if ([type, group].some((name) => name !== null && !isName(name))) return 0;
-    const query = queryOf({
-      status: status ?? undefined,
-      type: type ?? undefined,
-      group: group ?? undefined,
-    });
+    if (!canMatch(prepared)) return 0;
+    const query = queryOf(filterOf(prepared));
     return await this.read(`queue/count${query}`, field("count", number));
   }
 

@@ -15,6 +15,7 @@ import type { SearchRequest } from "../queue/search.ts";
 import type { CompleteOptions, EnqueueOptions } from "../queue/task_queue.ts";
 import { prepareCompletion } from "../queue_policy/attempt_request.ts";
 import { prepareBy } from "../queue_policy/changed_by.ts";
+import type { PreparedList } from "../queue_policy/list_request.ts";
 import { prepareSchedule } from "../queue_policy/new_schedule.ts";
 import { PAYLOAD_LIMIT_BYTES, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
@@ -93,13 +94,14 @@ export function replacementBody(
 export function bulkBody(request: BulkRequest): Body {
   const { action, filter, all, priority, runAfter, delayMs, dryRun, cursor, budgetMs, by } =
     request;
-  const { statuses, type, group, ids, attemptsMin, errorContains } = filter;
+  const { statuses, type, group, tag, ids, attemptsMin, errorContains } = filter;
   return given({
     ...{ action, all, priority, delay_ms: delayMs, dry_run: dryRun, cursor, by },
     run_after: runAfter,
     budget_ms: budgetMs,
     filter: given({
-      ...{ statuses, type, group, ids, attempts_min: attemptsMin, error_contains: errorContains },
+      ...{ statuses, type, group, tag, ids, attempts_min: attemptsMin },
+      error_contains: errorContains,
       created_before: filter.createdBefore,
       finished_before: filter.finishedBefore,
       up_to_id: filter.upToId,
@@ -119,12 +121,13 @@ export function searchQuery({ text, filter = {}, limit, cursor, budgetMs }: Sear
 }
 
 function changeBody(
-  { priority, maxAttempts, group, expiresAt }: TaskUpdate,
+  { priority, maxAttempts, group, expiresAt, tags }: TaskUpdate,
   { due, by, expectUpdatedAtMs }: Pick<PreparedUpdate, "due" | "by" | "expectUpdatedAtMs">,
 ): Body {
   return {
     ...(group === undefined ? {} : { group }), // null is for none
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
+    ...(tags === undefined ? {} : { tags }),
     ...given({ priority, max_attempts: maxAttempts, by }),
     run_after: due !== null && "atMs" in due ? new Date(due.atMs).toISOString() : undefined,
     delay_ms: due !== null && "delayMs" in due ? due.delayMs : undefined,
@@ -170,10 +173,28 @@ export function queryOf(fields: Readonly<Record<string, string | number | undefi
   return entries.length === 0 ? "" : `?${new URLSearchParams(entries)}`;
 }
 
+/** Whether a task can be of what a list is asked for. */
+export function canMatch({ type, group, tag }: PreparedList): boolean {
+  return [type, group].every((name) => name === null || isName(name)) &&
+    (tag === null || isName(tag, TASK_LIMITS.tagMaxLength));
+}
+
+/** What a list is asked for, but for the page. */
+export function filterOf({ status, type, group, tag }: PreparedList): Readonly<
+  Record<"status" | "type" | "group" | "tag", string | undefined>
+> {
+  return {
+    status: status ?? undefined,
+    type: type ?? undefined,
+    group: group ?? undefined,
+    tag: tag ?? undefined,
+  };
+}
+
 /** Whether a task can have this as its type or run id: nothing has a name that is refused, or written otherwise. */
-export function isName(name: string): boolean {
+export function isName(name: string, maxLength: number = TASK_LIMITS.runIdMaxLength): boolean {
   try {
-    return checkName(name, "name", TASK_LIMITS.runIdMaxLength) === name;
+    return checkName(name, "name", maxLength) === name;
   } catch (thrown) {
     if (thrown instanceof TypeError) return false;
     throw thrown;

@@ -4,7 +4,12 @@
 import { StorageError } from "../domain/errors.ts";
 import { canonicalJson } from "../domain/json.ts";
 import { isMadeUpRunId } from "../domain/run_id.ts";
-import { KEPT_FIELD_NAMES, KEPT_IN_SCHEDULES, type KeptFieldName } from "../domain/task_fields.ts";
+import {
+  KEPT_FIELD_NAMES,
+  KEPT_IN_SCHEDULES,
+  type KeptFieldName,
+  TASK_FIELDS,
+} from "../domain/task_fields.ts";
 import { prepareWebhook } from "../domain/webhook.ts";
 import type { RecordImport, ScheduleRecord, TaskRecord } from "../queue/records.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
@@ -67,9 +72,15 @@ function keepsFields<Name extends KeptFieldName>(
   names: readonly Name[],
 ): boolean {
   return names.every((name) => {
-    const [wanted, found] = [source[name], stored[name]];
+    const [wanted, found] = [source[name], stored[name]].map((value) => inOrder(name, value));
     return wanted === found || canonicalJson(wanted) === canonicalJson(found);
   });
+}
+
+/** A set is stored in order, whatever the order in the file is. */
+function inOrder(name: KeptFieldName, value: unknown): unknown {
+  if (TASK_FIELDS[name].kind !== "names" || !Array.isArray(value)) return value;
+  return [...new Set(value)].sort();
 }
 
 /** A run id that was made up may have been made up anew. */

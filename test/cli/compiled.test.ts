@@ -290,7 +290,8 @@ async function walkTasks(place: Place): Promise<void> {
 /** What changes tasks that wait, one and all that match. */
 async function walkChanges(place: Place): Promise<void> {
   await place.run(["enqueue", "spare", "--run-id", "spare", "--run-after", "+1d"]);
-  await place.run(["update", "spare", "--priority", "7"]);
+  await place.run(["update", "spare", "--priority", "7", "--tag", "b", "--tag", "a"]);
+  assertEquals((await place.json(["list", "--tag", "a"])).tasks[0].tags, ["a", "b"]);
   assertEquals((await place.json(["show", "spare"])).priority, 7);
   await place.run(["replace", "spare", "--payload", '{"n":2}', "--run-id", "other"]);
   assertEquals((await place.json(["show", "spare"])).status, "cancelled");

@@ -38,6 +38,7 @@ const COLUMNS = [
   "unique_key",
   "ordering_key",
   "on_predecessor_failure",
+  "tags",
   "ordering_place",
 ];
 

@@ -99,6 +99,7 @@ export function record(id: number, fields: Partial<TaskRecord> = {}): TaskRecord
     uniqueKey: null,
     orderingKey: null,
     onPredecessorFailure: null,
+    tags: [],
     orderingPlace: null,
     progress: null,
     progressMessage: null,

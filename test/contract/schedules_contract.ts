@@ -66,6 +66,7 @@ export function schedulesContract(name: string, useQueue: UseQueue): void {
         group: null,
         orderingKey: null,
         onPredecessorFailure: null,
+        tags: [],
         unique: null,
         expiresInMs: null,
         everyMs: null,

@@ -52,6 +52,8 @@ function valueOf(name: string, field: TaskField): unknown {
       return field.choices.at(-1);
     case "choices":
       return [field.choices[0]];
+    case "names":
+      return ["a, b", "ü"];
     case "references":
       return [MOTHER];
     case "url":
@@ -163,6 +165,7 @@ function optionsOf(names: readonly Name[]): string[] {
       ];
       return [...pauses, "--retry-multiplier", String(multiplier)];
     }
+    if (name === "tags") return WHOLE.tags.flatMap((tag) => ["--tag", tag]);
     const flag = `--${snakeName(name).replace(/_ms$/, "").replaceAll("_", "-")}`;
     return [flag, textOf(name, WHOLE[name as keyof typeof WHOLE])];
   });

@@ -95,6 +95,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
       uniqueKey: null,
       orderingKey: null,
       onPredecessorFailure: null,
+      tags: [],
       orderingPlace: null,
       waitsFor: 0,
       traceParent: null,

@@ -49,11 +49,17 @@ Deno.test("an action on all that match shows their count first and spares what c
 Deno.test("one task is changed, run now, replaced and deleted, by whom", () =>
   withDashboard(async ({ app, queue }) => {
     const { task } = await queue.enqueue({ type: "email", payload: { to: "a" } });
-    const edit = { id: "1", priority: "7", run_after: "2126-01-31T12:00Z", group: "acme" };
+    const edit = {
+      id: "1",
+      priority: "7",
+      run_after: "2126-01-31T12:00Z",
+      group: "acme",
+      tags: " b \r\n\r\na",
+    };
     const seen = task.updatedAt.toISOString();
     assertEquals(await sent(app, "/tasks/edit", { ...edit, seen }), "/tasks/1?did=updated&n=1");
     const edited = (await queue.get(1))!;
-    assertEquals([edited.priority, edited.group], [7, "acme"]);
+    assertEquals([edited.priority, edited.group, edited.tags], [7, "acme", ["a", "b"]]);
     const stale = await send(app, "/tasks/edit", { ...edit, priority: "8", seen });
     assertEquals(stale.status, 409, await stale.text());
     const back = "/tasks/1";

@@ -262,6 +262,26 @@ Deno.test("what is not there is answered with 404 and advice", () =>
     }
   }));
 
+Deno.test("a tag leads from a task to all that have it, and to what is done to all of them", () =>
+  withDashboard(async ({ app, queue }) => {
+    const tag = "a&b <i>";
+    await queue.enqueueBatch([
+      { type: "email", tags: [tag, "z"] },
+      { type: "email", tags: ["z"] },
+      { type: "email", tags: [tag] },
+      { type: "email" },
+    ]);
+    const [, link] = /<ul class="tags"><li><a href="([^"]+)">.*?a&amp;b &lt;i&gt;/.exec(
+      await page(app, "/tasks/1"),
+    )!;
+    const text = await page(app, link!.replaceAll("&amp;", "&"));
+    assertEquals(rowsOf(text).length, 2);
+    assertStringIncludes(text, 'name="tag" value="a&amp;b &lt;i&gt;"');
+    assertEquals(rowsOf(await page(app, "/tasks?tag=z&status=queued")).length, 2);
+    assertEquals(rowsOf(await page(app, "/tasks?tag=z&q=email")).length, 2);
+    assertEquals((await page(app, "/tasks/4")).includes('class="tags"'), false);
+  }));
+
 Deno.test("failures are grouped by type and by message without what differs", () =>
   withDashboard(async ({ app, queue }) => {
     await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "email", maxAttempts: 1 })));

@@ -117,6 +117,7 @@ const OPTION_VALUES: Readonly<Record<string, Maker>> = {
   "--batch": among("-", "/nonexistent"),
   "--type": among(...TYPES),
   "--group": among("acme", "globex", "*", ""),
+  "--tag": among("t1", "t2", "ü 🎬", "", "x".repeat(101)),
   "--limit": among("1", "100", "1000", "0", "1001"),
   "--cursor": among("1", "2", "9007199254740991", "0", "x", "text-1-2", "runs-0-r", "group-0-x"),
   "--interval": among("200ms", "1h", "1ms", "soon"),

@@ -104,6 +104,7 @@ function taskWith(id: number, status: TaskStatus): Task {
     uniqueKey: null,
     orderingKey: null,
     onPredecessorFailure: null,
+    tags: [],
     orderingPlace: null,
     result: null,
     progress: null,

@@ -12,6 +12,7 @@ import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
 import { REMOTE_MUTANTS } from "./remote_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
+import { TAG_MUTANTS } from "./tag_mutants.ts";
 
 /** The tests that prove what `src/storage`, `src/ledger` and `src/ledger_queue` promise; those of `src/worker` are named where they matter. */
 export const SUITE: readonly string[] = [
@@ -786,6 +787,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FOLD_MUTANTS,
   ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,
+  ...TAG_MUTANTS,
   ...REMOTE_MUTANTS,
   {
     name: "let one operation write as much as there is",

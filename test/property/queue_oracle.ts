@@ -559,6 +559,7 @@ function newTask(
     uniqueKey: wanted.unique?.key ?? null,
     orderingKey: null,
     onPredecessorFailure: null,
+    tags: [],
     orderingPlace: null,
   };
 }

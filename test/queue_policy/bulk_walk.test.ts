@@ -36,6 +36,7 @@ class ArrayEngine implements BulkEngine {
       status: "queued",
       type: i % 3 === 0 ? "a" : "b",
       grp: "",
+      tags: null,
       createdAtMs: 0,
       finishedAtMs: null,
       attempts: 0,

@@ -36,6 +36,7 @@ const TASK_FIELDS = [
   "unique_key",
   "ordering_key",
   "on_predecessor_failure",
+  "tags",
   "ordering_place",
   "error_message",
   "idempotency_key",

@@ -19,6 +19,7 @@ import type { SimulatedDisk } from "./disk.ts";
 import type { EventLog } from "./event_log.ts";
 import { describe, isFinalStatus } from "./facts.ts";
 import { FlowAudit } from "./flow_audit.ts";
+import { checkTagRows } from "./tag_rows_audit.ts";
 import { TotalsAudit } from "./totals_audit.ts";
 import { checkGroupRows } from "./group_rows_audit.ts";
 import { OrderAudit } from "./order_audit.ts";
@@ -84,6 +85,7 @@ export function checkReplay(sightings: readonly Sighting[], options: ReplayOptio
         if (options.hasGroups) {
           checkGroupRows(replica, log, (type, grp) => flow.isHeldBack(type, grp));
         }
+        checkTagRows(replica, log);
         checkWhole(changes, replica, log);
         totals.check(changes, replica);
         checkCounts(replica, { sequence: frame.sequence, log });

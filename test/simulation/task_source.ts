@@ -34,6 +34,9 @@ export const TASK_TYPES = ["alpha", "beta", "gamma"] as const;
 /** Whose tasks are, where they have groups. */
 export const TASK_GROUPS = ["a", "b", "c"] as const;
 
+/** What some tasks can be found by. */
+const TAGS: readonly (readonly string[] | undefined)[] = [undefined, ["x", "y"], undefined, ["y"]];
+
 /** What some tasks need and some workers have. */
 export const CAPABILITIES = { zone: "north" } as const;
 
@@ -83,6 +86,7 @@ export class TaskSource {
       compatibility: chance.happens(0.1) ? CAPABILITIES : undefined,
       group: this.#hasGroups ? chance.pick([undefined, ...TASK_GROUPS]) : undefined,
       orderingKey: chance.happens(0.2) ? `order-${chance.below(3)}` : undefined,
+      tags: TAGS[number % TAGS.length],
       timeoutMs: chance.happens(0.1) ? 1 + chance.below(500) : undefined,
       retryPolicy: { initialDelayMs: chance.pick([0, 10, 100]), maxDelayMs: 500 },
     };

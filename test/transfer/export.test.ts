@@ -143,6 +143,7 @@ const recordArbitrary: fc.Arbitrary<
       onPredecessorFailure: fc.constantFrom("hold", "continue", null),
       orderingPlace: fc.option(fc.integer({ min: 1, max: 9 })),
     })),
+    tags: fc.uniqueArray(fc.constantFrom("x", "ü", "b c")).map((tags) => tags.sort()),
     traceParent: fc.option(safeText(55)),
     webhook: fc.option(webhookArbitrary),
   }).map(({ order, ...record }) => ({
@@ -188,6 +189,7 @@ const scheduleArbitrary: fc.Arbitrary<Omit<ScheduleRecord, "id" | "lastRunId">> 
     ),
     orderingKey: fc.option(safeText(20)),
     onPredecessorFailure: fc.constant(null),
+    tags: fc.uniqueArray(fc.constantFrom("x", "ü", "b c")).map((tags) => tags.sort()),
     everyMs: fc.option(fc.integer({ min: 1000, max: 1_000_000 })),
     catchUp: fc.constantFrom("once", "skip"),
     catchUpMax: fc.integer({ min: 1, max: 1000 }),
@@ -597,6 +599,7 @@ Deno.test("lines go to a function, in order of their ids, with every field", () 
       unique_key: null,
       ordering_key: null,
       on_predecessor_failure: null,
+      tags: [],
       ordering_place: null,
       parents: [],
       webhook: null,

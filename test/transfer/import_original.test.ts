@@ -97,6 +97,7 @@ pythonTest(
         uniqueKey: null,
         orderingKey: null,
         onPredecessorFailure: null,
+        tags: [],
         orderingPlace: null,
         waitsFor: 0,
         traceParent: null,

@@ -77,6 +77,18 @@ export function moveContract(name: string, useFrom: UseQueue, useTo: UseQueue): 
     }
   });
 
+  behaviour("tasks are found by their tags where they arrive", async (world) => {
+    const { from, to } = world;
+    const { task } = await from.enqueue({ type: "a", tags: ["y", "x"] });
+    const ended = await from.enqueue({ type: "a", tags: ["x"] });
+    await from.cancel(ended.task.id);
+    await from.addSchedule({ id: "s", type: "a", cron: "@yearly", tags: ["z"] });
+    await move(world);
+    assertEquals((await to.list({ tag: "x" })).map(({ id }) => id), [ended.task.id, task.id]);
+    assertEquals((await to.list({ tag: "y" })).map(({ tags }) => tags), [["x", "y"]]);
+    assertEquals((await to.getSchedule("s"))!.tags, ["z"]);
+  });
+
   behaviour("everything arrives as it was, and the old queue says where", async (world) => {
     const { from, to, clock } = world;
     await fillRich(from, clock);

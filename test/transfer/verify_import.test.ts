@@ -70,3 +70,16 @@ Deno.test("an import fails when a field of a schedule is not stored as it is in 
       await assertRejects(() => importInto(path, lose), StorageError, "1 schedules are not");
     }
   }));
+
+Deno.test("tags of a file may be in any order, and there twice", () =>
+  withTemporaryPath(async (path) => {
+    await fileOf(path);
+    const text = await Deno.readTextFile(path);
+    const [inOrder, other] = [
+      '["customer-17","release-42"]',
+      '["release-42","customer-17","release-42"]',
+    ];
+    assertEquals(text.split(inOrder).length, 3);
+    await Deno.writeTextFile(path, text.replaceAll(inOrder, other));
+    await importInto(path, (records) => records);
+  }));

@@ -50,6 +50,12 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = Object.freeze({
   "groups in a turn without ready tasks": `SELECT count(*) FROM group_lanes AS own
       WHERE is_active = 1 AND NOT EXISTS (SELECT 1 FROM task_queue AS task WHERE is_ready = 1
         AND task.type = own.type AND task.compatibility = own.compatibility AND task.grp = own.grp)`,
+  "tags without their row": `SELECT count(*) FROM task_queue AS task, json_each(task.tags) AS tag
+      WHERE task.tags IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM task_tags AS own WHERE own.tag = tag.value AND own.task_id = task.id)`,
+  "rows of tags that no task has": `SELECT count(*) FROM task_tags AS own
+      WHERE NOT EXISTS (SELECT 1 FROM task_queue AS task, json_each(task.tags) AS tag
+        WHERE task.id = own.task_id AND tag.value = own.tag)`,
   "dependencies of no task":
     "SELECT count(*) FROM task_dependencies WHERE child_id NOT IN (SELECT id FROM task_queue)",
   "webhooks of no task":

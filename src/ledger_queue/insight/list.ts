@@ -22,9 +22,40 @@ export function list(reader: Reader, request: PreparedList): SqlRow[] {
 }
 
 function idsOf(reader: Reader, request: PreparedList): number[] {
-  const { status, type, group } = request;
+  const { status, type, group, tag } = request;
+  if (tag !== null) return withTag(reader, request);
   if (group !== null) return ofGroup(reader, request);
   return status === null && type === null ? newest(reader, request) : found(reader, request);
+}
+
+/** By the rows of the tag alone, each with its task. */
+const WITH_TAG = `FROM task_tags AS tagged CROSS JOIN task_queue AS task ON task.id = tagged.task_id
+  WHERE tagged.tag = ?1 AND (?2 IS NULL OR task.status = ?2) AND (?3 IS NULL OR task.type = ?3)
+    AND (?4 IS NULL OR task.grp = ?4)`;
+
+/** The statements about one tag; a test reads their plans. */
+export const TAG_LIST_SQL = {
+  page: `SELECT tagged.task_id ${WITH_TAG} AND tagged.task_id < ?5
+    ORDER BY tagged.task_id DESC LIMIT ?6 OFFSET ?7`,
+  count: `SELECT count(*) ${WITH_TAG}`,
+  countAlone: "SELECT count(*) FROM task_tags WHERE tag = ?",
+} as const;
+
+function withTag(
+  reader: Reader,
+  { tag, status, type, group, beforeId, limit, offset }: PreparedList,
+): number[] {
+  const parameters = [tag, status, type, group, beforeId, limit, offset];
+  return reader.read(TAG_LIST_SQL.page, parameters).map(([id]) => Number(id));
+}
+
+/** A tag alone is counted without its tasks. */
+function countWithTag(reader: Reader, { tag, status, type, group }: PreparedList): number {
+  const isAlone = status === null && type === null && group === null;
+  const [row] = isAlone
+    ? reader.read(TAG_LIST_SQL.countAlone, [tag])
+    : reader.read(TAG_LIST_SQL.count, [tag, status, type, group]);
+  return Number(row![0]);
 }
 
 const OF_GROUP = `FROM task_queue INDEXED BY tasks_by_group
@@ -72,7 +103,8 @@ function found(reader: Reader, request: PreparedList): number[] {
 
 /** How many rows there are, whatever the page. */
 export function count(reader: Reader, request: PreparedList): number {
-  const { group, status: of, type: only } = request;
+  const { group, tag, status: of, type: only } = request;
+  if (tag !== null) return countWithTag(reader, request);
   if (group !== null) {
     return Number(reader.read(`SELECT count(*) ${OF_GROUP}`, [group, of, only])[0]![0]);
   }

@@ -61,6 +61,9 @@ export const NOTE_TABLE = "queue_notes";
 /** Holds, for each type, how often what happened to its tasks; under the empty type, up to which row the log is counted. See `rows/totals.ts`. */
 export const TOTALS_TABLE = "transition_totals";
 
+/** Holds one row for each tag of each task, by which it is found; see `rows/tags.ts`. */
+export const TAG_TABLE = "task_tags";
+
 /** The columns of `task_queue`, in order: a row by position is read with these. */
 export const TASK_COLUMNS = [
   "id",
@@ -99,6 +102,7 @@ export const TASK_COLUMNS = [
   "on_predecessor_failure",
   "ordering_place",
   "is_behind",
+  "tags",
 ] as const;
 
 /** A column of `task_queue`. */
@@ -107,7 +111,8 @@ export type TaskColumn = typeof TASK_COLUMNS[number];
 /**
  * Tasks. An empty string is no group. A task's place under its ordering key is its own id where `ordering_place` is null. `is_behind` is
  * 0 for the task whose turn it is under that key, 1 for the others that are not final, null for all else; see `rows/order.ts`. The claim
- * indexes find the first task of a group, `ready_by_due` since when the oldest ready task of a type is due (`insight/due.ts`).
+ * indexes find the first task of a group, `ready_by_due` since when the oldest ready task of a type is due (`insight/due.ts`). `tags` is JSON, null for
+ * none; `task_tags` has a row for each of them.
  */
 const TASKS = `
   CREATE TABLE task_queue (
@@ -146,7 +151,8 @@ const TASKS = `
     ordering_key TEXT,
     on_predecessor_failure TEXT,
     ordering_place INTEGER,
-    is_behind INTEGER
+    is_behind INTEGER,
+    tags TEXT
   );
   CREATE INDEX leased_tasks ON task_queue (lease_until_utc) WHERE status = 'leased';
   CREATE INDEX tasks_by_status ON task_queue (status, type, id);
@@ -170,7 +176,12 @@ const TASKS = `
   CREATE INDEX order_fronts ON task_queue (ordering_key)
     WHERE ordering_key IS NOT NULL AND is_behind = 0;
   CREATE INDEX order_failures ON task_queue (ordering_key, ifnull(ordering_place, id), id)
-    WHERE ordering_key IS NOT NULL AND status = 'failed'
+    WHERE ordering_key IS NOT NULL AND status = 'failed';
+  CREATE TABLE task_tags (
+    tag TEXT NOT NULL,
+    task_id INTEGER NOT NULL,
+    PRIMARY KEY (tag, task_id)
+  ) WITHOUT ROWID
 `;
 
 /** Lanes, and the groups of those that have seen one. */
@@ -294,7 +305,8 @@ const SCHEDULES = `
     expires_in_ms INTEGER,
     unique_by TEXT,
     ordering_key TEXT,
-    on_predecessor_failure TEXT
+    on_predecessor_failure TEXT,
+    tags TEXT
   ) WITHOUT ROWID;
   CREATE INDEX next_schedules ON schedules (next_at_utc) WHERE is_paused = 0 AND next_at_utc IS NOT NULL
 `;
@@ -361,6 +373,7 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
     { name: BUCKET_TABLE, key: ["type", "grp"] },
     { name: GROUP_TABLE, key: ["type", "compatibility", "grp"] },
     { name: TOTALS_TABLE, key: ["type"] },
+    { name: TAG_TABLE, key: ["tag", "task_id"] },
   ],
   migrations: [
     [TASKS, LANES, LOG, WORKERS, FOLLOWERS, SCHEDULES, FLOW, NOTES].join(";"),

@@ -10,6 +10,7 @@ import { slotEnded } from "./group_room.ts";
 import { becameReady, type GroupPlace, leftReady } from "./groups.ts";
 import { addedInOrder, mayMoveTurn, orderingKeyOf, settleKey, turnOf } from "./order.ts";
 import { TASK_TABLE, type TaskColumn } from "./schema.ts";
+import { followTags } from "./tags.ts";
 import type { TaskChange } from "../../queue/task_queue.ts";
 import { keptFields } from "../../queue_policy/kept_fields.ts";
 
@@ -87,6 +88,7 @@ export function addTask(tx: Transaction, values: TaskValues): SqlRow {
   const isLast = (values.id ?? null) === null && (values.ordering_place ?? null) === null;
   const added = isOrdered ? addedInOrder(tx, values, { isLast }) : values;
   const row = tx.insert(TASK_TABLE, added as Values);
+  followTags(tx, cell(row, "id") as number, { before: null, after: tagsOf(row) });
   if (cell(row, "is_ready") === 1) becameReady(tx, placeOf(row));
   return isOrdered && !isLast ? settleOrder(tx, row) : row;
 }
@@ -108,11 +110,18 @@ export interface DeletedTask {
   readonly id: number;
   /** Its ordering key, if it has failed. */
   readonly failedUnder: string | null;
+  /** Its tags, as its column has them. */
+  readonly tags: string | null;
 }
 
 /** Deletes the row of a final task. What a failed one held up goes on. */
-export function deleteTask(tx: Transaction, { id, failedUnder }: DeletedTask, nowMs: number): void {
+export function deleteTask(
+  tx: Transaction,
+  { id, failedUnder, tags }: DeletedTask,
+  nowMs: number,
+): void {
   tx.remove(TASK_TABLE, [id]);
+  followTags(tx, id, { before: tags, after: null });
   if (failedUnder !== null) settle(tx, failedUnder, nowMs);
 }
 
@@ -128,6 +137,7 @@ function settle(tx: Transaction, key: string, nowMs: number): void {
 
 function changeRow(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
   const next = tx.update(TASK_TABLE, row, values as Values);
+  followTags(tx, cell(row, "id") as number, { before: tagsOf(row), after: tagsOf(next) });
   const [was, is] = [cell(row, "is_ready"), cell(next, "is_ready")];
   const isMoved = cell(row, "grp") !== cell(next, "grp");
   if (was === 1 && (is !== 1 || isMoved)) leftReady(tx, placeOf(row));
@@ -141,6 +151,11 @@ function changeRow(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
 /** Starts a task in its group's turn; its group's row follows by `noteStarts`. */
 export function startTask(tx: Transaction, row: SqlRow, values: TaskValues): SqlRow {
   return tx.update(TASK_TABLE, row, values as Values);
+}
+
+/** A task's tags, as its column has them. */
+export function tagsOf(row: SqlRow): string | null {
+  return cell(row, "tags") as string | null;
 }
 
 /** Where a task stands. */

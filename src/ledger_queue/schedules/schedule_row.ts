@@ -36,6 +36,7 @@ const COLUMNS: readonly (readonly [column: string, field: keyof StoredSchedule])
   ["unique_by", "unique_by"],
   ["ordering_key", "ordering_key"],
   ["on_predecessor_failure", "on_predecessor_failure"],
+  ["tags", "tags"],
 ];
 
 /** The statements; a test reads their plans. */

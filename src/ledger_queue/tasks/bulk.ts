@@ -38,6 +38,7 @@ const FACT_COLUMNS = [
   "status",
   "type",
   "grp",
+  "tags",
   "created_at_utc",
   "finished_at_utc",
   "attempts",
@@ -52,6 +53,8 @@ export const BULK_SQL = {
   one: `${FACTS} WHERE id = ?2`,
   ofGroup: `${FACTS} INDEXED BY tasks_by_group
     WHERE grp = +?4 AND grp <> '' AND id > +?2 AND id <= +?3 ORDER BY id LIMIT ${READ_MAX}`,
+  withTag: `${FACTS.replace("FROM", "FROM task_tags AS tagged CROSS JOIN")}
+    ON id = task_id WHERE tag = ?4 AND task_id > ?2 AND task_id <= ?3 ORDER BY task_id LIMIT ${READ_MAX}`,
   ofShelf: `SELECT id FROM task_queue INDEXED BY tasks_by_status
     WHERE status = ? AND type = ? AND id > ? AND id <= ? ORDER BY id LIMIT ${FOUND_MAX}`,
   all: `${FACTS} WHERE id > ?2 AND id <= ?3 ORDER BY id LIMIT ${READ_MAX}`,
@@ -64,22 +67,25 @@ export function lastId(reader: Reader): number {
 
 /** The first tasks of a range that may match, by one index. */
 export function look(reader: Reader, filter: PreparedFilter, range: IdRange): BulkSlice {
-  const { ids, group } = filter;
+  const { ids, group, tag } = filter;
   const { afterId, upToId } = range;
   const hasError = filter.error === null ? 0 : 1;
   if (ids !== null) {
     const wanted = ids.filter((id) => id > afterId && id <= upToId).slice(0, FOUND_MAX);
     return foundOf(reader, wanted, { upToId, hasError });
   }
-  const shelves = group === null
+  const shelves = group === null && tag === null
     ? shelvesOf(reader, filter.statuses, { type: filter.type, max: TYPES_MAX })
     : undefined;
   if (shelves !== undefined) {
     return foundOf(reader, onShelves(reader, shelves, range), { upToId, hasError });
   }
-  const rows = group === null
-    ? reader.read(BULK_SQL.all, [hasError, afterId, upToId])
-    : reader.read(BULK_SQL.ofGroup, [hasError, afterId, upToId, group]);
+  const place = [hasError, afterId, upToId];
+  const rows = tag !== null
+    ? reader.read(BULK_SQL.withTag, [...place, tag])
+    : group !== null
+    ? reader.read(BULK_SQL.ofGroup, [...place, group])
+    : reader.read(BULK_SQL.all, place);
   return sliceOf(rows.map(factsOf), { upToId, max: READ_MAX });
 }
 
@@ -114,6 +120,7 @@ const GONE: BulkFacts = Object.freeze({
   status: "completed",
   type: "",
   grp: "",
+  tags: null,
   createdAtMs: Infinity,
   finishedAtMs: null,
   attempts: -1,
@@ -122,12 +129,13 @@ const GONE: BulkFacts = Object.freeze({
 
 /** What `FACTS` has read. */
 function factsOf(facts: SqlRow): BulkFacts {
-  const [id, status, type, grp, createdAtMs, finishedAtMs, attempts, errorMessage] = facts;
+  const [id, status, type, grp, tags, createdAtMs, finishedAtMs, attempts, errorMessage] = facts;
   return {
     id: Number(id),
     status: status as TaskStatus,
     type: String(type),
     grp: String(grp),
+    tags: tags as string | null,
     createdAtMs: Number(createdAtMs),
     finishedAtMs: finishedAtMs as number | null,
     attempts: Number(attempts),

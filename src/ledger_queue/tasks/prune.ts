@@ -22,7 +22,7 @@ export const PRUNE_SQL = {
   bound: `SELECT finished_at_utc, id FROM task_queue INDEXED BY finished_tasks
     WHERE status = ? AND finished_at_utc IS NOT NULL
     ORDER BY finished_at_utc DESC, id DESC LIMIT 1 OFFSET ?`,
-  oldest: `SELECT id, ordering_key FROM task_queue INDEXED BY finished_tasks
+  oldest: `SELECT id, ordering_key, tags FROM task_queue INDEXED BY finished_tasks
     WHERE status = ? AND finished_at_utc < ? AND (finished_at_utc, id) <= (?, ?)
       AND NOT EXISTS (SELECT 1 FROM task_dependencies AS dependency
         JOIN task_queue AS child ON child.id = dependency.child_id
@@ -51,9 +51,9 @@ export function prune(
   },
 ): number[] {
   const parameters = [status, beforeMs, bound.finishedAtMs, bound.id, PRUNE_MAX];
-  return tx.read(PRUNE_SQL.oldest, parameters).map(([id, key]) => {
+  return tx.read(PRUNE_SQL.oldest, parameters).map(([id, key, tags]) => {
     const failedUnder = status === "failed" ? key as string | null : null;
-    removeTask(tx, { id: Number(id), failedUnder }, nowMs);
+    removeTask(tx, { id: Number(id), failedUnder, tags: tags as string | null }, nowMs);
     return Number(id);
   });
 }

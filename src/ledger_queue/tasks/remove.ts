@@ -10,7 +10,7 @@ import type { OperationContext } from "../rows/context.ts";
 import { LOG_TABLE } from "../rows/schema.ts";
 import { cell } from "../rows/cells.ts";
 import { orderingKeyOf } from "../rows/order.ts";
-import { type DeletedTask, deleteTask, rowOfTask } from "../rows/task_row.ts";
+import { type DeletedTask, deleteTask, rowOfTask, tagsOf } from "../rows/task_row.ts";
 import { countBeforeRemoval } from "../rows/totals.ts";
 import { cancelRow } from "./cancel_retry.ts";
 import { removeDependencies } from "./dependencies.ts";
@@ -66,5 +66,5 @@ export function removeTask(tx: Transaction, task: DeletedTask, nowMs: number): v
 /** A final task's row, as far as its deletion needs it. */
 export function deletedOf(row: SqlRow): DeletedTask {
   const failedUnder = cell(row, "status") === "failed" ? orderingKeyOf(row) : null;
-  return { id: cell(row, "id") as number, failedUnder };
+  return { id: cell(row, "id") as number, failedUnder, tags: tagsOf(row) };
 }

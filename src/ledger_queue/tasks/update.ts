@@ -12,7 +12,7 @@ import {
 import type { OperationContext } from "../rows/context.ts";
 import { laneOfRow, readinessOf } from "../rows/lanes.ts";
 import { cell } from "../rows/cells.ts";
-import { rowOfTask, updateTask } from "../rows/task_row.ts";
+import { rowOfTask, tagsOf, updateTask } from "../rows/task_row.ts";
 import { noteTransition } from "../rows/transition_log.ts";
 
 /** Changes a queued task; its row. @throws QueueError `task_not_found`, and as `editOf`. */
@@ -55,6 +55,7 @@ export function editableOf(row: SqlRow): EditableTask {
     max_attempts: cell(row, "max_attempts") as number,
     grp: cell(row, "grp") as string,
     expires_at: cell(row, "expires_at") as number | null,
+    tags: tagsOf(row),
     runAfterMs: cell(row, "run_after_utc") as number,
     updatedAtMs: cell(row, "updated_at_utc") as number,
   };

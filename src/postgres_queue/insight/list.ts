@@ -17,8 +17,24 @@ const OF_GROUP = `from @task t join @lane lane on lane.lane_id = t.lane_id
   where t.grp = $3 and t.grp <> '' and ($4::text is null or ${STATUS} = $4)
     and ($5::text is null or lane.type = $5)`;
 
-/** `$1` is `beforeId`, `$2` how many, `$3` lanes, `$4` a final status. */
-const LIST_SQL = {
+/**
+ * Tasks with the tag `$3`, of a status, of a type and of a group where these are given. `offset 0` makes the planner go through the
+ * tag's rows in order, and look at the task of each, whatever it expects of the others.
+ */
+const WITH_TAG = `from @task_tag g cross join lateral (
+    select ${LENGTH} from @task t join @lane lane on lane.lane_id = t.lane_id
+      left join @live v on v.id = t.id
+    where t.id = g.task_id and ($4::text is null or ${STATUS} = $4)
+      and ($5::text is null or lane.type = $5) and ($6::text is null or t.grp = $6) offset 0) as found
+  where g.tag = $3`;
+
+/** A condition of a list, where there is no page. */
+function unpaged(condition: string): string {
+  return condition.replaceAll(/\$(\d)/g, (_, n) => `$${n - 2}`);
+}
+
+/** The statements; `$1` is `beforeId`, `$2` how many, `$3` lanes, `$4` a final status. A test reads the plans of some. */
+export const LIST_SQL = {
   all: `select ${LENGTH} from @task t where t.id < $1 order by t.id desc limit $2`,
   ofLanes: `select part.* from unnest($3::int[]) as r(lane) cross join lateral (
       select ${LENGTH} from @task t where t.lane_id = r.lane and t.id < $1
@@ -32,7 +48,11 @@ const LIST_SQL = {
     where v.state <> 4 and v.id < $1 and v.lane_id = any($3) order by v.id desc limit $2`,
   /** `$3` is the group, `$4` a status, `$5` a type; both may be null. */
   ofGroup: `select ${LENGTH} ${OF_GROUP} and t.id < $1 order by t.id desc limit $2`,
-  countOfGroup: `select count(*) as count ${OF_GROUP.replaceAll(/\$(\d)/g, (_, n) => `$${n - 2}`)}`,
+  countOfGroup: `select count(*) as count ${unpaged(OF_GROUP)}`,
+  /** `$3` is the tag, `$4` a status, `$5` a type, `$6` a group; all but the tag may be null. */
+  withTag: `select found.* ${WITH_TAG} and g.task_id < $1 order by g.task_id desc limit $2`,
+  countWithTag: `select count(*) as count ${unpaged(WITH_TAG)}`,
+  countTag: "select count(*) as count from @task_tag where tag = $1",
   byIds: `${SELECT_TASKS} where t.id = any($1) order by t.id desc`,
   lanes: "select lane_id from @lane where $1::text is null or type = $1",
   countAll: "select count(*) as count from @task",
@@ -51,8 +71,9 @@ export async function list(tx: Statements, request: PreparedList): Promise<TaskR
 
 /** The ids of the rows asked for and of those before them, newest first, each with how many characters it has. */
 export async function find(tx: Statements, request: PreparedList): Promise<Row[]> {
-  const { status, type, group, beforeId, limit, offset } = request;
+  const { status, type, group, tag, beforeId, limit, offset } = request;
   const page = [beforeId, offset + limit];
+  if (tag !== null) return await tx.query(LIST_SQL.withTag, [...page, tag, status, type, group]);
   if (group !== null) return await tx.query(LIST_SQL.ofGroup, [...page, group, status, type]);
   if (status === null && type === null) return await tx.query(LIST_SQL.all, page);
   const lanes = await lanesOf(tx, type);
@@ -64,14 +85,28 @@ export async function find(tx: Statements, request: PreparedList): Promise<Row[]
 /** How many rows there are, whatever the page. */
 export async function count(
   tx: Statements,
-  { status, type, group }: PreparedList,
+  { status, type, group, tag }: PreparedList,
 ): Promise<number> {
+  if (tag !== null) return await countWithTag(tx, tag, [status, type, group]);
   if (group !== null) {
     return Number((await tx.query(LIST_SQL.countOfGroup, [group, status, type]))[0]!.count);
   }
   const [row] = status === null && type === null
     ? await tx.query(LIST_SQL.countAll)
     : await countOf(tx, { status, lanes: await lanesOf(tx, type) });
+  return Number(row!.count);
+}
+
+/** A tag alone is counted without its tasks. */
+async function countWithTag(
+  tx: Statements,
+  tag: string,
+  others: readonly (string | null)[],
+): Promise<number> {
+  const isAlone = others.every((other) => other === null);
+  const [row] = isAlone
+    ? await tx.query(LIST_SQL.countTag, [tag])
+    : await tx.query(LIST_SQL.countWithTag, [tag, ...others]);
   return Number(row!.count);
 }
 

@@ -155,7 +155,12 @@ async function placesOf(
   const isOfGroup = step === "group" || group !== null;
   const isAll = isOfGroup || (await lanesOf(tx, type)).length > LANES_MAX;
   const of = isAll ? all : { status, type, group: null };
-  const rows = await find(tx, { ...of, group: step === "group" ? text : group, ...part });
+  const rows = await find(tx, {
+    ...of,
+    tag: null,
+    group: step === "group" ? text : group,
+    ...part,
+  });
   const places: Place[] = [];
   let left = LENGTH_MAX;
   for (const row of rows) {

@@ -134,6 +134,7 @@ async function storePart(
     throw new RunAgainError("an id, a run id or a key was taken meanwhile");
   }
   for (const [i, record] of records.entries()) {
+    work.addTags(rows[i]!);
     if (record.webhook !== null) work.addWebhook({ task_id: rows[i]!.id, ...record.webhook });
     for (const dependency of parents.dependenciesOf(record)) work.addDependency(dependency);
   }

@@ -82,6 +82,7 @@ export function lanesOfMoved(tasks: readonly MovedTask[]): LaneName[] {
 export async function storeMoved(work: Work, tasks: readonly MovedTask[]): Promise<void> {
   if (tasks.length === 0) return;
   const rows = tasks.map((task) => rowOf(work, task));
+  for (const row of rows) work.addTags(row);
   for (const task of tasks) {
     for (const dependency of movedDependencies(task.id, task)) work.addDependency(dependency);
     if (task.webhook === null) continue;

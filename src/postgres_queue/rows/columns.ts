@@ -41,6 +41,7 @@ export const EDITED_COLUMNS: Columns = Object.freeze({
   max_attempts: "bigint",
   grp: "text",
   lane_id: "bigint",
+  tags: "text",
 });
 
 /** What only a final task has there. */

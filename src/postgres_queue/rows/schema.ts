@@ -26,6 +26,7 @@ export const LIVE_STATES = {
 /**
  * Tasks, and what changes of those that are not final. `followed` is true for a task with children, a webhook or an ordering key: what
  * ends it must tell others. `is_behind` is false for the task whose turn it is under its ordering key; see `tasks/order.ts`.
+ * `tags` is JSON, null for none; `task_tag` has a row for each of them, by which tasks are found.
  */
 const TASKS = `
   create table @task (
@@ -59,6 +60,7 @@ const TASKS = `
     ordering_key text collate "C",
     on_predecessor_failure text,
     ordering_place bigint,
+    tags text,
     check ((outcome is null) = (finished_at is null))
   ) with (fillfactor = 85);
   create unique index task_by_key on @task (idempotency_key) where idempotency_key is not null;
@@ -69,6 +71,11 @@ const TASKS = `
   create index final_task_by_lane on @task (outcome, lane_id, id) where outcome is not null;
   create index failed_in_order on @task (ordering_key, coalesce(ordering_place, id), id)
     where ordering_key is not null and outcome = 'failed';
+  create table @task_tag (
+    tag text collate "C" not null,
+    task_id bigint not null,
+    primary key (tag, task_id)
+  );
   create table @live (
     id bigint primary key,
     lane_id int not null,
@@ -281,7 +288,8 @@ const SCHEDULES = `
     created_at bigint not null,
     updated_at bigint not null,
     ordering_key text,
-    on_predecessor_failure text
+    on_predecessor_failure text,
+    tags text
   );
   create index next_schedule on @schedule (next_at, schedule_id)
     where not is_paused and next_at is not null

@@ -12,6 +12,7 @@ import { isReady } from "../../domain/readiness.ts";
 import type { DependencyState } from "../../queue/records.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { detailsOf, type TransitionNote } from "../../queue_policy/transition_note.ts";
+import { tagsOfText } from "../../queue_policy/tags.ts";
 import type { EditableValues } from "../../queue_policy/update_request.ts";
 import { EDITED_COLUMNS } from "./columns.ts";
 import type { Row, Statements } from "./database.ts";
@@ -19,6 +20,7 @@ import type { FlowKnowledge, KnownFlow } from "./flow_rows.ts";
 import type { Lanes } from "./lanes.ts";
 import { LIVE_STATES } from "./schema.ts";
 import { isFinalRow, type TaskRow, taskRows, type TaskState } from "./task_row.ts";
+import { tagChangesOf, tagParameters, type TagRow, tagRows } from "./tags.ts";
 import { WORK_SQL } from "./work_sql.ts";
 
 /** Fixed for the length of one operation. */
@@ -96,6 +98,7 @@ export class Work {
   #dependencies: NewDependency[] = [];
   #marks = new Map<string, { child_id: number; parent_id: number; state: DependencyState }>();
   #webhooks: NewWebhook[] = [];
+  #tags: TagRow[] = [];
   #hasMadeRoom = false;
   /** The ordering keys whose turns may have moved: see `tasks/order.ts`. */
   readonly unsettled = new Set<string>();
@@ -233,6 +236,11 @@ export class Work {
     this.#webhooks.push(webhook);
   }
 
+  /** Notes the tags of a task that the caller has stored itself. */
+  addTags({ id, tags }: Pick<TaskRow, "id" | "tags">): void {
+    this.#tags.push(...tagRows(id, tagsOfText(tags)));
+  }
+
   /** Writes what was changed and noted. @throws RunAgainError when a new task's run id or key has been taken meanwhile. */
   async flush(): Promise<void> {
     const held = [...this.#changed].map((id) => this.#held.get(id)!);
@@ -241,6 +249,7 @@ export class Work {
     if (added.length > 0) await this.#addTasks(added);
     const written = this.#writeRows(held);
     written.push(
+      ...this.#writeTags(held),
       ...this.#write(WORK_SQL.addDependencies, this.#dependencies),
       ...this.#write(WORK_SQL.markDependencies, [...this.#marks.values()]),
       ...this.#write(WORK_SQL.addWebhooks, this.#webhooks),
@@ -249,6 +258,7 @@ export class Work {
     this.#dependencies = [];
     this.#marks = new Map();
     this.#webhooks = [];
+    this.#tags = [];
     this.#transitions = [];
     for (const { row } of held) {
       this.#held.set(row.id, { stored: row, row, isDrawn: false });
@@ -261,6 +271,16 @@ export class Work {
     const answers = await Promise.all(this.#write(WORK_SQL.addTasks, rows));
     const count = answers.reduce((sum, { length }) => sum + length, 0);
     if (count < rows.length) throw new RunAgainError("a run id or a key was taken meanwhile");
+  }
+
+  #writeTags(held: readonly Held[]): Promise<Row[]>[] {
+    const { removed, added } = tagChangesOf(held);
+    const query = (statement: string, rows: readonly TagRow[]): Promise<Row[]>[] =>
+      parts(rows).map((part) => this.tx.query(statement, tagParameters(part)));
+    return [
+      ...query(WORK_SQL.removeTags, removed),
+      ...query(WORK_SQL.addTags, [...this.#tags, ...added]),
+    ];
   }
 
   #writeRows(held: readonly Held[]): Promise<Row[]>[] {

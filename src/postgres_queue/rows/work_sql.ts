@@ -12,6 +12,7 @@ import {
 import { FLOW_VERSION, GATE } from "./flow_rows.ts";
 import { KEYS_ARE_LOCKED, orderGate } from "./ordering.ts";
 import { clocksOf } from "./groups.ts";
+import { TAG_SQL } from "./tags.ts";
 import { SELECT_TASKS } from "./task_row.ts";
 
 /** Who made the row what it is in the indexes of ready and scheduled tasks: see `tasks/marks.ts`. */
@@ -72,6 +73,7 @@ export const WORK_SQL = {
     where d.child_id = r.child_id and d.parent_id = r.parent_id`,
   addWebhooks: `insert into @webhook (task_id, url, events) select task_id, url, events
     from json_to_recordset($1::text::json) as r(task_id bigint, url text, events text)`,
+  ...TAG_SQL,
   /** `$1` is how many. */
   takeIds: "select nextval('@task_id_seq') as id from generate_series(1, $1::int)",
   /** The same, behind the gate of the limits. */

@@ -12,7 +12,7 @@ export interface ScheduleRow {
 }
 
 const COLUMNS = `schedule_id text, type text, payload text, priority int, compatibility text,
-  max_attempts int, retry_policy text, timeout_ms bigint, grp text, expires_in_ms bigint, unique_by text, ordering_key text, on_predecessor_failure text, every_ms bigint, cron text, time_zone text,
+  max_attempts int, retry_policy text, timeout_ms bigint, grp text, expires_in_ms bigint, unique_by text, ordering_key text, on_predecessor_failure text, tags text, every_ms bigint, cron text, time_zone text,
   catch_up text, catch_up_max int, may_overlap boolean, is_paused boolean, next_at bigint,
   last_fired_at bigint, last_task_id bigint, firings bigint, webhook_url text, webhook_events text,
   created_at bigint, updated_at bigint`;

@@ -26,7 +26,8 @@ export const BULK_STEP = 500;
 const LOOK_MAX = 1000;
 
 /** `$1` is the id before the first, `$2` the last one, `$3` says whether errors are needed. */
-const FACTS = `select t.id, ${STATUS} as status, lane.type, t.grp, t.created_at, t.finished_at,
+const FACTS =
+  `select t.id, ${STATUS} as status, lane.type, t.grp, t.tags, t.created_at, t.finished_at,
     coalesce(v.attempts, t.attempts) as attempts,
     case when $3::boolean then coalesce(v.error_message, t.error_message) end as error_message
   from @task t join @lane lane on lane.lane_id = t.lane_id left join @live v on v.id = t.id`;
@@ -38,6 +39,9 @@ export const BULK_SQL = {
     limit ${LOOK_MAX}`,
   ofGroup: `${FACTS} where t.grp = $4 and t.grp <> '' and t.id > $1 and t.id <= $2 order by t.id
     limit ${LOOK_MAX}`,
+  withTag: `select found.* from @task_tag g
+      cross join lateral (${FACTS} where t.id = g.task_id offset 0) as found
+    where g.tag = $4 and g.task_id > $1 and g.task_id <= $2 order by g.task_id limit ${LOOK_MAX}`,
   lengths: `select id, length(payload) + coalesce(length(result), 0) as length from @task
     where id = any($1) order by id`,
   lanes: "select lane_id from @lane where $1::text is null or type = $1",
@@ -72,11 +76,12 @@ export async function look(
 
 async function find(
   tx: Statements,
-  { ids, group, statuses, error, type }: PreparedFilter,
+  { ids, group, tag, statuses, error, type }: PreparedFilter,
   { afterId, upToId }: IdRange,
 ): Promise<Row[]> {
   const place = [afterId, upToId, error !== null];
   if (ids !== null) return await tx.query(BULK_SQL.byIds, [...place, ids]);
+  if (tag !== null) return await tx.query(BULK_SQL.withTag, [...place, tag]);
   if (group !== null) return await tx.query(BULK_SQL.ofGroup, [...place, group]);
   const lanes = (await tx.query(BULK_SQL.lanes, [type])).map(({ lane_id }) => Number(lane_id));
   return await tx.query(BULK_SQL.ofLanes, [
@@ -94,6 +99,7 @@ function factsOfRow(row: Row): BulkFacts {
     status: row.status as TaskStatus,
     type: String(row.type),
     grp: String(row.grp),
+    tags: row.tags as string | null,
     createdAtMs: Number(row.created_at),
     finishedAtMs: row.finished_at === null ? null : Number(row.finished_at),
     attempts: Number(row.attempts),
@@ -152,6 +158,7 @@ function factsOf(row: TaskRow): BulkFacts {
     status: row.status,
     type: row.type,
     grp: row.grp,
+    tags: row.tags,
     createdAtMs: row.created_at,
     finishedAtMs: row.finished_at,
     attempts: row.attempts,

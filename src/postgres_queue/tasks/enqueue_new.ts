@@ -27,8 +27,9 @@ const { id: _id, ...STORED } = GIVEN_COLUMNS;
 const { created_at: _createdAt, ...GIVEN } = STORED;
 const INPUT: Columns = { place: "bigint", ...GIVEN, run_after: "bigint", draw: "float8" };
 
-/** `$1` is a JSON array of entries, `$2` the time of a test. */
-const ADD = `with input as materialized (
+/** `$1` is a JSON array of entries, `$2` the time of a test; what more is to be stored of those that are added comes in between. */
+const adding = (more = ""): string =>
+  `with input as materialized (
     select r.*, ${clockOf("$2")} as created_at from ${givenRows(INPUT)}
     where ${CLOSURE} is null),
   added as (
@@ -41,8 +42,15 @@ const ADD = `with input as materialized (
       case when coalesce(i.run_after, i.created_at) <= i.created_at then 1 else 2 end, coalesce(i.run_after, i.created_at),
       a.expires_at, 0, false, length(a.payload), 0, 0, i.created_at, i.created_at
     from added a join input i using (run_id) join @lane lane on lane.lane_id = a.lane_id returning *),
-  told as (insert into @transition (task_id, at, kind) select id, created_at, 'enqueued' from added)
+  told as (insert into @transition (task_id, at, kind) select id, created_at, 'enqueued' from added)${more}
   ${selectTasks({ task: "added", live: "join alive" })}`;
+
+const ADD = adding();
+
+/** The same of tasks some of which have tags. */
+const ADD_TAGGED = adding(`,
+  tagged as (insert into @task_tag (tag, task_id)
+    select t.tag, a.id from added a cross join lateral json_array_elements_text(a.tags::json) as t(tag))`);
 
 /** Whether a task needs nothing but its own rows. */
 export function standsAlone(
@@ -78,7 +86,8 @@ export async function enqueueNew(
       draw: drawWaitingTime(kept.priority, random),
     };
   });
-  return taskRows(await statements.query(ADD, [JSON.stringify(rows), nowMs]));
+  const add = rows.some(({ tags }) => tags !== null) ? ADD_TAGGED : ADD;
+  return taskRows(await statements.query(add, [JSON.stringify(rows), nowMs]));
 }
 
 /** What an earlier run of `enqueueNew` has stored of these tasks. */

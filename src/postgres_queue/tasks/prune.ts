@@ -8,9 +8,11 @@
 import type { FinalStatus } from "../../domain/final_status.ts";
 import type { PruneReport } from "../../queue/operator.ts";
 import type { PreparedPrune } from "../../queue_policy/prune_request.ts";
+import { tagsOfText } from "../../queue_policy/tags.ts";
 import type { Statements } from "../rows/database.ts";
 import { KEEP_UNCOUNTED } from "../rows/totals.ts";
 import { NOTE_GONE } from "../rows/used_ids.ts";
+import { TAG_SQL, tagParameters, tagRows } from "../rows/tags.ts";
 import type { Work } from "../rows/work.ts";
 
 /** The transactions that a prune needs. */
@@ -53,7 +55,7 @@ export const PRUNE_SQL = {
       delete from @task t where t.id = any($1) and not exists (
         select from @dependency d join @live v on v.id = d.child_id
         where d.parent_id = t.id offset 0)
-      returning t.id, t.lane_id,
+      returning t.id, t.lane_id, t.tags,
         case when t.outcome = 'failed' then t.ordering_key end as failed_under),
     transitions as (delete from @transition p using gone where p.task_id = gone.id
       returning p.tx, p.step, gone.lane_id, p.kind, p.duration_ms),
@@ -63,13 +65,17 @@ export const PRUNE_SQL = {
     logs as (delete from @log l using gone where l.task_id = gone.id),
     log_ends as (delete from @log_end e using gone where e.task_id = gone.id),
     noted as (${NOTE_GONE})
-    select id, failed_under from gone order by id`,
+    select id, failed_under, tags from gone order by id`,
 } as const;
 
 /** Deletes these final tasks, but those that others wait for; the ids of those that are gone. What a failed one held up goes on. */
 export async function removeTasks(work: Work, ids: readonly number[]): Promise<number[]> {
   const gone = await work.tx.query(PRUNE_SQL.remove, [ids]);
   for (const { failed_under: key } of gone) if (key !== null) work.unsettled.add(String(key));
+  const tags = gone.flatMap(({ id, tags }) =>
+    tagRows(Number(id), tagsOfText(tags as string | null))
+  );
+  if (tags.length > 0) await work.tx.query(TAG_SQL.removeTags, tagParameters(tags));
   return gone.map(({ id }) => Number(id));
 }
 

@@ -32,9 +32,9 @@ export function edit(work: Work, row: TaskRow, update: PreparedUpdate): TaskRow 
 
 /** A task as an update needs it. */
 export function editableOf(row: TaskRow): EditableTask {
-  const { id, status, attempts, priority, max_attempts, grp, expires_at } = row;
+  const { id, status, attempts, priority, max_attempts, grp, expires_at, tags } = row;
   return {
-    ...{ id, status, attempts, priority, max_attempts, grp, expires_at },
+    ...{ id, status, attempts, priority, max_attempts, grp, expires_at, tags },
     runAfterMs: row.run_after,
     updatedAtMs: row.updated_at,
   };
