@@ -15,6 +15,7 @@ import {
 } from "../src/core.ts";
 import type { Kept } from "./kept.ts";
 import { mask } from "./mask.ts";
+import { rest } from "./rest.ts";
 
 /** A filter. */
 export interface TaskFilter {
@@ -46,6 +47,9 @@ export const PAGE_SIZE = 50;
 
 /** A list by age looks at so many tasks before it asks whether to go on. */
 const SEARCHED_MAX = 1000;
+
+/** So long, in milliseconds, a page searches for a text. */
+const SEARCH_MS = 30;
 
 /** So many at once, so that other work goes on between. */
 const STEP = 100;
@@ -147,7 +151,7 @@ async function searchTasks(
   const isShown = (task: Task): boolean =>
     (tag === undefined || task.tags.includes(tag)) &&
     isFoundShown(task, text, mask(task.payload, maskedKeys).value);
-  const endMs = performance.now() + SEARCH_LIMITS.budgetDefaultMs;
+  const endMs = performance.now() + SEARCH_MS;
   const found: Task[] = [];
   for (let cursor = from;;) {
     const budgetMs = Math.max(0, Math.floor(endMs - performance.now()));
@@ -185,6 +189,7 @@ async function listTasks(
     if (searched >= SEARCHED_MAX) {
       return { tasks: found, next: { beforeId: beforeId! }, searched, leftMax: 0 };
     }
+    await rest();
   }
 }
 

@@ -5,6 +5,7 @@
 import type { Task } from "../../src/core.ts";
 import { type FailureGroup, groupFailures } from "../failure_groups.ts";
 import type { Services, Viewer } from "../options.ts";
+import { rest } from "../rest.ts";
 import { count } from "../text.ts";
 import { type Html, Nothing, Table, TaskLink, TasksLink, Text, Time } from "./parts.tsx";
 
@@ -35,6 +36,7 @@ export async function readFailures({ queue, kept }: Services): Promise<Seen> {
       // only what is grouped stays in memory, not payloads
       tasks.push(...part.map((task) => ({ ...task, payload: null, result: null })));
       beforeId = part.at(-1)!.id;
+      await rest();
     }
     const groups = groupFailures(tasks);
     return { groups, looked: tasks.length, hasMore: tasks.length >= LOOKED_AT_MAX };

@@ -14,6 +14,7 @@ import {
   type WindowMetrics,
 } from "../../src/core.ts";
 import type { Services, Viewer } from "../options.ts";
+import { rest } from "../rest.ts";
 import type { Interval } from "../series.ts";
 import { count, duration, share } from "../text.ts";
 import { Charts } from "./charts.tsx";
@@ -55,12 +56,16 @@ async function read({ queue, kept, series }: Services): Promise<Seen> {
   const { isTruncated } = metrics.window;
   const readDay = async (): Promise<WindowMetrics> =>
     (await queue.metrics({ windowMs: 24 * HOUR_MS })).window;
+  await rest();
+  const day = isTruncated ? metrics.window : await kept.get("day", readDay, DAY_KEPT_MS);
+  await rest();
+  const health = await kept.get("health", () => queue.health());
+  const limits = await queue.listLimits();
+  await rest();
+  const readSeries = (): Promise<readonly Interval[]> => series.read(24 * HOUR_MS);
   return {
-    metrics,
-    day: isTruncated ? metrics.window : await kept.get("day", readDay, DAY_KEPT_MS),
-    health: await kept.get("health", () => queue.health()),
-    limits: await queue.listLimits(),
-    intervals: isTruncated ? [] : await kept.get("series", () => series.read(24 * HOUR_MS)),
+    ...{ metrics, day, health, limits },
+    intervals: isTruncated ? [] : await kept.get("series", readSeries),
   };
 }
 
