@@ -3,6 +3,7 @@
  */
 import { checkOptions, optionNames } from "./options.ts";
 import type { Random } from "./random.ts";
+import { shownValue } from "./shown_value.ts";
 
 /** How the delay grows from failure to failure. */
 export interface RetryPolicy {
@@ -67,5 +68,7 @@ export function resolveRetryPolicy(
 
 function checkRange(value: unknown, what: string, min: number, max: number): void {
   if (typeof value === "number" && value >= min && value <= max) return;
-  throw new RangeError(`Cannot use ${value} as ${what}: a number from ${min} to ${max} is needed`);
+  throw new RangeError(
+    `Cannot use ${shownValue(value)} as ${what}: a number from ${min} to ${max} is needed`,
+  );
 }

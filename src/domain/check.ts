@@ -2,6 +2,7 @@
  * Checks of what callers give: each gives the value back, or says which value is wrong and what is allowed.
  */
 import { toJsonText } from "./json.ts";
+import { shownValue } from "./shown_value.ts";
 import { TASK_LIMITS } from "./task.ts";
 
 /** Whether `value` is a number from 0 to 100. */
@@ -13,7 +14,7 @@ export function isPercent(value: unknown): value is number {
 export function checkPercent(percent: unknown): number {
   const needed = "a number from 0 to 100 is needed";
   if (typeof percent !== "number") {
-    const shown = JSON.stringify(percent) ?? typeof percent;
+    const shown = shownValue(percent);
     throw new TypeError(`Cannot report progress ${shown}: ${needed}`);
   }
   if (isPercent(percent)) return percent;
@@ -34,9 +35,33 @@ export function checkOneOf<T extends string>(
 ): T {
   const known = allowed.find((each) => each === value);
   if (known !== undefined) return known;
-  const shown = JSON.stringify(value);
+  const shown = shownValue(value);
   const attempt = typeof what === "string" ? `use ${shown} as ${what}` : `${what.doing} ${shown}`;
   throw new TypeError(`Cannot ${attempt}: allowed are ${allowed.join(", ")}`);
+}
+
+/** A text, whatever is in it. @throws TypeError when it is none */
+export function checkText(value: unknown, what: string): string {
+  if (typeof value === "string") return value;
+  throw new TypeError(`Cannot use ${shownValue(value)} as ${what}: a string is needed`);
+}
+
+/** An array; `of` says of what. @throws TypeError when it is none */
+export function checkArray<T>(value: readonly T[], what: string, of: string): readonly T[] {
+  if (Array.isArray(value)) return value;
+  throw new TypeError(`Cannot use ${shownValue(value)} as ${what}: an array of ${of} is needed`);
+}
+
+/** Whether something is so. @throws TypeError when it is neither `true` nor `false` */
+export function checkBoolean(value: unknown, what: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw new TypeError(`Cannot use ${shownValue(value)} as ${what}: true or false is needed`);
+}
+
+/** A function that is to be called later. @throws TypeError when it is none */
+export function checkFunction<T>(value: T, what: string): T {
+  if (typeof value === "function") return value;
+  throw new TypeError(`Cannot use ${shownValue(value)} as ${what}: a function is needed`);
 }
 
 /**
@@ -45,10 +70,7 @@ export function checkOneOf<T extends string>(
  * @throws TypeError when it is not such a string.
  */
 export function checkName(value: unknown, what: string, maxLength: number): string {
-  if (typeof value !== "string") {
-    throw new TypeError(`Cannot use ${typeof value} as ${what}: a string is needed`);
-  }
-  const name = value.trim();
+  const name = checkText(value, what).trim();
   if (name === "") {
     throw new TypeError(`Cannot use a blank ${what}: 1 to ${maxLength} characters are needed`);
   }
@@ -57,13 +79,18 @@ export function checkName(value: unknown, what: string, maxLength: number): stri
       `Cannot use a ${what} of ${name.length} characters: at most ${maxLength} are allowed`,
     );
   }
+  const wrong = unprintable(name);
+  if (wrong === undefined) return name;
+  throw new TypeError(`Cannot use ${shownValue(name)} as ${what}: ${wrong}`);
+}
+
+/** What stands in a name that nobody could read, or no file could hold. */
+function unprintable(name: string): string | undefined {
   // deno-lint-ignore no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(name) || !name.isWellFormed()) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(name)} as ${what}: control characters are not allowed`,
-    );
-  }
-  return name;
+  const control = /[\u0000-\u001f\u007f]/.exec(name);
+  if (control !== null) return "control characters are not allowed";
+  if (name.isWellFormed()) return undefined;
+  return "a lone surrogate, half of a character, is not allowed";
 }
 
 /**
@@ -74,9 +101,7 @@ export function checkName(value: unknown, what: string, maxLength: number): stri
 export function checkInteger(value: unknown, what: string, min: number, max: number): number {
   if (typeof value !== "number") {
     throw new TypeError(
-      `Cannot use ${
-        JSON.stringify(value) ?? typeof value
-      } as ${what}: an integer from ${min} to ${max} is needed`,
+      `Cannot use ${shownValue(value)} as ${what}: an integer from ${min} to ${max} is needed`,
     );
   }
   if (!Number.isInteger(value) || value < min || value > max) {
@@ -90,6 +115,14 @@ export function checkInteger(value: unknown, what: string, min: number, max: num
 /** The id of a task, which need not be there. @throws TypeError, RangeError */
 export function checkTaskId(value: unknown): number {
   return checkInteger(value, "task id", 0, Number.MAX_SAFE_INTEGER);
+}
+
+/** What names a task: its id, or a run id, which need not be one that a task can have. @throws TypeError, RangeError */
+export function checkReference(value: unknown): void {
+  if (typeof value === "number") checkTaskId(value);
+  else if (typeof value !== "string") {
+    throw new TypeError(`Cannot use ${shownValue(value)} as id or run id of a task`);
+  }
 }
 
 /** Whole milliseconds that a lease lasts; 10,000 when nothing is said. @throws TypeError, RangeError */
@@ -127,7 +160,7 @@ export function checkInstant(value: unknown, what: string): number {
     ? parseInstant(value)
     : NaN;
   if (Number.isNaN(atMs)) {
-    const shown = value instanceof Date ? "an invalid Date" : JSON.stringify(value) ?? typeof value;
+    const shown = shownValue(value);
     throw new TypeError(
       `Cannot use ${shown} as ${what}: a Date or an ISO 8601 text with a zone such as 2026-01-31T12:00:00Z is needed`,
     );
@@ -155,7 +188,7 @@ function parseInstant(text: string): number {
 export function checkPairs(value: unknown, what: string): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: a JSON object is needed`,
+      `Cannot use ${shownValue(value)} as ${what}: a JSON object is needed`,
     );
   }
   if (!toJsonText(value, what, TASK_LIMITS.compatibilityMaxBytes).startsWith("{")) {

@@ -2,6 +2,7 @@
  * Paths of files, as callers give them.
  */
 import { quotePath } from "./errors.ts";
+import { shownValue } from "./shown_value.ts";
 
 /** What may be meant as a path and would make a file of an odd name. */
 const MISTAKEN: readonly (readonly [RegExp, string])[] = [
@@ -24,7 +25,7 @@ const MISTAKEN: readonly (readonly [RegExp, string])[] = [
 export function checkPath(path: unknown, what: string): string {
   if (typeof path !== "string") {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(path) ?? typeof path} as ${what}: a path is needed`,
+      `Cannot use ${shownValue(path)} as ${what}: a path is needed`,
     );
   }
   const [, mistake] = MISTAKEN.find(([pattern]) => pattern.test(path)) ?? [];

@@ -6,6 +6,7 @@
  * verdict on its task (`PermanentError`, `RetryAfterError`, `SnoozeError`, `ExitCodeError`), and a bug of ours (`invariant`).
  */
 import { shownPath } from "./queue_address.ts";
+import { shownValue } from "./shown_value.ts";
 
 /** Why the queue refused. */
 export type QueueErrorCode =
@@ -113,11 +114,11 @@ export class PermanentError extends Error {
 /** The longest delay that a handler may ask for, a year, in milliseconds. */
 export const RETRY_AFTER_MAX_MS = 365 * 24 * 3_600_000;
 
-/** A delay that a handler or a worker asks for. @throws RangeError when it is negative, or more than a year. */
+/** A delay that a handler or a worker asks for. @throws RangeError when it is no number, negative, or more than a year. */
 export function checkDelay(delayMs: number, what: string): number {
-  if (delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS) return delayMs;
+  if (typeof delayMs === "number" && delayMs >= 0 && delayMs <= RETRY_AFTER_MAX_MS) return delayMs;
   throw new RangeError(
-    `Cannot ${what} ${delayMs} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
+    `Cannot ${what} ${shownValue(delayMs)} ms: a number from 0 to ${RETRY_AFTER_MAX_MS} is needed`,
   );
 }
 

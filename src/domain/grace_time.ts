@@ -3,6 +3,7 @@
  */
 
 import { checkOptions, optionNames } from "./options.ts";
+import { shownValue } from "./shown_value.ts";
 
 /** How to end. */
 export interface GraceOptions {
@@ -26,7 +27,7 @@ export function resolveGraceMs(options: GraceOptions, where: string): number {
   const resolved: unknown = graceMs ?? GRACE_DEFAULT_MS;
   const problem = "as graceMs: a number of at least 0 is needed";
   if (typeof resolved !== "number") {
-    throw new TypeError(`Cannot use ${JSON.stringify(resolved) ?? typeof resolved} ${problem}`);
+    throw new TypeError(`Cannot use ${shownValue(resolved)} ${problem}`);
   }
   if (resolved >= 0) return resolved;
   throw new RangeError(`Cannot use ${resolved} ${problem}`);

@@ -2,6 +2,8 @@
  * Unknown options are refused, at every door: a misspelt one would silently be the default.
  */
 
+import { shownValue } from "./shown_value.ts";
+
 /** The names of the options of `T`: all of them, or it does not compile. */
 export function optionNames<T>(names: { readonly [Name in keyof T]-?: true }): ReadonlySet<string> {
   return new Set(Object.keys(names));
@@ -13,11 +15,9 @@ export function optionNames<T>(names: { readonly [Name in keyof T]-?: true }): R
  * @throws TypeError when `given` is not an object, or has a key that is not among `known`.
  */
 export function checkOptions(given: object, known: ReadonlySet<string>, where: string): void {
-  if (typeof given !== "object" || given === null) {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new TypeError(
-      `Cannot use ${
-        given === null ? "null" : typeof given
-      } as options of ${where}: an object is needed`,
+      `Cannot use ${shownValue(given)} as options of ${where}: an object is needed`,
     );
   }
   for (const name in given) {

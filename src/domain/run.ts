@@ -4,6 +4,7 @@
 import type { RetryPolicy } from "./backoff.ts";
 import { messageOf } from "./errors.ts";
 import { FINAL_STATUSES } from "./final_status.ts";
+import { shownValue } from "./shown_value.ts";
 import type { Task, TaskStatus } from "./task.ts";
 
 /** Every status of a run. */
@@ -88,10 +89,14 @@ export function completeRun(given: GivenRun): asserts given is Run {
   }
   const { createdAt, moduleName: name } = given as Run;
   if (!(createdAt instanceof Date) || Number.isNaN(createdAt.getTime())) {
-    throw new TypeError(`Cannot use ${show(createdAt)} as createdAt of a run: a Date is needed`);
+    throw new TypeError(
+      `Cannot use ${shownValue(createdAt)} as createdAt of a run: a Date is needed`,
+    );
   }
   if (typeof name !== "string") {
-    throw new TypeError(`Cannot use ${show(name)} as moduleName of a run: a string is needed`);
+    throw new TypeError(
+      `Cannot use ${shownValue(name)} as moduleName of a run: a string is needed`,
+    );
   }
 }
 
@@ -105,14 +110,12 @@ function setField(run: GivenRun, field: string, value: unknown): void {
     Object.assign(run, { [field]: value });
   } catch (error) {
     throw new TypeError(
-      `Cannot use run ${show(run.runId)}: its field ${field} cannot be set: ${messageOf(error)}`,
+      `Cannot use run ${shownValue(run.runId)}: its field ${field} cannot be set: ${
+        messageOf(error)
+      }`,
       { cause: error },
     );
   }
-}
-
-function show(value: unknown): string {
-  return value instanceof Date ? "an invalid Date" : JSON.stringify(value) ?? typeof value;
 }
 
 /** The fields of a new run that are worth giving. */

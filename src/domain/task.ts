@@ -314,12 +314,6 @@ export interface Lease {
 /** A lease, or the claimed task itself. */
 export type LeaseLike = Lease | Pick<Task, "id" | "lockedBy" | "leaseToken">;
 
-/** The lease that `lease` stands for. */
-export function toLease(lease: LeaseLike): Lease {
-  if ("taskId" in lease) return lease;
-  return { taskId: lease.id, workerId: lease.lockedBy ?? "", leaseToken: lease.leaseToken };
-}
-
 /** Whether a task with this status will never run again unless it is retried by hand. */
 export function isFinal(status: TaskStatus): status is FinalStatus {
   return status !== "queued" && status !== "leased";

@@ -3,6 +3,7 @@
  */
 import { checkOptions, optionNames } from "./options.ts";
 import { FINAL_STATUSES, type FinalStatus } from "./final_status.ts";
+import { shownValue } from "./shown_value.ts";
 
 /** Every end that a webhook can report. */
 export const WEBHOOK_EVENTS: typeof FINAL_STATUSES = FINAL_STATUSES;
@@ -18,7 +19,7 @@ export function checkWebhookUrl(value: unknown): string {
   if (!isUsable) {
     throw new TypeError(
       `Cannot use ${
-        JSON.stringify(value) ?? typeof value
+        shownValue(value)
       } as webhook url: an http or https URL without user name and password is needed`,
     );
   }
@@ -59,7 +60,7 @@ export function prepareWebhook(webhook: Webhook): PreparedWebhook {
     events.every((event) => WEBHOOK_EVENTS.includes(event));
   if (!isList) {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(events) ?? typeof events} as webhook events: some of ${
+      `Cannot use ${shownValue(events)} as webhook events: some of ${
         WEBHOOK_EVENTS.join(", ")
       } are needed`,
     );

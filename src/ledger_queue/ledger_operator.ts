@@ -2,7 +2,7 @@
  * LedgerOperator: the operator's half of a queue on a ledger: workers, explanations, schedules, metrics, health, pruning, records.
  */
 import { PAYLOAD_LIMIT_BYTES } from "../queue_policy/new_task.ts";
-import { checkInteger, checkTaskId } from "../domain/check.ts";
+import { checkInteger, checkReference, checkTaskId, checkText } from "../domain/check.ts";
 import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import type {
   Explanation,
@@ -48,7 +48,11 @@ import {
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
-import { prepareImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
+import {
+  checkImport,
+  prepareImport,
+  prepareRecordRequest,
+} from "../queue_policy/prepared_import.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import { prepareSearch } from "../queue_policy/search_request.ts";
 import { walkSearch } from "../queue_policy/search_walk.ts";
@@ -69,7 +73,13 @@ import { LedgerSearch } from "./search_engine.ts";
 import { exportAll, exportRecords } from "./records/export_records.ts";
 import { dryRunImport, importRecords } from "./records/import_records.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
-import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
+import {
+  type AddOptions,
+  checkScheduleId,
+  prepareAdding,
+  preparePausing,
+  prepareSchedule,
+} from "../queue_policy/new_schedule.ts";
 import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
 import {
   addSchedule,
@@ -110,7 +120,8 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async retireWorker(workerId: string): Promise<void> {
-    await this.access.write((tx) => retireWorker(tx, workerId));
+    const checked = checkText(workerId, "worker id");
+    await this.access.write((tx) => retireWorker(tx, checked));
   }
 
   async listWorkers(): Promise<WorkerRecord[]> {
@@ -129,9 +140,7 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
-    if (typeof idOrRunId === "number") {
-      checkTaskId(idOrRunId);
-    }
+    checkReference(idOrRunId);
     return await this.access.read((reader, nowMs) => explain(reader, idOrRunId, nowMs));
   }
 
@@ -141,9 +150,10 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
 
   async addSchedule(
     schedule: NewSchedule,
-    { replace = false }: { readonly replace?: boolean } = {},
+    options: AddOptions = {},
   ): Promise<AddScheduleResult> {
     const prepared = prepareSchedule(schedule, this.payloadMaxBytes);
+    const { replace } = prepareAdding(options);
     const added = await this.access.writeIfOpen(
       (tx, { nowMs }) => addSchedule(tx, prepared, { replace, nowMs }),
       "high_water",
@@ -153,7 +163,8 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async getSchedule(id: string): Promise<Schedule | undefined> {
-    return await this.access.read((reader, nowMs) => getSchedule(reader, id, nowMs));
+    const checked = checkText(id, "schedule id");
+    return await this.access.read((reader, nowMs) => getSchedule(reader, checked, nowMs));
   }
 
   async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
@@ -166,7 +177,7 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
-    const change = { id: checkScheduleId(id), paused };
+    const change = preparePausing(id, paused);
     const schedule = await this.access.writeIfOpen((tx, { nowMs }) =>
       pauseSchedule(tx, change, nowMs)
     );
@@ -244,9 +255,7 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
 
   #beginRecent(): RecentTransitions {
     const recent = new RecentTransitions();
-    this.access.ledger.watch((changes) => {
-      if (changes === "reset") recent.forget();
-    });
+    this.access.ledger.watch((changes) => recent.heed(changes));
     return recent;
   }
 
@@ -265,8 +274,10 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
 
   async importRecords(
     records: readonly TaskRecord[],
-    { schedules, limits, ...options }: RecordImportRequest = {},
+    request: RecordImportRequest = {},
   ): Promise<RecordImport> {
+    checkImport(records, request);
+    const { schedules, limits, ...options } = request;
     const prepared = prepareImport(records, { schedules, limits }, this.payloadMaxBytes);
     if (options.dryRun) {
       return await this.access.read((reader) => dryRunImport(reader, prepared, options));

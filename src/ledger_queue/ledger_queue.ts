@@ -4,17 +4,11 @@
  * Every argument is checked before any effect; every change is one ledger write.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInteger, checkPercent, checkTaskId } from "../domain/check.ts";
+import { checkFunction, checkTaskId, checkText } from "../domain/check.ts";
 import { StorageError } from "../domain/errors.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
-import {
-  type LeaseLike,
-  type NewTask,
-  type Task,
-  TASK_LIMITS,
-  type TaskReference,
-  toLease,
-} from "../domain/task.ts";
+import { type LeaseLike, type NewTask, type Task, type TaskReference } from "../domain/task.ts";
+import { toLease } from "../domain/to_lease.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { BackupReport, EmbeddedQueue, IntegrityReport } from "../queue/maintenance.ts";
 import type { BulkReport, BulkRequest } from "../queue/bulk.ts";
@@ -44,6 +38,7 @@ import {
   checkFailOptions,
   checkReleaseDelay,
   prepareCompletion,
+  prepareProgress,
   prepareRenewal,
 } from "../queue_policy/attempt_request.ts";
 import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
@@ -53,7 +48,7 @@ import { walk } from "../queue_policy/bulk_walk.ts";
 import { prepareBy } from "../queue_policy/changed_by.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
-import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
+import { checkBatch, type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import { prepareReplacement } from "../queue_policy/replacement.ts";
@@ -120,7 +115,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
   }
 
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
-    checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
+    checkBatch(tasks);
     return await this.#store(tasks.map((task) => prepareTask(task, this.payloadMaxBytes)));
   }
 
@@ -146,7 +141,8 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
 
   async getByRunId(runId: string): Promise<Task | undefined> {
     const select = "SELECT * FROM task_queue WHERE run_id = ?";
-    const [row] = await this.access.read((reader) => reader.read(select, [runId]));
+    const checked = checkText(runId, "run id");
+    const [row] = await this.access.read((reader) => reader.read(select, [checked]));
     return row && taskOfRow(row);
   }
 
@@ -194,17 +190,18 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     lease: LeaseLike,
     options: { readonly leaseDurationMs?: number } = {},
   ): Promise<Task> {
+    const held = toLease(lease);
     const leaseDurationMs = prepareRenewal(options);
     return taskOfRow(
-      await this.access.write((tx, context) => renew(tx, toLease(lease), leaseDurationMs, context)),
+      await this.access.write((tx, context) => renew(tx, held, leaseDurationMs, context)),
     );
   }
 
   async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
-    const progress = { percent: checkPercent(percent), message: message ?? null };
+    const progress = prepareProgress(lease, percent, message);
     return taskOfRow(
       await this.access.write((tx, context) =>
-        reportProgress(tx, toLease(lease), progress, context)
+        reportProgress(tx, progress.lease, progress, context)
       ),
     );
   }
@@ -214,8 +211,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     result: unknown = null,
     options: CompleteOptions = {},
   ): Promise<Task> {
-    const { payloadMaxBytes } = this;
-    const completion = prepareCompletion(lease, result, { ...options, payloadMaxBytes });
+    const completion = prepareCompletion(lease, result, options, this.payloadMaxBytes);
     const { tasks } = completion;
     const isLarge = tasks.length > 0 || completion.result.length > SMALL_RESULT_LENGTH;
     const row = await inFollowingSpan(tasks, (traceParent) =>
@@ -227,6 +223,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
   }
 
   async fail(lease: LeaseLike, error: unknown, options: FailOptions = {}): Promise<Task> {
+    const held = toLease(lease);
     const { retryPolicy, maxAttempts } = checkFailOptions(options);
     const failure = failureOf(error, {
       retryPolicy: retryPolicy === undefined
@@ -234,9 +231,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
         : resolveRetryPolicy(retryPolicy, this.access.retryPolicy),
       maxAttempts: maxAttempts === undefined ? null : checkMaxAttempts(maxAttempts),
     });
-    return taskOfRow(
-      await this.access.write((tx, context) => fail(tx, toLease(lease), failure, context)),
-    );
+    return taskOfRow(await this.access.write((tx, context) => fail(tx, held, failure, context)));
   }
 
   async release(lease: LeaseLike, options: ReleaseOptions = {}): Promise<Task> {
@@ -293,6 +288,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
   }
 
   watch(listener: (changes: TaskChanges) => void): () => void {
+    checkFunction(listener, "listener");
     return this.access.ledger.watch((changes) => {
       if (changes === "reset") return listener("reset");
       const tasks = changes.flatMap(({ table, row }) =>

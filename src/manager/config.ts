@@ -1,6 +1,7 @@
 /**
  * TaskExecutionConfig: which TaskManager an application gets, from options and environment.
  */
+import { shownValue } from "../domain/shown_value.ts";
 import { z } from "zod";
 
 /** Every backend, the default first. */
@@ -106,7 +107,7 @@ function flag(name: string): z.ZodType<boolean> {
 
 function refusal(name: string, allowed: string): { error: (issue: { input?: unknown }) => string } {
   return {
-    error: ({ input }) => `Cannot use ${JSON.stringify(input)} as ${name}: ${allowed} is needed`,
+    error: ({ input }) => `Cannot use ${shownValue(input)} as ${name}: ${allowed} is needed`,
   };
 }
 

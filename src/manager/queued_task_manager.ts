@@ -9,6 +9,7 @@ import { QueueError } from "../domain/errors.ts";
 import { checkName } from "../domain/check.ts";
 import { resolveGraceMs } from "../domain/grace_time.ts";
 import type { GivenRun } from "../domain/run.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { isFinal, type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
@@ -245,9 +246,7 @@ export class QueuedTaskManager implements TaskManager {
   async getTaskStatus(idOrRunId: number | string): Promise<TaskStatusReport> {
     if (typeof idOrRunId !== "number" && typeof idOrRunId !== "string") {
       throw new TypeError(
-        `Cannot look up ${
-          JSON.stringify(idOrRunId) ?? typeof idOrRunId
-        }: a task id or a run id is needed`,
+        `Cannot look up ${shownValue(idOrRunId)}: a task id or a run id is needed`,
       );
     }
     const task = typeof idOrRunId === "number"

@@ -3,7 +3,7 @@
  * records.
  */
 import { PAYLOAD_LIMIT_BYTES } from "../queue_policy/new_task.ts";
-import { checkInteger, checkTaskId } from "../domain/check.ts";
+import { checkInteger, checkReference, checkTaskId, checkText } from "../domain/check.ts";
 import { type Task, TASK_LIMITS } from "../domain/task.ts";
 import type {
   Explanation,
@@ -47,8 +47,18 @@ import {
   prepareResume,
 } from "../queue_policy/limit_request.ts";
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
-import { checkScheduleId, prepareSchedule } from "../queue_policy/new_schedule.ts";
-import { prepareImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
+import {
+  type AddOptions,
+  checkScheduleId,
+  prepareAdding,
+  preparePausing,
+  prepareSchedule,
+} from "../queue_policy/new_schedule.ts";
+import {
+  checkImport,
+  prepareImport,
+  prepareRecordRequest,
+} from "../queue_policy/prepared_import.ts";
 import { type PreparedPrune, preparePrune } from "../queue_policy/prune_request.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
 import { prepareSearch } from "../queue_policy/search_request.ts";
@@ -148,7 +158,7 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
   }
 
   async retireWorker(workerId: string): Promise<void> {
-    await retireWorker(this.access.statements, workerId);
+    await retireWorker(this.access.statements, checkText(workerId, "worker id"));
   }
 
   async listWorkers(): Promise<WorkerRecord[]> {
@@ -156,7 +166,7 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
   }
 
   async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
-    if (typeof idOrRunId === "number") checkTaskId(idOrRunId);
+    checkReference(idOrRunId);
     return await this.access.read((tx, nowMs) => explain(tx, idOrRunId, nowMs));
   }
 
@@ -166,16 +176,18 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
 
   async addSchedule(
     schedule: NewSchedule,
-    { replace = false }: { readonly replace?: boolean } = {},
+    options: AddOptions = {},
   ): Promise<AddScheduleResult> {
     const prepared = prepareSchedule(schedule, this.payloadMaxBytes);
+    const { replace } = prepareAdding(options);
     const added = await this.access.writeIfOpen((work) => addSchedule(work, prepared, { replace }));
     this.duties.schedulesChanged();
     return added;
   }
 
   async getSchedule(id: string): Promise<Schedule | undefined> {
-    return await this.access.read((tx, nowMs) => getSchedule(tx, id, nowMs));
+    const checked = checkText(id, "schedule id");
+    return await this.access.read((tx, nowMs) => getSchedule(tx, checked, nowMs));
   }
 
   async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
@@ -189,7 +201,7 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
   }
 
   async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
-    const change = { id: checkScheduleId(id), paused };
+    const change = preparePausing(id, paused);
     const schedule = await this.access.writeIfOpen((work) => pauseSchedule(work, change));
     this.duties.schedulesChanged();
     return schedule;
@@ -260,8 +272,10 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
 
   async importRecords(
     records: readonly TaskRecord[],
-    { schedules, limits, ...options }: RecordImportRequest = {},
+    request: RecordImportRequest = {},
   ): Promise<RecordImport> {
+    checkImport(records, request);
+    const { schedules, limits, ...options } = request;
     const prepared = prepareImport(records, { schedules, limits }, this.payloadMaxBytes);
     const imported = await importRecords(this.access, prepared, options);
     if (imported.schedules.additions.length > 0) this.duties.schedulesChanged();

@@ -4,15 +4,9 @@
  * Every argument is checked before any effect; every change is one transaction of READ COMMITTED.
  */
 import { resolveRetryPolicy } from "../domain/backoff.ts";
-import { checkInteger, checkPercent, checkTaskId } from "../domain/check.ts";
-import {
-  type LeaseLike,
-  type NewTask,
-  type Task,
-  TASK_LIMITS,
-  type TaskReference,
-  toLease,
-} from "../domain/task.ts";
+import { checkFunction, checkTaskId, checkText } from "../domain/check.ts";
+import type { LeaseLike, NewTask, Task, TaskReference } from "../domain/task.ts";
+import { toLease } from "../domain/to_lease.ts";
 import type { MovableQueue } from "../queue/move_end.ts";
 import type { BulkReport, BulkRequest } from "../queue/bulk.ts";
 import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../queue/changes.ts";
@@ -39,6 +33,7 @@ import {
   checkReleaseDelay,
   type Completion,
   prepareCompletion,
+  prepareProgress,
   prepareRenewal,
 } from "../queue_policy/attempt_request.ts";
 import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
@@ -47,7 +42,7 @@ import { walk } from "../queue_policy/bulk_walk.ts";
 import { prepareBy } from "../queue_policy/changed_by.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
-import { type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
+import { checkBatch, type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
 import { prepareReplacement } from "../queue_policy/replacement.ts";
@@ -112,9 +107,11 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
 
   async enqueue(
     task: NewTask,
-    { tx, ...options }: EnqueueOptions = {},
+    options: EnqueueOptions = {},
   ): Promise<EnqueueResult> {
-    const prepared = prepareTask(task, this.payloadMaxBytes, options);
+    const tx = options?.tx;
+    const own = tx === undefined ? options : { ...options, tx: undefined };
+    const prepared = prepareTask(task, this.payloadMaxBytes, own);
     return await inEnqueueSpan([prepared.kept.type], async (traceParent) => {
       if (tx !== undefined) return await this.#storeWithin(tx, prepared, traceParent);
       if (!standsAlone(prepared)) return (await this.#store([prepared], traceParent))[0]!;
@@ -139,7 +136,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
   }
 
   async enqueueBatch(tasks: readonly NewTask[]): Promise<EnqueueResult[]> {
-    checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
+    checkBatch(tasks);
     const prepared = tasks.map((task) => prepareTask(task, this.payloadMaxBytes));
     const types = prepared.map(({ kept }) => kept.type);
     return await inEnqueueSpan(types, (traceParent) => this.#store(prepared, traceParent));
@@ -187,7 +184,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
 
   async getByRunId(runId: string): Promise<Task | undefined> {
     const select = `${SELECT_TASKS} where t.run_id = $1`;
-    const rows = await this.access.statements.query(select, [runId]);
+    const rows = await this.access.statements.query(select, [checkText(runId, "run id")]);
     return taskRows(rows).map(taskOfRow)[0];
   }
 
@@ -237,9 +234,9 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
   }
 
   async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
-    const held = toLease(lease);
-    const progress = { lease: held, percent: checkPercent(percent), message: message ?? null };
-    return taskOfRow(await this.#reports.send(held.taskId, () => this.#progress(progress)));
+    const progress = prepareProgress(lease, percent, message);
+    const { taskId } = progress.lease;
+    return taskOfRow(await this.#reports.send(taskId, () => this.#progress(progress)));
   }
 
   async #progress(progress: Progress): Promise<TaskRow> {
@@ -255,8 +252,8 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
     result: unknown = null,
     options: CompleteOptions = {},
   ): Promise<Task> {
-    const { access, payloadMaxBytes } = this;
-    const completion = prepareCompletion(lease, result, { ...options, payloadMaxBytes });
+    const { access } = this;
+    const completion = prepareCompletion(lease, result, options, this.payloadMaxBytes);
     if (completion.tasks.length === 0) return await this.#completions.call(completion);
     await access.ensureLanes(completion.tasks);
     return await inFollowingSpan(completion.tasks, async (traceParent) => {
@@ -371,7 +368,7 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
   }
 
   watch(listener: (changes: TaskChanges) => void, isWanted?: IsWanted): () => void {
-    return this.feed.watch(listener, isWanted);
+    return this.feed.watch(checkFunction(listener, "listener"), isWanted);
   }
 
   async flush(): Promise<void> {

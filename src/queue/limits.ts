@@ -36,7 +36,7 @@ export const FLOW_LIMITS: {
 
 /** What a limit or a pause is for: all tasks of a type, of a group, or both; without either, every task of the queue. */
 export interface LimitScope {
-  /** Only tasks of this type; default all. */
+  /** Only tasks of this type; default all types together. There is no word for each type by itself. */
   readonly type?: string;
   /** Only tasks of this group; `*` is each group by itself, but for what one has of its own; default all. */
   readonly group?: string;

@@ -1,11 +1,18 @@
 /**
  * What a worker says when an attempt ends well or is given back, checked before any effect.
  */
-import { checkInteger, checkLeaseDuration } from "../domain/check.ts";
+import {
+  checkArray,
+  checkInteger,
+  checkLeaseDuration,
+  checkPercent,
+  checkText,
+} from "../domain/check.ts";
 import { checkDelay } from "../domain/errors.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { toJsonText } from "../domain/json.ts";
-import { type Lease, type LeaseLike, type NewTask, TASK_LIMITS, toLease } from "../domain/task.ts";
+import { type Lease, type LeaseLike, type NewTask, TASK_LIMITS } from "../domain/task.ts";
+import { toLease } from "../domain/to_lease.ts";
 import type { CompleteOptions, FailOptions, ReleaseOptions } from "../queue/task_queue.ts";
 import { PAYLOAD_LIMIT_BYTES, type PreparedTask, prepareTask } from "./new_task.ts";
 
@@ -34,6 +41,28 @@ export function prepareRenewal(options: RenewOptions): number {
   return checkLeaseDuration(options.leaseDurationMs);
 }
 
+/** A checked report of progress. */
+export interface ProgressReport {
+  readonly lease: Lease;
+  readonly percent: number;
+  readonly message: string | null;
+}
+
+/** Checks a report of progress. @throws TypeError, RangeError */
+export function prepareProgress(
+  lease: LeaseLike,
+  percent: number,
+  message: string | undefined,
+): ProgressReport {
+  return {
+    lease: toLease(lease),
+    percent: checkPercent(percent),
+    message: message === undefined || message === null
+      ? null
+      : checkText(message, "message of progress"),
+  };
+}
+
 /** `options`, which have nothing unknown. @throws TypeError */
 export function checkFailOptions(options: FailOptions): FailOptions {
   checkOptions(options, FAIL_OPTIONS, "fail");
@@ -44,13 +73,15 @@ export function checkFailOptions(options: FailOptions): FailOptions {
 export function prepareCompletion(
   lease: LeaseLike,
   result: unknown,
-  { payloadMaxBytes, ...options }: CompleteOptions & { readonly payloadMaxBytes: number },
+  options: CompleteOptions,
+  payloadMaxBytes: number,
 ): Completion {
+  const held = toLease(lease);
   checkOptions(options, COMPLETE_OPTIONS, "complete");
-  const { enqueue = [] } = options;
+  const enqueue = checkArray(options.enqueue ?? [], "enqueue of complete", "tasks");
   checkCount(enqueue.length);
   return {
-    lease: toLease(lease),
+    lease: held,
     result: toJsonText(result, "result", TASK_LIMITS.resultMaxBytes),
     tasks: enqueue.map((task) => prepareTask(task, payloadMaxBytes)),
   };

@@ -1,8 +1,17 @@
 /**
  * Bulk requests, checked, and which tasks one is for.
  */
-import { checkInstant, checkInteger, checkName, checkOneOf, checkTaskId } from "../domain/check.ts";
+import {
+  checkArray,
+  checkBoolean,
+  checkInstant,
+  checkInteger,
+  checkName,
+  checkOneOf,
+  checkTaskId,
+} from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import {
   BULK_ACTIONS,
@@ -82,18 +91,13 @@ export function prepareBulk(request: BulkRequest): PreparedBulk {
   const { dryRun = false, all = false, cursor, budgetMs = budgetDefaultMs } = request;
   return {
     action,
-    filter: prepareFilter(action, request.filter, checkFlag(all, "all")),
+    filter: prepareFilter(action, request.filter, checkBoolean(all, "all")),
     update: updateOf(action, request),
     by: checkBy(request),
-    isDryRun: checkFlag(dryRun, "dryRun"),
+    isDryRun: checkBoolean(dryRun, "dryRun"),
     range: cursor === undefined ? null : rangeOf(cursor),
     budgetMs: checkInteger(budgetMs, "budgetMs", 0, budgetMaxMs),
   };
-}
-
-function checkFlag(value: unknown, name: string): boolean {
-  if (typeof value === "boolean") return value;
-  throw new TypeError(`Cannot use ${JSON.stringify(value)} as ${name}: true or false is needed`);
 }
 
 function updateOf(action: BulkAction, request: BulkRequest): PreparedUpdate | null {
@@ -149,7 +153,7 @@ function statusesOf(action: BulkAction, { statuses }: BulkFilter): readonly Task
   const allowed = BULK_STATUSES[action];
   if (statuses === undefined) return allowed;
   if (!Array.isArray(statuses) || statuses.length === 0) {
-    throw new TypeError(`Cannot use ${JSON.stringify(statuses)} as statuses: some are needed`);
+    throw new TypeError(`Cannot use ${shownValue(statuses)} as statuses: some are needed`);
   }
   for (const status of statuses) checkOneOf(status, TASK_STATUSES, "status");
   const other = statuses.find((status) => !allowed.includes(status));
@@ -159,10 +163,8 @@ function statusesOf(action: BulkAction, { statuses }: BulkFilter): readonly Task
   );
 }
 
-function idsOf(ids: unknown): readonly number[] {
-  if (!Array.isArray(ids)) {
-    throw new TypeError(`Cannot use ${typeof ids} as ids: an array of task ids is needed`);
-  }
+function idsOf(ids: readonly number[]): readonly number[] {
+  checkArray(ids, "ids", "task ids");
   checkInteger(ids.length, "number of ids", 0, BULK_LIMITS.idsMax);
   return [...new Set(ids.map(checkTaskId))].sort((a, b) => a - b);
 }
@@ -172,7 +174,7 @@ function rangeOf(cursor: string): IdRange {
   const [, after, upTo] = /^(\d{1,15})-(\d{1,15})$/.exec(cursor) ?? [];
   if (after !== undefined) return { afterId: Number(after), upToId: Number(upTo) };
   throw new RangeError(
-    `Cannot use ${JSON.stringify(cursor)} as cursor: the cursor of an answer of bulk() is needed`,
+    `Cannot use ${shownValue(cursor)} as cursor: the cursor of an answer of bulk() is needed`,
   );
 }
 

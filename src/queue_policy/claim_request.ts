@@ -3,11 +3,13 @@
  */
 import { type Capabilities, capabilitiesOf } from "../domain/capability.ts";
 import {
+  checkArray,
   checkInteger,
   checkLeaseDuration,
   checkName,
   checkOneOf,
   checkPairs,
+  checkTaskId,
 } from "../domain/check.ts";
 import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
@@ -40,7 +42,7 @@ export function prepareClaim(request: ClaimRequest): PreparedClaim {
   checkOptions(request, CLAIM_OPTIONS, "claim");
   const { typeMaxLength, workerIdMaxLength, claimMax } = TASK_LIMITS;
   const order = checkOneOf(request.strategy ?? "priority", CLAIM_ORDERS, "strategy");
-  const types = request.types ?? [];
+  const types = checkArray(request.types ?? [], "types", "task types");
   if (request.taskId === undefined && types.length === 0) {
     throw new TypeError("Cannot claim without task types: at least one is needed");
   }
@@ -52,6 +54,6 @@ export function prepareClaim(request: ClaimRequest): PreparedClaim {
     leaseDurationMs: checkLeaseDuration(request.leaseDurationMs),
     order,
     capabilities: capabilitiesOf(capabilities),
-    taskId: request.taskId ?? null,
+    taskId: request.taskId === undefined ? null : checkTaskId(request.taskId),
   };
 }

@@ -6,6 +6,7 @@
  */
 import { Cron } from "croner";
 import { messageOf } from "../domain/errors.ts";
+import { shownValue } from "../domain/shown_value.ts";
 
 /** A cron expression and where its clock stands. */
 export interface CronTime {
@@ -62,7 +63,7 @@ function checkTimeZone(timeZone: unknown): void {
   if (typeof timeZone === "string" && isTimeZone(timeZone)) return;
   throw new TypeError(
     `Cannot use ${
-      JSON.stringify(timeZone) ?? typeof timeZone
+      shownValue(timeZone)
     } as timeZone: a name of the IANA time zone database such as Europe/Berlin is needed`,
   );
 }
@@ -79,7 +80,7 @@ function isTimeZone(name: string): boolean {
 function noCron(cron: unknown, reason: string): TypeError {
   return new TypeError(
     `Cannot use ${
-      JSON.stringify(cron) ?? typeof cron
+      shownValue(cron)
     } as cron: five fields such as "30 2 * * 1-5", six with seconds first, or a name such as @daily are needed${reason}`,
   );
 }

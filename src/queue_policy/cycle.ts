@@ -50,7 +50,7 @@ export function checkNoCycle(
         path.pop();
       } else if ("index" in parent && isDone[parent.index] === 0) {
         const from = placeOnPath.get(parent.index);
-        if (from !== undefined) throw cycle(path.slice(from).map(({ index }) => tasks[index]!));
+        if (from !== undefined) throw cycle(tasks, path.slice(from).map(({ index }) => index));
         enter(parent.index);
       }
     }
@@ -71,16 +71,22 @@ export function predecessorsIn(
   });
 }
 
-/** Each of them depends on the next, and the last on the first. */
-function cycle(tasks: readonly BatchTask[]): QueueError {
-  const names = tasks.map(({ runId, idempotencyKey }) => JSON.stringify(runId ?? idempotencyKey));
+/** Each of the tasks at these places depends on the next, and the last on the first. */
+function cycle(tasks: readonly BatchTask[], places: readonly number[]): QueueError {
+  const names = places.map((place) => nameAt(tasks[place]!, place));
   const shown = names.length <= CYCLE_NAMED
     ? names
-    : [...names.slice(0, CYCLE_NAMED), `… (${names.length} runs)`];
+    : [...names.slice(0, CYCLE_NAMED), `… (${names.length} tasks)`];
   return new QueueError(
     "dependency_cycle",
-    `Cannot enqueue tasks that depend on each other in a circle: run ${
+    `Cannot enqueue tasks that depend on each other in a circle: ${
       [...shown, names[0]].join(" → ")
     }`,
   );
+}
+
+/** A new task has no id yet: its place in the batch names it, and what its caller called it. */
+function nameAt({ runId, idempotencyKey }: BatchTask, place: number): string {
+  const name = runId ?? idempotencyKey;
+  return name === null ? `[${place}]` : `[${place}] ${JSON.stringify(name)}`;
 }

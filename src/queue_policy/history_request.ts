@@ -3,6 +3,7 @@
  */
 import { checkInteger } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { HistoryRequest } from "../queue/task_transition.ts";
 
@@ -30,6 +31,6 @@ export function prepareHistory(request: HistoryRequest): PreparedHistory {
 function checkCursor(after: unknown): string {
   if (typeof after === "string") return after;
   throw new TypeError(
-    `Cannot use ${JSON.stringify(after) ?? typeof after} as after: a cursor of history() is needed`,
+    `Cannot use ${shownValue(after)} as after: a cursor of history() is needed`,
   );
 }

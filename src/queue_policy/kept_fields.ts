@@ -5,6 +5,7 @@
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { checkInstant, checkInteger, checkName, checkOneOf, checkPairs } from "../domain/check.ts";
 import { canonicalJson } from "../domain/json.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { type PredecessorFailurePolicy, type Task, TASK_LIMITS } from "../domain/task.ts";
 import {
   KEPT_FIELD_NAMES,
@@ -94,7 +95,7 @@ function checkOrdering({ ordering_key, on_predecessor_failure }: KeptValues): vo
   if (on_predecessor_failure === null || ordering_key !== null) return;
   throw new TypeError(
     `Cannot use onPredecessorFailure ${
-      JSON.stringify(on_predecessor_failure)
+      shownValue(on_predecessor_failure)
     } without orderingKey: nothing comes before such a task`,
   );
 }

@@ -1,7 +1,8 @@
 /**
  * Limits and pauses, checked, and what a change makes of what is stored. Both engines keep a scope's limit and pause in one row.
  */
-import { checkInstant, checkInteger, checkName } from "../domain/check.ts";
+import { checkArray, checkInstant, checkInteger, checkName } from "../domain/check.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import {
   type ChangedBy,
@@ -14,7 +15,8 @@ import {
   type RateLimit,
   scopeText,
 } from "../queue/limits.ts";
-import { checkBy } from "./changed_by.ts";
+import { checkBy, prepareBy } from "./changed_by.ts";
+import { EACH_GROUP } from "./kept_fields.ts";
 import { prepareRate, type Rate } from "./start_rate.ts";
 
 const { concurrencyMax, weightMin, weightMax, reasonMaxLength, declaredMax } = FLOW_LIMITS;
@@ -75,17 +77,27 @@ export function prepareScope(scope: LimitScope): ScopeKey {
   };
 }
 
+/** The row of a scope that is to be limited or paused: `*` stands for each group, and for no type. @throws TypeError */
+function prepareHeld(scope: LimitScope): ScopeKey {
+  const key = prepareScope(scope);
+  if (key.type !== EACH_GROUP) return key;
+  throw new TypeError(
+    `Cannot use "${EACH_GROUP}" as type of a scope: leave the type out for all types together, ` +
+      "or name each; only group may be *",
+  );
+}
+
 /** Checks a limit. @throws TypeError, RangeError */
 export function prepareLimit(
   scope: LimitScope,
   limit: Limit | null,
   options: ChangedBy = {},
 ): PreparedLimit {
-  const key = prepareScope(scope);
+  const key = limit === null ? prepareScope(scope) : prepareHeld(scope);
   return {
     key,
     limit: limit === null ? NO_LIMIT : limitOf(key, limit),
-    by: checkBy(options),
+    by: prepareBy(options, "setLimit"),
     isDeclared: false,
   };
 }
@@ -132,20 +144,18 @@ function checkWeight(weight: unknown): number {
   if (typeof weight === "number" && weight >= weightMin && weight <= weightMax) return weight;
   throw new RangeError(
     `Cannot use ${
-      JSON.stringify(weight) ?? typeof weight
+      shownValue(weight)
     } as weight: a number from ${weightMin} to ${weightMax} is needed`,
   );
 }
 
 /** Checks the limits that a program declares. @throws TypeError, RangeError */
 export function prepareDeclared(limits: readonly DeclaredLimit[]): PreparedLimit[] {
-  if (!Array.isArray(limits)) {
-    throw new TypeError(`Cannot use ${typeof limits} as limits: an array is needed`);
-  }
+  checkArray(limits, "limits", "scopes with limits");
   checkInteger(limits.length, "number of limits", 0, declaredMax);
   const prepared = limits.map((each) => {
     checkObject(each, "declared limit", ["scope", "limit"]);
-    const key = prepareScope(each.scope);
+    const key = prepareHeld(each.scope);
     return { key, limit: limitOf(key, each.limit), by: null, isDeclared: true };
   });
   const names = new Set(prepared.map(({ key }) => JSON.stringify([key.type, key.grp])));
@@ -155,7 +165,7 @@ export function prepareDeclared(limits: readonly DeclaredLimit[]): PreparedLimit
 
 /** Checks a pause; that its end lies in the future is checked when it is stored. @throws TypeError, RangeError */
 export function preparePause(scope: LimitScope, options: PauseOptions = {}): PreparedPause {
-  const key = prepareScope(scope);
+  const key = prepareHeld(scope);
   checkObject(options, "options of a pause", ["reason", "by", "until"]);
   const { reason, until } = options;
   return {
@@ -168,7 +178,7 @@ export function preparePause(scope: LimitScope, options: PauseOptions = {}): Pre
 
 /** The scope to be resumed. @throws TypeError */
 export function prepareResume(scope: LimitScope, options: ChangedBy = {}): ScopeKey {
-  checkBy(options);
+  prepareBy(options, "resume");
   return prepareScope(scope);
 }
 
@@ -176,7 +186,7 @@ export function prepareResume(scope: LimitScope, options: ChangedBy = {}): Scope
 function checkObject(value: unknown, what: string, known: readonly string[]): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: an object is needed`,
+      `Cannot use ${shownValue(value)} as ${what}: an object is needed`,
     );
   }
   for (const [name, given] of Object.entries(value)) {
@@ -335,7 +345,7 @@ export function prepareFlowRecord(record: FlowRecord): StoredLimit {
   });
   if (typeof isDeclared !== "boolean") {
     throw new TypeError(
-      `Cannot use ${JSON.stringify(isDeclared)} as isDeclared: true or false is needed`,
+      `Cannot use ${shownValue(isDeclared)} as isDeclared: true or false is needed`,
     );
   }
   if (limit === null && paused === null) {

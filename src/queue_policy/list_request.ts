@@ -1,7 +1,7 @@
 /**
  * List requests, checked.
  */
-import { checkInteger, checkOneOf } from "../domain/check.ts";
+import { checkInteger, checkOneOf, checkText } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { ListRequest } from "../queue/task_queue.ts";
@@ -36,9 +36,9 @@ export function prepareList(request: ListRequest): PreparedList {
   const { listDefault, listMax } = TASK_LIMITS;
   return {
     status,
-    type,
-    group,
-    tag,
+    type: type === null ? null : checkText(type, "task type"),
+    group: group === null ? null : checkText(group, "group"),
+    tag: tag === null ? null : checkText(tag, "tag"),
     beforeId: checkInteger(
       request.beforeId ?? Number.MAX_SAFE_INTEGER,
       "beforeId",

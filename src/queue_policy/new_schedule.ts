@@ -1,7 +1,7 @@
 /**
  * New schedules: what a caller gives, checked before any effect, in the form in which it is stored.
  */
-import { checkInteger, checkName, checkOneOf } from "../domain/check.ts";
+import { checkBoolean, checkInteger, checkName, checkOneOf } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { type NewTask, type PredecessorFailurePolicy, TASK_LIMITS } from "../domain/task.ts";
 import { SCHEDULED_FIELD_NAMES, type ScheduledFieldName } from "../domain/task_fields.ts";
@@ -128,6 +128,28 @@ export function checkScheduleId(id: unknown): string {
   return checkName(id, "schedule id", SCHEDULE_LIMITS.idMaxLength);
 }
 
+/** Which schedule is to be paused, or no longer. @throws TypeError */
+export function preparePausing(
+  id: string,
+  paused: boolean,
+): { readonly id: string; readonly paused: boolean } {
+  return { id: checkScheduleId(id), paused: checkBoolean(paused, "paused") };
+}
+
+/** How a schedule is added. */
+export interface AddOptions {
+  /** Whether it takes the place of another that has its id; default false. */
+  readonly replace?: boolean;
+}
+
+const ADD_OPTIONS = optionNames<AddOptions>({ replace: true });
+
+/** Whether a schedule may take the place of another. @throws TypeError */
+export function prepareAdding(options: AddOptions): { readonly replace: boolean } {
+  checkOptions(options, ADD_OPTIONS, "addSchedule");
+  return { replace: checkBoolean(options.replace ?? false, "replace") };
+}
+
 function checkTime(
   { everyMs, cron, timeZone = "UTC" }: NewSchedule,
 ): Pick<PreparedSchedule, "every_ms" | "cron" | "time_zone"> {
@@ -172,11 +194,4 @@ function checkExpiresIn({ expiresInMs }: NewSchedule): number | null {
 
 function checkPaused({ paused }: NewSchedule): boolean | null {
   return paused === undefined || paused === null ? null : checkBoolean(paused, "paused");
-}
-
-function checkBoolean(value: unknown, what: string): boolean {
-  if (typeof value === "boolean") return value;
-  throw new TypeError(
-    `Cannot use ${JSON.stringify(value) ?? typeof value} as ${what}: true or false is needed`,
-  );
 }

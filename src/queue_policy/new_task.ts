@@ -2,6 +2,8 @@
  * New tasks: what a caller gives, checked before any effect, in the form in which it is stored.
  */
 import {
+  checkArray,
+  checkBoolean,
   checkInstant,
   checkInteger,
   checkLeaseDuration,
@@ -10,6 +12,7 @@ import {
 } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { toJsonText } from "../domain/json.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import {
   type NewTask,
   PARENT_FAILURE_POLICIES,
@@ -66,7 +69,7 @@ export function prepareTask(
   options: EnqueueOptions = {},
 ): PreparedTask {
   if (typeof task !== "object" || task === null) {
-    throw new TypeError(`Cannot enqueue ${typeof task}: a task is needed`);
+    throw new TypeError(`Cannot enqueue ${shownValue(task)}: a task is needed`);
   }
   checkOptions(task, TASK_OPTIONS, "a task");
   checkOptions(options, ENQUEUE_OPTIONS, "enqueue");
@@ -99,6 +102,12 @@ export function prepareTask(
   };
 }
 
+/** A batch has an end. @throws TypeError, RangeError */
+export function checkBatch(tasks: readonly NewTask[]): void {
+  checkArray(tasks, "a batch", "tasks");
+  checkInteger(tasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
+}
+
 /** A run id; URLs cannot name `.` and `..`: every client takes them for steps in the path. @throws TypeError */
 export function checkRunId(runId: string): string {
   const checked = checkName(runId, "run id", TASK_LIMITS.runIdMaxLength);
@@ -107,11 +116,7 @@ export function checkRunId(runId: string): string {
 }
 
 function checkCancelled({ cancelled = false, leaseTo }: EnqueueOptions): boolean {
-  if (typeof cancelled !== "boolean") {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(cancelled)} as cancelled: true or false is needed`,
-    );
-  }
+  checkBoolean(cancelled, "cancelled");
   if (cancelled && leaseTo !== undefined) {
     throw new TypeError("Cannot use leaseTo together with cancelled: such a task never runs");
   }
@@ -163,7 +168,7 @@ function checkReferences(references: unknown): readonly TaskReference[] {
   if (!Array.isArray(references)) {
     throw new TypeError(
       `Cannot use ${
-        JSON.stringify(references) ?? typeof references
+        shownValue(references)
       } as dependsOn: an array of task ids and run ids is needed`,
     );
   }

@@ -1,11 +1,18 @@
 /**
  * What an import brings, checked before the queue is touched: each record alone, and all of them beside each other.
  */
-import { checkOneOf } from "../domain/check.ts";
+import { checkArray, checkOneOf } from "../domain/check.ts";
 import { messageOf } from "../domain/errors.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import { FLOW_LIMITS, type FlowRecord } from "../queue/limits.ts";
-import type { RecordProblem, RecordRequest, ScheduleRecord, TaskRecord } from "../queue/records.ts";
+import type {
+  RecordImportRequest,
+  RecordProblem,
+  RecordRequest,
+  ScheduleRecord,
+  TaskRecord,
+} from "../queue/records.ts";
 import { keyOf } from "./flow.ts";
 import { prepareFlowRecord, type StoredLimit } from "./limit_request.ts";
 import { type PreparedScheduleRecord, prepareScheduleRecords } from "./schedule_record.ts";
@@ -19,9 +26,25 @@ export interface PreparedImport {
   readonly problems: readonly RecordProblem[];
 }
 
+const RECORD_OPTIONS = optionNames<RecordRequest>({ statuses: true });
+
 /** The statuses that are asked for. @throws TypeError */
-export function prepareRecordRequest({ statuses = TASK_STATUSES }: RecordRequest): TaskStatus[] {
+export function prepareRecordRequest(request: RecordRequest): TaskStatus[] {
+  checkOptions(request, RECORD_OPTIONS, "exportRecords");
+  const statuses = checkArray(request.statuses ?? TASK_STATUSES, "statuses", "statuses");
   return statuses.map((status) => checkOneOf(status, TASK_STATUSES, { doing: "export status" }));
+}
+
+const IMPORT_OPTIONS = optionNames<RecordImportRequest>({
+  ...{ schedules: true, limits: true, dryRun: true, skipInvalid: true, renumber: true },
+});
+
+/** Checks what is to be imported as a whole. @throws TypeError */
+export function checkImport(records: readonly TaskRecord[], request: RecordImportRequest): void {
+  checkArray(records, "records", "tasks");
+  checkOptions(request, IMPORT_OPTIONS, "importRecords");
+  checkArray(request.schedules ?? [], "schedules", "schedules");
+  checkArray(request.limits ?? [], "limits", "limits");
 }
 
 /** Checks every record, alone and beside the others. @throws RangeError when there are too many. */

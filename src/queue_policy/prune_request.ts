@@ -1,7 +1,7 @@
 /**
  * Prune requests, checked.
  */
-import { checkInteger, checkOneOf } from "../domain/check.ts";
+import { checkArray, checkInteger, checkOneOf } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { FINAL_STATUSES, type FinalStatus } from "../domain/final_status.ts";
 import type { PruneRequest } from "../queue/operator.ts";
@@ -25,6 +25,7 @@ export function preparePrune(request: PruneRequest): PreparedPrune {
   if (olderThanMs === undefined && keep === undefined) {
     throw new TypeError("Cannot prune every finished task: olderThanMs or keep is needed");
   }
+  checkArray(statuses, "statuses", "final statuses");
   for (const status of statuses) checkOneOf(status, FINAL_STATUSES, { doing: "prune status" });
   const max = Number.MAX_SAFE_INTEGER;
   return {

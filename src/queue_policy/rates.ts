@@ -2,6 +2,7 @@
  * Rates and percentiles of a window of transitions.
  */
 import { checkInteger } from "../domain/check.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import type { DurationSummary, MetricsRequest, WindowMetrics } from "../queue/metrics.ts";
 import type { TransitionKind } from "../queue/task_transition.ts";
 
@@ -19,8 +20,11 @@ export const METRICS_LIMITS: {
   transitionsMax: 100_000,
 });
 
+const METRICS_OPTIONS = optionNames<MetricsRequest>({ windowMs: true });
+
 /** The window asked for, in milliseconds. @throws TypeError, RangeError */
 export function checkWindow(request: MetricsRequest): number {
+  checkOptions(request, METRICS_OPTIONS, "metrics");
   const { windowDefaultMs, windowMinMs, windowMaxMs } = METRICS_LIMITS;
   return checkInteger(request.windowMs ?? windowDefaultMs, "windowMs", windowMinMs, windowMaxMs);
 }

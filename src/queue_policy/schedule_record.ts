@@ -3,6 +3,7 @@
  */
 import { checkInteger, checkName } from "../domain/check.ts";
 import { messageOf } from "../domain/errors.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import { prepareDefinition } from "./new_schedule.ts";
@@ -46,7 +47,7 @@ export function prepareScheduleRecords(
 
 /** How messages call a schedule. */
 export function scheduleName(id: unknown): string {
-  return `Schedule ${JSON.stringify(id) ?? typeof id}`;
+  return `Schedule ${shownValue(id)}`;
 }
 
 function prepareOne(record: ScheduleRecord, payloadMaxBytes: number): PreparedScheduleRecord {

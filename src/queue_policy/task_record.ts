@@ -6,6 +6,7 @@
 import { checkInstant, checkInteger, checkName, checkOneOf, isPercent } from "../domain/check.ts";
 import { toJsonText } from "../domain/json.ts";
 import { clip } from "../domain/kept_text.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import {
   isFinal,
   PARENT_FAILURE_POLICIES,
@@ -158,7 +159,7 @@ function outcomeOf(record: TaskRecord): Pick<
 
 function checkParents({ id, parents }: TaskRecord): readonly ParentRecord[] {
   if (!Array.isArray(parents)) {
-    throw new TypeError(`Cannot use ${typeof parents} as parents: an array is needed`);
+    throw new TypeError(`Cannot use ${shownValue(parents)} as parents: an array is needed`);
   }
   checkInteger(parents.length, "number of parents", 0, TASK_LIMITS.parentsMax);
   for (const parent of parents as readonly ParentRecord[]) checkParent(parent);
@@ -173,8 +174,8 @@ function checkParent({ taskId, runId, onFailure, state }: ParentRecord): void {
   checkExactName(runId, "run id of a parent", TASK_LIMITS.runIdMaxLength);
   if (!PARENT_FAILURE_POLICIES.includes(onFailure) || !DEPENDENCY_STATES.includes(state)) {
     throw new TypeError(
-      `Cannot use parent ${taskId}, ${JSON.stringify(state)} with policy ${
-        JSON.stringify(onFailure)
+      `Cannot use parent ${taskId}, ${shownValue(state)} with policy ${
+        shownValue(onFailure)
       }: allowed are ${DEPENDENCY_STATES.join(", ")} with ${PARENT_FAILURE_POLICIES.join(", ")}`,
     );
   }
@@ -192,7 +193,7 @@ function checkExactName(value: unknown, what: string, maxLength: number): string
 /** A JSON text that stays as it is. @throws TypeError, RangeError */
 export function checkJsonText(text: unknown, what: string, maxBytes: number): string {
   if (typeof text !== "string") {
-    throw new TypeError(`Cannot use ${typeof text} as ${what}: a JSON text is needed`);
+    throw new TypeError(`Cannot use ${shownValue(text)} as ${what}: a JSON text is needed`);
   }
   const bytes = text.length * 3 <= maxBytes ? text.length : encoder.encode(text).length;
   if (bytes > maxBytes) {
@@ -227,7 +228,7 @@ export function checkDate(value: unknown, what: string): number {
 
 function checkText(text: unknown, what: string, maxLength: number): string {
   if (typeof text === "string") return clip(text, maxLength);
-  throw new TypeError(`Cannot use ${typeof text} as ${what}: a string is needed`);
+  throw new TypeError(`Cannot use ${shownValue(text)} as ${what}: a string is needed`);
 }
 
 function checkPercent(percent: unknown): number {

@@ -4,6 +4,7 @@
 import { checkInstant } from "../domain/check.ts";
 import { checkDelay, QueueError } from "../domain/errors.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import type { TaskStatus } from "../domain/task.ts";
 import type { KeptFieldName } from "../domain/task_fields.ts";
 import type { TaskUpdate, UpdateOptions } from "../queue/changes.ts";
@@ -127,7 +128,7 @@ export function dueOf(
   if (runAfter !== undefined) return { atMs: checkInstant(runAfter, "runAfter") };
   if (delayMs === undefined) return null;
   if (typeof delayMs === "number") return { delayMs: checkDelay(delayMs, "delay a task by") };
-  throw new TypeError(`Cannot use ${JSON.stringify(delayMs)} as delayMs: a number is needed`);
+  throw new TypeError(`Cannot use ${shownValue(delayMs)} as delayMs: a number is needed`);
 }
 
 /** Refuses what was seen differently. @throws QueueError `task_changed`. */

@@ -2,10 +2,11 @@
  * Waiting for a task to become final: whoever waits hears of the queue's changes first and looks then, so that no end is missed.
  */
 import { deferred } from "../domain/deferred.ts";
-import { checkInteger, checkName, checkTaskId } from "../domain/check.ts";
+import { checkInteger, checkName, checkReference } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { QueueError, WaitTimeoutError } from "../domain/errors.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import {
   isFinal,
   type Task,
@@ -35,8 +36,9 @@ export class Waits {
   async wait(reference: TaskReference, options: WaitOptions): Promise<Task> {
     checkOptions(options, WAIT_OPTIONS, "wait");
     const { timeoutMs, signal } = options;
-    checkReference(reference);
+    checkAwaited(reference);
     if (timeoutMs !== undefined) checkInteger(timeoutMs, "timeoutMs", 0, TIMEOUT_MAX_MS);
+    checkSignal(signal);
     signal?.throwIfAborted();
     const { promise, resolve, reject } = deferred<Task>();
     const watched = new Watched(reference, () => this.#read(reference), resolve);
@@ -124,9 +126,14 @@ class Watched {
   }
 }
 
-function checkReference(reference: TaskReference): void {
-  if (typeof reference === "number") checkTaskId(reference);
-  else checkName(reference, "run id", TASK_LIMITS.runIdMaxLength);
+function checkAwaited(reference: TaskReference): void {
+  checkReference(reference);
+  if (typeof reference === "string") checkName(reference, "run id", TASK_LIMITS.runIdMaxLength);
+}
+
+function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
+  throw new TypeError(`Cannot use ${shownValue(signal)} as signal: an AbortSignal is needed`);
 }
 
 function nameOf(reference: TaskReference): string {

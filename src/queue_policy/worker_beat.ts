@@ -1,9 +1,11 @@
 /**
  * Heartbeats, checked, and the state of a worker by the age of its last one.
  */
-import { checkInteger, checkName, checkOneOf, checkPairs } from "../domain/check.ts";
+import { checkArray, checkInteger, checkName, checkOneOf, checkPairs } from "../domain/check.ts";
 import { CLAIM_ORDERS, type ClaimOrder } from "../domain/claim_order.ts";
 import { canonicalJson } from "../domain/json.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import { WORKER_LIMITS } from "../domain/worker_limits.ts";
 import type { WorkerBeat, WorkerRecord, WorkerState } from "../queue/workers.ts";
@@ -38,11 +40,18 @@ export interface PreparedBeat {
   readonly typeLimits: string;
 }
 
+const BEAT_FIELDS = optionNames<WorkerBeat>({
+  ...{ workerId: true, capabilities: true, types: true, concurrency: true },
+  ...{ strategy: true, typeLimits: true },
+});
+
 /** Checks every field, before any effect. @throws TypeError, RangeError */
 export function prepareBeat(beat: WorkerBeat): PreparedBeat {
   const { workerIdMaxLength, typeMaxLength } = TASK_LIMITS;
-  checkInteger(beat.types.length, "number of types", 0, typesMax);
-  const types = beat.types.map((type) => checkName(type, "task type", typeMaxLength));
+  checkOptions(beat, BEAT_FIELDS, "heartbeat");
+  const named = checkArray(beat.types, "types", "task types");
+  checkInteger(named.length, "number of types", 0, typesMax);
+  const types = named.map((type) => checkName(type, "task type", typeMaxLength));
   return {
     workerId: checkName(beat.workerId, "worker id", workerIdMaxLength),
     capabilities: canonicalJson(checkPairs(beat.capabilities, "capabilities")),
@@ -55,7 +64,7 @@ export function prepareBeat(beat: WorkerBeat): PreparedBeat {
 
 function checkTypeLimits(limits: unknown): Record<string, number> {
   if (typeof limits !== "object" || limits === null || Array.isArray(limits)) {
-    throw new TypeError(`Cannot use ${JSON.stringify(limits)} as typeLimits: an object is needed`);
+    throw new TypeError(`Cannot use ${shownValue(limits)} as typeLimits: an object is needed`);
   }
   const entries = Object.entries(limits);
   checkInteger(entries.length, "number of type limits", 0, typesMax);

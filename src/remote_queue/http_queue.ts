@@ -5,7 +5,7 @@
  * alone says who holds one. What got no answer is asked again where that is harmless, and an operation that was done although its
  * answer was lost is recognised: a task by the run id that was made here, the end of an attempt by its lease.
  */
-import { checkInteger, checkPercent, checkTaskId } from "../domain/check.ts";
+import { checkFunction, checkInteger, checkTaskId, checkText } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { exitCodeOf, QueueError } from "../domain/errors.ts";
 import { canonicalJson } from "../domain/json.ts";
@@ -18,8 +18,8 @@ import {
   type Task,
   TASK_LIMITS,
   type TaskReference,
-  toLease,
 } from "../domain/task.ts";
+import { toLease } from "../domain/to_lease.ts";
 import { toRetryPolicyBody } from "../domain/task_fields.ts";
 import { ENQUEUE_OUTCOMES } from "../domain/unique.ts";
 import type { PartRequest } from "../queue/page_request.ts";
@@ -39,11 +39,13 @@ import type {
 import {
   checkFailOptions,
   checkReleaseDelay,
+  prepareProgress,
   prepareRenewal,
 } from "../queue_policy/attempt_request.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
+import { checkBatch } from "../queue_policy/new_task.ts";
 import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
 import { Waits } from "../queue_policy/waiting.ts";
 import type { LogStore } from "../worker/log_store.ts";
@@ -112,7 +114,7 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
   }
 
   async enqueueBatch(newTasks: readonly NewTask[]): Promise<EnqueueResult[]> {
-    checkInteger(newTasks.length, "number of tasks in a batch", 0, TASK_LIMITS.batchMax);
+    checkBatch(newTasks);
     const bodies = newTasks.map((each) => taskBody(each));
     this.connection.checkOpen();
     if (bodies.length === 0) return [];
@@ -130,6 +132,7 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
   }
 
   async getByRunId(runId: string): Promise<Task | undefined> {
+    checkText(runId, "run id");
     this.connection.checkOpen();
     if (!isName(runId)) return undefined;
     const [found] = await this.read(`queue/tasks${queryOf({ run_id: runId })}`, tasks);
@@ -196,7 +199,8 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
   }
 
   async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
-    const body = { ...leaseBody(toLease(lease)), percent: checkPercent(percent), message };
+    const progress = prepareProgress(lease, percent, message);
+    const body = { ...leaseBody(progress.lease), percent: progress.percent, message };
     // Not sent again: the next report says more.
     const question = { method: "POST", path: "worker/progress", body } as const;
     const report = (): Promise<Task> => this.connection.ask(question, task);
@@ -273,7 +277,7 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
   }
 
   watch(listener: (changes: TaskChanges) => void): () => void {
-    return this.feed.watch(listener);
+    return this.feed.watch(checkFunction(listener, "listener"));
   }
 
   async flush(): Promise<void> {

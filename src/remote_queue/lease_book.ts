@@ -2,7 +2,8 @@
  * The leases that this process was given: which one of each task is the latest, for its log, and whose end may have been told
  * although there was no answer. Bounded: what is oldest is forgotten.
  */
-import { type Lease, type Task, toLease } from "../domain/task.ts";
+import type { Lease, Task } from "../domain/task.ts";
+import { toLease } from "../domain/to_lease.ts";
 
 /** How many leases, or tasks, are remembered. */
 const REMEMBERED_MAX = 10_000;

@@ -1,8 +1,8 @@
 /**
  * RemoteOperator: the operator's half of a queue behind a server.
  */
-import { checkOneOf, checkTaskId } from "../domain/check.ts";
-import { type Task, TASK_STATUSES } from "../domain/task.ts";
+import { checkReference, checkTaskId, checkText } from "../domain/check.ts";
+import type { Task } from "../domain/task.ts";
 import type {
   Explanation,
   PruneReport,
@@ -38,8 +38,13 @@ import type {
 } from "../queue/schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
-import { checkScheduleId } from "../queue_policy/new_schedule.ts";
-import { checkLimit } from "../queue_policy/page_request.ts";
+import {
+  type AddOptions,
+  checkScheduleId,
+  prepareAdding,
+  preparePausing,
+} from "../queue_policy/new_schedule.ts";
+import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import {
   prepareDeclared,
@@ -51,6 +56,7 @@ import {
   type ScopeKey,
   scopeOf,
 } from "../queue_policy/limit_request.ts";
+import { checkImport, prepareRecordRequest } from "../queue_policy/prepared_import.ts";
 import { checkWindow } from "../queue_policy/rates.ts";
 import { prepareSearch } from "../queue_policy/search_request.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
@@ -106,6 +112,7 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async retireWorker(workerId: string): Promise<void> {
+    checkText(workerId, "worker id");
     this.connection.checkOpen();
     if (!isName(workerId)) return;
     const path = `queue/workers/${encodeURIComponent(workerId)}`;
@@ -133,19 +140,20 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async explain(idOrRunId: number | string): Promise<Explanation | undefined> {
+    checkReference(idOrRunId);
     this.connection.checkOpen();
     if (typeof idOrRunId === "string" && !isName(idOrRunId)) return undefined;
     const path = typeof idOrRunId === "number"
-      ? `queue/tasks/${checkTaskId(idOrRunId)}/explain`
+      ? `queue/tasks/${idOrRunId}/explain`
       : `runs/${encodeURIComponent(idOrRunId)}/explain`;
     return await unless("task_not_found", undefined, () => this.read(path, explanation));
   }
 
   async addSchedule(
     wanted: NewSchedule,
-    { replace = false }: { readonly replace?: boolean } = {},
+    options: AddOptions = {},
   ): Promise<AddScheduleResult> {
-    const body = { ...scheduleBody(wanted), replace };
+    const body = { ...scheduleBody(wanted), ...prepareAdding(options) };
     let isInDoubt = false;
     const onDoubt = (): void => void (isInDoubt = true);
     const question = { method: "POST", path: "schedules", body, resend: true, onDoubt } as const;
@@ -165,15 +173,16 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async getSchedule(id: string): Promise<Schedule | undefined> {
+    checkText(id, "schedule id");
     this.connection.checkOpen();
     if (!isName(id)) return undefined;
     const path = pathOfSchedule(id);
     return await unless("schedule_not_found", undefined, () => this.read(path, schedule));
   }
 
-  async listSchedules({ afterId, limit }: ScheduleListRequest = {}): Promise<Schedule[]> {
-    const cursor = afterId === undefined ? undefined : checkScheduleId(afterId);
-    const path = `schedules${queryOf({ cursor, limit: checkLimit(limit) })}`;
+  async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
+    const { afterId, limit } = prepareScheduleList(request);
+    const path = `schedules${queryOf({ cursor: afterId || undefined, limit })}`;
     return await this.read(path, field("schedules", list(schedule)));
   }
 
@@ -190,7 +199,8 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
   }
 
   async pauseSchedule(id: string, paused: boolean): Promise<Schedule> {
-    const path = pathOfSchedule(checkScheduleId(id));
+    const change = preparePausing(id, paused);
+    const path = pathOfSchedule(change.id);
     const question = { method: "PATCH", path, body: { paused }, resend: true } as const;
     return await this.connection.ask(question, schedule);
   }
@@ -274,10 +284,8 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
     return await this.connection.ask({ method: "POST", path: "queue/prune", body }, pruned);
   }
 
-  async exportRecords({ statuses }: RecordRequest = {}): Promise<TaskRecord[]> {
-    const wanted = (statuses ?? TASK_STATUSES).map((status) =>
-      checkOneOf(status, TASK_STATUSES, { doing: "export status" })
-    );
+  async exportRecords(request: RecordRequest = {}): Promise<TaskRecord[]> {
+    const wanted = prepareRecordRequest(request);
     this.connection.checkOpen();
     if (wanted.length === 0) return [];
     const path = `queue/records${queryOf({ statuses: wanted.join(",") })}`;
@@ -292,6 +300,7 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
     records: readonly TaskRecord[],
     options: RecordImportRequest = {},
   ): Promise<RecordImport> {
+    checkImport(records, options);
     const body = importBody(records, options);
     return await this.connection.ask({ method: "POST", path: "queue/records", body }, imported);
   }

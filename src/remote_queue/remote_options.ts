@@ -5,6 +5,7 @@ import { checkOptions, optionNames } from "../domain/options.ts";
 import { checkInteger } from "../domain/check.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import type { Random } from "../domain/random.ts";
+import { shownValue } from "../domain/shown_value.ts";
 
 /** Where a queue's server is, and how to ask it. */
 export interface RemoteQueueOptions {
@@ -85,7 +86,7 @@ export function checkServerUrl(given: string): string {
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
     throw new TypeError(
       `Cannot use ${
-        JSON.stringify(given)
+        shownValue(given)
       } as a server's address: one such as http://127.0.0.1:8787 is needed`,
     );
   }

@@ -61,8 +61,8 @@ export function completionBody(
   result: unknown,
   options: CompleteOptions,
 ): Body {
-  const limits = { payloadMaxBytes: PAYLOAD_LIMIT_BYTES };
-  const { result: text, tasks } = prepareCompletion(lease, result, { ...options, ...limits });
+  const prepared = prepareCompletion(lease, result, options, PAYLOAD_LIMIT_BYTES);
+  const { result: text, tasks } = prepared;
   const enqueue = tasks.length > 0 ? options.enqueue!.map((task) => taskBody(task)) : undefined;
   return { result: JSON.parse(text), enqueue };
 }

@@ -9,6 +9,7 @@ import { deferred } from "../domain/deferred.ts";
 import { z } from "zod";
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { messageOf, PermanentError } from "../domain/errors.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import type { NewTask, Task } from "../domain/task.ts";
 import { INTERRUPT_GRACE_MS } from "./execution.ts";
 import type { Handler, HandlerOptions, TaskContext } from "./handler_registry.ts";
@@ -108,7 +109,7 @@ export function isolatedHandler(source: HandlerSource, tools: IsolationTools): H
   if (typeof module !== "string" || !URL.canParse(module)) {
     throw new TypeError(
       `Cannot isolate a handler of ${
-        JSON.stringify(module) ?? typeof module
+        shownValue(module)
       }: the module's absolute URL is needed, such as import.meta.resolve("./handlers.ts")`,
     );
   }

@@ -1,6 +1,7 @@
 /**
  * What zod found wrong, in one line: where, the value that is wrong, and what is allowed.
  */
+import { shownValue } from "../domain/shown_value.ts";
 import { z } from "zod";
 
 /** How much of a wrong value is shown. */
@@ -65,6 +66,6 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = shownValue(value);
   return text.length > SHOWN_MAX_LENGTH ? `${text.slice(0, SHOWN_MAX_LENGTH)}…` : text;
 }

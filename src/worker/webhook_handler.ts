@@ -9,6 +9,7 @@ import { backoffDelayMs } from "../domain/backoff.ts";
 import { type Clock, systemClock } from "../domain/clock.ts";
 import { messageOf, PermanentError, RetryAfterError } from "../domain/errors.ts";
 import { checkInteger } from "../domain/check.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import type { Task } from "../domain/task.ts";
 import { WEBHOOK_TYPE } from "../domain/webhook.ts";
 import type { HandlerRegistry, TaskContext } from "./handler_registry.ts";
@@ -194,7 +195,7 @@ export function checkHost(host: string): string {
   if (url === null) {
     throw new TypeError(
       `Cannot use ${
-        JSON.stringify(host) ?? typeof host
+        shownValue(host)
       } as an allowed host: a host name such as hooks.example.com, perhaps with a port, or an address is needed`,
     );
   }

@@ -140,7 +140,7 @@ export function dependenciesContract(
 
   behaviour("a circle is refused, and its message names it", async (queue) => {
     const circles: readonly [readonly NewTask[], string][] = [
-      [[child(["a"], { runId: "a" })], '"a" → "a"'],
+      [[child(["a"], { runId: "a" })], '[0] "a" → [0] "a"'],
       [
         [
           child(["c"], { runId: "a" }),
@@ -148,12 +148,12 @@ export function dependenciesContract(
           child(["x", "b"], { runId: "c" }),
           { type: "t", runId: "x" },
         ],
-        '"a" → "c" → "b" → "a"',
+        '[0] "a" → [2] "c" → [1] "b" → [0] "a"',
       ],
     ];
     for (const [tasks, named] of circles) {
       const error = await assertRejects(() => queue.enqueueBatch(tasks), QueueError);
-      assertEquals([error.code, error.message.endsWith(`run ${named}`)], [
+      assertEquals([error.code, error.message.endsWith(`circle: ${named}`)], [
         "dependency_cycle",
         true,
       ]);
@@ -163,7 +163,7 @@ export function dependenciesContract(
       (_, i) => child([`r${(i + 1) % 5000}`], { runId: `r${i}` }),
     );
     const error = await assertRejects(() => queue.enqueueBatch(long), QueueError);
-    assertMatch(error.message, /"r0" → .* → "r9" → … \(5000 runs\) → "r0"$/);
+    assertMatch(error.message, /\[0\] "r0" → .* → \[9\] "r9" → … \(5000 tasks\) → \[0\] "r0"$/);
     assertEquals(await queue.count(), 0);
   });
 

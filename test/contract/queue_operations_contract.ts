@@ -579,6 +579,28 @@ export function queueOperationsContract(name: string, useQueue: UseQueue): void 
   );
 
   behaviour(
+    "metrics().window has what is in the log: nothing of tasks that are gone",
+    async (queue) => {
+      const [gone, kept] = [await add(queue), await add(queue)];
+      const windowOf = async (): Promise<readonly unknown[]> => {
+        const { enqueued, leased, completed, cancelled, waitMs, runMs } =
+          (await queue.metrics()).window;
+        return [enqueued, leased, completed, cancelled, waitMs.count, runMs.count];
+      };
+      assertEquals((await claim(queue))!.id, gone);
+      await queue.complete((await queue.get(gone))!);
+      assertEquals(await windowOf(), [2, 1, 1, 0, 1, 1]);
+      await queue.prune({ keep: 0 });
+      assertEquals(await windowOf(), [1, 0, 0, 0, 0, 0]);
+      await queue.remove(kept);
+      assertEquals(await windowOf(), [0, 0, 0, 0, 0, 0]);
+      const later = await add(queue);
+      assertEquals(await windowOf(), [1, 0, 0, 0, 0, 0]);
+      assertEquals((await queue.get(later))!.status, "queued");
+    },
+  );
+
+  behaviour(
     "metrics().totals counts what happened, also to tasks that are gone",
     async (queue, clock) => {
       await queue.enqueueBatch([{ type: "a" }, { type: "a" }, { type: "b" }]);

@@ -102,6 +102,13 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
     tests: COUNTS,
   },
   {
+    name: "counts: a window keeps what was deleted",
+    file: "src/ledger_queue/insight/recent.ts",
+    find: "if (deleted.length > 0) this.#drop(new Set(deleted));",
+    replace: "",
+    tests: ["test/ledger_queue/queue_operations.test.ts"],
+  },
+  {
     name: "totals: delete transitions that are not counted",
     file: "src/ledger_queue/tasks/remove.ts",
     find: "  countBeforeRemoval(tx, keys);\n",

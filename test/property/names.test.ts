@@ -67,7 +67,6 @@ Deno.test("checkInteger() gives integers in their range and refuses all else", (
   );
   fc.assert(
     fc.property(fc.anything().filter((value) => typeof value !== "number"), (value) => {
-      fc.pre(canBeShown(value));
       assertThrows(() => checkInteger(value, "limit", 0, 9), TypeError, "limit");
     }),
     PARAMETERS,
@@ -152,7 +151,6 @@ Deno.test("checkInstant() refuses a text without a zone, with a part missing or 
 Deno.test("checkInstant() gives the milliseconds of a real instant or a TypeError, for whatever it is given", () => {
   fc.assert(
     fc.property(fc.anything({ withDate: true }), (value) => {
-      fc.pre(canBeShown(value));
       const atMs = value instanceof Date ? value.getTime() : NaN;
       if (atMs < INSTANT_RANGE.minMs || atMs > INSTANT_RANGE.maxMs) {
         assertThrows(() => checkInstant(value, "runAfter"), RangeError, "runAfter");
@@ -178,14 +176,4 @@ function offsetText(minutes: number): string {
   const digits = (n: number): string => String(n).padStart(2, "0");
   const size = Math.abs(minutes);
   return `${minutes < 0 ? "-" : "+"}${digits(Math.floor(size / 60))}:${digits(size % 60)}`;
-}
-
-/** Whether a value can stand in a message at all: a bigint or a cycle has no JSON. */
-function canBeShown(value: unknown): boolean {
-  try {
-    JSON.stringify(value);
-    return true;
-  } catch {
-    return false;
-  }
 }

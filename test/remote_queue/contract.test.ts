@@ -1,6 +1,7 @@
 /**
  * The suites that every queue has to pass, for a queue behind a server.
  */
+import { argumentsContract } from "../contract/arguments_contract.ts";
 import { bulkContract } from "../contract/bulk_contract.ts";
 import { changesContract } from "../contract/changes_contract.ts";
 import { completionContract } from "../contract/completion_contract.ts";
@@ -31,6 +32,7 @@ const overSocket: UseQueue = (options, test) =>
 taskQueueContract("queue behind a server", asked);
 if (isThorough()) taskQueueContract("queue behind a socket", overSocket);
 queueOperationsContract("queue behind a server", asked);
+argumentsContract("queue behind a server", asked);
 dependenciesContract("queue behind a server", asked);
 schedulesContract("queue behind a server", asked);
 webhooksContract("queue behind a server", asked);

@@ -4,13 +4,8 @@
  * Workers and clients of a simulation use it in the place of the real one. A dead process's callers are never answered.
  */
 import { QueueError } from "../../src/domain/errors.ts";
-import {
-  type LeaseLike,
-  type NewTask,
-  type Task,
-  TASK_LIMITS,
-  toLease,
-} from "../../src/domain/task.ts";
+import { type LeaseLike, type NewTask, type Task, TASK_LIMITS } from "../../src/domain/task.ts";
+import { toLease } from "../../src/domain/to_lease.ts";
 import type { Durability } from "../../src/domain/durability.ts";
 import type { CheckpointReport } from "../../src/domain/storage_stats.ts";
 import type { PruneReport, PruneRequest } from "../../src/queue/operator.ts";

@@ -2,18 +2,20 @@
  * The latest transitions, in this process's memory: each is read from the log once, so measuring a window reads only what has
  * happened since the last look.
  *
- * Ids of the log grow with time. What one look has yet to read it reads in steps, between which other work goes on. What is pruned
- * meanwhile stays known here until the process ends.
+ * Ids of the log grow with time. What one look has yet to read it reads in steps, between which other work goes on. What is deleted
+ * from the log is dropped here as well, so every process and every engine measures the same.
  */
+import type { LedgerChanges } from "../../ledger/change_feed.ts";
 import type { Reader } from "../../ledger/replica.ts";
 import type { WindowMetrics } from "../../queue/metrics.ts";
 import type { TransitionKind } from "../../queue/task_transition.ts";
 import { METRICS_LIMITS, noTransitions, ratesOf, summarize } from "../../queue_policy/rates.ts";
+import { LOG_TABLE } from "../rows/schema.ts";
 
 /** The statements; a test reads their plans. */
 export const RECENT_SQL = {
-  lastId: "SELECT max(log_id) FROM task_logs",
-  before: "SELECT at_utc FROM task_logs WHERE log_id <= ? ORDER BY log_id DESC LIMIT 1",
+  before:
+    "SELECT log_id, at_utc FROM task_logs WHERE log_id > 0 ORDER BY log_id DESC LIMIT 1 OFFSET ?",
   after: `SELECT log_id, at_utc, message, duration_ms FROM task_logs
     WHERE log_id > ? ORDER BY log_id LIMIT ?`,
 } as const;
@@ -22,6 +24,7 @@ export const RECENT_SQL = {
 const STEP = 2000;
 
 interface Seen {
+  readonly id: number;
   readonly atMs: number;
   readonly kind: TransitionKind;
   readonly durationMs: number | null;
@@ -57,6 +60,7 @@ export class RecentTransitions {
     for (const [id, atMs, kind, durationMs] of rows) {
       this.#lastId = Number(id);
       this.#seen.push({
+        id: this.#lastId,
         atMs: Number(atMs),
         kind: kind as TransitionKind,
         durationMs: durationMs as number | null,
@@ -64,6 +68,22 @@ export class RecentTransitions {
     }
     this.#leaveOut();
     return rows.length === STEP;
+  }
+
+  /** The queue has changed: what is deleted from the log is dropped; the log may be another one. */
+  heed(changes: LedgerChanges): void {
+    if (changes === "reset") return this.forget();
+    const deleted = changes.flatMap((change) =>
+      change.table === LOG_TABLE && change.row === null ? [Number(change.key[0])] : []
+    );
+    if (deleted.length > 0) this.#drop(new Set(deleted));
+  }
+
+  #drop(ids: ReadonlySet<number>): void {
+    const firstId = this.#seen[this.#first]?.id ?? Infinity;
+    if (![...ids].some((id) => id >= firstId)) return;
+    this.#seen = this.#seen.filter(({ id }, place) => place >= this.#first && !ids.has(id));
+    this.#first = 0;
   }
 
   /** What happened since `windowMs` ago. */
@@ -91,11 +111,10 @@ export class RecentTransitions {
 
   /** The id behind which it begins. */
   #begin(reader: Reader): number {
-    const lastId = Number(reader.read(RECENT_SQL.lastId)[0]![0] ?? 0);
-    const beginId = Math.max(0, lastId - this.#max);
-    const [before] = reader.read(RECENT_SQL.before, [beginId]);
-    if (before !== undefined) this.#leftOutAtMs = Number(before[0]);
-    return beginId;
+    const [before] = reader.read(RECENT_SQL.before, [this.#max]);
+    if (before === undefined) return 0;
+    this.#leftOutAtMs = Number(before[1]);
+    return Number(before[0]);
   }
 
   /** Those that are too many go; the list is cut only when half of it is of no use. */
