@@ -7,7 +7,7 @@ import { resolveRetryPolicy } from "../domain/backoff.ts";
 import { checkFunction, checkTaskId, checkText } from "../domain/check.ts";
 import { StorageError } from "../domain/errors.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
-import { type LeaseLike, type NewTask, type Task, type TaskReference } from "../domain/task.ts";
+import type { LeaseLike, NewTask, Task, TaskReference } from "../domain/task.ts";
 import { toLease } from "../domain/to_lease.ts";
 import type { Ledger, LedgerExport } from "../ledger/ledger.ts";
 import type { BackupReport, EmbeddedQueue, IntegrityReport } from "../queue/maintenance.ts";
