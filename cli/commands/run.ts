@@ -68,7 +68,8 @@ async function run(session: Session, type: string, options: RunOptions): Promise
   });
   const handlers = await handlersFor(session, config, { type: type.trim(), options });
   await checkedInput(() => handlers?.checkPayloadAsync(type.trim(), newTask.payload ?? {}));
-  const { leaseDurationMs, pollIntervalMs, memoryMaxBytes, logMaxBytes } = config;
+  const { leaseDurationMs, pollIntervalMs, memoryMaxBytes } = config;
+  const { logMaxBytes, logsMaxBytes } = config;
   const executing = handlers === undefined
     ? undefined
     : { handlers, leaseDurationMs, pollIntervalMs };
@@ -85,7 +86,7 @@ async function run(session: Session, type: string, options: RunOptions): Promise
         executingHere(here, taskId, { progress, follow });
       const desk = localDesk(queue, logs);
       return storeAndFollow({ session, desk, signal, around }, newTask);
-    }, { memoryMaxBytes, logMaxBytes });
+    }, { memoryMaxBytes, logMaxBytes, logsMaxBytes });
   } finally {
     dispose();
   }

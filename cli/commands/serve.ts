@@ -94,7 +94,7 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
   const resolved = await configured(session, settingsGiven(options));
   const { config } = resolved;
   const access = await httpAccess(session.io, config);
-  const { memoryMaxBytes, logMaxBytes } = config;
+  const { memoryMaxBytes, logMaxBytes, logsMaxBytes } = config;
   const loaded = await loadHandlerFiles(config);
   const executed = options.worker ? await withWebhooks(session, config, loaded) : loaded;
   const handlers = executed ?? new HandlerRegistry();
@@ -127,7 +127,7 @@ async function serve(session: Session, options: ServeOptions): Promise<number> {
       else writeNote(session, report.summaryText(workerId));
       return EXIT.done;
     }, {
-      ...{ memoryMaxBytes, logMaxBytes, lockWaitMaxMs: LOCK_WAIT_MAX_MS },
+      ...{ memoryMaxBytes, logMaxBytes, logsMaxBytes, lockWaitMaxMs: LOCK_WAIT_MAX_MS },
       ...retentionOf(resolved),
     });
   } finally {

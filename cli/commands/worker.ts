@@ -123,8 +123,8 @@ async function work(session: Session, options: WorkerCommandOptions): Promise<nu
   }
   const { signal, dispose, graceMs } = listenForInterrupts(session.io, STOPPING_NOTE);
   const report = new WorkerReport(session);
-  const { memoryMaxBytes, logMaxBytes } = config;
-  const room = { memoryMaxBytes, logMaxBytes, ...retentionOf(resolved) };
+  const { memoryMaxBytes, logMaxBytes, logsMaxBytes } = config;
+  const room = { memoryMaxBytes, logMaxBytes, logsMaxBytes, ...retentionOf(resolved) };
   const settings = { ...ownSettings(config), handlers, onEvent: report.onEvent };
   try {
     return await withWorkplace(session, async ({ unreadableMaxMs, ...place }) => {

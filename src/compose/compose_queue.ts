@@ -18,6 +18,7 @@ import type { EmbeddedQueue } from "../queue/maintenance.ts";
 import { QUEUE_SETTINGS, type QueueSettings } from "../queue/queue_settings.ts";
 import { MemoryStorage } from "../storage/memory_storage.ts";
 import type { Storage } from "../storage/storage.ts";
+import { checkLogsRoom } from "../queue_policy/logs_room.ts";
 import { warningOnce } from "./background_warning.ts";
 
 /** What a queue is made of where there are no files, and how it behaves. */
@@ -63,7 +64,9 @@ export async function openQueueWith(parts: QueueParts): Promise<EmbeddedQueue> {
 
 /** The parts that a platform with files has besides. */
 export interface PlatformParts
-  extends QueueParts, Pick<LedgerQueueOptions, "isReadOnly" | "writeBackup" | "onPruned"> {
+  extends
+    QueueParts,
+    Pick<LedgerQueueOptions, "isReadOnly" | "writeBackup" | "onPruned" | "trimLogs"> {
   /** The queue's path, for messages; default what the storage says. */
   readonly location?: string;
   /** Where large files are folded; default in this thread. */
@@ -102,7 +105,8 @@ export async function composeQueue(parts: PlatformParts): Promise<EmbeddedQueue>
 function queueOptionsOf(
   { random = Math.random, isReadOnly, retryPolicy, payloadMaxBytes, ...parts }: PlatformParts,
 ): Omit<LedgerQueueOptions, "clock" | "onBackgroundError"> {
-  const { retention, health, writeBackup, onPruned, onClosed } = parts;
+  const { retention, health, writeBackup, onPruned, trimLogs, onClosed } = parts;
+  checkLogsRoom(parts.logsMaxBytes);
   return {
     random,
     isReadOnly,
@@ -112,6 +116,7 @@ function queueOptionsOf(
     health,
     writeBackup,
     onPruned,
+    trimLogs,
     onClosed,
   };
 }

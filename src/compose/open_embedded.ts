@@ -8,10 +8,12 @@ import { QUEUE_SCHEMA } from "../ledger_queue/rows/schema.ts";
 import { DenoStorage } from "../platform/deno_storage.ts";
 import { FileLogStore, moveLogs } from "../platform/file_log_store.ts";
 import { threadFolding } from "../platform/fold_thread.ts";
+import { trimLogs } from "../platform/trim_logs.ts";
 import { loadSqlJsEngine } from "../platform/sqljs_engine.ts";
 import type { EmbeddedQueue } from "../queue/maintenance.ts";
 import { MemoryStorage } from "../storage/memory_storage.ts";
 import type { Storage } from "../storage/storage.ts";
+import { checkLogsRoom } from "../queue_policy/logs_room.ts";
 import { composeQueue } from "./compose_queue.ts";
 import { QUEUE_OPTIONS, type QueueOptions } from "./queue_options.ts";
 
@@ -27,6 +29,7 @@ export async function openEmbeddedQueue(where: string | QueueOptions): Promise<E
   checkOptions(options, QUEUE_OPTIONS, "openEmbeddedQueue");
   const { path, readOnly, memoryMaxBytes } = options;
   const storage = storageOf(options);
+  const maxBytes = checkLogsRoom(options.logsMaxBytes);
   return await composeQueue({
     ...options,
     engine: await loadSqlJsEngine(),
@@ -38,7 +41,10 @@ export async function openEmbeddedQueue(where: string | QueueOptions): Promise<E
     location: path,
     onFirstOpened: () => path === undefined ? undefined : putStrangeLogsAside(path),
     writeBackup: (target, content) => writeBackup(target, content, path),
-    onPruned: path === undefined ? undefined : (ids) => new FileLogStore(path).remove(ids),
+    ...(path === undefined ? {} : {
+      onPruned: (ids) => new FileLogStore(path).remove(ids),
+      trimLogs: (endedAt) => trimLogs(path, { maxBytes, endedAt }),
+    }),
   });
 }
 

@@ -15,6 +15,7 @@ import { type Database, DatabaseError } from "../postgres_queue/rows/database.ts
 import { quoted } from "../postgres_queue/rows/qualified.ts";
 import { storageErrorOf } from "../postgres_queue/storage_errors.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
+import { checkLogsRoom } from "../queue_policy/logs_room.ts";
 import { warningOnce } from "./background_warning.ts";
 import type { QueueOptions } from "./queue_options.ts";
 
@@ -34,6 +35,7 @@ const RELAXED = { synchronous_commit: "off" };
  */
 export async function openPostgresQueue(options: PostgresQueueOptions): Promise<TaskQueue> {
   const address = parsePostgresAddress(options.path);
+  const logsMaxBytes = checkLogsRoom(options.logsMaxBytes);
   const clock = options.clock ?? systemClock;
   const database = new PostgresDatabase({ ...address, settings: settingsOf(options, address) });
   try {
@@ -42,6 +44,7 @@ export async function openPostgresQueue(options: PostgresQueueOptions): Promise<
       payloadMaxBytes: options.payloadMaxBytes,
       retention: options.readOnly ? [] : options.retention,
       health: options.health,
+      logsMaxBytes,
       onBackgroundError: options.onBackgroundError ?? warningOnce(clock),
       onClosed: options.onClosed,
     });

@@ -17,6 +17,7 @@ import { UnplannableReports, type UnplannableSchedule } from "../queue_policy/sc
 import { ClockWatch } from "./clock_watch.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { logBackgroundError, logPruned, logRescued } from "./queue_log.ts";
+import { finishedAt } from "./insight/finished.ts";
 import { closureIn } from "./rows/notes.ts";
 import type { OperationContext } from "./rows/context.ts";
 import { slotEnded } from "./rows/group_room.ts";
@@ -38,12 +39,19 @@ export interface DutyListeners {
   readonly onBackgroundError: (error: Error) => void;
   /** Called with the tasks that were pruned, once that is durable; what it throws is a background error. */
   readonly onPruned?: (taskIds: readonly number[]) => void;
+  /**
+   * Sees to it that the logs of all tasks have room, every minute; `endedAt` says when tasks have ended. Default: there are none.
+   */
+  readonly trimLogs?: (endedAt: EndedAt) => Promise<void>;
 }
+
+/** When these tasks ended: `-Infinity` for those that are gone, nothing for those that have not ended. */
+export type EndedAt = (taskIds: readonly number[]) => Promise<ReadonlyMap<number, number>>;
 
 /** How often expired leases are looked for, and due schedules of which no timer knows. */
 const RESCUE_EVERY_MS = 1000;
 
-/** How often retention is applied. */
+/** How often retention is applied, and the room of logs looked at. */
 const RETENTION_EVERY_MS = 60_000;
 
 /** The duties of one queue. */
@@ -51,6 +59,7 @@ export class Duties {
   readonly #access: LedgerAccess;
   readonly #onBackgroundError: (error: Error) => void;
   readonly #onPruned: (taskIds: readonly number[]) => void;
+  readonly #trimLogs: DutyListeners["trimLogs"];
   /** What failed of it. */
   readonly failures: BackgroundFailures;
   readonly #clockWatch = new ClockWatch();
@@ -62,11 +71,15 @@ export class Duties {
   #isFullReported = false;
   #isStopped = false;
 
-  constructor(access: LedgerAccess, { onBackgroundError, onPruned = () => {} }: DutyListeners) {
+  constructor(
+    access: LedgerAccess,
+    { onBackgroundError, onPruned = () => {}, trimLogs }: DutyListeners,
+  ) {
     this.#access = access;
     this.failures = new BackgroundFailures(() => access.clock.nowMs());
     this.#onBackgroundError = onBackgroundError;
     this.#onPruned = onPruned;
+    this.#trimLogs = trimLogs;
   }
 
   /** The schedules that could not be planned at the last look. */
@@ -99,7 +112,13 @@ export class Duties {
       run: () => this.failures.during("retention", () => this.prune(rule)),
       onError,
     }));
-    this.#timers = [...duties, ...prunes].map((duty) => repeat(this.#access.clock, duty));
+    const trim = this.#trimLogs;
+    const trims = trim === undefined ? [] : [{
+      everyMs: RETENTION_EVERY_MS,
+      run: () => this.failures.during("room of logs", () => trim((ids) => this.#endedAt(ids))),
+      onError,
+    }];
+    this.#timers = [...duties, ...prunes, ...trims].map((duty) => repeat(this.#access.clock, duty));
   }
 
   /** Stops; what is under way ends. */
@@ -203,6 +222,10 @@ export class Duties {
     const pruned = byStatus.completed + byStatus.failed + byStatus.cancelled;
     logPruned(this.#access.ledger.location, { pruned, byStatus });
     return { pruned, byStatus };
+  }
+
+  async #endedAt(ids: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    return await this.#access.read((reader) => finishedAt(reader, ids));
   }
 
   /** One transaction after the other, so that other work goes on in between. */

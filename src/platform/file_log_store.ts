@@ -29,7 +29,7 @@ const STEP_BYTES = 64 * 1024;
 const REMEMBERED_MAX = 1000;
 
 /** The folder of the logs of the queue at `path`, by whichever name it goes. */
-function logsFolder(path: string): string {
+export function logsFolder(path: string): string {
   return `${locationOf(path)}.logs`;
 }
 

@@ -24,6 +24,7 @@ import { freeExpiredSlots, mendBuckets } from "./tasks/limits.ts";
 import { propagateDeferred } from "./tasks/propagate.ts";
 import { BackgroundFailures } from "../queue_policy/background_failures.ts";
 import { rescue, RESCUE_MAX } from "./tasks/rescue.ts";
+import { trimLogs } from "./tasks/trim_logs.ts";
 
 /** Called for what a queue does by itself. */
 export interface DutyListeners {
@@ -31,6 +32,8 @@ export interface DutyListeners {
   readonly onBackgroundError: (error: Error) => void;
   /** Called with the tasks that were pruned, once that is durable; what it throws is a background error. */
   readonly onPruned?: (taskIds: readonly number[]) => void;
+  /** What the logs of all tasks together may take, in bytes. Default without a bound. */
+  readonly logsMaxBytes?: number;
 }
 
 /** How often expired leases are looked for, and due schedules of which no timer knows. */
@@ -45,7 +48,7 @@ const SLOW_LOOK = { afterMs: 100, times: 20, mostMs: 10_000 } as const;
 /** How often transitions are counted. */
 const COUNT_EVERY_MS = 5000;
 
-/** How often retention is applied. */
+/** How often retention is applied, and the room of logs looked at. */
 const RETENTION_EVERY_MS = 60_000;
 
 const DUTY_SQL = {
@@ -67,6 +70,7 @@ export class Duties {
   readonly #access: PostgresAccess;
   readonly #onBackgroundError: (error: Error) => void;
   readonly #onPruned: (taskIds: readonly number[]) => void;
+  readonly #logsMaxBytes: number;
   readonly #firing: Firing;
   readonly #rateWatch = new RateWatch();
   /** What failed of it. */
@@ -76,8 +80,12 @@ export class Duties {
   /** Until then the leases are not looked at. */
   #leasesAtMs = -Infinity;
 
-  constructor(access: PostgresAccess, { onBackgroundError, onPruned = () => {} }: DutyListeners) {
+  constructor(
+    access: PostgresAccess,
+    { onBackgroundError, onPruned = () => {}, logsMaxBytes = Infinity }: DutyListeners,
+  ) {
     this.#access = access;
+    this.#logsMaxBytes = logsMaxBytes;
     this.#onPruned = onPruned;
     this.failures = new BackgroundFailures(() => access.testMs ?? access.clock.nowMs());
     this.#firing = new Firing(access, {
@@ -106,7 +114,14 @@ export class Duties {
       run: () => this.failures.during("counting of transitions", () => this.#count()),
       onError,
     };
-    this.#timers = [looking, counting, ...prunes].map((duty) => repeat(this.#access.clock, duty));
+    const trimming = {
+      everyMs: RETENTION_EVERY_MS,
+      run: () => this.failures.during("room of logs", () => this.#trimLogs()),
+      onError,
+    };
+    this.#timers = [looking, counting, trimming, ...prunes].map((duty) =>
+      repeat(this.#access.clock, duty)
+    );
   }
 
   /** Stops; what is under way ends. */
@@ -173,6 +188,14 @@ export class Duties {
       const counted = await this.#access.writeIfOpen(({ tx }) => countTransitions(tx));
       if (counted < COUNT_MAX) return;
     }
+  }
+
+  /** Deletes logs of finished tasks where all together take too much. In a queue whose tasks are being moved they stay. */
+  async #trimLogs(): Promise<void> {
+    if (this.#logsMaxBytes === Infinity || await closureIn(this.#access.statements) !== null) {
+      return;
+    }
+    await trimLogs((run) => this.#access.writeIfOpen(({ tx }) => run(tx)), this.#logsMaxBytes);
   }
 
   /** Looks at the schedules soon: one has changed. */

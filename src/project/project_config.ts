@@ -22,6 +22,8 @@ export interface ProjectConfig {
   readonly memoryMaxBytes: number;
   /** `taskMaxBytes` of `LogLimits`. */
   readonly logMaxBytes: number;
+  /** As in `QueueSettings`. */
+  readonly logsMaxBytes: number;
   /** As in `WorkerOptions`. */
   readonly workerId: string | undefined;
   /** As in `WorkerOptions`. */

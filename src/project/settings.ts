@@ -10,6 +10,7 @@ import { MEMORY_LIMITS } from "../domain/memory_limits.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import { WORKER_LIMITS } from "../domain/worker_limits.ts";
 import { PAYLOAD_LIMIT_BYTES } from "../queue_policy/new_task.ts";
+import { LOGS_LIMITS } from "../queue/queue_settings.ts";
 import { LOG_LIMITS } from "../worker/log_limits.ts";
 import { checkHost, WEBHOOK_TIMEOUT_MS } from "../worker/webhook_handler.ts";
 import { WORKER_DEFAULTS } from "../worker/worker_options.ts";
@@ -97,6 +98,13 @@ export const CHECKED_SETTINGS: {
     max: LOG_LIMITS.taskMaxBytesMax,
     byDefault: LOG_LIMITS.taskMaxBytesDefault,
     about: "what the log of one task may take",
+  }),
+  logsMaxBytes: integer("logs_max_bytes", {
+    min: LOGS_LIMITS.logsMaxBytesMin,
+    max: LOGS_LIMITS.logsMaxBytesMax,
+    byDefault: LOGS_LIMITS.logsMaxBytesDefault,
+    about:
+      "what the logs of all tasks together may take; above it those of the first finished tasks go",
   }),
   workerId: setting<string | undefined>("worker_id", {
     schema: z.string(idAllowed()).trim().min(1, idAllowed()).max(workerIdMaxLength, idAllowed()),

@@ -6,6 +6,17 @@ import type { Durability } from "../domain/durability.ts";
 import type { HealthThresholds } from "./operator.ts";
 import type { PruneRequest } from "./operator.ts";
 
+/** The bounds and the default of what the logs of all tasks together may take, in bytes. */
+export const LOGS_LIMITS: {
+  readonly logsMaxBytesMin: number;
+  readonly logsMaxBytesMax: number;
+  readonly logsMaxBytesDefault: number;
+} = Object.freeze({
+  logsMaxBytesMin: 64 * 1024 ** 2,
+  logsMaxBytesMax: 1024 ** 5,
+  logsMaxBytesDefault: 4 * 1024 ** 3,
+});
+
 /** How a queue behaves. */
 export interface QueueSettings {
   /**
@@ -35,6 +46,12 @@ export interface QueueSettings {
    * `[{ olderThanMs: 7 * 86_400_000 }, { statuses: ["failed"], keep: 1000 }]`. Default none: everything is kept.
    */
   readonly retention?: readonly PruneRequest[];
+  /**
+   * How much the logs of all tasks together may take, 64 MiB to 1 PiB in bytes; default 4 GiB. It is looked at every minute: where it
+   * is more, the logs of finished tasks go, of the first finished first, and the tasks stay. The log of a task that has not finished is
+   * bounded by itself (`LogLimits`).
+   */
+  readonly logsMaxBytes?: number;
   /** When `health()` reports a problem; default `HEALTH_THRESHOLDS`, also for each that is left out. */
   readonly health?: Partial<HealthThresholds>;
 }
@@ -47,5 +64,6 @@ export const QUEUE_SETTINGS: { readonly [Name in keyof QueueSettings]-?: true } 
   memoryMaxBytes: true,
   lockWaitMaxMs: true,
   retention: true,
+  logsMaxBytes: true,
   health: true,
 });

@@ -9,7 +9,8 @@ export type DutyName =
   | "rescue of expired leases"
   | "firing of schedules"
   | "counting of transitions"
-  | "retention";
+  | "retention"
+  | "room of logs";
 
 /** A duty that fails. */
 export interface FailingDuty {

@@ -38,6 +38,7 @@ const ENV = {
   HOLDFAST_WEBHOOK_TIMEOUT_MS: "200",
   HOLDFAST_MEMORY_MAX_BYTES: "2000000",
   HOLDFAST_LOG_MAX_BYTES: "70000",
+  HOLDFAST_LOGS_MAX_BYTES: "70000000",
   HOLDFAST_HOST: "::1",
   HOLDFAST_PORT: "0",
   HOLDFAST_TOKENS_FILE: "env.tokens",
@@ -63,6 +64,7 @@ const CONTENT = {
   webhook_timeout_ms: 300,
   memory_max_bytes: 3_000_000,
   log_max_bytes: 80_000,
+  logs_max_bytes: 80_000_000,
   host: "localhost",
   port: 8000,
   tokens_file: "file.tokens",
@@ -97,6 +99,7 @@ Deno.test("resolveProject() without sources gives the defaults", () => {
     webhookTimeoutMs: 10_000,
     memoryMaxBytes: 1280 * 1024 * 1024,
     logMaxBytes: 16 * 1024 * 1024,
+    logsMaxBytes: 4 * 1024 ** 3,
   });
 });
 
@@ -125,6 +128,7 @@ Deno.test("resolveProject() reads every variable and every field", () => {
     webhookTimeoutMs: 200,
     memoryMaxBytes: 2_000_000,
     logMaxBytes: 70_000,
+    logsMaxBytes: 70_000_000,
   });
   assertEquals(configOf({ file }), {
     db: "file/queue.db",
@@ -149,6 +153,7 @@ Deno.test("resolveProject() reads every variable and every field", () => {
     webhookTimeoutMs: 300,
     memoryMaxBytes: 3_000_000,
     logMaxBytes: 80_000,
+    logsMaxBytes: 80_000_000,
   });
 });
 
