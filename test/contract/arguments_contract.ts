@@ -20,6 +20,7 @@ const OBJECTS: Readonly<Record<string, Call>> = {
   "list": (queue, wrong) => queue.list(wrong ?? 5),
   "count": (queue, wrong) => queue.count(wrong ?? 5),
   "parentResults": (queue, wrong) => queue.parentResults(1, wrong ?? 5),
+  "search": (queue, wrong) => queue.search(wrong as never),
   "claim": (queue, wrong) => queue.claim(wrong),
   "claim types": (queue, wrong) => queue.claim({ workerId: "w", types: wrong }),
   "renew": (queue, wrong) => queue.renew(wrong),
