@@ -100,6 +100,7 @@ const VALUES: Readonly<Record<string, Call>> = {
   "renew leaseDurationMs": (queue, wrong) => queue.renew(LEASE, { leaseDurationMs: wrong }),
   "list type": (queue, wrong) => queue.list({ type: wrong }),
   "list group": (queue, wrong) => queue.list({ group: wrong }),
+  "list tag": (queue, wrong) => queue.list({ tag: wrong }),
   "pauseSchedule paused": (queue, wrong) =>
     queue.pauseSchedule("s", wrong === true ? 1 as never : wrong),
 };

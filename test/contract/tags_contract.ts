@@ -190,7 +190,7 @@ export function tagsContract(name: string, useQueue: UseQueue): void {
     const eleven = Array.from({ length: 11 }, (_, i) => `t${i}`);
     const wrong: [unknown, typeof TypeError | typeof RangeError, string][] = [
       ["a", TypeError, 'Cannot use "a" as tags: an array of strings is needed'],
-      [[1], TypeError, "Cannot use number as tag: a string is needed"],
+      [[1], TypeError, "Cannot use 1 as tag: a string is needed"],
       [[" "], TypeError, "Cannot use a blank tag"],
       [["a\nb"], TypeError, "control characters"],
       [["x".repeat(101)], TypeError, "a tag of 101 characters: at most 100"],
