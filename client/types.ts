@@ -408,7 +408,7 @@ export interface ClientBulkReport {
 /** What to look for. */
 export interface SearchQuery {
   /**
-   * An id (`#7`), idempotency key, run id or its beginning (four characters or more), or group; or a part of the payload's JSON, the
+   * An id (`#7`), idempotency key, run id or its beginning (four characters or more), group, or tag; or a part of the payload's JSON, the
    * last error, the type or the worker, in any case of the letters A to Z. 1–200 characters.
    */
   readonly text: string;
@@ -418,6 +418,8 @@ export interface SearchQuery {
   readonly type?: string;
   /** Only tasks of this group. */
   readonly group?: string;
+  /** Only tasks with this tag. */
+  readonly tag?: string;
   /** Only those that were stored before, in ISO 8601 with a zone. */
   readonly created_before?: string;
   /** How many tasks at most, 1–500; default 50. */

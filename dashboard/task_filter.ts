@@ -80,7 +80,7 @@ export function filterOf(query: URLSearchParams): TaskFilter {
 }
 
 /** The cursor of a search. */
-const CURSOR = /^(?:named-\d{1,15}-|runs-\d{1,15}-.{0,200}|(?:group|text)-\d{1,15}-\d{1,16})$/u;
+const CURSOR = /^(?:named-\d{1,15}-|runs-\d{1,15}-.{0,200}|(?:group|tag|text)-\d{1,15}-\d{1,16})$/u;
 
 /** A text as it can be searched for: printable, and no longer than may be. */
 function textOf(given: string): string {
@@ -141,7 +141,7 @@ export async function readTasks(
 /** The queue searches; what it finds by what is masked here is left out, and not counted either. */
 async function searchTasks(
   queue: TaskQueue,
-  { text, tag, olderThanMs, cursor: from, beforeId: _, ...where }: TaskFilter & {
+  { text, olderThanMs, cursor: from, beforeId: _, ...where }: TaskFilter & {
     readonly text: string;
   },
   { nowMs, maskedKeys, limit }: Required<ReadOptions>,
@@ -149,7 +149,6 @@ async function searchTasks(
   const createdBefore = olderThanMs === undefined ? undefined : new Date(nowMs - olderThanMs + 1);
   const request = { text, filter: { ...where, createdBefore } };
   const isShown = (task: Task): boolean =>
-    (tag === undefined || task.tags.includes(tag)) &&
     isFoundShown(task, text, mask(task.payload, maskedKeys).value);
   const endMs = performance.now() + SEARCH_MS;
   const found: Task[] = [];

@@ -28,6 +28,7 @@ interface SearchOptions {
   readonly status?: TaskStatus;
   readonly type?: string;
   readonly group?: string;
+  readonly tag?: string;
   readonly olderThan?: number;
   readonly limit: number;
   readonly cursor?: string;
@@ -42,10 +43,11 @@ const { limitDefault, limitMax } = SEARCH_LIMITS;
 /** Adds the command. */
 export function addSearchCommand(program: Program, app: App): void {
   program.command("search <text>")
-    .description("find tasks by an id, a key, a run id, a group, or a text in them")
+    .description("find tasks by an id, a key, a run id, a group, a tag, or a text in them")
     .addOption(new Option("--status <status>", "only these").choices(TASK_STATUSES))
     .option("--type <type>", "only tasks of this type")
     .option("--group <group>", "only tasks of this group")
+    .option("--tag <tag>", "only tasks with this tag")
     .option("--older-than <duration>", "only those stored longer ago: 30d, 12h, 5m", duration)
     .option(
       "--limit <n>",
@@ -61,9 +63,9 @@ export function addSearchCommand(program: Program, app: App): void {
 }
 
 function search(session: Session, text: string, options: SearchOptions): Promise<number> {
-  const { status, type, group, olderThan, limit, cursor } = options;
+  const { status, type, group, tag, olderThan, limit, cursor } = options;
   const createdBefore = olderThan === undefined ? undefined : new Date(Date.now() - olderThan);
-  const filter = { status, type, group, createdBefore };
+  const filter = { status, type, group, tag, createdBefore };
   const request = { text, filter, limit, cursor, budgetMs: BUDGET_MS };
   return withDeskToRead(session, async (desk) => {
     const document = options.all

@@ -27,11 +27,9 @@ const searchTasks = createRoute({
 /** Adds the route. */
 export function addSearchRoute(app: OpenAPIHono, queue: TaskQueue): void {
   app.openapi(searchTasks, async (c) => {
-    const { text, status, type, group, created_before: createdBefore, ...rest } = c.req.valid(
-      "query",
-    );
-    const { limit, cursor, budget_ms: budgetMs } = rest;
-    const filter = { status, type, group, createdBefore };
+    const { text, status, type, group, tag, ...rest } = c.req.valid("query");
+    const { created_before: createdBefore, limit, cursor, budget_ms: budgetMs } = rest;
+    const filter = { status, type, group, tag, createdBefore };
     const page = await asInput(() => queue.search({ text, filter, limit, cursor, budgetMs }));
     return c.json(searchJson(page), 200);
   });

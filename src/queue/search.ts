@@ -34,6 +34,8 @@ export interface SearchFilter {
   readonly type?: string;
   /** Only tasks of this group. */
   readonly group?: string;
+  /** Only tasks with this tag. */
+  readonly tag?: string;
   /** Only those that were stored before: a `Date`, or an ISO 8601 string with a zone. */
   readonly createdBefore?: Date | string;
 }
@@ -42,7 +44,7 @@ export interface SearchFilter {
 export interface SearchRequest {
   /**
    * 1–200 characters. First come the tasks that it names: by id (also written `#7`), idempotency key, run id or, from four characters
-   * on, the beginning of one, and group. Then those that have it in their payload's JSON, last error, type or worker, in any case of
+   * on, the beginning of one, group, and tag. Then those that have it in their payload's JSON, last error, type or worker, in any case of
    * the letters A to Z, newest first.
    */
   readonly text: string;

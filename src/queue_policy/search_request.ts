@@ -4,10 +4,11 @@
 import { checkInstant, checkInteger, checkName, checkOneOf } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { type Task, TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
+import { checkTag } from "./tags.ts";
 import { SEARCH_LIMITS, type SearchFilter, type SearchRequest } from "../queue/search.ts";
 
 /** The steps of a search, in order; none gives again what one before it gives. */
-export const SEARCH_STEPS = ["named", "runs", "group", "text"] as const;
+export const SEARCH_STEPS = ["named", "runs", "group", "tag", "text"] as const;
 
 /** One of them. */
 export type SearchStep = typeof SEARCH_STEPS[number];
@@ -26,6 +27,7 @@ export interface PreparedSearchFilter {
   readonly status: TaskStatus | null;
   readonly type: string | null;
   readonly group: string | null;
+  readonly tag: string | null;
   readonly createdBeforeMs: number;
 }
 
@@ -48,7 +50,7 @@ const REQUEST_FIELDS = optionNames<SearchRequest>({
 });
 
 const FILTER_FIELDS = optionNames<SearchFilter>({
-  ...{ status: true, type: true, group: true, createdBefore: true },
+  ...{ status: true, type: true, group: true, tag: true, createdBefore: true },
 });
 
 /** Above every id. */
@@ -74,12 +76,13 @@ export function prepareSearch(request: SearchRequest): PreparedSearch {
 
 function prepareFilter(filter: SearchFilter): PreparedSearchFilter {
   checkOptions(filter, FILTER_FIELDS, "search's filter");
-  const { status = null, type, group, createdBefore } = filter;
+  const { status = null, type, group, tag, createdBefore } = filter;
   const { typeMaxLength, groupMaxLength } = TASK_LIMITS;
   return {
     status: status === null ? null : checkOneOf(status, TASK_STATUSES, "status"),
     type: type === undefined ? null : checkName(type, "task type", typeMaxLength),
     group: group === undefined ? null : checkName(group, "group", groupMaxLength),
+    tag: tag === undefined ? null : checkTag(tag),
     createdBeforeMs: createdBefore === undefined
       ? Number.MAX_SAFE_INTEGER
       : checkInstant(createdBefore, "createdBefore"),
@@ -114,9 +117,9 @@ export function cursorOf({ step, searched, at }: SearchPlace): string {
 }
 
 function placeOf(cursor: unknown): SearchPlace {
-  const parts = /^(named|runs|group|text)-(\d{1,15})-(.{0,200})$/su.exec(String(cursor));
+  const parts = /^(named|runs|group|tag|text)-(\d{1,15})-(.{0,200})$/su.exec(String(cursor));
   const [, step, searched, at] = parts ?? [];
-  const isId = step === "group" || step === "text";
+  const isId = step === "group" || step === "tag" || step === "text";
   if (parts === null || isId && !/^\d{1,16}$/.test(at!)) {
     throw new RangeError(
       `Cannot use ${
@@ -135,9 +138,10 @@ export function runRange({ text }: PreparedSearch): readonly [from: string, belo
 
 /** Whether the filter lets a task through. */
 export function passes(task: Task, filter: PreparedSearchFilter): boolean {
-  const { status, type, group, createdBeforeMs } = filter;
+  const { status, type, group, tag, createdBeforeMs } = filter;
   return (status ?? task.status) === task.status && (type ?? task.type) === task.type &&
-    (group ?? task.group) === task.group && task.createdAt.getTime() < createdBeforeMs;
+    (group ?? task.group) === task.group && (tag === null || task.tags.includes(tag)) &&
+    task.createdAt.getTime() < createdBeforeMs;
 }
 
 /** Whether one of the steps before this one gives a task. */
@@ -150,6 +154,7 @@ export function isNamedBefore(task: Task, step: SearchStep, search: PreparedSear
     named: task.id === id || task.idempotencyKey === text,
     runs: isRun,
     group: task.group === text,
+    tag: task.tags.includes(text),
     text: false,
   };
   return SEARCH_STEPS.slice(0, SEARCH_STEPS.indexOf(step)).some((each) => named[each]);

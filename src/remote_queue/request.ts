@@ -111,10 +111,10 @@ export function bulkBody(request: BulkRequest): Body {
 
 /** A search; it has been checked. */
 export function searchQuery({ text, filter = {}, limit, cursor, budgetMs }: SearchRequest): string {
-  const { status, type, group, createdBefore } = filter;
+  const { status, type, group, tag, createdBefore } = filter;
   const before = createdBefore === undefined ? undefined : new Date(createdBefore).toISOString();
   return queryOf({
-    ...{ text, status, type, group, limit, cursor },
+    ...{ text, status, type, group, tag, limit, cursor },
     created_before: before,
     budget_ms: budgetMs,
   });

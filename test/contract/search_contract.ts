@@ -21,17 +21,23 @@ export function searchContract(name: string, useQueue: UseQueue): void {
     await queue.enqueue({ type: "t", group: word }); // 6: by its group
     await queue.enqueue({ type: "t", payload: { of: "ACME-12" } }); // 7: by its text
     await queue.enqueue({ type: "t", group: "acme-10", payload: {} }); // 8: not at all
+    await queue.enqueue({ type: "t", tags: ["x", word], payload: { of: word } }); // 9: by its tag
+    await queue.enqueue({ type: "t", tags: [word], group: word }); // 10: by its group
     const page = await queue.search({ text: word });
-    assertEquals(idsOf([page]), [5, 4, 3, 6, 2, 7, 1]);
-    assertEquals([page.searched, page.leftMax, page.cursor], [8, 0, null]);
+    assertEquals(idsOf([page]), [5, 4, 3, 10, 6, 2, 9, 7, 1]);
+    assertEquals([page.searched, page.leftMax, page.cursor], [10, 0, null]);
     for (const limit of [1, 2, 3]) {
       const pages = await allPages(queue, { text: word, limit });
-      assertEquals(idsOf(pages), [5, 4, 3, 6, 2, 7, 1], `by ${limit}`);
+      assertEquals(idsOf(pages), [5, 4, 3, 10, 6, 2, 9, 7, 1], `by ${limit}`);
       assert(pages.every(({ tasks }) => tasks.length <= limit), `at most ${limit}`);
     }
     assertEquals(idsOf([await queue.search({ text: "#3" })]), [3]);
     assertEquals(idsOf([await queue.search({ text: " 8 " })]).at(0), 8);
-    assertEquals(idsOf([await queue.search({ text: "acm" })]), [7, 2, 1], "too short for a run id");
+    assertEquals(
+      idsOf([await queue.search({ text: "acm" })]),
+      [9, 7, 2, 1],
+      "too short for a run id",
+    );
   });
 
   behaviour("search looks into payloads, errors, types and workers", async (queue) => {
@@ -65,12 +71,12 @@ export function searchContract(name: string, useQueue: UseQueue): void {
       { type: "a", group: word },
       { type: "a", runId: "word-7" },
       { type: "b", payload: word },
-      { type: "a", payload: "else" },
+      { type: "a", payload: "else", tags: ["red"] },
     ]);
     await clock.advance(1000);
     const createdBefore = new Date(clock.nowMs());
     await clock.advance(1000);
-    await queue.enqueue({ type: "a", payload: word });
+    await queue.enqueue({ type: "a", payload: word, tags: ["red"] });
     await queue.cancel(1);
     const found = async (filter: SearchRequest["filter"]): Promise<number[]> => {
       const whole = await allPages(queue, { text: word, filter });
@@ -86,6 +92,8 @@ export function searchContract(name: string, useQueue: UseQueue): void {
     assertEquals(await found({ group: "g", status: "queued" }), [2]);
     assertEquals(await found({ type: "a", createdBefore }), [4, 3, 1]);
     assertEquals(await found({ type: "none" }), []);
+    assertEquals(await found({ tag: "red" }), [7]);
+    assertEquals(await found({ tag: "red", status: "cancelled" }), []);
   });
 
   behaviour("search goes on by its cursor, slice by slice", async (queue) => {

@@ -22,6 +22,10 @@ Deno.test("what a text names is found by indexes, and slices are ranges of them"
     planOf(SEARCH_SQL.ofShelf),
     /^SEARCH .* tasks_by_status \(status=\? AND type=\? AND id<\?\)$/,
   );
+  assertMatch(
+    planOf(SEARCH_SQL.withTag),
+    /^SEARCH tagged USING .* \(tag=\? AND task_id<\?\); SEARCH task_queue/,
+  );
   assertMatch(planOf(SEARCH_SQL.match), /SEARCH task USING INTEGER PRIMARY KEY \(rowid=\?\)/);
   database.close();
 });

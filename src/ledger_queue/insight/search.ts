@@ -8,6 +8,7 @@ import type { Reader } from "../../ledger/replica.ts";
 import type { SqlRow } from "../../ledger/sql_engine.ts";
 import {
   type PreparedSearch,
+  type PreparedSearchFilter,
   runRange,
   type SearchPlace,
   type SearchStep,
@@ -36,6 +37,9 @@ export const SEARCH_SQL = {
   all: `${PLACES} WHERE id < ? ORDER BY id DESC LIMIT ?`,
   ofGroup: `${PLACES} INDEXED BY tasks_by_group
     WHERE grp = ? AND grp <> '' AND id < ? ORDER BY id DESC LIMIT ?`,
+  withTag: `SELECT id, octet_length(payload)
+    FROM task_tags AS tagged CROSS JOIN task_queue ON id = tagged.task_id
+    WHERE tagged.tag = ? AND tagged.task_id < ? ORDER BY tagged.task_id DESC LIMIT ?`,
   ofShelf: `${PLACES} INDEXED BY tasks_by_status
     WHERE status = ? AND type = ? AND id < ? ORDER BY id DESC LIMIT ?`,
   /** `?1` ids; `?2` the text, or null, `?3` the text in JSON where that differs; then the filter, and how many. */
@@ -70,6 +74,7 @@ export function look(
     case "runs":
       return runs(reader, search, { place, wanted });
     case "group":
+    case "tag":
     case "text":
       return lookThrough(reader, search, { place, wanted, size });
   }
@@ -135,7 +140,7 @@ function matching(
     JSON.stringify(places.map(([id]) => id)),
     ofText ? wantedText : null,
     ofText ? wantedJson : null,
-    ...[status, type, ofText ? group : text],
+    ...[status, type, step === "group" ? text : group],
     createdBeforeMs,
     wanted,
   ]);
@@ -149,9 +154,12 @@ function placesOf(
   { place: { step, at }, size }: { readonly place: SearchPlace; readonly size: number },
 ): { readonly places: Place[]; readonly isEnd: boolean } {
   const beforeId = Number(at);
-  const rows = step === "group"
-    ? reader.read(SEARCH_SQL.ofGroup, [search.text, beforeId, size])
-    : rowsOf(reader, search, { beforeId, size });
+  const { text, filter } = search;
+  const rows = rowsOf(reader, {
+    ...filter,
+    group: step === "group" ? text : step === "tag" ? null : filter.group,
+    tag: step === "tag" ? text : step === "group" ? null : filter.tag,
+  }, { beforeId, size });
   const places: Place[] = [];
   let left = LENGTH_MAX;
   for (const [id, length] of rows) {
@@ -164,9 +172,10 @@ function placesOf(
 
 function rowsOf(
   reader: Reader,
-  { filter: { status, type, group } }: PreparedSearch,
+  { status, type, group, tag }: PreparedSearchFilter,
   { beforeId, size }: { readonly beforeId: number; readonly size: number },
 ): SqlRow[] {
+  if (tag !== null) return reader.read(SEARCH_SQL.withTag, [tag, beforeId, size]);
   if (group !== null) return reader.read(SEARCH_SQL.ofGroup, [group, beforeId, size]);
   const isAll = status === null && type === null;
   const statuses = status === null ? TASK_STATUSES : [status];

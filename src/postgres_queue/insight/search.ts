@@ -71,6 +71,7 @@ export async function look(
     case "runs":
       return await runs(tx, search, { place, wanted });
     case "group":
+    case "tag":
     case "text":
       return await lookThrough(tx, search, { place, wanted, size });
   }
@@ -136,7 +137,7 @@ async function matching(
     ids,
     ofText ? wantedText : null,
     ofText ? wantedJson : null,
-    ...[status, type, ofText ? group : text],
+    ...[status, type, place.step === "group" ? text : group],
     createdBeforeMs,
     wanted,
   ]);
@@ -150,17 +151,12 @@ async function placesOf(
   { place: { step, at }, size }: { readonly place: SearchPlace; readonly size: number },
 ): Promise<{ readonly places: Place[]; readonly isEnd: boolean }> {
   const part = { beforeId: Number(at), limit: size, offset: 0 };
-  const { status, type, group } = filter;
-  const all = { status: null, type: null, group: null };
-  const isOfGroup = step === "group" || group !== null;
-  const isAll = isOfGroup || (await lanesOf(tx, type)).length > LANES_MAX;
-  const of = isAll ? all : { status, type, group: null };
-  const rows = await find(tx, {
-    ...of,
-    tag: null,
-    group: step === "group" ? text : group,
-    ...part,
-  });
+  const group = step === "group" ? text : step === "tag" ? null : filter.group;
+  const tag = step === "tag" ? text : step === "group" ? null : filter.tag;
+  const isByName = tag !== null || group !== null;
+  const isAll = isByName || (await lanesOf(tx, filter.type)).length > LANES_MAX;
+  const { status, type } = isAll ? { status: null, type: null } : filter;
+  const rows = await find(tx, { status, type, tag, group: tag === null ? group : null, ...part });
   const places: Place[] = [];
   let left = LENGTH_MAX;
   for (const row of rows) {
