@@ -84,6 +84,7 @@ function collectGarbage(): void {
 
 /** What any hundred seeds try. */
 const ALWAYS_HAPPENS = [
+  "records with tags",
   "killed with the lock",
   "killed without the lock",
   "killed in a checkpoint",
