@@ -54,8 +54,9 @@ export const LIMIT_SQL = {
 
 /** Every scope with a limit or a pause. */
 export async function listLimits(tx: Statements, nowMs: number): Promise<LimitRecord[]> {
+  const { rows } = await flowNow(tx);
+  if (rows.length === 0) return []; // what is due need not be counted
   const state = await heldBack(tx, nowMs);
-  const { rows } = state.flow;
   const holders = await Promise.all(rows.map((row) => holdersOf(tx, row, nowMs)));
   return rows.flatMap((row, i) => limitRecordOf(row, holders[i]!, state) ?? []);
 }
