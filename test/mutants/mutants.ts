@@ -299,9 +299,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "delete the journal before the snapshot is durable",
     file: "src/ledger/checkpointer.ts",
-    find: "      const { image, superseded } = exported;\n",
+    find: "      const { image, superseded } = await this.#withImage(rotation);\n",
     replace:
-      "      const { image, superseded } = exported;\n      await this.#removeAll(superseded, image.queueId);\n",
+      "      const { image, superseded } = await this.#withImage(rotation);\n      await this.#removeAll(superseded, image.queueId);\n",
     tests: LEDGER,
   },
   {

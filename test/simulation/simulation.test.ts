@@ -69,8 +69,8 @@ Deno.test("a lock that everybody gets at once is found out", async () => {
 
 Deno.test("a failing script shrinks to fewer steps that fail in the same way", async () => {
   const script = await findsOut({ pretendsToSync: true }, "is missing");
-  const endsAt = performance.now() + 3000;
-  const kept = await shrink(script, () => performance.now() > endsAt);
+  let tries = 0;
+  const kept = await shrink(script, () => ++tries > 60);
   assert(kept.length < script.steps.length, `${kept.length} of ${script.steps.length} are left`);
   assertEquals(parseSteps(formatSteps(kept)), kept);
   const { violations } = await simulate(keepSteps(script, kept));
