@@ -25,7 +25,7 @@ const FLAGS = [
   ...TEST_PERMISSIONS,
 ];
 
-const FILES_OF_A_GROUP = 12;
+const FILES_OF_A_GROUP = 24;
 
 /** More would have to share memory and disk, which many tests fill. */
 const PROCESSES_MAX = 4;

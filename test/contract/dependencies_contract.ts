@@ -521,11 +521,23 @@ export function dependenciesContract(
     assertEquals(ids(await claim(queue)), [2]);
     await sound(queue);
   });
+}
+
+/**
+ * What every TaskQueue must do with more children than one transaction can tell where their parent is: so many have payloads of this
+ * length.
+ */
+export function manyChildrenContract(
+  name: string,
+  useQueue: UseQueue,
+  payloadLength = 200_000,
+): void {
+  const behaviour = behavioursOf(name, useQueue);
+  const payload = "x".repeat(payloadLength);
 
   behaviour(
     "more children than one transaction can tell are told in the next, and start not before",
     async (queue) => {
-      const payload = "x".repeat(200_000);
       const CHILDREN = 24;
       await queue.enqueue({ type: "t" });
       for (const policy of ["run", "fail"] as const) {
@@ -560,7 +572,7 @@ export function dependenciesContract(
   behaviour(
     "children that were not told of a retry come back when the parent has completed",
     async (queue) => {
-      const total = await failWithManyChildren(queue);
+      const total = await failWithManyChildren(queue, payload);
       await queue.enqueue({ type: "t", dependsOn: [total + 1], runId: "grandchild" });
       await queue.retry(1);
       const untold = await queue.count({ status: "failed" });
@@ -577,7 +589,7 @@ export function dependenciesContract(
   behaviour(
     "retry() of a child that was not told where its parent is goes by where it is",
     async (queue) => {
-      await failWithManyChildren(queue);
+      await failWithManyChildren(queue, payload);
       await queue.retry(1);
       const [back] = await queue.list({ status: "failed", limit: 1 });
       await queue.retry(back!.id);
@@ -595,9 +607,8 @@ export function dependenciesContract(
 }
 
 /** Task 1 is cancelled, and has ended its children, whose number is the answer: more than one transaction can tell. */
-async function failWithManyChildren(queue: TaskQueue): Promise<number> {
+async function failWithManyChildren(queue: TaskQueue, payload: string): Promise<number> {
   const CHILDREN = 48;
-  const payload = "x".repeat(200_000);
   await queue.enqueue({ type: "t" });
   await queue.enqueueBatch(Array.from({ length: CHILDREN }, () => child([1], { payload })));
   await queue.cancel(1);

@@ -1,12 +1,12 @@
 /**
- * Fault loops on files: in every scenario the n-th call of each kind fails, once and from then on, for n = 1, 2, 3 … (in the
- * quick size for some of them) until the scenario meets no fault. Whatever fails, every call answers or refuses by name,
+ * Fault loops on files: in every scenario the n-th call of each kind fails, once and from then on, for n = 1, 2, 3 …
+ * until the scenario meets no fault (in the quick size for one n). Whatever fails, every call answers or refuses by name,
  * nothing stays open, and a healthy process finds all that was acknowledged.
  */
 import { assert, assertEquals } from "@std/assert";
 import { DenoStorage } from "../../src/platform/deno_storage.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
-import { effort } from "../support/effort.ts";
+import { isThorough } from "../support/effort.ts";
 import { EVERY_POINT, type FaultPoint, FaultyStorage } from "../support/faulty_storage.ts";
 import { withTemporaryPath } from "../support/queues.ts";
 import { copyQueue } from "./files.ts";
@@ -72,13 +72,25 @@ async function loop(
   kinds: readonly Kind[],
 ): Promise<number> {
   const before = await scenario.prepare(path);
-  const faults = await Promise.all(kinds.map(async (kind) => {
-    for (let n = 1, tried = 0; n <= CALLS_MAX; n += effort("faultStride"), tried++) {
-      if (!await survives(scenario, before, { path, kind, n })) return tried;
-    }
-    throw new Error(`${scenario.name}: more than ${CALLS_MAX} calls of ${kind.point}`);
+  const faultsOf = isThorough() ? everyCall : oneCall;
+  const faults = await Promise.all(kinds.map((kind, index) => {
+    const tryCall = (n: number): Promise<boolean> => survives(scenario, before, { path, kind, n });
+    return faultsOf(tryCall, index);
   }));
   return faults.reduce((sum, count) => sum + count, 0);
+}
+
+/** Lets one call after the other fail, until the scenario makes no more. */
+async function everyCall(tryCall: (n: number) => Promise<boolean>): Promise<number> {
+  for (let n = 1; n <= CALLS_MAX; n++) if (!await tryCall(n)) return n - 1;
+  throw new Error(`more than ${CALLS_MAX} calls`);
+}
+
+/** Lets one of the first calls fail, for each kind another one; the first where there are not so many. */
+async function oneCall(tryCall: (n: number) => Promise<boolean>, index: number): Promise<number> {
+  const n = 1 + index % 4;
+  if (await tryCall(n)) return 1;
+  return n > 1 && await tryCall(1) ? 1 : 0;
 }
 
 /** Whether the scenario met its n-th fault. Fails when it did not survive it. */

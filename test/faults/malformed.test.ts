@@ -16,6 +16,7 @@ import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { crc32 } from "../../src/storage/crc32.ts";
 import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
 import { writeSnapshot } from "../../src/storage/snapshot.ts";
+import { effort } from "../support/effort.ts";
 import { seededRandom, withTemporaryPath } from "../support/queues.ts";
 import { contentsOf, copyQueue, edit, journalsOf } from "./files.ts";
 import { openStill } from "./scenarios.ts";
@@ -133,9 +134,10 @@ test("any byte flipped where two processes' records alternate gives a prefix, or
   const journal = `${path}.journal-1`;
   const whole = await Deno.readFile(journal);
   const random = seededRandom(SEED);
+  const gap = effort("flipGap");
   let refused = 0;
   let cut = 0;
-  for (let at = 0; at < whole.length; at += 1 + Math.floor(random() * 24)) {
+  for (let at = 0; at < whole.length; at += 1 + Math.floor(random() * gap)) {
     const damaged = whole.slice();
     damaged[at]! ^= 1 << Math.floor(random() * 8);
     await Deno.writeFile(journal, damaged);
@@ -151,7 +153,7 @@ test("any byte flipped where two processes' records alternate gives a prefix, or
     }
   }
   console.log(`alternating records: ${refused} flips refused, ${cut} cut as torn tails`);
-  assert(refused > 50 && cut > 20);
+  assert(refused > 1200 / gap && cut > 480 / gap);
 });
 
 test("a snapshot of a newer schema version is refused and left alone", async (path) => {

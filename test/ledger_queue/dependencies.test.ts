@@ -6,10 +6,21 @@ import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { DEPENDENCY_SQL } from "../../src/ledger_queue/tasks/dependencies.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { PROPAGATE_SQL } from "../../src/ledger_queue/tasks/propagate.ts";
-import { dependenciesContract } from "../contract/dependencies_contract.ts";
+import { dependenciesContract, manyChildrenContract } from "../contract/dependencies_contract.ts";
+import { withBudget } from "../support/budgets.ts";
+import { isThorough } from "../support/effort.ts";
+import type { UseQueue } from "../contract/suite.ts";
 import { EMBEDDED_PLACES } from "../support/queues.ts";
 
-for (const [name, withPlace] of EMBEDDED_PLACES) dependenciesContract(name, withPlace);
+for (const [name, withPlace] of EMBEDDED_PLACES) {
+  dependenciesContract(name, withPlace);
+  if (isThorough()) manyChildrenContract(name, withPlace);
+}
+// a record holds 40 of such children, as it does of the large ones
+if (!isThorough()) {
+  const withLittle: UseQueue = (_options, test) => withBudget(100_000, test);
+  manyChildrenContract("queue with a small budget", withLittle, 2000);
+}
 
 Deno.test("no statement about a task's parents or children scans or sorts", async () => {
   const database = (await loadSqlJsEngine()).open();

@@ -5,16 +5,11 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { NewTask } from "../../src/domain/task.ts";
-import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { RECORD_BUDGET } from "../../src/ledger_queue/rows/record_budget.ts";
-import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
-import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
-import { MemoryStorage } from "../../src/storage/memory_storage.ts";
-import { isThorough } from "../support/effort.ts";
-import { FakeClock } from "../support/fake_clock.ts";
-import { openLedger } from "../support/ledgers.ts";
-import { seededRandom, withQueue } from "../support/queues.ts";
+import { withBudget } from "../support/budgets.ts";
+import { withQueue } from "../support/queues.ts";
+import { thoroughTest } from "../support/thorough.ts";
 
 const BUDGET = 64 * 1024;
 
@@ -55,15 +50,18 @@ Deno.test("claim() gives as many large tasks as a record holds, one at least, an
     assertEquals(claimed, [[1], [2], [3, 4]]);
   }));
 
-Deno.test("a record holds the largest payload, and the next one that the budget lets in", () =>
-  withBudget(RECORD_BUDGET, async (queue) => {
-    const payload = "x".repeat(16 * 1024 * 1024 - 10);
-    // What leaves just room for one more.
-    await queue.enqueue({ type: "t", payload: payload.slice(0, RECORD_BUDGET - 10_000) });
-    for (let i = 0; i < (isThorough() ? 2 : 1); i++) await queue.enqueue({ type: "t", payload });
-    const tasks = await queue.claim({ workerId: "w", types: ["t"], limit: 3 });
-    assertEquals(tasks.map(({ id }) => id), [1, 2]);
-  }));
+thoroughTest(
+  "a record holds the largest payload, and the next one that the budget lets in",
+  () =>
+    withBudget(RECORD_BUDGET, async (queue) => {
+      const payload = "x".repeat(16 * 1024 * 1024 - 10);
+      // What leaves just room for one more.
+      await queue.enqueue({ type: "t", payload: payload.slice(0, RECORD_BUDGET - 10_000) });
+      for (let i = 0; i < 2; i++) await queue.enqueue({ type: "t", payload });
+      const tasks = await queue.claim({ workerId: "w", types: ["t"], limit: 3 });
+      assertEquals(tasks.map(({ id }) => id), [1, 2]);
+    }),
+);
 
 Deno.test("more leases of large tasks expire at once than a record holds: all are rescued", () =>
   withBudget(BUDGET, async (queue, clock) => {
@@ -102,29 +100,6 @@ Deno.test("parents that fail at once in a rescue tell no more children than a re
     assertEquals(await queue.count({ status: "failed" }), 9 + 9 * 33);
   }));
 
-/** Runs `test` with a queue in memory whose operations write no more than `recordBudget` characters, about. */
-async function withBudget(
-  recordBudget: number,
-  test: (queue: EmbeddedQueue, clock: FakeClock) => Promise<void>,
-): Promise<void> {
-  const clock = new FakeClock();
-  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
-  const queue = new LedgerQueue(ledger, {
-    clock,
-    random: seededRandom(1),
-    payloadMaxBytes: 16 * 1024 * 1024,
-    recordBudget,
-    onBackgroundError: (error) => {
-      throw error;
-    },
-  });
-  try {
-    await test(queue, clock);
-  } finally {
-    await queue.close();
-  }
-}
-
 async function enqueueMany(
   queue: TaskQueue,
   task: Omit<NewTask, "payload">,
@@ -133,10 +108,13 @@ async function enqueueMany(
   for (let i = 0; i < count; i++) await queue.enqueue({ ...task, payload: LARGE });
 }
 
-Deno.test("list() gives one task at least, however large", () =>
-  withQueue({ memory: true, payloadMaxBytes: 16 * 1024 * 1024 }, async (queue) => {
-    const payload = "x".repeat(16 * 1024 * 1024 - 10);
-    for (let i = 0; i < 2; i++) await queue.enqueue({ type: "t", payload });
-    assertEquals((await queue.list()).map(({ id }) => id), [2]);
-    assertEquals((await queue.list({ beforeId: 2 })).map(({ id }) => id), [1]);
-  }));
+thoroughTest(
+  "list() gives one task at least, however large",
+  () =>
+    withQueue({ memory: true, payloadMaxBytes: 16 * 1024 * 1024 }, async (queue) => {
+      const payload = "x".repeat(16 * 1024 * 1024 - 10);
+      for (let i = 0; i < 2; i++) await queue.enqueue({ type: "t", payload });
+      assertEquals((await queue.list()).map(({ id }) => id), [2]);
+      assertEquals((await queue.list({ beforeId: 2 })).map(({ id }) => id), [1]);
+    }),
+);

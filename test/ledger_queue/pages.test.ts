@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { SCHEDULE_LIMITS, type TaskQueue } from "../../src/mod.ts";
 import { withQueue } from "../support/queues.ts";
+import { thoroughTest } from "../support/thorough.ts";
 
 const MIB = 1024 * 1024;
 
@@ -28,20 +29,23 @@ Deno.test("parentResults() gives no more than 16 Mi characters at once, and one 
     assertEquals(last.map(({ runId }) => runId), ["parent-1"]);
   }));
 
-Deno.test("listSchedules() gives no more than 16 Mi characters at once, by ids", () =>
-  withQueue({ memory: true }, async (queue) => {
-    const ids = Array.from({ length: 70 }, (_, n) => `s${String(n).padStart(2, "0")}`);
-    const payload = "x".repeat(256 * 1024 - 10);
-    for (const id of ids.toReversed()) {
-      await queue.addSchedule({ id, type: "t", everyMs: SCHEDULE_LIMITS.everyMaxMs, payload });
-    }
-    const first = (await queue.listSchedules()).map(({ id }) => id);
-    assert(first.length < 65 && first.length > 60, `${first.length} at once`);
-    const rest = (await queue.listSchedules({ afterId: first.at(-1) })).map(({ id }) => id);
-    assertEquals([...first, ...rest], ids);
-    assertEquals((await queue.listSchedules({ limit: 2 })).map(({ id }) => id), ["s00", "s01"]);
-    assertEquals(await queue.listSchedules({ afterId: "s69" }), []);
-  }));
+thoroughTest(
+  "listSchedules() gives no more than 16 Mi characters at once, by ids",
+  () =>
+    withQueue({ memory: true }, async (queue) => {
+      const ids = Array.from({ length: 70 }, (_, n) => `s${String(n).padStart(2, "0")}`);
+      const payload = "x".repeat(256 * 1024 - 10);
+      for (const id of ids.toReversed()) {
+        await queue.addSchedule({ id, type: "t", everyMs: SCHEDULE_LIMITS.everyMaxMs, payload });
+      }
+      const first = (await queue.listSchedules()).map(({ id }) => id);
+      assert(first.length < 65 && first.length > 60, `${first.length} at once`);
+      const rest = (await queue.listSchedules({ afterId: first.at(-1) })).map(({ id }) => id);
+      assertEquals([...first, ...rest], ids);
+      assertEquals((await queue.listSchedules({ limit: 2 })).map(({ id }) => id), ["s00", "s01"]);
+      assertEquals(await queue.listSchedules({ afterId: "s69" }), []);
+    }),
+);
 
 Deno.test("transitions() gives parts of a long life", () =>
   withQueue({ memory: true }, async (queue) => {
@@ -70,15 +74,18 @@ Deno.test("listWorkers() gives the 1000 that were heard of last, metrics() count
     assertEquals((await queue.metrics()).workers.active, 1003);
   }));
 
-Deno.test("listWorkers() gives no more than 16 Mi characters at once", () =>
-  withQueue({ memory: true }, async (queue) => {
-    const types = Array.from({ length: 1000 }, (_, n) => `${n}`.padEnd(200, "x"));
-    for (let n = 0; n < 90; n++) {
-      await queue.heartbeat({ types, capabilities: {}, concurrency: 1, workerId: `w${n}` });
-    }
-    const { length } = await queue.listWorkers();
-    assert(length < 84 && length > 75, `${length} at once`);
-  }));
+thoroughTest(
+  "listWorkers() gives no more than 16 Mi characters at once",
+  () =>
+    withQueue({ memory: true }, async (queue) => {
+      const types = Array.from({ length: 1000 }, (_, n) => `${n}`.padEnd(200, "x"));
+      for (let n = 0; n < 90; n++) {
+        await queue.heartbeat({ types, capabilities: {}, concurrency: 1, workerId: `w${n}` });
+      }
+      const { length } = await queue.listWorkers();
+      assert(length < 84 && length > 75, `${length} at once`);
+    }),
+);
 
 Deno.test("a part is refused that cannot be", () =>
   withQueue({ memory: true }, async (queue) => {

@@ -1,7 +1,7 @@
 /**
  * How much the tests try, in three sizes: `quick` (the default) for everyday work, `all` for CI, `nightly` for a long run.
  * The environment variable HOLDFAST_EFFORT chooses. `all` and `nightly` run every test; they differ in these counts alone.
- * `quick` leaves out what `LEFT_OUT` names.
+ * `quick` leaves out what `LEFT_OUT` names, and single tests with the largest payloads (`thorough.ts`).
  */
 const SIZES = ["quick", "all", "nightly"] as const;
 
@@ -68,16 +68,16 @@ const COUNTS = {
   sharedTasks: [600, 3000, 3000],
   /** Times that an idle worker is woken, and a running task cancelled, by another process. */
   wakeUps: [3, 20, 20],
-  /** Of the calls of each kind, every so many-th fails in the fault loops. */
-  faultStride: [40, 1, 1],
   /** Of the places in a snapshot where bits are flipped, every so many-th. */
   flipStride: [20, 1, 1],
+  /** Bytes between flips in a journal of two processes, at most. */
+  flipGap: [120, 24, 24],
   /** Requests to the HTTP interface. */
-  fuzzRequests: [300, 6000, 6000],
+  fuzzRequests: [120, 6000, 6000],
   /** Requests to it while its queue is broken. */
-  fuzzRequestsWhileDown: [200, 1000, 1000],
+  fuzzRequestsWhileDown: [60, 1000, 1000],
   /** Command lines. */
-  fuzzCommands: [120, 1140, 1140],
+  fuzzCommands: [60, 1140, 1140],
   /** Requests after which the heap must not have grown. */
   memoryRequests: [2000, 10_000, 10_000],
   /** Tasks in a row, each the parent of the next. */
@@ -86,6 +86,8 @@ const COUNTS = {
   fairStarts: [500, 10_000, 200_000],
   /** Tasks beside which a claim must cost what it costs beside ten. */
   queuedTasks: [1000, 10_000, 10_000],
+  /** Tasks beside which the plans of a claim's statements are looked at, half of them queued and half scheduled. */
+  plannedTasks: [10_000, 200_000, 200_000],
   /** Draws whose distribution is tested. */
   draws: [1000, 10_000, 10_000],
   /** Rounds of several draws each, likewise. */

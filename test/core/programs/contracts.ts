@@ -14,7 +14,10 @@ import { QueuedTaskManager } from "../../../src/manager/queued_task_manager.ts";
 import { RunRegistry } from "../../../src/manager/run_registry.ts";
 import { closureContract } from "../../contract/closure_contract.ts";
 import { completionContract } from "../../contract/completion_contract.ts";
-import { dependenciesContract } from "../../contract/dependencies_contract.ts";
+import {
+  dependenciesContract,
+  manyChildrenContract,
+} from "../../contract/dependencies_contract.ts";
 import { firstLeaseContract } from "../../contract/first_lease_contract.ts";
 import { flowContract } from "../../contract/flow_contract.ts";
 import { queueOperationsContract } from "../../contract/queue_operations_contract.ts";
@@ -48,6 +51,7 @@ const QUEUE_CONTRACTS = [
   closureContract,
   completionContract,
   dependenciesContract,
+  manyChildrenContract,
   firstLeaseContract,
   flowContract,
   queueOperationsContract,
