@@ -45,10 +45,7 @@ export const AGES: Readonly<Record<string, number>> = {
 /** So many tasks stand on a page. */
 export const PAGE_SIZE = 50;
 
-/** A list by age looks at so many tasks before it asks whether to go on. */
-const SEARCHED_MAX = 1000;
-
-/** So long, in milliseconds, a page searches for a text. */
+/** So long, in milliseconds, a page looks for a text, or for an age; then it asks whether to go on. */
 const SEARCH_MS = 30;
 
 /** So many at once, so that other work goes on between. */
@@ -172,6 +169,7 @@ async function listTasks(
 ): Promise<TaskPage> {
   const isOld = (task: Task): boolean =>
     olderThanMs === undefined || nowMs - task.createdAt.getTime() >= olderThanMs;
+  const endMs = performance.now() + SEARCH_MS;
   const found: Task[] = [];
   let beforeId = before;
   for (let searched = 0;;) {
@@ -185,7 +183,7 @@ async function listTasks(
       beforeId = task.id;
       if (isOld(task)) found.push(task);
     }
-    if (searched >= SEARCHED_MAX) {
+    if (olderThanMs !== undefined && performance.now() >= endMs) {
       return { tasks: found, next: { beforeId: beforeId! }, searched, leftMax: 0 };
     }
     await rest();

@@ -95,6 +95,25 @@ Deno.test("the filter of the tasks stands in the URL, and pages follow by a curs
     assertEquals(rowsOf(await page(app, "/tasks?type=t0&q=T0")).length, 30);
   }));
 
+Deno.test("a list by age goes on until all that is old enough is found", async () => {
+  for (const [laterMs, count] of [[0, 0], [120_000, 120]] as const) {
+    const clock = { ...systemClock, nowMs: () => Date.now() + laterMs };
+    await withDashboard(async ({ app, queue }) => {
+      await queue.enqueueBatch(Array.from({ length: 120 }, () => ({ type: "t" })));
+      const found: number[] = [];
+      for (let path = "/tasks?age=1min";;) {
+        const text = await page(app, path);
+        assertMatch(text, /\d+ found among \d+ tasks/);
+        found.push(...rowsOf(text));
+        const next = /href="([^"]+)"[^>]*>Search further</.exec(text)?.[1];
+        if (next === undefined) break;
+        path = next.replaceAll("&amp;", "&");
+      }
+      assertEquals([found.length, new Set(found).size], [count, count]);
+    }, { clock });
+  }
+});
+
 Deno.test("a search says how far it went, and a link goes on", () =>
   withDashboard(async ({ app, queue }) => {
     const payloads = Array.from({ length: 70 }, (_, n) => n % 7 === 6 ? "straw" : "a needle");
