@@ -132,8 +132,8 @@ async function connect(port: number, count: number, head = ""): Promise<Deno.Tcp
       open.push(connection);
       if (head !== "") await connection.write(new TextEncoder().encode(head));
     } catch (thrown) {
-      const { ConnectionRefused, ConnectionReset, BrokenPipe } = Deno.errors;
-      const isCut = [ConnectionRefused, ConnectionReset, BrokenPipe].some((kind) =>
+      const { ConnectionRefused, ConnectionReset, NotConnected, BrokenPipe } = Deno.errors;
+      const isCut = [ConnectionRefused, ConnectionReset, NotConnected, BrokenPipe].some((kind) =>
         thrown instanceof kind
       );
       if (!isCut) throw thrown;
