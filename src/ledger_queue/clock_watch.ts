@@ -25,6 +25,9 @@ const WATCH_MAX = 1000;
 /** How many retries one transaction mends at most. */
 const RETRY_MAX = 1000;
 
+/** How many scheduled tasks one look goes through: some ten milliseconds. */
+const SCAN_MAX = 5000;
+
 /** The statements; a test reads their plans. */
 export const CLOCK_SQL = {
   leases: `SELECT id, lease_token, lease_until_utc, updated_at_utc
@@ -34,7 +37,19 @@ export const CLOCK_SQL = {
   retries: `SELECT * FROM task_queue INDEXED BY scheduled_tasks
     WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND run_after_utc > +?
       AND attempts > 0 AND updated_at_utc > +? ORDER BY run_after_utc LIMIT +?`,
+  scheduled: `SELECT run_after_utc, id, attempts, updated_at_utc
+    FROM task_queue INDEXED BY scheduled_tasks
+    WHERE status = 'queued' AND is_ready = 0 AND waits_for = 0 AND (run_after_utc, id) > (+?, +?)
+    ORDER BY run_after_utc, id LIMIT +?`,
 } as const;
+
+/** How far the scheduled tasks were gone through, by when they are due and their ids. */
+interface ScanPlace {
+  readonly runAfterMs: number;
+  readonly id: number;
+}
+
+const SCAN_START: ScanPlace = Object.freeze({ runAfterMs: 0, id: 0 });
 
 /** A lease as it was when it was first seen. */
 interface WatchedLease {
@@ -50,19 +65,23 @@ interface WatchedLease {
 export class ClockWatch {
   #lookedAtMs: number | undefined;
   #leases: ReadonlyMap<number, WatchedLease> = new Map();
-  /** Looking for retries reads every task that is scheduled, so it is done only when the clock may have been put back. */
-  #mayHoldRetries = true;
+  /**
+   * Looking for retries goes through every task that is scheduled, some at each look, so it is done only when the clock may have been
+   * put back: until it has come to the end, where this is `undefined`.
+   */
+  #scan: ScanPlace | undefined = SCAN_START;
+  #holdsRetries = false;
 
   /** Whether there is something to mend; looks at most every ten seconds, and at once when the clock goes back. */
   look(reader: Reader, nowMs: number): boolean {
     const sinceMs = nowMs - (this.#lookedAtMs ?? -Infinity);
     if (sinceMs >= 0 && sinceMs < LOOK_EVERY_MS) return false;
     const waitedMs = Math.min(Math.max(sinceMs, 0), LOOK_EVERY_MS);
-    if (sinceMs < -CLOCK_TOLERANCE_MS) this.#mayHoldRetries = true;
+    if (sinceMs < -CLOCK_TOLERANCE_MS) this.#scan = SCAN_START;
     this.#lookedAtMs = nowMs;
     this.#leases = watchedLeases(reader, { known: this.#leases, waitedMs, nowMs });
-    this.#mayHoldRetries &&= putBackRetries(reader, nowMs, 1).length > 0;
-    return this.#mayHoldRetries || this.#overdue().length > 0 || hasPutBackSchedule(reader, nowMs);
+    this.#holdsRetries = this.#findsRetry(reader, nowMs);
+    return this.#holdsRetries || this.#overdue().length > 0 || hasPutBackSchedule(reader, nowMs);
   }
 
   /** Mends as much as one transaction may; the rows of the tasks whose lease it ended. */
@@ -74,8 +93,22 @@ export class ClockWatch {
     const budget = new RecordBudget(context.recordBudget);
     const rescued = rescueAll(tx, { rows, budget }, context);
     replanPutBack(tx, budget, context.nowMs);
-    if (this.#mayHoldRetries) mendRetries(tx, budget, context.nowMs);
+    if (this.#holdsRetries) mendRetries(tx, budget, context.nowMs);
     return rescued;
+  }
+
+  /** Goes on through the scheduled tasks; stays where there is something to mend. */
+  #findsRetry(reader: Reader, nowMs: number): boolean {
+    if (this.#scan === undefined) return false;
+    const { runAfterMs, id } = this.#scan;
+    const aheadMs = nowMs + CLOCK_TOLERANCE_MS;
+    const rows = reader.read(CLOCK_SQL.scheduled, [Math.max(runAfterMs, aheadMs), id, SCAN_MAX]);
+    const isPutBack = ([, , attempts, updatedAtMs]: SqlRow): boolean =>
+      Number(attempts) > 0 && Number(updatedAtMs) > aheadMs;
+    if (rows.some(isPutBack)) return true;
+    const last = rows.length < SCAN_MAX ? undefined : rows.at(-1)!;
+    this.#scan = last && { runAfterMs: Number(last[0]), id: Number(last[1]) };
+    return false;
   }
 
   #overdue(): WatchedLease[] {
@@ -123,14 +156,14 @@ function isUnchanged(before: WatchedLease, now: WatchedLease): boolean {
     before.updatedAtMs === now.updatedAtMs;
 }
 
-function putBackRetries(reader: Reader, nowMs: number, limit: number): SqlRow[] {
+function putBackRetries(reader: Reader, nowMs: number): SqlRow[] {
   const aheadMs = nowMs + CLOCK_TOLERANCE_MS;
-  return reader.read(CLOCK_SQL.retries, [aheadMs, aheadMs, limit]);
+  return reader.read(CLOCK_SQL.retries, [aheadMs, aheadMs, RETRY_MAX]);
 }
 
 /** A retry waits for its delay, from now on. A task that has not been tried waits for the instant that its caller gave. */
 function mendRetries(tx: Transaction, budget: RecordBudget, nowMs: number): void {
-  for (const row of putBackRetries(tx, nowMs, RETRY_MAX)) {
+  for (const row of putBackRetries(tx, nowMs)) {
     if (budget.isSpent) return;
     budget.spend(row);
     const delayMs = Number(cell(row, "run_after_utc")) - Number(cell(row, "updated_at_utc"));

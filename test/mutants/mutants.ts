@@ -328,6 +328,14 @@ export const MUTANTS: readonly Mutant[] = [
     tests: CLOCK,
   },
   {
+    name:
+      "look for retries of a clock that was put back among the first of the scheduled tasks only",
+    file: "src/ledger_queue/clock_watch.ts",
+    find: "const last = rows.length < SCAN_MAX ? undefined : rows.at(-1)!;",
+    replace: "const last = rows.length < Infinity ? undefined : rows.at(-1)!;",
+    tests: CLOCK,
+  },
+  {
     name: "never end a lease of a clock that was put back",
     file: "src/ledger_queue/clock_watch.ts",
     find: "before.waitedMs + waitedMs",
