@@ -321,6 +321,10 @@ async function walkLimits(place: Place): Promise<void> {
   assertEquals((await place.json(["limit", "list"])).limits.length, 1);
   await place.run(["resume", "--type", "double"]);
   await place.run(["limit", "remove", "--type", "double"]);
+  await place.run(["limit", "set", "--type", "double", "--rate", "100/1m", "--burst", "5"]);
+  const { limits } = await place.json(["limit", "list"]);
+  assertEquals(limits[0].rate, { limit: 100, period_ms: 60_000, burst: 5 });
+  await place.run(["limit", "remove", "--type", "double"]);
 }
 
 async function walkFiles(place: Place): Promise<void> {

@@ -6,7 +6,7 @@ import type { NewTask } from "../../src/domain/task.ts";
 import type { SqlRow } from "../../src/ledger/sql_engine.ts";
 import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
-import { TOTALS_SQL } from "../../src/ledger_queue/rows/totals.ts";
+import { countTransitions, TOTALS_SQL } from "../../src/ledger_queue/rows/totals.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import type { TypeTotals } from "../../src/queue/metrics.ts";
 import { TransitionTotals } from "../../src/queue_policy/transition_totals.ts";
@@ -18,6 +18,18 @@ import { seededRandom } from "../support/queues.ts";
 const PARTS = { random: seededRandom(1), onBackgroundError: () => {} };
 
 const STORED = "SELECT type, totals FROM transition_totals ORDER BY type";
+
+Deno.test("what one transaction has counted the next one does not", async () => {
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const queue = new LedgerQueue(ledger, { ...PARTS, clock });
+  await queue.enqueueBatch(Array.from({ length: 5 }, () => ({ type: "t" })));
+  const count = (): Promise<number> => ledger.write((tx) => countTransitions(tx, 3));
+  assertEquals([await count(), await count(), await count()], [3, 2, 0]);
+  const stored = await ledger.read((reader) => reader.read(STORED));
+  assertEquals(stored, [["", "5"], ["t", '{"n":{"enqueued":5}}']]);
+  await queue.close();
+});
 
 Deno.test("a duty counts what has happened, and nothing is counted twice", async () => {
   const clock = new FakeClock();

@@ -408,6 +408,7 @@ export class Checker {
     const { final } = facts;
     if (final === undefined || final.told.to > call.span.from) return;
     if (this.#mayBeRetriedSince(task.id, final.told)) return;
+    if (this.#mayBeGivenUp(task.id, final, task.status)) return;
     if (task.status !== final.status) {
       this.#violate(call, `${describe(task)} was ${final.status} for good`);
     } else if (final.status === "completed" && JSON.stringify(task.result) !== final.result) {
@@ -606,7 +607,9 @@ export class Checker {
     this.#log.count(`told ${status}`);
     this.#sign(taskId, (survivor) => {
       if (status === "completed") return survivor.status === status;
-      const isGone = survivor.status !== status && !this.#mayBeRetriedSince(taskId, call.span);
+      const mayBeAnother = this.#mayBeRetriedSince(taskId, call.span) ||
+        this.#mayBeGivenUp(taskId, { status, told: call.span }, survivor.status);
+      const isGone = survivor.status !== status && !mayBeAnother;
       return isGone ? false : undefined;
     });
     const facts = this.#known.tasks.get(taskId);
@@ -617,7 +620,12 @@ export class Checker {
       return;
     }
     const isEarlier = call.span.from < final.told.from;
-    if (!this.#mayBeRetriedSince(taskId, isEarlier ? call.span : final.told)) {
+    const [first, second] = isEarlier
+      ? [{ status, told: call.span }, final]
+      : [final, { status, told: call.span }];
+    const mayBeAnother = this.#mayBeRetriedSince(taskId, first.told) ||
+      this.#mayBeGivenUp(taskId, first, second.status);
+    if (!mayBeAnother) {
       this.#violate(call, `task ${taskId} is ${status}, it was ${final.status} for good`);
     }
     if (!isEarlier) facts.final = { status, result: JSON.stringify(result), told: call.span };
@@ -630,6 +638,16 @@ export class Checker {
       asked.from > from || (asked.to > from && asked.to < Infinity)
     );
     if (isRace) this.#log.count(`cancel ${how}`);
+  }
+
+  /** One that has failed and holds up its ordering key can be cancelled; that it does is seen in the journal. */
+  #mayBeGivenUp(
+    taskId: number,
+    { status, told }: { readonly status: TaskStatus; readonly told: Span },
+    after: TaskStatus,
+  ): boolean {
+    return status === "failed" && after === "cancelled" &&
+      (this.#cancels.get(taskId) ?? []).some(({ to }) => to >= told.from);
   }
 
   /** A task that its parents ended comes back with them, so their retries count too. */

@@ -213,6 +213,7 @@ class TransitionAudit {
     );
     if (waiting !== undefined) log.violate(`the journal removes a parent of ${describe(waiting)}`);
     log.count("tasks pruned");
+    if (task !== undefined) this.#order.forget(task);
     this.#tasks.delete(taskId);
     this.#removed.add(taskId);
   }
@@ -266,6 +267,7 @@ class TransitionAudit {
     return {
       areClocksEqual,
       parents,
+      isHoldingUp: this.#order.isHeldUp(before.orderingKey),
       wasRetryAsked: mayComeBack ||
         isEndedByParent(before) && parents.some(({ status }) => !isFinal(status)),
     };
@@ -285,6 +287,8 @@ interface TransitionRules {
   readonly parents: readonly Task[];
   /** Whether anybody asked to retry it, or a parent that had ended it is back. */
   readonly wasRetryAsked: boolean;
+  /** Whether its ordering key waits for what has failed. */
+  readonly isHoldingUp: boolean;
 }
 
 function whyNotNew(task: Task, lastId: number): string | undefined {
@@ -324,6 +328,8 @@ function whyNotNext(before: Task, after: Task, rules: TransitionRules): string |
     case "failed queued":
     case "cancelled queued":
       return rules.wasRetryAsked && after.attempts === 0 ? undefined : "nobody asked to retry it";
+    case "failed cancelled":
+      return rules.isHoldingUp ? whyNotAttempts(before, after) : "it held up no other";
     case "failed failed":
     case "cancelled cancelled":
       return whyNotEndedByAnother(before, after, rules);

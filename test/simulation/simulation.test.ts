@@ -118,6 +118,8 @@ const ALWAYS_HAPPENS = [
   "starts beside another group",
   "starts that fill a group's limit",
   "closed groups",
+  "holds up others of the ordering key",
+  "held up to the end",
   "rates set",
   "rates changed",
   "rates removed",

@@ -510,9 +510,23 @@ class Simulation {
       const isTimeUp = this.#scheduler.nowMs > deadlineMs;
       if (isTimeUp && looks > DRAIN_LOOKS_MIN) return await this.#nameUnfinished(process);
       for (const other of this.#open) if (other.isDoubtful) other.kill();
+      await this.#cancelHeldUp(process);
       await this.#until(() => !this.#isSound, DRAIN_TURNS);
     }
     this.#log.count("drained");
+  }
+
+  /** Ends those that a failed one of their ordering key holds up: nobody else would. */
+  async #cancelHeldUp({ queue }: SimulatedProcess): Promise<void> {
+    const failed = await this.#answerOf(queue?.list({ status: "failed", limit: 1000 }));
+    const queued = await this.#answerOf(queue?.list({ status: "queued", limit: 1000 }));
+    for (const { id, orderingKey, onPredecessorFailure } of queued ?? []) {
+      const isHeldUp = orderingKey !== null && onPredecessorFailure === "hold" &&
+        failed?.some((other) => other.orderingKey === orderingKey && other.id < id);
+      if (!isHeldUp) continue;
+      this.#log.count("held up to the end");
+      await this.#answerOf(queue?.cancel(id));
+    }
   }
 
   async #hasUnfinished(process: SimulatedProcess): Promise<boolean> {

@@ -85,12 +85,22 @@ export class TaskSource {
       expiresAt: chance.happens(0.1) ? new Date(nowMs + 2000 + chance.below(3000)) : undefined,
       compatibility: chance.happens(0.1) ? CAPABILITIES : undefined,
       group: this.#hasGroups ? chance.pick([undefined, ...TASK_GROUPS]) : undefined,
-      orderingKey: chance.happens(0.2) ? `order-${chance.below(3)}` : undefined,
+      ...orderOf(chance, number),
       tags: TAGS[number % TAGS.length],
       timeoutMs: chance.happens(0.1) ? 1 + chance.below(500) : undefined,
       retryPolicy: { initialDelayMs: chance.pick([0, 10, 100]), maxDelayMs: 500 },
     };
   }
+}
+
+/** One in five stands under an ordering key, every second of those is held up by one that failed. */
+function orderOf(
+  chance: Chance,
+  number: number,
+): Pick<NewTask, "orderingKey" | "onPredecessorFailure"> {
+  if (!chance.happens(0.2)) return {};
+  const orderingKey = `order-${chance.below(3)}`;
+  return number % 2 === 0 ? { orderingKey } : { orderingKey, onPredecessorFailure: "hold" };
 }
 
 /** Those under one key are the same, but for what becomes of them when there is one. */
