@@ -180,18 +180,19 @@ Deno.test("a retry waits for its delay after the clock was put back, a scheduled
 
 Deno.test("a retry behind thousands of scheduled tasks is found by later looks, each of which goes through some of them", () =>
   withAdjustableClock(async (queue, clock) => {
-    const runAfter = new Date(clock.nowMs() + HOUR_MS);
+    const runAfter = new Date(clock.nowMs() + 6 * HOUR_MS);
     for (let batch = 0; batch < 11; batch++) {
       await queue.enqueueBatch(Array.from({ length: 1000 }, () => ({ type: "t", runAfter })));
     }
     clock.aheadMs = 5 * HOUR_MS;
-    const retryPolicy = { initialDelayMs: 60_000 };
+    const delayMs = 3 * HOUR_MS;
+    const retryPolicy = { initialDelayMs: delayMs, maxDelayMs: delayMs, multiplier: 1 };
     const { task: { id } } = await queue.enqueue({ type: "retried", retryPolicy });
     const [task] = await queue.claim({ workerId: "w", types: ["retried"] });
     await queue.fail(task!, new Error("no"));
     clock.aheadMs = 0;
     const isAhead = async (): Promise<boolean> => {
-      return (await queue.get(id))!.runAfter.getTime() > clock.nowMs() + HOUR_MS;
+      return (await queue.get(id))!.runAfter.getTime() > clock.nowMs() + 6 * HOUR_MS;
     };
     await clock.seconds(11);
     assert(await isAhead(), "all was looked at in one step");
