@@ -82,20 +82,10 @@ export {
 } from "./domain/task.ts";
 export { defaultText, helpText, rangeText } from "./domain/field_text.ts";
 export {
-  type FieldTable,
-  KEPT_FIELD_NAMES,
-  type KeptFieldName,
-  RETRY_POLICY_FIELDS,
   type RetryPolicyBody,
-  SCHEDULED_FIELD_NAMES,
-  type ScheduledFieldName,
   type SnakeName,
   snakeName,
-  TASK_FIELD_NAMES,
-  TASK_FIELDS,
   type TaskBody,
-  type TaskField,
-  type TaskFieldKind,
   toNewTask,
   toRetryPolicy,
   toRetryPolicyBody,
@@ -103,6 +93,18 @@ export {
   toUnique,
   toUniqueBody,
   type UniqueBody,
+} from "./domain/task_body.ts";
+export {
+  type FieldTable,
+  KEPT_FIELD_NAMES,
+  type KeptFieldName,
+  RETRY_POLICY_FIELDS,
+  SCHEDULED_FIELD_NAMES,
+  type ScheduledFieldName,
+  TASK_FIELD_NAMES,
+  TASK_FIELDS,
+  type TaskField,
+  type TaskFieldKind,
 } from "./domain/task_fields.ts";
 export {
   ENQUEUE_OUTCOMES,

@@ -5,11 +5,15 @@ import type { Change } from "./change.ts";
 import type { MemoryMark } from "./memory_budget.ts";
 import { type Replica, type Transaction, TransactionLostError } from "./replica.ts";
 
-/** What a caller wants done, and how to tell it. */
-export interface Operation {
-  readonly run: (transaction: Transaction) => unknown;
-  /** What it must leave the database below; default anything. */
+/** What a write may do. */
+export interface WriteOptions {
+  /** What it must leave the database in memory below; default anything, for what makes room or follows. */
   readonly upTo?: MemoryMark;
+}
+
+/** What a caller wants done, and how to tell it. */
+export interface Operation extends WriteOptions {
+  readonly run: (transaction: Transaction) => unknown;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
 }

@@ -11,7 +11,7 @@
 import { QueueError, StorageError } from "../domain/errors.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import type { SnapshotImage } from "../storage/snapshot.ts";
-import { BATCH_MAX, type Operation } from "./batch.ts";
+import { BATCH_MAX, type Operation, type WriteOptions } from "./batch.ts";
 import { ChangeFeed, type LedgerChanges } from "./change_feed.ts";
 import { CheckpointRules } from "./checkpoint_rules.ts";
 import { Checkpointer, type Rotation } from "./checkpointer.ts";
@@ -22,17 +22,10 @@ import { JournalSync } from "./journal_sync.ts";
 import { LedgerHealth } from "./ledger_health.ts";
 import { LEDGER_DEFAULTS, type LedgerOptions } from "./ledger_options.ts";
 import { Lookout } from "./lookout.ts";
-import type { MemoryMark } from "./memory_budget.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import type { Reader, Transaction } from "./replica.ts";
 import { verifyReplica } from "./verify.ts";
 import { WorkLoop } from "./work_loop.ts";
-
-/** What a write may do. */
-export interface WriteOptions {
-  /** What it must leave the database in memory below; default anything, for what makes room or follows. */
-  readonly upTo?: MemoryMark;
-}
 
 /** A whole ledger as a file, and whose it is. */
 export type LedgerExport = SnapshotImage;

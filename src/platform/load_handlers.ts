@@ -10,7 +10,7 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { checkOneOf } from "../domain/check.ts";
 import { messageOf, quotePath } from "../domain/errors.ts";
-import { toRetryPolicy } from "../domain/task_fields.ts";
+import { toRetryPolicy } from "../domain/task_body.ts";
 import { entryName, type HandlerListEntry, parseHandlerList } from "../worker/handler_list.ts";
 import type { StandardSchema } from "../domain/standard_schema.ts";
 import type { ParentDefinitions, TaskDefinition } from "../queue/task_definition.ts";

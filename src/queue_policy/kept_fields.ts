@@ -7,11 +7,10 @@ import { checkInstant, checkInteger, checkName, checkOneOf, checkPairs } from ".
 import { canonicalJson } from "../domain/json.ts";
 import { shownValue } from "../domain/shown_value.ts";
 import { type PredecessorFailurePolicy, type Task, TASK_LIMITS } from "../domain/task.ts";
+import { type SnakeName, snakeName } from "../domain/task_body.ts";
 import {
   KEPT_FIELD_NAMES,
   type KeptFieldName,
-  type SnakeName,
-  snakeName,
   TASK_FIELDS,
   type TaskField,
 } from "../domain/task_fields.ts";

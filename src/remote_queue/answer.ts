@@ -2,7 +2,7 @@
  * Answers of a server, checked before they are believed: a decoder turns a JSON value into what it stands for, or throws a
  * `ForeignAnswer`, as where the address belongs to another program.
  */
-import { type SnakeName, snakeName } from "../domain/task_fields.ts";
+import { type SnakeName, snakeName } from "../domain/task_body.ts";
 
 /** The value that an answer's part stands for. @throws ForeignAnswer */
 export type Decode<T> = (value: unknown) => T;

@@ -20,7 +20,7 @@ import {
   type TaskReference,
 } from "../domain/task.ts";
 import { toLease } from "../domain/to_lease.ts";
-import { toRetryPolicyBody } from "../domain/task_fields.ts";
+import { toRetryPolicyBody } from "../domain/task_body.ts";
 import { ENQUEUE_OUTCOMES } from "../domain/unique.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {

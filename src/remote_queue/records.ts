@@ -2,7 +2,7 @@
  * Records on their way to and from a server: one table of the fields for both directions.
  */
 import { PARENT_FAILURE_POLICIES } from "../domain/task.ts";
-import { snakeName } from "../domain/task_fields.ts";
+import { snakeName } from "../domain/task_body.ts";
 import {
   DEPENDENCY_STATES,
   type LimitImport,

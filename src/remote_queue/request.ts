@@ -5,7 +5,7 @@
 import { checkName } from "../domain/check.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 import type { LeaseLike, NewTask } from "../domain/task.ts";
-import { toTaskBody } from "../domain/task_fields.ts";
+import { toTaskBody } from "../domain/task_body.ts";
 import type { BulkRequest } from "../queue/bulk.ts";
 import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../queue/changes.ts";
 import type { ChangedBy } from "../queue/limits.ts";

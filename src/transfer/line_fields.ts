@@ -4,15 +4,14 @@
 import { resolveRetryPolicy, type RetryPolicy } from "../domain/backoff.ts";
 import { checkInstant } from "../domain/check.ts";
 import {
-  type KeptFieldName,
   type SnakeName,
   snakeName,
-  TASK_FIELDS,
   toRetryPolicy,
   toTaskBody,
   toUnique,
   type UniqueBody,
-} from "../domain/task_fields.ts";
+} from "../domain/task_body.ts";
+import { type KeptFieldName, TASK_FIELDS } from "../domain/task_fields.ts";
 import type { Unique } from "../domain/unique.ts";
 import type { Webhook } from "../domain/webhook.ts";
 import type { TaskRecord } from "../queue/records.ts";

@@ -5,7 +5,8 @@
  */
 import { messageOf } from "../domain/errors.ts";
 import { isFinal, type TaskStatus } from "../domain/task.ts";
-import { KEPT_FIELD_NAMES, snakeName } from "../domain/task_fields.ts";
+import { snakeName } from "../domain/task_body.ts";
+import { KEPT_FIELD_NAMES } from "../domain/task_fields.ts";
 import type { FlowRecord } from "../queue/limits.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import { makeUpRunId } from "../domain/run_id.ts";

@@ -1,7 +1,8 @@
 /**
  * Schedules in NDJSON: a line `{"schedule": {…}}` each, with every field and where its clock stands.
  */
-import { KEPT_IN_SCHEDULES, toUniqueBody } from "../domain/task_fields.ts";
+import { toUniqueBody } from "../domain/task_body.ts";
+import { KEPT_IN_SCHEDULES } from "../domain/task_fields.ts";
 import type { ScheduleRecord } from "../queue/records.ts";
 import {
   type Fields,
