@@ -46,10 +46,18 @@ export function checkText(value: unknown, what: string): string {
   throw new TypeError(`Cannot use ${shownValue(value)} as ${what}: a string is needed`);
 }
 
-/** An array; `of` says of what. @throws TypeError when it is none */
+/** An array without holes, which `map` and `every` pass over; `of` says of what. @throws TypeError when it is none */
 export function checkArray<T>(value: readonly T[], what: string, of: string): readonly T[] {
-  if (Array.isArray(value)) return value;
-  throw new TypeError(`Cannot use ${shownValue(value)} as ${what}: an array of ${of} is needed`);
+  if (!Array.isArray(value)) {
+    throw new TypeError(`Cannot use ${shownValue(value)} as ${what}: an array of ${of} is needed`);
+  }
+  for (let place = 0; place < value.length; place++) {
+    if (place in value) continue;
+    throw new TypeError(
+      `Cannot use an array without anything in place ${place} as ${what}: an array of ${of} is needed`,
+    );
+  }
+  return value;
 }
 
 /** Whether something is so. @throws TypeError when it is neither `true` nor `false` */

@@ -57,7 +57,7 @@ export function prepareWebhook(webhook: Webhook): PreparedWebhook {
   checkOptions(webhook, WEBHOOK_OPTIONS, "a webhook");
   const { url, events = WEBHOOK_EVENTS } = webhook;
   const isList = Array.isArray(events) && events.length > 0 &&
-    events.every((event) => WEBHOOK_EVENTS.includes(event));
+    Array.from(events).every((event) => WEBHOOK_EVENTS.includes(event)); // a hole is no event
   if (!isList) {
     throw new TypeError(
       `Cannot use ${shownValue(events)} as webhook events: some of ${

@@ -60,7 +60,10 @@ export interface SearchRequest {
 
 /** What one request has found. */
 export interface SearchPage {
-  /** Each is found once, however many answers there are. They are fewer, one at least, when they are large. */
+  /**
+   * Each is found once, however many answers there are, but for one whose tags or group are changed in between. They are fewer, one at
+   * least, when they are large; the first answer may have one more, where a number is the id of one task and the key of another.
+   */
   readonly tasks: readonly Task[];
   /** How many tasks were searched for the text, in all answers up to this one. What an index names is not searched for. */
   readonly searched: number;

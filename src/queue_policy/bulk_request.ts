@@ -152,8 +152,8 @@ function prepareFilter(action: BulkAction, filter: BulkFilter, isAll: boolean): 
 function statusesOf(action: BulkAction, { statuses }: BulkFilter): readonly TaskStatus[] {
   const allowed = BULK_STATUSES[action];
   if (statuses === undefined) return allowed;
-  if (!Array.isArray(statuses) || statuses.length === 0) {
-    throw new TypeError(`Cannot use ${shownValue(statuses)} as statuses: some are needed`);
+  if (checkArray(statuses, "statuses", "statuses").length === 0) {
+    throw new TypeError("Cannot use [] as statuses: some are needed");
   }
   for (const status of statuses) checkOneOf(status, TASK_STATUSES, "status");
   const other = statuses.find((status) => !allowed.includes(status));

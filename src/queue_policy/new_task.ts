@@ -165,16 +165,14 @@ function checkUnreserved(type: string): void {
 }
 
 function checkReferences(references: unknown): readonly TaskReference[] {
-  if (!Array.isArray(references)) {
-    throw new TypeError(
-      `Cannot use ${
-        shownValue(references)
-      } as dependsOn: an array of task ids and run ids is needed`,
-    );
-  }
+  const array = checkArray(
+    references as readonly TaskReference[],
+    "dependsOn",
+    "task ids and run ids",
+  );
   const { parentsMax, runIdMaxLength } = TASK_LIMITS;
-  checkInteger(references.length, "number of parents", 0, parentsMax);
-  return references.map((reference, i) =>
+  checkInteger(array.length, "number of parents", 0, parentsMax);
+  return array.map((reference, i) =>
     typeof reference === "string"
       ? checkName(reference, `run id in dependsOn[${i}]`, runIdMaxLength)
       : checkInteger(reference, `task id in dependsOn[${i}]`, 1, Number.MAX_SAFE_INTEGER)

@@ -1,8 +1,9 @@
 /**
  * Search requests, checked; where a search goes on; and what a text finds.
  */
-import { checkInstant, checkInteger, checkName, checkOneOf } from "../domain/check.ts";
+import { checkInstant, checkInteger, checkName, checkOneOf, checkText } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
+import { shownValue } from "../domain/shown_value.ts";
 import { type Task, TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import { checkTag } from "./tags.ts";
 import { SEARCH_LIMITS, type SearchFilter, type SearchRequest } from "../queue/search.ts";
@@ -117,14 +118,13 @@ export function cursorOf({ step, searched, at }: SearchPlace): string {
 }
 
 function placeOf(cursor: unknown): SearchPlace {
-  const parts = /^(named|runs|group|tag|text)-(\d{1,15})-(.{0,200})$/su.exec(String(cursor));
+  const text = checkText(cursor, "cursor");
+  const parts = /^(named|runs|group|tag|text)-(\d{1,15})-([^\0]{0,200})$/su.exec(text);
   const [, step, searched, at] = parts ?? [];
   const isId = step === "group" || step === "tag" || step === "text";
   if (parts === null || isId && !/^\d{1,16}$/.test(at!)) {
     throw new RangeError(
-      `Cannot use ${
-        JSON.stringify(cursor)
-      } as cursor: the cursor of an answer of search() is needed`,
+      `Cannot use ${shownValue(text)} as cursor: the cursor of an answer of search() is needed`,
     );
   }
   return { step: step as SearchStep, searched: Number(searched), at: at! };

@@ -4,7 +4,7 @@
  * The column holds what callers gave as JSON, in order and each once, so that two orders of the same tags are one value; it is null
  * for none. Each engine also keeps a row for each tag of each task, by which lists and bulk actions find tasks.
  */
-import { checkInteger, checkName } from "../domain/check.ts";
+import { checkArray, checkInteger, checkName } from "../domain/check.ts";
 import { TASK_LIMITS } from "../domain/task.ts";
 
 /** Checks tags; the text of their column. @throws TypeError, RangeError */
@@ -12,13 +12,9 @@ export function textOfTags(
   given: unknown,
   checkString: typeof checkName = checkName,
 ): string | null {
-  if (!Array.isArray(given)) {
-    throw new TypeError(
-      `Cannot use ${JSON.stringify(given) ?? typeof given} as tags: an array of strings is needed`,
-    );
-  }
-  checkInteger(given.length, "number of tags", 0, TASK_LIMITS.tagsMax);
-  const tags = given.map((tag) => checkTag(tag, checkString));
+  const array = checkArray(given as readonly unknown[], "tags", "strings");
+  checkInteger(array.length, "number of tags", 0, TASK_LIMITS.tagsMax);
+  const tags = array.map((tag) => checkTag(tag, checkString));
   return tags.length === 0 ? null : JSON.stringify([...new Set(tags)].sort());
 }
 

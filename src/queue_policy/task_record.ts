@@ -3,7 +3,14 @@
  *
  * JSON stays text, so what a program once wrote (a number of twenty digits) arrives as it was.
  */
-import { checkInstant, checkInteger, checkName, checkOneOf, isPercent } from "../domain/check.ts";
+import {
+  checkArray,
+  checkInstant,
+  checkInteger,
+  checkName,
+  checkOneOf,
+  isPercent,
+} from "../domain/check.ts";
 import { toJsonText } from "../domain/json.ts";
 import { clip } from "../domain/kept_text.ts";
 import { shownValue } from "../domain/shown_value.ts";
@@ -158,9 +165,7 @@ function outcomeOf(record: TaskRecord): Pick<
 }
 
 function checkParents({ id, parents }: TaskRecord): readonly ParentRecord[] {
-  if (!Array.isArray(parents)) {
-    throw new TypeError(`Cannot use ${shownValue(parents)} as parents: an array is needed`);
-  }
+  checkArray(parents, "parents", "parents");
   checkInteger(parents.length, "number of parents", 0, TASK_LIMITS.parentsMax);
   for (const parent of parents as readonly ParentRecord[]) checkParent(parent);
   const ids = new Set(parents.map(({ taskId }) => taskId).concat(id));

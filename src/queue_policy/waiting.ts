@@ -46,15 +46,16 @@ export class Waits {
       (changes) => watched.onChanges(changes).catch(reject),
       (taskId, status) => watched.mayEnd(taskId, status),
     );
-    const cancelTimer = this.#clock.setTimer(
-      () => reject(watched.timeoutError(timeoutMs!)),
-      timeoutMs ?? Infinity,
-    );
+    const looked = watched.look();
+    looked.catch(reject);
+    // whoever waits no longer hears how the task is: the first look has always ended, or has told of its failure
+    const giveUp = (): void =>
+      void looked.then(() => reject(watched.timeoutError(timeoutMs!)), () => {});
+    const cancelTimer = this.#clock.setTimer(giveUp, timeoutMs ?? Infinity);
     const abort = (): void => reject(signal!.reason);
     signal?.addEventListener("abort", abort, { once: true });
     this.#open.add(reject);
     try {
-      watched.look().catch(reject);
       return await promise;
     } finally {
       unwatch();
@@ -119,9 +120,9 @@ class Watched {
   }
 
   timeoutError(timeoutMs: number): WaitTimeoutError {
-    const status = this.#seen === undefined ? "unknown" : `still ${this.#seen.status}`;
+    const what = nameOf(this.#reference);
     return new WaitTimeoutError(
-      `Cannot wait longer for ${nameOf(this.#reference)}: after ${timeoutMs} ms it is ${status}`,
+      `Cannot wait longer for ${what}: after ${timeoutMs} ms it is still ${this.#seen?.status}`,
     );
   }
 }

@@ -11,7 +11,7 @@ import type { TransferProblem, TransferProgress } from "./task_file.ts";
 /** What that schema has no place for, one sentence each. */
 const LOSSES: readonly string[] = Object.freeze([
   "instants are cut to whole seconds; run_after is the next whole second",
-  "results, progress, retry policies, timeouts, lease tokens, parents and traces have no column",
+  "results, progress, retry policies, timeouts, groups, tags, ordering keys, expiry, lease tokens, parents and traces have no column",
   "transitions, schedules, webhooks, limits and log files stay behind",
 ]);
 

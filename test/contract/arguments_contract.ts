@@ -176,6 +176,28 @@ const NUMBERS: Readonly<Record<string, Call>> = {
     queue.setLimit({}, { rate: { limit: 9, periodMs: 1000, burst: wrong } }),
 };
 
+/** Each argument that is an array, given one with a hole: what goes over an array passes over its holes. */
+const ARRAYS: Readonly<Record<string, Call>> = {
+  "enqueueBatch": (queue, wrong) => queue.enqueueBatch(wrong),
+  "tags": (queue, wrong) => queue.enqueue({ type: "t", tags: wrong }),
+  "dependsOn": (queue, wrong) => queue.enqueue({ type: "t", dependsOn: wrong }),
+  "webhook events": (queue, wrong) =>
+    queue.enqueue({ type: "t", webhook: { url: "https://example.org/", events: wrong } }),
+  "update tags": (queue, wrong) => queue.update(1, { tags: wrong }),
+  "replace tags": (queue, wrong) => queue.replace(1, { payload: 1, tags: wrong }),
+  "addSchedule tags": (queue, wrong) => queue.addSchedule({ ...SCHEDULE, tags: wrong }),
+  "claim types": (queue, wrong) => queue.claim({ workerId: "w", types: wrong }),
+  "complete enqueue": (queue, wrong) => queue.complete(LEASE, 5, { enqueue: wrong }),
+  "bulk ids": (queue, wrong) => queue.bulk({ action: "cancel", filter: { ids: wrong } }),
+  "bulk statuses": (queue, wrong) => queue.bulk({ action: "cancel", filter: { statuses: wrong } }),
+  "heartbeat types": (queue, wrong) => queue.heartbeat({ ...BEAT, types: wrong }),
+  "prune statuses": (queue, wrong) => queue.prune({ keep: 1, statuses: wrong }),
+  "exportRecords statuses": (queue, wrong) => queue.exportRecords({ statuses: wrong }),
+  "importRecords": (queue, wrong) => queue.importRecords(wrong),
+  "declareLimits": (queue, wrong) => queue.declareLimits(wrong),
+};
+
+const HOLES = [new Array(1), new Array(3)];
 const NO_OBJECTS = [undefined, null, 5, "x", true, NaN, 7n, () => 1];
 const NO_VALUES = [{}, [], NaN, 7n, true, () => 1];
 const NO_NUMBERS = [NaN, Infinity, -Infinity, "5", {}, 7n, () => 1];
@@ -197,6 +219,7 @@ export function argumentsContract(name: string, useQueue: UseQueue): void {
       ["what is no object", OBJECTS, NO_OBJECTS],
       ["what is no such value", VALUES, NO_VALUES],
       ["what is no such number", NUMBERS, NO_NUMBERS],
+      ["an array with a hole", ARRAYS, HOLES],
     ] as const
   ) {
     behaviour(`every operation refuses ${what}, and says so`, async (queue) => {

@@ -53,6 +53,23 @@ export function waitContract(name: string, useQueue: UseQueue): void {
     assertEquals((await queue.complete(task)).status, "completed");
   });
 
+  behaviour("wait() for no time says how the task is now", async (queue, clock) => {
+    const waitNow = async (reference: number | string): Promise<unknown> => {
+      const waiting = queue.wait(reference, { timeoutMs: 0 }).catch((error: unknown) => error);
+      await clock.advance(1);
+      return await waiting;
+    };
+    const task = await leased(queue);
+    const late = await waitNow(task.id);
+    assertEquals(
+      String(late),
+      `WaitTimeoutError: Cannot wait longer for task ${task.id}: after 0 ms it is still leased`,
+    );
+    assertEquals((await waitNow("nobody") as QueueError).code, "task_not_found");
+    const done = await queue.complete(task);
+    for (let time = 0; time < 5; time++) assertEquals(await waitNow(task.id), done);
+  });
+
   behaviour("wait() ends by its signal", async (queue) => {
     const task = await leased(queue);
     const controller = new AbortController();

@@ -317,7 +317,7 @@ Deno.test("a query parameter that a route does not have is refused with those th
     const { detail, errors } = await readError(response, 422, "VALIDATION_ERROR");
     assertStringIncludes(
       detail,
-      '"state": allowed are type, group, status, run_id, limit, offset, cursor',
+      '"state": allowed are type, group, tag, status, run_id, limit, offset, cursor',
     );
     assertEquals(errors?.map(({ field }) => field), ["state"]);
     assertEquals(await refusedFields(await app.request("/api/health?x")), ["x"]);

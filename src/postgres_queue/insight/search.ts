@@ -25,7 +25,7 @@ const has = (column: string, text = "$2"): string =>
 /** The statements; a test reads their plans. */
 export const SEARCH_SQL = {
   /** `$1` is an id or null, `$2` a key. */
-  named: `${SELECT_TASKS} where t.id = $1 or t.idempotency_key = $2 order by t.id`,
+  named: `${SELECT_TASKS} where t.id = $1 or t.idempotency_key = $2 order by t.id = $1 desc`,
   runs: `select t.id, length(t.payload) + coalesce(length(t.result), 0) as length, t.run_id
     from @task t where t.run_id >= $1 and t.run_id < $2 and t.run_id > $3
     order by t.run_id limit $4`,
