@@ -1,7 +1,9 @@
 import { assertEquals } from "@std/assert";
+import type { Clock } from "../../src/domain/clock.ts";
 import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
 import { uniqueContract } from "../contract/unique_contract.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import {
   EMBEDDED_PLACES,
   withMemoryQueue,
@@ -43,6 +45,24 @@ Deno.test("5: two processes that claim at once under a limit of 1 get one lease"
         assertEquals(claimed.length, 1);
       });
     });
+  });
+});
+
+Deno.test("27: a claim ends what has expired, also before the queue's own look at it", async () => {
+  const time = new FakeClock();
+  let sleptMs = 0; // a machine that slept: its time has gone on, its timers have not
+  const clock: Clock = {
+    nowMs: () => time.nowMs() + sleptMs,
+    setTimer: (fire, delayMs) => time.setTimer(fire, delayMs),
+  };
+  await withQueue({ memory: true, clock }, async (queue) => {
+    const { task } = await queue.enqueue({
+      type: "email",
+      expiresAt: new Date(clock.nowMs() + 1000),
+    });
+    sleptMs = 2000;
+    assertEquals(await queue.claim({ workerId: "w", types: ["email"] }), []);
+    assertEquals((await queue.get(task.id))!.status, "cancelled");
   });
 });
 
