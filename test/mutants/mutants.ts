@@ -25,6 +25,7 @@ export const SUITE: readonly string[] = [
 
 const LEDGER = ["test/ledger"];
 const QUEUE = ["test/ledger_queue/task_queue.test.ts"];
+const CHILDREN = ["test/ledger_queue/dependencies.test.ts"];
 const DISK = ["test/faults/system_calls.test.ts"];
 const CUT = ["test/ledger/cut.test.ts"];
 const TORN_TAIL = ["test/property/torn_tail.test.ts"];
@@ -669,14 +670,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/ledger_queue/tasks/propagate.ts",
     find: "    if (waitsFor > 0) {",
     replace: "    if (waitsFor > 1) {",
-    tests: QUEUE,
+    tests: CHILDREN,
   },
   {
     name: "end a child and leave its own children waiting",
     file: "src/ledger_queue/tasks/propagate.ts",
     find: "      this.#parents.push(parentOfRow(ended));\n",
     replace: "",
-    tests: QUEUE,
+    tests: CHILDREN,
   },
   {
     name: "retry by hand with the attempts used up",
