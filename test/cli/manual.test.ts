@@ -174,7 +174,7 @@ Deno.test("what the help tells a newcomer to type works, in that order", async (
   const { out } = await holdfast(["--help"]);
   const lines = out.split("Start here:\n")[1]!.split("\n\n")[0]!.split("\n");
   assertEquals(lines.length, 3);
-  await using _world = await World.create(command);
+  await using _world = await World.create();
   for (const line of lines) {
     const outcome = await perform(line.trim());
     assertEquals(outcome.code, 0, `${line}\n${outcome.err}`);
