@@ -77,7 +77,7 @@ export const RATE_MUTANTS: readonly Mutant[] = [
   {
     name: "rates: a group whose slot ends while its rate is spent waits for ever",
     file: "src/ledger_queue/rows/group_room.ts",
-    find: "    else if (flowOf(tx).groupRatesOf(group).length > 0) {",
+    find: "    else if (mayOpenByTime(tx, group, nowMs)) {",
     replace: "    else if (flowOf(tx).groupRatesOf(group).length < 0) {",
     tests: RATES,
   },

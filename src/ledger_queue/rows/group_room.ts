@@ -54,15 +54,23 @@ export function closingOf(reader: Reader, key: FlowKey, nowMs: number): Closing 
   };
 }
 
-/** A slot of a group has come free: where it has room now, it opens. What its rate holds back opens when that allows a start. */
+/**
+ * A slot of a group has come free: where it has room now, it opens. What its rate holds back opens when that allows a start, and what a
+ * pause holds back when that ends, which by the clock of who closed it may have been over.
+ */
 export function slotEnded(tx: Transaction, grp: string, nowMs: number): void {
   if (grp === "") return;
   for (const group of closedRowsOf(tx, grp)) {
     if (roomOf(tx, nowMs).ofGroup(group) > 0) openGroup(tx, group);
-    else if (flowOf(tx).groupRatesOf(group).length > 0) {
+    else if (mayOpenByTime(tx, group, nowMs)) {
       closeGroup(tx, group, closingOf(tx, group, nowMs));
     }
   }
+}
+
+function mayOpenByTime(reader: Reader, group: FlowKey, nowMs: number): boolean {
+  const flow = flowOf(reader);
+  return flow.groupRatesOf(group).length > 0 || flow.groupPauseOf(group, nowMs) != null;
 }
 
 /** When a closed group opens by itself, by a rate. */
