@@ -13,14 +13,11 @@ import {
 import { idSpan, look } from "./insight/search.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 
-/** How many tasks one slice looks at, at most. */
-const SLICE_MAX = 2000;
-
 /** One search. */
 export class LedgerSearch implements SearchEngine {
   readonly clock: Clock;
   readonly #access: LedgerAccess;
-  readonly #pace = new Pace(SLICE_MAX);
+  readonly #pace = new Pace();
 
   constructor(access: LedgerAccess) {
     this.clock = access.clock;

@@ -13,14 +13,11 @@ import {
 import { idSpan, look } from "./insight/search.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
 
-/** How many tasks one slice looks at, at most. */
-const SLICE_MAX = 2000;
-
 /** One search. */
 export class PostgresSearch implements SearchEngine {
   readonly clock: Clock;
   readonly #access: PostgresAccess;
-  readonly #pace = new Pace(SLICE_MAX);
+  readonly #pace = new Pace();
 
   constructor(access: PostgresAccess) {
     this.clock = access.clock;

@@ -128,17 +128,13 @@ class Found {
 const SLICE_MS = 8;
 const BEGINNING = 250;
 
+/** How many tasks a slice has at least, and at most. */
+const SLICE_MIN = 20;
+const SLICE_MAX = 2000;
+
 /** How many tasks a slice has: as many as were searched in `SLICE_MS` by the slice before, but not many more than that one had. */
 export class Pace {
-  readonly #max: number;
-  readonly #min = 20;
-  #size: number;
-
-  /** @param max How many at most. */
-  constructor(max: number) {
-    this.#max = max;
-    this.#size = Math.min(BEGINNING, max);
-  }
+  #size = BEGINNING;
 
   /** How many the next slice has. */
   get size(): number {
@@ -148,6 +144,6 @@ export class Pace {
   /** Notes that a slice of `looked` tasks took so long. */
   note(looked: number, tookMs: number): void {
     const fitting = looked * SLICE_MS / Math.max(tookMs, 0.1);
-    this.#size = Math.max(this.#min, Math.min(this.#max, this.#size * 2, Math.round(fitting)));
+    this.#size = Math.max(SLICE_MIN, Math.min(SLICE_MAX, this.#size * 2, Math.round(fitting)));
   }
 }

@@ -2,33 +2,14 @@
  * A clock that was far ahead and is put right: nothing that it left waits until that time comes again.
  */
 import { assert, assertEquals } from "@std/assert";
-import type { Clock } from "../../src/domain/clock.ts";
 import { HandlerRegistry, type TaskQueue, Worker } from "../../src/mod.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { CLOCK_SQL } from "../../src/ledger_queue/clock_watch.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { AdjustableClock } from "../support/adjustable_clock.ts";
 import { withQueue } from "../support/queues.ts";
 
 const HOUR_MS = 3_600_000;
-
-/** A clock that can be put on and back; its timers, as real ones, take no notice. */
-class AdjustableClock implements Clock {
-  readonly time = new FakeClock();
-  aheadMs = 0;
-
-  nowMs(): number {
-    return this.time.nowMs() + this.aheadMs;
-  }
-
-  setTimer(fire: () => void, delayMs: number): () => void {
-    return this.time.setTimer(fire, delayMs);
-  }
-
-  async seconds(count: number): Promise<void> {
-    for (let second = 0; second < count; second++) await this.time.advance(1000);
-  }
-}
 
 function withAdjustableClock(
   test: (queue: TaskQueue, clock: AdjustableClock) => Promise<void>,

@@ -1,9 +1,8 @@
 import { assertEquals } from "@std/assert";
-import type { Clock } from "../../src/domain/clock.ts";
 import { expiryContract } from "../contract/expiry_contract.ts";
 import { flowContract } from "../contract/flow_contract.ts";
 import { uniqueContract } from "../contract/unique_contract.ts";
-import { FakeClock } from "../support/fake_clock.ts";
+import { AdjustableClock } from "../support/adjustable_clock.ts";
 import {
   EMBEDDED_PLACES,
   withMemoryQueue,
@@ -49,18 +48,13 @@ Deno.test("5: two processes that claim at once under a limit of 1 get one lease"
 });
 
 Deno.test("27: a claim ends what has expired, also before the queue's own look at it", async () => {
-  const time = new FakeClock();
-  let sleptMs = 0; // a machine that slept: its time has gone on, its timers have not
-  const clock: Clock = {
-    nowMs: () => time.nowMs() + sleptMs,
-    setTimer: (fire, delayMs) => time.setTimer(fire, delayMs),
-  };
+  const clock = new AdjustableClock();
   await withQueue({ memory: true, clock }, async (queue) => {
     const { task } = await queue.enqueue({
       type: "email",
       expiresAt: new Date(clock.nowMs() + 1000),
     });
-    sleptMs = 2000;
+    clock.aheadMs = 2000; // the machine slept: its time has gone on, its timers have not
     assertEquals(await queue.claim({ workerId: "w", types: ["email"] }), []);
     assertEquals((await queue.get(task.id))!.status, "cancelled");
   });

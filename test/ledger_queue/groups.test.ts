@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { groupsContract } from "../contract/groups_contract.ts";
 import { openCountedQueue } from "../counts/counted_queue.ts";
+import { AdjustableClock } from "../support/adjustable_clock.ts";
 import { EMBEDDED_PLACES, withQueue, withTemporaryPath } from "../support/queues.ts";
 
 for (const [name, withPlace] of EMBEDDED_PLACES) groupsContract(name, withPlace);
@@ -45,5 +46,23 @@ Deno.test("groups take their turns where they left off when a queue is opened ag
       });
     }
     assertEquals(claimed, ["a", "b", "a", "a", "b", "a"]);
+  });
+});
+
+Deno.test("a group that closed when its pause was over by a clock that is put back opens when the pause ends", async () => {
+  const clock = new AdjustableClock();
+  await withQueue({ memory: true, clock }, async (queue) => {
+    const claim = { workerId: "w", types: ["t"], leaseDurationMs: 600_000 };
+    await queue.setLimit({ group: "a" }, { concurrency: 1 });
+    await queue.enqueueBatch([{ type: "t", group: "a" }, { type: "t", group: "a" }]);
+    const [first] = await queue.claim(claim);
+    await queue.pause({ type: "t", group: "a" }, { until: new Date(clock.nowMs() + 10_000) });
+    clock.aheadMs = 60_000;
+    assertEquals(await queue.claim(claim), [], "its limit is full");
+    clock.aheadMs = 0;
+    await queue.complete(first!);
+    assertEquals(await queue.claim(claim), [], "it is paused");
+    await clock.seconds(11);
+    assertEquals((await queue.claim(claim)).length, 1);
   });
 });

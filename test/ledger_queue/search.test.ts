@@ -57,7 +57,7 @@ Deno.test("a page of several shelves is merged from ranges of one index", async 
 });
 
 Deno.test("a slice has as many tasks as its time allows, and never more than it may", () => {
-  const pace = new Pace(2000);
+  const pace = new Pace();
   const sizes = [pace.size];
   for (let n = 0; n < 5; n++) {
     pace.note(pace.size, 0.01);

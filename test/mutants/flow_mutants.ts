@@ -249,6 +249,13 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
     tests: ["test/ledger_queue/groups.test.ts"],
   },
   {
+    name: "groups: a slot that ends under a pause leaves its group without the pause's end",
+    file: "src/ledger_queue/rows/group_room.ts",
+    find: " || flow.groupPauseOf(group, nowMs) != null",
+    replace: "",
+    tests: ORDER,
+  },
+  {
     name: "groups: a slot that comes free opens no group",
     file: "src/ledger_queue/rows/group_room.ts",
     find: "if (roomOf(tx, nowMs).ofGroup(group) > 0) openGroup(tx, group);",
