@@ -253,7 +253,7 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
     file: "src/ledger_queue/rows/group_room.ts",
     find: " || flow.groupPauseOf(group, nowMs) != null",
     replace: "",
-    tests: ORDER,
+    tests: ["test/ledger_queue/groups.test.ts"],
   },
   {
     name: "groups: a slot that comes free opens no group",
