@@ -30,6 +30,11 @@ export function commandOf(name: string, args: readonly string[]): string[] {
   return [Deno.execPath(), "run", ...OPTIONS, ...PERMISSIONS, program, ...args];
 }
 
+/** Starts `programs/NAME.ts`. */
+export function startProgram(name: string, ...args: readonly string[]): Child {
+  return new Child(commandOf(name, args));
+}
+
 /** A running program; it ends when its input does. */
 export class Child {
   readonly #process: Deno.ChildProcess;
@@ -37,9 +42,8 @@ export class Child {
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   #rest = "";
 
-  /** Starts `programs/NAME.ts`. */
-  constructor(name: string, ...args: readonly string[]) {
-    const [command, ...rest] = commandOf(name, args);
+  /** Starts a program. */
+  constructor([command, ...rest]: readonly string[]) {
     this.#process = new Deno.Command(command!, {
       args: rest,
       stdin: "piped",
@@ -48,6 +52,11 @@ export class Child {
     }).spawn();
     this.#lines = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
     this.#input = this.#process.stdin.getWriter();
+  }
+
+  /** Its number. */
+  get pid(): number {
+    return this.#process.pid;
   }
 
   /** The next thing that it says. */

@@ -19,6 +19,8 @@ export interface Figure {
   readonly latencyMs?: Percentiles;
   /** fsyncs per task; `null` where they cannot be counted. */
   readonly syncsPerTask?: number | null;
+  /** CPU time per task, in microseconds, of all processes that do the work, of each round. */
+  readonly cpuUsPerTask?: readonly number[];
   /** Something else than tasks per second, of each round. */
   readonly samples?: readonly number[];
   /** Of the samples. */

@@ -13,6 +13,7 @@ import { describeLoad, describeMachine } from "./machine.ts";
 import { type BenchOptions, parseOptions } from "./options.ts";
 import { BACKLOG_PART } from "./parts/backlog.ts";
 import { CHECKPOINT_PART } from "./parts/checkpoint.ts";
+import { GROWTH_PART } from "./parts/growth.ts";
 import { HTTP_PART } from "./parts/http.ts";
 import { IDLE_PART } from "./parts/idle.ts";
 import { LATENCY_PART } from "./parts/latency.ts";
@@ -29,6 +30,7 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const PARTS: readonly Part[] = [
   ...THROUGHPUT_PARTS,
   SYNCS_PART,
+  GROWTH_PART,
   PROCESSES_PART,
   POSTGRES_PART,
   LATENCY_PART,

@@ -1,14 +1,27 @@
 /**
  * Measuring: contenders take turns within one run, in an order that moves on by one each round; medians count.
  */
+import { cpuUsage } from "node:process";
 import { type Figure, percentiles, type Survives } from "./figures.ts";
 
-/** Who is measured. */
-export interface Subject {
-  readonly name: string;
-  readonly survives: Survives;
+/** What is read before and after a piece of work. */
+export interface Meters {
   /** fsyncs so far, where they can be counted. */
   syncs(): Promise<number | null>;
+  /** CPU time so far of the processes that do the work, in milliseconds; `null` where it is not known, by default this one's. */
+  readonly cpuMs?: () => Promise<number | null>;
+}
+
+/** Who is measured. */
+export interface Subject extends Meters {
+  readonly name: string;
+  readonly survives: Survives;
+}
+
+/** CPU time that this process has used, all its threads together, in milliseconds. */
+export function ownCpuMs(): number {
+  const { user, system } = cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** A piece of work; what it does outside of the stopwatch's `total` is preparation. */
@@ -20,6 +33,13 @@ export interface Workload<S extends Subject> {
   run(subject: S, watch: Stopwatch): Promise<number>;
 }
 
+/** Times of one round. */
+export interface Measured {
+  readonly totalMs: number;
+  readonly laps: readonly number[];
+  readonly cpuMs: number;
+}
+
 /** Takes the times of one round. */
 export class Stopwatch {
   readonly laps: number[] = [];
@@ -27,20 +47,30 @@ export class Stopwatch {
   totalMs = 0;
   /** fsyncs within it. */
   syncs: number | null = null;
-  readonly #countSyncs: () => Promise<number | null>;
+  /** CPU time within it, in milliseconds. */
+  cpuMs: number | null = null;
+  readonly #meters: Meters;
 
-  constructor(countSyncs: () => Promise<number | null>) {
-    this.#countSyncs = countSyncs;
+  constructor(meters: Meters) {
+    this.#meters = meters;
   }
 
   /** Measures all of `work`. */
   async total(work: () => Promise<void>): Promise<void> {
-    const syncsBefore = await this.#countSyncs();
+    const before = await this.#read();
     const startedAt = performance.now();
     await work();
     this.totalMs = performance.now() - startedAt;
-    const syncsAfter = await this.#countSyncs();
-    if (syncsBefore !== null && syncsAfter !== null) this.syncs = syncsAfter - syncsBefore;
+    const after = await this.#read();
+    this.syncs = difference(before.syncs, after.syncs);
+    this.cpuMs = difference(before.cpuMs, after.cpuMs);
+  }
+
+  /** What another program measured replaces what was measured here. */
+  take({ totalMs, laps, cpuMs }: Measured): void {
+    this.totalMs = totalMs;
+    this.cpuMs = cpuMs;
+    for (const lap of laps) this.laps.push(lap);
   }
 
   /** Measures one call within. */
@@ -50,11 +80,23 @@ export class Stopwatch {
     this.laps.push(performance.now() - startedAt);
     return result;
   }
+
+  async #read(): Promise<{ readonly syncs: number | null; readonly cpuMs: number | null }> {
+    const { cpuMs } = this.#meters;
+    const syncs = await this.#meters.syncs();
+    return { syncs, cpuMs: cpuMs === undefined ? ownCpuMs() : await cpuMs() };
+  }
+}
+
+/** What was added between two readings; `null` where one of them is not known. */
+export function difference(before: number | null, after: number | null): number | null {
+  return before === null || after === null ? null : after - before;
 }
 
 interface Tally {
   readonly perSecond: number[];
   readonly laps: number[];
+  readonly cpuUs: number[];
   syncs: number | null;
   tasks: number;
 }
@@ -77,7 +119,7 @@ export async function measure<S extends Subject>(
 }
 
 function newTally(): Tally {
-  return { perSecond: [], laps: [], syncs: 0, tasks: 0 };
+  return { perSecond: [], laps: [], cpuUs: [], syncs: 0, tasks: 0 };
 }
 
 async function addRound<S extends Subject>(
@@ -85,16 +127,17 @@ async function addRound<S extends Subject>(
   workload: Workload<S>,
   subject: S,
 ): Promise<void> {
-  const watch = new Stopwatch(() => subject.syncs());
+  const watch = new Stopwatch(subject);
   const tasks = await workload.run(subject, watch);
   tally.perSecond.push(tasks / watch.totalMs * 1000);
+  if (watch.cpuMs !== null) tally.cpuUs.push(watch.cpuMs / tasks * 1000);
   for (const lap of watch.laps) tally.laps.push(lap);
   tally.tasks += tasks;
   tally.syncs = watch.syncs === null || tally.syncs === null ? null : tally.syncs + watch.syncs;
 }
 
 function figureOf(group: string, work: string, subject: Subject, tally: Tally): Figure {
-  const { perSecond, laps, syncs, tasks } = tally;
+  const { perSecond, laps, cpuUs, syncs, tasks } = tally;
   return {
     group,
     work,
@@ -103,5 +146,6 @@ function figureOf(group: string, work: string, subject: Subject, tally: Tally): 
     perSecond,
     latencyMs: laps.length === 0 ? undefined : percentiles(laps),
     syncsPerTask: syncs === null ? null : syncs / tasks,
+    cpuUsPerTask: cpuUs.length === 0 ? undefined : cpuUs,
   };
 }

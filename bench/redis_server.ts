@@ -1,16 +1,20 @@
 /**
- * A Redis server whose answers are durable, where the machine has the program: BENCH_REDIS_SERVER names it, or the path does.
+ * A Redis server that keeps its tasks in a log, where the machine has the program: BENCH_REDIS_SERVER names it, or the path does.
  */
 const PROGRAM = Deno.env.get("BENCH_REDIS_SERVER") ?? "redis-server";
 
 /** A server that runs. */
 export interface RedisServer {
+  readonly pid: number;
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** Starts a server with its files in `folder`; `undefined` where there is no such program. */
-export async function startRedis(folder: string): Promise<RedisServer | undefined> {
+/** Starts a server with its files in `folder`, which waits for the disk as `fsync` says; `undefined` where there is no such program. */
+export async function startRedis(
+  folder: string,
+  fsync: "always" | "everysec",
+): Promise<RedisServer | undefined> {
   if (!await isThere()) return undefined;
   const port = freePort();
   const settings = {
@@ -19,7 +23,7 @@ export async function startRedis(folder: string): Promise<RedisServer | undefine
     dir: folder,
     save: "",
     appendonly: "yes",
-    appendfsync: "always",
+    appendfsync: fsync,
   };
   const process = new Deno.Command(PROGRAM, {
     args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
@@ -28,6 +32,7 @@ export async function startRedis(folder: string): Promise<RedisServer | undefine
   }).spawn();
   await untilListening(port);
   return {
+    pid: process.pid,
     url: `redis://127.0.0.1:${port}`,
     stop: async () => {
       process.kill();

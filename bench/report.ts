@@ -72,6 +72,7 @@ const SPEED_HEAD: Row = [
   "p50 ms",
   "p95 ms",
   "p99 ms",
+  "CPU µs/task",
   "fsyncs/task",
   `vs ${YARDSTICK}`,
 ];
@@ -81,7 +82,7 @@ const OTHER_HEAD: Row = ["what", "of", "survives", "median", "min – max", "uni
 const REACH_HEAD: Row = ["figure", "at least", "aim", "measured", "verdict"];
 
 function speedRow(figure: Figure, all: readonly Figure[]): Row {
-  const { work, contender, survives, perSecond, latencyMs, syncsPerTask } = figure;
+  const { work, contender, survives, perSecond, latencyMs, cpuUsPerTask, syncsPerTask } = figure;
   return [
     work,
     contender,
@@ -91,6 +92,7 @@ function speedRow(figure: Figure, all: readonly Figure[]): Row {
     ...[latencyMs?.p50, latencyMs?.p95, latencyMs?.p99].map((ms) =>
       ms === undefined ? "" : number(ms)
     ),
+    cpuUsPerTask === undefined ? "" : number(median(cpuUsPerTask)),
     syncsPerTask === undefined ? "" : syncsPerTask === null ? "?" : syncsPerTask.toFixed(3),
     ratioToYardstick(figure, all),
   ];

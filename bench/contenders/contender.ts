@@ -2,7 +2,9 @@
  * A contender: one way to keep tasks, reduced to what is measured. All do the same: a type, a small JSON payload, priority
  * 100, a result of `{"ok":true}`.
  */
+import type { ClaimRequest, NewTask } from "../../src/mod.ts";
 import type { Subject } from "../measure.ts";
+import type { Order, Performed } from "../orders.ts";
 
 /** The type of every task. */
 export const TYPE = "bench";
@@ -20,6 +22,8 @@ export interface Contender extends Subject {
   readonly claimAndComplete?: (limit: number) => Promise<number>;
   /** Begins to run tasks with a handler that does nothing; as with claims. */
   readonly work?: (concurrency: number) => Promise<Working>;
+  /** Does a whole work in a program of its own, which takes the times; default here. */
+  readonly perform?: (order: Order) => Promise<Performed>;
   close(): Promise<void>;
 }
 
@@ -29,6 +33,18 @@ export interface Working {
   live(count: number): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** What tasks are like, and what a worker claims of them. */
+export interface Mix {
+  readonly taskOf: (n: number) => NewTask;
+  readonly claims: Pick<ClaimRequest, "types" | "capabilities">;
+}
+
+/** What is enqueued everywhere but where growth is measured. */
+export const PLAIN: Mix = Object.freeze({
+  taskOf: (n: number): NewTask => ({ type: TYPE, payload: payloadOf(n) }),
+  claims: Object.freeze({ types: Object.freeze([TYPE]) }),
+});
 
 /** A task's payload. */
 export function payloadOf(n: number): { readonly to: string; readonly n: number } {

@@ -9,20 +9,32 @@ import {
   Worker,
   type WorkerEvent,
 } from "../../src/mod.ts";
-import { type Contender, Countdown, payloadOf, RESULT, TYPE, type Working } from "./contender.ts";
+import {
+  type Contender,
+  Countdown,
+  type Mix,
+  PLAIN,
+  RESULT,
+  TYPE,
+  type Working,
+} from "./contender.ts";
 
-/** Holdfast at `path`. */
-export async function holdfast(path: string, durability: Durability): Promise<Contender> {
+/** Holdfast at `path`, with tasks of `mix`. */
+export async function holdfast(
+  path: string,
+  durability: Durability,
+  mix: Mix = PLAIN,
+): Promise<Contender> {
   const queue = await openEmbeddedQueue({ path, durability });
   return {
     name: `Holdfast, ${durability}`,
     survives: durability === "full" ? "power cut" : "killed process",
     enqueue: async (n) => {
-      await queue.enqueue({ type: TYPE, payload: payloadOf(n) });
+      await queue.enqueue(mix.taskOf(n));
     },
-    enqueueBatch: (count) => enqueueBatch(queue, count),
+    enqueueBatch: (count) => enqueueBatch(queue, count, mix),
     claimAndComplete: async (limit) => {
-      const tasks = await queue.claim({ workerId: "bench", types: [TYPE], limit });
+      const tasks = await queue.claim({ workerId: "bench", ...mix.claims, limit });
       await Promise.all(tasks.map((task) => queue.complete(task, RESULT)));
       return tasks.length;
     },
@@ -33,10 +45,12 @@ export async function holdfast(path: string, durability: Durability): Promise<Co
 }
 
 /** Stores `count` tasks in one batch. */
-export async function enqueueBatch(queue: TaskQueue, count: number): Promise<void> {
-  await queue.enqueueBatch(
-    Array.from({ length: count }, (_, n) => ({ type: TYPE, payload: payloadOf(n) })),
-  );
+export async function enqueueBatch(
+  queue: TaskQueue,
+  count: number,
+  { taskOf }: Mix = PLAIN,
+): Promise<void> {
+  await queue.enqueueBatch(Array.from({ length: count }, (_, n) => taskOf(n)));
 }
 
 /** A worker of this queue. */

@@ -7,7 +7,7 @@
  * its own, because tasks end one by one. Every fsync blocks the event loop.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { type Contender, payloadOf, RESULT, TYPE } from "./contender.ts";
+import { type Contender, type Mix, PLAIN, RESULT, TYPE } from "./contender.ts";
 import { sqliteWork, survives, type Synchronous } from "./sqlite_work.ts";
 
 const SCHEMA = `
@@ -52,9 +52,13 @@ export function plainTableName(synchronous: Synchronous): string {
   return `plain table in node:sqlite, ${synchronous}`;
 }
 
-/** A plain table at `path`. */
-export function plainTable(path: string, synchronous: Synchronous): Contender {
-  const table = new PlainTable(path, synchronous);
+/** A plain table at `path`, with payloads of `mix`. */
+export function plainTable(
+  path: string,
+  synchronous: Synchronous,
+  { taskOf }: Pick<Mix, "taskOf"> = PLAIN,
+): Contender {
+  const table = new PlainTable(path, synchronous, taskOf);
   return {
     name: plainTableName(synchronous),
     survives: survives(synchronous),
@@ -75,7 +79,10 @@ class PlainTable {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<keyof typeof SQL, StatementSync>>;
 
-  constructor(path: string, synchronous: Synchronous) {
+  readonly #taskOf: Mix["taskOf"];
+
+  constructor(path: string, synchronous: Synchronous, taskOf: Mix["taskOf"]) {
+    this.#taskOf = taskOf;
     this.#database = new DatabaseSync(path);
     this.#database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`);
     this.#database.exec(SCHEMA);
@@ -85,7 +92,7 @@ class PlainTable {
 
   insert(n: number): void {
     const now = Date.now();
-    const payload = JSON.stringify(payloadOf(n));
+    const payload = JSON.stringify(this.#taskOf(n).payload);
     this.#statements.insert.run(crypto.randomUUID(), TYPE, payload, now, now);
   }
 

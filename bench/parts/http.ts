@@ -6,10 +6,11 @@
  */
 import { join } from "node:path";
 import type { Bench, Part } from "../bench.ts";
-import { Child } from "../children.ts";
+import { type Child, startProgram } from "../children.ts";
 import { payloadOf, TYPE } from "../contenders/contender.ts";
 import type { Figure } from "../figures.ts";
 import { HttpConnection } from "../http_connection.ts";
+import { cpuMsOf } from "../process_cpu.ts";
 import { measure, type Stopwatch, type Subject } from "../measure.ts";
 import type { Backend } from "../programs/http_server.ts";
 import { REACH_WORK } from "../reach_work.ts";
@@ -56,9 +57,10 @@ async function startServers(bench: Bench): Promise<Server[]> {
   const servers: Server[] = [];
   for (const { backend, name, survives } of BACKENDS) {
     const path = join(bench.folder(`http ${backend}`), "queue.db");
-    const child = new Child("http_server", backend, path);
+    const child = startProgram("http_server", backend, path);
     const port = await child.hear<number>();
-    servers.push({ name, survives, child, port, syncs: () => Promise.resolve(null) });
+    const cpuMs = (): Promise<number | null> => cpuMsOf([child.pid]);
+    servers.push({ name, survives, child, port, syncs: () => Promise.resolve(null), cpuMs });
   }
   return servers;
 }

@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import type { Bench, Part } from "../bench.ts";
-import { Child } from "../children.ts";
+import { type Child, startProgram } from "../children.ts";
 import type { Figure } from "../figures.ts";
 import { REACH_WORK } from "../reach_work.ts";
 
@@ -17,7 +17,7 @@ export const IDLE_PART: Part = {
 };
 
 async function idleCpu(bench: Bench): Promise<Figure> {
-  const child = new Child("worker", join(bench.folder("idle"), "queue.db"), "full", "8", "0");
+  const child = startProgram("worker", join(bench.folder("idle"), "queue.db"), "full", "8", "0");
   await child.hear<"ready">();
   await child.tell("go");
   await pause(SETTLE_MS);

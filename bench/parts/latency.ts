@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { HandlerRegistry, openQueue, type TaskQueue, Worker } from "../../src/mod.ts";
 import type { Bench, Part } from "../bench.ts";
-import { Child } from "../children.ts";
+import { startProgram } from "../children.ts";
 import { TYPE } from "../contenders/contender.ts";
 import { type Figure, percentiles } from "../figures.ts";
 import { wallMs } from "../programs/talk.ts";
@@ -50,7 +50,7 @@ async function here(bench: Bench): Promise<Figure[]> {
 async function there(bench: Bench): Promise<Figure[]> {
   const path = join(bench.folder("latency there"), "queue.db");
   const queue = await openQueue({ path });
-  const child = new Child("worker", path, "full", String(CONCURRENCY), "0");
+  const child = startProgram("worker", path, "full", String(CONCURRENCY), "0");
   await child.hear<"ready">();
   await child.tell("go");
   try {

@@ -2,7 +2,7 @@
  * Opening a queue in a new process, and the memory that its tasks take there.
  */
 import { type Bench, type Part, sizeName } from "../bench.ts";
-import { Child } from "../children.ts";
+import { startProgram } from "../children.ts";
 import type { Figure } from "../figures.ts";
 import { queueOf, unfoldedQueueOf } from "../fixtures.ts";
 import type { Opened } from "../programs/open.ts";
@@ -49,7 +49,7 @@ async function memory(bench: Bench): Promise<Figure> {
 }
 
 async function openOnce(path: string, ...more: readonly string[]): Promise<Opened> {
-  const child = new Child("open", path, ...more);
+  const child = startProgram("open", path, ...more);
   const opened = await child.hear<Opened>();
   await child.end();
   return opened;

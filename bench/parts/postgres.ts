@@ -5,17 +5,13 @@ import { SERVER_ENTRANTS } from "../contenders/servers/entrants.ts";
 import type { ServerContender, ServerEntrant } from "../contenders/servers/server_contender.ts";
 import { Countdown, RESULT } from "../contenders/contender.ts";
 import type { Bench, Part } from "../bench.ts";
-import { Child } from "../children.ts";
+import { startProgram } from "../children.ts";
 import type { Figure } from "../figures.ts";
-import { measure, type Stopwatch, type Workload } from "../measure.ts";
+import { difference, measure, type Stopwatch, type Workload } from "../measure.ts";
 import { CALLERS, CONCURRENCY } from "../reach_work.ts";
-import { startRedis } from "../redis_server.ts";
-import { callers, claims } from "../workloads.ts";
-import {
-  removePostgres,
-  startPostgres,
-  whyNoPostgres,
-} from "../../test/support/postgres_server.ts";
+import { cpuMsWith, type Servers, withServers } from "../servers.ts";
+import { claimOrder, enqueueOrder } from "../orders.ts";
+import { perform } from "../works.ts";
 
 const GROUP = "postgres";
 const PROCESSES = [1, 4] as const;
@@ -23,38 +19,17 @@ const WORK_MS = 2;
 /** How often the server is asked whether all is done. */
 const LOOK_EVERY_MS = 2;
 
-/** The addresses of the servers. */
-type Servers = Readonly<Record<ServerEntrant["server"], string | undefined>>;
-
 /** The part `postgres`. */
 export const POSTGRES_PART: Part = {
   name: GROUP,
-  about: "Holdfast on PostgreSQL beside other queues on the same server",
-  run: async (bench) => {
-    const reason = whyNoPostgres();
-    if (reason !== undefined) {
-      bench.say(`left out: ${reason}`);
-      return [];
-    }
-    return await withServers(bench, async (servers) => {
+  about: "Holdfast on PostgreSQL beside other queues on servers",
+  run: (bench) =>
+    withServers(bench, async (servers) => {
       const figures: Figure[] = [];
       for (const works of workloads(bench)) figures.push(...await inTurns(bench, servers, works));
       return [...figures, ...await processes(bench, servers)];
-    });
-  },
+    }),
 };
-
-async function withServers<T>(bench: Bench, use: (servers: Servers) => Promise<T>): Promise<T> {
-  const postgres = await startPostgres(["max_connections=200"]);
-  const redis = await startRedis(bench.folder("redis"));
-  if (redis === undefined) bench.say("there is no redis-server here, so BullMQ is left out");
-  try {
-    return await use({ postgres: postgres.url, redis: redis?.url });
-  } finally {
-    await redis?.stop();
-    await removePostgres(postgres);
-  }
-}
 
 /** Those that share tables while they are measured. */
 function workloads({ scale }: Bench): readonly (readonly Workload<ServerContender>[])[] {
@@ -65,18 +40,18 @@ function workloads({ scale }: Bench): readonly (readonly Workload<ServerContende
     [
       {
         name: "server: enqueue, one caller",
-        run: (c, watch) => callers(c, watch, [1, operations]),
+        run: (c, watch) => perform(c, watch, enqueueOrder(1, operations)),
       },
       {
         name: `server: enqueue, ${CALLERS} callers`,
-        run: (c, watch) => callers(c, watch, [CALLERS, Math.ceil(operations / 20)]),
+        run: (c, watch) => perform(c, watch, enqueueOrder(CALLERS, Math.ceil(operations / 20))),
       },
     ],
     [
       {
         name: "server: claim + complete, one at a time",
         suits: hasClaims,
-        run: (c, watch) => claims(c, watch, [1, operations / 2]),
+        run: (c, watch) => perform(c, watch, claimOrder(1, operations / 2)),
       },
       {
         name: `server: claim + complete, ${CONCURRENCY} callers, one at a time each`,
@@ -86,7 +61,7 @@ function workloads({ scale }: Bench): readonly (readonly Workload<ServerContende
       {
         name: `server: claim + complete, ${CONCURRENCY} at a time`,
         suits: hasClaims,
-        run: (c, watch) => claims(c, watch, [CONCURRENCY, 960]),
+        run: (c, watch) => perform(c, watch, claimOrder(CONCURRENCY, 960)),
       },
     ],
     [{
@@ -116,7 +91,7 @@ async function inTurns(
 }
 
 function entrants(servers: Servers): readonly ServerEntrant[] {
-  return SERVER_ENTRANTS.filter(({ server }) => servers[server] !== undefined);
+  return SERVER_ENTRANTS.filter(({ server }) => servers.has(server));
 }
 
 let spaces = 0;
@@ -125,8 +100,10 @@ function freshSpace(): string {
   return `bench_${++spaces}`;
 }
 
-function enter({ server, enter }: ServerEntrant, servers: Servers): Promise<ServerContender> {
-  return enter(servers[server]!, freshSpace());
+async function enter(entrant: ServerEntrant, servers: Servers): Promise<ServerContender> {
+  const server = servers.get(entrant.server)!;
+  const contender = await entrant.enter(server.url, freshSpace());
+  return { ...contender, cpuMs: () => cpuMsWith(server) };
 }
 
 /** As many callers as run tasks at the same time, each of which claims one task and completes it, again and again. */
@@ -176,49 +153,68 @@ async function untilNoneIsOpen(contender: ServerContender): Promise<void> {
 /** What worker processes do together, and one alone, with handlers that compute. */
 async function processes(bench: Bench, servers: Servers): Promise<Figure[]> {
   const rows = entrants(servers).flatMap((entrant) =>
-    PROCESSES.map((count) => ({ entrant, count, perSecond: [] as number[] }))
+    PROCESSES.map((count) => ({
+      entrant,
+      count,
+      perSecond: [] as number[],
+      cpuUsPerTask: [] as number[],
+    }))
   );
   bench.say(`worker processes, handlers of ${WORK_MS} ms`);
   for (let round = 0; round < Math.ceil(bench.scale.rounds / 2); round++) {
     for (let turn = 0; turn < rows.length; turn++) {
       const row = rows[(round + turn) % rows.length]!;
-      row.perSecond.push(await drain(bench, servers, row));
+      await drain(bench, servers, row);
     }
   }
-  return rows.map(({ entrant, count, perSecond }) => ({
+  return rows.map(({ entrant, count, perSecond, cpuUsPerTask }) => ({
     group: GROUP,
     work: `server: drain a queue, ${count} worker process${
       count === 1 ? "" : "es"
     }, handlers compute for ${WORK_MS} ms`,
     contender: entrant.name,
-    survives: "power cut",
+    survives: entrant.survives,
     perSecond,
+    cpuUsPerTask: cpuUsPerTask.length === 0 ? undefined : cpuUsPerTask,
   }));
 }
 
-/** Tasks per second, from the word "go" until none is open. */
+interface DrainRow {
+  readonly entrant: ServerEntrant;
+  readonly count: number;
+  /** Tasks per second, from the word "go" until none is open. */
+  readonly perSecond: number[];
+  readonly cpuUsPerTask: number[];
+}
+
+/** One round of a row. */
 async function drain(
   bench: Bench,
   servers: Servers,
-  { entrant, count }: { readonly entrant: ServerEntrant; readonly count: number },
-): Promise<number> {
+  { entrant, count, perSecond, cpuUsPerTask }: DrainRow,
+): Promise<void> {
   const space = freshSpace();
-  const url = servers[entrant.server]!;
+  const server = servers.get(entrant.server)!;
+  const { url } = server;
   const contender = await entrant.enter(url, space);
   const tasks = bench.scale.operations;
   await contender.enqueueBatch(tasks);
   const args = [entrant.name, url, space, String(CONCURRENCY), String(WORK_MS)];
-  const children = Array.from({ length: count }, () => new Child("server_worker", ...args));
+  const children = Array.from({ length: count }, () => startProgram("server_worker", ...args));
   for (const child of children) await child.hear<"ready">();
+  const pids = children.map(({ pid }) => pid);
+  const cpuBefore = await cpuMsWith(server, pids);
   const startedAt = performance.now();
   await Promise.all(children.map((child) => child.tell("go")));
   await untilNoneIsOpen(contender);
   const tookMs = performance.now() - startedAt;
+  const cpuMs = difference(cpuBefore, await cpuMsWith(server, pids));
   await Promise.all(children.map((child) => child.tell("stop")));
   const ran = await Promise.all(children.map((child) => child.hear<number>()));
   for (const child of children) await child.end();
   await contender.close();
   const total = ran.reduce((sum, each) => sum + each, 0);
   if (total !== tasks) throw new Error(`${tasks} tasks were enqueued, ${total} were run`);
-  return tasks / tookMs * 1000;
+  perSecond.push(tasks / tookMs * 1000);
+  if (cpuMs !== null) cpuUsPerTask.push(cpuMs / tasks * 1000);
 }

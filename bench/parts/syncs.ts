@@ -21,7 +21,7 @@ async function countSyncs(bench: Bench): Promise<Figure> {
   try {
     for (let round = 0; round < bench.scale.rounds; round++) {
       const working = await contender.work!(CONCURRENCY);
-      const watch = new Stopwatch(() => contender.syncs());
+      const watch = new Stopwatch(contender);
       await watch.total(() => working.live(BATCH));
       await working.stop();
       samples.push(watch.syncs!);

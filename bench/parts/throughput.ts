@@ -10,46 +10,45 @@ import { denoKv, KV_NAME } from "../contenders/deno_kv.ts";
 import { holdfast } from "../contenders/holdfast.ts";
 import { inMemory } from "../contenders/in_memory.ts";
 import { OUR_TABLES_NAME, ourTables } from "../contenders/our_tables.ts";
+import { plainjob, PLAINJOB_NAME, whyNoPlainjob } from "../contenders/plainjob.ts";
 import { plainTable, plainTableName } from "../contenders/plain_table.ts";
 import type { Figure } from "../figures.ts";
 import { measure, Stopwatch, type Workload } from "../measure.ts";
 import { withTracedSyncs } from "../traced_syncs.ts";
 import { BATCH, CALLERS, CONCURRENCY, REACH_WORK } from "../reach_work.ts";
-import { callers, claims } from "../workloads.ts";
+import { claimOrder, enqueueOrder, type Order } from "../orders.ts";
+import { perform } from "../works.ts";
 
 /** Where only fsyncs are counted, few operations suffice. */
 const COUNTED_OPERATIONS = 100;
 
-type Work = (contender: Contender, watch: Stopwatch, operations: number) => Promise<number>;
-
 interface Group {
   readonly about: string;
-  /** By name. */
-  readonly works: Readonly<Record<string, Work>>;
+  /** By name, as large as so many operations. */
+  readonly works: Readonly<Record<string, (operations: number) => Order>>;
 }
 
 const GROUPS: Readonly<Record<string, Group>> = {
   enqueue: {
     about: "one caller, 64 callers, batches of 1,000",
     works: {
-      [REACH_WORK.enqueueOne]: (c, watch, operations) => callers(c, watch, [1, operations]),
-      [REACH_WORK.enqueueMany]: (c, watch, operations) =>
-        callers(c, watch, [CALLERS, Math.ceil(operations / 20)]),
-      [REACH_WORK.enqueueBatch]: batches,
+      [REACH_WORK.enqueueOne]: (operations) => enqueueOrder(1, operations),
+      [REACH_WORK.enqueueMany]: (operations) => enqueueOrder(CALLERS, Math.ceil(operations / 20)),
+      [REACH_WORK.enqueueBatch]: () => ({ kind: "batches", times: 3, size: BATCH }),
     },
   },
   claim: {
     about: "claim + complete, one at a time and 32 at a time",
     works: {
-      [REACH_WORK.claimOne]: (c, watch, operations) => claims(c, watch, [1, operations / 2]),
-      [REACH_WORK.claimMany]: (c, watch) => claims(c, watch, [CONCURRENCY, 960]),
+      [REACH_WORK.claimOne]: (operations) => claimOrder(1, operations / 2),
+      [REACH_WORK.claimMany]: () => claimOrder(CONCURRENCY, 960),
     },
   },
   life: {
     about: "the whole life of a task whose handler does nothing, through Worker",
     works: {
-      [REACH_WORK.liveOne]: (c, watch, operations) => lives(c, watch, [operations / 2, 1]),
-      [REACH_WORK.liveMany]: (c, watch) => lives(c, watch, [1, BATCH]),
+      [REACH_WORK.liveOne]: (operations) => ({ kind: "life", times: operations / 2, count: 1 }),
+      [REACH_WORK.liveMany]: () => ({ kind: "life", times: 1, count: BATCH }),
     },
   },
 };
@@ -65,7 +64,7 @@ interface Entrant {
   readonly enter: (folder: string) => Promise<Contender>;
 }
 
-/** Everyone; Deno KV only where it may be used. */
+/** Everyone; plainjob and Deno KV only where they are. */
 function entrants(): readonly Entrant[] {
   const enter = async (folder: string, durability: Durability): Promise<Contender> =>
     await holdfast(join(folder, `${durability}.db`), durability);
@@ -82,6 +81,9 @@ function entrants(): readonly Entrant[] {
       name: OUR_TABLES_NAME,
       enter: (folder) => Promise.resolve(ourTables(join(folder, "ours.db"))),
     },
+    ...whyNoPlainjob() === undefined
+      ? [{ name: PLAINJOB_NAME, enter: (folder: string) => plainjob(join(folder, "plainjob.db")) }]
+      : [],
     { name: APPEND_NAME, enter: (folder) => Promise.resolve(append(join(folder, "append"))) },
     { name: "in-memory manager", enter: () => Promise.resolve(inMemory()) },
     ..."openKv" in Deno
@@ -102,11 +104,8 @@ export async function doOnce(
 ): Promise<number> {
   const subject = await entrants().find(({ name }) => name === contender)!.enter(folder);
   try {
-    return await GROUPS[group]!.works[work]!(
-      subject,
-      new Stopwatch(countSyncs),
-      COUNTED_OPERATIONS,
-    );
+    const order = GROUPS[group]!.works[work]!(COUNTED_OPERATIONS);
+    return await perform(subject, new Stopwatch({ syncs: countSyncs }), order);
   } finally {
     await subject.close();
   }
@@ -117,13 +116,16 @@ async function inTurns(bench: Bench, group: string): Promise<Figure[]> {
   const figures: Figure[] = [];
   try {
     const folder = bench.folder(group);
+    const reason = whyNoPlainjob();
+    if (reason !== undefined) bench.say(`plainjob is left out: ${reason}`);
     for (const { enter } of entrants()) subjects.push(await enter(folder));
-    for (const [name, work] of Object.entries(GROUPS[group]!.works)) {
+    for (const [name, orderOf] of Object.entries(GROUPS[group]!.works)) {
       bench.say(name);
+      const order = orderOf(bench.scale.operations);
       const workload: Workload<Contender> = {
         name,
         suits: (contender) => suits(contender, group),
-        run: (contender, watch) => work(contender, watch, bench.scale.operations),
+        run: (contender, watch) => perform(contender, watch, order),
       };
       figures.push(...await measure(group, workload, { subjects, rounds: bench.scale.rounds }));
     }
@@ -137,25 +139,4 @@ async function inTurns(bench: Bench, group: string): Promise<Figure[]> {
 function suits({ claimAndComplete, work }: Contender, group: string): boolean {
   if (group === "claim") return claimAndComplete !== undefined;
   return group !== "life" || work !== undefined;
-}
-
-async function batches(contender: Contender, watch: Stopwatch): Promise<number> {
-  const times = 3;
-  await watch.total(async () => {
-    for (let n = 0; n < times; n++) await watch.lap(() => contender.enqueueBatch(BATCH));
-  });
-  return times * BATCH;
-}
-
-async function lives(
-  contender: Contender,
-  watch: Stopwatch,
-  [times, count]: readonly [times: number, count: number],
-): Promise<number> {
-  const working = await contender.work!(count === 1 ? 1 : CONCURRENCY);
-  await watch.total(async () => {
-    for (let n = 0; n < times; n++) await watch.lap(() => working.live(count));
-  });
-  await working.stop();
-  return times * count;
 }

@@ -5,6 +5,8 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { sizeName } from "../../bench/bench.ts";
 import { median, percentiles } from "../../bench/figures.ts";
 import { parseOptions } from "../../bench/options.ts";
+import { measure, Stopwatch, type Subject } from "../../bench/measure.ts";
+import { ticksOf } from "../../bench/process_cpu.ts";
 import { countBetweenMarks } from "../../bench/traced_syncs.ts";
 
 Deno.test("the median is the middle value, or the mean of the two in the middle", () => {
@@ -49,4 +51,47 @@ Deno.test("only fsyncs between the marks of a trace are counted, each once", () 
 
 Deno.test("sizes are told in words", () => {
   assertEquals([1, 1000, 100_000, 1_000_000].map(sizeName), ["1", "1k", "100k", "1M"]);
+});
+
+Deno.test("the ticks of a process count with those of its children, and of theirs", () => {
+  const line = (pid: number, parent: number, times: string): string =>
+    `${pid} (a (b) c) S ${parent} 1 1 0 -1 4 0 0 0 0 ${times} 20 0 1 0`;
+  const lines = [
+    line(7, 5, "1 2 3 4"),
+    line(9, 8, "100 0 0 0"),
+    line(5, 1, "10 20 30 40"),
+    line(11, 7, "1000 0 0 0"),
+  ].join("\n");
+  assertEquals(ticksOf([5], lines), 1110);
+  assertEquals(ticksOf([7, 9], lines), 1110);
+  assertEquals(ticksOf([6], lines), 0);
+});
+
+Deno.test("CPU time per task is of each round, and unknown where a meter does not know it", async () => {
+  const subject = (cpuMs: Subject["cpuMs"]): Subject => ({
+    name: "a",
+    survives: "nothing",
+    syncs: () => Promise.resolve(null),
+    cpuMs,
+  });
+  const workload = {
+    name: "work",
+    run: async (_: Subject, watch: Stopwatch): Promise<number> => {
+      await watch.total(() => Promise.resolve());
+      return 4;
+    },
+  };
+  let cpuMs = 0;
+  const figuresOf = async (meter: Subject["cpuMs"]): Promise<unknown> => {
+    const subjects = [subject(meter)];
+    return (await measure("test", workload, { subjects, rounds: 2 }))[0]!.cpuUsPerTask;
+  };
+  assertEquals(await figuresOf(() => Promise.resolve(cpuMs += 2)), [500, 500]);
+  assertEquals(await figuresOf(() => Promise.resolve(null)), undefined);
+});
+
+Deno.test("what another program measured replaces what was measured here", () => {
+  const watch = new Stopwatch({ syncs: () => Promise.resolve(3) });
+  watch.take({ totalMs: 5, laps: [2, 3], cpuMs: 1 });
+  assertEquals([watch.totalMs, watch.laps, watch.cpuMs, watch.syncs], [5, [2, 3], 1, null]);
 });

@@ -1,7 +1,7 @@
 /**
  * All contenders on servers.
  */
-import { bullMq } from "./bullmq.ts";
+import { bullMqAlways, bullMqEverySecond } from "./bullmq.ts";
 import { graphileBatched, graphilePlain } from "./graphile_worker.ts";
 import { holdfastPostgres } from "./holdfast_postgres.ts";
 import { pgBoss } from "./pg_boss.ts";
@@ -15,5 +15,6 @@ export const SERVER_ENTRANTS: readonly ServerEntrant[] = [
   graphileBatched,
   pgBoss,
   riverSql,
-  bullMq,
+  bullMqAlways,
+  bullMqEverySecond,
 ];

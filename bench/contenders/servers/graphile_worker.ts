@@ -54,7 +54,12 @@ export const graphilePlain: ServerEntrant = entrant("graphile-worker", {});
 export const graphileBatched: ServerEntrant = entrant("graphile-worker, batched", BATCHING);
 
 function entrant(name: string, batching: Batching): ServerEntrant {
-  return { name, server: "postgres", enter: (url, space) => enter({ name, url, space, batching }) };
+  return {
+    name,
+    survives: "power cut",
+    server: "postgres",
+    enter: (url, space) => enter({ name, url, space, batching }),
+  };
 }
 
 async function enter({ name, url, space, batching }: {

@@ -16,6 +16,7 @@ export const HOLDFAST_POSTGRES = "Holdfast on PostgreSQL";
 /** Holdfast on PostgreSQL. */
 export const holdfastPostgres: ServerEntrant = {
   name: HOLDFAST_POSTGRES,
+  survives: "power cut",
   server: "postgres",
   enter: async (url, space): Promise<ServerContender> => {
     const queue = await openQueue(`${url}?schema=${space}`);

@@ -41,6 +41,7 @@ const NAME = "pg-boss";
 /** pg-boss. */
 export const pgBoss: ServerEntrant = {
   name: NAME,
+  survives: "power cut",
   server: "postgres",
   enter: async (url, space): Promise<ServerContender> => {
     const boss = await startBoss(url, space);

@@ -70,6 +70,7 @@ const STATEMENTS = {
 /** River's approach. */
 export const riverSql: ServerEntrant = {
   name: NAME,
+  survives: "power cut",
   server: "postgres",
   enter: async (url, space): Promise<ServerContender> => {
     const rows = rowsOf(url);

@@ -2,6 +2,7 @@
  * A contender whose tasks are on a server: as `Contender`, but that its workers are in any process, so the server itself says
  * when all is done.
  */
+import type { Survives } from "../../figures.ts";
 import type { Subject } from "../../measure.ts";
 
 /** What a worker does with a task; it is given nothing, and what it resolves to is the result. */
@@ -28,11 +29,15 @@ export interface ServerContender extends Subject {
 /** How many connections each has to the database, but for its listener: the default of most. */
 export const CONNECTIONS = 10;
 
+/** A server; Redis by how it waits for the disk. */
+export type ServerKind = "postgres" | "redis always" | "redis everysec";
+
 /** A contender that can be made again in another process. */
 export interface ServerEntrant {
   readonly name: string;
+  readonly survives: Survives;
   /** Which server it needs. */
-  readonly server: "postgres" | "redis";
+  readonly server: ServerKind;
   /** Enters with tables of its own, called after `space`, which are made if they are not there. */
   readonly enter: (url: string, space: string) => Promise<ServerContender>;
 }
