@@ -107,11 +107,13 @@ class EventPump {
     }
     try {
       const event = await this.#nextEvent();
+      if (this.#gone.signal.aborted) return; // with the reader, the stream has ended
       if (event === "silence") return controller.enqueue(encoder.encode(": still here\n\n"));
       if (!event.done) return controller.enqueue(encoder.encode(textOf(event.value)));
     } catch (thrown) {
       // The reader asks again; the status of that answer says what the problem is.
       this.#options.onError(thrown);
+      if (this.#gone.signal.aborted) return;
       controller.enqueue(encoder.encode(": something went wrong on our side\n\n"));
     }
     await this.#end();

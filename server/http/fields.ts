@@ -26,6 +26,11 @@ export function nameSchema(maxLength: number): z.ZodString {
   return printable(z.string().trim().min(1, `1 to ${maxLength} characters are needed`), maxLength);
 }
 
+/** A text that can be a name, or is blank for none. */
+export function nameOrBlankSchema(maxLength: number): z.ZodString {
+  return printable(z.string().trim(), maxLength);
+}
+
 /** A text that can be an idempotency key: empty for none, not blank, without control characters. */
 export function keySchema(): z.ZodString {
   const notBlank = z.string().regex(/^$|\S/, "A blank key is not allowed");

@@ -25,11 +25,11 @@ import { type BodyOf, type BodyShape, keptShape, taskBodyShape } from "../http/t
 
 /** `{id}` of a task. */
 export const TaskParams = z.object({
-  id: digitsSchema(1, Number.MAX_SAFE_INTEGER).openapi({
+  id: digitsSchema(0, Number.MAX_SAFE_INTEGER).openapi({
     param: { name: "id", in: "path", example: 1 },
     type: "integer",
-    description: "The task id",
-    minimum: 1,
+    description: "The task id; no task has 0",
+    minimum: 0,
   }),
 });
 

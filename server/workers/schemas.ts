@@ -13,6 +13,7 @@ import {
   instantSchema,
   jsonObject,
   leaseDurationSchema,
+  nameOrBlankSchema,
   nameSchema,
   WAIT_MAX_MS,
 } from "../http/fields.ts";
@@ -42,12 +43,16 @@ const capabilitiesSchema = jsonObject().optional().openapi({
   example: { region: "eu" },
 });
 
-const taskIdSchema = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+/** No task has the id 0, as no lease has the token 0 or a blank worker: such a one is not found, or lost. */
+const taskIdSchema = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const leaseFields = {
   task_id: taskIdSchema.openapi({ description: "The id of the claimed task", example: 1 }),
-  worker_id: workerIdSchema(),
-  lease_token: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER).openapi({
+  worker_id: nameOrBlankSchema(TASK_LIMITS.workerIdMaxLength).openapi({
+    description: "The worker's name, as in the claim",
+    example: EXAMPLE.workerId,
+  }),
+  lease_token: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).openapi({
     description: "As the claim gave it",
     example: 1,
   }),

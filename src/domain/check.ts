@@ -92,6 +92,12 @@ export function checkName(value: unknown, what: string, maxLength: number): stri
   throw new TypeError(`Cannot use ${shownValue(name)} as ${what}: ${wrong}`);
 }
 
+/** Whether anything can have this as its name: nothing is called what `checkName` refuses, or would write otherwise. */
+export function isName(name: string, maxLength: number = TASK_LIMITS.runIdMaxLength): boolean {
+  const isTrimmed = name !== "" && name.trim() === name;
+  return isTrimmed && name.length <= maxLength && unprintable(name) === undefined;
+}
+
 /** What stands in a name that nobody could read, or no file could hold. */
 function unprintable(name: string): string | undefined {
   // deno-lint-ignore no-control-regex

@@ -59,6 +59,7 @@ import { PostgresOperator, type PostgresOperatorOptions } from "./postgres_opera
 import type { PostgresAccess } from "./postgres_access.ts";
 import { PostgresMoveEnd } from "./records/postgres_move_end.ts";
 import { checkOpen } from "./rows/closure.ts";
+import { soughtName } from "./rows/sought_name.ts";
 import { SELECT_TASKS, taskOfRow, type TaskRow, taskRows } from "./rows/task_row.ts";
 import { cancel, retry } from "./tasks/cancel_retry.ts";
 import { enqueueAll, type Enqueued, findEnqueued } from "./tasks/enqueue.ts";
@@ -184,7 +185,9 @@ export class PostgresQueue extends PostgresOperator implements MovableQueue {
 
   async getByRunId(runId: string): Promise<Task | undefined> {
     const select = `${SELECT_TASKS} where t.run_id = $1`;
-    const rows = await this.access.statements.query(select, [checkText(runId, "run id")]);
+    const rows = await this.access.statements.query(select, [
+      soughtName(checkText(runId, "run id")),
+    ]);
     return taskRows(rows).map(taskOfRow)[0];
   }
 

@@ -1,7 +1,7 @@
 /**
  * List requests, checked.
  */
-import { checkInteger, checkOneOf, checkText } from "../domain/check.ts";
+import { checkInteger, checkOneOf, checkText, isName } from "../domain/check.ts";
 import { checkOptions, optionNames } from "../domain/options.ts";
 import { TASK_LIMITS, TASK_STATUSES, type TaskStatus } from "../domain/task.ts";
 import type { ListRequest } from "../queue/task_queue.ts";
@@ -48,4 +48,10 @@ export function prepareList(request: ListRequest): PreparedList {
     limit: checkInteger(request.limit ?? listDefault, "limit", 1, listMax),
     offset: checkInteger(request.offset ?? 0, "offset", 0, Number.MAX_SAFE_INTEGER),
   };
+}
+
+/** Whether a task can be of what a list is asked for. */
+export function canMatch({ type, group, tag }: PreparedList): boolean {
+  return [type, group].every((name) => name === null || isName(name)) &&
+    (tag === null || isName(tag, TASK_LIMITS.tagMaxLength));
 }

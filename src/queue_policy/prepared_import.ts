@@ -43,8 +43,9 @@ const IMPORT_OPTIONS = optionNames<RecordImportRequest>({
 export function checkImport(records: readonly TaskRecord[], request: RecordImportRequest): void {
   checkArray(records, "records", "tasks");
   checkOptions(request, IMPORT_OPTIONS, "importRecords");
-  checkArray(request.schedules ?? [], "schedules", "schedules");
-  checkArray(request.limits ?? [], "limits", "limits");
+  const { schedules = [], limits = [] } = request;
+  checkArray(schedules, "schedules", "schedules");
+  checkArray(limits, "limits", "limits");
 }
 
 /** Checks every record, alone and beside the others. @throws RangeError when there are too many. */

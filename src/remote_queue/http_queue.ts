@@ -5,10 +5,11 @@
  * alone says who holds one. What got no answer is asked again where that is harmless, and an operation that was done although its
  * answer was lost is recognised: a task by the run id that was made here, the end of an attempt by its lease.
  */
-import { checkFunction, checkInteger, checkTaskId, checkText } from "../domain/check.ts";
+import { checkFunction, checkInteger, checkTaskId, checkText, isName } from "../domain/check.ts";
 import type { Clock } from "../domain/clock.ts";
 import { exitCodeOf, QueueError } from "../domain/errors.ts";
 import { canonicalJson } from "../domain/json.ts";
+import { clip } from "../domain/kept_text.ts";
 import type { CheckpointReport, StorageStats } from "../domain/storage_stats.ts";
 import { resolveRetryPolicy } from "../domain/backoff.ts";
 import {
@@ -20,7 +21,6 @@ import {
   type TaskReference,
 } from "../domain/task.ts";
 import { toLease } from "../domain/to_lease.ts";
-import { toRetryPolicyBody } from "../domain/task_body.ts";
 import { ENQUEUE_OUTCOMES } from "../domain/unique.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type {
@@ -44,7 +44,7 @@ import {
 } from "../queue_policy/attempt_request.ts";
 import { prepareClaim } from "../queue_policy/claim_request.ts";
 import { failureOf } from "../queue_policy/failure.ts";
-import { prepareList } from "../queue_policy/list_request.ts";
+import { canMatch, prepareList } from "../queue_policy/list_request.ts";
 import { checkBatch } from "../queue_policy/new_task.ts";
 import { ReportsInTurn } from "../queue_policy/reports_in_turn.ts";
 import { Waits } from "../queue_policy/waiting.ts";
@@ -61,11 +61,10 @@ import { RemoteChanges } from "./remote_changes.ts";
 import { type RemoteQueueOptions, resolveRemoteOptions } from "./remote_options.ts";
 import {
   type Body,
-  canMatch,
   completionBody,
   filterOf,
-  isName,
   partQuery,
+  policyBody,
   queryOf,
   taskBody,
   type TaskBodyWithRunId,
@@ -174,7 +173,7 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
 
   async claim(request: ClaimRequest): Promise<Task[]> {
     const { workerId, types, limit, leaseDurationMs, order, taskId } = prepareClaim(request);
-    const { capabilities } = request;
+    const capabilities = request.capabilities ?? undefined;
     const body = {
       ...{ worker_id: workerId, types, limit, lease_duration_ms: leaseDurationMs },
       ...{ strategy: order, capabilities, task_id: taskId ?? undefined },
@@ -200,7 +199,9 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
 
   async reportProgress(lease: LeaseLike, percent: number, message?: string): Promise<Task> {
     const progress = prepareProgress(lease, percent, message);
-    const body = { ...leaseBody(progress.lease), percent: progress.percent, message };
+    const { percent: to, message: said } = progress;
+    const kept = said === null ? undefined : clip(said, TASK_LIMITS.progressMessageMaxLength);
+    const body = { ...leaseBody(progress.lease), percent: to, message: kept };
     // Not sent again: the next report says more.
     const question = { method: "POST", path: "worker/progress", body } as const;
     const report = (): Promise<Task> => this.connection.ask(question, task);
@@ -239,7 +240,7 @@ export class HttpQueue extends RemoteChanges implements RemoteQueue {
         permanent: isPermanent,
         retry_after_ms: isPermanent || retryAfterMs === null ? undefined : Math.ceil(retryAfterMs),
         max_attempts: maxAttempts,
-        retry_policy: retryPolicy && toRetryPolicyBody(retryPolicy),
+        retry_policy: retryPolicy && policyBody(retryPolicy),
         exit_code: exitCodeOf(error) ?? undefined,
       },
       isDone: ({ status, errorMessage }) =>

@@ -1,7 +1,7 @@
 /**
  * RemoteOperator: the operator's half of a queue behind a server.
  */
-import { checkReference, checkTaskId, checkText } from "../domain/check.ts";
+import { checkReference, checkTaskId, checkText, isName } from "../domain/check.ts";
 import type { Task } from "../domain/task.ts";
 import type {
   Explanation,
@@ -77,7 +77,7 @@ import type { ChangeFeed } from "./change_feed.ts";
 import type { Connection, Question } from "./connection.ts";
 import { importBody, imported, readRecords } from "./records.ts";
 import { errorCodeOf, errorOf, unless } from "./refusal.ts";
-import { isName, partQuery, queryOf, scheduleBody, searchQuery } from "./request.ts";
+import { partQuery, queryOf, scheduleBody, searchQuery } from "./request.ts";
 
 const tasks: Decode<Task[]> = field("tasks", list(task));
 
@@ -105,8 +105,8 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
       types: beat.types,
       capabilities: JSON.parse(capabilities),
       concurrency: beat.concurrency,
-      strategy: beat.strategy,
-      type_limits: beat.typeLimits,
+      strategy: beat.strategy ?? undefined,
+      type_limits: beat.typeLimits ?? undefined,
     };
     await this.post("worker/heartbeat", body, json);
   }

@@ -2,10 +2,9 @@
  * Questions, as requests carry them: what a caller gives is checked here by the same rules, and with the same words, as where the
  * queue is, before anything is sent.
  */
-import { checkName } from "../domain/check.ts";
-import { TASK_LIMITS } from "../domain/task.ts";
 import type { LeaseLike, NewTask } from "../domain/task.ts";
-import { toTaskBody } from "../domain/task_body.ts";
+import { toRetryPolicyBody, toTaskBody } from "../domain/task_body.ts";
+import type { RetryPolicy } from "../domain/backoff.ts";
 import type { BulkRequest } from "../queue/bulk.ts";
 import type { TaskReplacement, TaskUpdate, UpdateOptions } from "../queue/changes.ts";
 import type { ChangedBy } from "../queue/limits.ts";
@@ -38,8 +37,10 @@ export function taskBody(
     PAYLOAD_LIMIT_BYTES,
     options,
   );
+  const { retryPolicy } = task;
   return {
     ...given(toTaskBody(task)),
+    ...given({ retry_policy: retryPolicy && policyBody(retryPolicy) }),
     payload: JSON.parse(payload),
     run_after: instantText(runAfterMs),
     expires_at: instantText(kept.expires_at),
@@ -53,6 +54,11 @@ export function taskBody(
 
 function instantText(atMs: number | null): string | undefined {
   return atMs === null ? undefined : new Date(atMs).toISOString();
+}
+
+/** The parts of a retry policy that are given. */
+export function policyBody(policy: Partial<RetryPolicy>): Body {
+  return given({ ...toRetryPolicyBody(policy) });
 }
 
 /** A completion, and the tasks that follow from it. @throws TypeError, RangeError */
@@ -173,12 +179,6 @@ export function queryOf(fields: Readonly<Record<string, string | number | undefi
   return entries.length === 0 ? "" : `?${new URLSearchParams(entries)}`;
 }
 
-/** Whether a task can be of what a list is asked for. */
-export function canMatch({ type, group, tag }: PreparedList): boolean {
-  return [type, group].every((name) => name === null || isName(name)) &&
-    (tag === null || isName(tag, TASK_LIMITS.tagMaxLength));
-}
-
 /** What a list is asked for, but for the page. */
 export function filterOf({ status, type, group, tag }: PreparedList): Readonly<
   Record<"status" | "type" | "group" | "tag", string | undefined>
@@ -189,16 +189,6 @@ export function filterOf({ status, type, group, tag }: PreparedList): Readonly<
     group: group ?? undefined,
     tag: tag ?? undefined,
   };
-}
-
-/** Whether a task can have this as its type or run id: nothing has a name that is refused, or written otherwise. */
-export function isName(name: string, maxLength: number = TASK_LIMITS.runIdMaxLength): boolean {
-  try {
-    return checkName(name, "name", maxLength) === name;
-  } catch (thrown) {
-    if (thrown instanceof TypeError) return false;
-    throw thrown;
-  }
 }
 
 /** Without what is `null` or `undefined`: both mean that nothing was given. */

@@ -250,6 +250,61 @@ export function argumentsContract(name: string, useQueue: UseQueue): void {
     assertEquals([await queue.count(), await queue.listLimits()], [0, []]);
   });
 
+  behaviour("a look-up by a name that nothing can have finds nothing", async (queue) => {
+    await queue.enqueue({ type: "t", group: "t", runId: "t", tags: ["t"] });
+    await queue.addSchedule({ ...SCHEDULE, id: "t", paused: true });
+    for (const [what, [look, none]] of Object.entries(LOOKS)) {
+      for (const name of NO_NAMES) assertEquals(await look(queue, name), none, `${what} ${name}`);
+    }
+  });
+
+  behaviour("there is no task 0, and no lease with the token 0 or of no worker", async (queue) => {
+    const { id, leaseToken } = await leased(queue);
+    const codes = async (calls: Readonly<Record<string, Call>>, given: unknown): Promise<unknown> =>
+      Object.fromEntries(
+        await Promise.all(
+          Object.entries(calls).map(async ([what, call]) => {
+            const thrown = await thrownBy(() => call(queue, given as never));
+            return [what, thrown instanceof QueueError ? thrown.code : String(thrown)];
+          }),
+        ),
+      );
+    const all = (calls: Readonly<Record<string, Call>>, code: string): unknown =>
+      Object.fromEntries(Object.keys(calls).map((what) => [what, code]));
+    assertEquals(await codes(BY_ID, 0), all(BY_ID, "task_not_found"));
+    assertEquals(await codes(BY_LEASE, { ...LEASE, taskId: 0 }), all(BY_LEASE, "task_not_found"));
+    for (const lease of [{ workerId: "w", leaseToken: 0 }, { workerId: "", leaseToken }]) {
+      assertEquals(await codes(BY_LEASE, { taskId: id, ...lease }), all(BY_LEASE, "lease_lost"));
+    }
+    const { task: waiting } = await queue.enqueue({ type: "other" });
+    assertEquals(await codes(BY_LEASE, waiting), all(BY_LEASE, "lease_lost"));
+    const found = [await queue.get(0), await queue.explain(0), await queue.transitions(0)];
+    assertEquals(found, [undefined, undefined, []]);
+    assertEquals(await queue.claim({ workerId: "w", types: [], taskId: 0 }), []);
+  });
+
+  behaviour("null stands for nothing given, where that is allowed", async (queue) => {
+    const nothing = null as never;
+    const held = await leased(queue);
+    const claimed = await queue.claim({ workerId: "w", types: ["x"], capabilities: nothing });
+    assertEquals(claimed, []);
+    assertEquals((await queue.reportProgress(held, 5, "so far")).progressMessage, "so far");
+    assertEquals((await queue.reportProgress(held, 6, nothing)).progressMessage, null);
+    const long = await queue.reportProgress(held, 7, "x".repeat(600));
+    assertEquals(long.progressMessage, "x".repeat(500));
+    await queue.heartbeat({ ...BEAT, strategy: nothing, typeLimits: nothing });
+    const retryPolicy = { initialDelayMs: nothing, multiplier: 3 };
+    assertEquals((await queue.fail(held, "x", { retryPolicy })).status, "queued");
+    const { task } = await queue.enqueue({ type: "t", retryPolicy });
+    assertEquals(task.retryPolicy?.multiplier, 3);
+    for (const request of [{ schedules: nothing }, { limits: nothing }]) {
+      assertMatch(
+        String(await thrownBy(() => queue.importRecords([], request))),
+        /^TypeError: Cannot use null as (schedules|limits): an array of \1 is needed$/,
+      );
+    }
+  });
+
   behaviour(
     "* is no type of a limit or a pause, and says how all types are named",
     async (queue) => {
@@ -290,6 +345,53 @@ const NAMES: Readonly<Record<string, (queue: TaskQueue, name: string) => unknown
   workerId: (queue, workerId) => queue.claim({ workerId, types: ["t"] }),
   schedule: (queue, id) => queue.addSchedule({ ...SCHEDULE, id }),
   by: (queue, by) => queue.setLimit({}, { concurrency: 1 }, { by }),
+  "worker that renews": (queue, workerId) => queue.renew({ ...LEASE, workerId }),
+  "worker that reports": (queue, workerId) => queue.reportProgress({ ...LEASE, workerId }, 5),
+  "worker that completes": (queue, workerId) => queue.complete({ ...LEASE, workerId }),
+  "worker that fails": (queue, workerId) => queue.fail({ ...LEASE, workerId }, "x"),
+  "worker that releases": (queue, workerId) => queue.release({ ...LEASE, workerId }),
+};
+
+/** Operations of one task, by its id. */
+const BY_ID: Readonly<Record<string, Call>> = {
+  wait: (queue, id) => queue.wait(id),
+  parentResults: (queue, id) => queue.parentResults(id),
+  cancel: (queue, id) => queue.cancel(id),
+  retry: (queue, id) => queue.retry(id),
+  update: (queue, id) => queue.update(id, { priority: 1 }),
+  replace: (queue, id) => queue.replace(id, { payload: 1 }),
+  remove: (queue, id) => queue.remove(id),
+};
+
+/** Operations of who holds a lease. */
+const BY_LEASE: Readonly<Record<string, Call>> = {
+  renew: (queue, lease) => queue.renew(lease),
+  reportProgress: (queue, lease) => queue.reportProgress(lease, 5),
+  complete: (queue, lease) => queue.complete(lease),
+  "complete and enqueue": (queue, lease) => queue.complete(lease, 1, { enqueue: [{ type: "t" }] }),
+  fail: (queue, lease) => queue.fail(lease, "x"),
+  release: (queue, lease) => queue.release(lease),
+};
+
+/** What nothing is called: each would be refused as a name, or kept without its blanks. */
+const NO_NAMES = ["t\u0000", "t\ud800", "", " t", "t ", "t".repeat(201)];
+
+/** Operations that look for a name, and what they give when there is none. */
+const LOOKS: Readonly<
+  Record<string, readonly [(queue: TaskQueue, name: string) => unknown, unknown]>
+> = {
+  getByRunId: [(queue, runId) => queue.getByRunId(runId), undefined],
+  explain: [(queue, runId) => queue.explain(runId), undefined],
+  getSchedule: [(queue, id) => queue.getSchedule(id), undefined],
+  retireWorker: [(queue, workerId) => queue.retireWorker(workerId), undefined],
+  "list by type": [(queue, type) => queue.list({ type }), []],
+  "list by type and status": [(queue, type) => queue.list({ type, status: "queued" }), []],
+  "list by group": [(queue, group) => queue.list({ group }), []],
+  "list by tag": [(queue, tag) => queue.list({ tag }), []],
+  "count by type": [(queue, type) => queue.count({ type }), 0],
+  "count by type and status": [(queue, type) => queue.count({ type, status: "queued" }), 0],
+  "count by group": [(queue, group) => queue.count({ group }), 0],
+  "count by tag": [(queue, tag) => queue.count({ tag }), 0],
 };
 
 async function leased(queue: TaskQueue): Promise<Task> {

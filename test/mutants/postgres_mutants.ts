@@ -251,4 +251,11 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     replace: "of line.withoutTasks",
     tests: GROUPS,
   },
+  {
+    name: "PostgreSQL: what is no name is looked for",
+    file: "src/postgres_queue/rows/sought_name.ts",
+    find: "isName(name) ? name : null",
+    replace: "name",
+    tests: ["test/postgres_queue/arguments.test.ts"],
+  },
 ];

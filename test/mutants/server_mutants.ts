@@ -132,4 +132,11 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
     replace: "inBody === undefined || inHeader !== undefined",
     tests: PAGES,
   },
+  {
+    name: "http: an event goes to a reader that has gone",
+    file: "server/http/event_stream.ts",
+    find: "      if (this.#gone.signal.aborted) return; // with the reader, the stream has ended\n",
+    replace: "",
+    tests: ["test/server/streams.test.ts"],
+  },
 ];

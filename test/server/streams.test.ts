@@ -227,6 +227,25 @@ Deno.test("a stream that is never read costs nothing", () =>
     assertEquals([world.watchers(), world.clock.pendingTimers], [0, 0]);
   }));
 
+Deno.test("a reader that goes while an event comes is no error, whatever of the two is first", async () => {
+  const told: unknown[] = [];
+  await withWorld(async ({ app, queue }) => {
+    for (let turns = 0; turns < 10; turns++) {
+      const reader = (await app.request("/api/queue/changes")).body!.getReader();
+      await reader.read();
+      await reader.read();
+      const next = reader.read();
+      await settle();
+      await queue.enqueue({ type: "t" });
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await reader.cancel();
+      await next;
+      await settle();
+    }
+  }, { onError: (cause) => told.push(cause) });
+  assertEquals(told, []);
+});
+
 Deno.test("over a real connection, a client that goes away leaves no watcher and no timer", () =>
   withWorld(async (world) => {
     const task = await leasedRun(world);

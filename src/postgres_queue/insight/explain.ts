@@ -20,6 +20,7 @@ import {
 } from "../../queue_policy/explanation.ts";
 import { closureIn } from "../rows/closure.ts";
 import type { Statements } from "../rows/database.ts";
+import { soughtName } from "../rows/sought_name.ts";
 import { SELECT_TASKS, STATUS, taskOfRow, type TaskRow, taskRows } from "../rows/task_row.ts";
 import { lastTransitionOf, maxAttemptsOf } from "../rows/transition_log.ts";
 import { predecessorOf } from "../tasks/order.ts";
@@ -44,7 +45,9 @@ export async function explain(
   nowMs: number,
 ): Promise<Explanation | undefined> {
   const { byId, byRunId } = EXPLAIN_SQL;
-  const [row] = await tx.query(typeof idOrRunId === "number" ? byId : byRunId, [idOrRunId]);
+  const [row] = typeof idOrRunId === "number"
+    ? await tx.query(byId, [idOrRunId])
+    : await tx.query(byRunId, [soughtName(idOrRunId)]);
   if (row === undefined) return undefined;
   const [taskRow] = taskRows([row]);
   const stored = taskOfRow(taskRow!);

@@ -4,7 +4,7 @@
  * A page ends early where its tasks become too large together, so that no reader of pages has to hold hundreds of megabytes.
  */
 import { isFinal } from "../../domain/task.ts";
-import type { PreparedList } from "../../queue_policy/list_request.ts";
+import { canMatch, type PreparedList } from "../../queue_policy/list_request.ts";
 import type { Row, Statements } from "../rows/database.ts";
 import { fitting } from "../rows/page.ts";
 import { SELECT_TASKS, STATUS, type TaskRow, taskRows } from "../rows/task_row.ts";
@@ -72,6 +72,7 @@ export async function list(tx: Statements, request: PreparedList): Promise<TaskR
 /** The ids of the rows asked for and of those before them, newest first, each with how many characters it has. */
 export async function find(tx: Statements, request: PreparedList): Promise<Row[]> {
   const { status, type, group, tag, beforeId, limit, offset } = request;
+  if (!canMatch(request)) return [];
   const page = [beforeId, offset + limit];
   if (tag !== null) return await tx.query(LIST_SQL.withTag, [...page, tag, status, type, group]);
   if (group !== null) return await tx.query(LIST_SQL.ofGroup, [...page, group, status, type]);
@@ -83,10 +84,9 @@ export async function find(tx: Statements, request: PreparedList): Promise<Row[]
 }
 
 /** How many rows there are, whatever the page. */
-export async function count(
-  tx: Statements,
-  { status, type, group, tag }: PreparedList,
-): Promise<number> {
+export async function count(tx: Statements, request: PreparedList): Promise<number> {
+  const { status, type, group, tag } = request;
+  if (!canMatch(request)) return 0;
   if (tag !== null) return await countWithTag(tx, tag, [status, type, group]);
   if (group !== null) {
     return Number((await tx.query(LIST_SQL.countOfGroup, [group, status, type]))[0]!.count);

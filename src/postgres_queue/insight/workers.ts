@@ -14,6 +14,7 @@ import {
   workerRecords,
 } from "../../queue_policy/worker_record.ts";
 import type { Row, Statements } from "../rows/database.ts";
+import { soughtName } from "../rows/sought_name.ts";
 import { clockOf } from "../tasks/claim_sql.ts";
 
 /** How many silent workers one heartbeat forgets at most. */
@@ -70,7 +71,7 @@ export async function beat(
 
 /** Forgets a worker. */
 export async function retireWorker(statements: Statements, workerId: string): Promise<void> {
-  await statements.query(WORKER_SQL.retire, [workerId]);
+  await statements.query(WORKER_SQL.retire, [soughtName(workerId)]);
 }
 
 /** The workers that were heard of last, the latest heartbeat first: 1000 at most, fewer when their rows are large. */

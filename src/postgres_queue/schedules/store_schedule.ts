@@ -1,6 +1,7 @@
 /**
  * Storing schedules: added, replaced, paused, removed.
  */
+import { isName } from "../../domain/check.ts";
 import type { AddScheduleResult, Schedule } from "../../queue/schedule.ts";
 import type { PreparedSchedule } from "../../queue_policy/new_schedule.ts";
 import {
@@ -70,7 +71,7 @@ export async function getSchedule(
   id: string,
   nowMs: number,
 ): Promise<Schedule | undefined> {
-  const [found] = await findSchedules(tx, [id]);
+  const [found] = await findSchedules(tx, isName(id) ? [id] : []);
   return found && seen(found, nowMs);
 }
 
