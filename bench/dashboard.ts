@@ -139,7 +139,8 @@ async function serve(url: string): Promise<void> {
     const beganMs = performance.now();
     const response = await dashboard.fetch(request);
     const body = await response.arrayBuffer();
-    const headers = { "Server-Timing": String(performance.now() - beganMs) };
+    const headers = new Headers(response.headers);
+    headers.set("Server-Timing", String(performance.now() - beganMs));
     return new Response(body, { status: response.status, headers });
   });
   await ended.promise;

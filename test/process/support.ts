@@ -56,7 +56,9 @@ export class Program implements AsyncDisposable {
   constructor(name: string, ...args: readonly string[]) {
     this.#name = name;
     const program = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
-    const permissions = ["--allow-read", "--allow-write", "--allow-env"];
+    const isOnServer = args.some((arg) => arg.startsWith("postgres://"));
+    const network = isOnServer ? ["--allow-net=127.0.0.1", "--allow-sys"] : [];
+    const permissions = ["--allow-read", "--allow-write", "--allow-env", ...network];
     const options = ["--quiet", "--no-prompt", "--cached-only", "--frozen", "--config", CONFIG];
     // As the product starts programs: on Windows the pipes of a `Deno.Command` would hold up this process's file operations.
     this.#child = startChild(Deno.execPath(), {
