@@ -6,11 +6,12 @@
  * Every page and every action works without a script: actions are forms, and each is answered with a redirect. Requests pass the same
  * guards as those of the HTTP API, so another site's page can change nothing.
  */
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { type Context, Hono } from "hono";
 import { getCookie } from "hono/cookie";
 import { authenticate, type Principal } from "../server/http/access.ts";
 import { HttpError, httpErrorOf, reportError } from "../server/http/errors.ts";
 import { checkHost, checkOrigin, limitHeaders, readBody } from "../server/http/guard.ts";
+import { passing } from "../server/http/guards.ts";
 import { addRequestId, logRequests } from "../server/http/request_log.ts";
 import { presentedToken } from "../server/http/tokens.ts";
 import { addActions } from "./actions.ts";
@@ -62,7 +63,7 @@ export function createDashboard(options: DashboardOptions): Hono {
   }
   addGuards(app, services);
   addSignIn(app, services);
-  app.use(authenticate((c) => whoAsks(c, services)));
+  app.use(passing(authenticate((c) => whoAsks(c, services))));
   addViews(app, services);
   addActions(app, services);
   addLive(app, services);
@@ -70,18 +71,16 @@ export function createDashboard(options: DashboardOptions): Hono {
 }
 
 function addGuards(app: Hono, { app: options }: Services): void {
-  const guards: readonly MiddlewareHandler[] = [
-    async (c, next) => {
+  app.use(logRequests(options));
+  app.use(passing(
+    (c) => {
       for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
-      await next();
     },
-    logRequests(options),
     limitHeaders(options),
     checkHost(options),
     checkOrigin(options),
     readBody(options),
-  ];
-  for (const guard of guards) app.use(guard);
+  ));
 }
 
 /** The caller, by the host's sign-in, a token in the header, or a session. */

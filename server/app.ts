@@ -7,9 +7,11 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { authenticate } from "./http/access.ts";
 import { Changes } from "./http/changes.ts";
+import { checkAtOnce } from "./http/checks_at_once.ts";
 import { HttpError, respondWithError, validationError } from "./http/errors.ts";
 import { OpenStreams } from "./http/event_stream.ts";
 import { checkHost, checkOrigin, limitHeaders, readBody } from "./http/guard.ts";
+import { passing } from "./http/guards.ts";
 import { type AppOptions, resolveAppOptions, type ResolvedAppOptions } from "./http/options.ts";
 import type { AppServices } from "./http/services.ts";
 import { checkQuery } from "./http/query_guard.ts";
@@ -73,6 +75,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
     return respondWithError(c, notFound(c), resolved);
   });
   for (const path of ["/api/*", "/metrics", "/openapi.json"]) addGuards(app, path, resolved);
+  checkAtOnce(app);
   addRoutes(app, {
     options: resolved,
     changes: new Changes(resolved.queue, resolved.logs, resolved.clock),
@@ -84,17 +87,19 @@ export function createApp(options: AppOptions): OpenAPIHono {
 
 /** What every request passes, in this order: the cheapest refusal first, the body last. */
 function addGuards(app: OpenAPIHono, path: string, options: ResolvedAppOptions): void {
-  app.use(path, async (c, next) => {
-    addSecurityHeaders(c);
-    await next();
-  });
   app.use(path, logRequests(options));
-  app.use(path, limitHeaders(options));
-  app.use(path, checkHost(options));
-  app.use(path, checkOrigin(options));
-  app.use(path, authenticate(options.access));
-  app.use(path, checkQuery(app));
-  app.use(path, readBody(options));
+  app.use(
+    path,
+    passing(
+      addSecurityHeaders,
+      limitHeaders(options),
+      checkHost(options),
+      checkOrigin(options),
+      authenticate(options.access),
+      checkQuery(app),
+      readBody(options),
+    ),
+  );
 }
 
 function addRoutes(app: OpenAPIHono, services: AppServices): void {

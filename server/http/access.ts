@@ -6,6 +6,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { HttpError } from "./errors.ts";
+import type { Guard } from "./guards.ts";
 
 /** Every scope. */
 export const SCOPES = ["read", "enqueue", "operate", "admin"] as const;
@@ -53,19 +54,23 @@ export function nameOf(c: Context): string | undefined {
 }
 
 /** Lets known callers in. @throws HttpError `UNAUTHORIZED`. */
-export function authenticate(access: Access): MiddlewareHandler {
-  return async (c, next) => {
-    const principal = await access(c);
-    if (principal === undefined) {
-      throw new HttpError(
-        "UNAUTHORIZED",
-        "Cannot identify the caller: a known token is needed, as Authorization: Bearer <token>",
-        { headers: { "WWW-Authenticate": 'Bearer realm="holdfast"' } },
-      );
-    }
-    principals.set(c, principal);
-    await next();
+export function authenticate(access: Access): Guard {
+  return (c) => {
+    const found = access(c);
+    if (found === undefined || !("then" in found)) return letIn(c, found);
+    return Promise.resolve(found).then((principal) => letIn(c, principal));
   };
+}
+
+function letIn(c: Context, principal: Principal | undefined): void {
+  if (principal === undefined) {
+    throw new HttpError(
+      "UNAUTHORIZED",
+      "Cannot identify the caller: a known token is needed, as Authorization: Bearer <token>",
+      { headers: { "WWW-Authenticate": 'Bearer realm="holdfast"' } },
+    );
+  }
+  principals.set(c, principal);
 }
 
 /** What a route needs: its middleware, and its note in the OpenAPI document. */
@@ -78,9 +83,9 @@ export interface Requirement {
 export function requires(scope: Scope): Requirement {
   return {
     security: [{ bearer: [scope] }],
-    middleware: async (c, next) => {
+    middleware: (c, next) => {
       requireScope(c, scope);
-      await next();
+      return next();
     },
   };
 }

@@ -5,14 +5,15 @@
  * A page of another origin can make a browser send requests here, with whatever the network position of the browser is
  * worth. So a request that changes anything is refused when its `Origin` is neither this host nor a listed one.
  */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { decodeText, messageOf, roundedNumber } from "../../src/core.ts";
 import { HttpError } from "./errors.ts";
+import type { Guard } from "./guards.ts";
 import type { ResolvedAppOptions } from "./options.ts";
 
 /** Refuses an endless URL or headers. @throws HttpError `HEADERS_TOO_LARGE`. */
-export function limitHeaders({ headerMaxLength }: ResolvedAppOptions): MiddlewareHandler {
-  return async (c, next) => {
+export function limitHeaders({ headerMaxLength }: ResolvedAppOptions): Guard {
+  return (c) => {
     let length = c.req.url.length;
     for (const [name, value] of c.req.raw.headers) length += name.length + value.length + 4;
     if (length > headerMaxLength) {
@@ -21,29 +22,28 @@ export function limitHeaders({ headerMaxLength }: ResolvedAppOptions): Middlewar
         `Cannot accept a URL and headers of ${length} characters: at most ${headerMaxLength} are allowed`,
       );
     }
-    await next();
   };
 }
 
 /** Refuses requests that came under another name. @throws HttpError `HOST_NOT_ALLOWED`. */
-export function checkHost({ hosts }: ResolvedAppOptions): MiddlewareHandler {
-  return async (c, next) => {
+export function checkHost({ hosts }: ResolvedAppOptions): Guard {
+  return (c) => {
+    if (hosts.length === 0) return;
     const name = hostOf(c).replace(/:\d+$/, "");
-    if (hosts.length > 0 && !hosts.includes(name)) {
+    if (!hosts.includes(name)) {
       throw new HttpError(
         "HOST_NOT_ALLOWED",
         `Cannot answer for host ${JSON.stringify(name)}: allowed are ${hosts.join(", ")}`,
       );
     }
-    await next();
   };
 }
 
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /** Lets listed origins read, answers their preflights, and keeps others from changing anything. @throws HttpError `ORIGIN_NOT_ALLOWED`. */
-export function checkOrigin({ corsOrigins }: ResolvedAppOptions): MiddlewareHandler {
-  return async (c, next) => {
+export function checkOrigin({ corsOrigins }: ResolvedAppOptions): Guard {
+  return (c) => {
     const origin = c.req.header("Origin");
     const isListed = origin !== undefined && corsOrigins.includes(origin);
     if (corsOrigins.length > 0) c.header("Vary", "Origin");
@@ -59,7 +59,6 @@ export function checkOrigin({ corsOrigins }: ResolvedAppOptions): MiddlewareHand
         }: it is not among the allowed origins`,
       );
     }
-    await next();
   };
 }
 
@@ -69,17 +68,38 @@ export function checkOrigin({ corsOrigins }: ResolvedAppOptions): MiddlewareHand
  * @throws HttpError `PAYLOAD_TOO_LARGE`, `REQUEST_TIMEOUT`, `UNSUPPORTED_MEDIA_TYPE` when it is compressed,
  * `MALFORMED_JSON` when it is not UTF-8; `QUEUE_UNAVAILABLE` when the server stops meanwhile.
  */
-export function readBody(options: ResolvedAppOptions): MiddlewareHandler {
-  return async (c, next) => {
-    if (c.req.raw.body !== null) {
-      if (Number(c.req.header("Content-Length")) > options.bodyMaxBytes) throw tooLarge(options);
-      checkEncoding(c);
-      const body = await readWithin(c.req.raw.body, options);
-      checkText(body);
-      c.req.raw = new Request(c.req.raw, { body });
-    }
-    await next();
-  };
+export function readBody(options: ResolvedAppOptions): Guard {
+  return (c) => hasBody(c) ? takeBody(c, options) : undefined;
+}
+
+/** Whether a body may come. A look at it would make a stream of it, which costs as much as reading it. */
+function hasBody(c: Context): boolean {
+  return c.req.method !== "GET" && c.req.method !== "HEAD" &&
+    (saysItsLength(c) || c.req.raw.body !== null);
+}
+
+/** Whether no more bytes can come than a header says. */
+function saysItsLength(c: Context): boolean {
+  return c.req.header("Content-Length") !== undefined &&
+    c.req.header("Transfer-Encoding") === undefined;
+}
+
+async function takeBody(c: Context, options: ResolvedAppOptions): Promise<void> {
+  if (Number(c.req.header("Content-Length")) > options.bodyMaxBytes) throw tooLarge(options);
+  checkEncoding(c);
+  const bytes = await readWithin(c, options);
+  const text = checkedText(bytes);
+  const isUtf16 = new Uint8Array(bytes)[0]! >= FIRST_OF_UTF16;
+  if (isUtf16) c.req.raw = new Request(c.req.raw, { body: bytes });
+  else keepText(c, text);
+}
+
+/** No UTF-8 begins with it. */
+const FIRST_OF_UTF16 = 0xfe;
+
+/** What `c.req.json()`, `text()` and the others read: Hono keeps promises there, although its type says strings. */
+function keepText(c: Context, text: string): void {
+  (c.req.bodyCache as { text?: unknown }).text = Promise.resolve(text);
 }
 
 /** A compressed body would be taken for what it is not, or be larger than its length says. */
@@ -93,11 +113,11 @@ function checkEncoding(c: Context): void {
 }
 
 /**
- * Looks at the text of a body.
+ * The text of a body.
  *
  * @throws HttpError `MALFORMED_JSON` when it is not UTF-8, or has a number that would not be kept as it is.
  */
-function checkText(bytes: ArrayBuffer): void {
+function checkedText(bytes: ArrayBuffer): string {
   let text: string;
   try {
     text = decodeText(new Uint8Array(bytes));
@@ -105,45 +125,73 @@ function checkText(bytes: ArrayBuffer): void {
     throw new HttpError("MALFORMED_JSON", `Cannot read the body: ${messageOf(cause)}`, { cause });
   }
   const rounded = roundedNumber(text);
-  if (rounded === undefined) return;
+  if (rounded === undefined) return text;
   throw new HttpError(
     "MALFORMED_JSON",
     `Cannot keep the number ${rounded.source}, which would become ${rounded.value}: write it as a string`,
   );
 }
 
-async function readWithin(
-  stream: ReadableStream<Uint8Array>,
-  options: ResolvedAppOptions,
-): Promise<ArrayBuffer> {
+async function readWithin(c: Context, options: ResolvedAppOptions): Promise<ArrayBuffer> {
   const { clock, closing, bodyTimeoutMs } = options;
-  const reader = stream.getReader();
   let tellLate = (): void => {};
   const late = new Promise<"late">((resolve) => tellLate = () => resolve("late"));
   const cancelTimer = clock.setTimer(tellLate, bodyTimeoutMs);
   closing.addEventListener("abort", tellLate);
   if (closing.aborted) tellLate();
   try {
-    return await collect(reader, late, options);
-  } catch (thrown) {
-    // Nobody waits for the rest; a connection that is broken already has nothing to cancel.
-    reader.cancel().catch(() => {});
-    throw thrown;
+    const { raw } = c.req;
+    return await (saysItsLength(c) ? readWhole(raw, late, options) : collect(raw, late, options));
   } finally {
     cancelTimer();
     closing.removeEventListener("abort", tellLate);
   }
 }
 
-async function collect(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+/** A body whose length is known to be within the limit, read by the runtime at once. */
+async function readWhole(
+  request: Request,
   late: Promise<"late">,
+  options: ResolvedAppOptions,
+): Promise<ArrayBuffer> {
+  const bytes = await inTime(request.arrayBuffer(), late, options);
+  if (bytes.byteLength > options.bodyMaxBytes) throw tooLarge(options);
+  return bytes;
+}
+
+/** A body of any length, read until it is too long. */
+async function collect(
+  request: Request,
+  late: Promise<"late">,
+  options: ResolvedAppOptions,
+): Promise<ArrayBuffer> {
+  const reader = request.body!.getReader();
+  try {
+    return await collectParts(() => inTime(reader.read(), late, options), options);
+  } catch (thrown) {
+    // Nobody waits for the rest; a connection that is broken already has nothing to cancel.
+    reader.cancel().catch(() => {});
+    throw thrown;
+  }
+}
+
+async function inTime<T>(
+  reading: Promise<T>,
+  late: Promise<"late">,
+  options: ResolvedAppOptions,
+): Promise<T> {
+  const read = await Promise.race([reading.catch(brokeOff), late]);
+  if (read === "late") throw options.closing.aborted ? stopping() : tooSlow(options);
+  return read;
+}
+
+async function collectParts(
+  next: () => Promise<ReadableStreamReadResult<Uint8Array>>,
   options: ResolvedAppOptions,
 ): Promise<ArrayBuffer> {
   const chunks: Uint8Array[] = [];
   for (let length = 0;;) {
-    const part = await Promise.race([reader.read().catch(brokeOff), late]);
-    if (part === "late") throw options.closing.aborted ? stopping() : tooSlow(options);
+    const part = await next();
     if (part.done) return concatenate(chunks, length);
     length += part.value.length;
     if (length > options.bodyMaxBytes) throw tooLarge(options);

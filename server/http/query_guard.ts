@@ -4,24 +4,22 @@
  * What a route has it says itself, in the schema of its query that documents it.
  */
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
-import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import { HttpError } from "./errors.ts";
+import type { Guard } from "./guards.ts";
 
 /** Refuses unknown query parameters on every documented route of `app`. @throws HttpError `VALIDATION_ERROR`. */
-export function checkQuery(app: OpenAPIHono): MiddlewareHandler {
+export function checkQuery(app: OpenAPIHono): Guard {
   let known: ReadonlyMap<string, readonly string[]> | undefined;
-  return async (c, next) => {
+  return (c) => {
+    if (!c.req.url.includes("?")) return;
     const given = [...new Set(new URL(c.req.url).searchParams.keys())];
-    if (given.length > 0) {
-      known ??= parametersOfRoutes(app);
-      const method = c.req.method === "HEAD" ? "GET" : c.req.method;
-      const path = matchedRoutes(c).find((route) => route.method === method)?.path ?? "";
-      const allowed = known.get(`${method} ${unprefixed(path)}`);
-      const unknown = given.filter((name) => allowed?.includes(name) === false);
-      if (unknown.length > 0) throw unknownParameters(unknown, allowed!);
-    }
-    await next();
+    known ??= parametersOfRoutes(app);
+    const method = c.req.method === "HEAD" ? "GET" : c.req.method;
+    const path = matchedRoutes(c).find((route) => route.method === method)?.path ?? "";
+    const allowed = known.get(`${method} ${unprefixed(path)}`);
+    const unknown = given.filter((name) => allowed?.includes(name) === false);
+    if (unknown.length > 0) throw unknownParameters(unknown, allowed!);
   };
 }
 

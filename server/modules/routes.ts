@@ -131,9 +131,9 @@ export function addModuleRoutes(app: OpenAPIHono, options: ResolvedAppOptions): 
 
 /** Refuses an unknown module before its body is looked at. */
 function checkModule(handlers: HandlerRegistry): MiddlewareHandler {
-  return async (c, next) => {
+  return (c, next) => {
     requireModule(handlers, c.req.param("id") ?? "");
-    await next();
+    return next();
   };
 }
 

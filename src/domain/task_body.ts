@@ -34,8 +34,14 @@ export type TaskBody = {
 
 /** The name of a field where it is written. */
 export function snakeName<Name extends string>(name: Name): SnakeName<Name> {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as SnakeName<Name>;
+  const known = snakeNames.get(name) ??
+    name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  snakeNames.set(name, known);
+  return known as SnakeName<Name>;
 }
+
+/** The names of fields, of which there are some dozens: each task that is read or written needs all of them. */
+const snakeNames = new Map<string, string>();
 
 /** The fields of a new task that `body` has, under their names in programs. What else it has is left out. */
 export function toNewTask<Body extends Partial<TaskBody>>(

@@ -4,6 +4,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const STREAMS = ["test/server/streams.test.ts"];
+const APP = ["test/server/app.test.ts"];
 const ACCESS = ["test/server/access.test.ts"];
 const WORKER = ["test/server/worker.test.ts"];
 const PAGES = ["test/server/pages.test.ts"];
@@ -71,8 +72,8 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "http: nobody need be known",
     file: "server/http/access.ts",
-    find: "    if (principal === undefined) {\n",
-    replace: "    if (principal === undefined && c.req.path === '/') {\n",
+    find: "  if (principal === undefined) {\n",
+    replace: "  if (principal === undefined && c.req.path === '/') {\n",
     tests: EVERY_ROUTE,
   },
   {
@@ -92,17 +93,23 @@ export const SERVER_MUTANTS: readonly Mutant[] = [
   {
     name: "http: any host is answered",
     file: "server/http/guard.ts",
-    find: "hosts.length > 0 && !hosts.includes(name)",
-    replace: "hosts.length > 99 && !hosts.includes(name)",
+    find: "    if (!hosts.includes(name)) {\n",
+    replace: "    if (hosts.length > 99 && !hosts.includes(name)) {\n",
     tests: ACCESS,
   },
   {
     name: "http: a body may take for ever",
     file: "server/http/guard.ts",
-    find:
-      '    if (part === "late") throw options.closing.aborted ? stopping() : tooSlow(options);\n',
-    replace: '    if (part === "late") return concatenate(chunks, length);\n',
+    find: '  if (read === "late") throw options.closing.aborted ? stopping() : tooSlow(options);\n',
+    replace: '  if (read === "late") return await (reading as Promise<T>);\n',
     tests: EVERY_ROUTE,
+  },
+  {
+    name: "http: a body may be longer than it says and than is allowed",
+    file: "server/http/guard.ts",
+    find: "  if (bytes.byteLength > options.bodyMaxBytes) throw tooLarge(options);\n",
+    replace: "",
+    tests: APP,
   },
   {
     name: "http: a claim goes on for a client that has gone",

@@ -48,6 +48,16 @@ Deno.test("parseTokens() reads lines of any ending, and names the line that is w
   assertEquals((await parseTokens(`a read ${secret}`, { allowPlain: true })).length, 1);
 });
 
+Deno.test("a caller that is told later, by whatever has a then, is nobody before", async () => {
+  const later = (principal: unknown): Promise<undefined> =>
+    ({ then: (resolve: (value: unknown) => void) => resolve(principal) }) as never;
+  for (const [principal, status] of [[undefined, 401], [{ name: "a", scopes: ["read"] }, 200]]) {
+    await withApp(async ({ app }) => {
+      assertEquals((await app.request("/api/runs")).status, status);
+    }, { access: () => later(principal) });
+  }
+});
+
 Deno.test("a token opens what its scope says, admin opens everything", async () => {
   const made = await Promise.all(
     (["read", "enqueue", "operate", "admin"] as const).map((scope) => createToken(scope, [scope])),

@@ -132,6 +132,35 @@ for (const path of BODY_PATHS) {
     }, { bodyMaxBytes: 1024 }));
 }
 
+Deno.test("a body that is longer than its Content-Length says is refused for what it is", () =>
+  withApp(async ({ app }) => {
+    const body = JSON.stringify({ type: "email", payload: "x".repeat(2000) });
+    const others: Record<string, string>[] = [{}, { "Transfer-Encoding": "chunked" }];
+    for (const more of others) {
+      const response = await app.request(ENQUEUE, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "Content-Length": "9", ...more },
+        body,
+      });
+      await readError(response, 413, "PAYLOAD_TOO_LARGE");
+    }
+  }, { bodyMaxBytes: 1024 }));
+
+Deno.test("a body in UTF-16 is not JSON, whether it says its length or not", () =>
+  withApp(async ({ app }) => {
+    const text = `\ufeff${JSON.stringify({ type: "email" })}`;
+    const body = new Uint8Array(Uint16Array.from(text, (unit) => unit.charCodeAt(0)).buffer);
+    const others: Record<string, string>[] = [{}, { "Content-Length": String(body.length) }];
+    for (const more of others) {
+      const response = await app.request(ENQUEUE, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", ...more },
+        body,
+      });
+      await readError(response, 400, "MALFORMED_JSON");
+    }
+  }));
+
 Deno.test("a body of exactly bodyMaxBytes is read", () =>
   withApp(async ({ app }) => {
     const body = JSON.stringify({ type: "t" }).padEnd(1024);
