@@ -258,4 +258,18 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     replace: "name",
     tests: ["test/postgres_queue/arguments.test.ts"],
   },
+  {
+    name: "PostgreSQL: a page of a tag ends with the newest of its tasks",
+    file: "src/postgres_queue/insight/list.ts",
+    find: "    if (rows.length === limit) return rows;\n",
+    replace: "    return rows;\n",
+    tests: ["test/postgres_queue/lists.test.ts"],
+  },
+  {
+    name: "PostgreSQL: many are taken for few",
+    file: "src/postgres_queue/insight/list.ts",
+    find: "    if (rows.length <= FEW) return",
+    replace: "    if (rows.length > 0) return",
+    tests: ["test/postgres_queue/lists.test.ts"],
+  },
 ];

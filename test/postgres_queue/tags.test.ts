@@ -54,8 +54,9 @@ Deno.test("queue on PostgreSQL: tasks are found by a tag in its index", async ()
       insert into @task_tag (tag, task_id) select unnest(array['a', 't' || id % 100]), id from added`);
     for (const table of ["task", "task_tag", "live"]) await run(`analyze @${table}`);
     const plans: [string, Parameter[]][] = [
-      [LIST_SQL.withTag, [1_000_000, 100, "a", null, null, null]],
-      [LIST_SQL.withTag, [1_000_000, 100, "t7", "completed", "t", null]],
+      [LIST_SQL.tagAlone, [1_000_000, 100, 0, "a"]],
+      [LIST_SQL.tagAlone, [1_000_000, 100, 0, "t7"]],
+      [LIST_SQL.newestWithTag, [1_000_000, 100, 0, "completed", "t", null, "a"]],
       [LIST_SQL.countTag, ["t7"]],
       [BULK_SQL.withTag, [0, 1_000_000, false, "a"]],
       [TAG_SQL.removeTags, [["a", "t7"], [7, 7]]],
