@@ -30,6 +30,7 @@ export class LedgerBulk implements BulkEngine {
   }
 
   async change(bulk: PreparedBulk, ids: readonly number[]): Promise<BulkStep> {
+    if (bulk.action === "remove") await this.#duties.count();
     const { removed, ...step } = await this.#access.writeIfOpen((tx, context) =>
       change(tx, { bulk, ids }, context)
     );

@@ -98,7 +98,7 @@ export class Duties {
       },
       {
         everyMs: RESCUE_EVERY_MS,
-        run: () => this.failures.during("counting of transitions", () => this.#count()),
+        run: () => this.failures.during("counting of transitions", () => this.count()),
         onError,
       },
       {
@@ -181,8 +181,11 @@ export class Duties {
     while (await this.#access.writeIfOpen(mend) && !this.#isStopped);
   }
 
-  /** Counts what has happened, a part in each transaction, so that other work goes on in between. */
-  async #count(): Promise<void> {
+  /**
+   * Counts what has happened, a part in each transaction, so that other work goes on in between. Before transitions are deleted,
+   * too: what has yet to be counted is counted with the first of them, in one transaction.
+   */
+  async count(): Promise<void> {
     const isDue = await this.#access.read((reader) =>
       isCountDue(reader) && closureIn(reader) === null
     );
@@ -216,6 +219,7 @@ export class Duties {
   async prune({ statuses, keep, olderThanMs }: PreparedPrune): Promise<PruneReport> {
     const beforeMs = this.#access.clock.nowMs() - olderThanMs;
     const byStatus = { completed: 0, failed: 0, cancelled: 0 };
+    await this.count();
     for (const status of statuses) {
       byStatus[status] = await this.#pruneStatus(status, { keep, beforeMs });
     }

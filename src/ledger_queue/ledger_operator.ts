@@ -70,6 +70,7 @@ import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
 import type { Reader } from "../ledger/replica.ts";
 import type { LedgerAccess } from "./ledger_access.ts";
 import { LedgerSearch } from "./search_engine.ts";
+import { TotalsSum } from "./rows/totals.ts";
 import { exportAll, exportRecords } from "./records/export_records.ts";
 import { dryRunImport, importRecords } from "./records/import_records.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
@@ -221,8 +222,13 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
 
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
     const windowMs = checkWindow(request);
-    return await this.#withRecent((reader, recent, nowMs) =>
-      measure(reader, recent.measure(windowMs, nowMs), nowMs)
+    const sum = new TotalsSum();
+    return await this.#withRecent(
+      (reader, recent, nowMs) => {
+        const happened = { window: recent.measure(windowMs, nowMs), totals: sum.values() };
+        return measure(reader, happened, nowMs);
+      },
+      (reader) => sum.follow(reader),
     );
   }
 
@@ -241,14 +247,18 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
     });
   }
 
-  /** One read that knows all counts and the latest transitions; what it has yet to learn of holds nothing else up. */
+  /**
+   * One read that knows all counts and the latest transitions, and for which `follow` has nothing left to look at; what it has yet
+   * to learn of holds nothing else up.
+   */
   async #withRecent<T>(
     operation: (reader: Reader, recent: RecentTransitions, nowMs: number) => T,
+    follow: (reader: Reader) => boolean = () => true,
   ): Promise<T> {
     this.#recent ??= this.#beginRecent();
     const recent = this.#recent;
     return await this.access.readOnce((reader, nowMs) => {
-      const isKnown = countOn(reader) && !recent.follow(reader);
+      const isKnown = countOn(reader) && !recent.follow(reader) && follow(reader);
       return isKnown ? { value: operation(reader, recent, nowMs) } : undefined;
     });
   }

@@ -269,6 +269,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
 
   async remove(id: number, options: ChangedBy = {}): Promise<void> {
     const asked = { id: checkTaskId(id), by: prepareBy(options, "remove") };
+    await this.duties.count();
     for (;;) {
       const isGone = await this.access.writeIfOpen((tx, context) => remove(tx, asked, context));
       if (isGone) return this.duties.tellPruned([id]);

@@ -63,7 +63,7 @@ export class AnswerWatch<Connection> {
   }
 
   #rest(): void {
-    clearInterval(this.#timer);
+    if (this.#timer !== undefined) clearInterval(this.#timer);
     this.#timer = undefined;
   }
 

@@ -125,7 +125,7 @@ class DenoThread implements HandlerThread {
 
   #stopListening(): void {
     clearInterval(this.#looking);
-    clearTimeout(this.#granting);
+    if (this.#granting !== undefined) clearTimeout(this.#granting);
     this.#worker.onmessage = null;
   }
 

@@ -136,7 +136,7 @@ export class PostgresDatabase implements Database {
       client = connected;
       client.on("notification", ({ payload = "" }) => listeners.onMessage(payload));
       client.on("end", () => {
-        clearInterval(beat);
+        if (beat !== undefined) clearInterval(beat);
         listeners.onLost();
         again();
       });
@@ -154,9 +154,9 @@ export class PostgresDatabase implements Database {
     await listen().catch(again);
     return async () => {
       isStopped = true;
-      clearTimeout(timer);
+      if (timer !== undefined) clearTimeout(timer);
       await connecting;
-      clearInterval(beat);
+      if (beat !== undefined) clearInterval(beat);
       if (client !== undefined) await end(client);
     };
   }

@@ -152,7 +152,7 @@ function whileHeard(
   const reader = body.getReader();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stop = async (): Promise<void> => {
-    clearTimeout(timer);
+    if (timer !== undefined) clearTimeout(timer);
     await reader.cancel().catch(() => {}); // a stream that is broken already has nothing to cancel
   };
   over.signal.addEventListener("abort", stop, { once: true });

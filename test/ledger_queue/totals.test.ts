@@ -1,12 +1,17 @@
 /**
  * Transitions are counted once, whenever they are counted and whatever becomes of their tasks.
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { NewTask } from "../../src/domain/task.ts";
 import type { SqlRow } from "../../src/ledger/sql_engine.ts";
 import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
-import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
-import { countTransitions, TOTALS_SQL } from "../../src/ledger_queue/rows/totals.ts";
+import { QUEUE_SCHEMA, TOTALS_TABLE } from "../../src/ledger_queue/rows/schema.ts";
+import {
+  COUNT_MAX,
+  countTransitions,
+  TOTALS_SQL,
+  TotalsSum,
+} from "../../src/ledger_queue/rows/totals.ts";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import type { TypeTotals } from "../../src/queue/metrics.ts";
 import { TransitionTotals } from "../../src/queue_policy/transition_totals.ts";
@@ -69,6 +74,47 @@ Deno.test("totals are those of all processes, and stay when the last one ends", 
   assertEquals((await later.metrics()).totals["t"]!.transitions.cancelled, 1);
   assertEquals(await enqueued(later), 3);
   await later.close();
+});
+
+Deno.test("what many transitions come to is added up in slices, before a prune, a removal and an answer", async () => {
+  const clock = new FakeClock();
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA, clock });
+  const queue = new LedgerQueue(ledger, { ...PARTS, clock });
+  const places: number[] = [0];
+  ledger.watch((changes) => {
+    for (const { table, row } of changes === "reset" ? [] : changes) {
+      if (table === TOTALS_TABLE && row?.[0] === "") places.push(Number(row[1]));
+    }
+  });
+  const stepsUpTo = (last: number): void => {
+    assertEquals(places.at(-1), last);
+    for (const [n, place] of places.slice(1).entries()) assert(place - places[n]! <= COUNT_MAX);
+  };
+  const enqueue = async (count: number): Promise<void> => {
+    await queue.enqueueBatch(Array.from({ length: count }, () => ({ type: "t", payload: {} })));
+  };
+  await enqueue(2500);
+  await queue.bulk({ action: "cancel", filter: { type: "t" } });
+  const sum = new TotalsSum();
+  const follow = (): Promise<boolean> => ledger.read((reader) => sum.follow(reader));
+  assertEquals([await follow(), await follow(), await follow()], [false, false, true]);
+  const again = new TotalsSum();
+  assertEquals(await ledger.read((reader) => again.follow(reader)), false);
+  await queue.prune({ keep: 0 }); // what `again` has yet to read is gone
+  stepsUpTo(5000);
+  while (!await ledger.read((reader) => again.follow(reader)));
+  assertEquals(again.values(), sum.values());
+  assertEquals(sum.values()["t"]!.transitions.cancelled, 2500);
+  await queue.cancel((await queue.enqueue({ type: "t" })).task.id);
+  await enqueue(4500);
+  await queue.remove(2501);
+  stepsUpTo(9502);
+  await enqueue(4500);
+  await queue.bulk({ action: "cancel", filter: { ids: [7002] } });
+  await queue.bulk({ action: "remove", filter: { ids: [7002] } });
+  stepsUpTo(14_003);
+  assertEquals((await queue.metrics()).totals["t"]!.transitions.enqueued, 11_501);
+  await queue.close();
 });
 
 Deno.test("no statement of counting scans or sorts", async () => {

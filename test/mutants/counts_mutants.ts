@@ -123,6 +123,27 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
     tests: TOTALS,
   },
   {
+    name: "totals: an answer adds up everything in one step",
+    file: "src/ledger_queue/rows/totals.ts",
+    find: "[this.#upTo, COUNT_MAX]",
+    replace: "[this.#upTo, -1]",
+    tests: TOTALS,
+  },
+  {
+    name: "totals: an answer misses what is deleted between its slices",
+    file: "src/ledger_queue/rows/totals.ts",
+    find: "if (storedUpTo > this.#upTo) {",
+    replace: "if (this.#upTo < 0) {",
+    tests: TOTALS,
+  },
+  {
+    name: "totals: a prune counts everything in one step",
+    file: "src/ledger_queue/duties.ts",
+    find: "    await this.count();\n    for (const status",
+    replace: "    for (const status",
+    tests: TOTALS,
+  },
+  {
     name: "totals: PostgreSQL deletes transitions that are not counted",
     file: "src/postgres_queue/rows/totals.ts",
     find: "on (p.tx, p.step) > (c.tx, c.step)",

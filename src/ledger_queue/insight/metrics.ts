@@ -2,16 +2,19 @@
  * Metrics: how the queue goes, now and over a window.
  */
 import type { Reader } from "../../ledger/replica.ts";
-import type { QueueMetrics, WindowMetrics } from "../../queue/metrics.ts";
+import type { QueueMetrics } from "../../queue/metrics.ts";
 import { dueSplit, limitMetrics } from "../../queue_policy/limit_state.ts";
 import { countByState } from "../../queue_policy/worker_beat.ts";
-import { totalsIn } from "../rows/totals.ts";
 import { heldBack } from "./limits.ts";
 import { statsOf } from "./stats.ts";
 import { listWorkers } from "./workers.ts";
 
-/** Everything that can be measured in the replica, beside what happened in the window. */
-export function measure(reader: Reader, window: WindowMetrics, nowMs: number): QueueMetrics {
+/** Everything that can be measured in the replica, beside what happened in the window and before. */
+export function measure(
+  reader: Reader,
+  { window, totals }: Pick<QueueMetrics, "window" | "totals">,
+  nowMs: number,
+): QueueMetrics {
   const held = heldBack(reader, nowMs);
   const { byStatus, byType, scheduled, waitingForParents, oldestDueAt } = statsOf(
     reader,
@@ -28,7 +31,7 @@ export function measure(reader: Reader, window: WindowMetrics, nowMs: number): Q
     limits: limitMetrics(held),
     oldestDueAgeMs: oldestDueAt === null ? null : nowMs - oldestDueAt.getTime(),
     window,
-    totals: totalsIn(reader),
+    totals,
     workers: countByState(listWorkers(reader, nowMs)),
   };
 }

@@ -13,7 +13,7 @@ import { TOTALS_TABLE } from "./schema.ts";
 /** The type under which stands up to which row of the log is counted: no task has it. */
 const UP_TO = "";
 
-/** How many transitions one transaction counts. */
+/** How many transitions one transaction counts, and one look reads: some milliseconds. */
 export const COUNT_MAX = 2000;
 
 /** So many transitions may wait to be counted. */
@@ -27,11 +27,28 @@ export const TOTALS_SQL = {
   ofType: "SELECT * FROM transition_totals WHERE type = ?",
 } as const;
 
-/** The totals as they are now. */
-export function totalsIn(reader: Reader): Record<string, TypeTotals> {
-  const totals = storedIn(reader);
-  addAll(totals, reader.read(TOTALS_SQL.after, [countedUpTo(reader), -1]));
-  return totals.values();
+/** The totals as they are now, added up in slices, so that other work goes on in between. */
+export class TotalsSum {
+  #totals = new TransitionTotals([]);
+  #upTo = -1;
+
+  /** Reads the next slice; whether that was the last one. What was stored meanwhile takes the place of what was read. */
+  follow(reader: Reader): boolean {
+    const storedUpTo = countedUpTo(reader);
+    if (storedUpTo > this.#upTo) {
+      this.#totals = storedIn(reader);
+      this.#upTo = storedUpTo;
+    }
+    const rows = reader.read(TOTALS_SQL.after, [this.#upTo, COUNT_MAX]);
+    addAll(this.#totals, rows);
+    this.#upTo = Number(rows.at(-1)?.[0] ?? this.#upTo);
+    return rows.length < COUNT_MAX;
+  }
+
+  /** The totals of each type. */
+  values(): Record<string, TypeTotals> {
+    return this.#totals.values();
+  }
 }
 
 /** Whether enough has happened that it is worth counting. */
@@ -51,7 +68,10 @@ export function countTransitions(tx: Transaction, limit: number = COUNT_MAX): nu
   return rows.length;
 }
 
-/** Counts everything if one of these rows of the log has yet to be counted: they are about to go. */
+/**
+ * Counts everything if one of these rows of the log has yet to be counted: they are about to go. Who deletes counts in slices
+ * before (`Duties.count`), so that not much is left here.
+ */
 export function countBeforeRemoval(tx: Transaction, keys: readonly SqlRow[]): void {
   const upTo = countedUpTo(tx);
   if (keys.some(([logId]) => Number(logId) > upTo)) countTransitions(tx, -1);

@@ -11,7 +11,7 @@ import type { TransitionKind } from "../../queue/task_transition.ts";
 import { TransitionTotals } from "../../queue_policy/transition_totals.ts";
 import type { Row, Statements } from "./database.ts";
 
-/** How many transitions one transaction counts. */
+/** How many transitions one transaction counts, and one statement reads. */
 export const COUNT_MAX = 2000;
 
 /** Part of a statement that deletes transitions: keeps those of the CTE `transitions` that have yet to be counted. */
@@ -29,7 +29,7 @@ export const TOTALS_SQL = {
   place: "select tx::text as tx, step from @counted",
   /** One process counts. */
   lock: "select tx::text as tx, step from @counted for update skip locked",
-  /** `$1` and `$2` are the place, `$3` how many; null for all. */
+  /** `$1` and `$2` are the place, `$3` how many. */
   after: `select ${COLUMNS} from (
       (select p.tx, p.step, lane.type, p.kind, p.duration_ms
         from @transition p join @task t on t.id = p.task_id join @lane lane using (lane_id)
@@ -45,13 +45,17 @@ export const TOTALS_SQL = {
   forget: "delete from @uncounted where (tx, step) <= ($1::xid8, $2)",
 } as const;
 
-/** The totals as they are now, without what is still under way. */
+/** The totals as they are in this snapshot, without what was still under way; in slices, so that other work goes on in between. */
 export async function totalsIn(tx: Statements): Promise<Record<string, TypeTotals>> {
-  const [place] = await tx.query(TOTALS_SQL.place);
-  const rows = await tx.query(TOTALS_SQL.after, [String(place!.tx), Number(place!.step), null]);
   const totals = await storedIn(tx);
-  addAll(totals, rows);
-  return totals.values();
+  let [place] = await tx.query(TOTALS_SQL.place);
+  for (;;) {
+    const { tx: number, step } = place!;
+    const rows = await tx.query(TOTALS_SQL.after, [String(number), Number(step), COUNT_MAX]);
+    addAll(totals, rows);
+    if (rows.length < COUNT_MAX) return totals.values();
+    place = rows.at(-1)!;
+  }
 }
 
 /** Counts the next transitions; how many. None while another process counts. */
