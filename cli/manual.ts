@@ -24,7 +24,7 @@ export interface Page {
   readonly examples: readonly Example[];
   /** What this command means by its exit codes; those that all commands share are left out. */
   readonly exits?: Readonly<Record<number, string>>;
-  /** What `--json` writes: a document, and others with the options that bring them about. None where there is no JSON. */
+  /** What `--json` writes: a document, and others with the options that bring them about. None where it writes no JSON. */
   readonly documents: Readonly<Record<string, DocumentName>>;
 }
 

@@ -27,7 +27,7 @@ export type RemoteManner = Pick<
 >;
 
 /**
- * Does `work` with the queue behind a server, and lets go of it.
+ * Does `work` with the queue behind a server, and closes it.
  *
  * @throws UsageError when the address, the token or what was asked is wrong; OpenError when there is no answer.
  */

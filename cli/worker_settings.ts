@@ -1,5 +1,5 @@
 /**
- * What `worker`, `serve` and `run` take of a project's settings, and the options that go before it.
+ * What `worker`, `serve` and `run` take of a project's settings, and the options that take precedence over it.
  */
 import {
   HandlerRegistry,

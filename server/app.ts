@@ -127,10 +127,16 @@ function addSecurityHeaders(c: Context): void {
  * mounted, that one belongs to the host.
  */
 function refuseTheRest(app: OpenAPIHono): void {
-  const routes = app.routes.filter(({ method }) => method !== "ALL");
-  for (const path of new Set(routes.map(({ path }) => path))) {
-    const known = routes.filter((route) => covers(route.path, path));
-    const allow = allowOf(new Set(known.map(({ method }) => method)));
+  const methodsOf = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) { // a route stands there once for each of its steps
+    if (method === "ALL") continue;
+    methodsOf.set(path, (methodsOf.get(path) ?? new Set()).add(method));
+  }
+  const known = [...methodsOf].map(([path, methods]) => ({ parts: path.split("/"), methods }));
+  for (const [path] of methodsOf) {
+    const parts = path.split("/");
+    const methods = known.filter((route) => covers(route.parts, parts));
+    const allow = allowOf(new Set(methods.flatMap((route) => [...route.methods])));
     app.all(path, (c): never => {
       throw methodNotAllowed(c, allow);
     });
@@ -141,11 +147,9 @@ function refuseTheRest(app: OpenAPIHono): void {
 }
 
 /** Whether a route's path also matches all that another one matches: `/runs/:id` covers `/runs/batch`. */
-function covers(path: string, other: string): boolean {
-  const services = path.split("/");
-  const others = other.split("/");
-  return services.length === others.length &&
-    services.every((part, n) => part.startsWith(":") || part === others[n]);
+function covers(path: readonly string[], other: readonly string[]): boolean {
+  return path.length === other.length &&
+    path.every((part, n) => part.startsWith(":") || part === other[n]);
 }
 
 /** The `Allow` header; whatever answers GET answers HEAD. */

@@ -10,7 +10,7 @@
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
-import { EFFORT, LEFT_OUT } from "./support/effort.ts";
+import { EFFORT, effort, LEFT_OUT } from "./support/effort.ts";
 import { TEST_PERMISSIONS } from "./support/permissions.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -24,8 +24,6 @@ const FLAGS = [
   "--sanitize-resources",
   ...TEST_PERMISSIONS,
 ];
-
-const FILES_OF_A_GROUP = 24;
 
 /** More would have to share memory and disk, which many tests fill. */
 const PROCESSES_MAX = 4;
@@ -93,10 +91,10 @@ function isOfThisSize(file: string): boolean {
 }
 
 function groupsOf(files: readonly string[]): string[][] {
-  const count = Math.ceil(files.length / FILES_OF_A_GROUP);
+  const most = effort("filesOfAProcess");
   return Array.from(
-    { length: count },
-    (_, n) => files.slice(n * FILES_OF_A_GROUP, (n + 1) * FILES_OF_A_GROUP),
+    { length: Math.ceil(files.length / most) },
+    (_, n) => files.slice(n * most, (n + 1) * most),
   );
 }
 

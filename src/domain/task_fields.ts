@@ -105,7 +105,6 @@ const WEBHOOK_FIELDS: Readonly<Record<keyof Webhook, TaskField>> = Object.freeze
 });
 
 /** The fields of what makes a task unique. */
-/** The fields of what makes a task unique. */
 export const UNIQUE_FIELDS: Readonly<Record<keyof Unique, TaskField>> = Object.freeze({
   key: {
     kind: "name",

@@ -1,7 +1,7 @@
 /**
  * The loop of a ledger: everything that awaits runs in it, one thing after the other.
  *
- * Jobs go before batches; a batch is committed while operations wait.
+ * Jobs take precedence over batches; a batch is committed while operations wait.
  */
 
 /**

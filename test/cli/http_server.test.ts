@@ -7,8 +7,11 @@ import { type RunningServer, serveUntil } from "../../cli/http_server.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { commandOf, HANDLERS, Listener, Scratch } from "./cli_harness.ts";
 import { startInterruptible } from "./interruptible.ts";
+import { programTest } from "../support/thorough.ts";
 
 const ADDRESS = { host: "127.0.0.1", port: 0 };
+
+const HAS_ULIMIT = Deno.build.os !== "windows";
 
 /** Servers that a test ends as it likes. */
 class Servers {
@@ -156,10 +159,9 @@ async function healthOf(port: number): Promise<number> {
   }
 }
 
-Deno.test({
-  name: "more connections than a server may open leave its worker alone, and it answers again",
-  ignore: Deno.build.os === "windows", // there is no `ulimit`
-  fn: async () => {
+programTest(
+  "more connections than a server may open leave its worker alone, and it answers again",
+  async () => {
     await using scratch = new Scratch();
     await using server = await serveWithin(scratch, 120);
     const open = await connect(server.port, 200);
@@ -170,22 +172,26 @@ Deno.test({
     assertEquals(await healthOf(server.port), 200);
     assertEquals(await server.stop(), 0);
   },
-});
+  { ignore: !HAS_ULIMIT },
+);
 
-Deno.test("serve ends with 0 at an interrupt although a body never comes and heads are half", async () => {
-  await using scratch = new Scratch();
-  const args = ["serve", "--port", "0", "--handlers", HANDLERS];
-  const server = startInterruptible(["--db", scratch.db, ...args]);
-  const [out, err] = [new Listener(server.stdout), new Listener(server.stderr)];
-  await err.until("listening on http://127.0.0.1:");
-  const port = Number(/127\.0\.0\.1:(\d+)/.exec(err.text)![1]);
-  const head = "POST /api/queue/enqueue HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
-    "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
-  const open = [...await connect(port, 2, head), ...await connect(port, 2, "POST /api")];
-  assertEquals(await healthOf(port), 200);
-  await server.interrupt("SIGTERM");
-  assertEquals((await server.status).code, 0);
-  await Promise.all([out.ended, err.ended]);
-  assertMatch(err.text, /worker \S+ has stopped: /);
-  for (const connection of open) connection.close();
-});
+programTest(
+  "serve ends with 0 at an interrupt although a body never comes and heads are half",
+  async () => {
+    await using scratch = new Scratch();
+    const args = ["serve", "--port", "0", "--handlers", HANDLERS];
+    const server = startInterruptible(["--db", scratch.db, ...args]);
+    const [out, err] = [new Listener(server.stdout), new Listener(server.stderr)];
+    await err.until("listening on http://127.0.0.1:");
+    const port = Number(/127\.0\.0\.1:(\d+)/.exec(err.text)![1]);
+    const head = "POST /api/queue/enqueue HTTP/1.1\r\nHost: 127.0.0.1\r\n" +
+      "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    const open = [...await connect(port, 2, head), ...await connect(port, 2, "POST /api")];
+    assertEquals(await healthOf(port), 200);
+    await server.interrupt("SIGTERM");
+    assertEquals((await server.status).code, 0);
+    await Promise.all([out.ended, err.ended]);
+    assertMatch(err.text, /worker \S+ has stopped: /);
+    for (const connection of open) connection.close();
+  },
+);

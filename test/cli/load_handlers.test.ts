@@ -7,6 +7,7 @@ import { quotePath } from "../../src/domain/errors.ts";
 import { HandlerRegistry, isFinal, loadHandlers, openQueue, Worker } from "../../src/mod.ts";
 import { until } from "../support/until.ts";
 import { HANDLERS, Scratch } from "./cli_harness.ts";
+import { programTest } from "../support/thorough.ts";
 
 /** Writes a handler file and gives its path. */
 async function handlerFile(scratch: Scratch, text: string, name = "handlers.ts"): Promise<string> {
@@ -35,52 +36,55 @@ Deno.test("loadHandlers() takes every option of an entry", async () => {
   );
 });
 
-Deno.test("defineHandler() makes an export of a definition, also for a thread of its own", async () => {
-  await using scratch = new Scratch();
-  const mod = JSON.stringify(import.meta.resolve("../../src/mod.ts"));
-  const file = await handlerFile(
-    scratch,
-    `import { z } from "zod";
+programTest(
+  "defineHandler() makes an export of a definition, also for a thread of its own",
+  async () => {
+    await using scratch = new Scratch();
+    const mod = JSON.stringify(import.meta.resolve("../../src/mod.ts"));
+    const file = await handlerFile(
+      scratch,
+      `import { z } from "zod";
      import { defineHandler, defineTask } from ${mod};
      const add = defineTask({ type: "add", maxAttempts: 2, concurrency: 3, priority: 5,
        payload: z.object({ n: z.coerce.number() }), result: z.number().max(9) });
      export const here = defineHandler(add, ({ payload }) => payload.n + 1);
      const away = defineTask({ ...add.options, type: "away" });
      export const there = defineHandler(away, ({ payload }) => payload.n + 2, { isolation: "worker" });`,
-  );
-  const list = await handlerFile(
-    scratch,
-    JSON.stringify([
-      { task_type: "listed", module: "handlers.ts", function: "there", isolation: "worker" },
-    ]),
-    "list.json",
-  );
-  const registry = await loadHandlers(list, await loadHandlers(file));
-  const { maxAttempts, concurrency } = registry.get("add")!;
-  assertEquals([maxAttempts, concurrency], [2, 3]);
-  const queue = await openQueue({ memory: true });
-  const worker = new Worker({ queue, handlers: registry });
-  worker.start();
-  const ended: unknown[] = [];
-  for (const type of ["add", "away", "listed"]) {
-    for (const n of ["4", "40"]) {
-      const { task } = await queue.enqueue({ type, payload: { n } });
-      await until(async () => isFinal((await queue.get(task.id))!.status));
-      const { result, attempts, errorMessage } = (await queue.get(task.id))!;
-      ended.push([type, result, attempts, errorMessage?.slice(0, 36) ?? null]);
+    );
+    const list = await handlerFile(
+      scratch,
+      JSON.stringify([
+        { task_type: "listed", module: "handlers.ts", function: "there", isolation: "worker" },
+      ]),
+      "list.json",
+    );
+    const registry = await loadHandlers(list, await loadHandlers(file));
+    const { maxAttempts, concurrency } = registry.get("add")!;
+    assertEquals([maxAttempts, concurrency], [2, 3]);
+    const queue = await openQueue({ memory: true });
+    const worker = new Worker({ queue, handlers: registry });
+    worker.start();
+    const ended: unknown[] = [];
+    for (const type of ["add", "away", "listed"]) {
+      for (const n of ["4", "40"]) {
+        const { task } = await queue.enqueue({ type, payload: { n } });
+        await until(async () => isFinal((await queue.get(task.id))!.status));
+        const { result, attempts, errorMessage } = (await queue.get(task.id))!;
+        ended.push([type, result, attempts, errorMessage?.slice(0, 36) ?? null]);
+      }
     }
-  }
-  await worker.stop();
-  await queue.close();
-  assertEquals(ended, [
-    ["add", 5, 1, null],
-    ["add", null, 1, 'Cannot accept the result of "add": r'],
-    ["away", 6, 1, null],
-    ["away", null, 1, 'Cannot accept the result of "away": '],
-    ["listed", 6, 1, null],
-    ["listed", null, 1, 'Cannot accept the result of "there":'],
-  ]);
-});
+    await worker.stop();
+    await queue.close();
+    assertEquals(ended, [
+      ["add", 5, 1, null],
+      ["add", null, 1, 'Cannot accept the result of "add": r'],
+      ["away", 6, 1, null],
+      ["away", null, 1, 'Cannot accept the result of "away": '],
+      ["listed", 6, 1, null],
+      ["listed", null, 1, 'Cannot accept the result of "there":'],
+    ]);
+  },
+);
 
 Deno.test("loadHandlers() takes relative paths, blanks, other alphabets, # and %", async () => {
   await using scratch = new Scratch();

@@ -16,6 +16,7 @@ import {
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { effort, isThorough } from "../support/effort.ts";
 import { withTemporaryPath } from "../support/queues.ts";
+import { thoroughTest } from "../support/thorough.ts";
 
 async function withOpen<T>(path: string, use: (queue: EmbeddedQueue) => Promise<T>): Promise<T> {
   const queue = await openEmbeddedQueue(path);
@@ -36,22 +37,25 @@ function flipByte(path: string, offset: number): void {
   Deno.writeFileSync(path, bytes);
 }
 
-Deno.test("tasks that were pruned leave less than 1 MiB on the disk after a checkpoint, and in a backup", () =>
-  withTemporaryPath((path) =>
-    withOpen(path, async (queue) => {
-      const task = { type: "t", payload: { text: "x".repeat(10_000) } };
-      const added = await queue.enqueueBatch(Array.from({ length: 500 }, () => task));
-      assert((await queue.checkpoint()).snapshotBytes > 5_000_000);
-      await Promise.all(added.map(({ task: { id } }) => queue.cancel(id)));
-      assertEquals((await queue.prune({ keep: 0 })).pruned, 500);
-      await queue.checkpoint();
-      await queue.backup(`${path}.bak`);
-      const files = Array.from(Deno.readDirSync(dirname(path)));
-      assert(files.length > 2);
-      const bytes = files.map(({ name }) => Deno.statSync(`${dirname(path)}/${name}`).size);
-      assert(bytes.reduce((sum, size) => sum + size, 0) < 1024 * 1024, String(bytes));
-    })
-  ));
+thoroughTest(
+  "tasks that were pruned leave less than 1 MiB on the disk after a checkpoint, and in a backup",
+  () =>
+    withTemporaryPath((path) =>
+      withOpen(path, async (queue) => {
+        const task = { type: "t", payload: { text: "x".repeat(10_000) } };
+        const added = await queue.enqueueBatch(Array.from({ length: 500 }, () => task));
+        assert((await queue.checkpoint()).snapshotBytes > 5_000_000);
+        await Promise.all(added.map(({ task: { id } }) => queue.cancel(id)));
+        assertEquals((await queue.prune({ keep: 0 })).pruned, 500);
+        await queue.checkpoint();
+        await queue.backup(`${path}.bak`);
+        const files = Array.from(Deno.readDirSync(dirname(path)));
+        assert(files.length > 2);
+        const bytes = files.map(({ name }) => Deno.statSync(`${dirname(path)}/${name}`).size);
+        assert(bytes.reduce((sum, size) => sum + size, 0) < 1024 * 1024, String(bytes));
+      })
+    ),
+);
 
 Deno.test("backup() of a queue in use holds everything acknowledged, and any SQLite tool reads it", () =>
   withTemporaryPath(async (path) => {

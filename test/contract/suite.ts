@@ -4,6 +4,7 @@
 import type { QueueOptions } from "../../src/compose/queue_options.ts";
 import type { Task } from "../../src/domain/task.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
+import { thoroughTest } from "../support/thorough.ts";
 import { until } from "../support/until.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 
@@ -26,6 +27,11 @@ export function behavioursOf(
   options: Parameters<UseQueue>[0] = {},
 ): Behaviour {
   return (what, test) => Deno.test(`${name}: ${what}`, () => useQueue(options, test));
+}
+
+/** The same for behaviours that only show with the largest payloads or thousands of tasks. */
+export function thoroughBehavioursOf(name: string, useQueue: UseQueue): Behaviour {
+  return (what, test) => thoroughTest(`${name}: ${what}`, () => useQueue({}, test));
 }
 
 /** Lets time pass until `condition` holds: what a queue does by itself, a database answers later than a replica. */

@@ -11,13 +11,20 @@ import {
 } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { ClaimRequest, ListRequest, TaskQueue } from "../../src/queue/task_queue.ts";
-import { behavioursOf, untilPassed, untilRescued, type UseQueue } from "./suite.ts";
+import {
+  behavioursOf,
+  thoroughBehavioursOf,
+  untilPassed,
+  untilRescued,
+  type UseQueue,
+} from "./suite.ts";
 
 const FIXED_RETRY = { initialDelayMs: 1000, multiplier: 2, maxDelayMs: 3000 };
 
 /** Registers the suite for one implementation. */
 export function taskQueueContract(name: string, useQueue: UseQueue): void {
   const behaviour = behavioursOf(name, useQueue);
+  const thoroughBehaviour = thoroughBehavioursOf(name, useQueue);
 
   // --- what nobody would look at
 
@@ -701,7 +708,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
 
   // --- looking
 
-  behaviour(
+  thoroughBehaviour(
     "list() ends a page early where its tasks are large together, and loses none",
     async (queue) => {
       const payload = "x".repeat(250_000);

@@ -9,6 +9,7 @@ import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
 import { FaultyStorage } from "../support/faulty_storage.ts";
 import { addNote, NOTES, openLedger, readNotes } from "../support/ledgers.ts";
+import { thoroughTest } from "../support/thorough.ts";
 
 /** More than there are storage calls in the scenario whose process is killed at each. */
 const KILLS_MAX = 200;
@@ -71,18 +72,21 @@ Deno.test("operations that wait together share one append and one fsync", async 
   await ledger.close();
 });
 
-Deno.test("operations of many megabytes that wait together are shared out over several records", async () => {
-  const disk = new MemoryDisk();
-  const ledger = await openLedger(new MemoryStorage(disk));
-  const before = ledger.stats().commits;
-  const texts = ["a", "b", "c"].map((letter) => letter.repeat(5 * 1024 * 1024));
-  assertEquals(await Promise.all(texts.map((text) => addNote(ledger, text))), [1, 2, 3]);
-  assertEquals(ledger.stats().commits - before, 2);
-  await ledger.close();
-  const again = await openLedger(new MemoryStorage(disk));
-  assertEquals((await readNotes(again)).map((text) => text[0]), ["a", "b", "c"]);
-  await again.close();
-});
+thoroughTest(
+  "operations of many megabytes that wait together are shared out over several records",
+  async () => {
+    const disk = new MemoryDisk();
+    const ledger = await openLedger(new MemoryStorage(disk));
+    const before = ledger.stats().commits;
+    const texts = ["a", "b", "c"].map((letter) => letter.repeat(5 * 1024 * 1024));
+    assertEquals(await Promise.all(texts.map((text) => addNote(ledger, text))), [1, 2, 3]);
+    assertEquals(ledger.stats().commits - before, 2);
+    await ledger.close();
+    const again = await openLedger(new MemoryStorage(disk));
+    assertEquals((await readNotes(again)).map((text) => text[0]), ["a", "b", "c"]);
+    await again.close();
+  },
+);
 
 Deno.test("an operation that throws undoes its own changes and nobody else's", async () => {
   const ledger = await openLedger(new MemoryStorage());

@@ -8,6 +8,7 @@ import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import type { FileName } from "../../src/storage/storage.ts";
 import { until } from "../support/until.ts";
 import { addNote, openLedger, readNotes } from "../support/ledgers.ts";
+import { thoroughTest } from "../support/thorough.ts";
 
 const MIB = 1024 * 1024;
 
@@ -70,23 +71,27 @@ class SlowStorage extends MemoryStorage {
   }
 }
 
-Deno.test("writers that are faster than a checkpoint wait for it once the journal is as large as the snapshot", async () => {
-  const storage = new SlowStorage();
-  const ledger = await openLedger(storage);
-  await addMebibytes(ledger, 1);
-  const checkpoint = ledger.checkpoint();
-  await storage.begun.promise;
-  let answered = 0;
-  const added = Array.from({ length: 30 }, () => addMebibytes(ledger, 1).then(() => answered++));
-  await until(() => answered > 0, "the first batch");
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
-  const batchBytes = 9 * MIB;
-  assert(
-    answered < 30 && ledger.stats().journalBytes < LEDGER_DEFAULTS.checkpointMinBytes + batchBytes,
-  );
-  storage.finish.resolve();
-  await checkpoint;
-  await Promise.all(added);
-  assertEquals((await readNotes(ledger)).length, 31 * 16);
-  await ledger.close();
-});
+thoroughTest(
+  "writers that are faster than a checkpoint wait for it once the journal is as large as the snapshot",
+  async () => {
+    const storage = new SlowStorage();
+    const ledger = await openLedger(storage);
+    await addMebibytes(ledger, 1);
+    const checkpoint = ledger.checkpoint();
+    await storage.begun.promise;
+    let answered = 0;
+    const added = Array.from({ length: 30 }, () => addMebibytes(ledger, 1).then(() => answered++));
+    await until(() => answered > 0, "the first batch");
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+    const batchBytes = 9 * MIB;
+    assert(
+      answered < 30 &&
+        ledger.stats().journalBytes < LEDGER_DEFAULTS.checkpointMinBytes + batchBytes,
+    );
+    storage.finish.resolve();
+    await checkpoint;
+    await Promise.all(added);
+    assertEquals((await readNotes(ledger)).length, 31 * 16);
+    await ledger.close();
+  },
+);

@@ -8,26 +8,29 @@ import { thoroughTest } from "../support/thorough.ts";
 
 const MIB = 1024 * 1024;
 
-Deno.test("parentResults() gives no more than 16 Mi characters at once, and one at least", () =>
-  withQueue({ memory: true }, async (queue) => {
-    const runIds = Array.from({ length: 20 }, (_, n) => `parent-${n}`);
-    await queue.enqueueBatch(runIds.map((runId) => ({ type: "t", runId })));
-    for (const task of await queue.claim({ workerId: "w", types: ["t"], limit: 20 })) {
-      await queue.complete(task, "x".repeat(MIB - 10));
-    }
-    const { task } = await queue.enqueue({ type: "u", dependsOn: runIds.toReversed() });
-    const sizes: number[] = [];
-    const seen: string[] = [];
-    for (;;) {
-      const page = await queue.parentResults(task.id, { offset: seen.length });
-      if (page.length === 0) break;
-      sizes.push(page.length);
-      seen.push(...page.map(({ runId }) => runId));
-    }
-    assertEquals([sizes, seen], [[15, 5], runIds.toReversed()]);
-    const last = await queue.parentResults(task.id, { offset: -2, limit: 1 });
-    assertEquals(last.map(({ runId }) => runId), ["parent-1"]);
-  }));
+thoroughTest(
+  "parentResults() gives no more than 16 Mi characters at once, and one at least",
+  () =>
+    withQueue({ memory: true }, async (queue) => {
+      const runIds = Array.from({ length: 20 }, (_, n) => `parent-${n}`);
+      await queue.enqueueBatch(runIds.map((runId) => ({ type: "t", runId })));
+      for (const task of await queue.claim({ workerId: "w", types: ["t"], limit: 20 })) {
+        await queue.complete(task, "x".repeat(MIB - 10));
+      }
+      const { task } = await queue.enqueue({ type: "u", dependsOn: runIds.toReversed() });
+      const sizes: number[] = [];
+      const seen: string[] = [];
+      for (;;) {
+        const page = await queue.parentResults(task.id, { offset: seen.length });
+        if (page.length === 0) break;
+        sizes.push(page.length);
+        seen.push(...page.map(({ runId }) => runId));
+      }
+      assertEquals([sizes, seen], [[15, 5], runIds.toReversed()]);
+      const last = await queue.parentResults(task.id, { offset: -2, limit: 1 });
+      assertEquals(last.map(({ runId }) => runId), ["parent-1"]);
+    }),
+);
 
 thoroughTest(
   "listSchedules() gives no more than 16 Mi characters at once, by ids",

@@ -11,6 +11,7 @@ import {
 } from "../../src/mod.ts";
 import { DiskHistoryFile } from "../../src/platform/disk_history_file.ts";
 import { withTemporaryPath } from "../support/queues.ts";
+import { programTest } from "../support/thorough.ts";
 
 function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
@@ -130,18 +131,21 @@ Deno.test("historyPath is refused when blank, and together with a registry", asy
   assertThrows(() => Deno.statSync("runs"), Deno.errors.NotFound);
 });
 
-Deno.test("✗ a truncated file lost everything: a process killed while it writes leaves a whole file", () =>
-  withTemporaryPath(async (path) => {
-    for (let writes = 1; writes <= 5; writes += 2) {
-      await killAfter(writes, path);
-      const problems: string[] = [];
-      const registry = await openRunRegistry({
-        historyPath: path,
-        onHistoryProblem: (message) => problems.push(message),
-      });
-      assertEquals([registry.getRecentRuns(1000).length, problems], [500, []]);
-    }
-  }));
+programTest(
+  "✗ a truncated file lost everything: a process killed while it writes leaves a whole file",
+  () =>
+    withTemporaryPath(async (path) => {
+      for (let writes = 1; writes <= 5; writes += 2) {
+        await killAfter(writes, path);
+        const problems: string[] = [];
+        const registry = await openRunRegistry({
+          historyPath: path,
+          onHistoryProblem: (message) => problems.push(message),
+        });
+        assertEquals([registry.getRecentRuns(1000).length, problems], [500, []]);
+      }
+    }),
+);
 
 /** Kills a process that writes the history at `path` when it has done so `writes` times. */
 async function killAfter(writes: number, path: string): Promise<void> {

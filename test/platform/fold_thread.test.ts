@@ -8,6 +8,7 @@ import { foldInThread } from "../../src/platform/fold_thread.ts";
 import { openEmbeddedQueue } from "../../src/compose/open_embedded.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
+import { thoroughTest } from "../support/thorough.ts";
 
 const never = new AbortController().signal;
 
@@ -53,26 +54,29 @@ async function addMebibytes(queue: EmbeddedQueue, mebibytes: number): Promise<vo
   }
 }
 
-Deno.test("a checkpoint of a large queue is made in a thread, that of a small one is not", async () => {
-  await withQueue(async (queue, path) => {
-    await queue.enqueue({ type: "t" });
-    assertEquals(await threadsIn(async () => void await queue.checkpoint()), 0);
-    await addMebibytes(queue, 17);
-    assert(
-      await threadsIn(async () => {
-        const [{ snapshotBytes }] = await Promise.all([
-          queue.checkpoint(),
-          queue.enqueue({ type: "meanwhile" }),
-        ]);
-        assert(snapshotBytes > 17 * 1024 * 1024, `${snapshotBytes}`);
-      }) >= 1,
-    );
-    assertEquals((await queue.integrityCheck()).problems, []);
-    const reader = await openEmbeddedQueue({ path, readOnly: true });
-    assertEquals((await reader.stats()).total, 1 + 17 * 8 + 1);
-    await reader.close();
-  });
-});
+thoroughTest(
+  "a checkpoint of a large queue is made in a thread, that of a small one is not",
+  async () => {
+    await withQueue(async (queue, path) => {
+      await queue.enqueue({ type: "t" });
+      assertEquals(await threadsIn(async () => void await queue.checkpoint()), 0);
+      await addMebibytes(queue, 17);
+      assert(
+        await threadsIn(async () => {
+          const [{ snapshotBytes }] = await Promise.all([
+            queue.checkpoint(),
+            queue.enqueue({ type: "meanwhile" }),
+          ]);
+          assert(snapshotBytes > 17 * 1024 * 1024, `${snapshotBytes}`);
+        }) >= 1,
+      );
+      assertEquals((await queue.integrityCheck()).problems, []);
+      const reader = await openEmbeddedQueue({ path, readOnly: true });
+      assertEquals((await reader.stats()).total, 1 + 17 * 8 + 1);
+      await reader.close();
+    });
+  },
+);
 
 Deno.test("a thread says why it cannot fold, and ends when it is told to", async () => {
   await withQueue(async (queue, path) => {

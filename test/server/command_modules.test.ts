@@ -10,6 +10,7 @@ import { RunSchema } from "../../server/runs/schemas.ts";
 import { withScripts } from "../patterns/scripts.ts";
 import { until } from "../support/until.ts";
 import { type Fixture, post, read, readError, withApp } from "./fixture.ts";
+import { programTest } from "../support/thorough.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../../examples/modules.json", import.meta.url));
 
@@ -104,58 +105,54 @@ Deno.test("POST /api/modules/{id}/run names each problem of the parameters, and 
     assertEquals(await queue.count(), 0);
   }));
 
-Deno.test({
-  name: "a Python module runs for real, asked for over HTTP",
-  ignore: !await has("python3", "python"),
-  fn: () =>
-    withScripts(
-      { "a.txt": "One two, two.\n", "b.txt": "Zwei drei two" },
-      (folder) =>
-        withExamples(async ({ app, queue }, logs) => {
-          const run = async (parameters: Record<string, unknown>): Promise<string[]> => {
-            const path = "/api/modules/word-count/run";
-            const accepted = await read(await post(app, path, { parameters }), 202, RunSchema);
-            const status = async (): Promise<string> =>
-              (await read(await app.request(`/api/runs/${accepted.run_id}`), 200, RunSchema))
-                .status;
-            await until(async () => !/queued|running/.test(await status()), "the run");
-            assertEquals(accepted.module_name, "Word count");
-            const ended = await read(
-              await app.request(`/api/runs/${accepted.run_id}`),
-              200,
-              RunSchema,
-            );
-            assertEquals(ended.module_name, "Word count");
-            const task = (await queue.getByRunId(accepted.run_id))!;
-            const lines = (await logs.read(task.id, 0)).lines;
-            return [
-              `${ended.status} ${ended.exit_code} ${ended.error_message}`,
-              ...lines.map(({ level, message }) => `${level} ${message}`),
-            ];
-          };
-          const common = { folder, pattern: "*.txt", report: "most_common", count: 1 };
-          assertEquals(await run(common), [
-            "completed 0 null",
-            "info a.txt: 3 words",
-            "info b.txt: 3 words",
-            "info two 3",
-          ]);
-          assertEquals(await run({ folder, pattern: "*.txt" }), [
-            "completed 0 null",
-            "info a.txt: 3 words",
-            "info b.txt: 3 words",
-            "info 6 words in 2 files",
-          ]);
-          const none = join(folder, "none");
-          const [end, ...lines] = await run({ folder: none });
-          assertEquals(end, `failed 2 Exit code 2: there is no folder ${none}`);
-          assertEquals(
-            lines.filter((line) => line.startsWith("warn there is no folder")).length,
-            2,
+programTest("a Python module runs for real, asked for over HTTP", () =>
+  withScripts(
+    { "a.txt": "One two, two.\n", "b.txt": "Zwei drei two" },
+    (folder) =>
+      withExamples(async ({ app, queue }, logs) => {
+        const run = async (parameters: Record<string, unknown>): Promise<string[]> => {
+          const path = "/api/modules/word-count/run";
+          const accepted = await read(await post(app, path, { parameters }), 202, RunSchema);
+          const status = async (): Promise<string> =>
+            (await read(await app.request(`/api/runs/${accepted.run_id}`), 200, RunSchema))
+              .status;
+          await until(async () => !/queued|running/.test(await status()), "the run");
+          assertEquals(accepted.module_name, "Word count");
+          const ended = await read(
+            await app.request(`/api/runs/${accepted.run_id}`),
+            200,
+            RunSchema,
           );
-        }),
-    ),
-});
+          assertEquals(ended.module_name, "Word count");
+          const task = (await queue.getByRunId(accepted.run_id))!;
+          const lines = (await logs.read(task.id, 0)).lines;
+          return [
+            `${ended.status} ${ended.exit_code} ${ended.error_message}`,
+            ...lines.map(({ level, message }) => `${level} ${message}`),
+          ];
+        };
+        const common = { folder, pattern: "*.txt", report: "most_common", count: 1 };
+        assertEquals(await run(common), [
+          "completed 0 null",
+          "info a.txt: 3 words",
+          "info b.txt: 3 words",
+          "info two 3",
+        ]);
+        assertEquals(await run({ folder, pattern: "*.txt" }), [
+          "completed 0 null",
+          "info a.txt: 3 words",
+          "info b.txt: 3 words",
+          "info 6 words in 2 files",
+        ]);
+        const none = join(folder, "none");
+        const [end, ...lines] = await run({ folder: none });
+        assertEquals(end, `failed 2 Exit code 2: there is no folder ${none}`);
+        assertEquals(
+          lines.filter((line) => line.startsWith("warn there is no folder")).length,
+          2,
+        );
+      }),
+  ), { ignore: !await has("python3", "python") });
 
 Deno.test({
   name: "a command of the system runs for real, without a shell, asked for over HTTP",

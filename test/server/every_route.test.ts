@@ -178,35 +178,34 @@ async function withWorld(
   test: (world: World) => Promise<void>,
   options: Partial<AppOptions> = {},
 ): Promise<void> {
-  const queue = await openTestQueue();
-  const logs = new MemoryLogStore();
-  const line = { at: EXAMPLE.instant, level: "info", message: "hello", attempt: 1 } as const;
-  logs.append(1, { ...line, details: { n: 1 } });
+  const queue = options.queue ?? await openTestQueue();
   const clock = new FakeClock();
   try {
-    const app = createApp({
-      queue,
-      logs,
-      handlers: exampleHandlers(),
-      access: tokenAccess(RECORDS),
-      clock,
-      onError: () => {},
-      ...options,
-    });
-    await test({ app, queue: options.queue ?? queue, clock });
+    await test({ app: appOf({ queue, clock, ...options }), queue, clock });
   } finally {
     await queue.close();
   }
+}
+
+/** The examples' application, with a log of one line. */
+function appOf(options: Partial<AppOptions> & Pick<AppOptions, "queue">): OpenAPIHono {
+  const logs = new MemoryLogStore();
+  const line = { at: EXAMPLE.instant, level: "info", message: "hello", attempt: 1 } as const;
+  logs.append(1, { ...line, details: { n: 1 } });
+  return createApp({
+    logs,
+    handlers: exampleHandlers(),
+    access: tokenAccess(RECORDS),
+    onError: () => {},
+    ...options,
+  });
 }
 
 /** The document is the same for each engine; a server that tests start is not there yet. */
 const DOCUMENT = await (async (): Promise<OpenApiDocument> => {
   const queue = await openQueue({ memory: true });
   try {
-    const logs = new MemoryLogStore();
-    const access = tokenAccess(RECORDS);
-    const app = createApp({ queue, logs, handlers: exampleHandlers(), access, onError: () => {} });
-    return await documentOf(app, bearer("read"));
+    return await documentOf(appOf({ queue }), bearer("read"));
   } finally {
     await queue.close();
   }
@@ -265,64 +264,65 @@ const BAD_PARAMETERS: Readonly<Record<string, string>> = {
 /** Bytes that no text has. */
 const notUtf8 = (): ReadableStream => new Blob([new Uint8Array([0xff])]).stream();
 
-/** How each error is provoked, whatever the operation. */
+/** How an error is provoked in a world that any operation leaves as it was. */
+const REFUSALS: Readonly<Record<number, (operation: Operation, world: World) => Promise<void>>> = {
+  400: async (operation, { app }) => {
+    await checkAnswer(operation, await ask(app, operation, { body: notUtf8() }), 400);
+    if (operation.requestBody === undefined) return;
+    await checkAnswer(operation, await ask(app, operation, { body: "{" }), 400);
+  },
+  401: async (operation, { app }) => {
+    for (const Authorization of ["", "Bearer nonsense", `Basic ${TOKENS.admin}`]) {
+      const response = await ask(app, operation, { headers: { Authorization } });
+      await checkAnswer(operation, response, 401);
+    }
+  },
+  403: async (operation, { app }) => {
+    for (const scope of SCOPES.filter((one) => one !== scopeOf(operation) && one !== "admin")) {
+      await checkAnswer(operation, await ask(app, operation, { headers: bearer(scope) }), 403);
+    }
+  },
+  404: async (operation, { app }) => {
+    // The module exists among the examples, runs and tasks do not yet.
+    const missing = operation.path.includes("/modules/")
+      ? { parameters: { id: "nope" } }
+      : operation.operationId === "runBatch"
+      ? { fields: { runs: [{ module_id: "nope", parameters: {} }] } }
+      : {};
+    await checkAnswer(operation, await ask(app, operation, missing), 404);
+  },
+  408: async (operation, { app, clock }) => {
+    const body = new ReadableStream();
+    const before = clock.pendingTimers;
+    const asked = ask(app, operation, { body });
+    await until(() => clock.pendingTimers > before, "the body's time to run");
+    await clock.advance(10_000);
+    await checkAnswer(operation, await asked, 408);
+    assertEquals(clock.pendingTimers, before);
+  },
+  415: async (operation, { app }) => {
+    const compressed = { "Content-Type": "application/json", "Content-Encoding": "gzip" };
+    const zipped = await ask(app, operation, { body: "{}", headers: compressed });
+    await checkAnswer(operation, zipped, 415);
+    if (operation.requestBody === undefined) return;
+    for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/xml"]) {
+      const response = await ask(app, operation, { headers: { "Content-Type": type } });
+      await checkAnswer(operation, response, 415);
+    }
+  },
+  431: async (operation, { app }) => {
+    const headers = { "X-Long": "y".repeat(20_000) };
+    await checkAnswer(operation, await ask(app, operation, { headers }), 431);
+  },
+};
+
+/** How each other error is provoked, whatever the operation. */
 const ERRORS: Readonly<Record<number, (operation: Operation) => Promise<void>>> = {
-  400: (operation) =>
-    withWorld(async ({ app }) => {
-      await checkAnswer(operation, await ask(app, operation, { body: notUtf8() }), 400);
-      if (operation.requestBody === undefined) return;
-      await checkAnswer(operation, await ask(app, operation, { body: "{" }), 400);
-    }),
-  401: (operation) =>
-    withWorld(async ({ app }) => {
-      for (const Authorization of ["", "Bearer nonsense", `Basic ${TOKENS.admin}`]) {
-        const response = await ask(app, operation, { headers: { Authorization } });
-        await checkAnswer(operation, response, 401);
-      }
-    }),
-  403: (operation) =>
-    withWorld(async ({ app, queue }) => {
-      const before = maintenanceOf(queue)?.storageStats().sequence;
-      for (const scope of SCOPES.filter((one) => one !== scopeOf(operation) && one !== "admin")) {
-        await checkAnswer(operation, await ask(app, operation, { headers: bearer(scope) }), 403);
-      }
-      assertEquals(maintenanceOf(queue)?.storageStats().sequence, before);
-    }),
-  404: (operation) =>
-    withWorld(async ({ app }) => {
-      // The module exists among the examples, runs and tasks do not yet.
-      const missing = operation.path.includes("/modules/")
-        ? { parameters: { id: "nope" } }
-        : operation.operationId === "runBatch"
-        ? { fields: { runs: [{ module_id: "nope", parameters: {} }] } }
-        : {};
-      await checkAnswer(operation, await ask(app, operation, missing), 404);
-    }),
-  408: (operation) =>
-    withWorld(async ({ app, clock }) => {
-      const body = new ReadableStream();
-      const asked = ask(app, operation, { body });
-      await until(() => clock.pendingTimers > 0, "the body's time to run");
-      await clock.advance(10_000);
-      await checkAnswer(operation, await asked, 408);
-      assertEquals(clock.pendingTimers, 0);
-    }),
   413: (operation) =>
     withWorld(async ({ app }) => {
       const body = `{"x":"${"x".repeat(2000)}"}`;
       await checkAnswer(operation, await ask(app, operation, { body }), 413);
     }, { bodyMaxBytes: 1024 }),
-  415: (operation) =>
-    withWorld(async ({ app }) => {
-      const compressed = { "Content-Type": "application/json", "Content-Encoding": "gzip" };
-      const zipped = await ask(app, operation, { body: "{}", headers: compressed });
-      await checkAnswer(operation, zipped, 415);
-      if (operation.requestBody === undefined) return;
-      for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/xml"]) {
-        const response = await ask(app, operation, { headers: { "Content-Type": type } });
-        await checkAnswer(operation, response, 415);
-      }
-    }),
   422: (operation) =>
     withWorld(async ({ app, queue }) => {
       await queued(queue);
@@ -347,32 +347,21 @@ const ERRORS: Readonly<Record<number, (operation: Operation) => Promise<void>>> 
     }),
   410: (operation) =>
     checkBroken(operation, new QueueError("queue_moved", "Its tasks are elsewhere"), 410),
-  431: (operation) =>
-    withWorld(async ({ app }) => {
-      const headers = { "X-Long": "y".repeat(20_000) };
-      await checkAnswer(operation, await ask(app, operation, { headers }), 431);
-    }),
   500: (operation) => checkBroken(operation, new Error("top secret"), 500),
   501: async (operation) => {
-    const queue = await openTestQueue();
-    try {
-      await withWorld(async ({ app }) => {
-        await checkAnswer(operation, await ask(app, operation), 501);
-      }, { queue: withoutMaintenance(queue) });
-    } finally {
-      await queue.close();
-    }
+    await withWorld(async ({ app }) => {
+      await checkAnswer(operation, await ask(app, operation), 501);
+    }, { queue: withoutMaintenance(await openTestQueue()) });
   },
   503: (operation) => checkBroken(operation, new StorageError("sync", "/top secret", "full"), 503),
   507: (operation) => checkBroken(operation, FULL, 507),
 };
 
-function checkBroken(operation: Operation, error: Error, status: number): Promise<void> {
-  return withWorld(async ({ app }) => {
-    const response = await ask(app, operation);
-    assert(!(await response.clone().text()).includes("secret"), "the cause leaks");
-    await checkAnswer(operation, response, status);
-  }, { queue: failingQueue(error) });
+async function checkBroken(operation: Operation, error: Error, status: number): Promise<void> {
+  const app = appOf({ queue: failingQueue(error) });
+  const response = await ask(app, operation);
+  assert(!(await response.clone().text()).includes("secret"), "the cause leaks");
+  await checkAnswer(operation, response, status);
 }
 
 Deno.test("/openapi.json is valid OpenAPI 3.1", () =>
@@ -421,7 +410,12 @@ for (const operation of DOCUMENT.operations) {
     for (const status of [...ofChange, ...ofBody]) {
       assert(errors.includes(status), `without ${status}`);
     }
-    for (const status of errors) {
+    await withWorld(async (world) => {
+      const before = maintenanceOf(world.queue)?.storageStats().sequence;
+      for (const status of errors) await REFUSALS[status]?.(operation, world);
+      assertEquals(maintenanceOf(world.queue)?.storageStats().sequence, before);
+    });
+    for (const status of errors.filter((one) => REFUSALS[one] === undefined)) {
       const conflict = status === 409 ? SCENES[operation.operationId]![409] : undefined;
       if (conflict !== undefined) await checkConflict(operation, conflict as Preparation);
       else await ERRORS[status]!(operation);

@@ -150,25 +150,29 @@ export function resolved(schema: Schema, { components }: OpenApiDocument): Schem
   return (components[kind!] as Record<string, Schema>)[name!]!;
 }
 
-const ajvs = new WeakMap<OpenApiDocument, Ajv2020>();
-const validators = new WeakMap<Schema, ValidateFunction>();
+/** Compiles the schemas of a document, each text once. */
+class Compiler {
+  readonly #ajv = new Ajv2020({ strict: false, validateFormats: false });
+  readonly #validators = new Map<string, ValidateFunction>();
 
-function validatorOf(schema: Schema, document: OpenApiDocument): ValidateFunction {
-  const known = validators.get(schema);
-  if (known !== undefined) return known;
-  const absolute = JSON.stringify(schema).replaceAll('"#/', '"http://document.test/#/');
-  const validator = ajvOf(document).compile(JSON.parse(absolute));
-  validators.set(schema, validator);
-  return validator;
+  constructor({ components }: OpenApiDocument) {
+    this.#ajv.addSchema({ $id: "http://document.test/", components });
+  }
+
+  validatorOf(schema: Schema): ValidateFunction {
+    const absolute = JSON.stringify(schema).replaceAll('"#/', '"http://document.test/#/');
+    const validator = this.#validators.get(absolute) ?? this.#ajv.compile(JSON.parse(absolute));
+    this.#validators.set(absolute, validator);
+    return validator;
+  }
 }
 
-function ajvOf(document: OpenApiDocument): Ajv2020 {
-  const known = ajvs.get(document);
-  if (known !== undefined) return known;
-  const ajv = new Ajv2020({ strict: false, validateFormats: false });
-  ajv.addSchema({ $id: "http://document.test/", components: document.components });
-  ajvs.set(document, ajv);
-  return ajv;
+const compilers = new WeakMap<OpenApiDocument, Compiler>();
+
+function validatorOf(schema: Schema, document: OpenApiDocument): ValidateFunction {
+  const compiler = compilers.get(document) ?? new Compiler(document);
+  compilers.set(document, compiler);
+  return compiler.validatorOf(schema);
 }
 
 function exampleOf({ example, schema }: Parameter): string | undefined {

@@ -11,6 +11,7 @@ import { FakeClock, settle } from "../support/fake_clock.ts";
 import { openTestQueue } from "../support/engine.ts";
 import { until } from "../support/until.ts";
 import { post, read, readError, refusedFields, withApp } from "./fixture.ts";
+import { programTest } from "../support/thorough.ts";
 
 const WORKER = { worker_id: "w1", types: ["t"] };
 
@@ -251,10 +252,9 @@ Deno.test("over a real connection, what nobody waits for any more is not claimed
 
 const python = await findPython();
 
-Deno.test({
-  name: "the Python worker works: completes, fails, presents its token, loses no task",
-  ignore: python === undefined, // there is no Python 3 here
-  fn: async () => {
+programTest(
+  "the Python worker works: completes, fails, presents its token, loses no task",
+  async () => {
     const { token, line } = await createToken("python", ["operate"]);
     const queue = await openTestQueue();
     const app = createApp({ queue, access: tokenAccess(await parseTokens(line)) });
@@ -279,12 +279,12 @@ Deno.test({
       await queue.close();
     }
   },
-});
+  { ignore: python === undefined },
+);
 
-Deno.test({
-  name: "the Python worker waits for a server that is away, and goes on when it is back",
-  ignore: python === undefined, // there is no Python 3 here
-  fn: async () => {
+programTest(
+  "the Python worker waits for a server that is away, and goes on when it is back",
+  async () => {
     const queue = await openTestQueue();
     await queue.enqueue({ type: "count_words", payload: { text: "one two" } });
     const { port } = takenPort();
@@ -302,20 +302,17 @@ Deno.test({
     await server.shutdown();
     await queue.close();
   },
-});
+  { ignore: python === undefined },
+);
 
-Deno.test({
-  name: "the Python worker without a URL says how it is used",
-  ignore: python === undefined, // there is no Python 3 here
-  fn: async () => {
-    for (const args of [[], ["--until-empty"]]) {
-      const { code, stderr } = await new Deno.Command(python!, { args: [SCRIPT, ...args] })
-        .output();
-      assertEquals(code, 1);
-      assertMatch(new TextDecoder().decode(stderr), /^usage: python3 python_worker\.py http/);
-    }
-  },
-});
+programTest("the Python worker without a URL says how it is used", async () => {
+  for (const args of [[], ["--until-empty"]]) {
+    const { code, stderr } = await new Deno.Command(python!, { args: [SCRIPT, ...args] })
+      .output();
+    assertEquals(code, 1);
+    assertMatch(new TextDecoder().decode(stderr), /^usage: python3 python_worker\.py http/);
+  }
+}, { ignore: python === undefined });
 
 /** A port that was free a moment ago. */
 function takenPort(): { readonly port: number } {

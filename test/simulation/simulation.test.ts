@@ -70,7 +70,7 @@ Deno.test("a lock that everybody gets at once is found out", async () => {
 Deno.test("a failing script shrinks to fewer steps that fail in the same way", async () => {
   const script = await findsOut({ pretendsToSync: true }, "is missing");
   let tries = 0;
-  const kept = await shrink(script, () => ++tries > 60);
+  const kept = await shrink(script, () => ++tries > effort("shrinkTries"));
   assert(kept.length < script.steps.length, `${kept.length} of ${script.steps.length} are left`);
   assertEquals(parseSteps(formatSteps(kept)), kept);
   const { violations } = await simulate(keepSteps(script, kept));

@@ -1,7 +1,7 @@
 /**
  * How much the tests try, in three sizes: `quick` (the default) for everyday work, `all` for CI, `nightly` for a long run.
  * The environment variable HOLDFAST_EFFORT chooses. `all` and `nightly` run every test; they differ in these counts alone.
- * `quick` leaves out what `LEFT_OUT` names, and single tests with the largest payloads (`thorough.ts`).
+ * `quick` leaves out what `LEFT_OUT` names, and single tests with the largest payloads or of programs (`thorough.ts`).
  */
 const SIZES = ["quick", "all", "nightly"] as const;
 
@@ -51,11 +51,11 @@ export const LEFT_OUT: readonly string[] = [
 /** For each count: quick, all, nightly. */
 const COUNTS = {
   /** Histories of the simulation, from seed 1 on. */
-  simulationSeeds: [150, 2000, 2000],
+  simulationSeeds: [100, 2000, 2000],
   /** Seeds among which the histories with `relaxed` durability are chosen. */
   relaxedSeeds: [150, 400, 400],
   /** Histories of folders that are moved. */
-  moveSeeds: [25, 25, 200],
+  moveSeeds: [10, 25, 200],
   /** Rounds of each way to move a queue's files under three processes. */
   moveRounds: [1, 1, 20],
   /** Kills of moves to another queue and back. */
@@ -113,6 +113,12 @@ const COUNTS = {
   neighbourSeeds: [1, 1, 10],
   /** Operations of each such program. */
   neighbourOperations: [16, 40, 40],
+  /** Kinds of fault that each scenario is tried with: every so many-th, beginning with another one in each scenario. */
+  faultKindStride: [2, 1, 1],
+  /** Histories that shrinking a failed one may try. */
+  shrinkTries: [20, 60, 60],
+  /** Test files that one process runs. More load less often what they share, and fill its memory more. */
+  filesOfAProcess: [36, 24, 24],
 } as const satisfies Readonly<Record<string, readonly [number, number, number]>>;
 
 /** The size that was chosen. */

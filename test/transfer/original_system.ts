@@ -3,6 +3,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { programTest } from "../support/thorough.ts";
 
 const SCRIPT = fileURLToPath(new URL("./original_system.py", import.meta.url));
 
@@ -25,7 +26,7 @@ if (PYTHON === undefined) {
 
 /** A test that needs Python; without it the test is ignored, and a line says why. */
 export function pythonTest(name: string, test: () => Promise<void>): void {
-  Deno.test({ name, ignore: PYTHON === undefined, fn: test });
+  programTest(name, test, { ignore: PYTHON === undefined });
 }
 
 /** Runs a command of the original system; gives what it prints. */
