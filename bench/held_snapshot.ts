@@ -107,7 +107,7 @@ function quantile(values: readonly number[], q: number): number {
 async function main(): Promise<void> {
   const options = optionsOf(Deno.args);
   const named = Deno.env.get("HOLDFAST_TEST_POSTGRES");
-  const server = named ? undefined : await startPostgres();
+  const server = named ? undefined : await startPostgres(["fsync=on"]);
   const url = named ?? server!.url;
   const schema = `held_${Deno.pid}`;
   const queue = await openQueue(`${url}?schema=${schema}`) as TaskQueue & QueueOperator;
