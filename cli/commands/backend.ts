@@ -17,6 +17,7 @@ import { type BackendCommands, backendCommands, SHELLS } from "../backend_comman
 import type { DocumentOf } from "../documents.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { printable } from "../task_text.ts";
+import { isThere } from "../is_there.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -92,16 +93,6 @@ async function lookAt(path: string): Promise<QueueState> {
     }
   } catch (thrown) {
     return { ...nothing, state: "unusable", problem: messageOf(thrown) };
-  }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return false;
-    throw thrown;
   }
 }
 

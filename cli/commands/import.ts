@@ -29,6 +29,7 @@ import { EXIT } from "../exit.ts";
 import { tableOf } from "../table.ts";
 import { printable } from "../task_text.ts";
 import { showingPhases } from "../transfer_progress.ts";
+import { isThere } from "../is_there.ts";
 
 interface ImportOptions {
   readonly dryRun?: true;
@@ -87,7 +88,7 @@ async function store(
   if (isDatabaseAddress(session.dbPath)) {
     return await withQueue(session, (queue) => importTasks(queue, file, options));
   }
-  if (!await isFile(session.dbPath)) return await importAsNewQueue(session.dbPath, file, options);
+  if (!await isThere(session.dbPath)) return await importAsNewQueue(session.dbPath, file, options);
   return await withExistingQueue(session, (queue) => importTasks(queue, file, options));
 }
 
@@ -185,14 +186,4 @@ function problemLines(what: string, problems: readonly TransferProblem[]): strin
   const rest = problems.length - shown.length;
   const more = rest > 0 ? [`  and ${rest} more; --json lists them all`] : [];
   return [`${problems.length} ${what}:`, ...shown, ...more];
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return false;
-    throw thrown;
-  }
 }

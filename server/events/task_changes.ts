@@ -2,8 +2,8 @@
  * Changes of tasks as a stream, for a reader of any speed: what it has not taken yet is kept by task, the latest change of each,
  * and when that is too much it is told to look at everything again.
  */
-import { deferred } from "../../src/core.ts";
 import type { TaskChange, TaskChanges, TaskQueue } from "../../src/core.ts";
+import { Bell } from "../http/bell.ts";
 import type { ServerEvent } from "../http/event_stream.ts";
 import { changeJson } from "../tasks/json.ts";
 
@@ -40,13 +40,13 @@ class Backlog {
   readonly #latest = new Map<number, TaskChange>();
   #isOverfull = false;
   #hasRoom = false;
-  #wake: () => void = () => {};
+  readonly #bell = new Bell();
 
   add(changes: TaskChanges): void {
     if (changes === "reset") this.#overfill();
     else if (changes === "room") this.#hasRoom = true;
     else for (const change of changes) this.#put(change);
-    this.#wake();
+    this.#bell.ring();
   }
 
   /** Whether a limit or a pause may have let tasks go since this was asked last. */
@@ -66,12 +66,7 @@ class Backlog {
   /** Resolves when there is something to take, or `signal` aborts. */
   async filled(signal: AbortSignal): Promise<void> {
     if (this.#isOverfull || this.#hasRoom || this.#latest.size > 0 || signal.aborted) return;
-    const { promise, resolve } = deferred<void>();
-    const wake = (): void => resolve();
-    this.#wake = wake;
-    signal.addEventListener("abort", wake, { once: true });
-    await promise;
-    signal.removeEventListener("abort", wake);
+    await this.#bell.rung(signal);
   }
 
   /** In the order of the latest changes. */

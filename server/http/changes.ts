@@ -4,12 +4,12 @@
  */
 import {
   type Clock,
-  deferred,
   type LogStore,
   sleep,
   type TaskChanges,
   type TaskQueue,
 } from "../../src/core.ts";
+import { Bell } from "./bell.ts";
 
 /** Another process's log lines are looked for this often, in milliseconds. */
 const LOG_POLL_MS = 200;
@@ -93,7 +93,7 @@ class ChangeWaiter implements Waiter {
   readonly #tail: LogTail | undefined;
   readonly #onClose: () => void;
   #hasChanged = false;
-  #wake: () => void = () => {};
+  readonly #bell = new Bell();
 
   constructor(taskId: number | undefined, tail: LogTail | undefined, onClose: () => void) {
     this.taskId = taskId;
@@ -103,7 +103,7 @@ class ChangeWaiter implements Waiter {
 
   note(): void {
     this.#hasChanged = true;
-    this.#wake();
+    this.#bell.ring();
   }
 
   mark(): void {
@@ -112,12 +112,7 @@ class ChangeWaiter implements Waiter {
 
   async changed(signal: AbortSignal): Promise<void> {
     if (this.#hasChanged || signal.aborted) return;
-    const { promise, resolve } = deferred<void>();
-    const wake = (): void => resolve();
-    this.#wake = wake;
-    signal.addEventListener("abort", wake, { once: true });
-    await promise;
-    signal.removeEventListener("abort", wake);
+    await this.#bell.rung(signal);
   }
 
   close(): void {

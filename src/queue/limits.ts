@@ -126,8 +126,8 @@ export interface SlotHolder {
   readonly isCancelled: boolean;
 }
 
-/** A scope that has a limit or is paused. */
-export interface LimitRecord {
+/** A scope's limit and pause as they are stored, on their way to another queue. */
+export interface FlowRecord {
   /** What it is for. */
   readonly scope: LimitScope;
   /** How many tasks may run; `null` without a limit. */
@@ -144,6 +144,10 @@ export interface LimitRecord {
   readonly isDeclared: boolean;
   /** The pause; `null` when it is not paused. */
   readonly paused: PauseState | null;
+}
+
+/** A scope that has a limit or is paused. */
+export interface LimitRecord extends FlowRecord {
   /** When the next task may start by the rate; `null` when one may at once, without a rate, and for each group (`*`). */
   readonly nextStartAt: Date | null;
   /** How many slots are held. */
@@ -152,26 +156,6 @@ export interface LimitRecord {
   readonly holders: readonly SlotHolder[];
   /** How many due tasks of the scope this limit or pause holds back at this moment. */
   readonly blocked: number;
-}
-
-/** A scope's limit and pause as they are stored, on their way to another queue. */
-export interface FlowRecord {
-  /** What it is for. */
-  readonly scope: LimitScope;
-  /** How many tasks may run; `null` without a limit. */
-  readonly concurrency: number | null;
-  /** How often they may start; `null` without a limit. */
-  readonly rate: Required<RateLimit> | null;
-  /** How many starts a group has for each one of a group with weight 1; `null` for 1. */
-  readonly weight: number | null;
-  /** When that was set. */
-  readonly setAt: Date | null;
-  /** Who set it. */
-  readonly setBy: string | null;
-  /** Whether a program declared it. */
-  readonly isDeclared: boolean;
-  /** The pause; `null` when it is not paused. */
-  readonly paused: PauseState | null;
 }
 
 /** Limits and pauses. */
