@@ -85,7 +85,7 @@ const COUNTS = {
   /** Starts whose turns are counted. */
   fairStarts: [500, 10_000, 200_000],
   /** The same on a PostgreSQL server. */
-  postgresFairStarts: [300, 2000, 200_000],
+  postgresFairStarts: [300, 2000, 50_000],
   /** Tasks beside which a claim must cost what it costs beside ten. */
   queuedTasks: [1000, 10_000, 10_000],
   /** Tasks beside which the plans of a claim's statements are looked at, half of them queued and half scheduled. */
