@@ -4,7 +4,7 @@
 import type { Change } from "../../src/ledger/change.ts";
 import type { Reader } from "../../src/ledger/replica.ts";
 import { LOG_TABLE } from "../../src/ledger_queue/rows/schema.ts";
-import { totalsIn } from "../../src/ledger_queue/rows/totals.ts";
+import { TotalsSum } from "../../src/ledger_queue/rows/totals.ts";
 import type { EventLog } from "./event_log.ts";
 
 /** Counts by kind. */
@@ -27,7 +27,9 @@ export class TotalsAudit {
     }
     this.#log.count("totals compared with what happened");
     const found = new Map<string, number>();
-    for (const { transitions } of Object.values(totalsIn(reader))) {
+    const sum = new TotalsSum();
+    for (let isOver = false; !isOver;) isOver = sum.follow(reader);
+    for (const { transitions } of Object.values(sum.values())) {
       for (const [kind, n] of Object.entries(transitions)) {
         if (n > 0) found.set(kind, (found.get(kind) ?? 0) + n);
       }
