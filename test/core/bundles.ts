@@ -15,6 +15,22 @@ export async function whyNoNode(): Promise<string | undefined> {
   return Number(found.match(/^v(\d+)/)?.[1]) >= 20 ? undefined : `node is ${found.trim()}, not 20`;
 }
 
+const BUN = { name: "@oven/bun-linux-x64", version: "1.4.5" } as const;
+
+/** Where the Bun of npm is, which is loaded first, 35 MB; or why there is none, after a `:`. */
+export async function findBun(): Promise<string> {
+  const system = `${Deno.build.os} ${Deno.build.arch}`;
+  if (system !== "linux x86_64") return `:bun is not tried on ${system}`;
+  const lock = join(dirname(fileURLToPath(import.meta.url)), "..", "support", "bun_package.lock");
+  const args = ["cache", "--quiet", "--no-config", `--lock=${lock}`, "--frozen"];
+  try {
+    await run(Deno.execPath(), [...args, `npm:${BUN.name}@${BUN.version}`]);
+  } catch (thrown) {
+    return `:npm gives no bun: ${String(thrown).split("\n")[0]}`;
+  }
+  return join(await packageFolder(BUN.name, BUN.version), "bin", "bun");
+}
+
 /** Why there is no workerd for this system; `undefined` when there is one. */
 export function whyNoWorkerd(): string | undefined {
   const system = `${Deno.build.os} ${Deno.build.arch}`;
@@ -33,9 +49,14 @@ export async function sqlJsFolder(): Promise<string> {
   const [name, version] = Object.values(
     info.npmPackages as Record<string, { readonly name: string; readonly version: string }>,
   ).flatMap((each) => each.name === "sql.js" ? [each.name, each.version] : []);
+  return join(await packageFolder(name!, version!), "dist");
+}
+
+/** Where Deno keeps a package that it has loaded. */
+async function packageFolder(name: string, version: string): Promise<string> {
   const cache = JSON.parse(await run(Deno.execPath(), ["info", "--json"])).npmCache as string;
   for await (const registry of Deno.readDir(cache)) {
-    const folder = join(cache, registry.name, name!, version!, "dist");
+    const folder = join(cache, registry.name, name, version);
     if (await Deno.stat(folder).then(() => true, () => false)) return folder;
   }
   throw new Error(`${name}@${version} is not in ${cache}`);

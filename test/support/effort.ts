@@ -30,6 +30,7 @@ export const LEFT_OUT: readonly string[] = [
   "test/cli/webhooks.test.ts",
   "test/contract/task_orchestrator.test.ts",
   "test/core/browser.test.ts",
+  "test/core/bun.test.ts",
   "test/core/node.test.ts",
   "test/core/workerd.test.ts",
   "test/dashboard/browser.test.ts",

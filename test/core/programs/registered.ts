@@ -14,6 +14,7 @@ export const registered: Registered[] = [];
 
 Object.assign(globalThis, {
   Deno: {
+    args: [],
     build: { os: "linux" },
     env: { get: () => undefined },
     test: (name: string, run: () => unknown) => void registered.push({ name, run }),
