@@ -17,6 +17,11 @@ Object.assign(globalThis, {
     args: [],
     build: { os: "linux" },
     env: { get: () => undefined },
-    test: (name: string, run: () => unknown) => void registered.push({ name, run }),
+    test: (test: string | Deno.TestDefinition, run?: Registered["run"]): void => {
+      if (typeof test === "string") registered.push({ name: test, run: run! });
+      else if (!test.ignore) {
+        registered.push({ name: test.name, run: test.fn as Registered["run"] });
+      }
+    },
   },
 });
