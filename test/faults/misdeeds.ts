@@ -142,6 +142,11 @@ async function removeFolder(folder: string): Promise<void> {
   }
 }
 
+/** A checkpoint may remove one of them at the same time. */
 async function removeJournals(path: string): Promise<void> {
-  for (const journal of await journalsOf(path)) await Deno.remove(journal);
+  for (const journal of await journalsOf(path)) {
+    await Deno.remove(journal).catch((error) => {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    });
+  }
 }

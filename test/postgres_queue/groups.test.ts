@@ -82,6 +82,27 @@ for (const strategy of CLAIM_ORDERS) {
     }));
 }
 
+Deno.test("claim() finds the tasks of groups that it makes ready itself, though a later transaction has ended before it looks", () =>
+  withClient(async (client) => {
+    let before: Promise<unknown> = Promise.resolve();
+    const wrap = (database: Database): Database =>
+      watching(database, async (text) => {
+        if (text.includes("under_way")) before = client.query("select pg_current_xact_id()");
+        await before; // also what is sent after it, so that all go in their order
+      });
+    await usePostgresQueue(server.url, { wrap }, async ({ queue, clock }) => {
+      await enqueue(queue, ["a"]);
+      assertEquals(await claimedIds(queue), [1]);
+      const runAfter = new Date(clock.nowMs() + 1000);
+      await queue.enqueueBatch(["b", "c"].map((group) => ({ type: "t", group, runAfter })));
+      await clock.advance(1001);
+      await enqueue(queue, ["new"]); // so the claim notes what it has seen, before it makes the others ready
+      const found: number[] = [];
+      for (let i = 0; i < 3; i++) found.push(...await claimedIds(queue));
+      assertEquals(found.toSorted((a, b) => a - b), [2, 3, 4]);
+    });
+  }));
+
 Deno.test("a group's task that a caller's transaction has locked holds up no other, and starts after it", () =>
   usePostgresQueue(server.url, {}, async ({ queue }) => {
     await enqueue(queue, ["a", "a", "b"]);
