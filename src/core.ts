@@ -27,7 +27,7 @@ export {
   StorageError,
   WaitTimeoutError,
 } from "./domain/errors.ts";
-export { decodeText, type RoundedNumber, roundedNumber } from "./domain/given_text.ts";
+export { decodeText, decodeUtf8, type RoundedNumber, roundedNumber } from "./domain/given_text.ts";
 export { fromHex, toBase64Url, toHex } from "./domain/hex.ts";
 export { MEMORY_LIMITS } from "./domain/memory_limits.ts";
 export {

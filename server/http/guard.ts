@@ -6,7 +6,7 @@
  * worth. So a request that changes anything is refused when its `Origin` is neither this host nor a listed one.
  */
 import type { Context } from "hono";
-import { decodeText, messageOf, roundedNumber } from "../../src/core.ts";
+import { decodeUtf8, messageOf, roundedNumber } from "../../src/core.ts";
 import { HttpError } from "./errors.ts";
 import type { Guard } from "./guards.ts";
 import type { ResolvedAppOptions } from "./options.ts";
@@ -87,15 +87,8 @@ function saysItsLength(c: Context): boolean {
 async function takeBody(c: Context, options: ResolvedAppOptions): Promise<void> {
   if (Number(c.req.header("Content-Length")) > options.bodyMaxBytes) throw tooLarge(options);
   checkEncoding(c);
-  const bytes = await readWithin(c, options);
-  const text = checkedText(bytes);
-  const isUtf16 = new Uint8Array(bytes)[0]! >= FIRST_OF_UTF16;
-  if (isUtf16) c.req.raw = new Request(c.req.raw, { body: bytes });
-  else keepText(c, text);
+  keepText(c, checkedText(await readWithin(c, options)));
 }
-
-/** No UTF-8 begins with it. */
-const FIRST_OF_UTF16 = 0xfe;
 
 /** What `c.req.json()`, `text()` and the others read: Hono keeps promises there, although its type says strings. */
 function keepText(c: Context, text: string): void {
@@ -120,7 +113,7 @@ function checkEncoding(c: Context): void {
 function checkedText(bytes: ArrayBuffer): string {
   let text: string;
   try {
-    text = decodeText(new Uint8Array(bytes));
+    text = decodeUtf8(new Uint8Array(bytes));
   } catch (cause) {
     throw new HttpError("MALFORMED_JSON", `Cannot read the body: ${messageOf(cause)}`, { cause });
   }

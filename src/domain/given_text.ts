@@ -18,11 +18,20 @@ const REPLACEMENT_BYTES = [0xef, 0xbf, 0xbd];
  */
 export function decodeText(bytes: Uint8Array): string {
   const marked = MARKS.find(([first, second]) => bytes[0] === first && bytes[1] === second);
-  const encoding = marked?.[2] ?? "utf-8";
+  if (marked === undefined) return decodeUtf8(bytes);
+  const [, , encoding] = marked;
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
   } catch (cause) {
-    if (marked !== undefined) throw new TypeError(`it is not ${encoding.toUpperCase()}`, { cause });
+    throw new TypeError(`it is not ${encoding.toUpperCase()}`, { cause });
+  }
+}
+
+/** The text of bytes that are UTF-8. @throws TypeError with the place and value of the first byte that is not. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
     const at = firstWrongByte(bytes);
     throw new TypeError(`it is not UTF-8: byte ${at} is 0x${bytes[at]?.toString(16)}`, { cause });
   }

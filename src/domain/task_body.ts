@@ -34,10 +34,12 @@ export type TaskBody = {
 
 /** The name of a field where it is written. */
 export function snakeName<Name extends string>(name: Name): SnakeName<Name> {
-  const known = snakeNames.get(name) ??
-    name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  snakeNames.set(name, known);
-  return known as SnakeName<Name>;
+  let snake = snakeNames.get(name);
+  if (snake === undefined) {
+    snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    snakeNames.set(name, snake);
+  }
+  return snake as SnakeName<Name>;
 }
 
 /** The names of fields, of which there are some dozens: each task that is read or written needs all of them. */
