@@ -5,7 +5,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { tmpdir } from "node:os";
 import { dirname, join, parse, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { EFFORT, isThorough } from "./support/effort.ts";
+import { isThorough } from "./support/effort.ts";
 import { withTemporaryPath } from "./support/queues.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -55,7 +55,7 @@ const OLD_TYPES = `import { Jimp } from "npm:jimp@1"; export const used: unknown
 /** Programs that bring types of Node. */
 const NEIGHBOURS: readonly string[] = [
   OLD_TYPES,
-  ...(EFFORT === "nightly" ? [16, 18, 20, 22, 24] : isThorough() ? [16, 24] : [])
+  ...(isThorough() ? [16, 18, 20, 22, 24] : [])
     .map((version) => `/// <reference types="npm:@types/node@${version}" />\nexport {};`),
 ];
 

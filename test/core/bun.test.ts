@@ -1,9 +1,9 @@
 /**
- * `./core` in Bun: the application of `examples/edge`; and what the main export says there.
+ * `./core` in Bun: the contract suites on its queue in memory, the application of `examples/edge`; and what the main export says there.
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { bundle, findBun, run, sqlJsFolder, withFolder } from "./bundles.ts";
+import { bundle, contractsHoldIn, findBun, run, sqlJsFolder, withFolder } from "./bundles.ts";
 
 const bun = await findBun();
 const isMissing = bun.startsWith(":");
@@ -13,6 +13,11 @@ const inBun = (what: string, test: (folder: string) => Promise<void>): void =>
     ignore: isMissing,
     fn: () => withFolder(test),
   });
+
+inBun(
+  "the contract suites hold for a queue of ./core in memory",
+  (folder) => contractsHoldIn(bun, folder),
+);
 
 inBun(
   "the application of examples/edge runs a task by HTTP, and one by a schedule",

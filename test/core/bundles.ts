@@ -1,6 +1,7 @@
 /**
  * What runtimes other than Deno are given: bundles of this tree, and the sql.js of npm. Each says why it is not there.
  */
+import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -41,6 +42,15 @@ export function whyNoWorkerd(): string | undefined {
 export async function bundle(module: string, target: string): Promise<void> {
   const platform = module.startsWith("test/") ? "deno" : "browser";
   await run(Deno.execPath(), ["bundle", "--platform", platform, "--output", target, module]);
+}
+
+/** The contract suites of queues and managers on the queue of `./core` in memory, in a runtime: all of them, and all hold. */
+export async function contractsHoldIn(runtime: string, folder: string): Promise<void> {
+  const program = join(folder, "contracts.mjs");
+  await bundle("test/core/programs/contracts.ts", program);
+  const { passed, failed } = JSON.parse(await run(runtime, [program, await sqlJsFolder()]));
+  assertEquals(failed, []);
+  assert(passed > 300, `${passed} behaviours were tried`);
 }
 
 /** The folder with the builds of sql.js, as npm has them. */

@@ -1,9 +1,9 @@
 /**
  * `./core` in Node: the contract suites on its queue in memory, and the application of `examples/edge`.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { bundle, run, sqlJsFolder, whyNoNode, withFolder } from "./bundles.ts";
+import { bundle, contractsHoldIn, run, sqlJsFolder, whyNoNode, withFolder } from "./bundles.ts";
 
 const why = await whyNoNode();
 const inNode = (what: string, test: (folder: string) => Promise<void>): void =>
@@ -13,13 +13,10 @@ const inNode = (what: string, test: (folder: string) => Promise<void>): void =>
     fn: () => withFolder(test),
   });
 
-inNode("the contract suites hold for a queue of ./core in memory", async (folder) => {
-  const program = join(folder, "contracts.mjs");
-  await bundle("test/core/programs/contracts.ts", program);
-  const { passed, failed } = JSON.parse(await run("node", [program, await sqlJsFolder()]));
-  assertEquals(failed, []);
-  assert(passed > 250, `${passed} behaviours were tried`);
-});
+inNode(
+  "the contract suites hold for a queue of ./core in memory",
+  (folder) => contractsHoldIn("node", folder),
+);
 
 inNode(
   "the application of examples/edge runs a task by HTTP, and one by a schedule",
