@@ -5,16 +5,20 @@
  * finished by the code that does so elsewhere.
  */
 import {
+  checkInteger,
+  checkOptions,
   type EmbeddedQueue,
   HandlerRegistry,
   MemoryLogStore,
   openQueue,
+  optionNames,
   type QueueSettings,
   type Task,
   type TaskReference,
   Worker,
 } from "../src/mod.ts";
 import { TestClock } from "./test_clock.ts";
+import { TestStorage } from "./test_storage.ts";
 
 export { TestClock } from "./test_clock.ts";
 
@@ -34,7 +38,20 @@ export interface InjectedFailure {
   readonly times?: number;
   /** What they fail with; default an `Error` that says that a test made it. */
   readonly error?: unknown;
+  /**
+   * When: before the handler is called, or after it has done its work, as when its worker dies before it has told so; default
+   * `before`.
+   */
+  readonly when?: "before" | "after";
 }
+
+const FAILURE_OPTIONS = optionNames<InjectedFailure>({ times: true, error: true, when: true });
+
+/** The most attempts that one call of `failNext` makes fail. */
+const FAILURES_MAX = 1_000_000;
+
+/** An attempt that is to fail. */
+type Failure = Required<Pick<InjectedFailure, "error" | "when">>;
 
 /** How long a handler may run in real time before `drain` gives up, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -59,24 +76,23 @@ export class TestQueue implements AsyncDisposable {
   /** What handlers have logged. */
   readonly logs: MemoryLogStore;
   readonly #worker: Worker;
-  readonly #failures = new Map<string, unknown[]>();
+  readonly #storage: TestStorage;
+  readonly #failures = new Map<string, Failure[]>();
   readonly #unwatch: () => void;
   #changes = 0;
 
   /** Use `openTestQueue`. */
   constructor(
     parts: Pick<TestQueue, "queue" | "handlers" | "clock" | "logs">,
+    storage: TestStorage,
     concurrency: number | undefined,
   ) {
     this.queue = parts.queue;
     this.handlers = parts.handlers;
     this.clock = parts.clock;
     this.logs = parts.logs;
-    this.handlers.use(async ({ task }, next) => {
-      const failures = this.#failures.get(task.type) ?? [];
-      if (failures.length > 0) throw failures.shift();
-      return await next();
-    });
+    this.#storage = storage;
+    this.handlers.use(({ task }, next) => this.#failing(task.type, next));
     this.#unwatch = this.queue.watch(() => void this.#changes++);
     const count = (): void => void this.#changes++;
     this.#worker = new Worker({
@@ -126,11 +142,30 @@ export class TestQueue implements AsyncDisposable {
     }
   }
 
-  /** Makes the next attempts of tasks of this type fail before their handler is called. */
-  failNext(type: string, { times = 1, error }: InjectedFailure = {}): void {
-    const failure = error ?? new Error("A failure that the test asked for");
-    const more = Array.from({ length: times }, () => failure);
+  /**
+   * Makes the next attempts of tasks of this type fail, before their handler is called or after it has done its work.
+   *
+   * @throws TypeError, RangeError for an option that is not allowed.
+   */
+  failNext(type: string, failure: InjectedFailure = {}): void {
+    checkOptions(failure, FAILURE_OPTIONS, "failNext");
+    const { times = 1, error = new Error("A failure that the test asked for"), when = "before" } =
+      failure;
+    checkInteger(times, "times", 1, FAILURES_MAX);
+    if (when !== "before" && when !== "after") {
+      throw new TypeError(`Cannot use ${JSON.stringify(when)} as when: allowed are before, after`);
+    }
+    const more = Array.from({ length: times }, () => ({ error, when }));
     this.#failures.set(type, [...this.#failures.get(type) ?? [], ...more]);
+  }
+
+  /**
+   * From now on nothing can be stored, as on a full disk: what changes the queue is refused with a `StorageError` and changes nothing;
+   * what reads goes on. A worker tries again by the clock, at the end of an attempt after 250 ms: `advance` lets it. Call what this
+   * gives, and the disk works again.
+   */
+  failStorage(reason = "No space left on device (a test asked for it)"): () => void {
+    return this.#storage.fail(reason);
   }
 
   /** The task with this id (a number) or run id (a string). @throws Error when there is none. */
@@ -177,6 +212,14 @@ export class TestQueue implements AsyncDisposable {
     await this.close();
   }
 
+  async #failing(type: string, next: () => Promise<unknown>): Promise<unknown> {
+    const failure = this.#failures.get(type)?.shift();
+    if (failure?.when === "before") throw failure.error;
+    const result = await next();
+    if (failure !== undefined) throw failure.error;
+    return result;
+  }
+
   /** To the next instant at which something becomes due, or to the end. */
   async #nextStep(untilMs: number): Promise<number> {
     const nowMs = this.clock.nowMs();
@@ -212,8 +255,13 @@ export class TestQueue implements AsyncDisposable {
 export async function openTestQueue(options: TestQueueOptions = {}): Promise<TestQueue> {
   const { handlers = new HandlerRegistry(), concurrency, startAt, ...settings } = options;
   const clock = new TestClock(startAt);
-  const queue = await openQueue({ ...settings, memory: true, clock, random: () => 0.5 });
-  return new TestQueue({ queue, handlers, clock, logs: new MemoryLogStore() }, concurrency);
+  const storage = new TestStorage();
+  const queue = await openQueue({ ...settings, storage, clock, random: () => 0.5 });
+  return new TestQueue(
+    { queue, handlers, clock, logs: new MemoryLogStore() },
+    storage,
+    concurrency,
+  );
 }
 
 /** One turn of the event loop, without a timer. */

@@ -2,7 +2,7 @@
  * The test kit: on the real engine and worker, with a clock that the test moves.
  */
 import { assertEquals, assertRejects } from "@std/assert";
-import { HandlerRegistry } from "../../src/mod.ts";
+import { HandlerRegistry, StorageError } from "../../src/mod.ts";
 import { openTestQueue } from "../../testing/test_queue.ts";
 
 Deno.test("five attempts with backoffs of minutes", async () => {
@@ -73,4 +73,56 @@ Deno.test("failNext() fails attempts, and assertions name what is another", asyn
   await assertRejects(() => test.task("none"), Error, "none");
   await assertRejects(() => test.assertCount("t", 2), Error, "There are 1 tasks");
   await assertRejects(() => test.advance(-1), RangeError);
+});
+
+Deno.test("failNext() fails an attempt after its handler, as when its worker dies then: it runs again", async () => {
+  await using test = await openTestQueue();
+  const sent: string[] = [];
+  test.handlers.register("email", ({ runId }, context) => {
+    sent.push(runId);
+    context.enqueue({ type: "receipt" });
+  });
+  test.failNext("email", { when: "after", error: new Error("the worker died") });
+  await test.queue.enqueue({ type: "email", runId: "r" });
+  await test.drain();
+  await test.assertTask("r", { status: "queued", errorMessage: "the worker died" });
+  await test.assertCount("receipt", 0);
+  await test.advance(60_000);
+  assertEquals(sent, ["r", "r"]);
+  await test.assertTask("r", { status: "completed", attempts: 2 });
+  await test.assertCount("receipt", 1);
+});
+
+Deno.test("failNext() refuses what nobody would look at", async () => {
+  await using test = await openTestQueue();
+  const failNext: (type: string, failure: object) => void = test.failNext.bind(test);
+  for (const failure of [{ time: 2 }, { when: "later" }, { times: 0 }]) {
+    await assertRejects(async () => await failNext("t", failure), Error, "Cannot use");
+  }
+});
+
+Deno.test("failStorage() lets nothing be stored until the disk works again", async () => {
+  await using test = await openTestQueue();
+  const mend = test.failStorage();
+  await assertRejects(() => test.queue.enqueue({ type: "t" }), StorageError, "No space left");
+  await assertRejects(() => test.queue.enqueue({ type: "t" }), StorageError, "No space left");
+  await test.assertCount("t", 0);
+  mend();
+  await test.queue.enqueue({ type: "t" });
+  await test.assertCount("t", 1);
+});
+
+Deno.test("failStorage() while a handler runs: its end is stored when the disk works again", async () => {
+  await using test = await openTestQueue();
+  let mend = (): void => {};
+  test.handlers.register("t", () => {
+    mend = test.failStorage("the disk is gone");
+    return "done";
+  });
+  await test.queue.enqueue({ type: "t", runId: "r" });
+  await test.advance(10_000);
+  await test.assertTask("r", { status: "leased" });
+  mend();
+  await test.advance(1000);
+  await test.assertTask("r", { status: "completed", attempts: 1, result: "done" });
 });
