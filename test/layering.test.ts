@@ -100,7 +100,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/worker/log_line.ts",
     "src/worker/log_store.ts",
   ],
-  "src/worker": ["src/domain", "src/queue", "src/queue_policy/attempt_request.ts"],
+  "src/worker": [
+    "src/domain",
+    "src/queue",
+    "src/queue_policy/attempt_request.ts",
+    "src/queue_policy/instruments.ts",
+  ],
   "src/project": [
     "src/domain",
     "src/queue",

@@ -1,8 +1,9 @@
 /**
- * OpenTelemetry: one span per enqueueing, by the conventions for messaging, that the spans of the attempts link to. It costs
- * less than a microsecond while the application has set up no tracing.
+ * OpenTelemetry: one span per enqueueing, by the conventions for messaging, that the spans of the attempts link to, and a counter. They
+ * cost less than a microsecond while the application has set up neither.
  */
 import { type SpanContext, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { instruments } from "./instruments.ts";
 
 const tracer = trace.getTracer("holdfast");
 
@@ -22,14 +23,36 @@ export function inEnqueueSpan<T>(
   const name = destination === undefined ? "send" : `send ${destination}`;
   return tracer.startActiveSpan(name, { kind: SpanKind.PRODUCER, attributes }, async (span) => {
     try {
-      return await work(traceParentOf(span.spanContext()));
+      const done = await work(traceParentOf(span.spanContext()));
+      count(types);
+      return done;
     } catch (error) {
+      count(types, error);
       span.setStatus({ code: SpanStatusCode.ERROR, message: String(error) });
       throw error;
     } finally {
       span.end();
     }
   });
+}
+
+/** Counts the tasks of each type; `error` is why they were not stored. */
+function count(types: readonly string[], error?: unknown): void {
+  const counts = new Map<string, number>();
+  for (const type of types) counts.set(type, (counts.get(type) ?? 0) + 1);
+  const { sent } = instruments();
+  for (const [type, n] of counts) {
+    sent.add(n, {
+      "messaging.system": "holdfast",
+      "messaging.operation.name": "send",
+      "messaging.destination.name": type,
+      ...error === undefined ? {} : { "error.type": nameOf(error) },
+    });
+  }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "_OTHER";
 }
 
 /** The same for the tasks that a completion stores, if there are any. */

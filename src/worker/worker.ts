@@ -298,7 +298,8 @@ export class Worker {
       this.#emit({ kind: "started", task });
       const entry = takesSlot ? this.#handlers.get(task.type) : undefined;
       const work = (): Promise<ExecutionReport> => execution.run(handler, entry);
-      return inAttemptSpan(this.workerId, task, work).then(
+      const by = { workerId: this.workerId, clock: this.#clock };
+      return inAttemptSpan(by, task, work).then(
         (report) => this.#emit({ ...report, task }, takesSlot),
         (error) => this.#emitError(messageOf(error), task),
       );

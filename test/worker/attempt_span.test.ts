@@ -1,16 +1,20 @@
 /**
- * A span per attempt, as an application that sets up tracing sees it.
+ * A span per attempt, and what is measured, as an application that sets up OpenTelemetry sees it.
  */
 import {
+  type Attributes,
   type Link,
+  type MeterProvider,
+  metrics,
   type Span,
   type SpanOptions,
   SpanStatusCode,
   trace,
   type Tracer,
 } from "@opentelemetry/api";
-import { assertEquals } from "@std/assert";
-import { HandlerRegistry, openQueue, PermanentError, Worker } from "../../src/mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { HandlerRegistry, openQueue, PermanentError, StorageError, Worker } from "../../src/mod.ts";
+import { TestStorage } from "../../testing/test_storage.ts";
 import { until } from "../support/until.ts";
 
 interface Recorded {
@@ -55,6 +59,69 @@ Deno.test("each attempt is a span with its task, run, worker and outcome, linked
   });
   assertEquals(spans[1]!.attributes["holdfast.task.outcome"], "failed");
 });
+
+interface Measured {
+  readonly name: string;
+  readonly value: number;
+  readonly attributes: Attributes;
+}
+
+Deno.test("enqueueings are counted and attempts measured, for a provider that is set up at any time", async () => {
+  await runTwoTasks(); // nothing is set up yet
+  const all: Measured[] = [];
+  metrics.setGlobalMeterProvider(measuring(all));
+  try {
+    await runTwoTasks();
+    await refuse();
+  } finally {
+    metrics.disable();
+  }
+  const common = (type: string, operation: string): Attributes => ({
+    "messaging.system": "holdfast",
+    "messaging.operation.name": operation,
+    "messaging.destination.name": type,
+  });
+  const sent = all.filter(({ name }) => name === "messaging.client.sent.messages");
+  assertEquals(sent.map(({ value, attributes }) => [value, attributes]), [
+    [1, common("good", "send")],
+    [1, common("bad", "send")],
+    [2, { ...common("a", "send"), "error.type": "StorageError" }],
+    [1, { ...common("b", "send"), "error.type": "StorageError" }],
+  ]);
+  const processed = all.filter(({ name }) => name === "messaging.process.duration");
+  assertEquals(processed.map(({ attributes }) => attributes), [
+    { ...common("good", "process"), "holdfast.task.outcome": "completed" },
+    {
+      ...common("bad", "process"),
+      "holdfast.task.outcome": "failed",
+      "error.type": "failed",
+    },
+  ]);
+  assertEquals(all.length, sent.length + processed.length);
+  assert(processed.every(({ value }) => value >= 0 && value < 60), "seconds");
+});
+
+/** Enqueues a batch that the disk refuses. */
+async function refuse(): Promise<void> {
+  const storage = new TestStorage();
+  const queue = await openQueue({ storage });
+  const mend = storage.fail("no room");
+  const batch = ["a", "b", "a"].map((type) => ({ type }));
+  await assertRejects(() => queue.enqueueBatch(batch), StorageError, "no room");
+  mend();
+  await queue.close();
+}
+
+/** A provider whose instruments keep what they are told. */
+function measuring(all: Measured[]): MeterProvider {
+  const make = (name: string): unknown => {
+    const keep = (value: number, attributes: Attributes): void =>
+      void all.push({ name, value, attributes });
+    return { add: keep, record: keep };
+  };
+  const meter = { createCounter: make, createHistogram: make };
+  return { getMeter: () => meter } as unknown as MeterProvider;
+}
 
 /** A tracer that keeps what is said of its spans. */
 function recorder(spans: Recorded[]): Tracer {
