@@ -8,7 +8,7 @@ import type { Services } from "./options.ts";
 import { Failures, readFailures } from "./pages/failures.tsx";
 import { ModuleList, ModuleView } from "./pages/run.tsx";
 import { ConfirmRemoval, readSchedules, Schedules } from "./pages/schedules.tsx";
-import { ConfirmPrune, Storage } from "./pages/storage.tsx";
+import { ConfirmPrune, readStorage, Storage } from "./pages/storage.tsx";
 import { readWorkers, Workers } from "./pages/workers.tsx";
 import { daysOf } from "./queue_actions.ts";
 import { visible } from "./text.ts";
@@ -16,7 +16,6 @@ import { addView } from "./view.ts";
 
 /** Adds them. */
 export function addOperatorViews(app: Hono, services: Services): void {
-  const { queue, kept } = services;
   addView(app, services, {
     path: "/failures",
     show: async (viewer) => {
@@ -38,12 +37,8 @@ export function addOperatorViews(app: Hono, services: Services): void {
   addView(app, services, {
     path: "/storage",
     show: async (viewer) => {
-      const health = await kept.get("health", () => queue.health());
-      return {
-        title: "Storage",
-        isLive: true,
-        children: <Storage queue={queue} health={health} viewer={viewer} />,
-      };
+      const seen = await readStorage(services);
+      return { title: "Storage", isLive: true, children: <Storage seen={seen} viewer={viewer} /> };
     },
   });
   addView(app, services, {

@@ -15,7 +15,7 @@ header nav a{padding:.2rem 0}
 header nav a[aria-current]{font-weight:700;text-decoration-thickness:3px}
 .brand{font-weight:700;text-decoration:none;color:var(--text)}
 main{max-width:76rem;margin:0 auto;padding:1rem;outline:0}
-h1{font-size:1.5rem;margin:.2rem 0 .8rem}h2{font-size:1.15rem;margin:1.6rem 0 .5rem}
+h1{font-size:1.5rem;margin:.2rem 0 .8rem}h2{font-size:1.15rem;margin:1.6rem 0 .5rem}h3{font-size:1rem;margin:1rem 0 .4rem}
 .skip{position:absolute;left:-99rem}.skip:focus{left:.5rem;top:.5rem;background:var(--bg);padding:.4rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);margin:0}
 .dim{color:var(--dim)}
@@ -51,6 +51,8 @@ pre{background:var(--soft);border:1px solid var(--line);border-radius:6px;paddin
 details>summary{cursor:pointer;padding:.25rem 0}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:0}dl.facts dt{color:var(--dim)}dl.facts dd{margin:0}
 ul.tags{display:flex;flex-wrap:wrap;gap:.3rem;list-style:none;margin:0;padding:0}ul.tags a{border:1px solid var(--line);border-radius:1rem;padding:0 .6rem;background:var(--soft)}
+svg.graph{display:block;max-width:none;height:auto}svg.graph rect{fill:var(--soft);stroke:var(--line)}svg.graph .own rect{stroke:var(--text);stroke-width:2}svg.graph a rect{stroke:var(--link)}svg.graph a:hover rect{stroke-width:2}svg.graph .edge{fill:none;stroke:var(--dim)}svg.graph text{fill:var(--text);font-size:13px}
+svg.graph text.queued{fill:var(--queued)}svg.graph text.leased{fill:var(--leased)}svg.graph text.completed{fill:var(--completed)}svg.graph text.failed{fill:var(--failed)}svg.graph text.cancelled{fill:var(--cancelled)}
 svg.chart{width:100%;height:auto;display:block}
 svg .wait{fill:var(--queued)}svg .good{fill:var(--completed)}svg .bad{fill:var(--failed)}svg .run{fill:var(--leased)}svg .axis{stroke:var(--line)}svg text{fill:var(--dim);font-size:11px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem}

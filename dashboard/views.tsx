@@ -18,6 +18,7 @@ import {
   ReplaceForm,
   TaskView,
 } from "./pages/task.tsx";
+import { familyPartOf } from "./pages/family.tsx";
 import { readTaskList, TaskList } from "./pages/tasks.tsx";
 import { ConfirmAll, ConfirmChosen, readMatching } from "./pages/confirm_all.tsx";
 import { addOperatorViews } from "./operator_views.tsx";
@@ -98,7 +99,8 @@ function addTaskView(app: Hono, services: Services): void {
     path: "/tasks/:id",
     show: async (viewer, c) => {
       const id = idOf(c.req.param("id"));
-      const seen = await readTask(services, id, isUnmasked(viewer, c));
+      const part = familyPartOf(new URL(c.req.url).searchParams);
+      const seen = await readTask(services, id, { isUnmasked: isUnmasked(viewer, c), part });
       if (seen === undefined) throw taskNotThere(id);
       const title = `Task #${id}: ${short(seen.task.type, 80)}`;
       return { title, isLive: true, children: <TaskView seen={seen} viewer={viewer} /> };

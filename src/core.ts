@@ -191,6 +191,12 @@ export {
   type QueueMaintenance,
 } from "./queue/maintenance.ts";
 export {
+  databaseOf,
+  type DatabaseQueue,
+  type DatabaseState,
+  type SnapshotHolder,
+} from "./queue/database_state.ts";
+export {
   BULK_ACTIONS,
   BULK_LIMITS,
   BULK_STATUSES,
@@ -248,6 +254,7 @@ export type {
   WindowMetrics,
 } from "./queue/metrics.ts";
 export type { WorkerBeat, WorkerRecord, WorkerState } from "./queue/workers.ts";
+export type { ChildrenRequest, ChildTask } from "./queue/children.ts";
 export type { PartRequest } from "./queue/page_request.ts";
 export type { QueueSettings } from "./queue/queue_settings.ts";
 export type {

@@ -30,7 +30,8 @@ export function Duration({ ms }: { readonly ms: number | null }): Html {
   return <span title={ms === null ? undefined : `${ms} ms`}>{duration(ms)}</span>;
 }
 
-const SHAPES: Readonly<Record<TaskStatus, string>> = {
+/** The shape of each status. */
+export const SHAPES: Readonly<Record<TaskStatus, string>> = {
   queued: "○",
   leased: "◐",
   completed: "●",

@@ -3,29 +3,50 @@
  * Storage: the files and the memory of a queue that has its own, what is known of one that is on a database, and deleting.
  */
 import {
+  databaseOf,
+  type DatabaseState,
   maintenanceOf,
   type QueueHealth,
+  type SnapshotHolder,
   type StorageStats,
-  type TaskQueue,
 } from "../../src/core.ts";
-import type { Viewer } from "../options.ts";
-import { bytes, count, share } from "../text.ts";
+import type { Services, Viewer } from "../options.ts";
+import { bytes, count, duration, share } from "../text.ts";
 import { Action, type Html, Text, Time } from "./parts.tsx";
 import { Confirm } from "./small.tsx";
 
-export function Storage(
-  { queue, health, viewer }: {
-    readonly queue: TaskQueue;
-    readonly health: QueueHealth;
-    readonly viewer: Viewer;
-  },
-): Html {
-  const stats = maintenanceOf(queue)?.storageStats();
+/** What the page shows. */
+interface Seen {
+  readonly health: QueueHealth;
+  /** Of a queue that keeps its own files. */
+  readonly stats: StorageStats | undefined;
+  /** Of a queue on a database. */
+  readonly database: DatabaseState | undefined;
+}
+
+/** Reads it; what the server of a database says of itself, once for all who look. */
+export async function readStorage({ queue, kept }: Services): Promise<Seen> {
+  const onDatabase = databaseOf(queue);
+  return {
+    health: await kept.get("health", () => queue.health()),
+    stats: maintenanceOf(queue)?.storageStats(),
+    database: onDatabase === null
+      ? undefined
+      : await kept.get("database", () => onDatabase.databaseState()),
+  };
+}
+
+export function Storage({ seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer }): Html {
+  const { health, stats, database } = seen;
   return (
     <>
-      {stats === undefined
-        ? <p>This queue is kept by a database or by another server.</p>
-        : <Files stats={stats} />}
+      {stats !== undefined && <Files stats={stats} />}
+      {database !== undefined && <Database state={database} />}
+      {stats === undefined && database === undefined && (
+        <p>
+          This queue is kept by another server.
+        </p>
+      )}
       {stats !== undefined && viewer.can("admin") && (
         <p>
           <Action viewer={viewer} path="/checkpoint" label="Checkpoint now" />
@@ -76,6 +97,40 @@ function Files({ stats }: { readonly stats: StorageStats }): Html {
     ["fsyncs of this process", count(stats.syncs)],
     ["Torn tails cut", count(stats.tornTails)],
   ];
+  return <FactList facts={facts} />;
+}
+
+function Database({ state }: { readonly state: DatabaseState }): Html {
+  const { location, isListening, deadRows, oldestSnapshot } = state;
+  return (
+    <FactList
+      facts={[
+        ["Place", location],
+        [
+          "Listener",
+          isListening
+            ? "hears what other processes change"
+            : "hears nothing: each second it is looked for what others have changed",
+        ],
+        ["Dead rows", `${count(deadRows.count)}, most of all tables in "${deadRows.table}"`],
+        [
+          "Oldest snapshot",
+          oldestSnapshot === null ? "none that holds up vacuum" : heldBy(oldestSnapshot),
+        ],
+      ]}
+    />
+  );
+}
+
+function heldBy({ kind, name, program, state, ageMs }: SnapshotHolder): string {
+  const details = [program, state].filter((text) => text !== "");
+  const whose = details.length > 0 ? ` (${details.join(", ")})` : "";
+  return `for ${duration(ageMs)}, by ${kind} ${name}${whose}`;
+}
+
+function FactList(
+  { facts }: { readonly facts: readonly (readonly [name: string, value: string])[] },
+): Html {
   return (
     <dl class="facts">
       {facts.map(([name, value]) => (

@@ -6,7 +6,6 @@ import type {
   Explanation,
   ExplanationReason,
   LogLine,
-  ParentResult,
   Task,
   TaskTransition,
 } from "../../src/core.ts";
@@ -26,6 +25,7 @@ import {
 } from "./parts.tsx";
 import { visible } from "../text.ts";
 import { Confirm, PriorityField, TimeField } from "./small.tsx";
+import { type Family, type FamilyPart, FamilyView, readFamily } from "./family.tsx";
 import { Timeline } from "./timeline.tsx";
 
 /** Lines of the log and transitions on a page. */
@@ -37,7 +37,7 @@ export interface SeenTask {
   readonly task: Task;
   readonly explanation: Explanation | undefined;
   readonly transitions: readonly TaskTransition[];
-  readonly parents: readonly ParentResult[];
+  readonly family: Family;
   /** `undefined` when no log is kept here. */
   readonly log: readonly LogLine[] | undefined;
   /** Whether values are shown unmasked. */
@@ -51,7 +51,7 @@ const NOTHING = /(?!)/;
 export async function readTask(
   { queue, app }: Services,
   id: number,
-  isUnmasked: boolean,
+  { isUnmasked, part }: { readonly isUnmasked: boolean; readonly part: FamilyPart },
 ): Promise<SeenTask | undefined> {
   const task = await queue.get(id);
   if (task === undefined) return undefined;
@@ -59,7 +59,7 @@ export async function readTask(
     ...{ task, isUnmasked },
     explanation: await queue.explain(id),
     transitions: await queue.transitions(id, { offset: -TRANSITIONS, limit: TRANSITIONS }),
-    parents: await queue.parentResults(id, { limit: 100 }),
+    family: await readFamily(queue, id, part),
     log: (await app.logs?.tail(id, { lines: LINES }))?.lines,
   };
 }
@@ -67,7 +67,7 @@ export async function readTask(
 export function TaskView(
   { seen, viewer }: { readonly seen: SeenTask; readonly viewer: Viewer },
 ): Html {
-  const { task, transitions, parents, log } = seen;
+  const { task, transitions, family, log } = seen;
   return (
     <>
       <Why seen={seen} viewer={viewer} />
@@ -77,7 +77,7 @@ export function TaskView(
       <Transitions transitions={transitions} viewer={viewer} />
       <Values seen={seen} viewer={viewer} />
       {log !== undefined && <Log log={log} seen={seen} viewer={viewer} />}
-      {parents.length > 0 && <Parents parents={parents} viewer={viewer} />}
+      <FamilyView family={family} task={task} viewer={viewer} />
       <h2>Facts</h2>
       <Facts task={task} viewer={viewer} />
     </>
@@ -278,30 +278,6 @@ function Log(
           ))}
         </Table>
       )}
-    </>
-  );
-}
-
-function Parents(
-  { parents, viewer }: { readonly parents: readonly ParentResult[]; readonly viewer: Viewer },
-): Html {
-  return (
-    <>
-      <h2 id="parents">Parents</h2>
-      <Table label="Parents" head={["task", "run id", "status", "error"]}>
-        {parents.map(({ taskId, runId, status, errorMessage }) => (
-          <tr>
-            <td>{status === "pruned" ? `#${taskId}` : <TaskLink id={taskId} viewer={viewer} />}</td>
-            <td>
-              <Text of={runId} max={60} />
-            </td>
-            <td>{status === "pruned" ? "pruned" : <Status of={status} />}</td>
-            <td>
-              <Text of={errorMessage ?? ""} />
-            </td>
-          </tr>
-        ))}
-      </Table>
     </>
   );
 }

@@ -2,7 +2,14 @@
  * Pages that survive inserts. A cursor is the id of the last task or schedule of a page, or how many of a list that only grows at
  * its end have been given.
  */
-import type { ListRequest, PartRequest, Schedule, Task, TaskQueue } from "../../src/core.ts";
+import type {
+  ChildTask,
+  ListRequest,
+  PartRequest,
+  Schedule,
+  Task,
+  TaskQueue,
+} from "../../src/core.ts";
 
 /** Where the next page begins; `null` when this one is the last. A page of large tasks is shorter than was asked for. */
 export async function nextCursorOf(
@@ -25,6 +32,18 @@ export async function nextScheduleCursorOf(
   if (last === undefined) return null;
   const more = await queue.listSchedules({ afterId: last.id, limit: 1 });
   return more.length === 0 ? null : last.id;
+}
+
+/** Where the next page of a task's children begins; `null` when this one is the last. */
+export async function nextChildCursorOf(
+  queue: TaskQueue,
+  parentId: number,
+  children: readonly ChildTask[],
+): Promise<string | null> {
+  const last = children.at(-1);
+  if (last === undefined) return null;
+  const more = await queue.children(parentId, { afterId: last.taskId, limit: 1 });
+  return more.length === 0 ? null : String(last.taskId);
 }
 
 /** Which page is asked for; `cursor` is how many were given before, `last` how many before the end it begins. */

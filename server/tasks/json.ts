@@ -4,6 +4,7 @@
 import type { z } from "@hono/zod-openapi";
 import type {
   BulkReport,
+  ChildTask,
   EnqueueResult,
   HistoryEntry,
   HistoryPage,
@@ -19,6 +20,7 @@ import type { BulkSchema } from "./change_schemas.ts";
 import type { SearchPageSchema } from "./search_schemas.ts";
 import type {
   ChangesEventSchema,
+  ChildListSchema,
   EnqueuedBatchSchema,
   EnqueuedSchema,
   HistorySchema,
@@ -132,9 +134,16 @@ export function bulkJson(report: BulkReport): z.infer<typeof BulkSchema> {
   return { matched, changed, done_up_to_id: doneUpToId, up_to_id: upToId, cursor };
 }
 
+/** A task that depends on another. */
+export function childJson(
+  { taskId, runId, type, status }: ChildTask,
+): z.infer<typeof ChildListSchema>["children"][number] {
+  return { task_id: taskId, run_id: runId, type, status };
+}
+
 /** The outcome of a task's parent. */
 export function parentJson(
-  { taskId, runId, status, result, errorMessage }: ParentResult,
+  { taskId, runId, type, status, result, errorMessage }: ParentResult,
 ): z.infer<typeof ParentListSchema>["parents"][number] {
-  return { task_id: taskId, run_id: runId, status, result, error_message: errorMessage };
+  return { task_id: taskId, run_id: runId, type, status, result, error_message: errorMessage };
 }

@@ -6,14 +6,23 @@ import type { ListRequest, Task, TaskQueue } from "../../src/core.ts";
 import { requires } from "../http/access.ts";
 import { IdempotencyHeaders, instant } from "../http/fields.ts";
 import type { ResolvedAppOptions } from "../http/options.ts";
-import { nextCursorOf, readPart } from "../http/paging.ts";
+import { nextChildCursorOf, nextCursorOf, readPart } from "../http/paging.ts";
 import { bodyErrors, jsonBody, jsonResponse, queueErrors } from "../http/responses.ts";
 import { addChangeRoutes } from "./change_routes.ts";
 import { addSearchRoute } from "./search_routes.ts";
 import { enqueueChecked, enqueueOneChecked, howOf, keyOf, taskOf } from "./enqueue.ts";
 import { requireTask } from "./find_task.ts";
-import { batchedTaskJson, enqueuedTaskJson, parentJson, taskJson, transitionJson } from "./json.ts";
 import {
+  batchedTaskJson,
+  childJson,
+  enqueuedTaskJson,
+  parentJson,
+  taskJson,
+  transitionJson,
+} from "./json.ts";
+import {
+  ChildListSchema,
+  ChildrenQuery,
   CountQuery,
   CountSchema,
   EnqueueBatchBody,
@@ -125,6 +134,20 @@ const listParents = createRoute({
   },
 });
 
+const listChildren = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/queue/tasks/{id}/children",
+  operationId: "listChildren",
+  summary: "List the tasks that depend on a task",
+  description: "By their ids, page by page.",
+  request: { params: TaskParams, query: ChildrenQuery },
+  responses: {
+    200: jsonResponse(ChildListSchema, "One page of its children"),
+    ...queueErrors(404, 422),
+  },
+});
+
 /** Adds the routes under `/api/queue`. */
 export function addQueueRoutes(app: OpenAPIHono, options: ResolvedAppOptions): void {
   addTaskRoutes(app, options);
@@ -219,5 +242,13 @@ function addFamilyRoutes(app: OpenAPIHono, queue: TaskQueue): void {
       c.req.valid("query"),
     );
     return c.json({ task_id: id, parents: part.map(parentJson), next_cursor }, 200);
+  });
+
+  app.openapi(listChildren, async (c) => {
+    const { id } = await requireTask(queue, c.req.valid("param").id);
+    const { limit, cursor } = c.req.valid("query");
+    const children = await queue.children(id, { limit, afterId: cursor });
+    const next_cursor = await nextChildCursorOf(queue, id, children);
+    return c.json({ task_id: id, children: children.map(childJson), next_cursor }, 200);
   });
 }

@@ -259,6 +259,10 @@ export const ParentListSchema = z.object({
     z.object({
       task_id: z.number().int().openapi({ example: 1 }),
       run_id: z.string().openapi({ example: EXAMPLE.runId }),
+      type: z.string().nullable().openapi({
+        description: "null when it has been deleted",
+        example: "email",
+      }),
       status: z.enum([...TASK_STATUSES, "pruned"]).openapi({ example: "completed" }),
       result: valueSchema.openapi({ description: "What its handler returned", example: null }),
       error_message: z.string().nullable().openapi({ example: null }),
@@ -266,6 +270,23 @@ export const ParentListSchema = z.object({
   ).openapi({ description: "In the order of depends_on" }),
   next_cursor: nextCursorSchema,
 }).openapi("ParentList");
+
+/** The query of the children of a task. */
+export const ChildrenQuery = z.object({ limit: wholePageLimit, cursor: pageCursor });
+
+/** The tasks that depend on a task. */
+export const ChildListSchema = z.object({
+  task_id: z.number().int().openapi({ example: 1 }),
+  children: z.array(
+    z.object({
+      task_id: z.number().int().openapi({ example: 2 }),
+      run_id: z.string().openapi({ example: EXAMPLE.runId }),
+      type: z.string().openapi({ example: "email" }),
+      status: z.enum(TASK_STATUSES).openapi({ example: "queued" }),
+    }).openapi("Child"),
+  ).openapi({ description: "By their ids" }),
+  next_cursor: nextCursorSchema,
+}).openapi("ChildList");
 
 /** One step of a task's life. */
 const transitionFields = {

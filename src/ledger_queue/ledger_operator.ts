@@ -14,6 +14,7 @@ import type {
 } from "../queue/operator.ts";
 import type { MetricsRequest, QueueMetrics } from "../queue/metrics.ts";
 import type { WorkerBeat, WorkerRecord } from "../queue/workers.ts";
+import type { ChildrenRequest, ChildTask } from "../queue/children.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type { QueueSearch, SearchPage, SearchRequest } from "../queue/search.ts";
 import type {
@@ -47,6 +48,7 @@ import {
 } from "../queue_policy/limit_request.ts";
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
+import { prepareChildren } from "../queue_policy/children_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import {
   checkImport,
@@ -60,6 +62,7 @@ import { checkWindow } from "../queue_policy/rates.ts";
 import { verdictOf } from "../queue_policy/verdict.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
 import { Duties, type DutyListeners } from "./duties.ts";
+import { childrenPage } from "./insight/children.ts";
 import { explain } from "./insight/explain.ts";
 import { healthFacts } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
@@ -73,6 +76,7 @@ import { LedgerSearch } from "./search_engine.ts";
 import { TotalsSum } from "./rows/totals.ts";
 import { exportAll, exportRecords } from "./records/export_records.ts";
 import { dryRunImport, importRecords } from "./records/import_records.ts";
+import { rowOfTask } from "./rows/task_row.ts";
 import { history, transitionsOf } from "./rows/transition_log.ts";
 import {
   type AddOptions,
@@ -133,6 +137,15 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
     checkTaskId(taskId);
     const part = preparePart(request);
     return await this.access.read((reader) => transitionsOf(reader, taskId, part));
+  }
+
+  async children(taskId: number, request: ChildrenRequest = {}): Promise<ChildTask[]> {
+    checkTaskId(taskId);
+    const prepared = prepareChildren(request);
+    return await this.access.read((reader) => {
+      rowOfTask(reader, taskId);
+      return childrenPage(reader, taskId, prepared);
+    });
   }
 
   async history(request: HistoryRequest = {}): Promise<HistoryPage> {

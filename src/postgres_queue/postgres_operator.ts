@@ -28,6 +28,8 @@ import type {
   Schedule,
   ScheduleListRequest,
 } from "../queue/schedule.ts";
+import type { ChildrenRequest, ChildTask } from "../queue/children.ts";
+import type { DatabaseState } from "../queue/database_state.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type { QueueSearch, SearchPage, SearchRequest } from "../queue/search.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
@@ -65,8 +67,9 @@ import { prepareSearch } from "../queue_policy/search_request.ts";
 import { walkSearch } from "../queue_policy/search_walk.ts";
 import { prepareScheduleList } from "../queue_policy/schedule_changes.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
+import { childrenPage } from "./insight/children.ts";
 import { explain } from "./insight/explain.ts";
-import { assess } from "./insight/health.ts";
+import { assess, databaseFacts } from "./insight/health.ts";
 import { listLimits } from "./insight/limits.ts";
 import { measure } from "./insight/metrics.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
@@ -81,6 +84,7 @@ import {
 } from "./schedules/store_schedule.ts";
 import { pause, resume, setLimits } from "./tasks/limits.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
+import { prepareChildren } from "../queue_policy/children_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { Duties, type DutyListeners } from "./duties.ts";
@@ -146,6 +150,12 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
     checkTaskId(taskId);
     const part = preparePart(request);
     return await this.access.read((tx) => transitionsOf(tx, taskId, part));
+  }
+
+  async children(taskId: number, request: ChildrenRequest = {}): Promise<ChildTask[]> {
+    checkTaskId(taskId);
+    const prepared = prepareChildren(request);
+    return await this.access.read((tx) => childrenPage(tx, taskId, prepared));
   }
 
   async history(request: HistoryRequest = {}): Promise<HistoryPage> {
@@ -255,6 +265,13 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
         nowMs,
       });
     }, HEALTH_AWAY_MAX_MS);
+  }
+
+  async databaseState(): Promise<DatabaseState> {
+    const { location } = this.access;
+    const isListening = this.#wakeUp.mode === "listening";
+    const facts = await this.access.read(databaseFacts, HEALTH_AWAY_MAX_MS);
+    return { location, isListening, ...facts };
   }
 
   async prune(request: PruneRequest): Promise<PruneReport> {

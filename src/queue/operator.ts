@@ -12,6 +12,7 @@ import type {
   RecordRequest,
   TaskRecord,
 } from "./records.ts";
+import type { ChildrenRequest, ChildTask } from "./children.ts";
 import type { AddScheduleResult, NewSchedule, Schedule, ScheduleListRequest } from "./schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 import type { WorkerBeat, WorkerRecord } from "./workers.ts";
@@ -164,6 +165,13 @@ export interface QueueOperator {
    * @throws TypeError, RangeError
    */
   transitions(taskId: number, request?: PartRequest): Promise<TaskTransition[]>;
+  /**
+   * The tasks that depend on a task, by their ids: at most 1,000, and the next ones are those with an `afterId`. One that has been
+   * deleted is none any more.
+   *
+   * @throws TypeError, RangeError. @throws QueueError `task_not_found`.
+   */
+  children(taskId: number, request?: ChildrenRequest): Promise<ChildTask[]>;
   /**
    * The transitions of all tasks since one of them, in order; how a program follows the queue and misses nothing. At most 1,000,
    * of some 1,500 characters each at most. @throws TypeError, RangeError

@@ -140,6 +140,8 @@ export interface ParentResult<Result = unknown> {
   readonly taskId: number;
   /** Its run id. */
   readonly runId: string;
+  /** Its type; `null` when it has been deleted. */
+  readonly type: string | null;
   /** Where it is; `pruned` when it has been deleted since it ended. */
   readonly status: TaskStatus | "pruned";
   /** The value that its handler returned; `null` unless completed. */

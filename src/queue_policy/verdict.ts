@@ -9,6 +9,7 @@ import type { HealthReason, HealthThresholds, QueueHealth, Verdict } from "../qu
 import type { WindowMetrics } from "../queue/metrics.ts";
 import type { WorkerRecord } from "../queue/workers.ts";
 import type { QueueClosure } from "../queue/closure.ts";
+import type { DatabaseState } from "../queue/database_state.ts";
 import type { FailingDuty } from "./background_failures.ts";
 import type { FailingWebhook } from "./failing_webhooks.ts";
 import { isFromFuture } from "./clock_put_back.ts";
@@ -60,25 +61,9 @@ export interface HealthFacts {
 }
 
 /** What a database server says of itself, and how this process hears of others. */
-export interface DatabaseFacts {
-  /** The table with the most dead rows. */
-  readonly deadRows: { readonly table: string; readonly count: number };
-  /** What keeps dead rows from being removed: what holds the oldest snapshot; `null` when nothing does. */
-  readonly oldestSnapshot: SnapshotHolder | null;
+export interface DatabaseFacts extends Pick<DatabaseState, "deadRows" | "oldestSnapshot"> {
   /** Whether no notification reaches this process. */
   readonly isDeaf: boolean;
-}
-
-/** What holds a snapshot. */
-export interface SnapshotHolder {
-  readonly kind: "session" | "prepared transaction" | "replication slot";
-  /** A session's pid; the name of another one. */
-  readonly name: string;
-  /** The name that a session has given itself, a slot's plugin; empty without one. */
-  readonly program: string;
-  /** Such as `idle in transaction`; empty when it may not be seen. */
-  readonly state: string;
-  readonly ageMs: number;
 }
 
 /** The verdict, with every reason. */

@@ -30,6 +30,7 @@ import {
 } from "../queue/operator.ts";
 import type { WorkerRecord } from "../queue/workers.ts";
 import { CATCH_UP_POLICIES, type Schedule } from "../queue/schedule.ts";
+import type { ChildTask } from "../queue/children.ts";
 import type { ParentResult, QueueStats, TaskChange } from "../queue/task_queue.ts";
 import {
   type FieldChange,
@@ -135,9 +136,18 @@ export const change: Decode<TaskChange> = object<TaskChange>({
 export const parent: Decode<ParentResult> = object<ParentResult>({
   taskId: number,
   runId: text,
+  type: nullable(text),
   status: oneOf([...TASK_STATUSES, "pruned"]),
   result: json,
   errorMessage: nullable(text),
+});
+
+/** A task that depends on another. */
+export const child: Decode<ChildTask> = object<ChildTask>({
+  taskId: number,
+  runId: text,
+  type: text,
+  status,
 });
 
 const scalar: Decode<string | number | null> = nullable((value) =>

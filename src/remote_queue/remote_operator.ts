@@ -21,6 +21,7 @@ import type {
   PauseOptions,
   QueueLimits,
 } from "../queue/limits.ts";
+import type { ChildrenRequest, ChildTask } from "../queue/children.ts";
 import type { PartRequest } from "../queue/page_request.ts";
 import type { QueueSearch, SearchPage, SearchRequest } from "../queue/search.ts";
 import type {
@@ -37,6 +38,7 @@ import type {
   ScheduleListRequest,
 } from "../queue/schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
+import { prepareChildren } from "../queue_policy/children_request.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import {
   type AddOptions,
@@ -62,6 +64,7 @@ import { prepareSearch } from "../queue_policy/search_request.ts";
 import { prepareBeat } from "../queue_policy/worker_beat.ts";
 import { type Decode, field, flag, json, list, nullable, number, object, text } from "./answer.ts";
 import {
+  child,
   explanation,
   health,
   history,
@@ -130,6 +133,16 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
       "task_not_found",
       [],
       () => this.read(path, field("transitions", list(transitionOf(taskId)))),
+    );
+  }
+
+  async children(taskId: number, request: ChildrenRequest = {}): Promise<ChildTask[]> {
+    checkTaskId(taskId);
+    const { afterId, limit } = prepareChildren(request);
+    const query = queryOf({ cursor: afterId === 0 ? undefined : afterId, limit });
+    return await this.read(
+      `queue/tasks/${taskId}/children${query}`,
+      field("children", list(child)),
     );
   }
 

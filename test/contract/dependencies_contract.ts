@@ -476,13 +476,15 @@ export function dependenciesContract(
       await queue.complete((await claim(queue))[0]!, "kept");
       assertEquals((await queue.prune({ keep: 0 })).pruned, 0);
       const [running] = await claim(queue);
-      assertEquals((await queue.parentResults(2))[0]!.result, "kept");
+      const [parent] = await queue.parentResults(2);
+      assertEquals([parent!.type, parent!.result], ["t", "kept"]);
       assertEquals((await queue.prune({ keep: 0 })).pruned, 0);
       await queue.fail(running!, new PermanentError("no"));
       assertEquals((await queue.prune({ keep: 0, statuses: ["completed"] })).pruned, 1);
       assertEquals(await queue.parentResults(2), [{
         taskId: 1,
         runId: "a",
+        type: null,
         status: "pruned",
         result: null,
         errorMessage: null,
@@ -496,6 +498,45 @@ export function dependenciesContract(
       await sound(queue);
     },
   );
+
+  behaviour("children() gives who depends on a task, by pages, wherever each is", async (queue) => {
+    await queue.enqueueBatch([{ type: "t", runId: "a" }, { type: "t", runId: "b" }]);
+    await queue.enqueueBatch([
+      child(["a"], { runId: "c" }),
+      child(["b", "a"], { runId: "d", onParentFailure: "run" }),
+      child(["a", "b"], { runId: "e" }),
+      child(["a"], { runId: "f", onParentFailure: "run" }),
+      child(["b"], { runId: "g" }),
+    ]);
+    const childrenOf = async (id: number): Promise<unknown[]> =>
+      (await queue.children(id)).map(({ runId, status }) => `${runId} ${status}`);
+    assertEquals(await childrenOf(1), ["c queued", "d queued", "e queued", "f queued"]);
+    assertEquals((await queue.children(2))[0], {
+      taskId: 4,
+      runId: "d",
+      type: "t",
+      status: "queued",
+    });
+    const [first] = await claim(queue);
+    await queue.fail(first!, new PermanentError("no"));
+    assertEquals(await childrenOf(1), ["c failed", "d queued", "e failed", "f queued"]);
+    assertEquals(ids(await claim(queue)), [6]);
+    assertEquals(await childrenOf(1), ["c failed", "d queued", "e failed", "f leased"]);
+    await queue.remove(3);
+    assertEquals(await childrenOf(1), ["d queued", "e failed", "f leased"]);
+    const seen: number[] = [];
+    for (;;) {
+      const page = await queue.children(1, { afterId: seen.at(-1), limit: 2 });
+      if (page.length === 0) break;
+      assert(page.length <= 2 && seen.length < 9, `${seen}`);
+      seen.push(...page.map(({ taskId }) => taskId));
+    }
+    assertEquals(seen, [4, 5, 6]);
+    assertEquals(await queue.children(7), []);
+    const refusal = await assertRejects(() => queue.children(99), QueueError);
+    assertEquals(refusal.code, "task_not_found");
+    await sound(queue);
+  });
 
   // --- size
 

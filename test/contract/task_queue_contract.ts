@@ -48,6 +48,7 @@ export function taskQueueContract(name: string, useQueue: UseQueue): void {
         tpye: () => queue.count(unknown({ tpye: "t" })),
         timeout: () => queue.wait(task!.id, unknown({ timeout: 5 })),
         from: () => queue.parentResults(task!.id, unknown({ from: 5 })),
+        after: () => queue.children(task!.id, unknown({ after: 5 })),
         leaseMs: () => queue.renew(lease!, unknown({ leaseMs: 500 })),
         then: () => queue.complete(lease!, null, unknown({ then: [] })),
         retry: () => queue.fail(lease!, "e", unknown({ retry: {} })),

@@ -85,6 +85,7 @@ const PAGES = [
     "/tasks?status=failed",
     "/tasks/1",
     "/tasks/2",
+    "/tasks/4",
     "/tasks/6",
     "/tasks/all?action=cancel",
     "/tasks/all?action=reschedule",
@@ -269,6 +270,23 @@ browserTest(
     assertEquals(await browser.do("problems"), []);
   },
 );
+
+for (const javaScriptEnabled of [true, false]) {
+  const how = javaScriptEnabled ? "with" : "without";
+  browserTest(
+    `the graph of parents and children is clicked through, ${how} a script`,
+    async ({ browser, url }) => {
+      await browser.do("open", { javaScriptEnabled });
+      await browser.do("goto", `${url}/tasks/6`);
+      await browser.do("click", "svg.graph a[href='/tasks/4']");
+      await browser.do("waitUrl", "/tasks/4");
+      await browser.do("click", "svg.graph a[href='/tasks/6']");
+      await browser.do("waitUrl", "/tasks/6");
+      assertEquals(await browser.do("count", "svg.graph a"), 1);
+      assertEquals(await browser.do("problems"), []);
+    },
+  );
+}
 
 browserTest(
   "an open page follows the queue and keeps the focus",

@@ -178,6 +178,50 @@ Deno.test("a task's page says why it waits, what happened, and which parents it 
     assertStringIncludes(text, "&lt;b&gt;hi&lt;/b&gt;");
   }));
 
+Deno.test("a task's parents and children are drawn, and listed page by page", () =>
+  withDashboard(async ({ app, queue }) => {
+    const parents = Array.from({ length: 60 }, (_, n) => ({ type: "in", runId: `p${n}` }));
+    const dependsOn = parents.map(({ runId }) => runId);
+    const children = Array.from({ length: 70 }, () => ({ type: "out", dependsOn: ["m"] }));
+    await queue.enqueueBatch([...parents, { type: "middle", runId: "m", dependsOn }, ...children]);
+    const first = await page(app, "/tasks/61");
+    const graph = /<svg class="graph".*?<\/svg>/s.exec(first)![0];
+    const drawn = [...graph.matchAll(/<a href="\/tasks\/(\d+)" aria-label="([^"]+)"/g)]
+      .map(([, id, label]) => `${id} ${label}`);
+    assertEquals(drawn.length, 16);
+    assertEquals([drawn[0], drawn[8]], ["1 #1 in: queued", "62 #62 out: queued"]);
+    assertStringIncludes(graph, `<a href="#parents"><text`);
+    assertStringIncludes(graph, "and more, below");
+    const listed = (text: string): number[] =>
+      [...text.matchAll(/<td><a href="\/tasks\/(\d+)">#\1<\/a>/g)].map(([, id]) => Number(id));
+    const seen = new Set(listed(first));
+    assertEquals([listed(first).length, seen.size], [100, 100]);
+    for (const name of ["parents", "children"]) {
+      const next = new RegExp(`href="([^"]+)#${name}">Next ${name}<`).exec(first)![1]!;
+      const more = await page(app, next.replaceAll("&amp;", "&"));
+      assertStringIncludes(more, `>First ${name}<`);
+      assert(!more.includes(`>Next ${name}<`), name);
+      for (const id of listed(more)) seen.add(id);
+    }
+    assertEquals(seen.size, 130);
+    const alone = await queue.enqueue({ type: "alone" });
+    assert(!(await page(app, `/tasks/${alone.task.id}`)).includes('<svg class="graph'));
+    await page(app, "/tasks/61?children_after=x&parents_from=-1");
+  }));
+
+Deno.test("a parent that was pruned is drawn without a link", () =>
+  withDashboard(async ({ app, queue }) => {
+    await queue.enqueue({ type: "t", runId: "gone" });
+    await queue.enqueue({ type: "t", dependsOn: [1] });
+    const [parent] = await queue.claim({ workerId: "w", types: ["t"] });
+    await queue.complete(parent!);
+    await queue.cancel(2);
+    await queue.prune({ keep: 0, statuses: ["completed"] });
+    const text = await page(app, "/tasks/2");
+    assertMatch(text, /<g><rect[^>]*><\/rect><text[^>]*>#1 gone<\/text><text class="pruned"/);
+    assert(!text.includes(`href="/tasks/1"`));
+  }));
+
 const HOSTILE = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>\u202egnp\u200b`;
 
 /** Where control characters are allowed. */

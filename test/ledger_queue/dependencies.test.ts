@@ -4,6 +4,7 @@
 import { assert } from "@std/assert";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { DEPENDENCY_SQL } from "../../src/ledger_queue/tasks/dependencies.ts";
+import { CHILDREN_SQL } from "../../src/ledger_queue/insight/children.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
 import { PROPAGATE_SQL } from "../../src/ledger_queue/tasks/propagate.ts";
 import { dependenciesContract, manyChildrenContract } from "../contract/dependencies_contract.ts";
@@ -26,7 +27,7 @@ Deno.test("no statement about a task's parents or children scans or sorts", asyn
   const database = (await loadSqlJsEngine()).open();
   database.run(QUEUE_SCHEMA.migrations.join(";"));
   const { deferred, followed, ...settling } = PROPAGATE_SQL;
-  for (const sql of [...Object.values(DEPENDENCY_SQL), ...Object.values(settling)]) {
+  for (const sql of [CHILDREN_SQL, ...Object.values(DEPENDENCY_SQL), ...Object.values(settling)]) {
     for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {
       const step = String(row[3]);
       assert(step.startsWith("SEARCH"), `${step} in the plan of ${sql}`);

@@ -673,6 +673,13 @@ export const MUTANTS: readonly Mutant[] = [
     tests: CHILDREN,
   },
   {
+    name: "tell the children of a parent that is not final alone",
+    file: "src/ledger_queue/insight/children.ts",
+    find: "  return DEPENDENCY_STATES\n",
+    replace: "  return DEPENDENCY_STATES.slice(0, 1)\n",
+    tests: CHILDREN,
+  },
+  {
     name: "end a child and leave its own children waiting",
     file: "src/ledger_queue/tasks/propagate.ts",
     find: "      this.#parents.push(parentOfRow(ended));\n",

@@ -52,6 +52,13 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     tests: RECORDS,
   },
   {
+    name: "PostgreSQL: a page of children begins with the first",
+    file: "src/postgres_queue/insight/children.ts",
+    find: " and child_id > $2 ",
+    replace: " and ($2::bigint is not null) ",
+    tests: DEPENDENCIES,
+  },
+  {
     name: "PostgreSQL: complete whatever the token",
     file: "src/postgres_queue/tasks/lease.ts",
     find:

@@ -2,7 +2,9 @@
  * The operations of a queue on PostgreSQL, the plans of their statements, and what only a server can tell.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { databaseOf } from "../../src/queue/database_state.ts";
 import type { QueueHealth, QueueOperator } from "../../src/queue/operator.ts";
+import { CHILDREN_SQL } from "../../src/postgres_queue/insight/children.ts";
 import { EXPLAIN_SQL } from "../../src/postgres_queue/insight/explain.ts";
 import { HEALTH_SQL } from "../../src/postgres_queue/insight/health.ts";
 import { measureWindow, METRICS_SQL } from "../../src/postgres_queue/insight/metrics.ts";
@@ -66,6 +68,8 @@ Deno.test("health() names a prepared transaction that holds an old snapshot", as
     clock.jump(60_000);
     const holder = `Prepared transaction "${schema}" has held a snapshot`;
     await healthOnce(queue, ({ reasons }) => reasons[0]?.message.includes(holder));
+    const { oldestSnapshot } = await databaseOf(queue)!.databaseState();
+    assertEquals([oldestSnapshot!.kind, oldestSnapshot!.name], ["prepared transaction", schema]);
     await database.query(`rollback prepared '${schema}'`);
     await healthOnce(queue, ({ verdict }) => verdict === "healthy");
   });
@@ -83,6 +87,10 @@ Deno.test("health() tells of dead rows that vacuum has yet to remove", async () 
     const { reasons } = await healthOnce(queue, ({ verdict }) => verdict === "degraded");
     assertEquals(reasons.map(({ code }) => code), ["dead_rows"]);
     assertMatch(reasons[0]!.message, /^Table "live" has \d+ dead rows: vacuum does not keep up$/);
+    const { deadRows, location, isListening } = await databaseOf(queue)!.databaseState();
+    assert(deadRows.table === "live" && deadRows.count > 100, JSON.stringify(deadRows));
+    assert(location.endsWith(` schema ${access.schema}`), location);
+    assertEquals(isListening, true);
   });
 });
 
@@ -105,6 +113,7 @@ Deno.test("health() notes that no notification comes, and stays healthy", async 
     const { verdict, reasons } = await queue.health();
     const told = reasons.map(({ code, severity }) => `${severity} ${code}`);
     assertEquals([verdict, told], ["healthy", ["notice wake_up_deaf"]]);
+    assertEquals((await databaseOf(queue)!.databaseState()).isListening, false);
   });
 });
 
@@ -271,6 +280,8 @@ Deno.test("no statement about one task, a window, workers, health or a prune sca
       [WORKER_SQL.held, [["w1"]]],
       [HEALTH_SQL.leases, [nowMs, nowMs, nowMs]],
       [HEALTH_SQL.holder, []],
+      [CHILDREN_SQL.exists, [5]],
+      [CHILDREN_SQL.page, [5, 0, 51]],
       [PRUNE_SQL.last, ["completed", 10]],
       [PRUNE_SQL.lock, ["completed", nowMs * 2, nowMs * 2, 1, 0, 0]],
       [PRUNE_SQL.remove, [[5, 6]]],

@@ -108,6 +108,10 @@ const SCENES: Readonly<
     200: (queue) =>
       queue.enqueueBatch([{ type: "child", dependsOn: ["p"] }, { type: "t", runId: "p" }]),
   },
+  listChildren: {
+    200: (queue) =>
+      queue.enqueueBatch([{ type: "t", runId: "p" }, { type: "child", dependsOn: ["p"] }]),
+  },
   listTasks: { 200: queued },
   searchTasks: { 200: queued },
   countTasks: { 200: queued },

@@ -57,17 +57,19 @@ Deno.test("a page that is exactly full is the last one when nothing follows", ()
     assertEquals([page.runs.length, page.total, page.next_cursor], [2, 5, null]);
   }));
 
-Deno.test("the pages of schedules, transitions and parents give each of them once, and an end", () =>
+Deno.test("the pages of schedules, transitions, parents and children give each of them once, and an end", () =>
   withApp(async ({ app, queue }) => {
     for (const id of ["a", "b/c", "d"]) {
       await queue.addSchedule({ id, type: "t", everyMs: 3_600_000 });
     }
     const [x] = await queue.enqueueBatch(["x", "y", "z"].map((runId) => ({ type: "t", runId })));
-    const child = await queue.enqueue({ type: "u", dependsOn: ["z", "x", "y"] });
+    const child = await queue.enqueue({ type: "u", runId: "child", dependsOn: ["z", "x", "y"] });
+    for (const runId of ["c2", "c3"]) await queue.enqueue({ type: "u", runId, dependsOn: ["x"] });
     for (let n = 0; n < 2; n++) await queue.release(await claimOne(queue, "t"));
     const lists = {
       "/api/schedules": ["a", "b/c", "d"],
       [`/api/queue/tasks/${child.task.id}/parents`]: ["z", "x", "y"],
+      [`/api/queue/tasks/${x!.task.id}/children`]: ["child", "c2", "c3"],
       [`/api/queue/tasks/${x!.task.id}/transitions`]: [
         "enqueued",
         "leased",
@@ -83,7 +85,7 @@ Deno.test("the pages of schedules, transitions and parents give each of them onc
         assert(n < 5, "it never ends");
         const query: string = cursor === "" ? "" : `&cursor=${encodeURIComponent(cursor)}`;
         const page = await (await app.request(`${path}?limit=2${query}`)).json();
-        const part = page.schedules ?? page.parents ?? page.transitions;
+        const part = page.schedules ?? page.parents ?? page.children ?? page.transitions;
         seen.push(...part.map((one: Record<string, string>) => one.kind ?? one.run_id ?? one.id));
         cursor = page.next_cursor;
       }
@@ -235,6 +237,7 @@ Deno.test("tasks that depend on each other are enqueued in one batch, and their 
     assertEquals(parents, [{
       task_id: tasks[1]!.id,
       run_id: "extract",
+      type: "t",
       status: "completed",
       result: { rows: 3 },
       error_message: null,

@@ -50,8 +50,8 @@ export const DEPENDENCY_SQL = {
     FROM task_dependencies AS dependency JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ? AND dependency.state = 'open'`,
   /** Left join: a pruned parent has no row. */
-  result: `SELECT dependency.parent_id, dependency.parent_run_id, parent.status, parent.result,
-      parent.error_message
+  result: `SELECT dependency.parent_id, dependency.parent_run_id, parent.type, parent.status,
+      parent.result, parent.error_message
     FROM task_dependencies AS dependency LEFT JOIN task_queue AS parent ON parent.id = dependency.parent_id
     WHERE dependency.child_id = ? AND dependency.parent_id = ?`,
   openChildren:
@@ -145,9 +145,10 @@ export function parentResults(reader: Reader, childId: number, part: PreparedPar
     parents.slice(begin, begin + part.limit),
     ({ parentId }) => reader.read(DEPENDENCY_SQL.result, [childId, parentId])[0]!,
   );
-  return fillPage(rows).map(([id, runId, status, result, errorMessage]) => ({
+  return fillPage(rows).map(([id, runId, type, status, result, errorMessage]) => ({
     taskId: Number(id),
     runId: String(runId),
+    type: type as string | null ?? null,
     status: (status ?? "pruned") as ParentResult["status"],
     result: typeof result === "string" ? JSON.parse(result) : null,
     errorMessage: errorMessage as string | null ?? null,

@@ -6,6 +6,7 @@
  * but when that one began may be seen only with the right to.
  */
 import { WEBHOOK_TYPE } from "../../domain/webhook.ts";
+import type { DatabaseState, SnapshotHolder } from "../../queue/database_state.ts";
 import type { HealthThresholds, QueueHealth } from "../../queue/operator.ts";
 import type { FailingDuty } from "../../queue_policy/background_failures.ts";
 import {
@@ -16,12 +17,7 @@ import {
 } from "../../queue_policy/failing_webhooks.ts";
 import type { UnplannableSchedule } from "../../queue_policy/schedule_firing.ts";
 import { CLOCK_TOLERANCE_MS } from "../../queue_policy/clock_put_back.ts";
-import {
-  type DatabaseFacts,
-  type HealthFacts,
-  type SnapshotHolder,
-  verdictOf,
-} from "../../queue_policy/verdict.ts";
+import { type HealthFacts, verdictOf } from "../../queue_policy/verdict.ts";
 import { WORKER_AGES } from "../../queue_policy/worker_beat.ts";
 import { closureIn } from "../rows/closure.ts";
 import type { Row, Statements } from "../rows/database.ts";
@@ -156,10 +152,11 @@ async function unreachedWebhooks(tx: Statements, sinceMs: number): Promise<Faili
   })));
 }
 
-async function databaseFacts(
+/** What the server says of itself. */
+export async function databaseFacts(
   tx: Statements,
   nowMs: number,
-): Promise<Omit<DatabaseFacts, "isDeaf">> {
+): Promise<Pick<DatabaseState, "deadRows" | "oldestSnapshot">> {
   const [[dead], [holder]] = await Promise.all([
     tx.query(HEALTH_SQL.deadRows),
     tx.query(HEALTH_SQL.holder),
@@ -174,7 +171,7 @@ async function databaseFacts(
 function snapshotOf(
   { kind, name, program, state, open_ms, since }: Row,
   nowMs: number,
-): DatabaseFacts["oldestSnapshot"] {
+): SnapshotHolder | null {
   if (since === null) return null;
   return {
     kind: kind as SnapshotHolder["kind"],

@@ -12,9 +12,10 @@ const PARENT_SQL = {
   exists: "select id from @task where id = $1",
   lengths: "select id, coalesce(length(result), 0) as length from @task where id = any($1)",
   /** A parent that was pruned has no row. */
-  results: `select d.parent_id, d.parent_run_id, ${STATUS} as status, t.result,
+  results: `select d.parent_id, d.parent_run_id, lane.type, ${STATUS} as status, t.result,
       coalesce(v.error_message, t.error_message) as error_message
     from @dependency d left join @task t on t.id = d.parent_id left join @live v on v.id = t.id
+      left join @lane lane on lane.lane_id = t.lane_id
     where d.child_id = $1 and d.parent_id = any($2) order by d.position`,
 } as const;
 
@@ -34,6 +35,7 @@ export async function parentResults(
   return rows.map((row) => ({
     taskId: Number(row.parent_id),
     runId: String(row.parent_run_id),
+    type: row.type as string | null,
     status: (row.status ?? "pruned") as ParentResult["status"],
     result: typeof row.result === "string" ? JSON.parse(row.result) : null,
     errorMessage: row.error_message as string | null,
