@@ -17,7 +17,7 @@ const GROUP = "postgres";
 const PROCESSES = [1, 4] as const;
 const WORK_MS = 2;
 /** How often the server is asked whether all is done. */
-const LOOK_EVERY_MS = 2;
+const LOOK_EVERY_MS = 20;
 
 /** The part `postgres`. */
 export const POSTGRES_PART: Part = {
