@@ -8,7 +8,8 @@ import { freshPlace } from "../support/engine.ts";
 import { main } from "../../cli/main.ts";
 import { type CliIo, systemIo } from "../../cli/io.ts";
 
-const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
+/** The folder of this tree. */
+export const CHECKOUT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A handler file with a handler for each way that a task can go. */
 export const HANDLERS = fileURLToPath(new URL("./fixture_handlers.ts", import.meta.url));

@@ -18,6 +18,7 @@ export const LEFT_OUT: readonly string[] = [
   "test/process",
   "test/cli/binary.test.ts",
   "test/cli/compiled.test.ts",
+  "test/cli/container.test.ts",
   "test/cli/demo.test.ts",
   "test/cli/follow.test.ts",
   "test/cli/handler_exits.test.ts",
