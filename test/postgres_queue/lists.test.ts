@@ -1,8 +1,9 @@
 /**
  * Lists and counts on a server, of so many tasks that their conditions are looked up in different orders.
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Task } from "../../src/domain/task.ts";
+import { LIST_SQL } from "../../src/postgres_queue/insight/list.ts";
 import type { ListRequest, TaskQueue } from "../../src/queue/task_queue.ts";
 import { postgresForTests, usePostgresQueue } from "../support/postgres_queues.ts";
 
@@ -80,5 +81,22 @@ Deno.test("lists and counts by every mix of conditions find what there is, which
     assertEquals(problems, []);
     const failed = await queue.list({ status: "failed", tag: "a", limit: 1000 });
     assertEquals(failed.length, 150);
+  });
+});
+
+Deno.test("a list looks at its page's own tasks alone, also by a plan for pages of any length", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, database, access }) => {
+    await queue.enqueueBatch([{ type: "x" }, { type: "y" }]);
+    const qualified = (sql: string): string => sql.replaceAll("@", `"${access.schema}".`);
+    await database.query(qualified(ENDED));
+    await database.query(qualified("analyze @task"));
+    await database.transaction(async (tx) => {
+      await tx.query("set local plan_cache_mode = force_generic_plan");
+      await tx.query(qualified(`prepare page (bigint, bigint, bigint) as ${LIST_SQL.all}`));
+      const rows = await tx.query("explain execute page (100000, 100, 0)");
+      await tx.query("deallocate page");
+      const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
+      assert(!/Seq Scan on task|Hash Join|Merge Join/.test(plan), plan);
+    });
   });
 });

@@ -280,6 +280,7 @@ Deno.test("no statement about one task, a window, workers, health or a prune sca
       [WORKER_SQL.held, [["w1"]]],
       [HEALTH_SQL.leases, [nowMs, nowMs, nowMs]],
       [HEALTH_SQL.holder, []],
+      [HEALTH_SQL.failedDeliveries, [0]],
       [CHILDREN_SQL.exists, [5]],
       [CHILDREN_SQL.page, [5, 0, 51]],
       [PRUNE_SQL.last, ["completed", 10]],
@@ -292,6 +293,11 @@ Deno.test("no statement about one task, a window, workers, health or a prune sca
       const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
       assert(!/Seq Scan on (task|live|transition)\b/.test(plan), `${plan}\nof ${sql}`);
     }
+    const [first, second] = await access.read((tx) =>
+      tx.query(`explain (analyze, buffers) ${HEALTH_SQL.failedDeliveries}`, [0])
+    );
+    const buffers = /shared hit=(\d+)/.exec(String(second!["QUERY PLAN"]))?.[1] ?? "none";
+    assert(Number(buffers) < 50, `${buffers} buffers by ${first!["QUERY PLAN"]}`);
   });
 });
 

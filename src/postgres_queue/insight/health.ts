@@ -54,8 +54,11 @@ export const HEALTH_SQL = {
   failedDeliveries: `with target as materialized (
       select lane_id from @lane where type = '${WEBHOOK_TYPE}'),
     failed as (
-      (select id, attempts, error_message, updated_at from target join @live using (lane_id)
-        where state = 1 order by id limit ${DELIVERIES_MAX})
+      (select ready.* from target cross join lateral (
+          select id, attempts, error_message, updated_at from @live v
+          where v.lane_id = target.lane_id and state = 1 and grp = ''
+          order by id limit ${DELIVERIES_MAX}) as ready
+        order by id limit ${DELIVERIES_MAX})
       union all
       (select id, attempts, error_message, updated_at from (
         select * from @live where state = 2 order by run_after limit ${SCHEDULED_MAX}) as next
@@ -64,8 +67,11 @@ export const HEALTH_SQL = {
       where f.attempts >= ${DELIVERY_FAILURES_MIN}
     union all
     select payload, error_message, updated_at from (
-      select * from @task where outcome = 'failed' and lane_id in (select lane_id from target)
-      order by id desc limit ${DELIVERIES_MAX}) as ended where updated_at >= $1`,
+      select ended.* from target cross join lateral (
+          select id, payload, error_message, updated_at from @task t
+          where t.outcome = 'failed' and t.lane_id = target.lane_id
+          order by id desc limit ${DELIVERIES_MAX}) as ended
+        order by id desc limit ${DELIVERIES_MAX}) as ended where updated_at >= $1`,
   /** The tables whose rows come and go, or change, all the time. */
   deadRows: `select relname as name, pg_stat_get_dead_tuples(oid) as count
     from pg_class where oid = any(array['@live', '@worker', '@unsettled', '@schedule']::regclass[])

@@ -51,11 +51,16 @@ function unpaged(condition: string): string {
   return condition.replaceAll(/\$(\d)/g, (_, n) => `$${n - 3}`);
 }
 
-/** The page of some ids, newest first, and how many characters each task has: only the page's own tasks are read for that. */
+/**
+ * The page of some ids, newest first, and how many characters each task has. `offset 0` makes the planner look at the page's own tasks
+ * one by one: it does not know how long the page is, and would read the whole table to join it.
+ */
 function page(ids: string, order: string): string {
-  return `select t.id, length(t.payload) + coalesce(length(t.result), 0) as length
+  return `select page.id, found.length
     from (${ids} order by ${order} desc limit $2::bigint - $3::bigint offset $3) as page
-      join @task t using (id) order by page.id desc`;
+      cross join lateral (select length(t.payload) + coalesce(length(t.result), 0) as length
+        from @task t where t.id = page.id offset 0) as found
+    order by page.id desc`;
 }
 
 /** Of each of the lanes `$4`, as many ids as the page and those before it may need. */
