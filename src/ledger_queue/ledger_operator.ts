@@ -12,7 +12,7 @@ import type {
   QueueHealth,
   QueueOperator,
 } from "../queue/operator.ts";
-import type { MetricsRequest, QueueMetrics } from "../queue/metrics.ts";
+import type { MetricsRequest, QueueMetrics, WindowMetrics } from "../queue/metrics.ts";
 import type { WorkerBeat, WorkerRecord } from "../queue/workers.ts";
 import type { ChildrenRequest, ChildTask } from "../queue/children.ts";
 import type { PartRequest } from "../queue/page_request.ts";
@@ -66,7 +66,7 @@ import { childrenPage } from "./insight/children.ts";
 import { explain } from "./insight/explain.ts";
 import { healthFacts } from "./insight/health.ts";
 import { measure } from "./insight/metrics.ts";
-import { RecentTransitions } from "./insight/recent.ts";
+import { RecentTransitions, type WindowSum } from "./insight/recent.ts";
 import { listLimits } from "./insight/limits.ts";
 import { countOn } from "./insight/task_counts.ts";
 import { beat, latestWorkers, retireWorker } from "./insight/workers.ts";
@@ -236,11 +236,9 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
     const windowMs = checkWindow(request);
     const sum = new TotalsSum();
-    return await this.#withRecent(
-      (reader, recent, nowMs) => {
-        const happened = { window: recent.measure(windowMs, nowMs), totals: sum.values() };
-        return measure(reader, happened, nowMs);
-      },
+    return await this.#withWindow(
+      windowMs,
+      (reader, window, nowMs) => measure(reader, { window, totals: sum.values() }, nowMs),
       (reader) => sum.follow(reader),
     );
   }
@@ -248,31 +246,33 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   async health(): Promise<QueueHealth> {
     const { ledger } = this.access;
     const thresholds = this.#health;
-    return await this.#withRecent((reader, recent, nowMs) => {
-      const window = recent.measure(thresholds.failureWindowMs, nowMs);
-      return verdictOf({
+    return await this.#withWindow(thresholds.failureWindowMs, (reader, window, nowMs) =>
+      verdictOf({
         ...healthFacts(reader, { thresholds, window, nowMs }),
         storage: ledger.stats(),
         lockWaitMs: ledger.lockWaitMs,
         failingDuties: this.duties.failures.failing,
         unplannable: this.duties.unplannable,
-      });
-    });
+      }));
   }
 
   /**
-   * One read that knows all counts and the latest transitions, and for which `follow` has nothing left to look at; what it has yet
-   * to learn of holds nothing else up.
+   * One read that knows all counts and what happened in a window, and for which `follow` has nothing left to look at; what it has yet
+   * to learn, or to add up, holds nothing else up.
    */
-  async #withRecent<T>(
-    operation: (reader: Reader, recent: RecentTransitions, nowMs: number) => T,
+  async #withWindow<T>(
+    windowMs: number,
+    operation: (reader: Reader, window: WindowMetrics, nowMs: number) => T,
     follow: (reader: Reader) => boolean = () => true,
   ): Promise<T> {
     this.#recent ??= this.#beginRecent();
     const recent = this.#recent;
+    let sum: WindowSum | undefined;
     return await this.access.readOnce((reader, nowMs) => {
-      const isKnown = countOn(reader) && !recent.follow(reader) && follow(reader);
-      return isKnown ? { value: operation(reader, recent, nowMs) } : undefined;
+      if (!countOn(reader) || recent.follow(reader) || !follow(reader)) return undefined;
+      sum ??= recent.sumOf(windowMs, nowMs);
+      const window = sum.next();
+      return window && { value: operation(reader, window, nowMs) };
     });
   }
 

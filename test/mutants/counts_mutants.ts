@@ -97,8 +97,22 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
   {
     name: "counts: measure a window with what was left out",
     file: "src/ledger_queue/insight/recent.ts",
-    find: "const isTruncated = this.#leftOutAtMs >= sinceMs;",
+    find: "const isTruncated = this.#part.leftOutAtMs >= this.#nowMs - this.#windowMs;",
     replace: "const isTruncated = false;",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: a window is added up in one step",
+    file: "src/ledger_queue/insight/recent.ts",
+    find: "Math.min(this.#end, begin + SUM_STEP)",
+    replace: "this.#end",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: a window is answered in the step that read or added up the last of it",
+    file: "src/ledger_queue/insight/recent.ts",
+    find: "return rows.length > STEP / 4;",
+    replace: "return rows.length === STEP;",
     tests: COUNTS,
   },
   {

@@ -2,7 +2,8 @@
  * The latest transitions, in this process's memory: each is read from the log once, so measuring a window reads only what has
  * happened since the last look.
  *
- * Ids of the log grow with time. What one look has yet to read it reads in steps, between which other work goes on. What is deleted
+ * Ids of the log grow with time. What one look has yet to read it reads in steps, between which other work goes on, and a long window is
+ * added up in steps, too. What is deleted
  * from the log is dropped here as well, so every process and every engine measures the same.
  */
 import type { LedgerChanges } from "../../ledger/change_feed.ts";
@@ -20,10 +21,14 @@ export const RECENT_SQL = {
     WHERE log_id > ? ORDER BY log_id LIMIT ?`,
 } as const;
 
-/** How many are read in one step. */
-const STEP = 2000;
+/** How many are read in one step. Who reads more than a quarter of it lets other work go on before the answer. */
+const STEP = 1000;
 
-interface Seen {
+/** How many are added up in one step: some milliseconds. */
+export const SUM_STEP = 10_000;
+
+/** A transition that was read. */
+export interface Seen {
   readonly id: number;
   readonly atMs: number;
   readonly kind: TransitionKind;
@@ -33,7 +38,7 @@ interface Seen {
 /** The latest transitions of one queue. */
 export class RecentTransitions {
   readonly #max: number;
-  /** In the order of the log, from `#first` on. */
+  /** In the order of the log, from `#first` on. Grows at its end; for any other change a new one takes its place. */
   #seen: Seen[] = [];
   #first = 0;
   #lastId: number | undefined;
@@ -67,7 +72,7 @@ export class RecentTransitions {
       });
     }
     this.#leaveOut();
-    return rows.length === STEP;
+    return rows.length > STEP / 4;
   }
 
   /** The queue has changed: what is deleted from the log is dropped; the log may be another one. */
@@ -86,27 +91,10 @@ export class RecentTransitions {
     this.#first = 0;
   }
 
-  /** What happened since `windowMs` ago. */
-  measure(windowMs: number, nowMs: number): WindowMetrics {
-    const sinceMs = nowMs - windowMs;
-    const counts = noTransitions();
-    const waits: number[] = [];
-    const runs: number[] = [];
-    let firstAtMs = nowMs;
-    for (let i = this.#first; i < this.#seen.length; i++) {
-      const { atMs, kind, durationMs } = this.#seen[i]!;
-      if (atMs < sinceMs) continue;
-      firstAtMs = Math.min(firstAtMs, atMs);
-      counts[kind]++;
-      if (durationMs !== null) (kind === "leased" ? waits : runs).push(durationMs);
-    }
-    const isTruncated = this.#leftOutAtMs >= sinceMs;
-    return {
-      ...ratesOf(counts, isTruncated ? Math.max(1, nowMs - firstAtMs) : windowMs),
-      isTruncated,
-      waitMs: summarize(waits),
-      runMs: summarize(runs),
-    };
+  /** What happened since `windowMs` ago, as it is known now; what is read or dropped later has no influence. */
+  sumOf(windowMs: number, nowMs: number): WindowSum {
+    const part = { seen: this.#seen, first: this.#first, leftOutAtMs: this.#leftOutAtMs };
+    return new WindowSum(part, windowMs, nowMs);
   }
 
   /** The id behind which it begins. */
@@ -126,5 +114,61 @@ export class RecentTransitions {
     if (this.#first <= this.#max) return;
     this.#seen = seen.slice(this.#first);
     this.#first = 0;
+  }
+}
+
+/** The transitions that a sum is made of. */
+interface SeenPart {
+  readonly seen: readonly Seen[];
+  readonly first: number;
+  readonly leftOutAtMs: number;
+}
+
+/** A window of transitions, added up in steps. */
+export class WindowSum {
+  readonly #part: SeenPart;
+  readonly #windowMs: number;
+  readonly #nowMs: number;
+  readonly #end: number;
+  #place: number;
+  readonly #counts = noTransitions();
+  readonly #waits: number[] = [];
+  readonly #runs: number[] = [];
+  #firstAtMs: number;
+
+  /** Use `RecentTransitions.sumOf`. */
+  constructor(part: SeenPart, windowMs: number, nowMs: number) {
+    this.#part = part;
+    this.#windowMs = windowMs;
+    this.#nowMs = nowMs;
+    this.#end = part.seen.length;
+    this.#place = part.first;
+    this.#firstAtMs = nowMs;
+  }
+
+  /** Does the next step; the sum, if that was the last one. */
+  next(): WindowMetrics | undefined {
+    const begin = this.#place;
+    this.#place = Math.min(this.#end, begin + SUM_STEP);
+    for (let place = begin; place < this.#place; place++) this.#add(this.#part.seen[place]!);
+    return this.#place - begin < SUM_STEP ? this.#summary() : undefined;
+  }
+
+  #add({ atMs, kind, durationMs }: Seen): void {
+    if (atMs < this.#nowMs - this.#windowMs) return;
+    this.#firstAtMs = Math.min(this.#firstAtMs, atMs);
+    this.#counts[kind]++;
+    if (durationMs !== null) (kind === "leased" ? this.#waits : this.#runs).push(durationMs);
+  }
+
+  #summary(): WindowMetrics {
+    const isTruncated = this.#part.leftOutAtMs >= this.#nowMs - this.#windowMs;
+    const lengthMs = isTruncated ? Math.max(1, this.#nowMs - this.#firstAtMs) : this.#windowMs;
+    return {
+      ...ratesOf(this.#counts, lengthMs),
+      isTruncated,
+      waitMs: summarize(this.#waits),
+      runMs: summarize(this.#runs),
+    };
   }
 }

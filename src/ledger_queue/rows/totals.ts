@@ -32,7 +32,7 @@ export class TotalsSum {
   #totals = new TransitionTotals([]);
   #upTo = -1;
 
-  /** Reads the next slice; whether that was the last one. What was stored meanwhile takes the place of what was read. */
+  /** Reads the next slice; whether nothing, or little, was left to read. What was stored meanwhile takes the place of what was read. */
   follow(reader: Reader): boolean {
     const storedUpTo = countedUpTo(reader);
     if (storedUpTo > this.#upTo) {
@@ -42,7 +42,7 @@ export class TotalsSum {
     const rows = reader.read(TOTALS_SQL.after, [this.#upTo, COUNT_MAX]);
     addAll(this.#totals, rows);
     this.#upTo = Number(rows.at(-1)?.[0] ?? this.#upTo);
-    return rows.length < COUNT_MAX;
+    return rows.length < COUNT_MAX / 4;
   }
 
   /** The totals of each type. */
