@@ -181,6 +181,11 @@ export class Ledger {
     });
   }
 
+  /** Whether a batch is about to be committed which a write joins that is made now. */
+  get isGathering(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** The queue's path, or `memory`. */
   get location(): string {
     return this.#options.storage.location;

@@ -42,13 +42,18 @@ import {
   prepareRenewal,
 } from "../queue_policy/attempt_request.ts";
 import { inEnqueueSpan, inFollowingSpan } from "../queue_policy/enqueue_span.ts";
-import { prepareClaim } from "../queue_policy/claim_request.ts";
+import { prepareClaim, type PreparedClaim } from "../queue_policy/claim_request.ts";
 import { prepareBulk } from "../queue_policy/bulk_request.ts";
 import { walk } from "../queue_policy/bulk_walk.ts";
 import { prepareBy } from "../queue_policy/changed_by.ts";
 import { failureOf } from "../queue_policy/failure.ts";
 import { prepareList } from "../queue_policy/list_request.ts";
-import { checkBatch, type PreparedTask, prepareTask } from "../queue_policy/new_task.ts";
+import {
+  checkBatch,
+  isDueOnceStored,
+  type PreparedTask,
+  prepareTask,
+} from "../queue_policy/new_task.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { preparePrune } from "../queue_policy/prune_request.ts";
 import { prepareReplacement } from "../queue_policy/replacement.ts";
@@ -98,6 +103,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
   readonly #writeBackup: LedgerQueueOptions["writeBackup"];
   readonly #onClosed: () => void;
   readonly #waits = new Waits(this, this.access.clock);
+  readonly #storingListeners = new Set<(types: readonly string[]) => void>();
   #isClosed = false;
 
   constructor(ledger: Ledger, options: LedgerQueueOptions) {
@@ -121,6 +127,7 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
 
   async #store(prepared: readonly PreparedTask[]): Promise<EnqueueResult[]> {
     const types = prepared.map(({ kept }) => kept.type);
+    this.#tellStoring(prepared);
     const enqueued = await inEnqueueSpan(
       types,
       (traceParent) =>
@@ -131,6 +138,15 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     );
     const taskOf = oncePerRow(taskOfRow);
     return enqueued.map(({ row, created, outcome }) => ({ task: taskOf(row), created, outcome }));
+  }
+
+  /** Before anything is stored, so that a listener that throws leaves everything as it was. */
+  #tellStoring(tasks: readonly PreparedTask[]): void {
+    if (this.#storingListeners.size === 0) return;
+    const nowMs = this.access.clock.nowMs();
+    const due = tasks.filter((task) => isDueOnceStored(task, nowMs));
+    const types = [...new Set(due.map(({ kept }) => kept.type))];
+    if (types.length > 0) { for (const listener of this.#storingListeners) listener(types); }
   }
 
   async get(id: number): Promise<Task | undefined> {
@@ -176,14 +192,18 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
 
   async claim(request: ClaimRequest): Promise<Task[]> {
     const prepared = prepareClaim(request);
-    const isWorthwhile = await this.access.read((reader, nowMs) =>
-      closureIn(reader) !== null || hasClaimable(reader, prepared, nowMs)
-    );
-    if (!isWorthwhile) return [];
+    if (!this.access.ledger.isGathering && !await this.#mayClaim(prepared)) return [];
     for (;;) {
       const rows = await this.access.writeIfOpen((tx, context) => claim(tx, prepared, context));
       if (rows !== undefined) return rows.map(taskOfRow);
     }
+  }
+
+  /** Whether a claim is worth a commit of its own. */
+  async #mayClaim(request: PreparedClaim): Promise<boolean> {
+    return await this.access.read((reader, nowMs) =>
+      closureIn(reader) !== null || hasClaimable(reader, request, nowMs)
+    );
   }
 
   async renew(
@@ -298,6 +318,12 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
       if (tasks.length > 0) listener(tasks);
       if (this.#mayHaveRoom(changes, tasks)) listener("room");
     });
+  }
+
+  watchStoring(listener: (types: readonly string[]) => void): () => void {
+    checkFunction(listener, "listener");
+    this.#storingListeners.add(listener);
+    return () => this.#storingListeners.delete(listener);
   }
 
   /** Whether a limit or a pause has changed, or a slot has come free. */

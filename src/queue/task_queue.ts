@@ -270,6 +270,12 @@ export interface TaskQueue extends QueueOperator, QueueLimits, QueueChanges, Que
    * `isWanted` is a hint: a change by another process after which the task has a status for which it says `false` may be left out.
    */
   watch(listener: (changes: TaskChanges) => void, isWanted?: IsWanted): () => void;
+  /**
+   * Calls `listener` with the types of tasks that are about to be stored through this object and will be due at once: a claim
+   * that it brings about becomes part of the same commit. A queue for which that makes no difference does without it. Returns
+   * a function that stops it.
+   */
+  watchStoring?(listener: (types: readonly string[]) => void): () => void;
   /** Resolves when everything asked for so far is durable. */
   flush(): Promise<void>;
   /** Flushes, and releases everything that the queue holds. */

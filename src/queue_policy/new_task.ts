@@ -62,6 +62,14 @@ const LEASE_OPTIONS = optionNames<NonNullable<EnqueueOptions["leaseTo"]>>({
   leaseDurationMs: true,
 });
 
+/** Whether the task may be claimed as soon as it is stored, as far as it can tell. */
+export function isDueOnceStored(
+  { leaseTo, isCancelled, dependsOn, runAfterMs }: PreparedTask,
+  nowMs: number,
+): boolean {
+  return leaseTo === null && !isCancelled && dependsOn.length === 0 && (runAfterMs ?? 0) <= nowMs;
+}
+
 /** Checks every field, before any effect. @throws TypeError, RangeError */
 export function prepareTask(
   task: NewTask,

@@ -58,7 +58,7 @@ export class Worker {
   #looping: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   readonly #graceOver = deferred<void>();
-  #unwatch: () => void = () => {};
+  #unwatches: readonly ((() => void) | undefined)[] = [];
   #unwatchHandlers: () => void = () => {};
   #heartbeat: Heartbeat | undefined;
   readonly #doorbell: Doorbell;
@@ -100,10 +100,13 @@ export class Worker {
   start(): void {
     if (this.#looping !== undefined || this.#stopping !== undefined) return;
     checkInteger(this.#handlers.types().length, "number of handlers", 0, WORKER_LIMITS.typesMax);
-    this.#unwatch = this.#queue.watch(
-      (changes) => this.#onChanges(changes),
-      (taskId, status) => this.#executions.mayConcern(taskId, status),
-    );
+    this.#unwatches = [
+      this.#queue.watch(
+        (changes) => this.#onChanges(changes),
+        (taskId, status) => this.#executions.mayConcern(taskId, status),
+      ),
+      this.#queue.watchStoring?.((types) => this.#onStoring(types)),
+    ];
     this.#leases.start();
     this.#heartbeat = this.#startHeartbeat();
     this.#unwatchHandlers = this.#handlers.watch(() => this.#onHandlers());
@@ -342,8 +345,8 @@ export class Worker {
 
   #onChanges(changes: TaskChanges): void {
     this.#threadWatch.noteTurn();
-    if (changes === "reset") return this.#lookAgain();
-    if (changes === "room") return this.#doorbell.ring();
+    if (changes === "reset") this.#leases.checkAll();
+    if (changes === "reset" || changes === "room") return this.#doorbell.ring();
     for (const change of changes) {
       this.#executions.onChange(change);
       if (
@@ -353,9 +356,10 @@ export class Worker {
     }
   }
 
-  #lookAgain(): void {
-    this.#doorbell.ring();
-    this.#leases.checkAll();
+  /** A claim becomes part of the commit that stores the tasks. */
+  #onStoring(types: readonly string[]): void {
+    const isWanted = this.#freeSlots() > 0 && types.some((type) => this.#handlers.has(type));
+    if (isWanted) this.#doorbell.ring();
   }
 
   // --- stopping
@@ -366,7 +370,7 @@ export class Worker {
     await Promise.race([this.#executions.ended(), this.#graceOver.promise]);
     await this.#executions.stop();
     await Promise.all(this.#threadsEnding);
-    this.#unwatch();
+    for (const unwatch of this.#unwatches) unwatch?.();
     await this.#stopTimers();
     logStop(this.workerId);
   }

@@ -33,6 +33,7 @@ const WEIGHTED = ["test/property/weighted_random.test.ts"];
 const SEEDS = ["test/simulation/regressions.test.ts"];
 const RELAXED = ["test/simulation/relaxed.test.ts"];
 const WORKER = ["test/worker/worker.test.ts"];
+const WITH_ENQUEUE = ["test/worker/claim_with_enqueue.test.ts"];
 const PRUNING = ["test/ledger_queue/queue_operations.test.ts"];
 const CLOCK = ["test/ledger_queue/clock_put_back.test.ts"];
 const MEMORY = ["test/ledger_queue/memory_budget.test.ts"];
@@ -42,6 +43,34 @@ const SHRINKING = ["test/ledger/shrink.test.ts"];
 
 /** Every mutant. */
 export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "claim beside an enqueue in a commit of its own",
+    file: "src/ledger_queue/ledger_queue.ts",
+    find: "if (!this.access.ledger.isGathering && !await this.#mayClaim(prepared)) return [];",
+    replace: "if (!await this.#mayClaim(prepared)) return [];",
+    tests: WITH_ENQUEUE,
+  },
+  {
+    name: "wake no worker before its task is stored",
+    file: "src/ledger_queue/ledger_queue.ts",
+    find: "if (types.length > 0) { for",
+    replace: "if (types.length > 9) { for",
+    tests: WITH_ENQUEUE,
+  },
+  {
+    name: "wake a worker for a task that cannot be claimed yet",
+    file: "src/queue_policy/new_task.ts",
+    find: " && dependsOn.length === 0 && (runAfterMs ?? 0) <= nowMs",
+    replace: "",
+    tests: WITH_ENQUEUE,
+  },
+  {
+    name: "claim for tasks that no handler is for",
+    file: "src/worker/worker.ts",
+    find: "this.#freeSlots() > 0 && types.some((type) => this.#handlers.has(type))",
+    replace: "this.#freeSlots() > 0 && types.length > 0",
+    tests: WITH_ENQUEUE,
+  },
   {
     name: "import: bring back a task that is gone",
     file: "src/queue_policy/import_plan.ts",

@@ -400,7 +400,7 @@ Deno.test("a worker that was told nothing learns from a refused renewal that ano
       },
     });
     const handlers = new HandlerRegistry().register("t", handler);
-    const worker = new Worker({ queue: silent, handlers, clock });
+    const worker = new Worker({ queue: silent, handlers, clock, concurrency: 1 });
     await queue.enqueue({ type: "t" });
     worker.start();
     await settle();
