@@ -9,7 +9,7 @@ import { requireTask, taskNotThere } from "./find_task.ts";
 import { idOf } from "./forms.ts";
 import { mask } from "./mask.ts";
 import type { Services, Viewer } from "./options.ts";
-import { Overview, readOverview, StillCounting } from "./pages/overview.tsx";
+import { overviewParts, readOverview, StillCounting } from "./pages/overview.tsx";
 import {
   AgainForm,
   ConfirmRemove,
@@ -19,10 +19,11 @@ import {
   TaskView,
 } from "./pages/task.tsx";
 import { familyPartOf } from "./pages/family.tsx";
-import { readTaskList, TaskList } from "./pages/tasks.tsx";
+import { readTaskList, rowsOf, TaskList } from "./pages/tasks.tsx";
 import { ConfirmAll, ConfirmChosen, readMatching } from "./pages/confirm_all.tsx";
 import { addOperatorViews } from "./operator_views.tsx";
 import { ACTIONS, checkAction, type TaskAction } from "./bulk.ts";
+import { rendered } from "./rest.ts";
 import { filterOf, PAGE_SIZE } from "./task_filter.ts";
 import { short } from "./text.ts";
 import { addView } from "./view.ts";
@@ -39,7 +40,7 @@ export function addViews(app: Hono, services: Services): void {
       return {
         title: "Overview",
         isLive: true,
-        children: <Overview seen={seen} viewer={viewer} />,
+        children: await rendered(overviewParts(seen, viewer)),
       };
     },
   });
@@ -57,7 +58,9 @@ function addTaskViews(app: Hono, services: Services): void {
       const named = isFirst && await namedTask(services, filter.text);
       if (named) return c.redirect(`${prefix}/tasks/${named.id}`, 303);
       const seen = await readTaskList(services, filter, viewer);
-      return { title: "Tasks", isLive: true, children: <TaskList seen={seen} viewer={viewer} /> };
+      const rows = await rendered(rowsOf(seen, viewer));
+      const children = <TaskList seen={seen} rows={rows} viewer={viewer} />;
+      return { title: "Tasks", isLive: true, children };
     },
   });
   addView(app, services, {

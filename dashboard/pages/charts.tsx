@@ -42,8 +42,7 @@ const CHARTS: readonly { readonly title: string; readonly bars: readonly Bar[] }
 /** The charts of the last hour, or of as much as is known of the day. */
 export function Charts(
   { intervals, nowMs }: { readonly intervals: readonly Interval[]; readonly nowMs: number },
-): Html | null {
-  if (intervals.length === 0) return null;
+): Html {
   return (
     <div class="charts">
       {CHARTS.map((chart) => <Chart {...chart} intervals={intervals} nowMs={nowMs} />)}

@@ -92,23 +92,22 @@ export function StillCounting(): Html {
   );
 }
 
-export function Overview({ seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer }): Html {
+/** The parts of the page, from the top. */
+export function overviewParts(seen: Seen, viewer: Viewer): Html[] {
   const { health, metrics, limits, intervals, day } = seen;
   const total = Object.values(metrics.byStatus).reduce((sum, n) => sum + n, 0);
-  return (
-    <>
-      <Verdict health={health} viewer={viewer} />
-      {total === 0 && <FirstSteps />}
-      <Counts metrics={metrics} viewer={viewer} />
-      <h2>Paused and limited</h2>
-      <Flow limits={limits} viewer={viewer} />
-      <h2>The last hour and day</h2>
-      <Windows hour={metrics.window} day={day} />
-      <Charts intervals={intervals} nowMs={viewer.nowMs} />
-      <h2>Types</h2>
-      <Types metrics={metrics} viewer={viewer} />
-    </>
-  );
+  return [
+    <Verdict health={health} viewer={viewer} />,
+    ...total === 0 ? [<FirstSteps />] : [],
+    <Counts metrics={metrics} viewer={viewer} />,
+    <h2>Paused and limited</h2>,
+    <Flow limits={limits} viewer={viewer} />,
+    <h2>The last hour and day</h2>,
+    <Windows hour={metrics.window} day={day} />,
+    ...intervals.length === 0 ? [] : [<Charts intervals={intervals} nowMs={viewer.nowMs} />],
+    <h2>Types</h2>,
+    <Types metrics={metrics} viewer={viewer} />,
+  ];
 }
 
 /** Where to look for each reason. */

@@ -2,6 +2,7 @@
 /**
  * The list of tasks: its filter is the URL, its pages follow each other by a cursor.
  */
+import type { Child } from "hono/jsx";
 import { type Task, TASK_STATUSES } from "../../src/core.ts";
 import type { TaskAction } from "../bulk.ts";
 import type { Services, Viewer } from "../options.ts";
@@ -35,8 +36,21 @@ export async function readTaskList(
   return { ...page, filter, count };
 }
 
-export function TaskList({ seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer }): Html {
-  const { tasks, filter, count, next } = seen;
+/** The rows of the page's table. */
+export function rowsOf({ tasks }: Seen, viewer: Viewer): Html[] {
+  const canSelect = viewer.can("operate");
+  return tasks.map((task) => <Row task={task} viewer={viewer} canSelect={canSelect} />);
+}
+
+export function TaskList(
+  { seen, rows, viewer }: {
+    readonly seen: Seen;
+    /** What `rowsOf` gives, rendered. */
+    readonly rows: readonly Child[];
+    readonly viewer: Viewer;
+  },
+): Html {
+  const { filter, count, next } = seen;
   const isFurther = filter.beforeId !== undefined || filter.cursor !== undefined;
   const toTasks = (of: TaskFilter): string => `${viewer.prefix}/tasks?${queryOf(of)}`;
   const newest = { ...filter, beforeId: undefined, cursor: undefined };
@@ -47,9 +61,9 @@ export function TaskList({ seen, viewer }: { readonly seen: Seen; readonly viewe
         {count === undefined ? foundText(seen) : `${countText(count)} tasks`}
         {filter.beforeId !== undefined && `, those before #${filter.beforeId}`}
       </p>
-      {tasks.length === 0
+      {rows.length === 0
         ? <Nothing>No task here matches.</Nothing>
-        : <Rows tasks={tasks} viewer={viewer} />}
+        : <Rows rows={rows} viewer={viewer} />}
       {viewer.can("operate") && <ForAll filter={filter} viewer={viewer} />}
       <p>
         {isFurther && (
@@ -122,7 +136,7 @@ function FilterForm(
 const HEAD = ["task", "type", "status", "attempts", "changed", "what became of it"];
 
 function Rows(
-  { tasks, viewer }: { readonly tasks: readonly Task[]; readonly viewer: Viewer },
+  { rows, viewer }: { readonly rows: readonly Child[]; readonly viewer: Viewer },
 ): Html {
   const canSelect = viewer.can("operate");
   return (
@@ -136,9 +150,7 @@ function Rows(
               {HEAD.map((title) => <th scope="col">{title}</th>)}
             </tr>
           </thead>
-          <tbody>
-            {tasks.map((task) => <Row task={task} viewer={viewer} canSelect={canSelect} />)}
-          </tbody>
+          <tbody>{rows}</tbody>
         </table>
       </div>
       {canSelect && (

@@ -25,8 +25,8 @@ const WATCH_MAX = 1000;
 /** How many retries one transaction mends at most. */
 const RETRY_MAX = 1000;
 
-/** How many scheduled tasks one look goes through: some ten milliseconds. */
-const SCAN_MAX = 5000;
+/** How many scheduled tasks one look goes through: some ten milliseconds on a slow machine. */
+const SCAN_MAX = 2000;
 
 /** The statements; a test reads their plans. */
 export const CLOCK_SQL = {
