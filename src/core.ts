@@ -121,10 +121,11 @@ export type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./ledger/sql_engi
 export { loadSqlEngine, type SqlJsLoader } from "./ledger/sqljs_engine.ts";
 export type { LostPart } from "./ledger/salvage.ts";
 export { checkNewSchedule } from "./queue_policy/new_schedule.ts";
-export {
-  BackgroundTaskManager,
-  type BackgroundTaskManagerOptions,
-} from "./manager/background_task_manager.ts";
+export { BackgroundTaskManager } from "./manager/background_task_manager.ts";
+export type {
+  BackgroundTaskManagerOptions,
+  QueuedTaskManagerOptions,
+} from "./manager/manager_options.ts";
 export {
   resolveTaskExecutionConfig,
   TASK_BACKENDS,
@@ -136,7 +137,7 @@ export {
 export type { CreateQueuedTaskManagerOptions, QueuedTaskManagerParts } from "./manager/factory.ts";
 export type { LogListener } from "./manager/heard_logs.ts";
 export type { HistoryFile } from "./manager/history_file.ts";
-export { QueuedTaskManager, type QueuedTaskManagerOptions } from "./manager/queued_task_manager.ts";
+export { QueuedTaskManager } from "./manager/queued_task_manager.ts";
 export type { ScheduleOptions } from "./manager/schedule_options.ts";
 export type { TaskStatusReport } from "./manager/task_status_report.ts";
 export { RUN_HISTORY_DEFAULTS, type RunHistorySettings } from "./manager/run_history.ts";

@@ -4,6 +4,7 @@
 import type { RetryPolicy } from "./backoff.ts";
 import { messageOf } from "./errors.ts";
 import { FINAL_STATUSES } from "./final_status.ts";
+import { checkOptions, optionNames } from "./options.ts";
 import { shownValue } from "./shown_value.ts";
 import type { Task, TaskStatus } from "./task.ts";
 
@@ -128,8 +129,20 @@ export type NewRun =
     >
   >;
 
-/** A queued run, with everything not given at its default. */
+const NEW_RUN_FIELDS = optionNames<NewRun>({
+  runId: true,
+  moduleId: true,
+  moduleName: true,
+  parameters: true,
+  createdAt: true,
+  priority: true,
+  maxAttempts: true,
+  retryPolicy: true,
+});
+
+/** A queued run, with everything not given at its default. @throws TypeError for an unknown field. */
 export function createRun(fields: NewRun): Run {
+  checkOptions(fields, NEW_RUN_FIELDS, "a new run");
   return {
     runId: fields.runId,
     moduleId: fields.moduleId,

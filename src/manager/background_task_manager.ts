@@ -9,6 +9,7 @@ import { checkPercent } from "../domain/check.ts";
 import { resultOfFailure } from "../domain/errors.ts";
 import { CANCELLED_BY_USER } from "../domain/task.ts";
 import { resolveGraceMs } from "../domain/grace_time.ts";
+import { checkOptions } from "../domain/options.ts";
 import { failureMessage } from "../domain/kept_text.ts";
 import { exitCodeOf, type GivenRun, type Run, secondsBetween } from "../domain/run.ts";
 import type { TaskContext } from "../worker/handler_registry.ts";
@@ -17,6 +18,7 @@ import type { LogLevel } from "../worker/log_store.ts";
 import { type LogListener, tellListener } from "./heard_logs.ts";
 import { IdleSignal } from "./idle_signal.ts";
 import { logUnshown } from "./manager_log.ts";
+import { BACKGROUND_OPTIONS, type BackgroundTaskManagerOptions } from "./manager_options.ts";
 import type { RunRegistry } from "./run_registry.ts";
 import {
   closedError,
@@ -28,16 +30,6 @@ import {
   takeWork,
 } from "./run_rules.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
-
-/** How to make a BackgroundTaskManager. */
-export interface BackgroundTaskManagerOptions {
-  /** The time that runs are stamped with; default the system's. */
-  readonly clock?: Clock;
-  /** Called with what work says through `context.log`; what it throws is not the work's failure. Default: none. */
-  readonly onLog?: LogListener;
-  /** How large a run's parameters may be, in bytes; default 256 KiB. */
-  readonly payloadMaxBytes?: number;
-}
 
 /** An active run and the way to stop it. */
 interface ActiveRun {
@@ -67,6 +59,7 @@ export class BackgroundTaskManager implements TaskManager {
 
   /** Runs that an earlier process left active in the registry's history are failed: their work ended with it. */
   constructor(registry: RunRegistry, options: BackgroundTaskManagerOptions = {}) {
+    checkOptions(options, BACKGROUND_OPTIONS, "BackgroundTaskManager");
     this.registry = registry;
     this.#clock = options.clock ?? systemClock;
     this.#onLog = options.onLog;

@@ -9,7 +9,8 @@ import { QUEUE_SETTINGS, type QueueSettings } from "../queue/queue_settings.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { BackgroundTaskManager } from "./background_task_manager.ts";
 import { TASK_EXECUTION_DEFAULTS, type TaskExecutionConfig } from "./config.ts";
-import { QueuedTaskManager, type QueuedTaskManagerOptions } from "./queued_task_manager.ts";
+import { QUEUED_OPTIONS, type QueuedTaskManagerOptions } from "./manager_options.ts";
+import { QueuedTaskManager } from "./queued_task_manager.ts";
 import { RunRegistry } from "./run_registry.ts";
 
 /** The parts of a queued manager, and the settings of its queue. */
@@ -80,7 +81,11 @@ export async function createQueuedTaskManager(
   const { path = TASK_EXECUTION_DEFAULTS.queueDbPath, registry, ...rest } = options;
   const queue = await deps.openQueue({ path, clock: rest.clock, ...settingsOf(rest) });
   try {
-    return await QueuedTaskManager.open(queue, registry ?? new RunRegistry(), rest);
+    return await QueuedTaskManager.open(
+      queue,
+      registry ?? new RunRegistry(),
+      managerOptionsOf(rest),
+    );
   } catch (error) {
     // Why it could not be read matters more than whether it could then be closed.
     if (options.ownsQueue ?? true) await Promise.allSettled([queue.close()]);
@@ -92,6 +97,11 @@ function createBackgroundTaskManager(parts: QueuedTaskManagerParts): BackgroundT
   const { clock, registry, onLog, payloadMaxBytes } = parts;
   const options = { clock, onLog, payloadMaxBytes };
   return new BackgroundTaskManager(registry ?? new RunRegistry({ clock }), options);
+}
+
+/** What of it is for the manager. */
+function managerOptionsOf(parts: QueuedTaskManagerOptions): QueuedTaskManagerOptions {
+  return Object.fromEntries(Object.entries(parts).filter(([name]) => QUEUED_OPTIONS.has(name)));
 }
 
 function settingsOf(parts: QueueSettings): QueueSettings {

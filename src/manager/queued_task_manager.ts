@@ -4,20 +4,20 @@
  * `startTask` answers before its task is on disk; `flush` resolves when it is. The queue is the truth: runs follow it,
  * whichever process works on them, and after a restart the active runs are the queue's.
  */
-import { type Clock, systemClock } from "../domain/clock.ts";
+import { systemClock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
 import { checkName } from "../domain/check.ts";
 import { resolveGraceMs } from "../domain/grace_time.ts";
+import { checkOptions } from "../domain/options.ts";
 import type { GivenRun } from "../domain/run.ts";
 import { shownValue } from "../domain/shown_value.ts";
 import { isFinal, type NewTask, type Task, TASK_LIMITS } from "../domain/task.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import { type Handler, type HandlerOptions, HandlerRegistry } from "../worker/handler_registry.ts";
-import type { LogStore } from "../worker/log_store.ts";
 import type { WorkerEvent } from "../worker/worker_log.ts";
-import type { WorkerOptions } from "../worker/worker_options.ts";
-import { HeardLogs, type LogListener } from "./heard_logs.ts";
+import { HeardLogs } from "./heard_logs.ts";
 import { handlerOf, OwnWork } from "./own_work.ts";
+import { QUEUED_OPTIONS, type QueuedTaskManagerOptions } from "./manager_options.ts";
 import { PendingRuns } from "./pending_runs.ts";
 import { QueueFollower } from "./queue_follower.ts";
 import type { RunRegistry } from "./run_registry.ts";
@@ -25,24 +25,6 @@ import { checkOwnType, closedError, knownRun, takeNewRun, takeWork } from "./run
 import { checkScheduleOptions, checkTaskFields, type ScheduleOptions } from "./schedule_options.ts";
 import { notFound, reportOf, type TaskStatusReport } from "./task_status_report.ts";
 import type { CloseOptions, TaskManager, TaskWork } from "./task_manager.ts";
-
-/** How to make a QueuedTaskManager. */
-export interface QueuedTaskManagerOptions {
-  /** The handlers of the embedded worker; `registerTask` adds to them. Default none. */
-  readonly handlers?: HandlerRegistry;
-  /** Options of this process's worker; `false` for none: then it runs what is given to `startTask` only. Default those of `Worker`. */
-  readonly worker?: false | Partial<Omit<WorkerOptions, "queue" | "handlers">>;
-  /** Keeps what handlers log; default nowhere. */
-  readonly logs?: LogStore;
-  /** Called with what work says in this process through `context.log`; what it throws is not the work's failure. Default: none. */
-  readonly onLog?: LogListener;
-  /** How large a run's parameters may be, in bytes: what the queue was opened with; default 256 KiB. */
-  readonly payloadMaxBytes?: number;
-  /** Time and timers; default the system's. */
-  readonly clock?: Clock;
-  /** Whether `close` also closes the queue and the logs; default true. */
-  readonly ownsQueue?: boolean;
-}
 
 /** Runs work on a durable queue. */
 export class QueuedTaskManager implements TaskManager {
@@ -72,6 +54,7 @@ export class QueuedTaskManager implements TaskManager {
    * @throws TypeError, RangeError for a worker's option out of its range.
    */
   constructor(queue: TaskQueue, registry: RunRegistry, options: QueuedTaskManagerOptions = {}) {
+    checkOptions(options, QUEUED_OPTIONS, "QueuedTaskManager");
     this.queue = queue;
     this.registry = registry;
     this.handlers = options.handlers ?? new HandlerRegistry();

@@ -10,6 +10,7 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { checkOneOf } from "../domain/check.ts";
 import { messageOf, quotePath } from "../domain/errors.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { toRetryPolicy } from "../domain/task_body.ts";
 import { entryName, type HandlerListEntry, parseHandlerList } from "../worker/handler_list.ts";
 import type { StandardSchema } from "../domain/standard_schema.ts";
@@ -100,6 +101,8 @@ export interface LoadHandlersOptions {
   readonly threadOutput?: HandlerSource["output"];
 }
 
+const LOAD_OPTIONS = optionNames<LoadHandlersOptions>({ threadOutput: true });
+
 /** A handler to be registered, and how messages call it. */
 interface NamedHandler {
   readonly name: string;
@@ -125,11 +128,12 @@ interface NamedHandler {
 export async function loadHandlers(
   file: string,
   registry: HandlerRegistry = new HandlerRegistry(),
-  { threadOutput }: LoadHandlersOptions = {},
+  options: LoadHandlersOptions = {},
 ): Promise<HandlerRegistry> {
+  checkOptions(options, LOAD_OPTIONS, "loadHandlers");
   try {
     const found = isSettingsFile(file) ? await listed(file) : await exported(file);
-    const named = found.map((one) => writingTo(one, threadOutput));
+    const named = found.map((one) => writingTo(one, options.threadOutput));
     const handlers = await checkAll(named, registry);
     for (const { type, handler, options } of handlers) registry.register(type, handler, options);
     return registry;

@@ -3,6 +3,7 @@
  */
 import { dirname, isAbsolute, join } from "node:path";
 import { messageOf, quotePath } from "../domain/errors.ts";
+import { checkOptions, optionNames } from "../domain/options.ts";
 import { isDatabaseAddress } from "../domain/queue_address.ts";
 import type { ProjectConfig } from "../project/project_config.ts";
 import {
@@ -24,6 +25,8 @@ export interface OpenProjectOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
+const OPEN_OPTIONS = optionNames<OpenProjectOptions>({ file: true, folder: true, env: true });
+
 /** A project whose file has been read. */
 export interface Project {
   /** The path of its file; `null` when there is none. */
@@ -41,9 +44,9 @@ export const PROJECT_FILES: readonly string[] = Object.freeze(
 const HANDLER_FILES = ["handlers.ts", "handlers.js"];
 
 /** Reads the project. @throws TypeError when its file cannot be read, or there are two */
-export async function openProject(
-  { file: named, folder = ".", env = readEnvironment(PROJECT_VARIABLES) }: OpenProjectOptions = {},
-): Promise<Project> {
+export async function openProject(where: OpenProjectOptions = {}): Promise<Project> {
+  checkOptions(where, OPEN_OPTIONS, "a project");
+  const { file: named, folder = ".", env = readEnvironment(PROJECT_VARIABLES) } = where;
   const path = named ?? await findFile(folder);
   const place = path === null ? folder : dirname(path);
   const file = path === null ? undefined : await read(path);

@@ -3,10 +3,8 @@ import { z } from "zod";
 import { PermanentError, QueueError, StorageError } from "../../src/domain/errors.ts";
 import { createRun, type Run } from "../../src/domain/run.ts";
 import { BackgroundTaskManager } from "../../src/manager/background_task_manager.ts";
-import {
-  QueuedTaskManager,
-  type QueuedTaskManagerOptions,
-} from "../../src/manager/queued_task_manager.ts";
+import type { QueuedTaskManagerOptions } from "../../src/manager/manager_options.ts";
+import { QueuedTaskManager } from "../../src/manager/queued_task_manager.ts";
 import type { ScheduleOptions } from "../../src/manager/schedule_options.ts";
 import { RunRegistry } from "../../src/manager/run_registry.ts";
 import { openQueue } from "../../src/mod.ts";
