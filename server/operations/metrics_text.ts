@@ -25,7 +25,7 @@ type Sample = readonly [labels: Labels, value: number, ending?: string];
 interface Family {
   readonly name: string;
   readonly help: string;
-  readonly type: "gauge" | "counter" | "histogram";
+  readonly type: "gauge" | "counter" | "histogram" | "summary";
   readonly samples: readonly Sample[];
 }
 
@@ -149,12 +149,8 @@ function windowFamilies({ window }: QueueMetrics): Family[] {
     gauge("holdfast_window_throughput", "Tasks finished a second", [
       [{}, window.throughputPerSecond],
     ]),
-    gauge("holdfast_window_wait_seconds", "From due to leased", quantiles(window.waitMs)),
-    gauge(
-      "holdfast_window_run_seconds",
-      "From leased to the attempt's end",
-      quantiles(window.runMs),
-    ),
+    summary("holdfast_window_wait_seconds", "From due to leased", window.waitMs),
+    summary("holdfast_window_run_seconds", "From leased to the attempt's end", window.runMs),
   ];
 }
 
@@ -199,11 +195,13 @@ function storageFamilies(storage: StorageStats | null): Family[] {
   ];
 }
 
-function quantiles({ p50, p95, p99 }: DurationSummary): Sample[] {
+/** Quantiles alone: the count of a window falls, which that of a summary may not. */
+function summary(name: string, help: string, { p50, p95, p99 }: DurationSummary): Family {
   const known = [["0.5", p50], ["0.95", p95], ["0.99", p99]] as const;
-  return known.flatMap(([quantile, ms]): Sample[] =>
+  const samples = known.flatMap(([quantile, ms]): Sample[] =>
     ms === null ? [] : [[{ quantile }, ms / 1000]]
   );
+  return { name, help, type: "summary", samples };
 }
 
 function gauge(name: string, help: string, samples: readonly Sample[]): Family {

@@ -41,6 +41,33 @@ Deno.test("/metrics breaks no rule, also with types that are called by hostile n
     assertEquals(known, escaped.map(() => true));
   }));
 
+const whyNoPromtool = await new Deno.Command("promtool", { args: ["--version"] }).output().then(
+  () => undefined,
+  () => "no promtool here",
+);
+
+Deno.test({
+  name: `promtool finds nothing in /metrics${whyNoPromtool ? ` (skipped: ${whyNoPromtool})` : ""}`,
+  ignore: whyNoPromtool !== undefined,
+  fn: () =>
+    withApp(async ({ app, queue }) => {
+      await queue.enqueueBatch([...HOSTILE, "a", "b"].map((type) => ({ type })));
+      await queue.complete(await claimOne(queue, "a"));
+      await queue.fail(await claimOne(queue, "b"), "broken");
+      await queue.setLimit({ type: "a" }, { concurrency: 1 });
+      const lint = new Deno.Command("promtool", {
+        args: ["check", "metrics"],
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      await (await app.request("/metrics")).body!.pipeTo(lint.stdin);
+      const { code, stdout, stderr } = await lint.output();
+      const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+      assertEquals([code, said], [0, ""]);
+    }),
+});
+
 Deno.test("the rules find what breaks them", () => {
   const family = (name: string, type: string, ...samples: string[]): string =>
     [`# HELP ${name} Help`, `# TYPE ${name} ${type}`, ...samples, ""].join("\n");
@@ -55,6 +82,10 @@ Deno.test("the rules find what breaks them", () => {
   assertEquals(found(family("a", "gauge", 'a{b="1"} 1', 'a{b="1"} 2')), 'a{b="1"} is there twice');
   assertEquals(found(family("a", "gauge", 'a{b="1"2"} 1')), 'a: a{b="1"2"} 1 is no sample');
   assertEquals(found(family("a", "gauge", "b 1")), "a: b is no sample of it");
+  const quantile = 'a{quantile="0.5"} 1';
+  assertEquals(found(family("a", "summary", quantile)), "");
+  assertEquals(found(family("a", "gauge", quantile)), "a: only a summary has quantiles");
+  assertEquals(found(family("a", "gauge", 'a{le="1"} 1')), "a: only a histogram has buckets");
   const buckets = (...counts: number[]): string[] => {
     const [first, all, count] = counts;
     return [
@@ -96,15 +127,23 @@ function problemsOf(text: string): string[] {
   return problems;
 }
 
-function namingProblems(name: string, { help, type }: Family): string[] {
+function namingProblems(name: string, { help, type, samples }: Family): string[] {
   const isTotal = name.endsWith("_total");
   return [
     ...help === 1 ? [] : [`${name} has ${help} lines of help`],
-    ...["counter", "gauge", "histogram"].includes(type) ? [] : [`${name}: its type is ${type}`],
+    ...["counter", "gauge", "histogram", "summary"].includes(type)
+      ? []
+      : [`${name}: its type is ${type}`],
     ...type === "counter" && !isTotal ? [`${name}: a counter ends in _total`] : [],
     ...type !== "counter" && isTotal ? [`${name}: only a counter ends in _total`] : [],
     ...type !== "counter" && /_(bucket|count|sum)$/.test(name)
       ? [`${name}: a reserved ending`]
+      : [],
+    ...type !== "summary" && samples.some(({ labels }) => /[{,]quantile="/.test(labels))
+      ? [`${name}: only a summary has quantiles`]
+      : [],
+    ...type !== "histogram" && samples.some(({ labels }) => /[{,]le="/.test(labels))
+      ? [`${name}: only a histogram has buckets`]
       : [],
     ...isBase(name) ? [] : [`${name}: its unit is not a base unit`],
     ...name === name.toLowerCase() ? [] : [`${name} is not in lower case`],
