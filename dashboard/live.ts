@@ -1,6 +1,6 @@
 /**
  * The stream that tells open pages that something has changed: no more than once a second, and never what. A page then reads itself
- * again.
+ * again. The more pages are open the less often each is told, so that all of them together cost a worker in this process little.
  */
 import type { Hono } from "hono";
 import { sleep } from "../src/core.ts";
@@ -10,6 +10,9 @@ import type { Services } from "./options.ts";
 
 /** The shortest time between two events, in milliseconds. */
 const PAUSE_MS = 1000;
+
+/** For each open page it is so long, in milliseconds: to read a page takes some five. */
+const PAUSE_EACH_MS = 250;
 
 /** Adds the stream. */
 export function addLive(app: Hono, services: Services): void {
@@ -25,7 +28,7 @@ export function addLive(app: Hono, services: Services): void {
 }
 
 async function* tellChanges(
-  { changes, app }: Services,
+  { changes, app, streams }: Services,
   signal: AbortSignal,
 ): AsyncGenerator<ServerEvent, void> {
   const waiter = changes.wait();
@@ -35,7 +38,7 @@ async function* tellChanges(
       if (signal.aborted) return;
       waiter.mark();
       yield { event: "message", data: "changed" };
-      await sleep(app.clock, PAUSE_MS, signal);
+      await sleep(app.clock, Math.max(PAUSE_MS, streams.size * PAUSE_EACH_MS), signal);
     }
   } finally {
     waiter.close();

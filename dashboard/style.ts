@@ -38,8 +38,8 @@ tbody tr:hover,tbody tr.at{background:var(--soft)}tbody tr.at{outline:2px solid 
 .queued{color:var(--queued)}.leased{color:var(--leased)}.completed{color:var(--completed)}.failed{color:var(--failed)}.cancelled{color:var(--cancelled)}
 form.act{display:inline-flex;gap:.4rem;align-items:center;margin:0}
 form.filter,.bar{display:flex;flex-wrap:wrap;gap:.5rem .8rem;align-items:end;margin:0 0 .9rem}
-form.stack{display:grid;gap:.8rem;max-width:44rem}
-label{display:grid;gap:.15rem;color:var(--dim);font-size:.9rem}
+form.stack{display:grid;grid-template-columns:minmax(0,1fr);gap:.8rem;max-width:44rem}
+label{display:grid;grid-template-columns:minmax(0,1fr);gap:.15rem;color:var(--dim);font-size:.9rem}
 input,select,textarea,button{font:inherit;color:var(--text);background:var(--bg);border:1px solid var(--dim);border-radius:5px;padding:.3rem .55rem;max-width:100%}
 input[type=checkbox]{width:1.15rem;height:1.15rem}
 textarea{width:100%;min-height:9rem;font-family:ui-monospace,monospace;font-size:.9rem}

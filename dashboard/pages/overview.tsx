@@ -33,7 +33,7 @@ import {
 const HOUR_MS = 3_600_000;
 
 /** Types are listed up to this number, those with most tasks that are not final first. */
-const TYPES_MAX = 50;
+export const TYPES_MAX = 50;
 
 /** What the overview shows. */
 interface Seen {

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { createDashboard } from "../../dashboard/app.tsx";
 import { createToken, parseTokens, type TokenRecord } from "../../server/app.ts";
 import { HandlerRegistry, MemoryLogStore, openQueue, type TaskQueue } from "../../src/mod.ts";
+import { fillHostile, HOSTILE_HANDLERS, HOSTILE_PAGES } from "./hostile.ts";
 import { type Browser, startBrowser, whyNoBrowser } from "../support/browser.ts";
 
 const why = whyNoBrowser();
@@ -21,22 +22,31 @@ interface Scene {
 function browserTest(
   name: string,
   test: (scene: Scene) => Promise<void>,
-  tokens?: TokenRecord[],
+  setting: Setting = {},
 ): void {
   const said = why === undefined ? name : `${name} (skipped: ${why})`;
-  Deno.test({ name: said, ignore: why !== undefined, fn: () => inScene(test, tokens) });
+  Deno.test({ name: said, ignore: why !== undefined, fn: () => inScene(test, setting) });
 }
+
+/** What differs from the usual scene. */
+interface Setting {
+  readonly tokens?: TokenRecord[];
+  readonly fill?: (queue: TaskQueue, logs: MemoryLogStore) => Promise<void>;
+  readonly handlers?: HandlerRegistry;
+}
+
+/** The module of the usual scene. */
+const EMAIL = new HandlerRegistry()
+  .register("email", () => null, { payload: z.object({ to: z.email() }) });
 
 async function inScene(
   test: (scene: Scene) => Promise<void>,
-  tokens: TokenRecord[] | undefined,
+  { tokens, fill: fillQueue = fill, handlers = EMAIL }: Setting,
 ): Promise<void> {
   const queue = await openQueue({ memory: true });
   const logs = new MemoryLogStore();
-  await fill(queue, logs);
+  await fillQueue(queue, logs);
   const closing = new AbortController();
-  const handlers = new HandlerRegistry()
-    .register("email", () => null, { payload: z.object({ to: z.email() }) });
   const dashboard = createDashboard({ queue, logs, handlers, tokens, closing: closing.signal });
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -271,6 +281,36 @@ browserTest(
   },
 );
 
+browserTest(
+  "hostile content in every field is text to a browser, and no wider than a phone",
+  async ({ browser, url }) => {
+    const seen = `({
+      hit: typeof hit,
+      elements: document.querySelectorAll("body img, body script, body style, main b:not(.cards b)").length,
+      addresses: [...document.querySelectorAll("a, form, button")].map((each) =>
+        each.getAttribute("href") ?? each.getAttribute("action") ?? each.getAttribute("formaction") ?? "")
+        .filter((to) => /^(?!https?:)\\w+:/.test(to)).length,
+      isTurned: /[\\u202a-\\u202e\\u2066-\\u2069\\u200b-\\u200f\\u001b\\u0007]/.test(document.body.innerText),
+      isWide: document.documentElement.scrollWidth > 360,
+    })`;
+    const harmless = {
+      hit: "undefined",
+      elements: 0,
+      addresses: 0,
+      isTurned: false,
+      isWide: false,
+    };
+    await browser.do("open", { viewport: { width: 360, height: 740 } });
+    for (const path of HOSTILE_PAGES) {
+      assertEquals(await browser.do("goto", url + path), 200, path);
+      assertEquals(await browser.do("evaluate", seen), harmless, path);
+      assertEquals(await browser.do("axe"), [], path);
+    }
+    assertEquals(await browser.do("problems"), []);
+  },
+  { fill: fillHostile, handlers: HOSTILE_HANDLERS },
+);
+
 for (const javaScriptEnabled of [true, false]) {
   const how = javaScriptEnabled ? "with" : "without";
   browserTest(
@@ -317,4 +357,4 @@ browserTest("a reader signs in, sees no button, and signs out", async ({ browser
   await browser.do("click", "header button");
   await browser.do("waitUrl", "/sign-in");
   assertEquals(await browser.do("problems"), []);
-}, await parseTokens(made.line));
+}, { tokens: await parseTokens(made.line) });

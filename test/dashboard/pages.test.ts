@@ -4,11 +4,13 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { Hono } from "hono";
 import { createDashboard } from "../../dashboard/app.tsx";
+import { TYPES_MAX } from "../../dashboard/pages/overview.tsx";
 import { MASK } from "../../dashboard/mask.ts";
 import { systemClock } from "../../src/mod.ts";
 import { overridden } from "../support/overridden_queue.ts";
 import { until } from "../support/until.ts";
 import { page, sent, withDashboard } from "./fixture.ts";
+import { fillHostile, HOSTILE_HANDLERS, HOSTILE_PAGES } from "./hostile.ts";
 
 const CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
@@ -69,17 +71,24 @@ Deno.test("every page carries the policy, and none has an inline style or script
 
 Deno.test("assets have a hash in their path and are kept for ever", () =>
   withDashboard(async ({ app }) => {
-    const text = await page(app, "/");
-    const paths = [...text.matchAll(/(?:href|src)="(\/assets\/[0-9a-f]{8}\/[\w.]+)"/g)];
-    assertEquals(paths.length, 3);
-    let bytes = text.length;
-    for (const [, path] of paths) {
-      const response = await app.request(path!);
-      assertStringIncludes(response.headers.get("Cache-Control")!, "immutable");
-      bytes += (await response.text()).length;
-    }
+    const bytes = await firstPageBytes(app);
     assert(bytes <= 60 * 1024, `the first page has ${bytes} bytes`);
   }));
+
+/** How many bytes the overview has, with all that it loads. */
+async function firstPageBytes(app: Hono): Promise<number> {
+  const lengthOf = (text: string): number => new TextEncoder().encode(text).length;
+  const text = await page(app, "/");
+  const paths = [...text.matchAll(/(?:href|src)="(\/assets\/[0-9a-f]{8}\/[\w.]+)"/g)];
+  assertEquals(paths.length, 3);
+  let bytes = lengthOf(text);
+  for (const [, path] of paths) {
+    const response = await app.request(path!);
+    assertStringIncludes(response.headers.get("Cache-Control")!, "immutable");
+    bytes += lengthOf(await response.text());
+  }
+  return bytes;
+}
 
 Deno.test("the filter of the tasks stands in the URL, and pages follow by a cursor", () =>
   withDashboard(async ({ app, queue }) => {
@@ -222,48 +231,71 @@ Deno.test("a parent that was pruned is drawn without a link", () =>
     assert(!text.includes(`href="/tasks/1"`));
   }));
 
-const HOSTILE = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>\u202egnp\u200b`;
-
-/** Where control characters are allowed. */
-const ESCAPED = `${HOSTILE}\u001b[31m`;
+Deno.test("the more pages are open, the less often each is told that something has changed", async () => {
+  for (const [open, pauseMs] of [[2, 1000], [8, 2000]] as const) {
+    const delays: number[] = [];
+    const clock = {
+      ...systemClock,
+      setTimer: (_fire: () => void, delayMs: number): () => void => {
+        delays.push(delayMs);
+        return () => {};
+      },
+    };
+    await withDashboard(async ({ app, queue }) => {
+      const asked = Array.from({ length: open }, async () => await app.request("/live"));
+      const readers = (await Promise.all(asked)).map(({ body }) => body!.getReader());
+      for (const reader of readers) await reader.read(); // when to ask again
+      const told = readers[0]!.read();
+      await queue.enqueue({ type: "t" });
+      assertStringIncludes(new TextDecoder().decode((await told).value), `data: "changed"`);
+      const next = readers[0]!.read();
+      await until(() => Promise.resolve(delays.includes(pauseMs)), `${pauseMs} in ${delays}`);
+      for (const reader of readers) await reader.cancel();
+      assertEquals((await next).done, true);
+    }, { clock });
+  }
+});
 
 Deno.test("hostile content is shown harmless and readable wherever it stands", () =>
   withDashboard(async ({ app, queue, logs }) => {
-    const { task } = await queue.enqueue({
-      type: HOSTILE,
-      runId: HOSTILE,
-      payload: { [ESCAPED]: ESCAPED, link: "javascript:alert(1)" },
-      compatibility: { [HOSTILE]: HOSTILE },
-      idempotencyKey: HOSTILE,
-      maxAttempts: 1,
-    });
-    const [leased] = await queue.claim({ workerId: HOSTILE, types: [HOSTILE], taskId: task.id });
-    logs.append(task.id, {
-      at: new Date().toISOString(),
-      level: "error",
-      message: ESCAPED,
-      attempt: 1,
-      details: ESCAPED,
-    });
-    await queue.fail(leased!, new Error(ESCAPED));
-    await queue.pause({ type: HOSTILE }, { by: HOSTILE, reason: HOSTILE });
-    for (
-      const path of [
-        "/",
-        "/tasks",
-        "/tasks?q=alert",
-        `/tasks/${task.id}`,
-        `/tasks/${task.id}/again`,
-      ]
-    ) {
-      // a hidden field holds exactly what it stands for
-      const text = (await page(app, path)).replaceAll(/ value="[^"]*"|\n/g, "");
+    await fillHostile(queue, logs);
+    for (const path of HOSTILE_PAGES) {
+      // a field and an address hold exactly what they stand for
+      const text = (await page(app, path)).replaceAll(/ (?:value|href|name)="[^"]*"|\n/g, "");
       assert(!/<script>|<img|\u202e|\u200b|\p{Cc}/u.test(text), path);
-      assertStringIncludes(text, "&lt;script&gt;", path);
+      if (path !== "/storage") assertStringIncludes(text, "&lt;script&gt;", path);
+      if (path !== "/storage") assertStringIncludes(text, "\\u202egnp\\u200b", path);
     }
-    const raw = await app.request(`/tasks/${task.id}/payload`);
-    assertMatch(raw.headers.get("Content-Type")!, /^application\/json/);
-    await raw.body?.cancel();
+    for (const part of ["payload", "result"]) {
+      const raw = await app.request(`/tasks/4/${part}`);
+      assertMatch(raw.headers.get("Content-Type")!, /^application\/json/);
+      await raw.body?.cancel();
+    }
+  }, { handlers: HOSTILE_HANDLERS }));
+
+Deno.test("ten thousand types make a small first page, too", () =>
+  withDashboard(async ({ app, queue }) => {
+    const name = (n: number): string => `type-${n}-of-a-shop.example.com`;
+    await queue.enqueueBatch(Array.from({ length: 10_000 }, (_, n) => ({ type: name(n) })));
+    for (const task of await queue.claim({ workerId: "w", types: [name(1), name(2)], limit: 2 })) {
+      await queue.complete(task);
+    }
+    assertStringIncludes(await page(app, "/"), `${TYPES_MAX} of 10,000 types`);
+    const bytes = await firstPageBytes(app);
+    assert(bytes <= 60 * 1024, `the first page has ${bytes} bytes`);
+    assertStringIncludes(await page(app, "/tasks"), "10,000 tasks");
+  }));
+
+Deno.test("a result and a line of a mebibyte make no long page", () =>
+  withDashboard(async ({ app, queue, logs }) => {
+    await queue.enqueue({ type: "big" });
+    const [task] = await queue.claim({ workerId: "w", types: ["big"] });
+    const text = "\u001b[1m<b>".repeat(80_000);
+    logs.append(1, { at: new Date().toISOString(), level: "info", message: text, attempt: 1 });
+    await queue.complete(task!, text);
+    const shown = await page(app, "/tasks/1");
+    assert(shown.length < 160 * 1024, String(shown.length));
+    assertStringIncludes(shown, `href="/tasks/1/result"`);
   }));
 
 Deno.test("a payload of a mebibyte is cut, and all of it is one link away", () =>
