@@ -87,6 +87,8 @@ class EventPump {
   readonly #streams: OpenStreams;
   readonly #events: AsyncGenerator<ServerEvent, void>;
   #next: Promise<IteratorResult<ServerEvent, void>> | undefined;
+  #hasArrived = false;
+  #silence = new AbortController();
   #leave: (() => void) | undefined;
 
   constructor(makeEvents: EventSource, { options, streams }: StreamServices) {
@@ -122,17 +124,25 @@ class EventPump {
 
   /** The next event, unless it takes longer than a heartbeat; then it is still awaited by the next call. */
   async #nextEvent(): Promise<IteratorResult<ServerEvent, void> | "silence"> {
-    this.#next ??= this.#events.next();
-    const done = new AbortController();
+    const next = this.#next ??= this.#ask();
+    this.#silence = new AbortController();
     const { clock, heartbeatMs } = this.#options;
-    const silence = sleep(clock, heartbeatMs, done.signal).then(() => "silence" as const);
-    try {
-      const first = await Promise.race([this.#next, silence]);
-      if (first !== "silence") this.#next = undefined;
-      return first;
-    } finally {
-      done.abort();
-    }
+    if (!this.#hasArrived) await sleep(clock, heartbeatMs, this.#silence.signal);
+    if (!this.#hasArrived) return "silence";
+    this.#next = undefined;
+    return await next;
+  }
+
+  /** The next event, which ends the silence: nobody has to wait for it again with each heartbeat. */
+  #ask(): Promise<IteratorResult<ServerEvent, void>> {
+    this.#hasArrived = false;
+    const arrived = (): void => {
+      this.#hasArrived = true;
+      this.#silence.abort();
+    };
+    const next = this.#events.next();
+    next.then(arrived, arrived);
+    return next;
   }
 
   async #end(): Promise<void> {

@@ -102,16 +102,18 @@ export class PostgresLogStore implements LogStore {
     }
     if (this.#lost > 0) this.#add(taskId, this.#lossNotice(line));
     this.#add(taskId, bounded);
-    this.#writing ??= this.#writeAll().finally(() => this.#writing = undefined);
+    this.#writing ??= this.#writeAll().finally(() => {
+      this.#writing = undefined;
+      this.#tell(false);
+    });
   }
 
   /** The lines that were given, or those of one task, are there, or were tried once more in vain. */
   async flush(taskId?: number): Promise<void> {
-    if (taskId === undefined) return await Promise.race([this.#writing, this.#failing.promise]);
-    const isPending = (): boolean => this.#pending.some((line) => line.taskId === taskId);
-    const failing = this.#failing.promise.then(() => "failed");
-    while (isPending() && this.#writing !== undefined) {
-      if (await Promise.race([this.#written.promise, this.#writing, failing]) === "failed") return;
+    const isPending = ({ taskId: id }: PendingLine): boolean =>
+      taskId === undefined || id === taskId;
+    while (this.#writing !== undefined && this.#pending.some(isPending)) {
+      if (!await this.#tried.promise) return;
     }
   }
 
@@ -153,8 +155,8 @@ export class PostgresLogStore implements LogStore {
 
   // --- writing
 
-  #failing: PromiseWithResolvers<void> = Promise.withResolvers();
-  #written: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Whether the next attempt to write succeeds; another promise for each, so that none gathers those who wait. */
+  #tried: PromiseWithResolvers<boolean> = Promise.withResolvers();
 
   #add(taskId: number, bounded: BoundedLine): void {
     this.#pending.push({ taskId, bounded });
@@ -176,8 +178,7 @@ export class PostgresLogStore implements LogStore {
         await this.#write(lines);
         this.#pending = this.#pending.slice(lines.length);
         this.#pendingBytes -= lines.reduce((sum, { bounded }) => sum + bounded.bytes, 0);
-        this.#written.resolve();
-        this.#written = Promise.withResolvers();
+        this.#tell(true);
       } catch (error) {
         await this.#afterFailure(error);
       }
@@ -186,10 +187,14 @@ export class PostgresLogStore implements LogStore {
 
   async #afterFailure(error: unknown): Promise<void> {
     this.#options.onError(error);
-    this.#failing.resolve();
-    this.#failing = Promise.withResolvers();
+    this.#tell(false);
     this.#triesLeft--;
     if (this.#triesLeft > 0) await sleep(this.#options.clock, RETRY_MS, this.#closing.signal);
+  }
+
+  #tell(isWritten: boolean): void {
+    this.#tried.resolve(isWritten);
+    this.#tried = Promise.withResolvers();
   }
 
   async #write(lines: readonly PendingLine[]): Promise<void> {

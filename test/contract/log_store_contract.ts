@@ -3,6 +3,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { LogLimits, LogLine, LogStore } from "../../src/worker/log_store.ts";
+import { liveHeapBytes } from "../support/live_heap.ts";
 
 /** Runs `test` with a store without a line. */
 export type UseLogs = (
@@ -47,6 +48,22 @@ export function logStoreContract(name: string, useLogs: UseLogs): void {
       const { lines: later } = await logs.read(1, nextOffset);
       assertEquals(later.map(({ message }) => message), ["new"]);
       assertEquals((await logs.tail(1, { lines: 9, offset: nextOffset })).lines.length, 1);
+    }));
+
+  Deno.test(`${name}: flush() and read() of many tasks leave nothing behind in memory`, () =>
+    useLogs({}, async (logs) => {
+      const askForAll = async (count: number): Promise<void> => {
+        for (let n = 0; n < count; n++) {
+          await logs.flush?.(n);
+          if (n % 100 === 0) await logs.end(n);
+        }
+      };
+      logs.append(1, line("one"));
+      await askForAll(2000);
+      const before = liveHeapBytes();
+      await askForAll(50_000);
+      const grown = liveHeapBytes() - before;
+      assert(grown < 4 * MIB, `${grown} bytes`);
     }));
 
   Deno.test(`${name}: pages and tails end by size`, () =>

@@ -1,11 +1,10 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { Report } from "./report.ts";
 import { type Script, scriptOf, type Setup } from "./script.ts";
 import { runSeeds, seedsFrom } from "./seed_pool.ts";
 import { formatSteps, keepSteps, parseSteps, shrink } from "./shrink.ts";
 import { simulate } from "./simulation.ts";
+import { collectGarbage } from "../support/live_heap.ts";
 import { effort, isThorough } from "../support/effort.ts";
 
 /** How many seeds every test run tries, as far as there is time; `deno task sim` tries others. */
@@ -76,11 +75,6 @@ Deno.test("a failing script shrinks to fewer steps that fail in the same way", a
   const { violations } = await simulate(keepSteps(script, kept));
   assert(violations.length > 0, "the shrunk script fails no more");
 });
-
-function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
-  (runInNewContext("gc") as () => void)();
-}
 
 /** What any hundred seeds try. */
 const ALWAYS_HAPPENS = [
