@@ -2,7 +2,7 @@
  * Access to the HTTP interface that a command serves: the tokens it is given, and how far it listens without any.
  */
 import type { AppOptions } from "../server/app.ts";
-import { parseTokens, type TokenRecord } from "../server/app.ts";
+import { parseTokens, type TokenRecord } from "../server/http/tokens.ts";
 import { messageOf, type ProjectConfig, quotePath, SETTINGS } from "../src/mod.ts";
 import { checkedInput, UsageError } from "./exit.ts";
 import type { CliIo } from "./io.ts";

@@ -1,17 +1,13 @@
 /**
  * `holdfast serve`: the HTTP interface, with a worker in the same process.
  */
-import configuration from "../../deno.json" with { type: "json" };
 import {
   HandlerRegistry,
-  messageOf,
   type ProjectConfig,
   type ResolvedProject,
   SETTINGS,
   withoutRepeats,
 } from "../../src/mod.ts";
-import { createDashboard } from "../../dashboard/app.tsx";
-import { type AppOptions, createApp, tokenAccess } from "../../server/app.ts";
 import { type App, type Program, type Session, writeJson, writeNote } from "../app.ts";
 import {
   HANDLERS_HELP,
@@ -21,7 +17,8 @@ import {
   withWorker,
 } from "../embedded_worker.ts";
 import { checkedInput, EXIT } from "../exit.ts";
-import { type HttpAccess, httpAccess } from "../http_access.ts";
+import { httpAccess } from "../http_access.ts";
+import type { Answering } from "../http_answers.ts";
 import { serveUntil } from "../http_server.ts";
 import { listenForInterrupts, STOPPING_NOTE } from "../interrupt.ts";
 import { integerFrom } from "../options.ts";
@@ -147,20 +144,22 @@ function settingsGiven(options: ServeOptions): Partial<ProjectConfig> {
   };
 }
 
-interface Listening {
+interface Listening extends Omit<Answering, "config"> {
   readonly session: Session;
-  readonly app: AppOptions & Required<Pick<AppOptions, "queue">>;
-  readonly access: HttpAccess;
   readonly resolved: ResolvedProject;
 }
 
 /** Serves until `signal` aborts and resolves to the URL it served; running requests may finish for the grace time. */
 async function listenUntil(signal: AbortSignal, listening: Listening): Promise<string> {
   const { session, resolved } = listening;
+  const { config } = resolved;
+  const { answersOf } = await import("../http_answers.ts");
   const note = (message: string): void => writeNote(session, `holdfast: ${message}`);
-  const handler = await checkedInput(() => handlerOf(signal, listening, withoutRepeats(note)));
+  const handler = await checkedInput(() =>
+    answersOf(signal, { ...listening, config }, withoutRepeats(note))
+  );
   return await serveUntil(signal, {
-    address: resolved.config,
+    address: config,
     handler,
     onListening: (url) => {
       announceRetention(session, resolved);
@@ -168,48 +167,4 @@ async function listenUntil(signal: AbortSignal, listening: Listening): Promise<s
     },
     onFailure: note,
   });
-}
-
-/** Answers requests: those for the HTTP interface by it, all others by the dashboard. */
-function handlerOf(
-  closing: AbortSignal,
-  { app, access, resolved: { config } }: Listening,
-  tell: (message: string) => void,
-): (request: Request) => Response | Promise<Response> {
-  const { tokens, hosts } = access;
-  const common = {
-    ...{ ...app, hosts, closing, version: configuration.version },
-    onError: (cause: unknown) => tell(messageOf(cause)),
-  };
-  const api = createApp({
-    ...common,
-    access: tokens && tokenAccess(tokens),
-    corsOrigins: config.corsOrigins.length === 0 ? undefined : config.corsOrigins,
-  });
-  const dashboard = config.dashboard ? createDashboard({ ...common, tokens }) : undefined;
-  return (request) => {
-    if (dashboard !== undefined && !isForPrograms(request)) return dashboard.fetch(request);
-    return isRoot(request) ? rootAnswer() : api.fetch(request);
-  };
-}
-
-/** Whether the HTTP interface answers it; at the root, to whom has not asked for a page. */
-function isForPrograms(request: Request): boolean {
-  const { pathname } = new URL(request.url);
-  if (/^\/(api(\/|$)|metrics$|openapi\.json$)/.test(pathname)) return true;
-  return isRoot(request) && !(request.headers.get("Accept") ?? "").includes("text/html");
-}
-
-function isRoot({ method, url }: Request): boolean {
-  return ["GET", "HEAD"].includes(method) && new URL(url).pathname === "/";
-}
-
-/** Says where the rest is, which needs a token where there are any. */
-function rootAnswer(): Response {
-  return Response.json({
-    name: "Holdfast",
-    version: configuration.version,
-    health: "/api/health",
-    openapi: "/openapi.json",
-  }, { headers: { "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store" } });
 }

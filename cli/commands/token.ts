@@ -1,7 +1,8 @@
 /**
  * `holdfast token create NAME`: makes an access token for `serve`. It is shown once; only its hash is written down.
  */
-import { createToken, type Scope, SCOPES } from "../../server/app.ts";
+import { type Scope, SCOPES } from "../../server/http/access.ts";
+import { createToken } from "../../server/http/tokens.ts";
 import { type App, type Program, type Session, writeJson, writeLine, writeNote } from "../app.ts";
 import type { DocumentOf } from "../documents.ts";
 import { checkedInput, EXIT } from "../exit.ts";
