@@ -71,6 +71,14 @@ export async function heldBack(tx: Statements, nowMs: number): Promise<HeldBack>
     count: Number(count),
     oldestMs: Number(oldest),
   }));
+  return await heldBackOf(tx, { flow, due, nowMs });
+}
+
+/** The same, where it is known what is due. */
+export async function heldBackOf(
+  tx: Statements,
+  { flow, due, nowMs }: Pick<HeldBack, "flow" | "due" | "nowMs">,
+): Promise<HeldBack> {
   const held = await heldOf(tx, countedScopes(flow, due), nowMs);
   const rated = ratedScopes(flow, due);
   const { tatOf } = await readBuckets(tx, rated, nowMs);

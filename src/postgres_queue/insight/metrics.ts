@@ -12,8 +12,9 @@ import { countByState } from "../../queue_policy/worker_beat.ts";
 import type { Row, Statements } from "../rows/database.ts";
 import { totalsIn } from "../rows/totals.ts";
 import { dueSplit, limitMetrics } from "../../queue_policy/limit_state.ts";
-import { heldBack } from "./limits.ts";
-import { stats } from "./stats.ts";
+import { flowNow } from "../rows/flow_rows.ts";
+import { heldBackOf } from "./limits.ts";
+import { liveCounts, statsWith } from "./stats.ts";
 import { workerStates } from "./workers.ts";
 
 const { transitionsMax } = METRICS_LIMITS;
@@ -64,12 +65,15 @@ export async function measure(
   windowMs: number,
   nowMs: number,
 ): Promise<QueueMetrics> {
+  const flow = await flowNow(tx);
+  const live = await liveCounts(tx, nowMs, flow.hasGroups);
+  const due = live.filter(({ stage }) => stage === "due");
   const [counted, window, totals, workers, held] = await Promise.all([
-    stats(tx, nowMs),
+    statsWith(tx, live),
     measureWindow(tx, windowMs, nowMs),
     totalsIn(tx),
     workerStates(tx, nowMs),
-    heldBack(tx, nowMs),
+    heldBackOf(tx, { flow, due, nowMs }),
   ]);
   const { byStatus, byType, scheduled, waitingForParents, oldestDueAt } = counted;
   return {
