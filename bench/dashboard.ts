@@ -10,12 +10,12 @@
  * HOLDFAST_TEST_POSTGRES names a server.
  */
 import { join } from "node:path";
-import { cpuUsage } from "node:process";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { createDashboard } from "../dashboard/app.tsx";
 import { openQueue, type TaskQueue } from "../src/mod.ts";
 import { percentiles } from "./figures.ts";
+import { cpuMs } from "./thread_cpu.ts";
 
 const TYPES = ["email", "export", "invoice", "thumbnail", "webhook", "report", "sync", "import"];
 const BATCH = 1000;
@@ -109,22 +109,6 @@ async function fill(queue: TaskQueue, tasks: number): Promise<void> {
     );
   }
 }
-
-/** How much CPU this thread has used, by Linux; elsewhere the process. */
-const cpuMs = ((): () => number => {
-  const path = `/proc/self/task/${Deno.pid}/schedstat`;
-  const ofThread = (): number => Number(Deno.readTextFileSync(path).split(" ")[0]) / 1e6;
-  const ofProcess = (): number => {
-    const { user, system } = cpuUsage();
-    return (user + system) / 1000;
-  };
-  try {
-    return ofThread() > 0 ? ofThread : ofProcess;
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return ofProcess;
-    throw thrown;
-  }
-})();
 
 /** Serves the dashboard, tells how long each answer took, and how late a timer was at most since it was asked last. */
 async function serve(url: string): Promise<void> {

@@ -3,13 +3,14 @@
  *
  * `--open=200 --seconds=15 --rounds=4 --engine=files|postgres`. One process has a queue, a worker whose handler does nothing and enough
  * tasks for it; it serves the dashboard, too. Another one behaves as so many open tabs: each follows the stream and reads its page again
- * when the queue has changed, as the page's script does. Windows without and with tabs follow each other: tasks completed in each, and
- * how many pages were read. A tab that has just been opened reads its page soon, so a window begins some seconds later.
+ * when the queue has changed, as the page's script does. Windows without and with tabs follow each other: tasks completed in each, also
+ * for each second of CPU that the thread of both has used, which other programs disturb less; and how many pages were read. A tab that has just been opened reads its page soon, so a window begins some seconds later.
  * HOLDFAST_TEST_POSTGRES names a server.
  */
 import { fileURLToPath } from "node:url";
 import { createDashboard } from "../dashboard/app.tsx";
 import { HandlerRegistry, openQueue, type TaskQueue, Worker } from "../src/mod.ts";
+import { cpuMs } from "./thread_cpu.ts";
 
 /** A tab reads its page at most so often. */
 const READ_EVERY_MS = 5000;
@@ -76,6 +77,12 @@ async function feed(queue: TaskQueue, done: () => number, signal: AbortSignal): 
   }
 }
 
+/** Tasks completed in a window. */
+interface Rates {
+  readonly perSecond: number;
+  readonly perCpuSecond: number;
+}
+
 /** What the dashboard has answered. */
 interface Answers {
   pages: number;
@@ -109,18 +116,19 @@ async function main(): Promise<void> {
   const server = serve(queue, answers);
   const feeding = feed(queue, () => done, ended.signal);
   await worker.start();
-  const rates = { without: [] as number[], with: [] as number[] };
+  const rates = { without: [] as Rates[], with: [] as Rates[] };
   let pages = 0;
   for (let window = 0; window < 2 * rounds; window++) {
     const isOpen = window % 2 === 1;
     const tabs = isOpen ? startTabs(server.addr.port, open) : undefined;
     await new Promise((resume) => setTimeout(resume, WARM_UP_MS));
     const [fromDone, fromPages] = [done, answers.pages];
-    const beganMs = performance.now();
+    const [beganMs, beganCpuMs] = [performance.now(), cpuMs()];
     await new Promise((resume) => setTimeout(resume, seconds * 1000));
-    rates[isOpen ? "with" : "without"].push(
-      (done - fromDone) / (performance.now() - beganMs) * 1000,
-    );
+    rates[isOpen ? "with" : "without"].push({
+      perSecond: (done - fromDone) / (performance.now() - beganMs) * 1000,
+      perCpuSecond: (done - fromDone) / (cpuMs() - beganCpuMs) * 1000,
+    });
     if (isOpen) pages += answers.pages - fromPages;
     await tabs?.stdin.close();
     await tabs?.status;
@@ -148,17 +156,17 @@ function report(
   { open, seconds, rates, pages }: {
     readonly open: number;
     readonly seconds: number;
-    readonly rates: Readonly<Record<"without" | "with", readonly number[]>>;
+    readonly rates: Readonly<Record<"without" | "with", readonly Rates[]>>;
     readonly pages: number;
   },
 ): void {
-  const median = (values: readonly number[]): number =>
-    values.toSorted((a, b) => a - b)[values.length >> 1]!;
   for (const [name, values] of Object.entries(rates)) {
-    const each = values.map((rate) => rate.toFixed(0)).join(", ");
-    console.log(
-      `${name.padEnd(8)} ${open} tabs: ${median(values).toFixed(0)} tasks a second (${each})`,
-    );
+    for (const unit of ["perSecond", "perCpuSecond"] as const) {
+      const sorted = values.map((value) => value[unit]).sort((a, b) => a - b);
+      const median = (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+      const each = values.map((value) => value[unit].toFixed(0)).join(", ");
+      console.log(`${name.padEnd(8)}${open} tabs, tasks ${unit}: ${median.toFixed(0)} (${each})`);
+    }
   }
   console.log(`${pages} pages in ${seconds} s; load ${Deno.loadavg()[0]!.toFixed(1)}`);
 }
