@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import { createDashboard } from "../../dashboard/app.tsx";
 import { TYPES_MAX } from "../../dashboard/pages/overview.tsx";
 import { MASK } from "../../dashboard/mask.ts";
-import { systemClock } from "../../src/mod.ts";
+import { systemClock, type TaskQueue } from "../../src/mod.ts";
 import { overridden } from "../support/overridden_queue.ts";
 import { until } from "../support/until.ts";
 import { page, sent, withDashboard } from "./fixture.ts";
@@ -410,6 +410,42 @@ Deno.test("workers are shown with their slots and what they run", () =>
       assertStringIncludes(text, part);
     }
   }));
+
+Deno.test("of a queue on a database the listener, dead rows and the oldest snapshot are shown", () =>
+  withDashboard(async ({ queue }) => {
+    const snapshot = {
+      kind: "session",
+      name: "77",
+      program: "<psql>",
+      state: "idle in transaction",
+    };
+    for (const oldestSnapshot of [null, { ...snapshot, ageMs: 120_000 }]) {
+      const state = {
+        location: "db:5432/x schema <q>",
+        deadRows: { table: "live", count: 1234 },
+        oldestSnapshot,
+        isListening: oldestSnapshot === null,
+      };
+      const app = createDashboard({ queue: asOnDatabase(queue, state) });
+      const text = await page(app, "/storage");
+      assertStringIncludes(text, "schema &lt;q&gt;");
+      assertStringIncludes(text, "1,234, most of all tables in &quot;live&quot;");
+      const [listener, held] = oldestSnapshot === null
+        ? ["hears what other processes change", "none that holds up vacuum"]
+        : ["hears nothing", "for 2 min, by session 77 (&lt;psql&gt;, idle in transaction)"];
+      assertStringIncludes(text, listener);
+      assertStringIncludes(text, held);
+      assert(!text.includes("Checkpoint now"));
+    }
+  }));
+
+/** The queue as one on a database would be. */
+function asOnDatabase(queue: TaskQueue, state: unknown): TaskQueue {
+  const databaseState = (): Promise<unknown> => Promise.resolve(state);
+  return new Proxy(overridden(queue, { databaseState } as Partial<TaskQueue>), {
+    has: (target, name) => name === "databaseState" || name !== "storageStats" && name in target,
+  });
+}
 
 Deno.test("schedules are shown in words with their next five instants", () =>
   withDashboard(async ({ app, queue }) => {
