@@ -16,6 +16,7 @@ import {
   type Task,
   type TaskReference,
   Worker,
+  type WorkerEvent,
 } from "../src/mod.ts";
 import { TestClock } from "./test_clock.ts";
 import { TestStorage } from "./test_storage.ts";
@@ -80,6 +81,8 @@ export class TestQueue implements AsyncDisposable {
   readonly #failures = new Map<string, Failure[]>();
   readonly #unwatch: () => void;
   #changes = 0;
+  /** Whether the worker rests for less than a second, because something could not be stored. */
+  #isResting = false;
 
   /** Use `openTestQueue`. */
   constructor(
@@ -94,12 +97,15 @@ export class TestQueue implements AsyncDisposable {
     this.#storage = storage;
     this.handlers.use(({ task }, next) => this.#failing(task.type, next));
     this.#unwatch = this.queue.watch(() => void this.#changes++);
-    const count = (): void => void this.#changes++;
+    const hear = ({ kind }: WorkerEvent): void => {
+      this.#changes++;
+      this.#isResting ||= kind === "error";
+    };
     this.#worker = new Worker({
       ...parts,
       ...WORKER_SETTINGS,
       concurrency,
-      onEvent: count,
+      onEvent: hear,
       quiet: true,
     });
     this.#worker.start();
@@ -223,6 +229,10 @@ export class TestQueue implements AsyncDisposable {
   /** To the next instant at which something becomes due, or to the end. */
   async #nextStep(untilMs: number): Promise<number> {
     const nowMs = this.clock.nowMs();
+    if (this.#isResting) {
+      this.#isResting = false;
+      return Math.min(DUTY_MS, untilMs - nowMs);
+    }
     const dueAt = await this.queue.nextDueAt();
     const schedules = await this.queue.listSchedules();
     const active = schedules.filter(({ paused }) => !paused).map(({ nextAt }) => nextAt);

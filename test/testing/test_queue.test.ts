@@ -112,6 +112,18 @@ Deno.test("failStorage() lets nothing be stored until the disk works again", asy
   await test.assertCount("t", 1);
 });
 
+Deno.test("advance() after a failed write goes on at once, and not at its end", async () => {
+  await using test = await openTestQueue();
+  test.handlers.register("t", () => 1);
+  const mend = test.failStorage();
+  await assertRejects(() => test.queue.enqueue({ type: "t" }), StorageError);
+  mend();
+  test.failNext("t");
+  await test.queue.enqueue({ type: "t", runId: "r" });
+  await test.advance(60_000);
+  await test.assertTask("r", { status: "completed", attempts: 2 });
+});
+
 Deno.test("failStorage() while a handler runs: its end is stored when the disk works again", async () => {
   await using test = await openTestQueue();
   let mend = (): void => {};
