@@ -147,6 +147,20 @@ Deno.test("every class that a user constructs is constructed in an example", asy
   assertEquals(missing.toSorted(), NOT_CONSTRUCTED.toSorted());
 });
 
+/** `examples/edge` shows two of them where there is no file system; `readProject` is what there is beside `openProject`. */
+const NOT_SHOWN = ["loadSqlEngine", "openProject", "openQueueWith"];
+
+Deno.test("every function that gives something to use is called in an example", async () => {
+  const api = await Deno.readTextFile(join(ROOT, "test/public_api.txt"));
+  const names = [...api.matchAll(/^((?:open|create|define|load|getOrCreate)\w+) function$/gm)]
+    .map(([, name]) => name!);
+  assert(names.length > 10, `${names.length} functions`);
+  const examples = (await Promise.all((await pages()).map((page) => blocksOf("ts", page)))).flat()
+    .join("\n");
+  const missing = names.filter((name) => !examples.includes(`${name}(`));
+  assertEquals(missing.toSorted(), NOT_SHOWN);
+});
+
 Deno.test("the README has at most 200 lines, and its first sentence names Deno and TypeScript", async () => {
   const text = (await Deno.readTextFile(join(ROOT, "README.md"))).replaceAll("\r\n", "\n");
   assert(text.split("\n").length <= 201, `${text.split("\n").length - 1} lines`);
