@@ -246,6 +246,13 @@ Deno.test("what only a database needs is not loaded for a queue in files", async
   assertEquals(loaded.filter((file) => reached.has(file)), []);
 });
 
+Deno.test("a program loads neither SQLite nor the HTTP interface before it needs them", async () => {
+  const reached = await reachedFrom(["cli/main.ts"], { withTypes: false });
+  assert(reached.has("src/platform/sqljs_engine.ts") && reached.has("cli/commands/serve.ts"));
+  const loaded = ["sql.js", "server/app.ts", "dashboard/app.tsx", "cli/http_answers.ts"];
+  assertEquals([...reached].filter((name) => loaded.some((each) => name.startsWith(each))), []);
+});
+
 Deno.test("nothing that core, the server or the dashboard loads names Deno or node:, or a package for files", async () => {
   const reached = await reachedFrom(CORE);
   assert(reached.has("src/compose/compose_queue.ts") && reached.has("croner"));
@@ -306,13 +313,17 @@ Deno.test("nothing starts Deno on this tree without its lock file, which stands 
 });
 
 /** What these files load when they are loaded: files, and packages by name. Not what they import later. */
-async function reachedFrom(files: readonly string[]): Promise<Set<string>> {
+async function reachedFrom(
+  files: readonly string[],
+  { withTypes }: { readonly withTypes: boolean } = { withTypes: true },
+): Promise<Set<string>> {
   const reached = new Set<string>();
   const visit = async (file: string): Promise<void> => {
     if (reached.has(file)) return;
     reached.add(file);
     if (isPackage(file)) return;
-    const code = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/\bimport\(/g, "later(");
+    const all = (await Deno.readTextFile(join(ROOT, file))).replaceAll(/\bimport\(/g, "later(");
+    const code = withTypes ? all : all.replaceAll(/^import type .*?;$/gms, "");
     for (const to of importsOf(code)) await visit(to.startsWith(".") ? pathOf(file, to) : to);
   };
   for (const file of files) await visit(file);
