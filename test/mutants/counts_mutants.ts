@@ -104,7 +104,7 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
   {
     name: "counts: a window is added up in one step",
     file: "src/ledger_queue/insight/recent.ts",
-    find: "Math.min(this.#end, begin + SUM_STEP)",
+    find: "Math.min(this.#end, begin + this.#part.step)",
     replace: "this.#end",
     tests: COUNTS,
   },

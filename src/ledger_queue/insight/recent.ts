@@ -25,7 +25,7 @@ export const RECENT_SQL = {
 const STEP = 1000;
 
 /** How many are added up in one step: some milliseconds. */
-export const SUM_STEP = 10_000;
+const SUM_STEP = 10_000;
 
 /** A transition that was read. */
 export interface Seen {
@@ -38,6 +38,7 @@ export interface Seen {
 /** The latest transitions of one queue. */
 export class RecentTransitions {
   readonly #max: number;
+  readonly #sumStep: number;
   /** In the order of the log, from `#first` on. Grows at its end; for any other change a new one takes its place. */
   #seen: Seen[] = [];
   #first = 0;
@@ -45,9 +46,10 @@ export class RecentTransitions {
   /** The latest instant of those that are left out because there are too many. */
   #leftOutAtMs = -Infinity;
 
-  /** @param max How many are kept. */
-  constructor(max: number = METRICS_LIMITS.transitionsMax) {
+  /** @param max How many are kept. @param sumStep How many are added up in one step. */
+  constructor(max: number = METRICS_LIMITS.transitionsMax, sumStep: number = SUM_STEP) {
     this.#max = max;
+    this.#sumStep = sumStep;
   }
 
   /** Begins again: the log may be another one. */
@@ -93,7 +95,12 @@ export class RecentTransitions {
 
   /** What happened since `windowMs` ago, as it is known now; what is read or dropped later has no influence. */
   sumOf(windowMs: number, nowMs: number): WindowSum {
-    const part = { seen: this.#seen, first: this.#first, leftOutAtMs: this.#leftOutAtMs };
+    const part = {
+      seen: this.#seen,
+      first: this.#first,
+      leftOutAtMs: this.#leftOutAtMs,
+      step: this.#sumStep,
+    };
     return new WindowSum(part, windowMs, nowMs);
   }
 
@@ -122,6 +129,7 @@ interface SeenPart {
   readonly seen: readonly Seen[];
   readonly first: number;
   readonly leftOutAtMs: number;
+  readonly step: number;
 }
 
 /** A window of transitions, added up in steps. */
@@ -149,9 +157,9 @@ export class WindowSum {
   /** Does the next step; the sum, if that was the last one. */
   next(): WindowMetrics | undefined {
     const begin = this.#place;
-    this.#place = Math.min(this.#end, begin + SUM_STEP);
+    this.#place = Math.min(this.#end, begin + this.#part.step);
     for (let place = begin; place < this.#place; place++) this.#add(this.#part.seen[place]!);
-    return this.#place - begin < SUM_STEP ? this.#summary() : undefined;
+    return this.#place - begin < this.#part.step ? this.#summary() : undefined;
   }
 
   #add({ atMs, kind, durationMs }: Seen): void {
