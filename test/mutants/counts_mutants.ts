@@ -164,4 +164,11 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
     replace: "on (p.tx, p.step) < (c.tx, c.step)",
     tests: ["test/postgres_queue/queue_operations.test.ts"],
   },
+  {
+    name: "measures: instruments of a provider that is gone",
+    file: "src/queue_policy/instruments.ts",
+    find: "if (known?.provider !== provider)",
+    replace: "if (known === undefined)",
+    tests: ["test/worker/attempt_span.test.ts"],
+  },
 ];
