@@ -18,7 +18,7 @@ const READ_EVERY_MS = 5000;
 const PAGES = ["/", "/tasks", "/tasks?status=completed", "/tasks/1", "/workers"] as const;
 
 /** A window begins so long after the tabs were opened. */
-const WARM_UP_MS = 5000;
+const WARM_UP_MS = 20_000;
 
 const BATCH = 1000;
 

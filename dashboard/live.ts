@@ -38,9 +38,14 @@ async function* tellChanges(
       if (signal.aborted) return;
       waiter.mark();
       yield { event: "message", data: "changed" };
-      await sleep(app.clock, Math.max(PAUSE_MS, streams.size * PAUSE_EACH_MS), signal);
+      await sleep(app.clock, pauseMs(streams.size), signal);
     }
   } finally {
     waiter.close();
   }
+}
+
+/** Between half and one and a half of the time that so many pages need: they are not to be read all at once. */
+function pauseMs(open: number): number {
+  return Math.max(PAUSE_MS, open * PAUSE_EACH_MS * (0.5 + Math.random()));
 }
