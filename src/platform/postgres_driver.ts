@@ -134,13 +134,16 @@ export class PostgresDatabase implements Database {
       const connected = await this.#connector.connect();
       if (isStopped) return await end(connected);
       client = connected;
+      let isLost = false;
       client.on("notification", ({ payload = "" }) => listeners.onMessage(payload));
       client.on("end", () => {
+        isLost = true;
         if (beat !== undefined) clearInterval(beat);
         listeners.onLost();
         again();
       });
       await this.#query(client, `listen ${pg.escapeIdentifier(channel)}`);
+      if (isLost) return; // the end has been told, and another connection is on its way
       beat = beatOf(connected);
       listeners.onConnected();
     };

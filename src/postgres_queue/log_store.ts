@@ -6,6 +6,7 @@
  * some MiB of lines are kept and tried again.
  */
 import { type Clock, sleep } from "../domain/clock.ts";
+import { StorageError } from "../domain/errors.ts";
 import {
   type BoundedLine,
   boundedLine,
@@ -88,6 +89,7 @@ export class PostgresLogStore implements LogStore {
   #lost = 0;
   #writing: Promise<void> | undefined;
   #triesLeft = Infinity;
+  #isClosed = false;
   readonly #closing = new AbortController();
 
   constructor(options: PostgresLogOptions) {
@@ -143,11 +145,12 @@ export class PostgresLogStore implements LogStore {
     return await this.#reading((statements) => endOf(statements, taskId));
   }
 
-  /** Writes what is left, and closes the connection. */
+  /** Writes what is left, and closes the connection; no other is made from then on. */
   async close(): Promise<void> {
     this.#triesLeft = CLOSING_TRIES;
     this.#closing.abort();
     await this.#writing;
+    this.#isClosed = true;
     const place = this.#place;
     this.#place = undefined;
     if (place !== undefined) await (await place).database.close();
@@ -241,6 +244,7 @@ export class PostgresLogStore implements LogStore {
   async #using<T>(
     use: (place: { readonly database: Database; readonly qualifier: Qualifier }) => Promise<T>,
   ): Promise<T> {
+    if (this.#isClosed) throw new StorageError("use", "the logs", "their store is closed");
     this.#place ??= this.#options.open();
     const opening = this.#place;
     opening.catch(() => this.#place = undefined);

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { openLogStore, openQueue } from "../../src/mod.ts";
+import { openLogStore, openQueue, StorageError } from "../../src/mod.ts";
 import {
   line,
   logStoreContract,
@@ -74,3 +74,18 @@ Deno.test({
       await queue.close();
     }),
 });
+
+Deno.test("PostgresLogStore: a store that is closed makes no connection again, and says so", () =>
+  withAddress(async (address) => {
+    const logs = openLogStore(address);
+    logs.append(1, line("one"));
+    await logs.close();
+    await assertRejects(() => logs.read(1, 0), StorageError, "closed");
+    await assertRejects(() => logs.tail(1, { lines: 1 }), StorageError, "closed");
+    await assertRejects(() => logs.end(1), StorageError, "closed");
+    logs.append(1, line("two"));
+    await logs.flush!(1);
+    const reader = openLogStore(address);
+    assertEquals(await messagesOf(reader), ["one"]);
+    await reader.close();
+  }));
