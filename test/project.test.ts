@@ -131,6 +131,20 @@ async function deno(args: readonly string[], cwd: string): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
+Deno.test("the API reference is made, in a checkout that has no dist yet", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const folder = await Deno.makeTempDir({ prefix: "holdfast-api-" });
+  try {
+    const dist = `${folder.replaceAll("\\", "/")}/dist`;
+    const command = tasks.api.command.replaceAll(/\bdist\b/g, dist);
+    await deno(["task", "--quiet", "--eval", command], ROOT);
+    const index = await Deno.readTextFile(join(folder, "dist", "api", "index.html"));
+    assertStringIncludes(index, "Holdfast");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("Node is told in one sentence what it cannot do", async () => {
   const library = await Deno.readTextFile(join(ROOT, "src/mod.ts"));
   const [first] = /^import "[^"]+"|^(import|export) .*/m.exec(library)!;
