@@ -41,6 +41,7 @@ const SQLJS_BUILD = "sql-wasm-inline.js";
 
 /** Folders of packages that hold what their other files were made of, or the same for browsers. */
 const UNUSED_FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  hono: ["dist/cjs", "dist/types"],
   zod: ["src"],
   yaml: ["browser"],
   "@logtape/logtape": ["src", "skills"],
