@@ -11,6 +11,7 @@ const PERMISSIONS = [
   "--allow-write",
   "--allow-env",
   "--allow-sys",
+  "--allow-run=node",
   "--allow-net=127.0.0.1",
 ];
 const OPTIONS = [

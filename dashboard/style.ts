@@ -54,7 +54,7 @@ ul.tags{display:flex;flex-wrap:wrap;gap:.3rem;list-style:none;margin:0;padding:0
 svg.graph{display:block;max-width:none;height:auto}svg.graph rect{fill:var(--soft);stroke:var(--line)}svg.graph .own rect{stroke:var(--text);stroke-width:2}svg.graph a rect{stroke:var(--link)}svg.graph a:hover rect{stroke-width:2}svg.graph .edge{fill:none;stroke:var(--dim)}svg.graph text{fill:var(--text);font-size:13px}
 svg.graph text.queued{fill:var(--queued)}svg.graph text.leased{fill:var(--leased)}svg.graph text.completed{fill:var(--completed)}svg.graph text.failed{fill:var(--failed)}svg.graph text.cancelled{fill:var(--cancelled)}
 svg.chart{width:100%;height:auto;display:block}
-svg .wait{fill:var(--queued)}svg .good{fill:var(--completed)}svg .bad{fill:var(--failed)}svg .run{fill:var(--leased)}svg .axis{stroke:var(--line)}svg text{fill:var(--dim);font-size:11px}
+svg .half{fill:var(--leased)}svg .good{fill:var(--completed)}svg .bad{fill:var(--failed)}svg .most{fill:var(--queued)}svg .axis{stroke:var(--line)}svg text{fill:var(--dim);font-size:11px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr));gap:1rem}
 figure{margin:0;border:1px solid var(--line);border-radius:6px;padding:.6rem}figcaption{font-weight:600}
 ol.line{list-style:none;padding:0;margin:0}

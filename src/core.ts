@@ -191,12 +191,8 @@ export {
   maintenanceOf,
   type QueueMaintenance,
 } from "./queue/maintenance.ts";
-export {
-  databaseOf,
-  type DatabaseQueue,
-  type DatabaseState,
-  type SnapshotHolder,
-} from "./queue/database_state.ts";
+export { databaseOf, type DatabaseQueue } from "./queue/database_state.ts";
+export type { DatabaseState, SnapshotHolder } from "./queue/database_state.ts";
 export {
   BULK_ACTIONS,
   BULK_LIMITS,

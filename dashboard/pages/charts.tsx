@@ -31,10 +31,17 @@ const CHARTS: readonly { readonly title: string; readonly bars: readonly Bar[] }
     ],
   },
   {
-    title: "Wait (p95) and run time (p95)",
+    title: "Wait",
     bars: [
-      { kind: "wait", label: "wait p95", of: (i) => i.waitP95, text: duration },
-      { kind: "run", label: "run p95", of: (i) => i.runP95, text: duration },
+      { kind: "half", label: "wait p50", of: (i) => i.waitP50, text: duration },
+      { kind: "most", label: "wait p95", of: (i) => i.waitP95, text: duration },
+    ],
+  },
+  {
+    title: "Run time",
+    bars: [
+      { kind: "half", label: "run time p50", of: (i) => i.runP50, text: duration },
+      { kind: "most", label: "run time p95", of: (i) => i.runP95, text: duration },
     ],
   },
 ];

@@ -137,16 +137,67 @@ browserTest(
   },
 );
 
-for (const javaScriptEnabled of [true, false]) {
-  const how = javaScriptEnabled ? "with" : "without";
+/** How somebody uses a page. */
+interface Hands {
+  click(selector: string): Promise<void>;
+  check(selector: string): Promise<void>;
+  fill(selector: string, text: string): Promise<void>;
+  /** Clicks, and waits for the page that says what was done. */
+  submit(selector: string): Promise<void>;
+}
+
+const TABS_MAX = 300;
+
+/** By a pointer; or by keys alone: from element to element by the tabulator until the one that is meant has the focus. */
+function handsOf(browser: Browser, byKeys: boolean): Hands {
+  const reach = async (selector: string): Promise<void> => {
+    const text = /^text=(.*)$/.exec(selector)?.[1];
+    const isMeant = text === undefined
+      ? `document.activeElement.matches(${JSON.stringify(selector)})`
+      : `document.activeElement.textContent.trim() === ${JSON.stringify(text)}`;
+    for (let tabs = 0; !await browser.do("evaluate", isMeant); tabs++) {
+      assert(tabs < TABS_MAX, `${selector} is not reached by the tabulator`);
+      await browser.do("press", "Tab");
+    }
+  };
+  const at = (key: string) => async (selector: string): Promise<void> => {
+    await reach(selector);
+    await browser.do("press", key);
+  };
+  const pointer: Omit<Hands, "submit"> = {
+    click: (selector) => browser.do("click", selector),
+    check: (selector) => browser.do("check", selector),
+    fill: (selector, text) => browser.do("fill", selector, text),
+  };
+  const keys: Omit<Hands, "submit"> = {
+    click: at("Enter"),
+    check: at("Space"),
+    fill: async (selector, text) => {
+      await at("Control+A")(selector);
+      await browser.do("type", text);
+    },
+  };
+  const hands = byKeys ? keys : pointer;
+  const submit = async (selector: string): Promise<void> => {
+    await hands.click(selector);
+    await browser.do("waitUrl", "did=");
+  };
+  return { ...hands, submit };
+}
+
+const WAYS = [
+  { how: "with a script", javaScriptEnabled: true, byKeys: false },
+  { how: "without a script", javaScriptEnabled: false, byKeys: false },
+  { how: "by keys alone", javaScriptEnabled: true, byKeys: true },
+];
+
+for (const { how, javaScriptEnabled, byKeys } of WAYS) {
   browserTest(
-    `every action does what it says, ${how} a script`,
+    `every action does what it says, ${how}`,
     async ({ browser, queue, url }) => {
       const statusOf = async (id: number): Promise<string> => (await queue.get(id))!.status;
-      const submit = async (selector: string): Promise<void> => {
-        await browser.do("click", selector);
-        await browser.do("waitUrl", "did=");
-      };
+      const hands = handsOf(browser, byKeys);
+      const { submit } = hands;
       await browser.do("open", { javaScriptEnabled });
       await browser.do("goto", `${url}/tasks/2`);
       assertStringIncludes(await browser.do("text", "main"), "failed");
@@ -157,32 +208,32 @@ for (const javaScriptEnabled of [true, false]) {
       assertEquals(await statusOf(2), "cancelled");
 
       await browser.do("goto", `${url}/tasks`);
-      await browser.do("check", `input[value="4"]`);
+      await hands.check(`input[value="4"]`);
       await submit(`button[value=cancel]`);
       assertEquals([await statusOf(4), await statusOf(3)], ["cancelled", "leased"]);
 
       await browser.do("goto", `${url}/tasks?status=cancelled`);
-      await browser.do("click", "text=retry…");
+      await hands.click("text=retry…");
       await browser.do("wait", "text=Retry 3 tasks");
       await submit("form[action='/tasks/all'] button");
       assertEquals(await queue.count({ status: "cancelled" }), 0);
 
-      await changeTasks({ browser, queue, url }, submit);
+      await changeTasks({ browser, queue, url }, hands);
 
       await browser.do("goto", url);
       await submit("form[action='/resume'] button");
       assertEquals(await queue.listLimits(), []);
       await browser.do("goto", url);
-      await browser.do("fill", "input[name=reason]", "lunch");
+      await hands.fill("input[name=reason]", "lunch");
       await submit("form[action='/pause'] button");
       assertEquals((await queue.listLimits())[0]!.paused!.reason, "lunch");
 
       await browser.do("goto", `${url}/run?module=email`);
-      await browser.do("fill", "[name='p:to']", "b@example.com");
+      await hands.fill("[name='p:to']", "b@example.com");
       await submit("form[action='/run'] button");
       assertEquals((await queue.get(8))!.payload, { to: "b@example.com" });
       await browser.do("goto", `${url}/tasks/8/again`);
-      await browser.do("fill", "textarea", `{"to":"c@example.com"}`);
+      await hands.fill("textarea", `{"to":"c@example.com"}`);
       await submit("form[action='/tasks/new'] button");
       assertEquals((await queue.get(9))!.payload, { to: "c@example.com" });
 
@@ -213,20 +264,22 @@ for (const javaScriptEnabled of [true, false]) {
 /** One task, a selection and all that match are changed and deleted; task 5 is replaced by a task 7 and deleted. */
 async function changeTasks(
   { browser, queue, url }: Scene,
-  submit: (selector: string) => Promise<void>,
+  hands: Hands,
 ): Promise<void> {
+  const { submit } = hands;
   await browser.do("goto", `${url}/tasks/5`);
-  await browser.do("click", "text=Priority, time and more…");
+  await hands.click("text=Priority, time and more…");
   await browser.do("waitUrl", "/edit");
-  await browser.do("fill", "input[name=priority]", "7");
-  await browser.do("fill", "input[name=run_after]", "2126-01-31T12:00Z");
+  await hands.fill("input[name=priority]", "7");
+  await hands.fill("input[name=run_after]", "2126-01-31T12:00Z");
   await submit("form[action='/tasks/edit'] button");
   const edited = (await queue.get(5))!;
   assertEquals([edited.priority, edited.runAfter.getUTCFullYear()], [7, 2126]);
+  await browser.do("goto", `${url}/tasks/5`);
   await submit("form[action='/tasks/run_now'] button");
   assert((await queue.get(5))!.runAfter.getUTCFullYear() < 2126);
   await browser.do("goto", `${url}/tasks/5/replace?unmask=1`);
-  await browser.do("fill", "textarea", `{"to":"d@example.com"}`);
+  await hands.fill("textarea", `{"to":"d@example.com"}`);
   await submit("form[action='/tasks/replace'] button");
   assertEquals((await queue.get(7))!.payload, { to: "d@example.com" });
   await browser.do("goto", `${url}/tasks/5/remove`);
@@ -234,17 +287,17 @@ async function changeTasks(
   assertEquals(await queue.get(5), undefined);
 
   await browser.do("goto", `${url}/tasks`);
-  await browser.do("check", `input[value="4"]`);
-  await browser.do("check", `input[value="7"]`);
-  await browser.do("click", "button[value=set_priority]");
+  await hands.check(`input[value="4"]`);
+  await hands.check(`input[value="7"]`);
+  await hands.click("button[value=set_priority]");
   await browser.do("wait", "text=Set the priority of 2 tasks");
-  await browser.do("fill", "input[name=priority]", "9");
+  await hands.fill("input[name=priority]", "9");
   await submit("form[action='/tasks/selected'] button");
   assertEquals([(await queue.get(4))!.priority, (await queue.get(7))!.priority], [9, 9]);
   await browser.do("goto", `${url}/tasks?type=email`);
-  await browser.do("click", "text=time…");
+  await hands.click("text=time…");
   await browser.do("wait", "text=Set the time of");
-  await browser.do("fill", "input[name=run_after]", "2126-01-31T12:00Z");
+  await hands.fill("input[name=run_after]", "2126-01-31T12:00Z");
   await submit("form[action='/tasks/all'] button");
   assertEquals((await queue.get(4))!.runAfter.getUTCFullYear(), 2126);
   await queue.remove(7);
