@@ -52,7 +52,8 @@ const DEEP_LEVELS = 100_000;
 export function requestOf(seed: number, document: OpenApiDocument, known: Known): FuzzRequest {
   const chance = new Chance(seed);
   const withBody = document.operations.filter(({ requestBody }) => requestBody !== undefined);
-  const operation = chance.pick(chance.oneIn(2) ? withBody : document.operations);
+  const isWithBody = chance.oneIn(2) && withBody.length > 0;
+  const operation = chance.pick(isWithBody ? withBody : document.operations);
   const values = new Values(chance, document, known);
   const target = bendPath(chance, fill(operation, values)) + queryOf(operation, values);
   const method = chance.oneIn(12) ? chance.pick(METHODS) : operation.method;

@@ -39,7 +39,7 @@ async function withWorld(
   let watchers = 0;
   const queue = new Proxy(opened, {
     get: (target, name: keyof TaskQueue) => {
-      if (name !== "watch") return target[name].bind(target);
+      if (name !== "watch") return target[name]?.bind(target);
       return (listener: Parameters<TaskQueue["watch"]>[0]) => {
         watchers++;
         const stop = target.watch(listener);

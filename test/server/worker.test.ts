@@ -229,7 +229,7 @@ Deno.test("over a real connection, what nobody waits for any more is not claimed
   const counted = new Proxy(queue, {
     get: (target, name: keyof TaskQueue) => {
       if (name === "claim") claims++;
-      return target[name].bind(target);
+      return target[name]?.bind(target);
     },
   });
   const app = createApp({ queue: counted });
