@@ -146,7 +146,8 @@ export class LedgerQueue extends LedgerOperator implements EmbeddedQueue, Movabl
     const nowMs = this.access.clock.nowMs();
     const due = tasks.filter((task) => isDueOnceStored(task, nowMs));
     const types = [...new Set(due.map(({ kept }) => kept.type))];
-    if (types.length > 0) { for (const listener of this.#storingListeners) listener(types); }
+    if (types.length === 0) return;
+    for (const listener of this.#storingListeners) listener(types);
   }
 
   async get(id: number): Promise<Task | undefined> {

@@ -53,8 +53,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "wake no worker before its task is stored",
     file: "src/ledger_queue/ledger_queue.ts",
-    find: "if (types.length > 0) { for",
-    replace: "if (types.length > 9) { for",
+    find: "for (const listener of this.#storingListeners) listener(types);",
+    replace: "",
     tests: WITH_ENQUEUE,
   },
   {
