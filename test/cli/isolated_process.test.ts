@@ -34,6 +34,7 @@ Deno.test("cancel() reaches an isolated handler in another process", async () =>
     assertEquals((await queue.get(task.id))!.status, "cancelled");
   }
   await end(worker);
+  await logs.close();
   await queue.close();
   console.log(`cancel of isolated handlers across processes: ${describeTimes(timesMs)}`);
 });
@@ -53,6 +54,7 @@ Deno.test("a cancelled handler that blocks its thread in another process makes w
   assertEquals((await queue.get(blocked.id))!.status, "cancelled");
   await queue.cancel(next.id);
   await end(worker);
+  await logs.close();
   await queue.close();
 });
 

@@ -9,7 +9,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { createApp, createToken, parseTokens, tokenAccess } from "../../server/app.ts";
-import { openLogStore, openQueue, type TaskQueue } from "../../src/mod.ts";
+import { type LogStore, openLogStore, openQueue, type TaskQueue } from "../../src/mod.ts";
 import {
   HANDLERS,
   holdfast,
@@ -25,6 +25,7 @@ class Served implements AsyncDisposable {
   readonly url: string;
   readonly token: string;
   readonly #queue: TaskQueue;
+  readonly #logs: LogStore;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
   static async create(): Promise<Served> {
@@ -35,17 +36,24 @@ class Served implements AsyncDisposable {
     const { token, line } = await createToken("tests", ["read", "enqueue", "operate", "admin"]);
     const queue = await openQueue(scratch.db);
     const access = tokenAccess(await parseTokens(line));
-    const app = createApp({ queue, logs: openLogStore(scratch.db), access });
+    const logs = openLogStore(scratch.db);
+    const app = createApp({ queue, logs, access });
     const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, app.fetch);
-    return new Served(scratch, { queue, server, token });
+    return new Served(scratch, { queue, logs, server, token });
   }
 
   private constructor(
     scratch: Scratch,
-    parts: { queue: TaskQueue; server: Deno.HttpServer<Deno.NetAddr>; token: string },
+    parts: {
+      queue: TaskQueue;
+      logs: LogStore;
+      server: Deno.HttpServer<Deno.NetAddr>;
+      token: string;
+    },
   ) {
     this.scratch = scratch;
     this.#queue = parts.queue;
+    this.#logs = parts.logs;
     this.#server = parts.server;
     this.token = parts.token;
     this.url = `http://127.0.0.1:${parts.server.addr.port}`;
@@ -62,6 +70,7 @@ class Served implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#server.shutdown();
+    await this.#logs.close();
     await this.#queue.close();
     await this.scratch[Symbol.asyncDispose]();
   }

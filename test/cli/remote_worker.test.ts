@@ -29,7 +29,7 @@ async function withServer(
   } finally {
     closing.abort();
     await server.shutdown();
-    logs.close();
+    await logs.close();
     await queue.close();
   }
 }
