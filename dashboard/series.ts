@@ -4,7 +4,7 @@
  * Each interval is measured once. The first look measures the hour before it in a few steps; each later one what has happened
  * since, a minute at least. So nothing runs while nobody looks, and no interval is missing.
  */
-import type { Clock, TaskQueue, WindowMetrics } from "../src/core.ts";
+import type { Clock, QueueMetrics, TaskQueue, WindowMetrics } from "../src/core.ts";
 
 /** What happened in an interval. */
 export interface Interval {
@@ -21,8 +21,8 @@ export interface Interval {
 
 const MINUTE_MS = 60_000;
 
-/** The steps of the first look, in minutes ago. */
-const FIRST_STEPS = [5, 20, 60] as const;
+/** The steps of the first look, in minutes ago; the hour is the last one. */
+const FIRST_STEPS = [5, 20] as const;
 
 /** Intervals of a minute in a day. */
 const INTERVALS_MAX = 24 * 60;
@@ -44,18 +44,19 @@ export class Series {
     this.#clock = clock;
   }
 
-  /** The intervals that end within the last `spanMs`, in order. */
-  async read(spanMs: number): Promise<readonly Interval[]> {
-    this.#measuring ??= this.#measure().finally(() => this.#measuring = undefined);
+  /** The intervals that end within the last `spanMs`, in order. `hour` are the metrics of the last hour, as of now. */
+  async read(spanMs: number, hour: Promise<QueueMetrics>): Promise<readonly Interval[]> {
+    this.#measuring ??= this.#measure(hour).finally(() => this.#measuring = undefined);
     await this.#measuring;
     const sinceMs = this.#clock.nowMs() - spanMs;
     return this.#intervals.filter(({ toMs }) => toMs > sinceMs);
   }
 
-  async #measure(): Promise<void> {
+  async #measure(hour: Promise<QueueMetrics>): Promise<void> {
     const nowMs = this.#clock.nowMs();
-    if (this.#untilMs === undefined) this.#intervals.push(...await this.#firstIntervals(nowMs));
-    else if (nowMs - this.#untilMs < MINUTE_MS) return;
+    if (this.#untilMs === undefined) {
+      this.#intervals.push(...await this.#firstIntervals(nowMs, hour));
+    } else if (nowMs - this.#untilMs < MINUTE_MS) return;
     else this.#intervals.push(await this.#interval(this.#untilMs, nowMs));
     this.#untilMs = nowMs;
     if (this.#intervals.length > INTERVALS_MAX) this.#intervals.shift();
@@ -69,14 +70,17 @@ export class Series {
   }
 
   /** By the differences between windows that end now, the latest first; one that is cut ends the search. */
-  async #firstIntervals(nowMs: number): Promise<Interval[]> {
+  async #firstIntervals(nowMs: number, hour: Promise<QueueMetrics>): Promise<Interval[]> {
+    const steps = await Promise.all([
+      ...FIRST_STEPS.map((minutes) => this.#queue.metrics({ windowMs: minutes * MINUTE_MS })),
+      hour,
+    ]);
     const found: Interval[] = [];
     let later: WindowMetrics | undefined;
     let toMs = nowMs;
-    for (const minutes of FIRST_STEPS) {
-      const { window } = await this.#queue.metrics({ windowMs: minutes * MINUTE_MS });
+    for (const { window } of steps) {
       if (window.isTruncated) break;
-      const fromMs = nowMs - minutes * MINUTE_MS;
+      const fromMs = nowMs - window.windowMs;
       found.unshift(
         later ? difference(window, later, { fromMs, toMs }) : intervalOf(window, fromMs, toMs),
       );

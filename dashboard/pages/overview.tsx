@@ -14,7 +14,6 @@ import {
   type WindowMetrics,
 } from "../../src/core.ts";
 import type { Services, Viewer } from "../options.ts";
-import { rest } from "../rest.ts";
 import type { Interval } from "../series.ts";
 import { count, duration, share } from "../text.ts";
 import { Charts } from "./charts.tsx";
@@ -48,24 +47,23 @@ interface Seen {
 const DAY_KEPT_MS = 5 * 60_000;
 
 /**
- * Reads what the overview shows, once for all who look. Where so much happens that the hour is cut, a longer window would be cut in
- * the same place, so none is measured.
+ * Reads what the overview shows, once for all who look. All is asked at the same time, so that a queue may answer several windows by
+ * one count.
  */
 async function read({ queue, kept, series }: Services): Promise<Seen> {
-  const metrics = await kept.get("metrics", () => queue.metrics({ windowMs: HOUR_MS }));
-  const { isTruncated } = metrics.window;
-  const readDay = async (): Promise<WindowMetrics> =>
-    (await queue.metrics({ windowMs: 24 * HOUR_MS })).window;
-  await rest();
-  const day = isTruncated ? metrics.window : await kept.get("day", readDay, DAY_KEPT_MS);
-  await rest();
-  const health = await kept.get("health", () => queue.health());
-  const limits = await queue.listLimits();
-  await rest();
-  const readSeries = (): Promise<readonly Interval[]> => series.read(24 * HOUR_MS);
+  const windowOf = async (windowMs: number): Promise<WindowMetrics> =>
+    (await queue.metrics({ windowMs })).window;
+  const readMetrics = kept.get("metrics", () => queue.metrics({ windowMs: HOUR_MS }));
+  const [metrics, day, health, limits, intervals] = await Promise.all([
+    readMetrics,
+    kept.get("day", () => windowOf(24 * HOUR_MS), DAY_KEPT_MS),
+    kept.get("health", () => queue.health()),
+    queue.listLimits(),
+    kept.get("series", () => series.read(24 * HOUR_MS, readMetrics)),
+  ]);
   return {
     ...{ metrics, day, health, limits },
-    intervals: isTruncated ? [] : await kept.get("series", readSeries),
+    intervals: metrics.window.isTruncated ? [] : intervals,
   };
 }
 

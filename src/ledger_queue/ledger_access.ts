@@ -33,6 +33,9 @@ export class LedgerAccess {
   readonly #random: Random;
   readonly #newRunId: () => string;
   readonly #recordBudget: number;
+  /** How many reads go in steps now, and when the next step of one of them may be. */
+  #inSteps = 0;
+  #nextStep: Promise<void> = Promise.resolve();
 
   constructor(ledger: Ledger, options: AccessOptions) {
     this.ledger = ledger;
@@ -50,20 +53,35 @@ export class LedgerAccess {
 
   /** One read once all tasks are counted: in slices when that is done first, between which other work goes on. */
   async readCounted<T>(operation: (reader: Reader, nowMs: number) => T): Promise<T> {
-    return await this.readOnce((reader, nowMs) =>
-      countOn(reader) ? { value: operation(reader, nowMs) } : undefined
-    );
+    const counted = (reader: Reader, nowMs: number): { readonly value: T } | undefined =>
+      countOn(reader) ? { value: operation(reader, nowMs) } : undefined;
+    const done = this.#inSteps === 0 ? await this.read(counted) : undefined;
+    return done === undefined ? await this.readOnce(counted) : done.value;
   }
 
-  /** The first value that a read gives; until then it is done again and again, and other work goes on between. */
+  /**
+   * The first value that a read gives; until then it is done again and again, and other work goes on between. Of several such reads
+   * one at a time does a step, so that together they hold nothing up for longer than one does.
+   */
   async readOnce<T>(
     operation: (reader: Reader, nowMs: number) => { readonly value: T } | undefined,
   ): Promise<T> {
-    for (;;) {
-      const done = await this.read(operation);
-      if (done !== undefined) return done.value;
-      await sleep(systemClock, 0);
+    if (this.#inSteps++ > 0) await this.#rest();
+    try {
+      for (;;) {
+        const done = await this.read(operation);
+        if (done !== undefined) return done.value;
+        await this.#rest();
+      }
+    } finally {
+      this.#inSteps--;
     }
+  }
+
+  /** Other work goes on, and nobody else rests until the same moment. */
+  #rest(): Promise<void> {
+    this.#nextStep = this.#nextStep.then(() => sleep(systemClock, 0));
+    return this.#nextStep;
   }
 
   /**

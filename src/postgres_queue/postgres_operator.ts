@@ -86,6 +86,7 @@ import { pause, resume, setLimits } from "./tasks/limits.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import { prepareChildren } from "../queue_policy/children_request.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
+import { CallGroup } from "./call_group.ts";
 import { ChangeFeed } from "./change_feed.ts";
 import { Duties, type DutyListeners } from "./duties.ts";
 import type { PostgresAccess } from "./postgres_access.ts";
@@ -96,6 +97,9 @@ import { WakeUp } from "./wake_up.ts";
 
 /** Who asks for the health of a queue whose server is away is told so soon: half a minute is longer than monitors wait. */
 const HEALTH_AWAY_MAX_MS = 2000;
+
+/** How many windows are measured in one read at most, and how many such reads a process has under way. */
+const METRICS_GROUP = { sizeMax: 10, groupsMax: 2 } as const;
 
 /** The operator's part of a queue on a database. */
 export interface PostgresOperatorOptions extends DutyListeners {
@@ -119,6 +123,8 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
   readonly #health: HealthThresholds;
   readonly #retention: readonly PreparedPrune[];
   readonly #onClosed: () => void;
+  /** Windows that are asked for at the same time are measured in one read: the tasks are counted once. */
+  readonly #metrics: CallGroup<number, QueueMetrics>;
   #closing: Promise<void> | undefined;
 
   constructor(access: PostgresAccess, options: PostgresOperatorOptions) {
@@ -132,6 +138,7 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
     this.feed = new ChangeFeed(onError);
     this.#wakeUp = new WakeUp({ access, feed: this.feed, onError });
     this.#onClosed = onClosed;
+    this.#metrics = new CallGroup({ ...METRICS_GROUP, run: (windows) => this.#measure(windows) });
     access.tellChanges((rows) => this.#wakeUp.note(rows), () => this.#wakeUp.noteRoom());
   }
 
@@ -251,8 +258,12 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
   }
 
   async metrics(request: MetricsRequest = {}): Promise<QueueMetrics> {
-    const windowMs = checkWindow(request);
-    return await this.access.read((tx, nowMs) => measure(tx, windowMs, nowMs));
+    return await this.#metrics.call(checkWindow(request));
+  }
+
+  async #measure(windowsMs: readonly number[]): Promise<readonly Promise<QueueMetrics>[]> {
+    const measured = await this.access.read((tx, nowMs) => measure(tx, windowsMs, nowMs));
+    return measured.map((each) => Promise.resolve(each));
   }
 
   async health(): Promise<QueueHealth> {

@@ -6,6 +6,7 @@ import { DUE_SQL } from "../../src/ledger_queue/insight/due.ts";
 import { impossibleRows } from "../../src/ledger_queue/insight/integrity.ts";
 import { RecentTransitions } from "../../src/ledger_queue/insight/recent.ts";
 import { COUNT_SQL, countTasks, TaskCounts } from "../../src/ledger_queue/insight/task_counts.ts";
+import { LedgerAccess } from "../../src/ledger_queue/ledger_access.ts";
 import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
 import { QUEUE_SCHEMA, TASK_TABLE } from "../../src/ledger_queue/rows/schema.ts";
 import { Replica } from "../../src/ledger/replica.ts";
@@ -181,6 +182,47 @@ Deno.test("the latest transitions are read once, and no more are kept than are w
   clock.jump(2000);
   assertEquals([measured(1000), measured(5000)], [[0, false], [3, true]]);
   await queue.close();
+});
+
+Deno.test("the latest transitions begin where too many come before, found in steps", async () => {
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA });
+  const options = { clock: new FakeClock(), random: seededRandom(1), onBackgroundError: () => {} };
+  const queue = new LedgerQueue(ledger, options);
+  for (let n = 0; n < 13; n++) {
+    await queue.enqueueBatch(Array.from({ length: 1000 }, () => ({ type: "t" })));
+  }
+  for (const [max, steps, kept] of [[12_500, 2, 12_500], [20_000, 2, 13_000]] as const) {
+    const recent = new RecentTransitions(max, 20_000);
+    let looks = 0;
+    while (ledger.peek((reader) => recent.follow(reader))) looks++;
+    assertEquals(looks, steps - 1 + Math.ceil(kept / 1000), `${max} at most`);
+    const { enqueued, isTruncated } = recent.sumOf(1000, options.clock.nowMs()).next()!;
+    assertEquals([enqueued, isTruncated], [kept, kept < 13_000]);
+  }
+  await queue.close();
+});
+
+Deno.test("of several long reads one at a time does a step, and one without steps waits for none", async () => {
+  const ledger = await openLedger(new MemoryStorage(), { schema: QUEUE_SCHEMA });
+  const access = new LedgerAccess(ledger, { clock: new FakeClock(), random: seededRandom(1) });
+  let steps = 0;
+  const turns: number[] = [];
+  const read = (): Promise<number> => {
+    let left = 3;
+    return access.readOnce(() => (steps++, --left > 0 ? undefined : { value: left }));
+  };
+  const reads = Promise.all([read(), read(), read(), read()]);
+  let isOver = false;
+  reads.then(() => isOver = true);
+  while (!isOver) {
+    steps = 0;
+    await new Promise((resume) => setTimeout(resume, 0));
+    turns.push(steps);
+  }
+  assertEquals(await reads, [0, 0, 0, 0]);
+  assert(Math.max(...turns) <= 2, `steps between two turns of the loop: ${turns}`);
+  assertEquals(await access.readOnce(() => ({ value: "at once" })), "at once");
+  await ledger.close();
 });
 
 Deno.test("a long window is added up in steps, and as it was when that began", async () => {

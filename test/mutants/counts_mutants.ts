@@ -116,6 +116,20 @@ export const COUNTS_MUTANTS: readonly Mutant[] = [
     tests: COUNTS,
   },
   {
+    name: "counts: look for where the latest transitions begin in one step",
+    file: "src/ledger_queue/insight/recent.ts",
+    find: "Math.min(this.#backLeft, BACK_STEP)",
+    replace: "this.#backLeft",
+    tests: COUNTS,
+  },
+  {
+    name: "counts: long reads do their steps in the same turn",
+    file: "src/ledger_queue/ledger_access.ts",
+    find: "this.#nextStep = this.#nextStep.then(() => sleep(systemClock, 0));",
+    replace: "this.#nextStep = sleep(systemClock, 0);",
+    tests: COUNTS,
+  },
+  {
     name: "counts: a window keeps what was deleted",
     file: "src/ledger_queue/insight/recent.ts",
     find: "if (deleted.length > 0) this.#drop(new Set(deleted));",

@@ -52,6 +52,13 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     tests: RECORDS,
   },
   {
+    name: "PostgreSQL: a window among several is that of the longest",
+    file: "src/postgres_queue/insight/metrics.ts",
+    find: "as since on at >= since",
+    replace: "as since on at >= 0",
+    tests: ["test/postgres_queue/queue_operations.test.ts"],
+  },
+  {
     name: "PostgreSQL: a page of children begins with the first",
     file: "src/postgres_queue/insight/children.ts",
     find: " and child_id > $2 ",

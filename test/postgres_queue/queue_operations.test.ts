@@ -208,6 +208,20 @@ Deno.test("metrics() finds the beginning of any window among many transactions",
   });
 });
 
+Deno.test("metrics() of several windows at the same time are one reading, each with its own numbers", async () => {
+  await usePostgresQueue(server.url, {}, async ({ queue, clock, access, database }) => {
+    await queue.enqueue({ type: "t" });
+    await fill(database, access.schema, clock.nowMs());
+    clock.jump(20_000);
+    const windows = [1000, 7777, 1000, 60_000];
+    const all = await Promise.all(windows.map((windowMs) => queue.metrics({ windowMs })));
+    assertEquals(all.map(({ window }) => window.windowMs), windows);
+    assertEquals(all.map(({ window }) => window.enqueued), [1001, 7778, 1001, 20_001]);
+    for (const each of all) assert(each.byType === all[0]!.byType, "counted once");
+    assertEquals((await queue.metrics({ windowMs: 7777 })).window, all[1]!.window);
+  });
+});
+
 Deno.test("metrics() counts the latest 100,000 transitions, and says since when", async () => {
   await usePostgresQueue(server.url, {}, async ({ queue, clock, access, database }) => {
     await database.query(
@@ -220,6 +234,11 @@ Deno.test("metrics() counts the latest 100,000 transitions, and says since when"
     const { isTruncated, windowMs, completed, runMs } = window;
     assertEquals([isTruncated, windowMs, completed], [true, 100_000, 100_000]);
     assertEquals(runMs, { count: 100_000, p50: 50_001, p95: 95_001, p99: 99_001, max: 100_001 });
+    const [day, part] = await Promise.all(
+      [86_400_000, 50_001].map((ms) => queue.metrics({ windowMs: ms })),
+    );
+    assertEquals([day!.window.completed, day!.window.isTruncated], [100_000, true]);
+    assertEquals([part!.window.completed, part!.window.isTruncated], [50_001, false]);
   });
 });
 
@@ -276,7 +295,7 @@ Deno.test("no statement about one task, a window, workers, health or a prune sca
       [LINE_SQL.ahead.fifo, [lane, 100_000, nowMs, 10_101, 100, null, "", lane]],
       [LINE_SQL.ahead.lifo, [lane, 100_000, nowMs, 19_901, 100, 1, "a", lane]],
       [LINE_SQL.turns, [1, 1, "a"]],
-      [METRICS_SQL.window, [nowMs + 19_000]],
+      [METRICS_SQL.windows, [[nowMs + 19_000], nowMs + 19_000]],
       [WORKER_SQL.held, [["w1"]]],
       [HEALTH_SQL.leases, [nowMs, nowMs, nowMs]],
       [HEALTH_SQL.holder, []],

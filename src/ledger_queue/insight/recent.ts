@@ -8,18 +8,27 @@
  */
 import type { LedgerChanges } from "../../ledger/change_feed.ts";
 import type { Reader } from "../../ledger/replica.ts";
-import type { WindowMetrics } from "../../queue/metrics.ts";
-import type { TransitionKind } from "../../queue/task_transition.ts";
+import type { DurationSummary, WindowMetrics } from "../../queue/metrics.ts";
+import { TRANSITION_KINDS } from "../../queue/task_transition.ts";
 import { METRICS_LIMITS, noTransitions, ratesOf, summarize } from "../../queue_policy/rates.ts";
 import { LOG_TABLE } from "../rows/schema.ts";
+import { TransitionColumns } from "./transition_columns.ts";
+
+/** The place of a kind in `TRANSITION_KINDS`: a number, for a text for each of many rows is dear. */
+const KIND = `CASE message ${
+  TRANSITION_KINDS.map((kind, place) => `WHEN '${kind}' THEN ${place}`).join(" ")
+} END`;
 
 /** The statements; a test reads their plans. */
 export const RECENT_SQL = {
   before:
-    "SELECT log_id, at_utc FROM task_logs WHERE log_id > 0 ORDER BY log_id DESC LIMIT 1 OFFSET ?",
-  after: `SELECT log_id, at_utc, message, duration_ms FROM task_logs
+    "SELECT log_id, at_utc FROM task_logs WHERE log_id <= ? ORDER BY log_id DESC LIMIT 1 OFFSET ?",
+  after: `SELECT log_id, at_utc, ${KIND}, duration_ms FROM task_logs
     WHERE log_id > ? ORDER BY log_id LIMIT ?`,
 } as const;
+
+/** How many are passed over in one step on the way to where it begins. */
+const BACK_STEP = 10_000;
 
 /** How many are read in one step. Who reads more than a quarter of it lets other work go on before the answer. */
 const STEP = 1000;
@@ -27,22 +36,17 @@ const STEP = 1000;
 /** How many are added up in one step: some milliseconds. */
 const SUM_STEP = 10_000;
 
-/** A transition that was read. */
-export interface Seen {
-  readonly id: number;
-  readonly atMs: number;
-  readonly kind: TransitionKind;
-  readonly durationMs: number | null;
-}
-
 /** The latest transitions of one queue. */
 export class RecentTransitions {
   readonly #max: number;
   readonly #sumStep: number;
   /** In the order of the log, from `#first` on. Grows at its end; for any other change a new one takes its place. */
-  #seen: Seen[] = [];
+  #seen = new TransitionColumns();
   #first = 0;
-  #lastId: number | undefined;
+  /** The last that was read; at first that behind which it begins, as far as it has been looked for. */
+  #lastId = Number.MAX_SAFE_INTEGER;
+  /** How many are yet to be passed over until there. */
+  #backLeft: number;
   /** The latest instant of those that are left out because there are too many. */
   #leftOutAtMs = -Infinity;
 
@@ -50,26 +54,29 @@ export class RecentTransitions {
   constructor(max: number = METRICS_LIMITS.transitionsMax, sumStep: number = SUM_STEP) {
     this.#max = max;
     this.#sumStep = sumStep;
+    this.#backLeft = max;
   }
 
   /** Begins again: the log may be another one. */
   forget(): void {
-    this.#seen = [];
+    this.#seen = new TransitionColumns();
     this.#first = 0;
-    this.#lastId = undefined;
+    this.#lastId = Number.MAX_SAFE_INTEGER;
+    this.#backLeft = this.#max;
     this.#leftOutAtMs = -Infinity;
   }
 
   /** Reads the next step; whether there may be more to read. */
   follow(reader: Reader): boolean {
-    this.#lastId ??= this.#begin(reader);
+    if (this.#backLeft > 0) this.#goBack(reader);
+    if (this.#backLeft > 0) return true;
     const rows = reader.read(RECENT_SQL.after, [this.#lastId, STEP]);
     for (const [id, atMs, kind, durationMs] of rows) {
       this.#lastId = Number(id);
       this.#seen.push({
         id: this.#lastId,
         atMs: Number(atMs),
-        kind: kind as TransitionKind,
+        kind: Number(kind),
         durationMs: durationMs as number | null,
       });
     }
@@ -87,9 +94,9 @@ export class RecentTransitions {
   }
 
   #drop(ids: ReadonlySet<number>): void {
-    const firstId = this.#seen[this.#first]?.id ?? Infinity;
+    const firstId = this.#seen.idAt(this.#first) ?? Infinity;
     if (![...ids].some((id) => id >= firstId)) return;
-    this.#seen = this.#seen.filter(({ id }, place) => place >= this.#first && !ids.has(id));
+    this.#seen = this.#seen.from(this.#first, ids);
     this.#first = 0;
   }
 
@@ -104,29 +111,30 @@ export class RecentTransitions {
     return new WindowSum(part, windowMs, nowMs);
   }
 
-  /** The id behind which it begins. */
-  #begin(reader: Reader): number {
-    const [before] = reader.read(RECENT_SQL.before, [this.#max]);
-    if (before === undefined) return 0;
-    this.#leftOutAtMs = Number(before[1]);
-    return Number(before[0]);
+  /** Looks on for the id behind which it begins. */
+  #goBack(reader: Reader): void {
+    const count = Math.min(this.#backLeft, BACK_STEP);
+    const [found] = reader.read(RECENT_SQL.before, [this.#lastId, count]);
+    this.#lastId = Number(found?.[0] ?? 0);
+    this.#backLeft = found === undefined ? 0 : this.#backLeft - count;
+    if (found !== undefined && this.#backLeft === 0) this.#leftOutAtMs = Number(found[1]);
   }
 
   /** Those that are too many go; the list is cut only when half of it is of no use. */
   #leaveOut(): void {
     const seen = this.#seen;
     for (; seen.length - this.#first > this.#max; this.#first++) {
-      this.#leftOutAtMs = Math.max(this.#leftOutAtMs, seen[this.#first]!.atMs);
+      this.#leftOutAtMs = Math.max(this.#leftOutAtMs, seen.atMs(this.#first));
     }
     if (this.#first <= this.#max) return;
-    this.#seen = seen.slice(this.#first);
+    this.#seen = seen.from(this.#first);
     this.#first = 0;
   }
 }
 
 /** The transitions that a sum is made of. */
 interface SeenPart {
-  readonly seen: readonly Seen[];
+  readonly seen: TransitionColumns;
   readonly first: number;
   readonly leftOutAtMs: number;
   readonly step: number;
@@ -143,6 +151,7 @@ export class WindowSum {
   readonly #waits: number[] = [];
   readonly #runs: number[] = [];
   #firstAtMs: number;
+  #waitMs: DurationSummary | undefined;
 
   /** Use `RecentTransitions.sumOf`. */
   constructor(part: SeenPart, windowMs: number, nowMs: number) {
@@ -158,24 +167,33 @@ export class WindowSum {
   next(): WindowMetrics | undefined {
     const begin = this.#place;
     this.#place = Math.min(this.#end, begin + this.#part.step);
-    for (let place = begin; place < this.#place; place++) this.#add(this.#part.seen[place]!);
+    for (let place = begin; place < this.#place; place++) this.#add(place);
     return this.#place - begin < this.#part.step ? this.#summary() : undefined;
   }
 
-  #add({ atMs, kind, durationMs }: Seen): void {
+  #add(place: number): void {
+    const { seen } = this.#part;
+    const atMs = seen.atMs(place);
     if (atMs < this.#nowMs - this.#windowMs) return;
     this.#firstAtMs = Math.min(this.#firstAtMs, atMs);
+    const kind = seen.kindAt(place);
     this.#counts[kind]++;
-    if (durationMs !== null) (kind === "leased" ? this.#waits : this.#runs).push(durationMs);
+    const durationMs = seen.durationAt(place);
+    if (!Number.isNaN(durationMs)) (kind === "leased" ? this.#waits : this.#runs).push(durationMs);
   }
 
-  #summary(): WindowMetrics {
+  /** Many durations are put in order in steps of their own. */
+  #summary(): WindowMetrics | undefined {
+    if (this.#waitMs === undefined) {
+      this.#waitMs = summarize(this.#waits);
+      if (this.#waits.length > this.#part.step) return undefined;
+    }
     const isTruncated = this.#part.leftOutAtMs >= this.#nowMs - this.#windowMs;
     const lengthMs = isTruncated ? Math.max(1, this.#nowMs - this.#firstAtMs) : this.#windowMs;
     return {
       ...ratesOf(this.#counts, lengthMs),
       isTruncated,
-      waitMs: summarize(this.#waits),
+      waitMs: this.#waitMs,
       runMs: summarize(this.#runs),
     };
   }
