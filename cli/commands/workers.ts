@@ -21,6 +21,7 @@ export const WORKER_COLUMNS: readonly string[] = [
   "leases",
   "slots",
   "heartbeat",
+  "version",
   "types",
 ];
 
@@ -50,6 +51,7 @@ export function workerRow(worker: DocumentOf<"WorkerList">["workers"][number]): 
     String(worker.leased_tasks),
     String(worker.concurrency),
     worker.heartbeat_at,
+    worker.version === null ? "unknown" : printable(worker.version),
     printable(worker.types.join(", ")),
   ];
 }

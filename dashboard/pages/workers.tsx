@@ -57,6 +57,7 @@ export function Workers({ seen, viewer }: { readonly seen: Seen; readonly viewer
           "slots",
           "runs",
           "order",
+          "version",
           "types",
           "capabilities",
         ]}
@@ -104,6 +105,15 @@ function Row(
         {worker.leasedTasks === 0 && "–"}
       </td>
       <td>{worker.strategy}</td>
+      <td>
+        {worker.version === null ? "unknown" : <Text of={worker.version} max={60} />}
+        {worker.runtime !== null && (
+          <span class="dim">
+            {" on "}
+            <Text of={worker.runtime} max={60} />
+          </span>
+        )}
+      </td>
       <td>
         <Text of={types.slice(0, TYPES_MAX).join(", ")} max={300} />
         {types.length > TYPES_MAX && ` and ${types.length - TYPES_MAX} more`}

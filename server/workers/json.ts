@@ -17,6 +17,8 @@ export function workerJson(
     concurrency: worker.concurrency,
     strategy: worker.strategy,
     type_limits: { ...worker.typeLimits },
+    version: worker.version,
+    runtime: worker.runtime,
     started_at: worker.startedAt.toISOString(),
     heartbeat_at: worker.heartbeatAt.toISOString(),
     leased_tasks: worker.leasedTasks,

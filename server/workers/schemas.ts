@@ -24,6 +24,7 @@ import { taskBodiesSchema, TaskSchema } from "../tasks/schemas.ts";
 const WORKER_FIELD_LIMITS = Object.freeze({
   types: 1000,
   concurrency: 1000,
+  version: 100,
   logLines: 1000,
   logMessage: 64 * 1024,
 });
@@ -34,6 +35,11 @@ function workerIdSchema(): z.ZodString {
     description: "The worker's name, its own among all workers of the queue",
     example: EXAMPLE.workerId,
   });
+}
+
+/** What a worker says of the version of something. */
+function versionSchema(): z.ZodString {
+  return nameSchema(WORKER_FIELD_LIMITS.version);
 }
 
 const typesSchema = z.array(nameSchema(TASK_LIMITS.typeMaxLength)).max(WORKER_FIELD_LIMITS.types);
@@ -198,6 +204,14 @@ export const HeartbeatBody = z.strictObject({
       description: "How many tasks of single types it runs at the same time at most; default none",
       example: { email: 1 },
     }),
+  version: versionSchema().optional().openapi({
+    description: "Which version of its program it runs; default: it is not known",
+    example: "0.1.0",
+  }),
+  runtime: versionSchema().optional().openapi({
+    description: "What it runs on; default: it is not known",
+    example: "Deno/2.9.6",
+  }),
 }).openapi("HeartbeatRequest");
 
 /** `{id}` of a worker. */
@@ -229,6 +243,14 @@ export const WorkerListSchema = z.object({
       type_limits: z.record(z.string(), z.number().int()).openapi({
         description: "How many tasks of single types it runs at the same time at most",
         example: { email: 1 },
+      }),
+      version: z.string().nullable().openapi({
+        description: "Which version of Holdfast, or of another program, it runs; null: not known",
+        example: "0.1.0",
+      }),
+      runtime: z.string().nullable().openapi({
+        description: "What it runs on; null: not known",
+        example: "Deno/2.9.6",
       }),
       started_at: instantSchema,
       heartbeat_at: instantSchema,

@@ -10,6 +10,8 @@ export interface WorkerLimits {
   readonly concurrencyMax: number;
   /** The longest polling interval that can be asked for, in milliseconds. */
   readonly pollIntervalMaxMs: number;
+  /** Characters of what a worker says of its version, and of what it runs on. */
+  readonly versionMaxLength: number;
 }
 
 /** The bounds that apply. */
@@ -17,4 +19,5 @@ export const WORKER_LIMITS: WorkerLimits = Object.freeze({
   typesMax: 1000,
   concurrencyMax: 1000,
   pollIntervalMaxMs: 60_000,
+  versionMaxLength: 100,
 });

@@ -17,6 +17,10 @@ export interface WorkerBeat {
   readonly strategy?: ClaimOrder;
   /** How many tasks of single types it runs at the same time at most, each 1–1000; default no limits but `concurrency`. */
   readonly typeLimits?: Readonly<Record<string, number>>;
+  /** Which version of Holdfast, or of another program, it runs; 1–100 characters, default `null`: it is not known. */
+  readonly version?: string | null;
+  /** What it runs on, for example `Deno/2.9.6`; 1–100 characters, default `null`: it is not known. */
+  readonly runtime?: string | null;
 }
 
 /**

@@ -38,11 +38,15 @@ export interface PreparedBeat {
   readonly strategy: ClaimOrder;
   /** JSON: how many tasks of single types at the same time. */
   readonly typeLimits: string;
+  /** Which version it runs; `null` when it did not say. */
+  readonly version: string | null;
+  /** What it runs on; `null` when it did not say. */
+  readonly runtime: string | null;
 }
 
 const BEAT_FIELDS = optionNames<WorkerBeat>({
   ...{ workerId: true, capabilities: true, types: true, concurrency: true },
-  ...{ strategy: true, typeLimits: true },
+  ...{ strategy: true, typeLimits: true, version: true, runtime: true },
 });
 
 /** Checks every field, before any effect. @throws TypeError, RangeError */
@@ -59,7 +63,15 @@ export function prepareBeat(beat: WorkerBeat): PreparedBeat {
     concurrency: checkInteger(beat.concurrency, "concurrency", 1, concurrencyMax),
     strategy: checkOneOf(beat.strategy ?? "priority", CLAIM_ORDERS, "strategy"),
     typeLimits: JSON.stringify(checkTypeLimits(beat.typeLimits ?? {})),
+    version: checkVersion(beat.version, "version"),
+    runtime: checkVersion(beat.runtime, "runtime"),
   };
+}
+
+function checkVersion(value: unknown, what: string): string | null {
+  return value === undefined || value === null
+    ? null
+    : checkName(value, what, WORKER_LIMITS.versionMaxLength);
 }
 
 function checkTypeLimits(limits: unknown): Record<string, number> {

@@ -42,6 +42,8 @@ function recordOf(worker: StoredWorker, held: readonly HeldTasks[], nowMs: numbe
     concurrency,
     strategy,
     typeLimits,
+    version: worker.version,
+    runtime: worker.runtime,
     state: workerStateOf(nowMs - heartbeatAtMs),
     startedAt: new Date(startedAtMs),
     heartbeatAt: new Date(heartbeatAtMs),

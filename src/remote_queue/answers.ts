@@ -216,6 +216,8 @@ export const worker: Decode<WorkerRecord> = object<WorkerRecord>({
   concurrency: number,
   strategy: oneOf(CLAIM_ORDERS),
   typeLimits: record(number),
+  version: nullable(text),
+  runtime: nullable(text),
   state: oneOf(["active", "limbo", "stale"]),
   startedAt: instant,
   heartbeatAt: instant,

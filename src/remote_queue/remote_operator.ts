@@ -110,6 +110,8 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
       concurrency: beat.concurrency,
       strategy: beat.strategy ?? undefined,
       type_limits: beat.typeLimits ?? undefined,
+      version: beat.version ?? undefined,
+      runtime: beat.runtime ?? undefined,
     };
     await this.post("worker/heartbeat", body, json);
   }

@@ -5,6 +5,7 @@
  */
 import type { CancelTimer, Clock } from "../domain/clock.ts";
 import { QueueError } from "../domain/errors.ts";
+import { HOLDFAST_VERSION, hostRuntime } from "../domain/version.ts";
 import type { WorkerBeat } from "../queue/workers.ts";
 import type { TaskQueue } from "../queue/task_queue.ts";
 import type { HandlerRegistry } from "./handler_registry.ts";
@@ -31,7 +32,10 @@ export function beatOf(
   const typeLimits = Object.fromEntries(
     limited.map((entry) => [entry.type, entry.concurrency!]),
   );
-  return { workerId, capabilities, types: handlers.types(), concurrency, strategy, typeLimits };
+  return {
+    ...{ workerId, capabilities, types: handlers.types(), concurrency, strategy, typeLimits },
+    ...{ version: HOLDFAST_VERSION, runtime: hostRuntime() },
+  };
 }
 
 /** The heartbeats of one worker. */

@@ -7,7 +7,7 @@ import { PermanentError, QueueError } from "../../src/domain/errors.ts";
 import type { NewTask, Task } from "../../src/domain/task.ts";
 import type { Explanation, ExplanationReason } from "../../src/queue/operator.ts";
 import type { QueueMetrics } from "../../src/queue/metrics.ts";
-import type { WorkerBeat } from "../../src/queue/workers.ts";
+import type { WorkerBeat, WorkerRecord } from "../../src/queue/workers.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import type { TaskTransition } from "../../src/queue/task_transition.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
@@ -43,6 +43,8 @@ export function queueOperationsContract(name: string, useQueue: UseQueue): void 
       leasedTasks: 1,
       strategy: "priority",
       typeLimits: {},
+      version: null,
+      runtime: null,
       slotsInUse: 1,
       typeSlotsInUse: {},
     }]);
@@ -109,6 +111,28 @@ export function queueOperationsContract(name: string, useQueue: UseQueue): void 
       assertEquals([record!.typeLimits, typeSlotsInUse], [typeLimits, { u: 2, __proto__x: 0 }]);
     },
   );
+
+  behaviour("a worker's version and runtime are those of its last heartbeat", async (queue) => {
+    const seen = async (): Promise<unknown[]> => {
+      const [{ version, runtime }] = await queue.listWorkers() as [WorkerRecord];
+      return [version, runtime];
+    };
+    await queue.heartbeat(worker({ version: " 1.2.3-rc.1 ", runtime: "Deno/2.9.6" }));
+    assertEquals(await seen(), ["1.2.3-rc.1", "Deno/2.9.6"]);
+    await queue.heartbeat(worker({ version: "1.3.0", runtime: null }));
+    assertEquals(await seen(), ["1.3.0", null]);
+    for (const version of ["", " ", "v".repeat(101), 2 as never]) {
+      await assertRejects(() => queue.heartbeat(worker({ version })), TypeError, "version");
+      await assertRejects(
+        () => queue.heartbeat(worker({ runtime: version })),
+        TypeError,
+        "runtime",
+      );
+    }
+    assertEquals(await seen(), ["1.3.0", null]);
+    await queue.heartbeat(worker({}));
+    assertEquals(await seen(), [null, null]);
+  });
 
   // --- transitions
 

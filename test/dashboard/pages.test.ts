@@ -409,9 +409,15 @@ Deno.test("workers are shown with their slots and what they run", () =>
     await queue.enqueue({ type: "email" });
     await queue.claim({ workerId: "w1", types: ["email"] });
     const text = await page(app, "/workers");
-    for (const part of ["w1", "active", "1 of 4", `href="/tasks/1"`, "a100"]) {
+    for (const part of ["w1", "active", "1 of 4", `href="/tasks/1"`, "a100", "<td>unknown</td>"]) {
       assertStringIncludes(text, part);
     }
+    await queue.heartbeat({
+      ...{ workerId: "w2", types: [], concurrency: 1, capabilities: {} },
+      ...{ version: "0.9.<b>", runtime: "Deno/2.9.6" },
+    });
+    const both = await page(createDashboard({ queue }), "/workers");
+    assertMatch(both, /0\.9\.&lt;b&gt;.*on .*Deno\/2\.9\.6/);
   }));
 
 Deno.test("of a queue on a database the listener, dead rows and the oldest snapshot are shown", () =>

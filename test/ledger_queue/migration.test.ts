@@ -6,7 +6,7 @@ import { openQueue, StorageError } from "../../src/mod.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Schema } from "../../src/ledger/schema.ts";
 import { LedgerQueue } from "../../src/ledger_queue/ledger_queue.ts";
-import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
+import { QUEUE_SCHEMA, WORKER_TABLE } from "../../src/ledger_queue/rows/schema.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 
 import { FakeClock } from "../support/fake_clock.ts";
@@ -45,6 +45,33 @@ for (const hasSnapshot of [false, true]) {
     }
   });
 }
+
+Deno.test("a worker of before workers said their version is there, without one", async () => {
+  const disk = new MemoryDisk();
+  const first = { ...QUEUE_SCHEMA, migrations: QUEUE_SCHEMA.migrations.slice(0, 1) };
+  const older = await openLedger(new MemoryStorage(disk), { schema: first });
+  const nowMs = new FakeClock().nowMs();
+  const said = { worker_id: "w", capabilities: "{}", types: '["t"]', concurrency: 1 };
+  const at = { started_at_utc: nowMs, heartbeat_utc: nowMs };
+  const rest = { strategy: "priority", type_limits: "{}" };
+  await older.write((tx) => tx.insert(WORKER_TABLE, { ...said, ...at, ...rest }));
+  await older.close();
+  const queue = queueOn(await openLedger(new MemoryStorage(disk), { schema: QUEUE_SCHEMA }));
+  const versions = async (): Promise<unknown> =>
+    (await queue.listWorkers()).map((
+      { workerId, version, runtime },
+    ) => [workerId, version, runtime]);
+  assertEquals(await versions(), [["w", null, null]]);
+  await queue.heartbeat({
+    workerId: "w",
+    capabilities: {},
+    types: [],
+    concurrency: 1,
+    version: "2",
+  });
+  assertEquals(await versions(), [["w", "2", null]]);
+  await queue.close();
+});
 
 Deno.test("a queue of a newer version is refused, and left as it is", async () => {
   const disk = new MemoryDisk();

@@ -59,6 +59,13 @@ export const POSTGRES_MUTANTS: readonly Mutant[] = [
     tests: ["test/postgres_queue/queue_operations.test.ts"],
   },
   {
+    name: "PostgreSQL: a worker keeps the version of its first heartbeat",
+    file: "src/postgres_queue/insight/workers.ts",
+    find: " version = excluded.version,",
+    replace: "",
+    tests: ["test/postgres_queue/queue_operations.test.ts"],
+  },
+  {
     name: "PostgreSQL: a page of children begins with the first",
     file: "src/postgres_queue/insight/children.ts",
     find: " and child_id > $2 ",

@@ -2,6 +2,7 @@
  * A worker's heartbeats: at its start, every 15 s, never its end.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import configuration from "../../deno.json" with { type: "json" };
 import { openQueue } from "../../src/compose/open_queue.ts";
 import type { TaskQueue } from "../../src/queue/task_queue.ts";
 import { MemoryStorage } from "../../src/storage/memory_storage.ts";
@@ -77,6 +78,15 @@ Deno.test("a handler that is registered later is on the list at once, with its o
       "priority",
     ]);
     assertEquals((await queue.get(task.id))!.status, "completed");
+  });
+});
+
+Deno.test("a worker says which Holdfast it runs, and on what", async () => {
+  await withWorker(async ({ queue }) => {
+    await settle();
+    const [record] = await queue.listWorkers();
+    assertEquals(record!.version, configuration.version);
+    assertEquals(record!.runtime, `Deno/${Deno.version.deno}`);
   });
 });
 

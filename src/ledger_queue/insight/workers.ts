@@ -32,7 +32,8 @@ export const WORKER_SQL = {
 
 /** Notes that a worker lives, and forgets those long silent. */
 export function beat(tx: Transaction, worker: PreparedBeat, nowMs: number): void {
-  const { workerId, capabilities, types, concurrency, strategy, typeLimits } = worker;
+  const { workerId, capabilities, types, concurrency, strategy, typeLimits, version, runtime } =
+    worker;
   const values = {
     capabilities,
     types,
@@ -40,6 +41,8 @@ export function beat(tx: Transaction, worker: PreparedBeat, nowMs: number): void
     heartbeat_utc: nowMs,
     strategy,
     type_limits: typeLimits,
+    version,
+    runtime,
   };
   const known = findWorker(tx, workerId);
   if (known !== undefined) tx.update(WORKER_TABLE, known, values);
@@ -88,7 +91,7 @@ function workersOfRows(reader: Reader, rows: readonly SqlRow[], nowMs: number): 
 
 function storedWorkerOf(row: SqlRow): StoredWorker {
   const [workerId, capabilities, types, concurrency, startedAtMs, heartbeatAtMs] = row;
-  const [strategy, typeLimits] = row.slice(6);
+  const [strategy, typeLimits, version, runtime] = row.slice(6);
   return {
     workerId: String(workerId),
     capabilities: String(capabilities),
@@ -96,6 +99,8 @@ function storedWorkerOf(row: SqlRow): StoredWorker {
     concurrency: Number(concurrency),
     strategy: strategy as ClaimOrder,
     typeLimits: String(typeLimits),
+    version: version as string | null,
+    runtime: runtime as string | null,
     startedAtMs: Number(startedAtMs),
     heartbeatAtMs: Number(heartbeatAtMs),
   };

@@ -249,6 +249,12 @@ const WORKERS = `
   CREATE INDEX workers_by_heartbeat ON workers (heartbeat_utc)
 `;
 
+/** Workers say which version they run, and on what; NULL for those that did not. */
+const WORKER_VERSIONS = `
+  ALTER TABLE workers ADD COLUMN version TEXT;
+  ALTER TABLE workers ADD COLUMN runtime TEXT
+`;
+
 /** Who is told how a task ended: `parent_run_id` stays when the parent is pruned. */
 const FOLLOWERS = `
   CREATE TABLE task_dependencies (
@@ -377,5 +383,6 @@ export const QUEUE_SCHEMA: Schema = Object.freeze({
   ],
   migrations: [
     [TASKS, LANES, LOG, WORKERS, FOLLOWERS, SCHEDULES, FLOW, NOTES].join(";"),
+    WORKER_VERSIONS,
   ],
 });

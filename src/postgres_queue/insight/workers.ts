@@ -20,18 +20,21 @@ import { clockOf } from "../tasks/claim_sql.ts";
 /** How many silent workers one heartbeat forgets at most. */
 const FORGET_MAX = 100;
 
-const COLUMNS = `worker_id, capabilities, types, concurrency, strategy, type_limits, started_at,
-  heartbeat_at`;
+const COLUMNS =
+  `worker_id, capabilities, types, concurrency, strategy, type_limits, version, runtime,
+  started_at, heartbeat_at`;
 
 /** The statements; a test reads their plans. */
 export const WORKER_SQL = {
-  /** `$7` is the time of a test. */
+  /** `$9` is the time of a test. */
   beat: `insert into @worker (${COLUMNS})
-    select $1::text, $2::text, $3::text, $4::int, $5::text, $6::text, now, now
-    from (select ${clockOf("$7")} as now) as moment
+    select $1::text, $2::text, $3::text, $4::int, $5::text, $6::text, $7::text, $8::text,
+      now, now
+    from (select ${clockOf("$9")} as now) as moment
     on conflict (worker_id) do update set capabilities = excluded.capabilities,
       types = excluded.types, concurrency = excluded.concurrency, strategy = excluded.strategy,
-      type_limits = excluded.type_limits, heartbeat_at = excluded.heartbeat_at`,
+      type_limits = excluded.type_limits, version = excluded.version, runtime = excluded.runtime,
+      heartbeat_at = excluded.heartbeat_at`,
   /** `$1` is the time of a test, `$2` the worker that stays. */
   forget: `delete from @worker where worker_id in (
       select worker_id from @worker
@@ -63,7 +66,8 @@ export async function beat(
   testMs: number | null,
 ): Promise<void> {
   const { workerId, capabilities, types, concurrency, strategy, typeLimits } = worker;
-  const values = [workerId, capabilities, types, concurrency, strategy, typeLimits];
+  const abilities = [workerId, capabilities, types, concurrency, strategy, typeLimits];
+  const values = [...abilities, worker.version, worker.runtime];
   await statements.query(WORKER_SQL.beat, [...values, testMs]);
   // apart from the other: two workers that forget each other must not wait for each other
   await statements.query(WORKER_SQL.forget, [testMs, workerId]);
@@ -120,6 +124,8 @@ function storedWorkerOf(row: Row): StoredWorker {
     concurrency: Number(row.concurrency),
     strategy: row.strategy as ClaimOrder,
     typeLimits: String(row.type_limits),
+    version: row.version as string | null,
+    runtime: row.runtime as string | null,
     startedAtMs: Number(row.started_at),
     heartbeatAtMs: Number(row.heartbeat_at),
   };

@@ -338,7 +338,11 @@ const FLOW = `
   create sequence @flow_change
 `;
 
+/** Workers say which version they run, and on what; null for those that did not. */
+const WORKER_VERSIONS = "alter table @worker add column version text, add column runtime text";
+
 /** The versions of the schema, from 1: what leads from the one before to each. */
 export const MIGRATIONS: readonly string[] = Object.freeze([
   [TASKS, LANES, LOG, FOLLOWERS, WORKERS, SCHEDULES, FLOW].map((sql) => sql.trimEnd()).join(";\n"),
+  WORKER_VERSIONS,
 ]);
