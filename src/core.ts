@@ -276,6 +276,8 @@ export {
   type Schedule,
   SCHEDULE_LIMITS,
   type ScheduleListRequest,
+  type ScheduleRun,
+  type ScheduleRunsRequest,
 } from "./queue/schedule.ts";
 export { openRemoteQueue } from "./remote_queue/open_remote_queue.ts";
 export type { RemoteQueue } from "./remote_queue/remote_queue.ts";

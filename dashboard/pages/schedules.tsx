@@ -1,8 +1,8 @@
 /** @jsxImportSource hono/jsx */
 /**
- * Schedules: when they fire, in words and as instants, and what became of the last task.
+ * Schedules: when they fire, in words and as instants, and what became of the last runs.
  */
-import type { Schedule, Task } from "../../src/core.ts";
+import type { Schedule, ScheduleRun, TaskQueue } from "../../src/core.ts";
 import { nextInstants, scheduleWords } from "../cron_words.ts";
 import type { Services, Viewer } from "../options.ts";
 import { count } from "../text.ts";
@@ -21,9 +21,15 @@ import { Confirm } from "./small.tsx";
 
 const PAGE_SIZE = 50;
 
+/** So many runs of a schedule are shown. */
+const RUNS_MAX = 5;
+
+type Run = Pick<ScheduleRun, "taskId" | "status" | "at">;
+
 interface Seen {
   readonly schedules: readonly Schedule[];
-  readonly lastTasks: ReadonlyMap<number, Task>;
+  /** The latest runs of each, the latest first. */
+  readonly runs: readonly (readonly Run[])[];
   readonly hasMore: boolean;
 }
 
@@ -34,18 +40,23 @@ export async function readSchedules(
 ): Promise<Seen> {
   const found = await queue.listSchedules({ afterId: afterId || undefined, limit: PAGE_SIZE + 1 });
   const schedules = found.slice(0, PAGE_SIZE);
-  const lastTasks = new Map<number, Task>();
-  for (const { lastTaskId } of schedules) {
-    const task = lastTaskId === null ? undefined : await queue.get(lastTaskId);
-    if (task !== undefined) lastTasks.set(task.id, task);
-  }
-  return { schedules, lastTasks, hasMore: found.length > schedules.length };
+  const runs = await Promise.all(schedules.map((schedule) => readRuns(queue, schedule)));
+  return { schedules, runs, hasMore: found.length > schedules.length };
+}
+
+/** The latest runs; the last task is among them, also where its instant had one already. */
+async function readRuns(queue: TaskQueue, { id, lastTaskId }: Schedule): Promise<readonly Run[]> {
+  const runs = await queue.scheduleRuns(id, { limit: RUNS_MAX });
+  if (lastTaskId === null || runs.some(({ taskId }) => taskId === lastTaskId)) return runs;
+  const last = await queue.get(lastTaskId);
+  if (last === undefined) return runs;
+  return [{ taskId: last.id, status: last.status, at: last.createdAt }, ...runs].slice(0, RUNS_MAX);
 }
 
 export function Schedules(
   { seen, viewer }: { readonly seen: Seen; readonly viewer: Viewer },
 ): Html {
-  const { schedules, lastTasks, hasMore } = seen;
+  const { schedules, runs, hasMore } = seen;
   if (schedules.length === 0) {
     return (
       <Nothing>
@@ -59,14 +70,10 @@ export function Schedules(
     <>
       <Table
         label="Schedules"
-        head={["schedule", "type", "fires", "next", "last", "fired", "actions"]}
+        head={["schedule", "type", "fires", "next", "last runs", "fired", "actions"]}
       >
-        {schedules.map((schedule) => (
-          <Row
-            schedule={schedule}
-            last={schedule.lastTaskId === null ? undefined : lastTasks.get(schedule.lastTaskId)}
-            viewer={viewer}
-          />
+        {schedules.map((schedule, place) => (
+          <Row schedule={schedule} runs={runs[place]!} viewer={viewer} />
         ))}
       </Table>
       {hasMore && (
@@ -85,9 +92,9 @@ export function Schedules(
 }
 
 function Row(
-  { schedule, last, viewer }: {
+  { schedule, runs, viewer }: {
     readonly schedule: Schedule;
-    readonly last: Task | undefined;
+    readonly runs: readonly Run[];
     readonly viewer: Viewer;
   },
 ): Html {
@@ -136,13 +143,13 @@ function Row(
         )}
       </td>
       <td>
-        <Time at={schedule.lastFiredAt} nowMs={viewer.nowMs} />
-        {last !== undefined && (
-          <>
-            <br />
-            <TaskLink id={last.id} viewer={viewer} /> <Status of={last.status} />
-          </>
-        )}
+        {runs.length === 0 && <Time at={schedule.lastFiredAt} nowMs={viewer.nowMs} />}
+        {runs.map(({ taskId, status, at }) => (
+          <div>
+            <Time at={at} nowMs={viewer.nowMs} /> <TaskLink id={taskId} viewer={viewer} />{" "}
+            <Status of={status} />
+          </div>
+        ))}
       </td>
       <td>{count(schedule.firings)}</td>
       <td>

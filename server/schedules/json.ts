@@ -2,8 +2,23 @@
  * Schedules as JSON.
  */
 import type { z } from "@hono/zod-openapi";
-import { type Schedule, toRetryPolicyBody, toUniqueBody } from "../../src/core.ts";
-import type { ScheduleSchema } from "./schemas.ts";
+import {
+  type Schedule,
+  type ScheduleRun,
+  toRetryPolicyBody,
+  toUniqueBody,
+} from "../../src/core.ts";
+import type { ScheduleRunListSchema, ScheduleSchema } from "./schemas.ts";
+
+/** A task of a schedule as JSON. */
+export function scheduleRunJson(
+  { taskId, runId, status, at, finishedAt }: ScheduleRun,
+): z.infer<typeof ScheduleRunListSchema>["runs"][number] {
+  return {
+    ...{ task_id: taskId, run_id: runId, status, at: at.toISOString() },
+    finished_at: finishedAt?.toISOString() ?? null,
+  };
+}
 
 /** A schedule as JSON. */
 export function scheduleJson(schedule: Schedule): z.infer<typeof ScheduleSchema> {

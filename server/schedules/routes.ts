@@ -22,9 +22,11 @@ import {
   SchedulePatch,
   ScheduleQuery,
   ScheduleRemovedSchema,
+  ScheduleRunListSchema,
+  ScheduleRunsQuery,
   ScheduleSchema,
 } from "./schemas.ts";
-import { scheduleJson } from "./json.ts";
+import { scheduleJson, scheduleRunJson } from "./json.ts";
 import { taskJson } from "../tasks/json.ts";
 import { TaskListSchema } from "../tasks/schemas.ts";
 
@@ -68,6 +70,21 @@ const getSchedule = createRoute({
   summary: "Get a schedule",
   request: { params: ScheduleParams },
   responses: { 200: jsonResponse(ScheduleSchema, "The schedule"), ...queueErrors(404, 422) },
+});
+
+const listScheduleRuns = createRoute({
+  ...requires("read"),
+  method: "get",
+  path: "/api/schedules/{id}/runs",
+  operationId: "listScheduleRuns",
+  summary: "List the latest tasks of a schedule",
+  description:
+    "Those that are there, the latest instant first; also of a schedule that is removed.",
+  request: { params: ScheduleParams, query: ScheduleRunsQuery },
+  responses: {
+    200: jsonResponse(ScheduleRunListSchema, "The tasks, perhaps none"),
+    ...queueErrors(422),
+  },
 });
 
 const changeSchedule = createRoute({
@@ -142,6 +159,11 @@ export function addScheduleRoutes(app: OpenAPIHono, { queue }: ResolvedAppOption
     const schedule = await queue.getSchedule(id);
     if (schedule === undefined) throw notFound(id);
     return c.json(scheduleJson(schedule), 200);
+  });
+
+  app.openapi(listScheduleRuns, async (c) => {
+    const runs = await queue.scheduleRuns(c.req.valid("param").id, c.req.valid("query"));
+    return c.json({ runs: runs.map(scheduleRunJson) }, 200);
   });
 
   app.openapi(changeSchedule, async (c) => {

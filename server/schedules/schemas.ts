@@ -8,6 +8,7 @@ import {
   PREDECESSOR_FAILURE_POLICIES,
   SCHEDULE_LIMITS,
   SCHEDULED_FIELD_NAMES,
+  TASK_STATUSES,
 } from "../../src/core.ts";
 import {
   countSchema,
@@ -114,6 +115,22 @@ export const ScheduleListSchema = z.object({
   schedules: z.array(ScheduleSchema),
   next_cursor: nextCursorSchema,
 }).openapi("ScheduleList");
+
+/** The query of the tasks of a schedule. */
+export const ScheduleRunsQuery = z.object({ limit: wholePageLimit });
+
+/** The tasks of a schedule. */
+export const ScheduleRunListSchema = z.object({
+  runs: z.array(
+    z.object({
+      task_id: z.number().int().openapi({ example: 2 }),
+      run_id: z.string().openapi({ example: "nightly@2026-01-02T03:00:00.000Z" }),
+      status: z.enum(TASK_STATUSES).openapi({ example: "completed" }),
+      at: instantSchema,
+      finished_at: instantSchema.nullable(),
+    }).openapi("ScheduleRun"),
+  ).openapi({ description: "The latest instant first" }),
+}).openapi("ScheduleRunList");
 
 /** A schedule that was added. */
 export const ScheduleAddedSchema = ScheduleSchema.extend({

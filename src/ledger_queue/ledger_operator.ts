@@ -29,6 +29,8 @@ import type {
   NewSchedule,
   Schedule,
   ScheduleListRequest,
+  ScheduleRun,
+  ScheduleRunsRequest,
 } from "../queue/schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
 import type {
@@ -49,6 +51,7 @@ import {
 import { resolveThresholds } from "../queue_policy/health_thresholds.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import { prepareChildren } from "../queue_policy/children_request.ts";
+import { prepareScheduleRuns } from "../queue_policy/schedule_runs.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import {
   checkImport,
@@ -93,6 +96,7 @@ import {
   pauseSchedule,
   removeSchedule,
 } from "./schedules/store_schedule.ts";
+import { scheduleRuns } from "./schedules/schedule_runs.ts";
 import { pause, resume, setLimit } from "./tasks/limits.ts";
 
 /** The operator's part of a queue on a ledger. */
@@ -184,6 +188,12 @@ export class LedgerOperator implements QueueOperator, QueueLimits, QueueSearch {
   async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
     const prepared = prepareScheduleList(request);
     return await this.access.read((reader, nowMs) => listSchedules(reader, prepared, nowMs));
+  }
+
+  async scheduleRuns(id: string, request: ScheduleRunsRequest = {}): Promise<ScheduleRun[]> {
+    const checked = checkText(id, "schedule id");
+    const limit = prepareScheduleRuns(request);
+    return await this.access.read((reader) => scheduleRuns(reader, checked, limit));
   }
 
   async removeSchedule(id: string): Promise<boolean> {

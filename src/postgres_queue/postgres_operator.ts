@@ -27,6 +27,8 @@ import type {
   NewSchedule,
   Schedule,
   ScheduleListRequest,
+  ScheduleRun,
+  ScheduleRunsRequest,
 } from "../queue/schedule.ts";
 import type { ChildrenRequest, ChildTask } from "../queue/children.ts";
 import type { DatabaseState } from "../queue/database_state.ts";
@@ -82,9 +84,11 @@ import {
   pauseSchedule,
   removeSchedule,
 } from "./schedules/store_schedule.ts";
+import { scheduleRuns } from "./schedules/schedule_runs.ts";
 import { pause, resume, setLimits } from "./tasks/limits.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import { prepareChildren } from "../queue_policy/children_request.ts";
+import { prepareScheduleRuns } from "../queue_policy/schedule_runs.ts";
 import { preparePart } from "../queue_policy/page_request.ts";
 import { CallGroup } from "./call_group.ts";
 import { ChangeFeed } from "./change_feed.ts";
@@ -210,6 +214,12 @@ export class PostgresOperator implements QueueOperator, QueueLimits, QueueSearch
   async listSchedules(request: ScheduleListRequest = {}): Promise<Schedule[]> {
     const prepared = prepareScheduleList(request);
     return await this.access.read((tx, nowMs) => listSchedules(tx, prepared, nowMs));
+  }
+
+  async scheduleRuns(id: string, request: ScheduleRunsRequest = {}): Promise<ScheduleRun[]> {
+    const checked = checkText(id, "schedule id");
+    const limit = prepareScheduleRuns(request);
+    return await scheduleRuns(this.access.statements, checked, limit);
   }
 
   async removeSchedule(id: string): Promise<boolean> {

@@ -13,7 +13,14 @@ import type {
   TaskRecord,
 } from "./records.ts";
 import type { ChildrenRequest, ChildTask } from "./children.ts";
-import type { AddScheduleResult, NewSchedule, Schedule, ScheduleListRequest } from "./schedule.ts";
+import type {
+  AddScheduleResult,
+  NewSchedule,
+  Schedule,
+  ScheduleListRequest,
+  ScheduleRun,
+  ScheduleRunsRequest,
+} from "./schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "./task_transition.ts";
 import type { WorkerBeat, WorkerRecord } from "./workers.ts";
 import type { MetricsRequest, QueueMetrics } from "./metrics.ts";
@@ -196,6 +203,12 @@ export interface QueueOperator {
    * characters. There is nothing behind the page that is empty. @throws TypeError, RangeError
    */
   listSchedules(request?: ScheduleListRequest): Promise<Schedule[]>;
+  /**
+   * The tasks that a schedule has enqueued and that are there, the latest instant first; also of one that is removed, none of an
+   * unknown one. One that was enqueued anew for an instant, because its task was there already, has a run id of its own and is not
+   * among them. @throws TypeError, RangeError
+   */
+  scheduleRuns(id: string, request?: ScheduleRunsRequest): Promise<ScheduleRun[]>;
   /** Deletes a schedule; the tasks that it has enqueued stay. `false` when there is none. */
   removeSchedule(id: string): Promise<boolean>;
   /**

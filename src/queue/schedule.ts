@@ -2,7 +2,7 @@
  * Schedules: tasks that are enqueued by the clock, as callers give and see them.
  */
 import type { RetryPolicy } from "../domain/backoff.ts";
-import type { NewTask, PredecessorFailurePolicy } from "../domain/task.ts";
+import type { NewTask, PredecessorFailurePolicy, TaskStatus } from "../domain/task.ts";
 import type { ScheduledFieldName } from "../domain/task_fields.ts";
 import type { Unique } from "../domain/unique.ts";
 import type { Webhook } from "../domain/webhook.ts";
@@ -139,6 +139,26 @@ export interface Schedule {
   readonly createdAt: Date;
   /** When it last changed. */
   readonly updatedAt: Date;
+}
+
+/** A task that a schedule has enqueued for one of its instants. */
+export interface ScheduleRun {
+  /** Its task id. */
+  readonly taskId: number;
+  /** Its run id: that of the schedule, `@` and the instant. */
+  readonly runId: string;
+  /** Where it is. */
+  readonly status: TaskStatus;
+  /** The instant. */
+  readonly at: Date;
+  /** When it became final; `null` while it is not. */
+  readonly finishedAt: Date | null;
+}
+
+/** Which runs of a schedule. */
+export interface ScheduleRunsRequest {
+  /** How many at most, 1–1000; default 1000. */
+  readonly limit?: number;
 }
 
 /** Which schedules to list, by their ids. */

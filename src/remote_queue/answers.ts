@@ -29,7 +29,7 @@ import {
   type QueueHealth,
 } from "../queue/operator.ts";
 import type { WorkerRecord } from "../queue/workers.ts";
-import { CATCH_UP_POLICIES, type Schedule } from "../queue/schedule.ts";
+import { CATCH_UP_POLICIES, type Schedule, type ScheduleRun } from "../queue/schedule.ts";
 import type { ChildTask } from "../queue/children.ts";
 import type { ParentResult, QueueStats, TaskChange } from "../queue/task_queue.ts";
 import {
@@ -148,6 +148,15 @@ export const child: Decode<ChildTask> = object<ChildTask>({
   runId: text,
   type: text,
   status,
+});
+
+/** A task of a schedule. */
+export const scheduleRun: Decode<ScheduleRun> = object<ScheduleRun>({
+  taskId: number,
+  runId: text,
+  status,
+  at: instant,
+  finishedAt: nullable(instant),
 });
 
 const scalar: Decode<string | number | null> = nullable((value) =>

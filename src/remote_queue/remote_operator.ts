@@ -36,8 +36,11 @@ import type {
   NewSchedule,
   Schedule,
   ScheduleListRequest,
+  ScheduleRun,
+  ScheduleRunsRequest,
 } from "../queue/schedule.ts";
 import type { HistoryPage, HistoryRequest, TaskTransition } from "../queue/task_transition.ts";
+import { prepareScheduleRuns } from "../queue_policy/schedule_runs.ts";
 import { prepareChildren } from "../queue_policy/children_request.ts";
 import { prepareHistory } from "../queue_policy/history_request.ts";
 import {
@@ -70,6 +73,7 @@ import {
   history,
   pruned,
   schedule,
+  scheduleRun,
   task,
   transitionOf,
   worker,
@@ -199,6 +203,17 @@ export class RemoteOperator implements QueueOperator, QueueLimits, QueueSearch {
     const { afterId, limit } = prepareScheduleList(request);
     const path = `schedules${queryOf({ cursor: afterId || undefined, limit })}`;
     return await this.read(path, field("schedules", list(schedule)));
+  }
+
+  async scheduleRuns(id: string, request: ScheduleRunsRequest = {}): Promise<ScheduleRun[]> {
+    checkText(id, "schedule id");
+    const limit = prepareScheduleRuns(request);
+    this.connection.checkOpen();
+    if (!isName(id)) return [];
+    return await this.read(
+      `${pathOfSchedule(id)}/runs${queryOf({ limit })}`,
+      field("runs", list(scheduleRun)),
+    );
   }
 
   async removeSchedule(id: string): Promise<boolean> {

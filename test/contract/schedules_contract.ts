@@ -225,6 +225,47 @@ export function schedulesContract(name: string, useQueue: UseQueue): void {
     },
   );
 
+  behaviour(
+    "scheduleRuns() gives the tasks of a schedule, the latest instant first, and no others",
+    async (queue, clock) => {
+      await queue.addSchedule({ id: "s", type: "t", cron: "* * * * *", catchUp: "all" });
+      await queue.addSchedule({ id: "s@2", type: "t", cron: "* * * * *", overlap: true });
+      assertEquals(await queue.scheduleRuns("s"), []);
+      const outcomes = ["completed", "failed", "leased"] as const;
+      for (const outcome of outcomes) {
+        await clock.advance(MINUTE_MS);
+        await queue.fireSchedules();
+        for (const task of await queue.claim({ workerId: "w", types: ["t"], limit: 2 })) {
+          if (outcome === "completed") await queue.complete(task);
+          if (outcome === "failed") await queue.fail(task, new PermanentError("broken"));
+        }
+      }
+      const runs = await queue.scheduleRuns("s");
+      assertEquals(runs.map(({ status }) => status), [...outcomes].reverse());
+      const tasks = await Promise.all(runs.map(({ taskId }) => queue.get(taskId)));
+      assertEquals(
+        runs.map(({ runId, finishedAt }) => [runId, finishedAt]),
+        tasks.map((task) => [task!.runId, task!.finishedAt]),
+      );
+      for (const { runId, at } of runs) assertEquals(runId, `s@${at.toISOString()}`);
+      const instants = runs.map(({ at }) => at.getTime());
+      assertEquals([instants[0]! - instants[1]!, instants[1]! - instants[2]!], [
+        MINUTE_MS,
+        MINUTE_MS,
+      ]);
+      assertEquals(await queue.scheduleRuns("s", { limit: 2 }), runs.slice(0, 2));
+      assertEquals((await queue.scheduleRuns("s@2")).length, 3);
+      // looks like a run of the schedule, but for its instant
+      await queue.enqueue({ type: "t", runId: "s@2026-13-45T03:04:05.006Z" });
+      await queue.removeSchedule("s");
+      await queue.remove(runs[1]!.taskId);
+      assertEquals(await queue.scheduleRuns("s"), [runs[0], runs[2]]);
+      for (const unknown of ["", "S", "s@", "%", "s\u0000"]) {
+        assertEquals(await queue.scheduleRuns(unknown), []);
+      }
+    },
+  );
+
   behaviour("after downtime the policy decides what is made up for", async (queue, clock) => {
     for (const catchUp of ["skip", "once", "all"] as const) {
       await queue.addSchedule({

@@ -471,6 +471,26 @@ Deno.test("schedules are shown in words with their next five instants", () =>
     assertEquals([...text.matchAll(/<time datetime="([^"]+T0[45]:30:00.000Z)"/g)].length, 5);
   }));
 
+Deno.test("of each schedule the last five runs are shown, with their states and links", () =>
+  withDashboard(async ({ queue }) => {
+    await queue.addSchedule({ id: "nightly", type: "report", cron: "0 3 * * *" });
+    for (let day = 10; day <= 16; day++) {
+      const runId = `nightly@2026-01-${day}T03:00:00.000Z`;
+      const { task } = await queue.enqueue({ type: "report", runId });
+      if (day === 15) await queue.cancel(task.id);
+    }
+    await queue.enqueue({ type: "report", runId: "nightly2@2026-01-20T03:00:00.000Z" });
+    const text = await page(createDashboard({ queue }), "/schedules");
+    assertEquals(
+      [...text.matchAll(/href="\/tasks\/(\d+)"/g)].map(([, id]) => id),
+      ["7", "6", "5", "4", "3"],
+    );
+    assertEquals([...text.matchAll(/<\/span>\s*(queued|cancelled)/g)].map(([, word]) => word), [
+      ...["queued", "cancelled", "queued", "queued", "queued"],
+    ]);
+    assertStringIncludes(text, `datetime="2026-01-16T03:00:00.000Z"`);
+  }));
+
 /** The tasks in the rows of a list. */
 function rowsOf(text: string): number[] {
   return [...text.matchAll(/data-task="(\d+)"/g)].map(([, id]) => Number(id));

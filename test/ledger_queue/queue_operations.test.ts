@@ -4,6 +4,7 @@
 import { assert } from "@std/assert";
 import { loadSqlJsEngine } from "../../src/platform/sqljs_engine.ts";
 import { EXPLAIN_SQL } from "../../src/ledger_queue/insight/place_in_line.ts";
+import { SCHEDULE_RUNS_SQL } from "../../src/ledger_queue/schedules/schedule_runs.ts";
 import { RECENT_SQL } from "../../src/ledger_queue/insight/recent.ts";
 import { PRUNE_SQL } from "../../src/ledger_queue/tasks/prune.ts";
 import { QUEUE_SCHEMA } from "../../src/ledger_queue/rows/schema.ts";
@@ -26,6 +27,7 @@ Deno.test("no statement about one task, one worker or a prune scans or sorts", a
     WORKER_SQL.one,
     WORKER_SQL.silent,
     ...Object.values(RECENT_SQL),
+    SCHEDULE_RUNS_SQL,
   ];
   for (const sql of statements) {
     for (const row of database.all(`EXPLAIN QUERY PLAN ${sql}`)) {

@@ -107,6 +107,13 @@ export const MUTANTS: readonly Mutant[] = [
     tests: MEMORY,
   },
   {
+    name: "the runs of a schedule are also those of another whose id begins alike",
+    file: "src/ledger_queue/schedules/schedule_runs.ts",
+    find: " AND length(run_id) = length(?3) + ${INSTANT_LENGTH}",
+    replace: " AND ?3 IS NOT NULL",
+    tests: ["test/ledger_queue/schedules.test.ts"],
+  },
+  {
     name: "keep no reserve of memory for what makes room",
     file: "src/ledger_queue/ledger_access.ts",
     find: "    upTo?: MemoryMark,\n",

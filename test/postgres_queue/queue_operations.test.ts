@@ -11,6 +11,7 @@ import { measureWindow, METRICS_SQL } from "../../src/postgres_queue/insight/met
 import { LINE_SQL } from "../../src/postgres_queue/insight/place_in_line.ts";
 import { WORKER_SQL } from "../../src/postgres_queue/insight/workers.ts";
 import type { Parameter, Statements } from "../../src/postgres_queue/rows/database.ts";
+import { SCHEDULE_RUNS_SQL } from "../../src/postgres_queue/schedules/schedule_runs.ts";
 import { TOTALS_SQL } from "../../src/postgres_queue/rows/totals.ts";
 import { HISTORY_SQL } from "../../src/postgres_queue/rows/transition_log.ts";
 import { PRUNE_SQL } from "../../src/postgres_queue/tasks/prune.ts";
@@ -301,6 +302,7 @@ Deno.test("no statement about one task, a window, workers, health or a prune sca
       [HEALTH_SQL.holder, []],
       [HEALTH_SQL.failedDeliveries, [0]],
       [CHILDREN_SQL.exists, [5]],
+      [SCHEDULE_RUNS_SQL, ["q@0", "q@:", "q", 5]],
       [CHILDREN_SQL.page, [5, 0, 51]],
       [PRUNE_SQL.last, ["completed", 10]],
       [PRUNE_SQL.lock, ["completed", nowMs * 2, nowMs * 2, 1, 0, 0]],

@@ -148,6 +148,7 @@ const SCENES: Readonly<
   listSchedules: { 200: scheduled("email") },
   addSchedule: { 201: nothing, 200: scheduled("email"), 409: scheduled("other") },
   getSchedule: { 200: scheduled("email") },
+  listScheduleRuns: { 200: scheduled("email") },
   changeSchedule: { 200: scheduled("email") },
   removeSchedule: { 200: scheduled("email") },
   claimTasks: { 200: queued },
