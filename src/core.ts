@@ -117,7 +117,7 @@ export {
 export { checkWebhookUrl, type Webhook, WEBHOOK_EVENTS, WEBHOOK_TYPE } from "./domain/webhook.ts";
 export { withoutRepeats } from "./domain/without_repeats.ts";
 export { WORKER_LIMITS, type WorkerLimits } from "./domain/worker_limits.ts";
-export type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./ledger/sql_engine.ts";
+export type { SqlDatabase, SqlEngine, SqlFile, SqlRow, SqlValue } from "./ledger/sql_engine.ts";
 export { loadSqlEngine, type SqlJsLoader } from "./ledger/sqljs_engine.ts";
 export type { LostPart } from "./ledger/salvage.ts";
 export { checkNewSchedule } from "./queue_policy/new_schedule.ts";

@@ -8,7 +8,7 @@ import { CorruptionError, StorageError } from "../domain/errors.ts";
 import { Journal, type ReadOutcome } from "../storage/journal.ts";
 import type { JournalVisitor } from "../storage/journal_visitor.ts";
 import type { SegmentHeader } from "../storage/segment.ts";
-import { readSnapshot } from "../storage/snapshot.ts";
+import { openSnapshot } from "../storage/snapshot.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Change } from "./change.ts";
 import { Replica } from "./replica.ts";
@@ -80,8 +80,7 @@ type Attempt =
 
 async function tryRecover(source: RecoverySource, upTo?: number): Promise<Attempt> {
   const { storage, schema } = source;
-  const snapshot = await readSnapshot(storage);
-  const replica = Replica.open({ ...source, path: storage.location }, snapshot);
+  const { replica, snapshotBytes } = await openReplica(source);
   let journal: Journal | undefined;
   let outcome: ReadOutcome = "superseded";
   try {
@@ -101,13 +100,32 @@ async function tryRecover(source: RecoverySource, upTo?: number): Promise<Attemp
     if (journal === undefined || outcome === "superseded") {
       return { outcome: "missing", snapshotSequence: sequence };
     }
-    const snapshotBytes = snapshot?.bytes.length ?? 0;
     return { outcome: "recovered", recovered: { replica, journal, snapshotBytes } };
   } finally {
     if (outcome !== "current") {
       replica.close();
       journal?.close();
     }
+  }
+}
+
+/** The rows of the snapshot, which has been read to its end and checked. @throws CorruptionError, StorageError */
+async function openReplica(
+  source: RecoverySource,
+): Promise<Pick<Recovered, "replica" | "snapshotBytes">> {
+  const { location: path } = source.storage;
+  const snapshot = await openSnapshot(source.storage);
+  let replica: Replica | undefined;
+  try {
+    replica = Replica.open({ ...source, path }, snapshot);
+    snapshot?.check();
+    return { replica, snapshotBytes: snapshot?.bytes.length ?? 0 };
+  } catch (error) {
+    replica?.close();
+    snapshot?.check(); // a checksum that does not match says more than what SQLite made of the pages
+    throw error;
+  } finally {
+    snapshot?.close();
   }
 }
 

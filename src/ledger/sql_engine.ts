@@ -22,8 +22,16 @@ export interface SqlDatabase {
   close(): void;
 }
 
+/** The bytes of a SQLite file, in memory or read where they are asked for. */
+export interface SqlFile {
+  /** How many there are. */
+  readonly length: number;
+  /** Some of them, good until the next call. */
+  subarray(from: number, to: number): Uint8Array;
+}
+
 /** Makes databases. */
 export interface SqlEngine {
-  /** A database with the content of `bytes`, or an empty one. @throws Error when `bytes` are no SQLite file. */
-  open(bytes?: Uint8Array): SqlDatabase;
+  /** A database with the content of `file`, or an empty one. @throws Error when it is no SQLite file. */
+  open(file?: SqlFile): SqlDatabase;
 }

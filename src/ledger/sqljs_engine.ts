@@ -8,14 +8,14 @@
  * WASM memory never shrinks, and sql.js has one for all databases of a process. What a database frees, it uses again; what it
  * exports leaves out free pages when most are.
  */
-import type { SqlDatabase, SqlEngine, SqlRow, SqlValue } from "./sql_engine.ts";
+import type { SqlDatabase, SqlEngine, SqlFile, SqlRow, SqlValue } from "./sql_engine.ts";
 
 /** What sql.js exports: the function that loads it. */
 export type SqlJsLoader = (options: never) => Promise<unknown>;
 
 /** What is used of sql.js, once it is loaded. SQLite's C functions return 0 for done, 101 for a backup at its end. */
 export interface SqlJs {
-  Database: new (bytes?: Uint8Array) => SqlJsDatabase;
+  Database: new (file?: SqlFile) => SqlJsDatabase;
   stringToNewUTF8(text: string): Pointer;
   _free(pointer: Pointer): void;
   _sqlite3_backup_init(to: Pointer, toName: Pointer, from: Pointer, fromName: Pointer): Pointer;
@@ -89,10 +89,10 @@ export function sqlJsEngine(sqlJs: SqlJs): SqlEngine {
   const CompactFile = databaseNamed(COMPACT_FILE, sqlJs);
   const openCompact = (): SqlJsDatabase => new CompactFile();
   return {
-    open: (bytes) => {
+    open: (file) => {
       const database = new MemoryDatabase();
       try {
-        if (bytes !== undefined) copyInto(database, bytes, sqlJs);
+        if (file !== undefined) copyInto(database, file, sqlJs);
         return new SqlJsReplica(database, openCompact);
       } catch (error) {
         database.close();
@@ -124,9 +124,46 @@ function databaseNamed(name: string, { Database }: SqlJs): new () => SqlJsDataba
   return NamedDatabase;
 }
 
-/** Fills an empty database with the content of a SQLite file. @throws Error when `bytes` are none. */
-function copyInto(database: SqlJsDatabase, bytes: Uint8Array, sqlJs: SqlJs): void {
-  const file = new sqlJs.Database(bytes);
+/**
+ * A file that the simulated file system takes as it is. It makes a file's content with `slice`, which copies bytes, and reads it
+ * with `subarray`, so what is read elsewhere need not be in memory. SQLite only reads here.
+ */
+class UncopiedFile implements SqlFile {
+  /** Whether it was taken; a sql.js that copies otherwise gets bytes. */
+  isTaken = false;
+  readonly #file: SqlFile;
+
+  constructor(file: SqlFile) {
+    this.#file = file;
+  }
+
+  get length(): number {
+    return this.#file.length;
+  }
+
+  subarray(from: number, to: number): Uint8Array {
+    return this.#file.subarray(from, to);
+  }
+
+  slice(): this {
+    this.isTaken = true;
+    return this;
+  }
+}
+
+/** Opens a SQLite file where it is. */
+function openFile(file: SqlFile, { Database }: SqlJs): SqlJsDatabase {
+  if (file instanceof Uint8Array) return new Database(file);
+  const uncopied = new UncopiedFile(file);
+  const database = new Database(uncopied);
+  if (uncopied.isTaken || file.length === 0) return database;
+  database.close();
+  return new Database(file.subarray(0, file.length));
+}
+
+/** Fills an empty database with the content of a SQLite file. @throws Error when `content` is none. */
+function copyInto(database: SqlJsDatabase, content: SqlFile, sqlJs: SqlJs): void {
+  const file = openFile(content, sqlJs);
   const main = sqlJs.stringToNewUTF8("main");
   try {
     const source = new SqlJsReplica(file, () => file);

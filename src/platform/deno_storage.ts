@@ -154,6 +154,14 @@ export class DenoStorage implements Storage {
     });
   }
 
+  openToRead(name: FileName): Promise<StorageFile | undefined> {
+    const path = this.#path(name);
+    return attempt("read", path, async () => {
+      const file = await patiently(() => Deno.open(path, { read: true })).catch(ignoreMissing);
+      return file && this.#opened(path, file);
+    });
+  }
+
   writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     const path = this.#path(name);
     return attempt("write", path, async () => {

@@ -213,6 +213,10 @@ export class MemoryStorage implements Storage {
     return this.#do("read", () => this.#disk.readBytes(name));
   }
 
+  openToRead(name: FileName): Promise<StorageFile | undefined> {
+    return this.#do("read", () => this.openFile(name));
+  }
+
   async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     const file = this.openFile(name) ?? this.createFile(name);
     file.truncate(0);

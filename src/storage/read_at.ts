@@ -3,9 +3,13 @@
  */
 import type { StorageFile } from "./storage.ts";
 
-/** Up to `length` bytes from `offset`; fewer only where the file ends. */
-export function readAt(file: StorageFile, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
+/** Up to `length` bytes from `offset`, put into `bytes`, by default new ones; fewer only where the file ends. */
+export function readAt(
+  file: StorageFile,
+  offset: number,
+  length: number,
+  bytes: Uint8Array = new Uint8Array(length),
+): Uint8Array {
   let filled = 0;
   while (filled < length) {
     const read = file.read(offset + filled, bytes.subarray(filled));

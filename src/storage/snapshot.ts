@@ -4,7 +4,6 @@
  * A footer after SQLite's last page holds a checksum and the queue's id; SQLite itself looks at the pages it counts and no further. A
  * snapshot without one has been cut, or another program has written it.
  */
-import { CorruptionError } from "../domain/errors.ts";
 import { crc32 } from "./crc32.ts";
 import {
   decodeFooter,
@@ -15,7 +14,8 @@ import {
 } from "./footer.ts";
 import { displaced, foreign } from "./place.ts";
 import { readAt } from "./read_at.ts";
-import type { Storage } from "./storage.ts";
+import { checksumError, pagesEnd, SnapshotPages } from "./snapshot_pages.ts";
+import type { Storage, StorageFile } from "./storage.ts";
 
 /** How much is written at once; other work goes on in between. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -89,9 +89,57 @@ export function includedSequence(storage: Storage, queueId: string): number | un
 /** What stands in the snapshot's place. */
 export interface SnapshotContent {
   /** A SQLite file, if it is what it should be. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array | SnapshotPages;
   /** Whether a footer of ours vouches for the bytes. */
   readonly isVerified: boolean;
+}
+
+/** A snapshot that is in memory as a whole. */
+export interface WholeSnapshot extends SnapshotContent {
+  readonly bytes: Uint8Array;
+}
+
+/** A snapshot that may still have to be read. */
+export interface OpenSnapshot extends SnapshotContent {
+  /** Reads the rest. @throws CorruptionError when something that was read does not match its checksum. */
+  check(): void;
+  /** Lets go of the file. */
+  close(): void;
+}
+
+/**
+ * Opens the snapshot, or gives `undefined` when there is none. Where the storage can, one that has a footer is not read before its
+ * pages are asked for, so it has to be checked afterwards; anything else is read as a whole.
+ *
+ * @throws CorruptionError when it does not match its checksum.
+ */
+export async function openSnapshot(storage: Storage): Promise<OpenSnapshot | undefined> {
+  if (storage.openToRead === undefined) return alreadyChecked(await readSnapshot(storage));
+  const file = await storage.openToRead("snapshot");
+  if (file === undefined) return undefined;
+  try {
+    const opened = openFile(file, storage.location);
+    if (!(opened?.bytes instanceof SnapshotPages)) file.close();
+    return opened;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function openFile(file: StorageFile, path: string): OpenSnapshot | undefined {
+  const size = file.size();
+  if (size === 0) return undefined;
+  const footer = decodeFooter(readAt(file, Math.max(0, size - FOOTER_BYTES), FOOTER_BYTES));
+  if (footer === undefined) {
+    return alreadyChecked({ bytes: readAt(file, 0, size), isVerified: false });
+  }
+  const bytes = new SnapshotPages(file, path, footer);
+  return { bytes, isVerified: true, check: () => bytes.check(), close: () => file.close() };
+}
+
+function alreadyChecked(snapshot: SnapshotContent | undefined): OpenSnapshot | undefined {
+  return snapshot && { ...snapshot, check: () => {}, close: () => {} };
 }
 
 /**
@@ -99,26 +147,21 @@ export interface SnapshotContent {
  *
  * @throws CorruptionError when it does not match its checksum.
  */
-export async function readSnapshot(storage: Storage): Promise<SnapshotContent | undefined> {
+export async function readSnapshot(storage: Storage): Promise<WholeSnapshot | undefined> {
   const bytes = await storage.readFile("snapshot");
   if (bytes === undefined || bytes.length === 0) return undefined;
   return checkSnapshot(bytes, storage.location);
 }
 
 /** What a snapshot's or a backup's file holds. @throws CorruptionError when it does not match its checksum. */
-export function checkSnapshot(bytes: Uint8Array, path: string): SnapshotContent {
+export function checkSnapshot(bytes: Uint8Array, path: string): WholeSnapshot {
   const footer = decodeFooter(bytes);
   if (footer === undefined) return { bytes, isVerified: false };
   const end = bytes.length - TAIL_BYTES;
   if (footer.crc !== crc32(bytes.subarray(0, end))) {
-    throw new CorruptionError(
-      path,
-      end,
-      "the snapshot does not match its checksum: it is damaged, or another program changed it",
-    );
+    throw checksumError(path, end);
   }
-  const pagesEnd = footer.identity === undefined ? end : bytes.length - FOOTER_BYTES;
-  return { bytes: bytes.subarray(0, pagesEnd), isVerified: true };
+  return { bytes: bytes.subarray(0, pagesEnd(footer, bytes.length)), isVerified: true };
 }
 
 /** A SQLite file and its footer, in the chunks in which it is written. */

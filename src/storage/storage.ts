@@ -78,6 +78,11 @@ export interface Storage {
   createFile(name: FileName): StorageFile;
   /** The whole of a file, or `undefined` when it does not exist. */
   readFile(name: FileName): Promise<Uint8Array | undefined>;
+  /**
+   * Opens a file to read only, or gives `undefined` when it does not exist. A storage that has it is not asked for the whole of a
+   * large file; default: `readFile` is used.
+   */
+  openToRead?(name: FileName): Promise<StorageFile | undefined>;
   /** Makes a file of these bytes, taken one after the other; durable before it resolves. */
   writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void>;
   /** Gives a file another's name, replacing that one in one step. `check` runs right before; what it throws prevents it. */

@@ -4,6 +4,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { deferred } from "../../src/domain/deferred.ts";
 import { StorageError } from "../../src/domain/errors.ts";
+import { readAt } from "../../src/storage/read_at.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { until } from "../support/until.ts";
 
@@ -90,6 +91,20 @@ export function storageContract(
       await one.syncFolder();
       assertEquals(new TextDecoder().decode(await other.readFile("snapshot")), "abcd");
       assertEquals(other.list(), ["snapshot"]);
+    },
+  );
+
+  behaviour(
+    "openToRead(), where there is one, opens the file that is there now",
+    async (one, other) => {
+      assertEquals(await one.openToRead?.("journal-1"), undefined);
+      await one.writeFile("snapshot", [bytes("old")]);
+      const file = await other.openToRead?.("snapshot");
+      await one.writeFile("snapshot.new", [bytes("new")]);
+      await one.rename("snapshot.new", "snapshot");
+      if (file === undefined) return;
+      assertEquals(new TextDecoder().decode(readAt(file, 0, file.size())), "old");
+      file.close();
     },
   );
 

@@ -24,6 +24,7 @@ export const SUITE: readonly string[] = [
 ];
 
 const LEDGER = ["test/ledger"];
+const SNAPSHOT = ["test/storage/snapshot.test.ts"];
 const QUEUE = ["test/ledger_queue/task_queue.test.ts"];
 const CHILDREN = ["test/ledger_queue/dependencies.test.ts"];
 const DISK = ["test/faults/system_calls.test.ts"];
@@ -303,7 +304,63 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/storage/snapshot.ts",
     find: "  if (footer.crc !== crc32(bytes.subarray(0, end))) {\n",
     replace: "  if (false) {\n",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "ignore the checksum of a snapshot that is read piece by piece",
+    file: "src/storage/snapshot_pages.ts",
+    find: "if ((this.#crcs.at(-1) ?? 0) !== this.#crc)",
+    replace: "if (false)",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "check of a snapshot only what its reader asked for",
+    file: "src/storage/snapshot_pages.ts",
+    find: "    if (this.#crcs.length < count) this.#read(count - 1);\n",
+    replace: "",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "take a piece of a snapshot that has changed since it was read first",
+    file: "src/storage/snapshot_pages.ts",
+    find: "this.#piece.length < length || crc !== this.#crcs[index]",
+    replace: "this.#piece.length < length",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "leave out pieces of a snapshot that nobody asked for on the way",
+    file: "src/storage/snapshot_pages.ts",
+    find: "let next = Math.min(index, this.#crcs.length);",
+    replace: "let next = index;",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "use a snapshot that was not checked",
+    file: "src/ledger/recovery.ts",
+    find: "    snapshot?.check();\n    return",
+    replace: "    return",
     tests: LEDGER,
+  },
+  {
+    name: "say of a damaged snapshot what SQLite makes of it",
+    file: "src/ledger/recovery.ts",
+    find: "    snapshot?.check(); //",
+    replace: "    //",
+    tests: LEDGER,
+  },
+  {
+    name: "keep the snapshot's file open",
+    file: "src/ledger/recovery.ts",
+    find: "    snapshot?.close();\n",
+    replace: "",
+    tests: SNAPSHOT,
+  },
+  {
+    name: "take a database that sql.js has made of nothing",
+    file: "src/ledger/sqljs_engine.ts",
+    find: "uncopied.isTaken || file.length === 0",
+    replace: "true",
+    tests: ["test/ledger/sqljs_engine.test.ts"],
   },
   {
     name: "forget the folder fsync on the disk",

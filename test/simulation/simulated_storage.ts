@@ -161,6 +161,13 @@ export class SimulatedStorage implements Storage {
     return this.#later("readFile", () => this.#around.disk.find(name)?.now.bytes().slice());
   }
 
+  openToRead(name: FileName): Promise<StorageFile | undefined> {
+    return this.#later("readFile", () => {
+      const inode = this.#around.disk.find(name);
+      return inode && this.#opened(name, inode);
+    });
+  }
+
   async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     const isThere = this.#around.disk.find(name) !== undefined;
     const file = isThere ? this.openFile(name)! : this.createFile(name);

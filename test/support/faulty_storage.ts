@@ -114,6 +114,12 @@ export class FaultyStorage implements Storage {
     return this.#inner.readFile(name);
   }
 
+  async openToRead(name: FileName): Promise<StorageFile | undefined> {
+    this.check("readFile", name);
+    const file = await this.#inner.openToRead!(name);
+    return file && this.#wrap(file);
+  }
+
   // deno-lint-ignore require-await
   async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     this.check("writeFile", name);

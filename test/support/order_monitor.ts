@@ -114,6 +114,11 @@ export class OrderMonitor implements Storage {
     return this.#outside(`reading ${name}`, this.#inner.readFile(name));
   }
 
+  async openToRead(name: FileName): Promise<StorageFile | undefined> {
+    const file = await this.#outside(`reading ${name}`, this.#inner.openToRead!(name));
+    return file && this.#watch(name, file);
+  }
+
   async writeFile(name: FileName, chunks: Iterable<Uint8Array>): Promise<void> {
     if (name !== "snapshot.new") this.violate(`${name} is written in its place`);
     this.#snapshotStep = "none";

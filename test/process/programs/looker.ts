@@ -5,7 +5,7 @@
  */
 import { openQueue } from "../../../src/mod.ts";
 import { DenoStorage } from "../../../src/platform/deno_storage.ts";
-import type { FileName } from "../../../src/storage/storage.ts";
+import type { FileName, StorageFile } from "../../../src/storage/storage.ts";
 import { Instructions, report } from "./program.ts";
 
 const WORDS = ["first", "second"];
@@ -15,11 +15,11 @@ const instructions = new Instructions();
 
 /** A process that is slow at one place. */
 class SlowStorage extends DenoStorage {
-  override async readFile(name: FileName): Promise<Uint8Array | undefined> {
-    const bytes = await super.readFile(name);
+  override async openToRead(name: FileName): Promise<StorageFile | undefined> {
+    const file = await super.openToRead(name);
     report({ kind: "snapshot_read" });
     await instructions.heard("go");
-    return bytes;
+    return file;
   }
 }
 
