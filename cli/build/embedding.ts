@@ -41,7 +41,14 @@ const SQLJS_BUILD = "sql-wasm-inline.js";
 
 /** Folders of packages that hold what their other files were made of, or the same for browsers. */
 const UNUSED_FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  hono: ["dist/cjs", "dist/types"],
+  hono: [
+    "dist/adapter",
+    "dist/cjs",
+    "dist/client",
+    "dist/middleware",
+    "dist/types",
+    "dist/utils/jwt",
+  ],
   zod: ["src"],
   yaml: ["browser"],
   "@logtape/logtape": ["src", "skills"],
