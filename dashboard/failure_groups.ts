@@ -37,16 +37,32 @@ export function normalized(message: string): string {
   return PARTS.reduce((text, [pattern, name]) => text.replace(pattern, name), line);
 }
 
-/** Groups of failed tasks, those with most tasks first. */
-export function groupFailures(tasks: readonly Task[]): FailureGroup[] {
-  const groups = new Map<string, Task[]>();
-  for (const task of tasks) {
-    const key = `${task.type}\n${normalized(task.errorMessage ?? "")}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [task]);
-    else group.push(task);
+/** Failed tasks, grouped part by part, so that other work can go on in between. */
+export class FailureGroups {
+  readonly #groups = new Map<string, Task[]>();
+  #count = 0;
+
+  /** How many tasks there are in all groups. */
+  get count(): number {
+    return this.#count;
   }
-  return [...groups.values()].map(groupOf).sort((a, b) => b.count - a.count);
+
+  /** Adds tasks. Their payloads and results are not kept. */
+  add(tasks: readonly Task[]): void {
+    for (const task of tasks) {
+      const key = `${task.type}\n${normalized(task.errorMessage ?? "")}`;
+      const kept = { ...task, payload: null, result: null };
+      const group = this.#groups.get(key);
+      if (group === undefined) this.#groups.set(key, [kept]);
+      else group.push(kept);
+    }
+    this.#count += tasks.length;
+  }
+
+  /** The groups, those with most tasks first. */
+  sorted(): FailureGroup[] {
+    return [...this.#groups.values()].map(groupOf).sort((a, b) => b.count - a.count);
+  }
 }
 
 function groupOf(tasks: readonly Task[]): FailureGroup {

@@ -2,8 +2,7 @@
 /**
  * Failures, grouped by their causes.
  */
-import type { Task } from "../../src/core.ts";
-import { type FailureGroup, groupFailures } from "../failure_groups.ts";
+import { type FailureGroup, FailureGroups } from "../failure_groups.ts";
 import type { Services, Viewer } from "../options.ts";
 import { rest } from "../rest.ts";
 import { count } from "../text.ts";
@@ -11,7 +10,7 @@ import { type Html, Nothing, Table, TaskLink, TasksLink, Text, Time } from "./pa
 
 /** So many of the latest failed tasks are looked at, in steps, so that other work goes on between. */
 const LOOKED_AT_MAX = 2000;
-const STEP = 100;
+const STEP = 50;
 
 /** So many groups are shown. */
 const GROUPS_MAX = 100;
@@ -28,18 +27,18 @@ interface Seen {
 /** Reads the latest failures. */
 export async function readFailures({ queue, kept }: Services): Promise<Seen> {
   return await kept.get("failures", async () => {
-    const tasks: Task[] = [];
+    const groups = new FailureGroups();
     let beforeId: number | undefined;
-    while (tasks.length < LOOKED_AT_MAX) {
+    while (groups.count < LOOKED_AT_MAX) {
       const part = await queue.list({ status: "failed", beforeId, limit: STEP });
       if (part.length === 0) break;
-      // only what is grouped stays in memory, not payloads
-      tasks.push(...part.map((task) => ({ ...task, payload: null, result: null })));
+      await rest();
+      groups.add(part);
       beforeId = part.at(-1)!.id;
       await rest();
     }
-    const groups = groupFailures(tasks);
-    return { groups, looked: tasks.length, hasMore: tasks.length >= LOOKED_AT_MAX };
+    const looked = groups.count;
+    return { groups: groups.sorted(), looked, hasMore: looked >= LOOKED_AT_MAX };
   });
 }
 

@@ -14,6 +14,7 @@ import {
   type WindowMetrics,
 } from "../../src/core.ts";
 import type { Services, Viewer } from "../options.ts";
+import { rest } from "../rest.ts";
 import type { Interval } from "../series.ts";
 import { count, duration, share } from "../text.ts";
 import { Charts } from "./charts.tsx";
@@ -47,24 +48,23 @@ interface Seen {
 const DAY_KEPT_MS = 5 * 60_000;
 
 /**
- * Reads what the overview shows, once for all who look. All is asked at the same time, so that a queue may answer several windows by
- * one count.
+ * Reads what the overview shows, once for all who look. All windows are asked for at the same time, so that a queue may answer
+ * them by one count.
  */
 async function read({ queue, kept, series }: Services): Promise<Seen> {
   const windowOf = async (windowMs: number): Promise<WindowMetrics> =>
     (await queue.metrics({ windowMs })).window;
   const readMetrics = kept.get("metrics", () => queue.metrics({ windowMs: HOUR_MS }));
-  const [metrics, day, health, limits, intervals] = await Promise.all([
-    readMetrics,
-    kept.get("day", () => windowOf(24 * HOUR_MS), DAY_KEPT_MS),
-    kept.get("health", () => queue.health()),
-    queue.listLimits(),
-    kept.get("series", () => series.read(24 * HOUR_MS, readMetrics)),
-  ]);
-  return {
-    ...{ metrics, day, health, limits },
-    intervals: metrics.window.isTruncated ? [] : intervals,
-  };
+  const readDay = kept.get("day", () => windowOf(24 * HOUR_MS), DAY_KEPT_MS);
+  const readIntervals = kept.get("series", () => series.read(24 * HOUR_MS, readMetrics));
+  const reading = Promise.all([readMetrics, readDay, readIntervals]);
+  reading.catch(() => {}); // told below
+  await rest();
+  const health = await kept.get("health", () => queue.health());
+  const limits = await queue.listLimits();
+  const [metrics, day, intervals] = await reading;
+  const { isTruncated } = metrics.window;
+  return { ...{ health, limits, metrics, day }, intervals: isTruncated ? [] : intervals };
 }
 
 /** The same, or `undefined` when that takes long: it goes on, for who looks next. */

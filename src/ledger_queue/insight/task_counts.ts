@@ -21,7 +21,7 @@ export interface CountsOfType {
 }
 
 /** How many entries of an index one slice counts. */
-export const COUNT_SLICE = 3000;
+export const COUNT_SLICE = 2000;
 
 /** The columns that counts go by. */
 const COLUMNS = ["id", "type", "status", "is_ready", "waits_for", "compatibility", "grp"] as const;
