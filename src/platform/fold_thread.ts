@@ -44,6 +44,7 @@ export async function foldInThread(
   request: FoldRequest,
   signal: AbortSignal,
 ): Promise<SnapshotImage> {
+  await new Promise<void>((resolve) => setTimeout(resolve)); // to start a thread holds this one up, as what came before did
   signal.throwIfAborted();
   const { promise, resolve, reject } = deferred<FoldAnswer>();
   const abandon = (): void => reject(signal.reason);

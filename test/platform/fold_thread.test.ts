@@ -96,3 +96,15 @@ Deno.test("a thread says why it cannot fold, and ends when it is told to", async
     await assertRejects(() => foldInThread(request, abandoned.signal), Error, "enough");
   });
 });
+
+Deno.test("a thread is started in a turn of its own, as that holds this one up", async () => {
+  const upTo = { queueId: "ab".repeat(16), sequence: 1 };
+  const request = { path: "/nothing/here", schema: QUEUE_SCHEMA, upTo };
+  let failed: Promise<unknown> | undefined;
+  const inThisTurn = await threadsIn(async () => {
+    failed = assertRejects(() => foldInThread(request, never), StorageError);
+    await Promise.resolve();
+  });
+  const later = await threadsIn(async () => void await failed);
+  assertEquals([inThisTurn, later], [0, 1]);
+});
