@@ -82,7 +82,7 @@ export class SnapshotPages {
 
   /** A piece that is read once more must be what it was. */
   #readNext(index: number): void {
-    this.#pieceIndex = index;
+    this.#pieceIndex = -1; // a read that fails leaves nothing
     const offset = index * PIECE_BYTES;
     const length = Math.min(PIECE_BYTES, this.#coveredEnd - offset);
     this.#piece = readAt(this.#file, offset, length, this.#memory.subarray(0, length));
@@ -91,5 +91,6 @@ export class SnapshotPages {
     if (this.#piece.length < length || crc !== this.#crcs[index]) {
       throw checksumError(this.#path, offset + this.#piece.length);
     }
+    this.#pieceIndex = index;
   }
 }

@@ -328,6 +328,13 @@ export const MUTANTS: readonly Mutant[] = [
     tests: SNAPSHOT,
   },
   {
+    name: "take a piece of a snapshot for read although its read has failed",
+    file: "src/storage/snapshot_pages.ts",
+    find: "    this.#pieceIndex = -1; // a read that fails leaves nothing",
+    replace: "    this.#pieceIndex = index;",
+    tests: SNAPSHOT,
+  },
+  {
     name: "leave out pieces of a snapshot that nobody asked for on the way",
     file: "src/storage/snapshot_pages.ts",
     find: "let next = Math.min(index, this.#crcs.length);",

@@ -136,6 +136,33 @@ Deno.test("recovery lets go of the snapshot's file, whatever became of it", asyn
   }
 });
 
+Deno.test("recovery tells a read of the snapshot that fails as such, and not as damage", async () => {
+  const disk = new MemoryDisk();
+  const first = await openLedger(new MemoryStorage(disk));
+  await first.checkpoint();
+  await first.close();
+  let isAtFault = true;
+  let tried = 0;
+  for (let failing = 0; isAtFault; failing++) {
+    const storage = new FaultyStorage(new MemoryStorage(disk), ["read", "size"]);
+    let reads = 0;
+    isAtFault = false;
+    storage.fault = (_, name) => {
+      if (!name.endsWith("snapshot") || reads++ !== failing) return undefined;
+      isAtFault = true;
+      return { message: "EIO" };
+    };
+    const outcome = await openLedger(storage).catch((error: Error) => error);
+    if (outcome instanceof Error) {
+      assertEquals([outcome.name, /EIO/.test(outcome.message)], ["StorageError", true]);
+    } else await outcome.close();
+    assertEquals(outcome instanceof Error, isAtFault);
+    tried = failing;
+    assertEquals(storage.openFiles, 0);
+  }
+  assert(tried >= 3, `${tried} calls`); // its size, its footer, its pages
+});
+
 /** Counts how often the snapshot is opened to read, and let go of. */
 class CountingStorage extends MemoryStorage {
   opened = 0;
