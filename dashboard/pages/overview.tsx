@@ -63,6 +63,7 @@ async function read({ queue, kept, series }: Services): Promise<Seen> {
   const health = await kept.get("health", () => queue.health());
   const limits = await queue.listLimits();
   const [metrics, day, intervals] = await reading;
+  await rest();
   const { isTruncated } = metrics.window;
   return { ...{ health, limits, metrics, day }, intervals: isTruncated ? [] : intervals };
 }
