@@ -3,6 +3,7 @@
  * Schedules: when they fire, in words and as instants, and what became of the last runs.
  */
 import type { Schedule, ScheduleRun, TaskQueue } from "../../src/core.ts";
+import { asInput } from "../../server/http/errors.ts";
 import { nextInstants, scheduleWords } from "../cron_words.ts";
 import type { Services, Viewer } from "../options.ts";
 import { count } from "../text.ts";
@@ -38,7 +39,8 @@ export async function readSchedules(
   { queue }: Services,
   afterId: string | undefined,
 ): Promise<Seen> {
-  const found = await queue.listSchedules({ afterId: afterId || undefined, limit: PAGE_SIZE + 1 });
+  const request = { afterId: afterId || undefined, limit: PAGE_SIZE + 1 };
+  const found = await asInput(() => queue.listSchedules(request));
   const schedules = found.slice(0, PAGE_SIZE);
   const runs = await Promise.all(schedules.map((schedule) => readRuns(queue, schedule)));
   return { schedules, runs, hasMore: found.length > schedules.length };

@@ -491,6 +491,15 @@ Deno.test("of each schedule the last five runs are shown, with their states and 
     assertStringIncludes(text, `datetime="2026-01-16T03:00:00.000Z"`);
   }));
 
+Deno.test("a page of schedules behind what is no id is refused as a wrong request", () =>
+  withDashboard(async ({ app }) => {
+    for (const after of ["%00", "z".repeat(9999)]) {
+      const response = await app.request(`/schedules?after=${after}`);
+      assertEquals(response.status, 422);
+      await response.text();
+    }
+  }));
+
 /** The tasks in the rows of a list. */
 function rowsOf(text: string): number[] {
   return [...text.matchAll(/data-task="(\d+)"/g)].map(([, id]) => Number(id));
