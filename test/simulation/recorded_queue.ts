@@ -152,14 +152,14 @@ class RecordedQueue implements Partial<EmbeddedQueue> {
   }
 
   release(lease: LeaseLike): Promise<Task> {
-    const { taskId } = presentedBy(lease);
-    if (!this.#checker.wasCancelAsked(taskId)) {
-      return this.#end("release", lease, () => this.#inner.release(lease));
-    }
-    // it may only have freed the slot of a task that was cancelled
     this.#checker.endAsked(presentedBy(lease));
     return this.#present("release", lease, () => this.#inner.release(lease), {
-      told: (call, _, task) => this.#checker.observe(call, task, { isDurable: false }),
+      told: (call, presented, task) => {
+        // it may only have freed the slot of a task that was cancelled, also while it waited
+        const isSlotOnly = this.#checker.wasCancelAsked(presented.taskId);
+        if (isSlotOnly) this.#checker.observe(call, task, { isDurable: false });
+        else this.#checker.ended(call, presented, task);
+      },
     });
   }
 
