@@ -5,7 +5,7 @@
  * nothing and is answered 409 `LEASE_LOST`.
  */
 import { z } from "@hono/zod-openapi";
-import { CLAIM_ORDERS, LOG_LEVELS, TASK_LIMITS } from "../../src/core.ts";
+import { CLAIM_ORDERS, LOG_LEVELS, TASK_LIMITS, WORKER_LIMITS } from "../../src/core.ts";
 import {
   countSchema,
   DELAY_MAX_MS,
@@ -20,14 +20,8 @@ import {
 import { taskBodyShape } from "../http/task_fields.ts";
 import { taskBodiesSchema, TaskSchema } from "../tasks/schemas.ts";
 
-/** The bounds of a worker's own numbers. */
-const WORKER_FIELD_LIMITS = Object.freeze({
-  types: 1000,
-  concurrency: 1000,
-  version: 100,
-  logLines: 1000,
-  logMessage: 64 * 1024,
-});
+/** The bounds of what a worker logs at once. */
+const WORKER_LOG_LIMITS = Object.freeze({ lines: 1000, message: 64 * 1024 });
 
 /** A worker's id. */
 function workerIdSchema(): z.ZodString {
@@ -39,10 +33,10 @@ function workerIdSchema(): z.ZodString {
 
 /** What a worker says of the version of something. */
 function versionSchema(): z.ZodString {
-  return nameSchema(WORKER_FIELD_LIMITS.version);
+  return nameSchema(WORKER_LIMITS.versionMaxLength);
 }
 
-const typesSchema = z.array(nameSchema(TASK_LIMITS.typeMaxLength)).max(WORKER_FIELD_LIMITS.types);
+const typesSchema = z.array(nameSchema(TASK_LIMITS.typeMaxLength)).max(WORKER_LIMITS.typesMax);
 
 const capabilitiesSchema = jsonObject().optional().openapi({
   description: "What the worker can do; a task's compatibility pairs must be among them",
@@ -173,14 +167,14 @@ export const LogBody = z.strictObject({
         description: "Default info",
         example: "info",
       }),
-      message: z.string().max(WORKER_FIELD_LIMITS.logMessage).openapi({ example: "sending" }),
+      message: z.string().max(WORKER_LOG_LIMITS.message).openapi({ example: "sending" }),
       details: z.unknown().optional().openapi({ example: { to: "ann@example.com" } }),
       age_ms: z.number().int().min(0).max(TASK_LIMITS.leaseDurationMaxMs).optional().openapi({
         description: "How long ago it was said; default 0",
         example: 0,
       }),
     }),
-  ).min(1).max(WORKER_FIELD_LIMITS.logLines),
+  ).min(1).max(WORKER_LOG_LIMITS.lines),
 }).openapi("LogRequest");
 
 /** Says that the worker lives. */
@@ -191,7 +185,7 @@ export const HeartbeatBody = z.strictObject({
     example: ["email"],
   }),
   capabilities: capabilitiesSchema,
-  concurrency: z.number().int().min(1).max(WORKER_FIELD_LIMITS.concurrency).optional().openapi({
+  concurrency: z.number().int().min(1).max(WORKER_LIMITS.concurrencyMax).optional().openapi({
     description: "How many tasks it runs at the same time; default 1",
     example: 1,
   }),
@@ -199,7 +193,7 @@ export const HeartbeatBody = z.strictObject({
     description: "Which due task it takes first; default `priority`",
     example: "priority",
   }),
-  type_limits: z.record(z.string(), z.number().int().min(1).max(WORKER_FIELD_LIMITS.concurrency))
+  type_limits: z.record(z.string(), z.number().int().min(1).max(WORKER_LIMITS.concurrencyMax))
     .optional().openapi({
       description: "How many tasks of single types it runs at the same time at most; default none",
       example: { email: 1 },
