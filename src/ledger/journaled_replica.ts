@@ -172,7 +172,7 @@ export class JournaledReplica {
    * sealed the segment, made a snapshot that includes it, and removed it.
    */
   checkWritten(): void {
-    if (this.#health.guardNow(() => this.journal.isInPlace)) return;
+    if (this.#health.guardNow(() => this.journal.isWrittenInPlace)) return;
     if (this.followInPlace() === "current") return;
     const { storage } = this.#source;
     if (!this.#health.guardNow(() => storage.isLockInPlace("commit"))) this.checkPlace();

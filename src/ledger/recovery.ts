@@ -4,6 +4,7 @@
  * Reading needs no lock. A checkpoint elsewhere may replace the snapshot and delete segments meanwhile; then the reader
  * starts again, and must find a newer snapshot: segments are deleted only after that is in place.
  */
+import type { Durability } from "../domain/durability.ts";
 import { CorruptionError, StorageError } from "../domain/errors.ts";
 import { Journal, type ReadOutcome } from "../storage/journal.ts";
 import type { JournalVisitor } from "../storage/journal_visitor.ts";
@@ -24,6 +25,8 @@ export interface RecoverySource {
   readonly newQueueId: () => string;
   /** How large the database may become, in bytes; default what the engine takes. */
   readonly memoryMaxBytes?: number;
+  /** What an acknowledged record survives; default `full`. */
+  readonly durability?: Durability;
 }
 
 /** A replica and the journal position that it stands for. */
@@ -94,6 +97,7 @@ async function tryRecover(source: RecoverySource, upTo?: number): Promise<Attemp
       },
       hasSnapshot: identity !== undefined,
       upTo,
+      keepsRoom: storage.prefersRoom === true && source.durability !== "relaxed",
     });
     outcome = journal?.read(replicaVisitor(replica, source, () => {})) ?? "superseded";
     if (outcome === "changed") return { outcome };

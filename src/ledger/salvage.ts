@@ -13,6 +13,7 @@ import {
   segmentName,
 } from "../storage/segment.ts";
 import { FOOTER_BYTES } from "../storage/footer.ts";
+import { isRoom } from "../storage/room.ts";
 import { readSnapshot } from "../storage/snapshot.ts";
 import type { Storage, StorageFile } from "../storage/storage.ts";
 import type { RecoverySource } from "./recovery.ts";
@@ -233,9 +234,8 @@ class JournalSalvager {
       this.sequence = Math.max(this.sequence, frame.sequence);
       at += frameBytes(frame);
     }
-    if (lostFrom !== undefined) {
-      this.#lose(file, { from: lostFrom, to: bytes.length }, "no whole record");
-    }
+    if (lostFrom === undefined || isRoom(bytes.subarray(lostFrom))) return;
+    this.#lose(file, { from: lostFrom, to: bytes.length }, "no whole record");
   }
 
   #apply(

@@ -73,6 +73,19 @@ export class DenoFile implements StorageFile {
     return attemptNow("find", this.path, () => this.#place.isKept());
   }
 
+  hasAtPath(offset: number, bytes: Uint8Array): boolean {
+    return attemptNow("find", this.path, () => {
+      try {
+        using file = Deno.openSync(this.path);
+        file.seekSync(offset, Deno.SeekMode.Start);
+        return hasNext(file, bytes);
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return false;
+        return this.#place.isKept(); // it may not be opened once more, say for want of descriptors
+      }
+    });
+  }
+
   async sync(mayBlock = false): Promise<void> {
     const startedAt = performance.now();
     try {
@@ -93,4 +106,15 @@ export class DenoFile implements StorageFile {
     this.#file.close();
     this.#onClose(this);
   }
+}
+
+/** Whether `file` goes on with `bytes`. */
+function hasNext(file: Deno.FsFile, bytes: Uint8Array): boolean {
+  const found = new Uint8Array(bytes.length);
+  for (let filled = 0; filled < found.length;) {
+    const read = file.readSync(found.subarray(filled));
+    if (read === null) return false;
+    filled += read;
+  }
+  return bytes.every((byte, i) => byte === found[i]);
 }

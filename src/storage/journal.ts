@@ -39,6 +39,8 @@ export interface JournalStart {
   readonly hasSnapshot: boolean;
   /** The last record of a sealed segment: what comes after that segment is left unread. Default: all is read. */
   readonly upTo?: number;
+  /** Whether appends keep room behind themselves, which makes the fsync after them cheaper; default not. */
+  readonly keepsRoom?: boolean;
 }
 
 /**
@@ -120,6 +122,11 @@ export class Journal {
   /** Whether the current segment is still the file at its path. One that is sealed may be gone rightly. */
   get isInPlace(): boolean {
     return this.#segment?.isInPlace ?? true;
+  }
+
+  /** Whether the last record that this process wrote into the current segment stands at its path. */
+  get isWrittenInPlace(): boolean {
+    return this.#segment?.isWrittenInPlace ?? true;
   }
 
   /** @throws StorageError (`find`) when the current segment is no longer the file at its path. */
@@ -291,7 +298,14 @@ export class Journal {
   ): OpenSegment {
     const { durableSequence } = this;
     this.#segment?.close();
-    this.#segment = new OpenSegment({ file, firstSequence, durableSequence, isCreatedHere });
+    const keepsRoom = this.#start.keepsRoom ?? false;
+    this.#segment = new OpenSegment({
+      file,
+      firstSequence,
+      durableSequence,
+      isCreatedHere,
+      keepsRoom,
+    });
     return this.#segment;
   }
 

@@ -33,6 +33,7 @@ export function hasAll(bytes: Uint8Array, from: number, records: readonly Landma
   );
 }
 
-function beginsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+/** Whether `bytes` begin with `start`. */
+export function beginsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   return bytes.length >= start.length && start.every((byte, i) => byte === bytes[i]);
 }

@@ -25,9 +25,10 @@ import {
   type FrameKind,
 } from "./frame.ts";
 import type { JournalVisitor } from "./journal_visitor.ts";
-import { hasAll, isHeaderAt, type Landmark, landmark } from "./landmark.ts";
+import { beginsWith, hasAll, isHeaderAt, type Landmark, landmark } from "./landmark.ts";
 import { displaced } from "./place.ts";
 import { readAt } from "./read_at.ts";
+import { isRoom, ROOM_MAX_BYTES, withRoom } from "./room.ts";
 import {
   isWholeHeader,
   readSegmentHeader,
@@ -42,6 +43,12 @@ const WINDOW_BYTES = 1024 * 1024;
 
 const NO_PAYLOAD = new Uint8Array(0);
 
+/** What was read of the room: new memory for it at each append would take longer than reading it. */
+const ROOM = new Uint8Array(ROOM_MAX_BYTES);
+
+/** How many bytes of the last record, or of the header, a reader compares before it looks behind them. */
+const END_BYTES = 16;
+
 /** A segment to stand in. */
 export interface SegmentStart {
   readonly file: StorageFile;
@@ -50,6 +57,8 @@ export interface SegmentStart {
   readonly durableSequence: number;
   /** Whether this process has just created it. */
   readonly isCreatedHere: boolean;
+  /** Whether appends keep room behind themselves; see `room.ts`. */
+  readonly keepsRoom: boolean;
 }
 
 /** A segment, at a position. */
@@ -69,6 +78,11 @@ export class OpenSegment {
   #isCutUnsynced = false;
   #isSyncing = false;
   #isClosed = false;
+  readonly #keepsRoom: boolean;
+  /** Up to where the file was seen to reach; it may be longer, or have been cut since. */
+  #roomEnd = 0;
+  /** The last bytes of the last record; `undefined` before the first. */
+  #end: Uint8Array | undefined;
   /** The records of others that are not known to be durable. */
   #undurable: Landmark[] = [];
   /** The last record, whichever process wrote it. */
@@ -76,8 +90,10 @@ export class OpenSegment {
   /** The last record that this process wrote. */
   #lastOwn: Landmark | undefined;
 
-  constructor({ file, firstSequence, durableSequence, isCreatedHere }: SegmentStart) {
+  constructor(start: SegmentStart) {
+    const { file, firstSequence, durableSequence, isCreatedHere } = start;
     this.#file = file;
+    this.#keepsRoom = start.keepsRoom;
     this.firstSequence = firstSequence;
     this.#sequence = firstSequence - 1;
     this.#confirmedSequence = firstSequence - 1;
@@ -131,10 +147,16 @@ export class OpenSegment {
     return this.#file.isInPlace();
   }
 
+  /** Whether the last record that this process wrote stands in the file at its path. */
+  get isWrittenInPlace(): boolean {
+    const own = this.#lastOwn;
+    if (!this.#keepsRoom || own === undefined) return this.isInPlace;
+    return this.#file.hasAtPath?.(own.offset, own.header) ?? this.isInPlace;
+  }
+
   /** Whether reading may be worth while; costs next to nothing when it is not. */
   get mayHaveMore(): boolean {
-    return !this.#hasHeader || this.#isSealed || this.#file.size() !== this.#offset ||
-      !this.isLastThere();
+    return !this.#hasHeader || this.#isSealed || !this.#isAtEnd() || !this.isLastThere();
   }
 
   /** The header, or `undefined` as long as it is not whole. @throws CorruptionError, StorageError */
@@ -214,9 +236,10 @@ export class OpenSegment {
     this.#confirmedSequence = this.#sequence;
   }
 
-  /** How many bytes stand behind the last whole frame; fewer than 0 when the file has become shorter. */
+  /** How many bytes stand behind the last whole frame, 0 when they are room; fewer than 0 when the file has become shorter. */
   tailBytes(): number {
-    return this.#file.size() - this.#offset;
+    const bytes = this.#file.size() - this.#offset;
+    return bytes > 0 && this.#isRoomBehind(bytes) ? 0 : bytes;
   }
 
   /** @throws CorruptionError when what stands behind the last whole frame is not a torn tail. */
@@ -229,6 +252,7 @@ export class OpenSegment {
   /** Cuts what stands behind the last whole frame. Until that is durable, a power cut could put the old bytes behind new ones. */
   cut(): void {
     this.#file.truncate(this.#offset);
+    this.#roomEnd = this.#offset;
     this.#isCutUnsynced = true;
   }
 
@@ -238,7 +262,7 @@ export class OpenSegment {
     const sequence = this.#sequence + 1;
     const bytes = encodeFrame({ kind, sequence, durableSequence: this.#durableSequence, payload });
     try {
-      this.#file.write(this.#offset, bytes);
+      this.#file.write(this.#offset, this.#withRoom(bytes));
     } catch (error) {
       this.cut();
       throw error instanceof StorageError
@@ -246,6 +270,7 @@ export class OpenSegment {
         : new StorageError("append to", this.path, "the write failed", { cause: error });
     }
     this.#last = this.#lastOwn = landmark(sequence, this.#offset, bytes);
+    this.#end = bytes.slice(-END_BYTES);
     this.#offset += bytes.length;
     this.#sequence = sequence;
     this.#confirmedSequence = sequence;
@@ -299,6 +324,31 @@ export class OpenSegment {
     return new CorruptionError(this.path, this.#offset, reason, options);
   }
 
+  /** A frame, and room behind it when it would not fit into what there is. */
+  #withRoom(frame: Uint8Array): Uint8Array {
+    const end = this.#offset + frame.length;
+    if (!this.#keepsRoom || end <= this.#roomEnd) return frame;
+    this.#roomEnd = this.#file.size();
+    if (end <= this.#roomEnd) return frame;
+    const bytes = withRoom(frame);
+    this.#roomEnd = this.#offset + bytes.length;
+    return bytes;
+  }
+
+  /** Whether the `bytes` behind the position, all that there are, are room. */
+  #isRoomBehind(bytes: number): boolean {
+    if (bytes > ROOM_MAX_BYTES) return false;
+    return isRoom(readAt(this.#file, this.#offset, bytes, ROOM.subarray(0, bytes)));
+  }
+
+  /** Whether the last record still ends at the position, and no frame begins there. */
+  #isAtEnd(): boolean {
+    const bytes = readAt(this.#file, this.#offset - END_BYTES, END_BYTES + FRAME_HEADER_BYTES);
+    const isKept = bytes.length >= END_BYTES &&
+      (this.#end === undefined || beginsWith(bytes, this.#end));
+    return isKept && isRoom(bytes.subarray(END_BYTES));
+  }
+
   #isThere(record: Landmark | undefined): boolean {
     return record === undefined || record.sequence <= this.#durableSequence ||
       isHeaderAt(this.#file, record);
@@ -324,6 +374,7 @@ export class OpenSegment {
       this.#last = landmark(frame.sequence, this.#offset, bytes.subarray(at));
       this.#undurable.push(this.#last);
       at += frameBytes(frame);
+      this.#end = bytes.slice(at - END_BYTES, at);
       this.#sequence = frame.sequence;
       this.#durableSequence = Math.max(this.#durableSequence, frame.durableSequence);
       this.#offset += frameBytes(frame);

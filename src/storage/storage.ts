@@ -41,6 +41,11 @@ export interface StorageFile {
   /** Whether it is still the file at its path: not deleted, moved or replaced since it was opened. */
   isInPlace(): boolean;
   /**
+   * Whether the file at its path, this one or another, has `bytes` at `offset`. Where a storage prefers room, that is asked after
+   * each fsync in the place of `isInPlace`, which makes the next fsync dearer on systems where it asks for a file's times.
+   */
+  hasAtPath?(offset: number, bytes: Uint8Array): boolean;
+  /**
    * Waits until everything written so far is durable. A failure is never retried.
    *
    * @param mayBlock Whether it may hold up this thread if that is the fastest way; default false.
@@ -64,6 +69,8 @@ export interface FileWatch {
 export interface Storage {
   /** The queue's path, for messages. */
   readonly location: string;
+  /** Whether an fsync of a file that has not grown costs less here than one of a file that has; default false. */
+  readonly prefersRoom?: boolean;
   /** Makes the folder and the lock files. Called once, before anything else. */
   open(): Promise<void>;
   /** Takes a lock if it is free. @throws StorageError (`find`) when its file is gone, and the other files with it. */

@@ -63,6 +63,27 @@ export function storageContract(
     for (const open of [file, again, anew]) open.close();
   });
 
+  behaviour(
+    "what stands at an open file's path is looked at in the file that is there now",
+    async (one, other) => {
+      const file = one.createFile("journal-1");
+      file.write(0, bytes("hello"));
+      assertEquals(file.hasAtPath !== undefined, one.prefersRoom !== undefined);
+      if (file.hasAtPath === undefined) return file.close();
+      const looks = (): boolean[] =>
+        ([[0, "hello"], [1, "ell"], [1, "all"], [3, "lo, longer"], [9, "o"]] as const)
+          .map(([offset, text]) => file.hasAtPath!(offset, bytes(text)));
+      assertEquals(looks(), [true, true, false, false, false]);
+      await other.remove("journal-1");
+      assertEquals(looks(), [false, false, false, false, false]);
+      const anew = other.createFile("journal-1");
+      assertEquals(looks(), [false, false, false, false, false]);
+      anew.write(0, bytes("xall"));
+      assertEquals(looks(), [false, false, true, false, false]);
+      for (const open of [file, anew]) open.close();
+    },
+  );
+
   behaviour("what is thrown right before a rename or a removal prevents it", async (storage) => {
     await storage.writeFile("snapshot", [bytes("old")]);
     await storage.writeFile("snapshot.new", [bytes("new")]);

@@ -11,6 +11,7 @@ import { FOLD_MUTANTS } from "./fold_mutants.ts";
 import { PLACE_MUTANTS } from "./place_mutants.ts";
 import { POSTGRES_MUTANTS } from "./postgres_mutants.ts";
 import { REMOTE_MUTANTS } from "./remote_mutants.ts";
+import { ROOM_MUTANTS } from "./room_mutants.ts";
 import { SERVER_MUTANTS } from "./server_mutants.ts";
 import { TAG_MUTANTS } from "./tag_mutants.ts";
 
@@ -901,6 +902,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RATE_MUTANTS,
   ...PLACE_MUTANTS,
   ...FOLD_MUTANTS,
+  ...ROOM_MUTANTS,
   ...POSTGRES_MUTANTS,
   ...SERVER_MUTANTS,
   ...TAG_MUTANTS,

@@ -93,9 +93,10 @@ Deno.test("a journal is read as it was written, in any steps and through reads o
     fc.asyncProperty(
       fc.array(fc.tuple(steps, fc.boolean()), { maxLength: 40, size: "max" }),
       fc.nat(),
-      async (history, seed) => {
+      fc.boolean(),
+      async (history, seed, keepsRoom) => {
         const disk = new MemoryDisk();
-        const writer = Writer.open(disk);
+        const writer = Writer.open(disk, keepsRoom);
         const reader = new Reader(disk, seed);
         for (const [step, isFollowed] of history) {
           await writer.do(step);
@@ -133,19 +134,24 @@ Deno.test("a journal whose last segment is cut anywhere keeps every whole record
       fc.array(steps, { minLength: 1, maxLength: 25 }),
       fc.nat(),
       fc.uint8Array({ maxLength: 30 }),
-      async (history, at, rubbish) => {
-        const { disk, writer } = await written(history);
+      fc.boolean(),
+      async (history, at, rubbish, keepsRoom) => {
+        const { disk, writer } = await written(history, keepsRoom);
         const name = writer.segment;
         const whole = disk.readBytes(name)!;
-        const cut = SEGMENT_HEADER_BYTES + at % (whole.length - SEGMENT_HEADER_BYTES + 1);
+        // as often in the room as in a record would say little of the records
+        const cuttable = Math.min(whole.length, endOf(writer.records, name) + 100);
+        const cut = SEGMENT_HEADER_BYTES + at % (cuttable - SEGMENT_HEADER_BYTES + 1);
         disk.writeBytes(name, new Uint8Array([...whole.subarray(0, cut), ...rubbish]));
         const kept = writer.records.filter(({ segment, to }) => segment !== name || to <= cut);
         const reader = new Reader(disk, at);
         assertEquals(reader.read(), kept.map(({ text }) => text));
-        const tailBytes = cut + rubbish.length - endOf(kept, name);
-        assertEquals(reader.prepareAppend(), { isReady: true, cutBytes: tailBytes });
-        if (tailBytes > 0) torn++;
-        assertEquals(disk.readBytes(name)!.length, endOf(kept, name));
+        const tail = disk.readBytes(name)!.subarray(endOf(kept, name));
+        const isTorn = tail.some((byte) => byte !== 0);
+        const cutBytes = isTorn ? tail.length : 0;
+        assertEquals(reader.prepareAppend(), { isReady: true, cutBytes });
+        if (isTorn) torn++;
+        assertEquals(disk.readBytes(name)!.length, endOf(kept, name) + tail.length - cutBytes);
         reader.journal.append(new TextEncoder().encode("after"));
         assertEquals(new Reader(disk, at + 1).read(), [...kept.map(({ text }) => text), "after"]);
       },
@@ -163,8 +169,9 @@ Deno.test("a damaged record is corruption when a later one says that it was dura
       fc.nat(),
       fc.nat(),
       fc.nat({ max: 7 }),
-      async (history, nth, byte, bit) => {
-        const { disk, writer } = await written(history);
+      fc.boolean(),
+      async (history, nth, byte, bit, keepsRoom) => {
+        const { disk, writer } = await written(history, keepsRoom);
         fc.pre(writer.records.length > 0);
         const index = nth % writer.records.length;
         const damaged = writer.records[index]!;
@@ -198,22 +205,20 @@ class Writer {
   /** How many segments were begun. */
   segments = 1;
   readonly #journal: Journal;
-  readonly #disk: MemoryDisk;
   #segment = segmentName(1);
   /** The sequence number of each record. */
   readonly #sequences: number[] = [];
 
-  private constructor(journal: Journal, disk: MemoryDisk) {
+  private constructor(journal: Journal) {
     this.#journal = journal;
-    this.#disk = disk;
   }
 
-  static open(disk: MemoryDisk): Writer {
-    const journal = Journal.open(new MemoryStorage(disk), START);
+  static open(disk: MemoryDisk, keepsRoom = false): Writer {
+    const journal = Journal.open(new MemoryStorage(disk), { ...START, keepsRoom });
     assert(journal !== undefined);
     journal.read(IGNORE);
     journal.prepareAppend(IGNORE);
-    return new Writer(journal, disk);
+    return new Writer(journal);
   }
 
   /** The segment that is being written. */
@@ -225,9 +230,9 @@ class Writer {
     if (step === "sync") return await this.#journal.sync();
     if (step === "rotate") return this.#rotate();
     const durableBefore = this.#journal.durableSequence;
-    const from = this.#disk.readBytes(this.#segment)!.length;
+    const from = SEGMENT_HEADER_BYTES + this.#journal.segmentBytes;
     this.#sequences.push(this.#journal.append(new TextEncoder().encode(step.append)));
-    const to = this.#disk.readBytes(this.#segment)!.length;
+    const to = SEGMENT_HEADER_BYTES + this.#journal.segmentBytes;
     const segment = this.#segment;
     this.records.push({ text: step.append, segment, from, to, durableBefore });
   }
@@ -307,9 +312,10 @@ class StingyStorage extends MemoryStorage {
 
 async function written(
   history: readonly Step[],
+  keepsRoom: boolean,
 ): Promise<{ readonly disk: MemoryDisk; readonly writer: Writer }> {
   const disk = new MemoryDisk();
-  const writer = Writer.open(disk);
+  const writer = Writer.open(disk, keepsRoom);
   for (const step of history) await writer.do(step);
   return { disk, writer };
 }

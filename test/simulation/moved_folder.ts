@@ -204,6 +204,7 @@ class MovedFolder {
       syncTurnsMax: 4,
       forgetsFailedSyncs: false,
       evictsForgotten: false,
+      prefersRoom: owner % 2 === 0,
       pretendsToSync: false,
       onDeath: () => this.#scheduler.drop(owner),
       onMisuse: (what) => this.#violations.push(what),

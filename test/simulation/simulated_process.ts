@@ -145,6 +145,7 @@ export class SimulatedProcess implements CallingProcess {
       syncTurnsMax: options.setup.syncTurnsMax,
       forgetsFailedSyncs: options.setup.forgetsFailedSyncs,
       evictsForgotten: options.setup.evictsForgotten && options.setup.durability === "full",
+      prefersRoom: options.seed % 4 < 2,
       pretendsToSync: options.setup.pretendsToSync ?? false,
       onDeath: () => this.#onDeath(),
       onMisuse: (what) => world.log.violate(`p${id}: ${what}`),

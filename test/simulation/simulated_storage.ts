@@ -38,6 +38,8 @@ export interface StorageSurroundings {
   readonly forgetsFailedSyncs: boolean;
   /** Whether what was forgotten is soon seen no more. */
   readonly evictsForgotten: boolean;
+  /** Whether appends keep room behind themselves. */
+  readonly prefersRoom: boolean;
   /** Whether an fsync has no effect. */
   readonly pretendsToSync: boolean;
   /** The process has died in a storage call. */
@@ -59,6 +61,7 @@ export interface StorageSurroundings {
 /** The files of a queue, for one process. */
 export class SimulatedStorage implements Storage {
   readonly location = "simulated";
+  readonly prefersRoom: boolean;
   readonly faults = new FaultPlan();
   readonly #around: StorageSurroundings;
   readonly #evictions: Chance;
@@ -73,6 +76,7 @@ export class SimulatedStorage implements Storage {
 
   constructor(around: StorageSurroundings) {
     this.#around = around;
+    this.prefersRoom = around.prefersRoom;
     this.#evictions = new Chance(around.owner);
     this.#locks = { commit: around.locks, checkpoint: around.locks };
   }
@@ -290,6 +294,11 @@ export class SimulatedStorage implements Storage {
       isInPlace: () => {
         use("find");
         return this.#around.disk.find(name) === inode;
+      },
+      hasAtPath: (offset, bytes) => {
+        use("find");
+        const found = this.#around.disk.find(name)?.now.bytes().subarray(offset);
+        return found !== undefined && bytes.every((byte, i) => byte === found[i]);
       },
       sync: () => {
         if (!isOpen) this.#around.onMisuse(`sync a file that is closed: ${name}`);

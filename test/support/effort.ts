@@ -57,7 +57,7 @@ const COUNTS = {
   /** Seeds among which the histories with `relaxed` durability are chosen. */
   relaxedSeeds: [150, 400, 400],
   /** Histories of folders that are moved. */
-  moveSeeds: [10, 25, 200],
+  moveSeeds: [25, 50, 200],
   /** Rounds of each way to move a queue's files under three processes. */
   moveRounds: [1, 1, 20],
   /** Kills of moves to another queue and back. */

@@ -75,6 +75,10 @@ export class FaultyStorage implements Storage {
     return this.#inner.location;
   }
 
+  get prefersRoom(): boolean {
+    return this.#inner.prefersRoom ?? false;
+  }
+
   // deno-lint-ignore require-await
   async open(): Promise<void> {
     this.check("open", this.location);
@@ -218,6 +222,10 @@ export class FaultyStorage implements Storage {
         this.check("find", file.path);
         return file.isInPlace();
       },
+      hasAtPath: file.hasAtPath && ((offset, bytes) => {
+        this.check("find", file.path);
+        return file.hasAtPath!(offset, bytes);
+      }),
       sync: async () => {
         this.check("sync", file.path);
         await this.beforeSync();

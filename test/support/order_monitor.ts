@@ -9,6 +9,7 @@
  */
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import { decodeFrame, frameBytes } from "../../src/storage/frame.ts";
+import { isRoom } from "../../src/storage/room.ts";
 import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
 import type {
   FileName,
@@ -60,6 +61,10 @@ export class OrderMonitor implements Storage {
 
   get location(): string {
     return this.#inner.location;
+  }
+
+  get prefersRoom(): boolean {
+    return this.#inner.prefersRoom ?? false;
   }
 
   /** How many of the records that this process has appended are not durable yet. */
@@ -223,6 +228,7 @@ export class OrderMonitor implements Storage {
       },
       truncate: (size) => file.truncate(size),
       isInPlace: () => file.isInPlace(),
+      hasAtPath: file.hasAtPath && ((offset, bytes) => file.hasAtPath!(offset, bytes)),
       sync: async () => {
         const { writes } = state;
         const size = this.#sizeOf(name, file);
@@ -312,7 +318,7 @@ function endsWithSeal(bytes: Uint8Array, sequence: number): boolean {
     const frame = decodeFrame(bytes, at);
     if (frame === undefined) return false;
     at += frameBytes(frame);
-    if (frame.kind === "seal") return frame.sequence === sequence && at === bytes.length;
+    if (frame.kind === "seal") return frame.sequence === sequence && isRoom(bytes.subarray(at));
   }
   return false;
 }

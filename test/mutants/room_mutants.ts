@@ -1,0 +1,68 @@
+/**
+ * Mutants of the room behind a journal's last record.
+ */
+import type { Mutant } from "./mutant.ts";
+
+const SEGMENT = "src/storage/open_segment.ts";
+const TESTS = ["test/storage/room.test.ts"];
+
+/** Faults that these tests must catch. */
+export const ROOM_MUTANTS: readonly Mutant[] = [
+  {
+    name: "room: only where the next record would begin is looked for what a crash has left",
+    file: SEGMENT,
+    find: "isRoom(readAt(this.#file, this.#offset, bytes, ROOM.subarray(0, bytes)));\n",
+    replace: "isRoom(readAt(this.#file, this.#offset, Math.min(bytes, 32)));\n",
+    tests: TESTS,
+  },
+  {
+    name: "room: any number of zeros is room",
+    file: "src/storage/room.ts",
+    find: "  if (bytes.length > ROOM_MAX_BYTES) return false;\n",
+    replace: "",
+    tests: TESTS,
+  },
+  {
+    name: "room: zeros at the end that are no whole word are not looked at",
+    file: "src/storage/room.ts",
+    find:
+      "  for (let i = wordCount * WORD_BYTES; i < aligned.length; i++) if (aligned[i] !== 0) return false;\n",
+    replace: "",
+    tests: TESTS,
+  },
+  {
+    name: "room: a reader does not look whether the last record is still there",
+    file: SEGMENT,
+    find: "      (this.#end === undefined || beginsWith(bytes, this.#end));\n",
+    replace: "      true;\n",
+    tests: TESTS,
+  },
+  {
+    name: "room: who has not brought it brings more",
+    file: SEGMENT,
+    find: "    if (end <= this.#roomEnd) return frame;\n    const bytes",
+    replace: "    const bytes",
+    tests: TESTS,
+  },
+  {
+    name: "room: whether the record that was made durable is where the queue is goes unasked",
+    file: SEGMENT,
+    find: "    return this.#file.hasAtPath?.(own.offset, own.header) ?? this.isInPlace;\n",
+    replace: "    return true;\n",
+    tests: ["test/faults/moved_files.test.ts"],
+  },
+  {
+    name: "room: what stands at the path is read from the file that was opened",
+    file: "src/platform/deno_file.ts",
+    find: "        using file = Deno.openSync(this.path);\n",
+    replace: "        const file = this.#file;\n",
+    tests: ["test/storage/storage.test.ts"],
+  },
+  {
+    name: "room: a file that is gone has what it had",
+    file: "src/platform/deno_file.ts",
+    find: "        if (error instanceof Deno.errors.NotFound) return false;\n        return",
+    replace: "        if (error instanceof Deno.errors.NotFound) return true;\n        return",
+    tests: ["test/storage/storage.test.ts"],
+  },
+];
