@@ -102,6 +102,7 @@ export class JournaledReplica {
    * the commit lock.
    */
   prepareAppend(): boolean {
+    if (this.#health.guardNow(() => this.journal.isReadyForAppend())) return true;
     if (this.follow() !== "current") return false;
     const prepared = this.#health.guardNow(() => this.journal.prepareAppend(this.#visitor()));
     if (prepared.isReady && prepared.cutBytes > 0) this.#tornTails++;

@@ -147,6 +147,13 @@ export class Journal {
     }
   }
 
+  /** Whether an append needs no preparation, as one look tells when nothing has changed. The caller holds the commit lock. */
+  isReadyForAppend(): boolean {
+    if (!this.#segment?.isReadyForAppend()) return false;
+    this.#segment.confirm();
+    return true;
+  }
+
   /**
    * Makes the end ready for an append: cuts a torn tail, begins the segment that an interrupted rotation left out.
    * The caller holds the commit lock and has just read everything.

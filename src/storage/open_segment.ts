@@ -17,7 +17,6 @@
 import { CorruptionError, invariant, messageOf, StorageError } from "../domain/errors.ts";
 import {
   decodeFrame,
-  decodeHeader,
   encodeFrame,
   type Frame,
   FRAME_HEADER_BYTES,
@@ -28,23 +27,19 @@ import type { JournalVisitor } from "./journal_visitor.ts";
 import { beginsWith, hasAll, isHeaderAt, type Landmark, landmark } from "./landmark.ts";
 import { displaced } from "./place.ts";
 import { readAt } from "./read_at.ts";
-import { isRoom, ROOM_MAX_BYTES, withRoom } from "./room.ts";
+import { readWindow } from "./read_window.ts";
+import { isRoom, withRoom } from "./room.ts";
 import {
   isWholeHeader,
   readSegmentHeader,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
 } from "./segment.ts";
+import { endsAsLeft, tailBytes } from "./segment_end.ts";
 import type { Storage, StorageFile } from "./storage.ts";
 import { provesDurable } from "./torn_tail.ts";
 
-/** How much of a segment is read at once. */
-const WINDOW_BYTES = 1024 * 1024;
-
 const NO_PAYLOAD = new Uint8Array(0);
-
-/** What was read of the room: new memory for it at each append would take longer than reading it. */
-const ROOM = new Uint8Array(ROOM_MAX_BYTES);
 
 /** How many bytes of the last record, or of the header, a reader compares before it looks behind them. */
 const END_BYTES = 16;
@@ -231,6 +226,18 @@ export class OpenSegment {
     return true;
   }
 
+  /**
+   * Whether the last record still stands where it was left, nothing but room behind it, and nothing is to be done before an
+   * append. It is so most of the time, and one look tells. The caller holds the commit lock.
+   */
+  isReadyForAppend(): boolean {
+    const last = this.#last;
+    if (last === undefined || this.#isSealed || !this.#isSecured || this.#isCutUnsynced) {
+      return false;
+    }
+    return endsAsLeft(this.#file, last, this.#offset);
+  }
+
   /** Notes that all that was read is there under the commit lock. */
   confirm(): void {
     this.#confirmedSequence = this.#sequence;
@@ -238,8 +245,7 @@ export class OpenSegment {
 
   /** How many bytes stand behind the last whole frame, 0 when they are room; fewer than 0 when the file has become shorter. */
   tailBytes(): number {
-    const bytes = this.#file.size() - this.#offset;
-    return bytes > 0 && this.#isRoomBehind(bytes) ? 0 : bytes;
+    return tailBytes(this.#file, this.#offset);
   }
 
   /** @throws CorruptionError when what stands behind the last whole frame is not a torn tail. */
@@ -335,12 +341,6 @@ export class OpenSegment {
     return bytes;
   }
 
-  /** Whether the `bytes` behind the position, all that there are, are room. */
-  #isRoomBehind(bytes: number): boolean {
-    if (bytes > ROOM_MAX_BYTES) return false;
-    return isRoom(readAt(this.#file, this.#offset, bytes, ROOM.subarray(0, bytes)));
-  }
-
   /** Whether the last record still ends at the position, and no frame begins there. */
   #isAtEnd(): boolean {
     const bytes = readAt(this.#file, this.#offset - END_BYTES, END_BYTES + FRAME_HEADER_BYTES);
@@ -396,13 +396,4 @@ export class OpenSegment {
       }
     }
   }
-}
-
-/** The bytes from `offset`, at least one whole frame of them if there is one. */
-function readWindow(file: StorageFile, offset: number, size: number): Uint8Array {
-  const window = readAt(file, offset, Math.min(WINDOW_BYTES, size - offset));
-  const header = decodeHeader(window, 0);
-  if (header === undefined) return window;
-  const needed = FRAME_HEADER_BYTES + header.payloadBytes;
-  return needed <= window.length ? window : readAt(file, offset, Math.min(needed, size - offset));
 }

@@ -15,7 +15,7 @@ import {
 } from "../../src/mod.ts";
 import type { EmbeddedQueue } from "../../src/queue/maintenance.ts";
 import { effort, isThorough } from "../support/effort.ts";
-import { withTemporaryPath } from "../support/queues.ts";
+import { endOfRecords, withTemporaryPath } from "../support/queues.ts";
 import { thoroughTest } from "../support/thorough.ts";
 
 async function withOpen<T>(path: string, use: (queue: EmbeddedQueue) => Promise<T>): Promise<T> {
@@ -191,7 +191,7 @@ Deno.test("repairQueue() salvages what is whole around a damaged record, and lea
     const queue = await openEmbeddedQueue(path);
     for (const type of ["a", "b", "c", "d"]) {
       await queue.enqueue({ type });
-      ends.push((await Deno.stat(journal)).size);
+      ends.push(await endOfRecords(journal));
     }
     await assertRejects(() => repairQueue(path), StorageError, "it is open");
     await queue.close();

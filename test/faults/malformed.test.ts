@@ -17,7 +17,7 @@ import { crc32 } from "../../src/storage/crc32.ts";
 import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
 import { writeSnapshot } from "../../src/storage/snapshot.ts";
 import { effort } from "../support/effort.ts";
-import { seededRandom, withTemporaryPath } from "../support/queues.ts";
+import { endOfRecords, seededRandom, withTemporaryPath } from "../support/queues.ts";
 import { contentsOf, copyQueue, edit, journalsOf } from "./files.ts";
 import { openStill } from "./scenarios.ts";
 
@@ -378,11 +378,6 @@ async function alternatingJournal(path: string): Promise<number[]> {
   }
   for (const queue of queues) await queue.close();
   return ends;
-}
-
-/** Where the room behind the last record begins: a record ends with a bracket. */
-async function endOfRecords(journal: string): Promise<number> {
-  return (await Deno.readFile(journal)).findLastIndex((byte) => byte !== 0) + 1;
 }
 
 function alternatingRunIds(count: number): string[] {

@@ -4,15 +4,16 @@
 import type { Mutant } from "./mutant.ts";
 
 const SEGMENT = "src/storage/open_segment.ts";
+const END = "src/storage/segment_end.ts";
 const TESTS = ["test/storage/room.test.ts"];
 
 /** Faults that these tests must catch. */
 export const ROOM_MUTANTS: readonly Mutant[] = [
   {
     name: "room: only where the next record would begin is looked for what a crash has left",
-    file: SEGMENT,
-    find: "isRoom(readAt(this.#file, this.#offset, bytes, ROOM.subarray(0, bytes)));\n",
-    replace: "isRoom(readAt(this.#file, this.#offset, Math.min(bytes, 32)));\n",
+    file: END,
+    find: "isRoom(readAt(file, offset, bytes, END.subarray(0, bytes))) ? 0 : bytes;\n",
+    replace: "isRoom(readAt(file, offset, Math.min(bytes, 32))) ? 0 : bytes;\n",
     tests: TESTS,
   },
   {
@@ -64,5 +65,40 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     find: "        if (error instanceof Deno.errors.NotFound) return false;\n        return",
     replace: "        if (error instanceof Deno.errors.NotFound) return true;\n        return",
     tests: ["test/storage/storage.test.ts"],
+  },
+  {
+    name: "room: what is behind the last record is not looked at when that stands where it stood",
+    file: END,
+    find: "  return beginsWith(end, last.header) && isRoom(end.subarray(recordBytes));\n",
+    replace: "  return beginsWith(end, last.header);\n",
+    tests: TESTS,
+  },
+  {
+    name: "room: the last record is not looked at when room is behind it",
+    file: END,
+    find: "  return beginsWith(end, last.header) && isRoom(end.subarray(recordBytes));\n",
+    replace: "  return isRoom(end.subarray(recordBytes));\n",
+    tests: TESTS,
+  },
+  {
+    name: "room: an end that is longer than the record is room up to there",
+    file: END,
+    find: "  if (bytes < recordBytes || bytes > END_MAX_BYTES) return false;\n",
+    replace: "  if (bytes < recordBytes) return false;\n",
+    tests: TESTS,
+  },
+  {
+    name: "room: an append needs no preparation when a cut is not durable",
+    file: SEGMENT,
+    find: "this.#isSealed || !this.#isSecured || this.#isCutUnsynced) {\n",
+    replace: "this.#isSealed || !this.#isSecured) {\n",
+    tests: TESTS,
+  },
+  {
+    name: "room: an append needs no preparation before what was found is secured",
+    file: SEGMENT,
+    find: "this.#isSealed || !this.#isSecured || this.#isCutUnsynced) {\n",
+    replace: "this.#isSealed || this.#isCutUnsynced) {\n",
+    tests: TESTS,
   },
 ];

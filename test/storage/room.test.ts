@@ -2,11 +2,13 @@
  * The room behind a journal's last record: zeros that later records are written over, and that are never taken for damage.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { CorruptionError } from "../../src/domain/errors.ts";
+import { CorruptionError, StorageError } from "../../src/domain/errors.ts";
 import { Journal } from "../../src/storage/journal.ts";
 import { MemoryDisk, MemoryStorage } from "../../src/storage/memory_storage.ts";
 import { isRoom } from "../../src/storage/room.ts";
 import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { FaultyStorage } from "../support/faulty_storage.ts";
 
 const VISITOR = { segment: (): void => {}, record: (): void => {} };
 const NAME = "journal-1";
@@ -89,6 +91,47 @@ Deno.test("an older state of the file, as long as the newer one, is noticed by w
   assert(reader.mayHaveMore);
 });
 
+Deno.test("an append needs no preparation only while the end is as this process left it", () => {
+  const { disk, journal } = newJournal();
+  assertEquals(journal.isReadyForAppend(), false, "before the first record");
+  append(journal, 101);
+  assertEquals(journal.isReadyForAppend(), true);
+  const end = SEGMENT_HEADER_BYTES + journal.segmentBytes;
+  const whole = disk.readBytes(NAME)!;
+  const changes: Record<string, Uint8Array> = {
+    "another record in its place": whole.slice().fill(9, end - 105, end - 101),
+    "something right behind it": whole.slice().fill(1, end, end + 1),
+    "something at the end of the room": whole.slice().fill(1, -1),
+    "a part of it missing": whole.slice(0, end - 1),
+    "more than room behind it": new Uint8Array([...whole, ...new Uint8Array(300_000), 1]),
+  };
+  for (const [name, changed] of Object.entries(changes)) {
+    setBytes(disk, changed);
+    assertEquals(journal.isReadyForAppend(), false, name);
+    setBytes(disk, whole);
+    assertEquals(journal.isReadyForAppend(), true);
+  }
+});
+
+Deno.test("an append is prepared for what others have left, and for a cut that is not durable", async () => {
+  const { disk, journal } = newJournal();
+  append(journal, 100);
+  const other = open(disk);
+  assertEquals(other.isReadyForAppend(), false, "what it found is not secured");
+  append(other, 100);
+  assertEquals([other.isReadyForAppend(), journal.isReadyForAppend()], [true, false]);
+  await other.sync();
+  const storage = new FaultyStorage(new MemoryStorage(disk));
+  const failing = open(disk, storage);
+  append(failing, 100);
+  storage.fault = (point) => point === "write" ? { message: "EIO" } : undefined;
+  assertThrows(() => failing.append(new Uint8Array(10)), StorageError);
+  storage.fault = () => undefined;
+  assertEquals(failing.isReadyForAppend(), false, "a cut");
+  assert(failing.prepareAppend(VISITOR).isReady);
+  assertEquals(failing.isReadyForAppend(), true);
+});
+
 Deno.test("room is zeros only, wherever they stand, and not more than a record brings", () => {
   for (const length of [0, 1, 3, 4, 5, 63, 16_384, 65_536]) {
     for (const from of [0, 1, 2, 3]) {
@@ -111,9 +154,8 @@ function newJournal(): { readonly disk: MemoryDisk; readonly journal: Journal } 
 }
 
 /** A journal that has read everything. */
-function open(disk: MemoryDisk): Journal {
+function open(disk: MemoryDisk, storage: Storage = new MemoryStorage(disk)): Journal {
   const identity = { queueId: "ab".repeat(16), schemaVersion: 1 };
-  const storage = new MemoryStorage(disk);
   const journal = Journal.open(storage, {
     sequence: 0,
     identity,
@@ -132,4 +174,9 @@ function append(journal: Journal, bytes: number): void {
 /** The last record that a new reader finds. */
 function sequenceOf(disk: MemoryDisk): number {
   return open(disk).sequence;
+}
+
+/** What the open file has from now on. */
+function setBytes(disk: MemoryDisk, bytes: Uint8Array): void {
+  Object.assign(disk.find(NAME)!, { bytes: bytes.slice(), size: bytes.length });
 }

@@ -13,6 +13,11 @@ import { seededRandom } from "./seeded_random.ts";
 
 export { seededRandom } from "./seeded_random.ts";
 
+/** Where the room behind the last record begins: a record ends with a bracket. */
+export async function endOfRecords(journal: string): Promise<number> {
+  return (await Deno.readFile(journal)).findLastIndex((byte) => byte !== 0) + 1;
+}
+
 /** Runs `test` with the path of a queue in a folder that is removed afterwards. */
 export async function withTemporaryPath(test: (path: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "holdfast test ü " });
