@@ -7,9 +7,10 @@ import { FilePlace } from "./file_place.ts";
 
 /**
  * An fsync that may hold up this thread does, as long as one takes less than this on average: a hop to another thread and
- * back costs as much. A slower disk gets the other thread, so that handlers go on.
+ * back, which is part of what one there is seen to take, costs as much as an fsync on a fast disk. A slower disk gets the other
+ * thread, so that handlers go on.
  */
-const INLINE_SYNC_MS = 0.5;
+const INLINE_SYNC_MS = 1;
 const SYNC_SMOOTHING = 0.1;
 
 /** How long an fsync takes here, a moving average. */
