@@ -179,7 +179,7 @@ interface Choice {
 function chooseTasks(tx: Transaction, request: PreparedClaim, nowMs: number): Choice {
   const { limit, order } = request;
   const [flow, room] = [flowOf(tx), roomOf(tx, nowMs)];
-  const lanes = eligibleLanes(tx, request, nowMs);
+  const lanes = [...eligibleLanes(tx, request, nowMs)];
   const lines = lanes.map((lane) => lineOf(tx, lane, { order, limit, room, flow, nowMs }));
   const { chosen, filledAt } = takeWithinRoom(lines, { limit, room, isLimited: !flow.isEmpty });
   if (order === "weighted_random" && chosen.length > 0) {
@@ -217,23 +217,22 @@ function takeTurns(
   }
 }
 
-/** The lanes with ready tasks that the worker may take from and that have room. */
-function eligibleLanes(reader: Reader, request: PreparedClaim, nowMs: number): Lane[] {
-  const hasRoomFor = (type: string): boolean => hasRoom(reader, { type, grp: "" }, nowMs);
-  return request.types.filter(hasRoomFor).flatMap((type) =>
-    compatibilitiesOf(reader, type)
-      .filter((compatibility) => isCapable(request.capabilities, JSON.parse(compatibility)))
-      .map((compatibility) => ({ type, compatibility }))
-  );
+/** The lanes with ready tasks that the worker may take from and that have room, looked for one by one. */
+function* eligibleLanes(reader: Reader, request: PreparedClaim, nowMs: number): Generator<Lane> {
+  for (const type of request.types) {
+    if (!hasRoom(reader, { type, grp: "" }, nowMs)) continue;
+    for (const compatibility of compatibilitiesOf(reader, type)) {
+      if (isCapable(request.capabilities, JSON.parse(compatibility))) yield { type, compatibility };
+    }
+  }
 }
 
 /** The compatibilities that ready tasks of a type have, one index search each. */
-function compatibilitiesOf(reader: Reader, type: string): string[] {
-  const found: string[] = [];
-  for (;;) {
-    const [row] = reader.read(CLAIM_SQL.nextLane, [type, found.at(-1) ?? ""]);
-    if (row === undefined) return found;
-    found.push(String(row[0]));
+function* compatibilitiesOf(reader: Reader, type: string): Generator<string> {
+  for (let last = "";;) {
+    const [row] = reader.read(CLAIM_SQL.nextLane, [type, last]);
+    if (row === undefined) return;
+    yield last = String(row[0]);
   }
 }
 
