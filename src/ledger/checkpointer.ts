@@ -151,10 +151,16 @@ export class Checkpointer {
         },
       });
       const removedSegments = await this.#removeAll(superseded, image.queueId);
+      this.#prepareNext(snapshotBytes);
       return { sequence: image.sequence, snapshotBytes, removedSegments };
     } finally {
       lock.release();
     }
+  }
+
+  /** The journal grows to the snapshot's size before the next one, which may then be too large to be exported. */
+  #prepareNext(snapshotBytes: number): void {
+    if (2 * snapshotBytes >= (this.#folding?.minBytes ?? Infinity)) this.#folding!.prepare?.();
   }
 
   /** What was not exported is folded from the files. When that fails it is exported, now and from then on. */

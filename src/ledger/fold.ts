@@ -7,14 +7,26 @@
 import { StorageError } from "../domain/errors.ts";
 import type { SnapshotIdentity } from "../storage/footer.ts";
 import type { SnapshotImage } from "../storage/snapshot.ts";
+import type { Storage } from "../storage/storage.ts";
 import { recover, type RecoverySource } from "./recovery.ts";
 
 /** A place beside this thread where files are folded. */
 export interface Folding {
   /** Up to this size of the database, in bytes, it is exported instead: that holds the thread up for a moment only. */
   readonly minBytes: number;
+  /** Makes it ready, unless it is: called where it is of no matter that this thread is held up. Default: it always is. */
+  prepare?(): void;
   /** Does what `foldFiles` does. @throws Error when it cannot be done there, or once `signal` is aborted. */
   fold(upTo: SnapshotIdentity, signal: AbortSignal): Promise<SnapshotImage>;
+  /** Lets go of the place; nothing is being folded there, and nothing will be. */
+  close?(): Promise<void>;
+}
+
+/** Makes the place ready where a queue is large that is about to be read, which takes longer. */
+export function prepareFolding(folding: Folding | undefined, storage: Storage): void {
+  if (folding === undefined) return;
+  const snapshotBytes = storage.fileSize("snapshot") ?? 0;
+  if (snapshotBytes >= folding.minBytes) folding.prepare?.();
 }
 
 /**

@@ -17,6 +17,7 @@ import { CheckpointRules } from "./checkpoint_rules.ts";
 import { Checkpointer, type Rotation } from "./checkpointer.ts";
 import { CommitLock } from "./commit_lock.ts";
 import { DeferredSync } from "./deferred_sync.ts";
+import { prepareFolding } from "./fold.ts";
 import { JournaledReplica } from "./journaled_replica.ts";
 import { JournalSync } from "./journal_sync.ts";
 import { LedgerHealth } from "./ledger_health.ts";
@@ -56,11 +57,13 @@ export class Ledger {
   static async open(options: LedgerOptions): Promise<Ledger> {
     try {
       await options.storage.open();
+      if (!options.isReadOnly) prepareFolding(options.folding, options.storage);
       const ledger = new Ledger(options, await recover(options));
       await ledger.#begin();
       return ledger;
     } catch (error) {
       options.storage.close();
+      await options.folding?.close?.();
       throw error;
     }
   }
@@ -236,10 +239,10 @@ export class Ledger {
       if (!this.#options.isReadOnly) await this.#tidyUp();
       if (this.#isRelaxed && !this.#copy.journal.isDurable) this.#health.check();
     } finally {
-      this.#copy.journal.close();
+      this.#copy.close();
       this.#options.storage.close();
-      this.#copy.replica.close();
       this.#feed.close();
+      await this.#options.folding?.close?.();
     }
   }
 
@@ -260,10 +263,9 @@ export class Ledger {
       throw error;
     }
     this.#feed.forget();
-    const { clock, storage } = this.#options;
     this.#lookout = new Lookout({
-      clock,
-      storage,
+      clock: this.#options.clock,
+      storage: this.#options.storage,
       look: () => this.#look(),
       onError: (error) => this.#health.reportOnce(error),
     });
@@ -342,10 +344,9 @@ export class Ledger {
   /** Looks for what others have appended, tells the watchers of it; says whether there was any. */
   #look(): boolean {
     const before = this.#copy.journal.sequence;
-    const isReadOnly = this.#options.isReadOnly ?? false;
     try {
       if (this.#copy.followInPlace() !== "current") this.#reloadLater();
-      else this.#checkpoints.lookAtSnapshot({ isReadOnly });
+      else this.#checkpoints.lookAtSnapshot({ isReadOnly: this.#options.isReadOnly ?? false });
     } catch (error) {
       this.#health.reportOnce(error);
     }
@@ -372,8 +373,7 @@ export class Ledger {
     const isBegun = await this.#underLock(() => {
       if (!isWanted()) return false;
       this.#copy.checkPlace();
-      const { hasRecords } = this.#copy.journal;
-      if (hasRecords) this.#health.guardNow(() => this.#copy.rotate());
+      if (this.#copy.journal.hasRecords) this.#health.guardNow(() => this.#copy.rotate());
       return true;
     });
     if (!isBegun) return undefined;

@@ -18,8 +18,19 @@ const engine = await loadSqlJsEngine();
 /** A place for folding that waits until it is told to go on, and says what it was asked. */
 class HeldFolding implements Folding {
   readonly minBytes = 0;
+  prepared = 0;
+  closed = 0;
   readonly asked: SnapshotIdentity[] = [];
   readonly answers: Deferred<SnapshotImage>[] = [];
+
+  prepare(): void {
+    this.prepared++;
+  }
+
+  close(): Promise<void> {
+    this.closed++;
+    return Promise.resolve();
+  }
 
   fold(upTo: SnapshotIdentity, signal: AbortSignal): Promise<SnapshotImage> {
     const answer = deferred<SnapshotImage>();
@@ -157,4 +168,47 @@ Deno.test("a small replica is exported", async () => {
   await until(() => folding.asked.length === 1, "files to fold");
   await ledger.close();
   assertEquals((await checkpoint).removedSegments, 1);
+});
+
+Deno.test("the place is prepared when a large ledger is opened to be written, and let go of on closing", async () => {
+  const disk = new MemoryDisk();
+  const open = async (minBytes: number, isReadOnly = false): Promise<[number, number, number]> => {
+    const folding = Object.assign(new HeldFolding(), { minBytes });
+    const ledger = await openLedger(new MemoryStorage(disk), { folding, isReadOnly });
+    const { prepared } = folding;
+    await ledger.close();
+    return [prepared, folding.prepared, folding.closed];
+  };
+  const ledger = await openLedger(new MemoryStorage(disk));
+  await addNote(ledger, "a");
+  const { snapshotBytes } = await ledger.checkpoint();
+  await ledger.close();
+  assertEquals(await open(snapshotBytes), [1, 1, 1]);
+  assertEquals(await open(snapshotBytes + 1), [0, 0, 1], "it is smaller");
+  assertEquals(await open(snapshotBytes, true), [0, 0, 1], "it is only read");
+});
+
+Deno.test("the place is let go of when a ledger cannot be opened", async () => {
+  const disk = new MemoryDisk();
+  const ledger = await openLedger(new MemoryStorage(disk));
+  await addNote(ledger, "a");
+  await ledger.checkpoint();
+  await ledger.close();
+  const folding = new HeldFolding();
+  const schema = { ...NOTES, migrations: [] };
+  const open = () => openLedger(new MemoryStorage(disk), { folding, schema });
+  await assertRejects(open, StorageError, "its schema version is 1");
+  assertEquals([folding.prepared, folding.closed], [1, 1]);
+});
+
+Deno.test("the place is prepared when a ledger has grown to half of what is folded", async () => {
+  const folding = Object.assign(new HeldFolding(), { minBytes: 1024 * 1024 });
+  const ledger = await openLedger(new MemoryStorage(), { folding });
+  await addNote(ledger, "x".repeat(256 * 1024));
+  await ledger.checkpoint();
+  assertEquals(folding.prepared, 0);
+  await addNote(ledger, "x".repeat(256 * 1024));
+  await ledger.checkpoint();
+  assertEquals(folding.prepared, 1);
+  await ledger.close();
 });

@@ -23,6 +23,7 @@ export interface TestLedgerOptions {
   readonly clock?: Clock;
   readonly durability?: Durability;
   readonly folding?: Folding;
+  readonly isReadOnly?: boolean;
   readonly onBackgroundError?: (error: Error) => void;
 }
 
@@ -40,6 +41,7 @@ export async function openLedger(
     newQueueId: () => crypto.getRandomValues(new Uint8Array(16)).toHex(),
     durability: options.durability,
     folding: options.folding,
+    isReadOnly: options.isReadOnly,
     onBackgroundError: options.onBackgroundError ?? ((error) => {
       throw error;
     }),
