@@ -158,6 +158,7 @@ async function outputOf(code: string): Promise<string> {
     args: ["eval", "--no-check", code],
     cwd: new URL("../..", import.meta.url),
     stderr: "inherit",
+    signal: AbortSignal.timeout(60_000), // ends one that does not
   });
   const { success, stdout } = await program.output();
   assert(success);
