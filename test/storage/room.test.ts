@@ -113,6 +113,15 @@ Deno.test("an append needs no preparation only while the end is as this process 
   }
 });
 
+Deno.test("an append behind a long record is prepared for more than room, also where its first part is zeros", () => {
+  const { disk, journal } = newJournal();
+  append(journal, 100_000);
+  const whole = disk.readBytes(NAME)!;
+  assertEquals(journal.isReadyForAppend(), true);
+  setBytes(disk, new Uint8Array([...whole, ...new Uint8Array(100_000), 1]));
+  assertEquals(journal.isReadyForAppend(), false);
+});
+
 Deno.test("an append is prepared for what others have left, and for a cut that is not durable", async () => {
   const { disk, journal } = newJournal();
   append(journal, 100);
