@@ -535,9 +535,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "let claim ignore capabilities",
     file: "src/ledger_queue/tasks/claim.ts",
-    find:
-      "      .filter((compatibility) => isCapable(request.capabilities, JSON.parse(compatibility)))\n",
-    replace: "",
+    find: "if (isCapable(request.capabilities, JSON.parse(compatibility))) yield",
+    replace: "yield",
     tests: QUEUE,
   },
   {
