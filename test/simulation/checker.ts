@@ -13,6 +13,7 @@ import type { Call } from "./call.ts";
 import { EventLog } from "./event_log.ts";
 import {
   describe,
+  type FinalFacts,
   isFinalStatus,
   type LeaseFacts,
   markerOf,
@@ -619,16 +620,20 @@ export class Checker {
       facts.final = { status, result: JSON.stringify(result), told: call.span };
       return;
     }
-    const isEarlier = call.span.from < final.told.from;
-    const [first, second] = isEarlier
-      ? [{ status, told: call.span }, final]
-      : [final, { status, told: call.span }];
-    const mayBeAnother = this.#mayBeRetriedSince(taskId, first.told) ||
-      this.#mayBeGivenUp(taskId, first, second.status);
-    if (!mayBeAnother) {
+    const told = { status, result: JSON.stringify(result), told: call.span };
+    const isLater = this.#mayFollow(taskId, final, told);
+    const isEarlier = this.#mayFollow(taskId, told, final);
+    if (!isLater && !isEarlier) {
       this.#violate(call, `task ${taskId} is ${status}, it was ${final.status} for good`);
     }
-    if (!isEarlier) facts.final = { status, result: JSON.stringify(result), told: call.span };
+    if (isLater && (!isEarlier || final.told.from <= call.span.from)) facts.final = told;
+  }
+
+  /** Whether a task may have ended as `second` says after it had as `first` says. Calls that overlap happen in either order. */
+  #mayFollow(taskId: number, first: FinalFacts, second: FinalFacts): boolean {
+    return first.told.from <= second.told.to &&
+      (this.#mayBeRetriedSince(taskId, first.told) ||
+        this.#mayBeGivenUp(taskId, first, second.status));
   }
 
   /** Counts the cancels that were under way at the same time as a call of the holder. */
