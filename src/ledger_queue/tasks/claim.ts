@@ -73,8 +73,13 @@ const PROMOTE_CHUNK = 100;
 export function hasClaimable(reader: Reader, request: PreparedClaim, nowMs: number): boolean {
   if (request.taskId !== null) return isClaimable(reader, request.taskId, nowMs);
   const situation = { flow: flowOf(reader), nowMs };
-  return reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 || hasGroupsToOpen(reader, nowMs) ||
-    eligibleLanes(reader, request, nowMs).some((lane) => isLineOpen(reader, lane, situation));
+  if (reader.read(CLAIM_SQL.due, [nowMs, 1]).length > 0 || hasGroupsToOpen(reader, nowMs)) {
+    return true;
+  }
+  for (const lane of eligibleLanes(reader, request, nowMs)) {
+    if (isLineOpen(reader, lane, situation)) return true;
+  }
+  return false;
 }
 
 /** When the first scheduled task becomes due, or there is room by itself, in milliseconds; `undefined` for never. */
