@@ -15,20 +15,13 @@
  * before it first appends to it.
  */
 import { CorruptionError, invariant, messageOf, StorageError } from "../domain/errors.ts";
-import {
-  decodeFrame,
-  encodeFrame,
-  type Frame,
-  FRAME_HEADER_BYTES,
-  frameBytes,
-  type FrameKind,
-} from "./frame.ts";
+import { decodeFrame, encodeFrame, type Frame, frameBytes, type FrameKind } from "./frame.ts";
 import type { JournalVisitor } from "./journal_visitor.ts";
-import { beginsWith, hasAll, isHeaderAt, type Landmark, landmark } from "./landmark.ts";
+import { hasAll, isHeaderAt, type Landmark, landmark } from "./landmark.ts";
 import { displaced } from "./place.ts";
 import { readAt } from "./read_at.ts";
 import { readWindow } from "./read_window.ts";
-import { isRoom, withRoom } from "./room.ts";
+import { withRoom } from "./room.ts";
 import {
   isWholeHeader,
   readSegmentHeader,
@@ -40,9 +33,6 @@ import type { Storage, StorageFile } from "./storage.ts";
 import { provesDurable } from "./torn_tail.ts";
 
 const NO_PAYLOAD = new Uint8Array(0);
-
-/** How many bytes of the last record, or of the header, a reader compares before it looks behind them. */
-const END_BYTES = 16;
 
 /** A segment to stand in. */
 export interface SegmentStart {
@@ -76,8 +66,6 @@ export class OpenSegment {
   readonly #keepsRoom: boolean;
   /** Up to where the file was seen to reach; it may be longer, or have been cut since. */
   #roomEnd = 0;
-  /** The last bytes of the last record; `undefined` before the first. */
-  #end: Uint8Array | undefined;
   /** The records of others that are not known to be durable. */
   #undurable: Landmark[] = [];
   /** The last record, whichever process wrote it. */
@@ -151,7 +139,8 @@ export class OpenSegment {
 
   /** Whether reading may be worth while; costs next to nothing when it is not. */
   get mayHaveMore(): boolean {
-    return !this.#hasHeader || this.#isSealed || !this.#isAtEnd() || !this.isLastThere();
+    return !this.#hasHeader || this.#isSealed || this.#last === undefined ||
+      !endsAsLeft(this.#file, this.#last, this.#offset);
   }
 
   /** The header, or `undefined` as long as it is not whole. @throws CorruptionError, StorageError */
@@ -231,11 +220,7 @@ export class OpenSegment {
    * append. It is so most of the time, and one look tells. The caller holds the commit lock.
    */
   isReadyForAppend(): boolean {
-    const last = this.#last;
-    if (last === undefined || this.#isSealed || !this.#isSecured || this.#isCutUnsynced) {
-      return false;
-    }
-    return endsAsLeft(this.#file, last, this.#offset);
+    return this.#isSecured && !this.#isCutUnsynced && !this.mayHaveMore;
   }
 
   /** Notes that all that was read is there under the commit lock. */
@@ -276,7 +261,6 @@ export class OpenSegment {
         : new StorageError("append to", this.path, "the write failed", { cause: error });
     }
     this.#last = this.#lastOwn = landmark(sequence, this.#offset, bytes);
-    this.#end = bytes.slice(-END_BYTES);
     this.#offset += bytes.length;
     this.#sequence = sequence;
     this.#confirmedSequence = sequence;
@@ -341,14 +325,6 @@ export class OpenSegment {
     return bytes;
   }
 
-  /** Whether the last record still ends at the position, and no frame begins there. */
-  #isAtEnd(): boolean {
-    const bytes = readAt(this.#file, this.#offset - END_BYTES, END_BYTES + FRAME_HEADER_BYTES);
-    const isKept = bytes.length >= END_BYTES &&
-      (this.#end === undefined || beginsWith(bytes, this.#end));
-    return isKept && isRoom(bytes.subarray(END_BYTES));
-  }
-
   #isThere(record: Landmark | undefined): boolean {
     return record === undefined || record.sequence <= this.#durableSequence ||
       isHeaderAt(this.#file, record);
@@ -374,7 +350,6 @@ export class OpenSegment {
       this.#last = landmark(frame.sequence, this.#offset, bytes.subarray(at));
       this.#undurable.push(this.#last);
       at += frameBytes(frame);
-      this.#end = bytes.slice(at - END_BYTES, at);
       this.#sequence = frame.sequence;
       this.#durableSequence = Math.max(this.#durableSequence, frame.durableSequence);
       this.#offset += frameBytes(frame);

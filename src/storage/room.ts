@@ -3,8 +3,7 @@
  *
  * An fsync of a file that has grown writes its new length, too, and on many file systems that is a second write to the disk.
  * A record that fits into what the file has already costs one. So a record that does not fit brings room for some more like it.
- * No frame begins with a zero, and a payload does not end with one, so zeros at the end of a segment are never a part of a record
- * that was written whole.
+ * No frame begins with a zero, so room is never taken for one.
  */
 
 /** For how many records like the last there is room. */

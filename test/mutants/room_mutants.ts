@@ -32,13 +32,6 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
     tests: TESTS,
   },
   {
-    name: "room: a reader does not look whether the last record is still there",
-    file: SEGMENT,
-    find: "      (this.#end === undefined || beginsWith(bytes, this.#end));\n",
-    replace: "      true;\n",
-    tests: TESTS,
-  },
-  {
     name: "room: who has not brought it brings more",
     file: SEGMENT,
     find: "    if (end <= this.#roomEnd) return frame;\n    const bytes",
@@ -90,15 +83,15 @@ export const ROOM_MUTANTS: readonly Mutant[] = [
   {
     name: "room: an append needs no preparation when a cut is not durable",
     file: SEGMENT,
-    find: "this.#isSealed || !this.#isSecured || this.#isCutUnsynced) {\n",
-    replace: "this.#isSealed || !this.#isSecured) {\n",
+    find: "    return this.#isSecured && !this.#isCutUnsynced && !this.mayHaveMore;\n",
+    replace: "    return this.#isSecured && !this.mayHaveMore;\n",
     tests: TESTS,
   },
   {
     name: "room: an append needs no preparation before what was found is secured",
     file: SEGMENT,
-    find: "this.#isSealed || !this.#isSecured || this.#isCutUnsynced) {\n",
-    replace: "this.#isSealed || this.#isCutUnsynced) {\n",
+    find: "    return this.#isSecured && !this.#isCutUnsynced && !this.mayHaveMore;\n",
+    replace: "    return !this.#isCutUnsynced && !this.mayHaveMore;\n",
     tests: TESTS,
   },
 ];
